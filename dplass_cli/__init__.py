@@ -1,0 +1,29 @@
+"""dplass: language-queried audio source separation by domain partitioning and parameter-efficient fine-tuning."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from dplass_cli.encoders import load_encoder
+    from dplass_cli.models import load_base
+    from dplass_cli.separation.bank import AdapterBank
+    from dplass_cli.separation.engine import Separator
+
+__version__ = "0.1.0"
+__all__ = ["AdapterBank", "Separator", "__version__", "load_base", "load_encoder"]
+
+# The public names are imported when they are used: the command line must start without torch.
+_HOMES = {
+    "AdapterBank": "dplass_cli.separation.bank",
+    "Separator": "dplass_cli.separation.engine",
+    "load_base": "dplass_cli.models",
+    "load_encoder": "dplass_cli.encoders",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'dplass_cli' has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name]), name)

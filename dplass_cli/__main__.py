@@ -1,0 +1,14 @@
+"""``python -m dplass_cli`` and the ``dplass`` executable."""
+
+from __future__ import annotations
+
+
+def main() -> None:
+    """Run the command line."""
+    from dplass_cli.cli import app
+
+    app()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Audio files, resampling and the short-time Fourier transform."""

@@ -1,0 +1,124 @@
+"""Reading and writing audio files with libsndfile (torchaudio has had no decoders of its own since 2.9)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import soundfile
+
+from dplass_cli.audio.resampling import resample
+from dplass_cli.errors import InputError
+from dplass_cli.storage import atomic_path, require_file
+
+Audio = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class AudioInfo:
+    """What a file's header says: ``frames`` a channel, ``sample_rate`` in Hz, ``subtype`` as libsndfile names it."""
+
+    frames: int
+    sample_rate: int
+    channels: int
+    format: str
+    subtype: str
+
+    @property
+    def seconds(self) -> float:
+        """Duration in seconds."""
+        return self.frames / self.sample_rate
+
+
+def audio_info(path: Path | str) -> AudioInfo:
+    """Read the header of an audio file.
+
+    Raises:
+        InputError: the file is missing, empty, not audio, or holds no samples.
+    """
+    path = require_file(path, "audio file")
+    if path.stat().st_size == 0:
+        raise InputError(f"{path}: the file is empty (0 bytes); replace or remove it")
+    try:
+        info = soundfile.info(str(path))
+    except soundfile.LibsndfileError as error:
+        raise InputError(f"{path}: not a readable audio file ({_reason(error)}); give wav, flac, ogg or mp3") from error
+    if info.frames <= 0:
+        raise InputError(f"{path}: holds no audio samples; replace or remove it")
+    return AudioInfo(info.frames, info.samplerate, info.channels, info.format, info.subtype)
+
+
+def read_audio(path: Path | str, start: float = 0.0, end: float | None = None) -> tuple[Audio, int]:
+    """Read [``start``, ``end``) seconds of a file, seeking to it: only these frames are decoded.
+
+    Returns:
+        (samples float32 (channels, frames), sample rate in Hz). A range that ends after the file is cut there.
+
+    Raises:
+        InputError: the file is missing, empty, not audio, damaged, or the range begins after its end.
+    """
+    info = audio_info(path)
+    first = round(start * info.sample_rate)
+    last = info.frames if end is None else min(info.frames, round(end * info.sample_rate))
+    if not 0 <= first < last:
+        raise InputError(f"{path}: no audio between {start} s and {end} s (the file has {info.seconds:.3f} s)")
+    try:
+        samples, rate = soundfile.read(str(path), start=first, stop=last, dtype="float32", always_2d=True)
+    except soundfile.LibsndfileError as error:
+        raise InputError(f"{path}: damaged audio ({_reason(error)}); replace or remove it") from error
+    if len(samples) == 0:
+        raise InputError(f"{path}: the header promises audio that is not there; replace or remove the file")
+    audio: Audio = np.ascontiguousarray(samples.T)
+    if not np.isfinite(audio).all():
+        raise InputError(f"{path}: holds samples that are not numbers (NaN or infinite); replace or remove it")
+    return audio, int(rate)
+
+
+def read_mono(path: Path | str, sample_rate: int, start: float = 0.0, end: float | None = None) -> Audio:
+    """Read a range as mono (mean of the channels) at ``sample_rate`` Hz: float32 (frames,).
+
+    Raises:
+        InputError: as :func:`read_audio`.
+    """
+    audio, rate = read_audio(path, start, end)
+    mono: Audio = audio.mean(axis=0, dtype=np.float32) if len(audio) > 1 else audio[0]
+    return resample(mono, rate, sample_rate)
+
+
+def fit_length(audio: Audio, length: int) -> Audio:
+    """Cut or zero-pad at the end to ``length`` samples along the last axis."""
+    if audio.shape[-1] >= length:
+        return audio[..., :length]
+    return np.pad(audio, [(0, 0)] * (audio.ndim - 1) + [(0, length - audio.shape[-1])])
+
+
+def default_subtype(format: str, wanted: str) -> str:
+    """The sample format to write: ``wanted`` where the container has it, its default otherwise."""
+    if soundfile.check_format(format, wanted):
+        return wanted
+    return str(soundfile.default_subtype(format))
+
+
+def write_audio(path: Path | str, audio: Audio, sample_rate: int, subtype: str = "FLOAT") -> None:
+    """Write float32 (channels, frames) to wav, flac or ogg (by the suffix of ``path``), atomically.
+
+    Integer sample formats clip at full scale (libsndfile saturates; nothing wraps). Callers say so to the user.
+
+    Raises:
+        InputError: the suffix is not a known container, or the container has no such sample format.
+    """
+    path = Path(path)
+    format = path.suffix.lstrip(".").upper()
+    if format not in soundfile.available_formats():
+        raise InputError(f"{path}: cannot write {path.suffix or 'a file without suffix'}; use .wav, .flac or .ogg")
+    if not soundfile.check_format(format, subtype):
+        known = ", ".join(soundfile.available_subtypes(format))
+        raise InputError(f"{path}: {format} has no sample format {subtype!r}; use one of {known}")
+    with atomic_path(path) as temporary:
+        soundfile.write(str(temporary), audio.T, sample_rate, subtype=subtype, format=format)
+
+
+def _reason(error: soundfile.LibsndfileError) -> str:
+    return str(error.error_string).rstrip(". ")

@@ -1,0 +1,169 @@
+"""What all verbs share: common options, progress, results, and errors as one line and an exit code."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import FrameType
+from typing import Annotated, Any
+
+import typer
+
+from dplass_cli.errors import DplassError
+
+EXIT_SOME_FAILED, EXIT_INTERRUPTED = 1, 3
+
+Config = Annotated[Path | None, typer.Option("--config", "--config_yaml", help="YAML file of options.")]
+Settings = Annotated[
+    list[str] | None, typer.Option("--set", help="One option as key.path=value; wins over --config. Repeatable.")
+]
+Json = Annotated[bool, typer.Option("--json", help="Print one machine-readable result on stdout.")]
+Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Log what is done, and tracebacks of errors.")]
+Device = Annotated[str | None, typer.Option(help="auto, cpu, cuda, cuda:N or mps.  [default: auto]")]
+Base = Annotated[
+    str | None,
+    typer.Option("--base-checkpoint", "--base_checkpoint", help="Base model: tiny or a checkpoint.  [default: tiny]"),
+]
+Encoder = Annotated[str | None, typer.Option(help="Query encoder: tiny or a file.  [default: the base's own]")]
+Tokenizer = Annotated[Path | None, typer.Option(help="Folder of the tokenizer, for a CLAP encoder.")]
+Adapters = Annotated[
+    list[str] | None,
+    typer.Option(help="Bank or adapter folder; repeatable.  [default: the base's bundled ones, if any]"),
+]
+Trust = Annotated[
+    bool | None,
+    typer.Option("--trust-checkpoint", help="Read pickled checkpoints that can run code. Only if you trust them."),
+]
+
+
+class Verb:
+    """One run of a verb: where progress and results go."""
+
+    def __init__(self, json_output: bool) -> None:
+        self.json_output = json_output
+        self._bar: Any = None
+        self._told = time.monotonic()
+
+    def progress(self, done: int, total: int, what: str) -> None:
+        """Show progress on stderr: a bar on a terminal, a line every ten seconds elsewhere."""
+        if sys.stderr.isatty():
+            self._show_bar(done, total, what)
+        elif time.monotonic() - self._told > 10:
+            self._told = time.monotonic()
+            typer.echo(f"{what}: {done} of {total}", err=True)
+
+    def _show_bar(self, done: int, total: int, what: str) -> None:
+        from rich.console import Console
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+        if self._bar is None:
+            self._bar = Progress(
+                TextColumn("{task.description}"),
+                BarColumn(),
+                MofNCompleteColumn(),
+                TimeRemainingColumn(),
+                console=Console(stderr=True),
+                transient=True,
+            )
+            self._bar.start()
+            self._bar.add_task(what, total=total)
+        self._bar.update(self._bar.task_ids[0], completed=done, total=total, description=what)
+
+    def close(self) -> None:
+        """Take the progress bar off the screen."""
+        if self._bar is not None:
+            self._bar.stop()
+            self._bar = None
+
+    def result(self, value: Any, table: Callable[[], Any]) -> None:
+        """Print a result: as JSON where it was asked for, else as what ``table`` makes for people."""
+        from dplass_cli.configuration import to_mapping
+        from dplass_cli.storage import json_text
+
+        self.close()
+        if self.json_output:
+            typer.echo(json_text(to_mapping(value)))
+        else:
+            from rich.console import Console
+
+            width = None if sys.stdout.isatty() else 110
+            Console(width=width, highlight=False, markup=False, soft_wrap=not sys.stdout.isatty()).print(table())
+
+    def note(self, text: str) -> None:
+        """Say something to people, on stderr."""
+        self.close()
+        typer.echo(text, err=True)
+
+
+@contextlib.contextmanager
+def verb(json_output: bool = False, verbose: bool = False) -> Iterator[Verb]:
+    """Run a verb: errors become one line on stderr and an exit code.
+
+    0 done, 1 some items failed or the run could not go on, 2 wrong usage or input, 3 interrupted (resumable).
+    """
+    logging.basicConfig(
+        level=logging.INFO if verbose else logging.ERROR,
+        format="%(levelname)s %(name)s: %(message)s",
+        stream=sys.stderr,
+    )
+    if not verbose:
+        _quieten()
+    run = Verb(json_output)
+    previous = signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        yield run
+    except DplassError as error:
+        run.close()
+        if verbose:
+            logging.exception("traceback of the error")
+        typer.echo(f"dplass: {_one_line(str(error))}", err=True)
+        raise typer.Exit(error.exit_code) from error
+    except KeyboardInterrupt as stop:
+        run.close()
+        typer.echo(
+            "dplass: interrupted; what was finished is kept, run the same again (train: with --resume)", err=True
+        )
+        raise typer.Exit(EXIT_INTERRUPTED) from stop
+    except BrokenPipeError:
+        # The reader of our output has left (such as head); there is nobody to tell.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise typer.Exit(EXIT_SOME_FAILED) from None
+    finally:
+        run.close()
+        signal.signal(signal.SIGTERM, previous)
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())
+
+
+def _quieten() -> None:
+    """Leave the training library's advice to its developers out of a user's terminal."""
+    import warnings
+
+    warnings.filterwarnings("ignore", module=r"(lightning|torch|pytorch_lightning)\..*")
+    for name in ("lightning.pytorch", "lightning.fabric", "pytorch_lightning"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+
+
+def plain_table(title: str, columns: list[str], rows: list[list[str]]) -> Any:
+    """A table for people: the first column to the left, the others to the right."""
+    from rich import box
+    from rich.table import Table
+
+    table = Table(title=title or None, box=box.SIMPLE_HEAD, title_justify="left")
+    for number, column in enumerate(columns):
+        table.add_column(column, justify="left" if number == 0 else "right", overflow="fold")
+    for row in rows:
+        table.add_row(*row)
+    return table

@@ -1,0 +1,214 @@
+"""Options as frozen dataclasses, built from defaults, YAML, ``key.path=value`` settings and flags.
+
+There is one way to set anything: a field of a dataclass. An unknown key or an ill-typed value is an error that names
+the key, where it was given and the nearest right one.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import types
+import typing
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+
+from dplass_cli.errors import InputError, nearest
+from dplass_cli.storage import read_text
+
+T = TypeVar("T")
+
+
+def build_options(
+    options: type[T],
+    config: Path | str | None = None,
+    settings: Sequence[str] = (),
+    flags: Mapping[str, Any] | None = None,
+) -> T:
+    """Build an options object; later sources win: defaults, ``config``, ``settings``, ``flags``.
+
+    Args:
+        options: a frozen dataclass; fields may be dataclasses themselves.
+        config: a YAML file of (nested) fields.
+        settings: texts ``key.path=value``; the value is read as YAML.
+        flags: {field: value}; None means "not given".
+
+    Raises:
+        InputError: an unknown key, an ill-typed value, or a required field that nothing gave.
+    """
+    tree: dict[str, Any] = {}
+    if config is not None:
+        tree = _read_yaml(Path(config))
+        _check(options, tree, str(config))
+    for setting in settings:
+        key, equals, text = setting.partition("=")
+        if not equals or not key.strip():
+            raise InputError(f"--set {setting!r}: expected key.path=value")
+        branch: dict[str, Any] = {}
+        _put(branch, key.strip(), _parse(text, f"--set {setting}"))
+        _check(options, branch, f"--set {setting}")
+        tree = _merge(tree, branch)
+    for key, value in (flags or {}).items():
+        if value is not None and value != [] and value != ():
+            branch = {}
+            _put(branch, key, value)
+            tree = _merge(tree, branch)
+    return from_mapping(options, tree, str(config) if config else "options")
+
+
+def from_mapping(options: type[T], tree: Mapping[str, Any], where: str) -> T:
+    """Build a dataclass from a nested mapping, strictly.
+
+    Raises:
+        InputError: an unknown key, an ill-typed value or a missing required field; the message begins with ``where``.
+    """
+    assert dataclasses.is_dataclass(options)
+    fields = _fields(options)
+    unknown = [str(key) for key in tree if key not in fields]
+    if unknown:
+        raise InputError(f"{where}: unknown option {unknown[0]!r}{nearest(unknown[0], fields)}")
+    values = {key: _convert(fields[key], value, f"{where}: {key}") for key, value in tree.items()}
+    missing = [
+        field.name
+        for field in dataclasses.fields(options)
+        if field.name not in values
+        and field.default is dataclasses.MISSING
+        and field.default_factory is dataclasses.MISSING
+    ]
+    if missing:
+        raise InputError(f"{where}: {missing[0]!r} is not given; give it by its flag, --set or --config")
+    try:
+        return options(**values)
+    except InputError:
+        raise
+    except ValueError as error:
+        raise InputError(f"{where}: {error}") from error
+
+
+def to_mapping(value: Any) -> Any:
+    """Turn a dataclass (nested) into plain mappings, lists, texts and numbers: the inverse of :func:`from_mapping`."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {field.name: to_mapping(getattr(value, field.name)) for field in dataclasses.fields(value)}
+    if isinstance(value, Mapping):
+        return {str(key): to_mapping(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [to_mapping(item) for item in value]
+    return str(value) if isinstance(value, Path) else value
+
+
+@functools.cache
+def _fields(options: Any) -> dict[str, Any]:
+    hints = typing.get_type_hints(options)
+    return {field.name: hints[field.name] for field in dataclasses.fields(options)}
+
+
+def _check(options: Any, tree: Mapping[str, Any], where: str, path: str = "") -> None:
+    """Check keys and values of a partial tree, so that an error names the source that holds it."""
+    fields = _fields(options)
+    for key, value in tree.items():
+        if key not in fields:
+            raise InputError(f"{where}: unknown option {path + str(key)!r}{nearest(str(key), fields)}")
+        if dataclasses.is_dataclass(fields[key]):
+            if not isinstance(value, Mapping):
+                raise InputError(f"{where}: {path + key} must be a section of options, not {value!r}")
+            _check(fields[key], value, where, f"{path}{key}.")
+        else:
+            _convert(fields[key], value, f"{where}: {path}{key}")
+
+
+def _convert(kind: Any, value: Any, where: str) -> Any:
+    """Convert a YAML value to an annotated type, or raise an InputError that begins with ``where``."""
+    origin, arguments = typing.get_origin(kind), typing.get_args(kind)
+    if dataclasses.is_dataclass(kind):
+        if dataclasses.is_dataclass(value):
+            return value
+        if isinstance(value, Mapping):
+            return from_mapping(kind, value, where)  # type: ignore[arg-type]
+    elif origin in (typing.Union, types.UnionType):
+        if value is None and type(None) in arguments:
+            return None
+        (inner,) = (argument for argument in arguments if argument is not type(None))
+        return _convert(inner, value, where)
+    elif origin is typing.Literal:
+        if value in arguments:
+            return value
+        raise InputError(f"{where} must be one of {', '.join(map(str, arguments))}, not {value!r}")
+    elif origin is tuple:
+        items = value.split(",") if isinstance(value, str) else value
+        if isinstance(items, (list, tuple)):
+            if arguments[-1] is Ellipsis:
+                return tuple(_convert(arguments[0], item, where) for item in items)
+            if len(items) == len(arguments):
+                return tuple(_convert(a, item, where) for a, item in zip(arguments, items, strict=True))
+    elif origin is dict:
+        if isinstance(value, Mapping):
+            return {str(key): _convert(arguments[1], item, f"{where}.{key}") for key, item in value.items()}
+    elif kind is bool:
+        if isinstance(value, bool):
+            return value
+    elif kind is int:
+        if isinstance(value, int) and not isinstance(value, bool):
+            return value
+    elif kind is float:
+        if isinstance(value, (int, float)) and not isinstance(value, bool):
+            return float(value)
+        if isinstance(value, str):  # YAML 1.1 reads 1e-4 as a text
+            try:
+                return float(value)
+            except ValueError:
+                pass
+    elif kind is str:
+        if isinstance(value, (str, int, float)) and not isinstance(value, bool):
+            return str(value)
+    elif kind is Path:
+        if isinstance(value, (str, Path)) and str(value):
+            return Path(value)
+    else:
+        assert kind is Any, f"options of type {kind} are not supported"
+        return value
+    raise InputError(f"{where} must be {_spell(kind)}, not {value!r}")
+
+
+def _spell(kind: Any) -> str:
+    names = {int: "a whole number", float: "a number", bool: "true or false", str: "a text", Path: "a path"}
+    if kind in names:
+        return names[kind]
+    if typing.get_origin(kind) is tuple:
+        return f"a list of {len(typing.get_args(kind))} values" if typing.get_args(kind)[-1] is not ... else "a list"
+    return "a section of options"
+
+
+def _read_yaml(path: Path) -> dict[str, Any]:
+    content = _parse(read_text(path), str(path))
+    if content is None:
+        return {}
+    if not isinstance(content, dict):
+        raise InputError(f"{path}: expected options as 'key: value' lines")
+    return content
+
+
+def _parse(text: str, where: str) -> Any:
+    try:
+        return yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        place = f" in line {mark.line + 1}" if mark else ""
+        raise InputError(f"{where}: not valid YAML{place}; check indentation and quotes") from error
+
+
+def _put(tree: dict[str, Any], path: str, value: Any) -> None:
+    *folders, leaf = path.split(".")
+    for folder in folders:
+        tree = tree.setdefault(folder, {})
+    tree[leaf] = value
+
+
+def _merge(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+    merged = dict(below)
+    for key, value in above.items():
+        old = merged.get(key)
+        merged[key] = _merge(old, value) if isinstance(old, Mapping) and isinstance(value, Mapping) else value
+    return merged

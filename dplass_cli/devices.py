@@ -1,0 +1,33 @@
+"""Choosing the device to compute on."""
+
+from __future__ import annotations
+
+import torch
+
+from dplass_cli.errors import InputError
+
+
+def choose_device(name: str = "auto") -> torch.device:
+    """Turn ``auto``, ``cpu``, ``cuda``, ``cuda:N`` or ``mps`` into a device; ``auto`` is the best there is.
+
+    Raises:
+        InputError: no such device name, or the device is not on this machine.
+    """
+    if name == "auto":
+        if torch.cuda.is_available():
+            return torch.device("cuda")
+        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+    except RuntimeError as error:
+        raise InputError(f"--device {name}: not a device; use auto, cpu, cuda, cuda:N or mps") from error
+    if device.type == "cuda":
+        count = torch.cuda.device_count()
+        if (device.index or 0) >= count:
+            raise InputError(f"--device {name}: this machine shows {count} CUDA devices to torch; use auto or cpu")
+    elif device.type == "mps":
+        if not torch.backends.mps.is_available():
+            raise InputError(f"--device {name}: not available on this machine; use auto or cpu")
+    elif device.type != "cpu":
+        raise InputError(f"--device {name}: not supported; use auto, cpu, cuda, cuda:N or mps")
+    return device

@@ -1,0 +1,68 @@
+"""K-means over the captions' features, with domain ids that any machine gives to the same data."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from sklearn.cluster import KMeans
+from threadpoolctl import threadpool_limits
+
+from dplass_cli.domains.features import FloatArray, IntArray
+from dplass_cli.errors import InputError
+
+_DECIMALS = 9  # features nearer than this are one point
+
+
+def cluster(features: FloatArray, captions: Sequence[str], clips: IntArray, domains: int, seed: int) -> IntArray:
+    """Partition captions into domains by k-means (the best of ten starts, one thread).
+
+    Domain 0 has the most clips, and so on; among equals the one with the alphabetically first caption comes first.
+
+    Args:
+        features: float64 (C, D). captions: C distinct texts. clips: int64 (C,).
+
+    Returns:
+        The domain ids int64 (C,) in the order of ``captions``, which does not matter.
+
+    Raises:
+        InputError: there are fewer captions, or captions of different features, than domains.
+    """
+    check_enough(len(captions), domains)
+    order = sorted(range(len(captions)), key=lambda position: captions[position])
+    points = np.asarray(features, dtype=np.float64)[order]
+    _check_distinct(len(np.unique(points.round(_DECIMALS), axis=0)), domains)
+    with threadpool_limits(limits=1):
+        labels = KMeans(domains, n_init=10, random_state=seed).fit_predict(points)
+    ids = np.empty(len(order), dtype=np.int64)
+    ids[order] = _canonical(labels.astype(np.int64), clips[order])
+    return ids
+
+
+def check_enough(captions: int, domains: int) -> None:
+    """Raise an InputError when there are fewer distinct captions than domains."""
+    if captions < domains:
+        raise InputError(
+            f"{domains} domains need at least {domains} distinct captions, but the manifest has {captions};"
+            f" ask for --domains {captions} or fewer, or add captions"
+        )
+
+
+def _check_distinct(points: int, domains: int) -> None:
+    if points < domains:
+        raise InputError(
+            f"{domains} domains need captions with at least {domains} different features, but there are {points}"
+            f" (the other captions share their clips); ask for --domains {points} or fewer, or for the other --features"
+        )
+
+
+def _canonical(labels: IntArray, clips: IntArray) -> IntArray:
+    """Rename the labels (C,) of alphabetically sorted captions: most clips first, then first caption first."""
+    found, first = np.unique(labels, return_index=True)
+    sizes = np.bincount(labels, weights=clips)
+    ranked = sorted(zip(found, first, strict=True), key=lambda item: (-sizes[item[0]], item[1]))
+    names = np.empty(int(found.max()) + 1, dtype=np.int64)
+    for name, (label, _) in enumerate(ranked):
+        names[label] = name
+    renamed: IntArray = names[labels]
+    return renamed

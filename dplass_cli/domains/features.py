@@ -1,0 +1,166 @@
+"""What a caption sounds like and what it says: the features that the captions are partitioned by."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from dplass_cli.audio.files import Audio, read_mono
+from dplass_cli.data.manifest import Row
+from dplass_cli.encoders.base import QueryEncoder
+from dplass_cli.errors import InputError
+from dplass_cli.storage import Progress, no_progress
+
+SAMPLE_RATE = 32000
+Space = Literal["audio", "text"]
+FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.int64]
+
+_CLIPS_AT_ONCE = 16
+_CAPTIONS_AT_ONCE = 256
+_READERS = 4
+
+
+class Clip(NamedTuple):
+    """A range of a file in seconds; ``end`` None means up to the file's end."""
+
+    wav: Path
+    start: float
+    end: float | None
+
+
+@dataclass(frozen=True, eq=False)
+class CaptionFeatures:
+    """The distinct captions of a manifest, in alphabetical order, with their features.
+
+    Attributes:
+        captions: C texts.
+        clips: int64 (C,), the rows that have each caption.
+        audio: float64 (C, D), unit norm: the mean of the audio embeddings of each caption's clips.
+        text: float64 (C, D), unit norm: each caption's text embedding.
+    """
+
+    captions: tuple[str, ...]
+    clips: IntArray
+    audio: FloatArray
+    text: FloatArray
+
+    def of(self, space: Space) -> FloatArray:
+        """Return the features (C, D) of one kind."""
+        return self.audio if space == "audio" else self.text
+
+
+def clip_of(row: Row) -> Clip:
+    """Return the file range that a row uses."""
+    return Clip(row.wav, row.start, row.end)
+
+
+def sorted_rows(rows: Iterable[Row]) -> list[Row]:
+    """Return the rows with absolute ``wav`` paths, in an order that depends only on what they hold."""
+    absolute = [replace(row, wav=Path(os.path.abspath(row.wav))) for row in rows]  # noqa: PTH100 (links stay as given)
+    return sorted(absolute, key=lambda row: (str(row.wav), *_content(row)))
+
+
+def rows_sha256(rows: Iterable[Row]) -> str:
+    """Hash what rows hold, whatever their order; files count by name, so that a corpus may be moved."""
+    lines = sorted(json.dumps([row.wav.name, *_content(row)]) for row in rows)
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+
+
+def _content(row: Row) -> tuple[float, float, str, str, tuple[str, ...]]:
+    end = -1.0 if row.end is None else row.end
+    return row.start, end, row.caption, row.id, row.labels
+
+
+def caption_features(rows: Iterable[Row], encoder: QueryEncoder, progress: Progress = no_progress) -> CaptionFeatures:
+    """Compute the features of each distinct caption; a file range that several rows use is embedded once.
+
+    Raises:
+        InputError: a clip cannot be read, or an embedding is not finite; the message names the file or caption.
+    """
+    rows = sorted_rows(rows)
+    captions = tuple(sorted({row.caption for row in rows}))
+    index = {caption: position for position, caption in enumerate(captions)}
+    users: dict[Clip, list[int]] = defaultdict(list)
+    for row in rows:
+        users[clip_of(row)].append(index[row.caption])
+    sums = np.zeros((len(captions), encoder.size))
+    for clip, embedding in _clip_embeddings(list(users), encoder, progress):
+        for position in users[clip]:
+            sums[position] += embedding
+    clips = np.bincount([index[row.caption] for row in rows], minlength=len(captions)).astype(np.int64)
+    return CaptionFeatures(captions, clips, unit(sums), text_features(captions, encoder))
+
+
+def text_features(captions: Sequence[str], encoder: QueryEncoder) -> FloatArray:
+    """Embed captions: float64 (N, D), unit norm.
+
+    Raises:
+        InputError: an embedding is not finite; the message names the caption.
+    """
+    features = np.empty((len(captions), encoder.size))
+    for first in range(0, len(captions), _CAPTIONS_AT_ONCE):
+        part = captions[first : first + _CAPTIONS_AT_ONCE]
+        features[first : first + len(part)] = encoder.embed_text(part).numpy()
+    for caption, feature in zip(captions, features, strict=True):
+        if not np.isfinite(feature).all():
+            raise InputError(f"caption {caption!r}: its text embedding is not finite; change or remove the caption")
+    return unit(features)
+
+
+def unit(vectors: FloatArray) -> FloatArray:
+    """Scale vectors (..., D) to unit norm; a zero vector stays zero."""
+    norms = np.sqrt(np.square(vectors).sum(axis=-1, keepdims=True))
+    scaled: FloatArray = vectors / np.maximum(norms, np.finfo(np.float64).tiny)
+    return scaled
+
+
+def similarities(vectors: FloatArray, centroids: FloatArray) -> FloatArray:
+    """Return the dot products (N, K) of vectors (N, D) with centroids (K, D).
+
+    Summed by numpy and not by BLAS, whose last digits depend on the number of threads.
+    """
+    products: FloatArray = np.einsum("nd,kd->nk", vectors, centroids)
+    return products
+
+
+def _clip_embeddings(
+    clips: Sequence[Clip], encoder: QueryEncoder, progress: Progress
+) -> Iterator[tuple[Clip, FloatArray]]:
+    with ThreadPoolExecutor(_READERS) as pool:
+        for first in range(0, len(clips), _CLIPS_AT_ONCE):
+            progress(first, len(clips), "embedding clips")
+            part = clips[first : first + _CLIPS_AT_ONCE]
+            embeddings = _embed_by_length(list(pool.map(_read, part)), encoder)
+            for clip, embedding in zip(part, embeddings, strict=True):
+                if not np.isfinite(embedding).all():
+                    raise InputError(f"{clip.wav}: its audio embedding is not finite; replace or remove the clip")
+                yield clip, embedding
+    progress(len(clips), len(clips), "embedding clips")
+
+
+def _read(clip: Clip) -> Audio:
+    return read_mono(clip.wav, SAMPLE_RATE, clip.start, clip.end)
+
+
+def _embed_by_length(waveforms: Sequence[Audio], encoder: QueryEncoder) -> FloatArray:
+    """Embed waveforms of equal length together, since padding would change what the encoder hears."""
+    positions: dict[int, list[int]] = defaultdict(list)
+    for position, waveform in enumerate(waveforms):
+        positions[len(waveform)].append(position)
+    embeddings = np.empty((len(waveforms), encoder.size))
+    for same in positions.values():
+        batch = torch.from_numpy(np.stack([waveforms[position] for position in same]))
+        embeddings[same] = encoder.embed_audio(batch, SAMPLE_RATE).numpy()
+    return embeddings

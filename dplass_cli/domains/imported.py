@@ -1,0 +1,108 @@
+"""Published partitions: ``{"cluster0": {"cluster_id": 0, "categories_in_cluster": ["Bark", …]}, …}``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from dplass_cli.domains.features import CaptionFeatures, IntArray, Space, similarities
+from dplass_cli.domains.partition import mean_direction
+from dplass_cli.errors import InputError, some
+from dplass_cli.storage import read_json
+
+Categories = Mapping[int, tuple[str, ...]]
+
+
+@dataclass(frozen=True, eq=False)
+class Assignment:
+    """Where the captions of a manifest went.
+
+    Attributes:
+        ids: int64 (C,), the domain of each caption.
+        unmatched: captions that are no category of the file and went to the nearest domain.
+        clipless: categories of the domains that no caption went to.
+    """
+
+    ids: IntArray
+    unmatched: tuple[str, ...]
+    clipless: dict[int, tuple[str, ...]]
+
+
+def read_categories(path: Path | str) -> dict[int, tuple[str, ...]]:
+    """Read a published partition: {domain id: its categories}, by ascending id. The ids stay as they are.
+
+    Raises:
+        InputError: not such a file, a domain without categories, an id twice, or a category in two domains.
+    """
+    content = read_json(path)
+    if not isinstance(content, dict) or not content:
+        raise InputError(f'{path}: not a partition; expected {{"cluster0": {{"cluster_id": 0, …}}, …}}')
+    domains: dict[int, tuple[str, ...]] = {}
+    for key, item in content.items():
+        id, categories = _entry(item, f"{path}: {key!r}")
+        if id in domains:
+            raise InputError(f"{path}: {key!r} repeats the 'cluster_id' {id}; each domain needs its own")
+        domains[id] = categories
+    _domain_by_caption(domains, path)
+    return dict(sorted(domains.items()))
+
+
+def _entry(item: Any, where: str) -> tuple[int, tuple[str, ...]]:
+    if not isinstance(item, dict):
+        raise InputError(f"{where} is not an object with 'cluster_id' and 'categories_in_cluster'")
+    for key in ("cluster_id", "categories_in_cluster"):
+        if key not in item:
+            raise InputError(f"{where} has no {key!r}; every domain needs 'cluster_id' and 'categories_in_cluster'")
+    id, categories = item["cluster_id"], item["categories_in_cluster"]
+    if not isinstance(id, int) or isinstance(id, bool) or id < 0:
+        raise InputError(f"{where}: 'cluster_id' must be a whole number from 0 on, not {id!r}")
+    if not isinstance(categories, list) or not all(isinstance(name, str) and name.strip() for name in categories):
+        raise InputError(f"{where}: 'categories_in_cluster' must be a list of texts")
+    if not categories:
+        raise InputError(f"{where} has no categories; remove the domain or fill it")
+    return id, tuple(name.strip() for name in categories)
+
+
+def _domain_by_caption(domains: Categories, path: Path | str) -> dict[str, int]:
+    found: dict[str, int] = {}
+    for id, categories in domains.items():
+        for category in categories:
+            if found.setdefault(category.casefold(), id) != id:
+                raise InputError(
+                    f"{path}: {category!r} is in domain {found[category.casefold()]} and in domain {id};"
+                    " keep it in one of them"
+                )
+    return found
+
+
+def assign(features: CaptionFeatures, domains: Categories, path: Path | str, space: Space = "audio") -> Assignment:
+    """Assign captions to published domains: by name, whatever the case; else to the nearest domain.
+
+    Nearest is the domain whose matched captions have the mean feature most like the caption's.
+
+    Raises:
+        InputError: no caption is a category of the file.
+    """
+    known = _domain_by_caption(domains, path)
+    ids = np.array([known.get(caption.casefold(), -1) for caption in features.captions], dtype=np.int64)
+    if (ids < 0).all():
+        raise InputError(
+            f"{path}: none of its categories ({some((name for names in domains.values() for name in names), 3)})"
+            f" is a caption of the manifest ({some(features.captions, 3)}); import the partition of these captions"
+        )
+    missing = ids < 0
+    ids[missing] = _nearest_domains(features.of(space), ids, missing)
+    unmatched = tuple(caption for caption, lost in zip(features.captions, missing, strict=True) if lost)
+    clipless = {id: categories for id, categories in domains.items() if id not in ids}
+    return Assignment(ids, unmatched, clipless)
+
+
+def _nearest_domains(vectors: np.ndarray[Any, Any], ids: IntArray, missing: np.ndarray[Any, Any]) -> IntArray:
+    used: Sequence[Any] = np.unique(ids[~missing])
+    centroids = np.stack([mean_direction(vectors[ids == id]) for id in used])
+    chosen: IntArray = np.asarray(used)[similarities(vectors[missing], centroids).argmax(axis=1)]
+    return chosen

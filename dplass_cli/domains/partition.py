@@ -1,0 +1,246 @@
+"""The partition: domains of captions, their centroids, and the folder that holds them."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from dplass_cli.domains.features import (
+    CaptionFeatures,
+    FloatArray,
+    IntArray,
+    Space,
+    similarities,
+    text_features,
+    unit,
+)
+from dplass_cli.encoders.base import QueryEncoder
+from dplass_cli.errors import InputError
+from dplass_cli.storage import read_json, require_file, write_json
+from dplass_cli.weights.checkpoints import read_tensors, write_safetensors
+
+PARTITION_FILE = "partition.json"
+CENTROIDS_FILE = "centroids.safetensors"
+_CAPTIONS_IN_NAME = 3
+
+
+@dataclass(frozen=True)
+class Domain:
+    """One domain: its id, a name made of typical captions, all its captions, and the number of its clips (rows)."""
+
+    id: int
+    name: str
+    captions: tuple[str, ...]
+    clips: int
+
+
+@dataclass(frozen=True, eq=False)
+class Partition:
+    """Domains of sound with what is needed to find the domain of a query or a recording.
+
+    Attributes:
+        domains: K domains by ascending id.
+        audio_centroids: float32 (K, D), unit norm: the mean direction of the captions' audio features.
+        text_centroids: float32 (K, D), unit norm: the mean direction of the captions' text embeddings.
+        encoder_name, encoder_fingerprint: the encoder whose space this is.
+        settings: the choices that it was made with.
+        seed: of k-means and of the validation split.
+        rows_sha256: hash of the manifest's sorted rows.
+        versions: of the programs that made it.
+    """
+
+    domains: tuple[Domain, ...]
+    audio_centroids: Tensor
+    text_centroids: Tensor
+    encoder_name: str
+    encoder_fingerprint: str
+    settings: dict[str, Any] = field(default_factory=dict)
+    seed: int = 0
+    rows_sha256: str = ""
+    versions: dict[str, str] = field(default_factory=lambda: _versions())
+
+    def nearest(self, embedding: Tensor, space: Space = "text") -> Tensor:
+        """Return the ids int64 (N,) of the domains whose centroids are most like embeddings (N, D), by cosine.
+
+        Raises:
+            InputError: the embeddings are not of the length of the centroids.
+        """
+        centroids = self.audio_centroids if space == "audio" else self.text_centroids
+        if embedding.ndim != 2 or embedding.shape[1] != centroids.shape[1]:
+            raise InputError(
+                f"embeddings of shape {list(embedding.shape)} do not fit centroids of length {centroids.shape[1]};"
+                f" use the encoder that the partition was made with ({self.encoder_name})"
+            )
+        ids = torch.tensor([domain.id for domain in self.domains], device=embedding.device)
+        return ids[(embedding.float() @ centroids.to(embedding.device).T).argmax(dim=1)]
+
+    def save(self, folder: Path | str) -> None:
+        """Write ``centroids.safetensors`` (``audio``, ``text``) and ``partition.json`` into ``folder``, atomically.
+
+        Raises:
+            InputError: the folder cannot be written.
+        """
+        centroids = {"audio": self.audio_centroids, "text": self.text_centroids}
+        write_safetensors(Path(folder) / CENTROIDS_FILE, centroids, {})
+        write_json(Path(folder) / PARTITION_FILE, self._description())
+
+    def _description(self) -> dict[str, Any]:
+        return {
+            "settings": self.settings,
+            "seed": self.seed,
+            "rows_sha256": self.rows_sha256,
+            "versions": self.versions,
+            "encoder": {"name": self.encoder_name, "fingerprint": self.encoder_fingerprint},
+            "domains": [
+                {
+                    "id": domain.id,
+                    "name": domain.name,
+                    "counts": {"captions": len(domain.captions), "clips": domain.clips},
+                    "captions": list(domain.captions),
+                }
+                for domain in self.domains
+            ],
+        }
+
+
+def _versions() -> dict[str, str]:
+    from dplass_cli import __version__
+
+    installed = {package: version(package) for package in ("numpy", "scikit-learn", "torch")}
+    return {"dplass": __version__, "python": platform.python_version(), **installed}
+
+
+def build_partition(
+    features: CaptionFeatures,
+    ids: IntArray,
+    encoder: QueryEncoder,
+    space: Space = "audio",
+    clipless: Mapping[int, Sequence[str]] | None = None,
+    **described: Any,
+) -> Partition:
+    """Describe domains by their names and centroids.
+
+    Args:
+        features: of C captions.
+        ids: int64 (C,), the domain of each caption.
+        encoder: what the features were computed with.
+        space: the features that name a domain: its three captions nearest to their mean.
+        clipless: captions of domains that have no clip. Such a domain is known by its words alone: its audio
+            centroid is its text centroid.
+        described: the ``settings``, ``seed`` and ``rows_sha256`` of the partition.
+    """
+    parts = {int(id): _domain(int(id), features, ids == id, space) for id in np.unique(ids)}
+    for id, captions in (clipless or {}).items():
+        text = text_features(captions, encoder)
+        centroid = mean_direction(text)
+        parts[id] = Domain(id, _name(captions, text), tuple(captions), 0), centroid, centroid
+    domains, audio, text_centroids = zip(*(parts[id] for id in sorted(parts)), strict=True)
+    return Partition(
+        domains=domains,
+        audio_centroids=torch.from_numpy(np.stack(audio)).float(),
+        text_centroids=torch.from_numpy(np.stack(text_centroids)).float(),
+        encoder_name=encoder.name,
+        encoder_fingerprint=encoder.fingerprint,
+        **described,
+    )
+
+
+def mean_direction(vectors: FloatArray) -> FloatArray:
+    """Return the mean of vectors (N, D), scaled to unit norm: (D,)."""
+    return unit(vectors.mean(axis=0))
+
+
+def _domain(
+    id: int, features: CaptionFeatures, members: np.ndarray[Any, Any], space: Space
+) -> tuple[Domain, FloatArray, FloatArray]:
+    captions = tuple(caption for caption, member in zip(features.captions, members, strict=True) if member)
+    name = _name(captions, features.of(space)[members])
+    domain = Domain(id, name, captions, int(features.clips[members].sum()))
+    return domain, mean_direction(features.audio[members]), mean_direction(features.text[members])
+
+
+def _name(captions: Sequence[str], vectors: FloatArray) -> str:
+    nearness = similarities(vectors, mean_direction(vectors)[None])[:, 0]
+    typical = np.argsort(-nearness, kind="stable")[:_CAPTIONS_IN_NAME]
+    return ", ".join(captions[position] for position in typical)
+
+
+def read_partition(folder: Path | str) -> Partition:
+    """Read a partition folder.
+
+    Raises:
+        InputError: a file is missing or damaged, lacks a key, or the centroids do not belong to the domains.
+    """
+    folder = Path(folder)
+    path = folder / PARTITION_FILE
+    if not path.is_file():
+        raise InputError(f"{folder}: not a partition folder (no {PARTITION_FILE}); make one with 'dplass partition'")
+    content = read_json(path)
+    if not isinstance(content, dict):
+        raise InputError(f"{path}: not the description of a partition; make it again with 'dplass partition'")
+    encoder = _get(content, "encoder", dict, path)
+    domains = tuple(_read_domain(item, path) for item in _get(content, "domains", list, path))
+    _check_ids([domain.id for domain in domains], path)
+    audio, text = _read_centroids(folder / CENTROIDS_FILE, len(domains))
+    return Partition(
+        domains=domains,
+        audio_centroids=audio,
+        text_centroids=text,
+        encoder_name=_get(encoder, "name", str, path),
+        encoder_fingerprint=_get(encoder, "fingerprint", str, path),
+        settings=_get(content, "settings", dict, path),
+        seed=_get(content, "seed", int, path),
+        rows_sha256=_get(content, "rows_sha256", str, path),
+        versions=_get(content, "versions", dict, path),
+    )
+
+
+def _read_domain(item: Any, path: Path) -> Domain:
+    if not isinstance(item, dict):
+        raise InputError(f"{path}: a domain is not an object; make the partition again with 'dplass partition'")
+    captions = _get(item, "captions", list, path)
+    if not captions or not all(isinstance(caption, str) for caption in captions):
+        raise InputError(f"{path}: the captions of a domain must be texts, at least one")
+    clips = _get(_get(item, "counts", dict, path), "clips", int, path)
+    return Domain(_get(item, "id", int, path), _get(item, "name", str, path), tuple(captions), clips)
+
+
+def _get(mapping: Mapping[str, Any], key: str, kind: type, path: Path) -> Any:
+    if key not in mapping:
+        raise InputError(f"{path}: {key!r} is missing; make the partition again with 'dplass partition'")
+    value = mapping[key]
+    if not isinstance(value, kind) or isinstance(value, bool):
+        raise InputError(f"{path}: {key!r} must be a JSON {_JSON[kind]}, not {value!r}")
+    return value
+
+
+_JSON = {dict: "object", list: "array", str: "string", int: "integer"}
+
+
+def _check_ids(ids: Sequence[int], path: Path) -> None:
+    if not ids or min(ids) < 0 or list(ids) != sorted(set(ids)):
+        raise InputError(f"{path}: domains must have ascending ids from 0 on, each once; found {list(ids)}")
+
+
+def _read_centroids(path: Path, domains: int) -> tuple[Tensor, Tensor]:
+    tensors, _ = read_tensors(require_file(path, "file of centroids"))
+    for key in ("audio", "text"):
+        if key not in tensors:
+            raise InputError(f"{path}: {key!r} is missing; make the partition again with 'dplass partition'")
+        centroids = tensors[key]
+        if centroids.ndim != 2 or len(centroids) != domains or centroids.shape != tensors["audio"].shape:
+            raise InputError(
+                f"{path}: {key!r} has shape {list(centroids.shape)}, but {PARTITION_FILE} has {domains} domains;"
+                " the two files belong to different partitions"
+            )
+        if not torch.isfinite(centroids).all():
+            raise InputError(f"{path}: {key!r} holds values that are not finite; the file is damaged")
+    return tensors["audio"].float(), tensors["text"].float()

@@ -1,0 +1,60 @@
+"""Query encoders: sentences and sounds to points of one space."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import torch
+
+from dplass_cli.configuration import from_mapping, to_mapping
+from dplass_cli.encoders.base import QueryEncoder
+from dplass_cli.encoders.tiny import TinyEncoder, TinyEncoderConfig
+from dplass_cli.errors import InputError
+from dplass_cli.resources import resource
+from dplass_cli.weights.checkpoints import as_float32, load_strictly, read_tensors, write_safetensors
+
+__all__ = ["QueryEncoder", "TinyEncoder", "TinyEncoderConfig", "load_encoder", "save_tiny_encoder"]
+
+_TINY_FORMAT = "dplass-tiny-encoder-1"
+
+
+def load_encoder(
+    encoder: str | Path = "tiny",
+    tokenizer: Path | str | None = None,
+    device: str | torch.device = "cpu",
+    trust: bool = False,
+) -> QueryEncoder:
+    """Load a query encoder.
+
+    Args:
+        encoder: ``tiny`` (bundled), a file that the tiny trainer wrote, a LAION CLAP ``.pt``, or AudioSep's checkpoint
+            (its embedded ``query_encoder.*``).
+        tokenizer: folder of RoBERTa's tokenizer files, for LAION's encoder.
+        device: where it computes.
+        trust: read pickled files that hold more than weights; such files can run code.
+
+    Raises:
+        InputError: the file is missing or holds no encoder, or LAION's encoder lacks its package or tokenizer.
+    """
+    path = resource("assets/tiny/encoder.safetensors") if encoder == "tiny" else Path(encoder)
+    tensors, metadata = read_tensors(path, trust)
+    if metadata.get("format") == _TINY_FORMAT:
+        config = from_mapping(TinyEncoderConfig, json.loads(metadata["config"]), str(path))
+        tiny = TinyEncoder(config)
+        load_strictly(tiny, as_float32(tensors), str(path))
+        return tiny.eval().requires_grad_(False).to(device)
+    raise InputError(
+        f"{path}: holds no query encoder that this version reads (format {_TINY_FORMAT!r}); give --encoder tiny or"
+        " a file that scripts/train_tiny.py wrote"
+    )
+
+
+def save_tiny_encoder(path: Path | str, encoder: TinyEncoder, dtype: torch.dtype = torch.float16) -> None:
+    """Write a tiny encoder with its configuration, atomically.
+
+    Raises:
+        InputError: the folder cannot be written.
+    """
+    state = {k: v.to(dtype) if v.is_floating_point() else v for k, v in encoder.state_dict().items()}
+    write_safetensors(path, state, {"format": _TINY_FORMAT, "config": to_mapping(encoder.config)})

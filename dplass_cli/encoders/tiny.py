@@ -1,0 +1,158 @@
+"""The bundled query encoder: two small towers trained contrastively, so that everything runs offline.
+
+Text: each word is the mean of hashed character n-grams (after Bojanowski et al., "Enriching Word Vectors with Subword
+Information", 2017), so any word of any spelling has a vector; a learned weight a word pools them into a sentence.
+Audio: a small convolutional network on a log-mel spectrogram, averaged over fixed windows.
+"""
+
+from __future__ import annotations
+
+import re
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torchaudio.transforms import MelSpectrogram
+
+from dplass_cli.audio.resampling import resample_tensor
+from dplass_cli.configuration import to_mapping
+from dplass_cli.weights.hashing import tensors_sha256
+
+_WORD = re.compile(r"[^\W_]+")
+_RMS_FLOOR = 1e-5
+_WINDOW_SECONDS = 10.0
+_SHORTEST_SECONDS = 1.0
+
+
+@dataclass(frozen=True)
+class TinyEncoderConfig:
+    """Sizes of the two towers; ``sample_rate`` in Hz, ``n_fft`` and ``hop`` in samples."""
+
+    size: int = 128
+    buckets: int = 16384
+    word_size: int = 64
+    hidden: int = 256
+    sample_rate: int = 32000
+    n_fft: int = 1024
+    hop: int = 640
+    mels: int = 64
+    widths: tuple[int, ...] = (32, 64, 128, 256)
+
+
+class TextTower(nn.Module):
+    """Sentences to unit vectors by hashed subwords."""
+
+    def __init__(self, config: TinyEncoderConfig) -> None:
+        super().__init__()
+        self.buckets = config.buckets
+        self.subwords = nn.EmbeddingBag(config.buckets, config.word_size, mode="mean")
+        self.weight = nn.Linear(config.word_size, 1)
+        self.project = nn.Sequential(
+            nn.Linear(config.word_size, config.hidden), nn.GELU(), nn.Linear(config.hidden, config.size)
+        )
+
+    def forward(self, sentences: Sequence[str]) -> Tensor:
+        """Embed N sentences: float32 (N, size), unit norm. A sentence without a word is one unknown word."""
+        words = [_WORD.findall(sentence.lower()) or ["?"] for sentence in sentences]
+        flat = [self._subwords(word) for sentence in words for word in sentence]
+        device = self.subwords.weight.device
+        offsets = torch.tensor([0] + [len(subwords) for subwords in flat[:-1]], device=device).cumsum(0)
+        indices = torch.tensor([index for subwords in flat for index in subwords], device=device)
+        vectors = self.subwords(indices, offsets)
+        owner = torch.repeat_interleave(
+            torch.arange(len(words), device=device), torch.tensor([len(sentence) for sentence in words], device=device)
+        )
+        # Each word is weighed alone (no softmax over the sentence), so that long sentences do not drown a key word.
+        weights = torch.sigmoid(self.weight(vectors))
+        pooled = torch.zeros(len(words), vectors.shape[1], device=device).index_add_(0, owner, vectors * weights)
+        total = torch.zeros(len(words), 1, device=device).index_add_(0, owner, weights)
+        return F.normalize(self.project(pooled / total), dim=-1)
+
+    def _subwords(self, word: str) -> list[int]:
+        padded = f"<{word}>"
+        grams = [padded] + [padded[i : i + n] for n in (3, 4, 5) for i in range(len(padded) - n + 1)]
+        return [zlib.crc32(gram.encode()) % self.buckets for gram in grams]
+
+
+class AudioTower(nn.Module):
+    """Mono waveforms of one length to unit vectors."""
+
+    def __init__(self, config: TinyEncoderConfig) -> None:
+        super().__init__()
+        self.mel = MelSpectrogram(config.sample_rate, config.n_fft, hop_length=config.hop, n_mels=config.mels, f_min=40)
+        blocks: list[nn.Module] = []
+        for inputs, outputs in zip((1, *config.widths), config.widths, strict=False):
+            blocks += [
+                nn.Conv2d(inputs, outputs, 3, stride=2, padding=1, bias=False),
+                nn.BatchNorm2d(outputs),
+                nn.ReLU(),
+                nn.Conv2d(outputs, outputs, 3, padding=1, bias=False),
+                nn.BatchNorm2d(outputs),
+                nn.ReLU(),
+            ]
+        self.body = nn.Sequential(*blocks)
+        self.project = nn.Sequential(
+            nn.Linear(2 * config.widths[-1], config.hidden),
+            nn.GELU(),
+            nn.Dropout(0.2),
+            nn.Linear(config.hidden, config.size),
+        )
+
+    def forward(self, waveforms: Tensor) -> Tensor:
+        """Embed float32 (N, T): float32 (N, size), unit norm. The level of a waveform does not matter."""
+        rms = waveforms.square().mean(dim=-1, keepdim=True).sqrt()
+        mel = torch.log(self.mel(waveforms / rms.clamp(min=_RMS_FLOOR)) + 1e-3)
+        features = self.body(mel[:, None])
+        pooled = torch.cat((features.mean(dim=(2, 3)), features.mean(dim=2).amax(dim=2)), dim=1)
+        return F.normalize(self.project(pooled), dim=-1)
+
+
+class TinyEncoder(nn.Module):
+    """Our small text-audio encoder; implements :class:`~dplass_cli.encoders.base.QueryEncoder`."""
+
+    name = "tiny"
+
+    def __init__(self, config: TinyEncoderConfig | None = None) -> None:
+        super().__init__()
+        self.config = config or TinyEncoderConfig()
+        self.size = self.config.size
+        self.text = TextTower(self.config)
+        self.audio = AudioTower(self.config)
+        self._texts: dict[str, Tensor] = {}
+
+    @property
+    def fingerprint(self) -> str:
+        """sha256 over configuration and weights."""
+        return tensors_sha256(self.state_dict(), to_mapping(self.config))
+
+    @torch.inference_mode()
+    def embed_text(self, sentences: Sequence[str]) -> Tensor:
+        """See :class:`~dplass_cli.encoders.base.QueryEncoder`. Distinct sentences are embedded once."""
+        for sentence in sentences:
+            if sentence not in self._texts:
+                self._texts[sentence] = self.text([sentence])[0].cpu()
+        return torch.stack([self._texts[sentence] for sentence in sentences]).clone()
+
+    @torch.inference_mode()
+    def embed_audio(self, waveforms: Tensor, sample_rate: int) -> Tensor:
+        """See :class:`~dplass_cli.encoders.base.QueryEncoder`.
+
+        Audio is embedded in windows of 10 s, one after the other, averaged by their lengths; a last window under 1 s is
+        left out where there is another, and shorter audio is repeated up to 1 s.
+        """
+        device = next(self.parameters()).device
+        waveforms = resample_tensor(waveforms.to(device), sample_rate, self.config.sample_rate)
+        shortest = round(_SHORTEST_SECONDS * self.config.sample_rate)
+        if waveforms.shape[-1] < shortest:
+            waveforms = waveforms.repeat(1, -(-shortest // waveforms.shape[-1]))[:, :shortest]
+        split = torch.split(waveforms, round(_WINDOW_SECONDS * self.config.sample_rate), dim=-1)
+        windows = [window for window in split if window.shape[-1] >= shortest]
+        # One waveform at a time: kernels sum in another order for another batch size, and embeddings must not differ.
+        embeddings = [
+            torch.stack([self.audio(window[row : row + 1])[0] * window.shape[-1] for window in windows]).sum(dim=0)
+            for row in range(len(waveforms))
+        ]
+        return F.normalize(torch.stack(embeddings), dim=-1).cpu()

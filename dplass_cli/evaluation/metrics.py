@@ -1,0 +1,52 @@
+"""SDR and SI-SDR as the published evaluations define them (golden file ``metrics.json``)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+_POWER_FLOOR = 1e-10
+
+
+def sdr(reference: npt.NDArray[Any], estimate: npt.NDArray[Any]) -> float:
+    """Signal-to-distortion ratio in dB: 10·log10(mean(s²) / mean((ŝ − s)²)), both powers at least 1e-10.
+
+    This is the plain energy ratio that torchmetrics calls signal-to-noise ratio; there is no projection.
+
+    Args:
+        reference, estimate: real (T,), the same length.
+
+    Raises:
+        ValueError: shapes differ or are not one-dimensional.
+    """
+    _check(reference, estimate)
+    numerator = np.clip(np.mean(reference**2), _POWER_FLOOR, None)
+    denominator = np.clip(np.mean((estimate - reference) ** 2), _POWER_FLOOR, None)
+    return float(10.0 * np.log10(float(numerator) / float(denominator)))
+
+
+def si_sdr(reference: npt.NDArray[Any], estimate: npt.NDArray[Any]) -> float:
+    """Scale-invariant SDR in dB, without mean removal; eps is the machine epsilon of the reference's dtype.
+
+    With a = (eps + ⟨s, ŝ⟩) / (⟨s, s⟩ + eps): 10·log10((eps + ‖a·s‖²) / (eps + ‖ŝ − a·s‖²)).
+
+    Args:
+        reference, estimate: real (T,), the same length.
+
+    Raises:
+        ValueError: shapes differ or are not one-dimensional.
+    """
+    _check(reference, estimate)
+    eps = float(np.finfo(reference.dtype).eps)
+    scale = (eps + np.dot(reference, estimate)) / (np.dot(reference, reference) + eps)
+    projection = scale * reference
+    residual = estimate - projection
+    ratio = (eps + float(np.sum(projection**2))) / (eps + float(np.sum(residual**2)))
+    return float(10.0 * np.log10(ratio))
+
+
+def _check(reference: npt.NDArray[Any], estimate: npt.NDArray[Any]) -> None:
+    if reference.ndim != 1 or reference.shape != estimate.shape:
+        raise ValueError(f"reference and estimate must be (T,) of one length, not {reference.shape}, {estimate.shape}")

@@ -1,0 +1,94 @@
+"""The separation networks, and loading one with its weights."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import torch
+
+from dplass_cli.configuration import from_mapping, to_mapping
+from dplass_cli.errors import InputError
+from dplass_cli.models.resunet30 import ResUNet30, ResUNet30Config
+from dplass_cli.resources import resource
+from dplass_cli.weights.checkpoints import as_float32, load_strictly, read_base_state, write_safetensors
+from dplass_cli.weights.hashing import tensors_sha256
+
+__all__ = ["BaseModel", "ResUNet30", "ResUNet30Config", "load_base", "save_base"]
+
+
+class BaseModel(ResUNet30):
+    """A separation network with what its file says of it.
+
+    Attributes:
+        source: the file or built-in name that it was loaded from.
+        encoder_fingerprint: the fingerprint of the encoder it was trained with; None where the file carries none.
+    """
+
+    source: str = ""
+    encoder_fingerprint: str | None = None
+
+    def sha256(self) -> str:
+        """Hash the weights that a forward reads, as float32 (so a half-precision file of them differs)."""
+        state = {k: v for k, v in self.state_dict().items() if not k.endswith("num_batches_tracked")}
+        return tensors_sha256(state)
+
+
+def load_base(
+    base: str | Path = "tiny",
+    device: str | torch.device = "cpu",
+    config: ResUNet30Config | None = None,
+    trust: bool = False,
+) -> BaseModel:
+    """Load a base model, frozen and in evaluation mode.
+
+    Args:
+        base: ``tiny`` (bundled), or a checkpoint: AudioSep's Lightning file, a plain state dict, or safetensors.
+        device: where the weights go.
+        config: widths and transform; default: what the file says, else the published network.
+        trust: read pickled files that hold more than weights; such files can run code.
+
+    Raises:
+        InputError: the file is missing or is not a checkpoint of this network (names the first mismatching keys).
+    """
+    path = resource("assets/tiny/base.safetensors") if base == "tiny" else Path(base)
+    state, metadata = read_base_state(path, trust)
+    if config is None:
+        written = json.loads(metadata["config"]) if "config" in metadata else {}
+        config = from_mapping(ResUNet30Config, written, str(path))
+    network = BaseModel(config)
+    load_strictly(network, as_float32(state), str(path))
+    network.source = str(base)
+    network.encoder_fingerprint = metadata.get("encoder_fingerprint")
+    return network.eval().requires_grad_(False).to(device)
+
+
+def save_base(
+    path: Path | str, network: ResUNet30, encoder_fingerprint: str | None, dtype: torch.dtype = torch.float32
+) -> None:
+    """Write a base model as safetensors with its configuration, atomically.
+
+    Raises:
+        InputError: the folder cannot be written.
+    """
+    state = {
+        key: tensor.to(dtype) if tensor.is_floating_point() else tensor for key, tensor in network.state_dict().items()
+    }
+    metadata = {"format": "dplass-base-1", "config": to_mapping(network.config)}
+    if encoder_fingerprint:
+        metadata["encoder_fingerprint"] = encoder_fingerprint
+    write_safetensors(path, state, metadata)
+
+
+def check_encoder(network: BaseModel, fingerprint: str, encoder: str) -> None:
+    """Refuse a base with another encoder than it was trained with; a base that names none takes the user's word.
+
+    Raises:
+        InputError: the fingerprints differ.
+    """
+    expected = network.encoder_fingerprint
+    if expected is not None and expected != fingerprint:
+        raise InputError(
+            f"--encoder {encoder}: the base {network.source} was trained with another encoder"
+            f" ({expected[:12]}…, not {fingerprint[:12]}…); give that encoder"
+        )

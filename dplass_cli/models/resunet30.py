@@ -1,0 +1,255 @@
+"""ResUNet30: AudioSep's separation network (Liu et al., "Separate Anything You Describe", 2023; arXiv:2308.05037).
+
+A residual U-Net on the mixture's magnitude, conditioned by FiLM on a query embedding, predicts a magnitude mask and a
+phase rotation. With the default configuration the parameters carry the published names and shapes, so published
+checkpoints load; widths, transform and condition size are configuration, and so are two departures for small models
+(``stem``, ``input_power``) that are neutral by default.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from dplass_cli.audio.stft import STFT
+from dplass_cli.models.film import FiLM
+
+_SLOPE = 0.01
+_FLOOR = 1e-10
+
+
+@dataclass(frozen=True)
+class ResUNet30Config:
+    """Widths and transform of the network; the defaults are the published ones.
+
+    Attributes:
+        condition_size: length D of the query embedding.
+        n_fft, hop: transform sizes in samples.
+        sample_rate: the rate in Hz that the weights were trained for.
+        pre_channels: channels after the first 1x1 convolution.
+        channels: output channels of the encoder blocks, first to last.
+        downsample: (time, frequency) pooling of each encoder block.
+        stem: (time, frequency) cells of the spectrogram folded into one cell of the first level; (1, 1) is AudioSep.
+        input_power: exponent applied to the magnitude before the input norm; 1.0 is AudioSep.
+    """
+
+    condition_size: int = 512
+    n_fft: int = 2048
+    hop: int = 320
+    sample_rate: int = 32000
+    pre_channels: int = 32
+    channels: tuple[int, ...] = (32, 64, 128, 256, 384, 384)
+    downsample: tuple[tuple[int, int], ...] = ((2, 2), (2, 2), (2, 2), (2, 2), (2, 2), (1, 2))
+    stem: tuple[int, int] = (1, 1)
+    input_power: float = 1.0
+
+    def __post_init__(self) -> None:
+        if len(self.channels) != len(self.downsample):
+            raise ValueError(f"{len(self.channels)} channels but {len(self.downsample)} downsample pairs; give as many")
+        if (self.n_fft // 2) % self.grid[1]:
+            raise ValueError(f"n_fft/2 = {self.n_fft // 2} is no multiple of the frequency downsampling {self.grid[1]}")
+
+    @property
+    def grid(self) -> tuple[int, int]:
+        """Cells (time frames, frequency bins) of the spectrogram under one cell of the bottleneck."""
+        time, frequency = self.stem
+        for down_time, down_frequency in self.downsample:
+            time, frequency = time * down_time, frequency * down_frequency
+        return time, frequency
+
+
+@dataclass(frozen=True)
+class Analysis:
+    """Transformed mixtures: complex64 and float32 (B, frames, bins), and the waveforms' length in samples."""
+
+    spectrum: Tensor
+    magnitude: Tensor
+    length: int
+
+
+def _batch_norm(channels: int) -> nn.BatchNorm2d:
+    return nn.BatchNorm2d(channels, momentum=0.01)
+
+
+class ResidualBlock(nn.Module):
+    """Two 3x3 convolutions, each after norm, beta and leaky ReLU, plus the input or its 1x1 shortcut."""
+
+    def __init__(self, inputs: int, outputs: int) -> None:
+        super().__init__()
+        self.bn1, self.bn2 = _batch_norm(inputs), _batch_norm(outputs)
+        self.conv1 = nn.Conv2d(inputs, outputs, 3, padding=1, bias=False)
+        self.conv2 = nn.Conv2d(outputs, outputs, 3, padding=1, bias=False)
+        self.shortcut = nn.Conv2d(inputs, outputs, 1) if inputs != outputs else None
+        self.beta_features = {"beta1": inputs, "beta2": outputs}
+
+    def forward(self, x: Tensor, betas: dict[str, Tensor], path: str) -> Tensor:
+        y = self.conv1(F.leaky_relu(self.bn1(x) + betas[f"{path}.beta1"], _SLOPE))
+        y = self.conv2(F.leaky_relu(self.bn2(y) + betas[f"{path}.beta2"], _SLOPE))
+        out: Tensor = y + (x if self.shortcut is None else self.shortcut(x))
+        return out
+
+
+class EncoderBlock(nn.Module):
+    """A residual block, then average pooling; the unpooled map is the skip connection."""
+
+    def __init__(self, inputs: int, outputs: int, downsample: tuple[int, int]) -> None:
+        super().__init__()
+        self.conv_block1 = ResidualBlock(inputs, outputs)
+        self.downsample = downsample
+        self.beta_features = {f"conv_block1.{k}": v for k, v in self.conv_block1.beta_features.items()}
+
+    def forward(self, x: Tensor, betas: dict[str, Tensor], path: str) -> tuple[Tensor, Tensor]:
+        skip = self.conv_block1(x, betas, f"{path}.conv_block1")
+        return F.avg_pool2d(skip, self.downsample), skip
+
+
+class DecoderBlock(nn.Module):
+    """A transposed convolution up, concatenated with the skip, then a residual block.
+
+    ``bn2`` and ``beta2`` exist in the published weights and no forward reads them; they are kept so that layouts agree.
+    """
+
+    def __init__(self, inputs: int, skip: int, outputs: int, upsample: tuple[int, int]) -> None:
+        super().__init__()
+        self.bn1, self.bn2 = _batch_norm(inputs), _batch_norm(inputs)
+        self.conv1 = nn.ConvTranspose2d(inputs, outputs, upsample, stride=upsample, bias=False)
+        self.conv_block2 = ResidualBlock(outputs + skip, outputs)
+        self.beta_features = {"beta1": inputs, "beta2": inputs}
+        self.beta_features |= {f"conv_block2.{k}": v for k, v in self.conv_block2.beta_features.items()}
+
+    def forward(self, x: Tensor, skip: Tensor, betas: dict[str, Tensor], path: str) -> Tensor:
+        x = self.conv1(F.leaky_relu(self.bn1(x) + betas[f"{path}.beta1"], _SLOPE))
+        out: Tensor = self.conv_block2(torch.cat((x, skip), dim=1), betas, f"{path}.conv_block2")
+        return out
+
+
+class ResUNetBase(nn.Module):
+    """The network without its conditioning maps: a mixture and betas in, the target's waveform out."""
+
+    def __init__(self, config: ResUNet30Config) -> None:
+        super().__init__()
+        self.config = config
+        widths = config.channels
+        self.stft = STFT(config.n_fft, config.hop)
+        self.bn0 = _batch_norm(config.n_fft // 2 + 1)
+        self.pre_conv = nn.Conv2d(1, config.pre_channels, config.stem, stride=config.stem)
+        self.encoders: list[str] = []
+        self.decoders: list[str] = []
+        for index, (inputs, outputs) in enumerate(zip((config.pre_channels, *widths), widths, strict=False), start=1):
+            self.encoders.append(f"encoder_block{index}")
+            self.add_module(self.encoders[-1], EncoderBlock(inputs, outputs, config.downsample[index - 1]))
+        self.conv_block7a = EncoderBlock(widths[-1], widths[-1], (1, 1))
+        inputs = widths[-1]
+        for index, level in enumerate(reversed(range(len(widths))), start=1):
+            self.decoders.append(f"decoder_block{index}")
+            block = DecoderBlock(inputs, widths[level], widths[level], config.downsample[level])
+            self.add_module(self.decoders[-1], block)
+            inputs = widths[level]
+        self.after_conv = nn.Conv2d(inputs, 3 * config.stem[0] * config.stem[1], 1)
+
+    def blocks(self) -> dict[str, nn.Module]:
+        """The conditioned blocks by attribute name, in forward order."""
+        names = [*self.encoders, "conv_block7a", *self.decoders]
+        return {name: self.get_submodule(name) for name in names}
+
+    def beta_features(self) -> dict[str, int]:
+        """{path of a beta: its channels} for all blocks: what FiLM has to supply."""
+        features: dict[str, int] = {}
+        for name, block in self.blocks().items():
+            assert isinstance(block, (EncoderBlock, DecoderBlock))
+            features |= {f"{name}.{path}": channels for path, channels in block.beta_features.items()}
+        return features
+
+    def analyse(self, mixture: Tensor) -> Analysis:
+        """Transform mixtures (B, 1, T); what every query and adapter shares, computed once."""
+        with torch.autocast(mixture.device.type, enabled=False):
+            spectrum = self.stft(mixture[:, 0].float())
+            magnitude = torch.sqrt((spectrum.real**2 + spectrum.imag**2).clamp(min=_FLOOR))
+        return Analysis(spectrum, magnitude, mixture.shape[-1])
+
+    def forward(self, analysis: Analysis, betas: dict[str, Tensor]) -> Tensor:
+        """Separate analysed mixtures under betas {path: (B, C, 1, 1)}; returns waveforms (B, 1, T) float32."""
+        logits = self._logits(analysis.magnitude[:, None], betas).float()
+        with torch.autocast(logits.device.type, enabled=False):
+            separated = apply_masks(analysis.spectrum, logits)
+            return self.stft.inverse(separated, analysis.length)[:, None]
+
+    def _logits(self, magnitude: Tensor, betas: dict[str, Tensor]) -> Tensor:
+        """Map (B, 1, frames, bins) to the three output maps (B, 3, frames, bins)."""
+        frames, grid = magnitude.shape[2], self.config.grid
+        if self.config.input_power != 1.0:
+            magnitude = magnitude**self.config.input_power
+        x = self.bn0(magnitude.transpose(1, 3)).transpose(1, 3)
+        x = F.pad(x[..., :-1], (0, 0, 0, -frames % grid[0]))  # the Nyquist bin is not modelled
+        x = self.pre_conv(x)
+        skips = []
+        for name in self.encoders:
+            x, skip = self.get_submodule(name)(x, betas, name)
+            skips.append(skip)
+        x, _ = self.conv_block7a(x, betas, "conv_block7a")
+        for name in self.decoders:
+            x = self.get_submodule(name)(x, skips.pop(), betas, name)
+        x = _unfold_stem(self.after_conv(x), self.config.stem)
+        return F.pad(x[:, :, :frames], (0, 1))  # zero logits for the Nyquist bin
+
+
+def _unfold_stem(x: Tensor, stem: tuple[int, int]) -> Tensor:
+    """Spread (B, 3·t·f, T, F) to (B, 3, T·t, F·f): the inverse of the stem's folding."""
+    if stem == (1, 1):
+        return x
+    batch, channels, frames, bins = x.shape
+    time, frequency = stem
+    x = x.reshape(batch, channels // (time * frequency), time, frequency, frames, bins)
+    return x.permute(0, 1, 4, 2, 5, 3).reshape(batch, -1, frames * time, bins * frequency)
+
+
+def apply_masks(spectrum: Tensor, logits: Tensor) -> Tensor:
+    """Mask the magnitude and rotate the phase of the mixture (golden facts: ``structure.heads``).
+
+    Args:
+        spectrum: complex64 (B, frames, bins).
+        logits: float32 (B, 3, frames, bins): magnitude mask, real and imaginary part of the rotation.
+
+    Returns:
+        complex64 (B, frames, bins). The Nyquist bin is zero, since its rotation has no direction.
+    """
+    mask = torch.sigmoid(logits[:, 0])
+    real, imag = torch.tanh(logits[:, 1]), torch.tanh(logits[:, 2])
+    length = torch.sqrt((real**2 + imag**2).clamp(min=_FLOOR))
+    rotation = torch.complex(real / length, imag / length)
+    # The published mask·magnitude·(phase of the mixture) is mask·spectrum, silent cells included.
+    return spectrum * mask * rotation
+
+
+class ResUNet30(nn.Module):
+    """The conditioned separation network: a mixture and a query embedding in, the target out."""
+
+    name = "ResUNet30"
+
+    def __init__(self, config: ResUNet30Config | None = None) -> None:
+        super().__init__()
+        self.config = config or ResUNet30Config()
+        self.base = ResUNetBase(self.config)
+        self.film = FiLM(self.base.beta_features(), self.config.condition_size)
+        self.film.reset()
+
+    def forward(self, mixture: Tensor | Analysis, condition: Tensor) -> Tensor:
+        """Separate what the query describes.
+
+        Args:
+            mixture: float32 (B, 1, T) at ``config.sample_rate``, T > n_fft/2; or its analysis by :meth:`analyse`.
+            condition: float32 (B, D), unit norm.
+
+        Returns:
+            float32 (B, 1, T).
+        """
+        analysis = mixture if isinstance(mixture, Analysis) else self.base.analyse(mixture)
+        separated: Tensor = self.base(analysis, self.film(condition))
+        return separated
+
+    def analyse(self, mixture: Tensor) -> Analysis:
+        """Transform mixtures (B, 1, T) once, for several calls of :meth:`forward`."""
+        return self.base.analyse(mixture)

@@ -1,0 +1,1 @@
+"""The engine: separating recordings by sentences."""

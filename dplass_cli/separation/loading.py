@@ -1,0 +1,65 @@
+"""Loading what a separation needs, with the defaults and refusals that all verbs share."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from dplass_cli.encoders import QueryEncoder, load_encoder
+from dplass_cli.errors import InputError
+from dplass_cli.models import BaseModel, check_encoder, load_base
+from dplass_cli.resources import shipped
+from dplass_cli.separation.bank import AdapterBank
+
+TINY_BANK = "assets/tiny/bank"
+
+
+@dataclass(frozen=True)
+class Models:
+    """A base, the encoder of its queries, and its adapters."""
+
+    network: BaseModel
+    encoder: QueryEncoder
+    bank: AdapterBank
+
+
+def load_models(
+    base: str | Path = "tiny",
+    encoder: str | Path | None = None,
+    adapters: Sequence[str | Path] | None = None,
+    tokenizer: Path | str | None = None,
+    device: str | torch.device = "cpu",
+    trust: bool = False,
+) -> Models:
+    """Load a base, its encoder and its adapters, and refuse what does not belong together.
+
+    Args:
+        base: ``tiny`` or a checkpoint.
+        encoder: ``tiny`` or a file; default: ``tiny`` with the tiny base, else the base's embedded one.
+        adapters: banks and adapter folders; default: the bundled ones with the tiny base, else none.
+        tokenizer: as :func:`~dplass_cli.encoders.load_encoder`.
+        device: where they compute.
+        trust: read pickled files that hold more than weights; such files can run code.
+
+    Raises:
+        InputError: something is missing, damaged, or made for another base or encoder.
+    """
+    network = load_base(base, device, trust=trust)
+    chosen = load_encoder(encoder or base, tokenizer, device, trust)
+    check_encoder(network, chosen.fingerprint, str(encoder or base))
+    if chosen.size != network.config.condition_size:
+        raise InputError(
+            f"--encoder {encoder or base}: its embeddings have {chosen.size} values,"
+            f" the base {base} takes {network.config.condition_size}; give the encoder it was trained with"
+        )
+    bank = AdapterBank(network)
+    if adapters is None and base == "tiny" and shipped(TINY_BANK):
+        adapters = ["tiny"]
+    for path in adapters or []:
+        for key in bank.load(shipped(TINY_BANK) or path if path == "tiny" else path):
+            if bank.infos[key].encoder_fingerprint not in ("", chosen.fingerprint):
+                raise InputError(f"{path}: adapter {key!r} was trained with another encoder; give that with --encoder")
+    return Models(network, chosen, bank)

@@ -1,0 +1,16 @@
+"""``base``: no adapter."""
+
+from __future__ import annotations
+
+from dplass_cli.separation.policies.base import Choice
+
+
+class Unadapted:
+    """The base model for every query."""
+
+    name = "base"
+    uses_reference = False
+
+    def choose(self, choice: Choice) -> str | None:
+        """Return None."""
+        return None

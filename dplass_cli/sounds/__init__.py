@@ -1,0 +1,6 @@
+"""Procedural sounds: seeded, labelled clips of everyday sound classes, made with numpy alone."""
+
+from dplass_cli.sounds.catalogue import CATALOGUE, SoundClass
+from dplass_cli.sounds.rendering import render
+
+__all__ = ["CATALOGUE", "SoundClass", "render"]

@@ -1,0 +1,261 @@
+"""Building blocks that the sound classes share: filters, noise, tones, envelopes and the placing of events.
+
+Signals are float64 numpy arrays of shape (n,), mono, of any level; times are in seconds, frequencies in Hz.
+Filters work on the whole clip with one FFT, so that no sample-by-sample loop is needed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+Signal: TypeAlias = npt.NDArray[np.float64]
+Response: TypeAlias = Callable[[Signal], npt.NDArray[np.complex128]]
+"""Maps frequencies in Hz (float64 (bins,)) to the complex gain of a filter (complex128 (bins,))."""
+
+_FFT_MULTIPLE = 4096
+_HIGHEST = 0.45  # fraction of the sample rate above which no partial is made, so that nothing aliases
+
+
+# --- filters ---------------------------------------------------------------------------------------------------
+
+
+def filter_bank(signal: Signal, sample_rate: int, responses: Sequence[Response]) -> list[Signal]:
+    """Filter ``signal`` float64 (n,) by each of ``responses``; returns one float64 (n,) for each."""
+    # Zeros behind the signal keep the filter's tail from wrapping round to the start of the clip.
+    size = -(-(len(signal) + sample_rate // 16) // _FFT_MULTIPLE) * _FFT_MULTIPLE
+    spectrum = np.fft.rfft(signal, size)
+    frequencies = np.fft.rfftfreq(size, 1 / sample_rate)
+    return [np.fft.irfft(spectrum * response(frequencies), size)[: len(signal)] for response in responses]
+
+
+def filtered(signal: Signal, sample_rate: int, response: Response) -> Signal:
+    """Filter ``signal`` float64 (n,) by ``response``; returns float64 (n,)."""
+    return filter_bank(signal, sample_rate, [response])[0]
+
+
+def band(low: float, high: float, order: int = 3) -> Response:
+    """Pass ``low`` to ``high`` Hz with slopes of 6·``order`` dB per octave on both sides (zero phase)."""
+
+    def response(frequencies: Signal) -> npt.NDArray[np.complex128]:
+        frequencies = np.maximum(frequencies, 1.0)
+        below = (low / frequencies) ** (2 * order)
+        above = (frequencies / high) ** (2 * order)
+        return (1 / np.sqrt((1 + below) * (1 + above))).astype(np.complex128)
+
+    return response
+
+
+def resonances(
+    centres: Sequence[float], bandwidths: Sequence[float], gains: Sequence[float] | None = None, floor: float = 0.0
+) -> Response:
+    """Sum of two-pole resonances (centres, bandwidths in Hz; linear peak gains) over a flat ``floor``."""
+    gains = [1.0] * len(centres) if gains is None else gains
+
+    def response(frequencies: Signal) -> npt.NDArray[np.complex128]:
+        total = np.full(len(frequencies), floor, dtype=np.complex128)
+        for centre, bandwidth, gain in zip(centres, bandwidths, gains, strict=True):
+            damping = 1j * frequencies * bandwidth
+            total += gain * damping / (centre**2 - frequencies**2 + damping + 1e-9)
+        return total
+
+    return response
+
+
+def cascade(*responses: Response) -> Response:
+    """Put filters one behind the other."""
+
+    def response(frequencies: Signal) -> npt.NDArray[np.complex128]:
+        total = np.ones(len(frequencies), dtype=np.complex128)
+        for each in responses:
+            total *= each(frequencies)
+        return total
+
+    return response
+
+
+# --- noise -----------------------------------------------------------------------------------------------------
+
+
+def noise(rng: np.random.Generator, n_samples: int, sample_rate: int, response: Response) -> Signal:
+    """Gaussian noise with the spectrum of ``response``, at an RMS of 1; float64 (n_samples,)."""
+    return unit(filtered(rng.standard_normal(n_samples), sample_rate, response))
+
+
+def unit(signal: Signal) -> Signal:
+    """Scale ``signal`` to an RMS of 1 (silence stays silence)."""
+    scaled: Signal = signal / (np.sqrt(np.mean(signal**2)) + 1e-12)
+    return scaled
+
+
+def crackle(
+    rng: np.random.Generator,
+    n_samples: int,
+    sample_rate: int,
+    rate: float,
+    spread: float,
+    response: Response,
+) -> Signal:
+    """Clicks as of ``grains`` through the filter ``response``, with an RMS near 1 and no peak above 6."""
+    clicks = unit(filtered(grains(rng, n_samples, sample_rate, rate, spread), sample_rate, response))
+    # Sparse clicks peak far above their RMS; bending the peaks down lets the quieter ones be heard.
+    rounded: Signal = 6.0 * np.tanh(clicks / 6.0)
+    return rounded
+
+
+def grains(rng: np.random.Generator, n_samples: int, sample_rate: int, rate: float, spread: float) -> Signal:
+    """Single-sample clicks at random times, ``rate`` per second; log-normal sizes with ``spread`` nepers, at most 5."""
+    count = max(1, rng.poisson(rate * n_samples / sample_rate))
+    clicks = np.zeros(n_samples)
+    # The bound keeps one freak click from setting the level of the whole clip.
+    sizes = np.minimum(rng.lognormal(0.0, spread, count), 5.0) * rng.choice((-1.0, 1.0), count)
+    np.add.at(clicks, rng.integers(0, n_samples, count), sizes)
+    return clicks
+
+
+# --- slow controls and envelopes -------------------------------------------------------------------------------
+
+
+def time_axis(n_samples: int, sample_rate: int) -> Signal:
+    """Times of the samples in seconds, float64 (n_samples,)."""
+    return np.arange(n_samples) / sample_rate
+
+
+def wander(rng: np.random.Generator, n_samples: int, sample_rate: int, rate: float, low: float, high: float) -> Signal:
+    """A slow random curve between ``low`` and ``high`` that takes ``rate`` new values per second."""
+    knots = int(n_samples / sample_rate * rate) + 3
+    # A random offset: without it all curves of one clip would bend at the same instants.
+    positions = time_axis(n_samples, sample_rate) * rate + rng.uniform()
+    return np.interp(positions, np.arange(knots), rng.uniform(low, high, knots))
+
+
+def contour(n_samples: int, values: Sequence[float]) -> Signal:
+    """A curve through ``values``, which are spread evenly over the ``n_samples``; float64 (n_samples,)."""
+    return np.interp(np.linspace(0, 1, n_samples), np.linspace(0, 1, len(values)), values)
+
+
+def strike(n_samples: int, sample_rate: int, attack: float, decay: float) -> Signal:
+    """Envelope of a struck thing: rises with time constant ``attack`` and dies away with ``decay`` (seconds)."""
+    time = time_axis(n_samples, sample_rate)
+    envelope: Signal = (1 - np.exp(-time / attack)) * np.exp(-time / decay)
+    return envelope
+
+
+def plateau(n_samples: int, sample_rate: int, attack: float, release: float) -> Signal:
+    """Envelope that rises in ``attack`` seconds, stays at 1 and falls in the last ``release`` seconds."""
+    time = time_axis(n_samples, sample_rate)
+    ramp = np.minimum(time / attack, (n_samples / sample_rate - time) / release)
+    rounded: Signal = np.sin(0.5 * np.pi * np.clip(ramp, 0.0, 1.0)) ** 2
+    return rounded
+
+
+def gate(n_samples: int, sample_rate: int, starts: Signal, lengths: Signal | float, fade: float) -> Signal:
+    """Envelope that is 1 within each event and 0 between; events (seconds) are in order and do not overlap."""
+    if len(starts) == 0:
+        return np.zeros(n_samples)
+    lengths = np.broadcast_to(np.asarray(lengths, dtype=np.float64), starts.shape)
+    edge = np.minimum(fade, lengths / 2)
+    corners = np.stack([starts, starts + edge, starts + lengths - edge, starts + lengths], axis=1)
+    heights = np.tile([0.0, 1.0, 1.0, 0.0], len(starts))
+    return np.interp(time_axis(n_samples, sample_rate), np.maximum.accumulate(corners.ravel()), heights)
+
+
+# --- tones -----------------------------------------------------------------------------------------------------
+
+
+def phase_of(frequency: Signal, sample_rate: int) -> Signal:
+    """Phase in radians of an oscillator that follows ``frequency`` (Hz, float64 (n,))."""
+    phase: Signal = np.cumsum(frequency) * (2 * np.pi / sample_rate)
+    return phase
+
+
+def harmonic_tone(frequency: Signal, sample_rate: int, amplitudes: Sequence[float]) -> Signal:
+    """Sum of harmonics of ``frequency`` (Hz, float64 (n,)); those that would alias are left out."""
+    top = float(frequency.max())
+    kept = [size for order, size in enumerate(amplitudes, 1) if order * top < _HIGHEST * sample_rate]
+    phase = phase_of(frequency, sample_rate)
+    # sin(k·phase) follows from the two before it: one sine and one cosine serve all harmonics.
+    twice_cosine = 2 * np.cos(phase)
+    before, current = np.zeros_like(phase), np.sin(phase)
+    total = np.zeros_like(phase)
+    for size in kept:
+        total += size * current
+        before, current = current, twice_cosine * current - before
+    return total
+
+
+def steady(n_samples: int, value: float) -> Signal:
+    """A constant curve, for oscillators that keep their pitch."""
+    return np.full(n_samples, float(value))
+
+
+def pulse_train(frequency: Signal, sample_rate: int, bandwidth: float) -> Signal:
+    """Smooth pulses, one per period of ``frequency``, whose spectrum reaches to about ``bandwidth`` Hz."""
+    reach = min(bandwidth, sample_rate / 6)
+    sharpness = (reach / frequency) ** 2
+    # exp(k·(cos x − 1)) has harmonics that fall like a Gaussian: narrow pulses that do not alias.
+    pulses: Signal = np.exp(sharpness * (np.cos(phase_of(frequency, sample_rate)) - 1))
+    pulses -= pulses.mean()
+    return pulses
+
+
+def voice(
+    rng: np.random.Generator, frequency: Signal, sample_rate: int, breath: float, bandwidth: float = 3000.0
+) -> Signal:
+    """Source of a voice, human or animal: pulses at ``frequency`` plus ``breath`` times noise; RMS about 1."""
+    return unit(pulse_train(frequency, sample_rate, bandwidth)) + breath * rng.standard_normal(len(frequency))
+
+
+def modes(
+    n_samples: int,
+    sample_rate: int,
+    frequencies: Sequence[float],
+    amplitudes: Sequence[float],
+    decays: Sequence[float],
+) -> Signal:
+    """Ringing of a struck body: sines that die away, each with its own time constant in seconds."""
+    time = time_axis(n_samples, sample_rate)
+    total = np.zeros(n_samples)
+    for frequency, amplitude, decay in zip(frequencies, amplitudes, decays, strict=True):
+        if frequency < _HIGHEST * sample_rate:
+            total += amplitude * np.exp(-time / decay) * np.sin(2 * np.pi * frequency * time)
+    # Half a millisecond of rise takes the click off sums of sines that do not start alike.
+    total *= np.minimum(time / 0.0005, 1.0)
+    return total
+
+
+# --- events ----------------------------------------------------------------------------------------------------
+
+
+def onsets(rng: np.random.Generator, duration: float, period: float, jitter: float = 0.0) -> Signal:
+    """Start times of events about ``period`` apart, the first close to 0; ``jitter`` is a fraction of the period."""
+    first = rng.uniform(0.0, min(0.08, 0.5 * period))
+    count = max(1, int(np.ceil((duration - first) / period)))
+    return np.maximum(first + period * (np.arange(count) + jitter * rng.uniform(-0.5, 0.5, count)), 0.0)
+
+
+def place(n_samples: int, sample_rate: int, starts: Iterable[float], segments: Iterable[Signal]) -> Signal:
+    """Add each segment at its start time (seconds); what would pass the end of the clip is cut."""
+    total = np.zeros(n_samples)
+    for start, segment in zip(starts, segments, strict=True):
+        begin = int(start * sample_rate)
+        room = max(0, n_samples - begin)
+        total[begin : begin + len(segment)] += segment[:room]
+    return total
+
+
+def repeat(
+    rng: np.random.Generator, n_samples: int, sample_rate: int, starts: Signal, takes: Sequence[Signal], softest: float
+) -> Signal:
+    """Place one of ``takes``, picked at random, at every start, with a gain between ``softest`` and 1.
+
+    Two or three takes played again and again sound like one dog or one door, and cost a fraction of
+    making each event anew.
+    """
+    picks = rng.integers(0, len(takes), len(starts))
+    gains = rng.uniform(softest, 1.0, len(starts))
+    segments = [gain * takes[pick] for pick, gain in zip(picks, gains, strict=True)]
+    return place(n_samples, sample_rate, starts, segments)

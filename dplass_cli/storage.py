@@ -1,0 +1,193 @@
+"""Every write of the package goes through here: whole files atomically, records a line at a time."""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import json
+import os
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from dplass_cli.errors import InputError, RunError
+
+
+@contextlib.contextmanager
+def atomic_path(path: Path | str) -> Iterator[Path]:
+    """Yield a temporary path beside ``path``; rename it to ``path`` when the block ends without an error.
+
+    The file is flushed to disk before the rename, so that a reader sees the old file or the whole new one.
+    The temporary name keeps the suffix, since writers choose formats by it.
+
+    Raises:
+        InputError: the folder cannot be made or written.
+        RunError: the disk is full, or another operating-system error while writing.
+    """
+    path = Path(path)
+    make_folder(path.parent)
+    try:
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=".writing-", suffix=path.suffix)
+    except OSError as error:
+        raise InputError(f"{path}: cannot write there ({error.strerror}); choose another output folder") from error
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        yield temporary
+        with open(temporary, "rb+") as written:
+            os.fsync(written.fileno())
+        os.chmod(temporary, 0o666 & ~_umask())  # mkstemp makes private files; outputs are ordinary ones
+        os.replace(temporary, path)
+    except OSError as error:
+        raise RunError(f"{path}: writing failed ({error.strerror or error}); free space and run again") from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def make_folder(path: Path | str) -> Path:
+    """Make a folder with its parents and return it.
+
+    Raises:
+        InputError: the folder cannot be made.
+    """
+    path = Path(path)
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"{path}: cannot make this folder ({error.strerror}); choose another output") from error
+    return path
+
+
+def write_text(path: Path | str, text: str) -> None:
+    """Write a UTF-8 text file atomically."""
+    with atomic_path(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def write_json(path: Path | str, value: Any) -> None:
+    """Write ``value`` as indented JSON, atomically; NaN and infinity become ``null``, as JSON has neither."""
+    write_text(path, json_text(value) + "\n")
+
+
+def json_text(value: Any) -> str:
+    """Return ``value`` as indented JSON text in which non-finite floats are ``null``."""
+    return json.dumps(_finite(value), indent=2, ensure_ascii=False, allow_nan=False)
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, float):
+        return value if value - value == 0.0 else None
+    if isinstance(value, Mapping):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_finite(item) for item in value]
+    return value
+
+
+def read_json(path: Path | str) -> Any:
+    """Read a JSON file.
+
+    Raises:
+        InputError: the file is missing, empty or not JSON (with line and column).
+    """
+    path = Path(path)
+    text = read_text(path)
+    if not text.strip():
+        raise InputError(f"{path}: the file is empty; expected JSON")
+    try:
+        return json.loads(text)
+    except ValueError as error:
+        raise InputError(f"{path}: not valid JSON ({error})") from error
+
+
+def read_text(path: Path | str) -> str:
+    """Read a UTF-8 text file (a byte-order mark is dropped).
+
+    Raises:
+        InputError: the file is missing, unreadable or not UTF-8.
+    """
+    path = Path(path)
+    require_file(path)
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path}: not UTF-8 text (byte {error.start}); save the file as UTF-8") from error
+    except OSError as error:
+        raise InputError(f"{path}: cannot read ({error.strerror})") from error
+
+
+def require_file(path: Path | str, what: str = "file") -> Path:
+    """Return ``path`` when it is a file.
+
+    Raises:
+        InputError: there is no such file, or it is a folder.
+    """
+    path = Path(path)
+    if path.is_dir():
+        raise InputError(f"{path}: is a folder; expected a {what}")
+    if not path.is_file():
+        raise InputError(f"{path}: no such {what}; check the path")
+    return path
+
+
+def write_rows(path: Path | str, columns: Iterable[str], rows: Iterable[Mapping[str, Any]]) -> None:
+    """Write a CSV file with a header, atomically; every row holds exactly ``columns``."""
+    with atomic_path(path) as temporary, open(temporary, "w", encoding="utf-8", newline="") as stream:
+        writer = csv.DictWriter(stream, fieldnames=list(columns), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+class Records:
+    """An append-only CSV record: one flushed line a row; a torn last line is dropped when it is opened again.
+
+    The first two lines are a comment with a key and the header. The key says what the rows depend on (hashes of
+    inputs, settings): a record with another key is begun anew, so that a resumed run never mixes two runs' rows.
+    """
+
+    def __init__(self, path: Path | str, columns: Iterable[str], key: str) -> None:
+        self.path = Path(path)
+        self.columns = list(columns)
+        self.rows: list[dict[str, str]] = []
+        head = f"# {key}\n{','.join(self.columns)}\n"
+        kept = head
+        if self.path.is_file():
+            text = self.path.read_bytes().decode("utf-8", errors="replace")
+            whole = text[: text.rfind("\n") + 1]
+            if whole.startswith(head):
+                kept = whole
+                self.rows = list(csv.DictReader(whole.splitlines()[1:]))
+        write_text(self.path, kept)
+        self._stream = open(self.path, "a", encoding="utf-8", newline="")  # noqa: SIM115 (closed in __exit__)
+        self._writer = csv.DictWriter(self._stream, fieldnames=self.columns, lineterminator="\n")
+
+    def append(self, rows: Iterable[Mapping[str, Any]]) -> None:
+        """Append rows in one write, so that a kill leaves at most one torn line at the end."""
+        new = [{column: str(row[column]) for column in self.columns} for row in rows]
+        try:
+            self._writer.writerows(new)
+            self._stream.flush()
+        except OSError as error:
+            raise RunError(f"{self.path}: writing failed ({error.strerror}); free space and run again") from error
+        self.rows += new
+
+    def __enter__(self) -> Records:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self._stream.close()
+
+
+Progress = Callable[[int, int, str], None]
+"""Called with (done, total, what) as work goes on."""
+
+
+def no_progress(done: int, total: int, what: str) -> None:
+    """The progress callback of those who do not want one."""

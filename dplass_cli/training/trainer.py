@@ -1,0 +1,184 @@
+"""Training one domain's adapter: samples, loop, checkpoints, and the best adapter out."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import lightning
+import numpy as np
+import torch
+from lightning.pytorch.callbacks import ModelCheckpoint
+from lightning.pytorch.loggers import TensorBoardLogger
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from dplass_cli.data.mixtures import Mixture, render
+from dplass_cli.data.samples import EpochNumbers, TrainingSamples, collate
+from dplass_cli.models.resunet30 import ResUNet30
+from dplass_cli.storage import Progress, make_folder, write_rows
+from dplass_cli.training.module import SeparationTraining
+from dplass_cli.training.settings import TrainSettings
+
+_METRICS = ("epoch", "step", "train_loss", "val_sdri", "learning_rate", "unreadable")
+
+
+@dataclass(frozen=True)
+class Hardware:
+    """Where to train: Lightning's accelerator name, devices and nodes, and how they share the work."""
+
+    accelerator: str = "auto"
+    devices: int = 1
+    nodes: int = 1
+    strategy: str = "auto"
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What a training reached: epochs and steps done, the best validation SDRi in dB, and the skipped files."""
+
+    epochs: int
+    steps: int
+    best_sdri: float | None
+    unreadable: dict[str, str]
+
+
+class ValidationMixtures(Dataset[dict[str, Any]]):
+    """The validation mixtures of a domain, each with the number of its query's embedding."""
+
+    def __init__(self, mixtures: Sequence[Mixture], queries: dict[str, int], sample_rate: int) -> None:
+        self.mixtures, self.queries, self.sample_rate = mixtures, queries, sample_rate
+
+    def __len__(self) -> int:
+        return len(self.mixtures)
+
+    def __getitem__(self, index: int) -> dict[str, Any]:
+        mixture = self.mixtures[index]
+        mixed, target = render(mixture, self.sample_rate)
+        return {"mixture": mixed, "target": target, "query": self.queries[mixture.source.caption]}
+
+
+def train_network(
+    network: ResUNet30,
+    embeddings: Tensor,
+    samples: TrainingSamples,
+    validation: ValidationMixtures,
+    settings: TrainSettings,
+    hardware: Hardware,
+    workspace: Path,
+    name: str,
+    resume: bool,
+    progress: Progress,
+) -> Trained:
+    """Train what is trainable of a network and leave it at the best weights that validation saw.
+
+    Writes ``checkpoints/{name}/``, ``tf_logs/{name}/``, ``logs/{name}.log``, ``metrics/{name}.csv`` in the workspace.
+
+    Args:
+        embeddings: float32 (N, D), the query embeddings that samples and validation point into.
+        validation: may be empty: then the last weights are the best.
+        resume: go on from the last checkpoint where there is one.
+
+    Raises:
+        InputError, RunError: as the training step; the last checkpoint is kept.
+    """
+    lightning.seed_everything(settings.random_seed, workers=True, verbose=False)
+    checkpoints = make_folder(workspace / "checkpoints" / name)
+    last = checkpoints / "last.ckpt"
+    module = SeparationTraining(network, embeddings, settings, max_bad_files=samples.settings.max_bad_files)
+    best = ModelCheckpoint(
+        checkpoints,
+        filename="best",
+        monitor="val_sdri" if len(validation) else None,
+        mode="max",
+        save_last=True,
+        enable_version_counter=False,
+        save_on_train_epoch_end=True,
+    )
+    table = MetricsTable(
+        workspace / "metrics" / f"{name}.csv", workspace / "logs" / f"{name}.log", name, progress, resume
+    )
+    trainer = lightning.Trainer(
+        accelerator=hardware.accelerator,
+        devices=hardware.devices,
+        num_nodes=hardware.nodes,
+        strategy=hardware.strategy,
+        precision=settings.precision,
+        max_epochs=settings.max_epochs,
+        max_steps=settings.max_steps,
+        gradient_clip_val=settings.gradient_clip,
+        logger=TensorBoardLogger(workspace / "tf_logs", name=name, version=""),
+        callbacks=[best, table],
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        use_distributed_sampler=False,
+        num_sanity_val_steps=0,
+        log_every_n_steps=10,
+    )
+    loaders = _loaders(samples, validation, settings, trainer)
+    try:
+        trainer.fit(module, *loaders, ckpt_path=last if resume and last.exists() else None, weights_only=False)
+    except SystemExit as stop:  # what the trainer makes of an interrupt
+        raise KeyboardInterrupt from stop
+    if len(validation) and best.best_model_path:
+        _restore(module, Path(best.best_model_path))
+    reached = None if best.best_model_score is None else float(best.best_model_score)
+    return Trained(trainer.current_epoch, trainer.global_step, reached, dict(module.bad_files))
+
+
+def _loaders(
+    samples: TrainingSamples, validation: ValidationMixtures, settings: TrainSettings, trainer: lightning.Trainer
+) -> tuple[DataLoader[Any], DataLoader[Any]]:
+    batch = settings.batch_size_per_device
+    common: dict[str, Any] = {"num_workers": settings.num_workers, "persistent_workers": settings.num_workers > 0}
+    numbers = EpochNumbers(len(samples), trainer.global_rank, trainer.world_size)
+    training = DataLoader(samples, batch, sampler=numbers, collate_fn=collate, **common)
+    return training, DataLoader(validation, batch)
+
+
+def _restore(module: SeparationTraining, checkpoint: Path) -> None:
+    state = torch.load(checkpoint, map_location=module.device, weights_only=True)["state_dict"]
+    own = module.state_dict()
+    for key, value in state.items():
+        own[key].copy_(value)
+
+
+class MetricsTable(lightning.Callback):
+    """Writes a row an epoch to a CSV, a line to a text log, and reports progress."""
+
+    def __init__(self, table: Path, log_file: Path, name: str, progress: Progress, resume: bool) -> None:
+        self.table, self.name, self.progress = table, name, progress
+        self.rows: list[dict[str, Any]] = []
+        if resume and table.is_file():
+            with open(table, encoding="utf-8", newline="") as stream:
+                self.rows = list(csv.DictReader(stream))
+        make_folder(log_file.parent)
+        self.log_file = log_file
+        self.steps = 0
+
+    def on_train_batch_end(self, trainer: Any, module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
+        """Report progress in steps."""
+        if trainer.is_global_zero:
+            total = int(trainer.estimated_stepping_batches)
+            self.progress(trainer.global_step, total, f"{self.name}: loss {float(outputs['loss']):.4f}")
+
+    def on_train_epoch_end(self, trainer: Any, module: Any) -> None:
+        """Write the epoch's row."""
+        if not trainer.is_global_zero:
+            return
+        metrics = {key: float(value) for key, value in trainer.callback_metrics.items()}
+        row = {
+            "epoch": trainer.current_epoch,
+            "step": trainer.global_step,
+            "train_loss": f"{metrics.get('train_loss_epoch', np.nan):.6g}",
+            "val_sdri": f"{metrics.get('val_sdri', np.nan):.4f}",
+            "learning_rate": f"{trainer.optimizers[0].param_groups[0]['lr']:.3g}",
+            "unreadable": len(module.bad_files),
+        }
+        self.rows = [old for old in self.rows if int(old["epoch"]) < trainer.current_epoch] + [row]
+        write_rows(self.table, _METRICS, self.rows)
+        with open(self.log_file, "a", encoding="utf-8") as stream:
+            stream.write(" ".join(f"{key}={value}" for key, value in row.items()) + "\n")

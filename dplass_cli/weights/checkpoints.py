@@ -1,0 +1,122 @@
+"""Reading and writing base checkpoints: AudioSep's Lightning file, a plain state dict, or safetensors."""
+
+from __future__ import annotations
+
+import json
+import pickle
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from dplass_cli.errors import InputError, some
+from dplass_cli.storage import atomic_path, require_file
+
+# Transform kernels that the published network stores as weights; our transform is an FFT.
+_TRANSFORM_KERNELS = re.compile(r"^base\.(stft|istft)\.")
+
+
+def read_tensors(path: Path | str, trust: bool = False) -> tuple[dict[str, Any], dict[str, str]]:
+    """Read a file of weights: (its content by key, its safetensors metadata or {}).
+
+    Pickled files are read with ``weights_only=True``; ``trust`` lets one run code of its own, so it is for files that
+    the user vouches for.
+
+    Raises:
+        InputError: the file is missing, empty, damaged, or holds objects that are not weights.
+    """
+    path = require_file(path, "checkpoint")
+    if path.stat().st_size == 0:
+        raise InputError(f"{path}: the checkpoint is empty (0 bytes); fetch it again")
+    if path.suffix == ".safetensors":
+        return _read_safetensors(path)
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=not trust)
+    except pickle.UnpicklingError as error:
+        raise InputError(
+            f"{path}: not a checkpoint of plain weights, or damaged; if you trust where it comes from,"
+            " read it with --trust-checkpoint"
+        ) from error
+    except (RuntimeError, EOFError, ValueError, KeyError, AttributeError, ModuleNotFoundError) as error:
+        raise InputError(f"{path}: not a readable checkpoint ({_first_line(error)}); fetch it again") from error
+    if not isinstance(content, Mapping):
+        raise InputError(f"{path}: holds a {type(content).__name__}, not a state dict; give a checkpoint of weights")
+    return dict(content), {}
+
+
+def _read_safetensors(path: Path) -> tuple[dict[str, Any], dict[str, str]]:
+    try:
+        with safe_open(path, framework="pt") as archive:
+            return {key: archive.get_tensor(key) for key in archive.keys()}, archive.metadata() or {}  # noqa: SIM118
+    except (SafetensorError, OSError) as error:
+        raise InputError(f"{path}: not a readable safetensors file ({_first_line(error)}); fetch it again") from error
+
+
+def read_base_state(path: Path | str, trust: bool = False) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """Read the separation network's tensors from any of the three forms: ({published key: tensor}, metadata).
+
+    In a Lightning file the network lies under ``state_dict`` with the prefix ``ss_model.``; ``query_encoder.*`` and the
+    loop's state belong to others. Transform kernels are left out by name.
+
+    Raises:
+        InputError: as :func:`read_tensors`, or nothing in the file belongs to a separation network.
+    """
+    content, metadata = read_tensors(path, trust)
+    state = content.get("state_dict", content)
+    if not isinstance(state, Mapping):
+        raise InputError(f"{path}: 'state_dict' is a {type(state).__name__}, not a mapping of tensors")
+    if any(key.startswith("ss_model.") for key in state):
+        state = {key[len("ss_model.") :]: value for key, value in state.items() if key.startswith("ss_model.")}
+    not_tensors = [key for key, value in state.items() if not isinstance(value, Tensor)]
+    if not_tensors:
+        raise InputError(f"{path}: {not_tensors[0]!r} is not a tensor; expected AudioSep's checkpoint or a state dict")
+    return {key: value for key, value in state.items() if not _TRANSFORM_KERNELS.match(key)}, metadata
+
+
+def load_strictly(module: nn.Module, state: Mapping[str, Tensor], where: str) -> None:
+    """Fill a module from a state dict of exactly its keys and shapes.
+
+    ``num_batches_tracked`` counters may be absent: no forward reads them.
+
+    Raises:
+        InputError: lists the first missing, unexpected or misshapen keys; begins with ``where``.
+    """
+    own = module.state_dict()
+    missing = [key for key in own if key not in state and not key.endswith("num_batches_tracked")]
+    unexpected = [key for key in state if key not in own]
+    if missing or unexpected:
+        raise InputError(
+            f"{where}: not weights of this network; missing: {some(missing, 3) or 'none'};"
+            f" unexpected: {some(unexpected, 3) or 'none'}"
+        )
+    for key, tensor in state.items():
+        if tensor.shape != own[key].shape:
+            raise InputError(
+                f"{where}: {key} has shape {list(tensor.shape)}, the network needs {list(own[key].shape)};"
+                " the checkpoint belongs to another configuration"
+            )
+        if tensor.is_floating_point() and not torch.isfinite(tensor).all():
+            raise InputError(f"{where}: {key} holds values that are not finite; the file is damaged")
+    module.load_state_dict({**own, **state})
+
+
+def as_float32(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Widen stored half-precision weights; integer tensors stay."""
+    return {key: tensor.float() if tensor.is_floating_point() else tensor for key, tensor in state.items()}
+
+
+def write_safetensors(path: Path | str, tensors: Mapping[str, Tensor], metadata: Mapping[str, Any]) -> None:
+    """Write tensors with metadata (values that are not texts as JSON), atomically."""
+    texts = {key: value if isinstance(value, str) else json.dumps(value) for key, value in metadata.items()}
+    with atomic_path(path) as temporary:
+        save_file({key: tensor.detach().cpu().contiguous() for key, tensor in tensors.items()}, temporary, texts)
+
+
+def _first_line(error: BaseException) -> str:
+    lines = str(error).splitlines()
+    return lines[0][:120] if lines else type(error).__name__

@@ -1,0 +1,28 @@
+"""Fingerprints of weights: the same tensors have the same hash in whatever file they lie."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+
+
+def tensors_sha256(tensors: Mapping[str, Tensor], configuration: Any = None) -> str:
+    """Hash tensors by name, dtype, shape and bytes, sorted by name, and a JSON-able configuration if given."""
+    digest = hashlib.sha256()
+    if configuration is not None:
+        digest.update(json.dumps(configuration, sort_keys=True).encode())
+    for name in sorted(tensors):
+        tensor = tensors[name].detach().cpu().contiguous()
+        digest.update(f"{name}|{tensor.dtype}|{list(tensor.shape)}|".encode())
+        digest.update(tensor.reshape(-1).view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()
+
+
+def text_sha256(text: str) -> str:
+    """Hash a text as UTF-8."""
+    return hashlib.sha256(text.encode()).hexdigest()

@@ -1,0 +1,63 @@
+"""Fixtures shared by all tests."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from dplass_cli.audio.files import write_audio
+from dplass_cli.sounds import render
+
+GOLDEN = Path(__file__).parent / "golden"
+sys.path.insert(0, str(GOLDEN))  # for weights_fill, the formula that the golden numbers were computed with
+
+SHARED_DATA = Path(__file__).parents[2] / "shared" / "data"
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    """The folder of real clips that lies beside a development checkout; tests that need it are skipped elsewhere."""
+    if not (SHARED_DATA / "clips.csv").is_file():
+        pytest.skip("the real clips (../shared/data) are not beside this checkout")
+    return SHARED_DATA
+
+
+@pytest.fixture(scope="session")
+def golden_network() -> dict[str, Any]:
+    """Inputs and outputs of the published network under the formula's weights."""
+    with np.load(GOLDEN / "resunet30_io.npz") as archive:
+        return dict(archive)
+
+
+@pytest.fixture(scope="session")
+def network_layout() -> dict[str, Any]:
+    """Keys and shapes of the published network."""
+    layout: dict[str, Any] = json.loads((GOLDEN / "resunet30_layout.json").read_text())
+    return layout
+
+
+@pytest.fixture(scope="session")
+def published_state(network_layout: dict[str, Any]) -> dict[str, npt.NDArray[np.float32]]:
+    """A state dict of the published layout under the formula, without the transform kernels."""
+    import weights_fill
+
+    shapes = {entry["key"]: entry["shape"] for entry in network_layout["entries"] if entry["dtype"] == "float32"}
+    filled: dict[str, npt.NDArray[np.float32]] = weights_fill.fill(shapes, set(network_layout["transposed_conv_keys"]))
+    return filled
+
+
+@pytest.fixture(scope="session")
+def clips(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """A few built-in sounds as 32 kHz files: {class name: path}."""
+    folder = tmp_path_factory.mktemp("clips")
+    paths = {}
+    for name in ("dog_bark", "rain", "siren", "flute", "clock_tick", "helicopter", "owl_hoot", "typing"):
+        paths[name] = folder / f"{name}.wav"
+        write_audio(paths[name], render(name, 3000, 5.0, 32000)[None], 32000, "PCM_16")
+    return paths

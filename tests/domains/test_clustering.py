@@ -1,0 +1,56 @@
+"""K-means on captions: known groups, canonical ids, no influence of order or threads."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+from sklearn.metrics import adjusted_rand_score
+from threadpoolctl import threadpool_limits
+
+from dplass_cli.domains.clustering import cluster
+from dplass_cli.errors import InputError
+
+Groups = tuple[npt.NDArray[np.float64], list[str], npt.NDArray[np.int64], npt.NDArray[np.int64]]
+
+
+def _groups(count: int = 7, each: int = 12, size: int = 32) -> Groups:
+    """Captions in known groups: (unit features, captions, clips, group of each)."""
+    random = np.random.default_rng(0)
+    truth = np.repeat(np.arange(count), each)
+    features = random.normal(size=(count, size))[truth] + random.normal(0, 0.2, (count * each, size))
+    features /= np.linalg.norm(features, axis=1, keepdims=True)
+    captions = [f"caption {number:03}" for number in random.permutation(count * each)]
+    return features, captions, random.integers(1, 50, count * each), truth
+
+
+def test_seven_known_groups_are_found() -> None:
+    features, captions, clips, truth = _groups()
+    ids = cluster(features, captions, clips, 7, seed=42)
+    assert adjusted_rand_score(truth, ids) >= 0.99
+
+
+def test_order_threads_and_seed_do_not_matter_for_clear_groups() -> None:
+    features, captions, clips, _ = _groups()
+    ids = cluster(features, captions, clips, 7, seed=42)
+    order = np.random.default_rng(1).permutation(len(captions))
+    shuffled = cluster(features[order], [captions[i] for i in order], clips[order], 7, seed=42)
+    np.testing.assert_array_equal(shuffled, ids[order])
+    with threadpool_limits(limits=2):
+        np.testing.assert_array_equal(cluster(features, captions, clips, 7, seed=42), ids)
+    np.testing.assert_array_equal(cluster(features, captions, clips, 7, seed=7), ids)
+
+
+def test_ids_go_by_clips_then_by_first_caption() -> None:
+    features = np.array([[1.0, 0, 0], [0.99, 0.1, 0], [0, 1, 0], [0, 0, 1.0]])
+    captions = ["z", "y", "c", "b"]
+    assert cluster(features, captions, np.array([1, 1, 5, 2]), 3, seed=0).tolist() == [2, 2, 0, 1]
+    assert cluster(features, captions, np.array([3, 2, 5, 5]), 3, seed=0).tolist() == [2, 2, 1, 0]
+
+
+def test_too_few_captions_or_too_few_features_are_told() -> None:
+    with pytest.raises(InputError, match=r"7 domains.*has 3; ask for --domains 3"):
+        cluster(np.eye(3), ["a", "b", "c"], np.ones(3, np.int64), 7, seed=0)
+    same = np.array([[1.0, 0.0]] * 4 + [[0.0, 1.0]])
+    with pytest.raises(InputError, match=r"3 different features, but there are 2"):
+        cluster(same, list("abcde"), np.ones(5, np.int64), 3, seed=0)

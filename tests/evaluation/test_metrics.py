@@ -1,0 +1,52 @@
+"""SDR and SI-SDR against the published implementations' numbers."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from dplass_cli.evaluation.metrics import sdr, si_sdr
+from dplass_cli.training.module import batch_sdr
+
+METRICS: dict[str, Any] = json.loads((Path(__file__).parents[1] / "golden" / "metrics.json").read_text())
+TOLERANCE = {"float64": 1e-9, "float32": 1e-3}
+FLOOR = {"float64": 130.0, "float32": 50.0}
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize("case", METRICS["cases"], ids=lambda case: case["name"])
+def test_golden_cases(case: dict[str, Any], dtype: str) -> None:
+    reference, estimate = (np.array(case[name], dtype=dtype) for name in ("ref", "est"))
+    assert sdr(reference, estimate) == pytest.approx(case[dtype]["sdr"], abs=TOLERANCE[dtype])
+    if case["rounding_dominated_sisdr"]:
+        assert si_sdr(reference, estimate) > FLOOR[dtype]
+    else:
+        assert si_sdr(reference, estimate) == pytest.approx(case[dtype]["sisdr"], abs=TOLERANCE[dtype])
+
+
+def test_golden_improvement() -> None:
+    sample = METRICS["derived_sample_metrics"]
+    source, mixture, separated = (np.array(sample[name]) for name in ("source", "mixture", "separated"))
+    improvement = sdr(source, separated) - sdr(source, mixture)
+    assert improvement == pytest.approx(sample["sdri"], abs=1e-9)
+    assert si_sdr(source, separated) == pytest.approx(sample["sisdr"], abs=1e-9)
+
+
+def test_batched_sdr_of_training_is_the_same_number() -> None:
+    rng = np.random.default_rng(0)
+    reference, estimate = rng.standard_normal((2, 3, 500)).astype(np.float32)
+    batched = batch_sdr(torch.from_numpy(reference), torch.from_numpy(estimate))
+    single = [sdr(r, e) for r, e in zip(reference, estimate, strict=True)]
+    np.testing.assert_allclose(batched, single, atol=1e-4)
+
+
+def test_other_shapes_are_refused() -> None:
+    with pytest.raises(ValueError, match="one length"):
+        sdr(np.zeros(4), np.zeros(5))
+    with pytest.raises(ValueError, match="one length"):
+        si_sdr(np.zeros((1, 4)), np.zeros((1, 4)))
