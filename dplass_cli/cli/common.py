@@ -112,8 +112,7 @@ def verb(json_output: bool = False, verbose: bool = False) -> Iterator[Verb]:
         format="%(levelname)s %(name)s: %(message)s",
         stream=sys.stderr,
     )
-    if not verbose:
-        _quieten()
+    _quieten(verbose)
     run = Verb(json_output)
     previous = signal.signal(signal.SIGTERM, _interrupt)
     try:
@@ -147,13 +146,14 @@ def _one_line(text: str) -> str:
     return " ".join(text.split())
 
 
-def _quieten() -> None:
-    """Leave the training library's advice to its developers out of a user's terminal."""
+def _quieten(verbose: bool) -> None:
+    """Leave the training library's advice to its developers, and its tips, out of a user's terminal."""
     import warnings
 
-    warnings.filterwarnings("ignore", module=r"(lightning|torch|pytorch_lightning)\..*")
-    for name in ("lightning.pytorch", "lightning.fabric", "pytorch_lightning"):
-        logging.getLogger(name).setLevel(logging.ERROR)
+    if not verbose:
+        warnings.filterwarnings("ignore", module=r"(lightning|torch)\..*")
+    for name in ("lightning.pytorch.utilities.rank_zero", "lightning.fabric.utilities.rank_zero"):
+        logging.getLogger(name).setLevel(logging.WARNING if verbose else logging.ERROR)
 
 
 def plain_table(title: str, columns: list[str], rows: list[list[str]]) -> Any:

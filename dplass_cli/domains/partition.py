@@ -170,7 +170,7 @@ def _domain(
 def _name(captions: Sequence[str], vectors: FloatArray) -> str:
     nearness = similarities(vectors, mean_direction(vectors)[None])[:, 0]
     typical = np.argsort(-nearness, kind="stable")[:_CAPTIONS_IN_NAME]
-    return ", ".join(captions[position] for position in typical)
+    return "; ".join(captions[position] for position in typical)
 
 
 def read_partition(folder: Path | str) -> Partition:

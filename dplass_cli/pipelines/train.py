@@ -35,7 +35,7 @@ class TrainOptions:
 
     Attributes:
         partition: the partition folder.
-        workspace: folder of ``checkpoints/ logs/ tf_logs/ metrics/ bank/`` and ``config.yaml``.
+        workspace: folder of ``checkpoints/ logs/ tf_logs/ bank/``, ``config.yaml`` and ``metrics.csv``.
         domain: ``all``, or numbers separated by commas.
         base_checkpoint, encoder, tokenizer, trust_checkpoint: the frozen base and its encoder.
         adapter, data, train: settings of the method, of the samples, of the optimisation.

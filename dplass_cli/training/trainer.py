@@ -23,7 +23,7 @@ from dplass_cli.storage import Progress, make_folder, write_rows
 from dplass_cli.training.module import SeparationTraining
 from dplass_cli.training.settings import TrainSettings
 
-_METRICS = ("epoch", "step", "train_loss", "val_sdri", "learning_rate", "unreadable")
+_METRICS = ("run", "epoch", "step", "train_loss", "val_sdri", "learning_rate", "unreadable")
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ def train_network(
 ) -> Trained:
     """Train what is trainable of a network and leave it at the best weights that validation saw.
 
-    Writes ``checkpoints/{name}/``, ``tf_logs/{name}/``, ``logs/{name}.log``, ``metrics/{name}.csv`` in the workspace.
+    Writes ``checkpoints/{name}/``, ``tf_logs/{name}/``, ``logs/{name}.log`` and rows of ``metrics.csv`` in the workspace.
 
     Args:
         embeddings: float32 (N, D), the query embeddings that samples and validation point into.
@@ -98,9 +98,7 @@ def train_network(
         enable_version_counter=False,
         save_on_train_epoch_end=True,
     )
-    table = MetricsTable(
-        workspace / "metrics" / f"{name}.csv", workspace / "logs" / f"{name}.log", name, progress, resume
-    )
+    table = MetricsTable(workspace, name, progress)
     trainer = lightning.Trainer(
         accelerator=hardware.accelerator,
         devices=hardware.devices,
@@ -109,6 +107,8 @@ def train_network(
         precision=settings.precision,
         max_epochs=settings.max_epochs,
         max_steps=settings.max_steps,
+        # An epoch longer than the whole run would end without validation.
+        limit_train_batches=settings.max_steps if settings.max_steps > 0 else None,
         gradient_clip_val=settings.gradient_clip,
         logger=TensorBoardLogger(workspace / "tf_logs", name=name, version=""),
         callbacks=[best, table],
@@ -147,17 +147,12 @@ def _restore(module: SeparationTraining, checkpoint: Path) -> None:
 
 
 class MetricsTable(lightning.Callback):
-    """Writes a row an epoch to a CSV, a line to a text log, and reports progress."""
+    """Writes a row an epoch to ``metrics.csv``, a line to the run's text log, and reports progress."""
 
-    def __init__(self, table: Path, log_file: Path, name: str, progress: Progress, resume: bool) -> None:
-        self.table, self.name, self.progress = table, name, progress
-        self.rows: list[dict[str, Any]] = []
-        if resume and table.is_file():
-            with open(table, encoding="utf-8", newline="") as stream:
-                self.rows = list(csv.DictReader(stream))
-        make_folder(log_file.parent)
-        self.log_file = log_file
-        self.steps = 0
+    def __init__(self, workspace: Path, name: str, progress: Progress) -> None:
+        self.table, self.log_file = workspace / "metrics.csv", workspace / "logs" / f"{name}.log"
+        self.name, self.progress = name, progress
+        make_folder(self.log_file.parent)
 
     def on_train_batch_end(self, trainer: Any, module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
         """Report progress in steps."""
@@ -171,6 +166,7 @@ class MetricsTable(lightning.Callback):
             return
         metrics = {key: float(value) for key, value in trainer.callback_metrics.items()}
         row = {
+            "run": self.name,
             "epoch": trainer.current_epoch,
             "step": trainer.global_step,
             "train_loss": f"{metrics.get('train_loss_epoch', np.nan):.6g}",
@@ -178,7 +174,13 @@ class MetricsTable(lightning.Callback):
             "learning_rate": f"{trainer.optimizers[0].param_groups[0]['lr']:.3g}",
             "unreadable": len(module.bad_files),
         }
-        self.rows = [old for old in self.rows if int(old["epoch"]) < trainer.current_epoch] + [row]
-        write_rows(self.table, _METRICS, self.rows)
+        write_rows(self.table, _METRICS, [*self._kept(trainer.current_epoch), row])
         with open(self.log_file, "a", encoding="utf-8") as stream:
             stream.write(" ".join(f"{key}={value}" for key, value in row.items()) + "\n")
+
+    def _kept(self, epoch: int) -> list[dict[str, Any]]:
+        """The table's rows but those of epochs that this run does again."""
+        if not self.table.is_file():
+            return []
+        with open(self.table, encoding="utf-8", newline="") as stream:
+            return [row for row in csv.DictReader(stream) if row["run"] != self.name or int(row["epoch"]) < epoch]
