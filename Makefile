@@ -1,0 +1,21 @@
+PYTHON := $(if $(wildcard .venv/bin/python),.venv/bin/python,python3)
+
+.PHONY: setup check check-slow bench clean
+
+setup:  ## install into .venv
+	bash scripts/setup.sh dev
+
+check:  ## what CI runs
+	$(PYTHON) -m ruff check .
+	$(PYTHON) -m ruff format --check .
+	$(PYTHON) -m mypy
+	$(PYTHON) -m pytest -q --durations=10
+
+check-slow:  ## the tests that take minutes
+	$(PYTHON) -m pytest -q -m slow
+
+bench:  ## measure speed as ratios
+	$(PYTHON) scripts/benchmark.py
+
+clean:  ## remove what can be made again
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist *.egg-info dplass-quickstart
