@@ -96,7 +96,7 @@ def test_golden_parity_unmerged_and_merged(golden_network: dict[str, Any]) -> No
 def test_scales_are_the_published_ones() -> None:
     layers = json.loads((GOLDEN / "reconv_layout.json").read_text())["adapted_layers"]
     adapters = make_adapters(BaseModel(), AdapterSettings())
-    assert [path for path in adapters] == [layer["path"].removeprefix("model.") for layer in layers]
+    assert list(adapters) == [layer["path"].removeprefix("model.") for layer in layers]
     for adapter, layer in zip(adapters.values(), layers, strict=True):
         assert isinstance(adapter, ReConv)
         assert adapter.scale == pytest.approx(layer["scaling"], rel=1e-12)

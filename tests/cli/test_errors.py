@@ -1,0 +1,118 @@
+"""Bad input: one clear line on stderr, the right exit code, nothing lost."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from typer.testing import CliRunner
+
+from dplass_cli.audio.files import write_audio
+from dplass_cli.cli import app
+
+
+def refused(*arguments: Any, says: str | list[str], code: int = 2) -> None:
+    """Run the command line and check that it ends with the code and one line that says so."""
+    done = CliRunner().invoke(app, [str(argument) for argument in arguments])
+    assert done.exit_code == code, done.output
+    lines = [line for line in done.stderr.splitlines() if line]
+    assert len(lines) == 1, done.stderr
+    assert lines[0].startswith("dplass: ")
+    for text in [says] if isinstance(says, str) else says:
+        assert text in lines[0]
+
+
+@pytest.fixture
+def tone(tmp_path: Path) -> Path:
+    path = tmp_path / "tone.wav"
+    write_audio(path, np.sin(np.arange(16000, dtype=np.float32) * 0.1)[None] * 0.5, 16000)
+    return path
+
+
+def test_missing_input(tmp_path: Path) -> None:
+    refused("separate", tmp_path / "no.wav", "-q", "a dog", "-o", tmp_path, says="no.wav: no such audio file")
+
+
+def test_not_audio(tmp_path: Path) -> None:
+    (tmp_path / "text.wav").write_text("this is no sound")
+    refused(
+        "separate", tmp_path / "text.wav", "-q", "a dog", "-o", tmp_path, says="text.wav: not a readable audio file"
+    )
+
+
+def test_empty_file(tmp_path: Path) -> None:
+    (tmp_path / "empty.wav").touch()
+    refused("separate", tmp_path / "empty.wav", "-q", "a dog", "-o", tmp_path, says="empty.wav: the file is empty")
+
+
+def test_empty_query_and_no_query(tmp_path: Path, tone: Path) -> None:
+    refused("separate", tone, "-q", " ", "-o", tmp_path, says="--query is empty")
+    refused("separate", tone, "-o", tmp_path, says="'query' is not given")
+
+
+def test_wrong_policy(tmp_path: Path, tone: Path) -> None:
+    refused("separate", tone, "-q", "a", "-o", tmp_path, "--select", "txt", says="did you mean 'text'")
+    refused("separate", tone, "-q", "a", "-o", tmp_path, "--select", "oracle", says="needs the true source")
+
+
+def test_wrong_checkpoint_names_the_first_keys(tmp_path: Path, tone: Path) -> None:
+    torch.save({"layer.weight": torch.zeros(3)}, tmp_path / "other.ckpt")
+    refused(
+        *("separate", tone, "-q", "a dog", "-o", tmp_path, "--base-checkpoint", tmp_path / "other.ckpt"),
+        says=["other.ckpt: not weights of this network", "missing: base.bn0.weight", "unexpected: layer.weight"],
+    )
+
+
+def test_unknown_option_names_the_nearest(tmp_path: Path) -> None:
+    (tmp_path / "c.yaml").write_text("train:\n  max_epoch: 3\n")
+    given = ("train", "--data", tmp_path, "--workspace", tmp_path / "run")
+    nearest = "unknown option 'train.max_epoch'; did you mean 'max_epochs'?"
+    refused(*given, "--config", tmp_path / "c.yaml", says=["c.yaml", nearest])
+    refused(*given, "--set", "adapter.rnk=4", says="'adapter.rnk'; did you mean 'rank'?")
+    refused(*given, "--set", "train.max_epochs=many", says="train.max_epochs must be a whole number, not 'many'")
+
+
+def test_manifest_without_wav(tmp_path: Path) -> None:
+    (tmp_path / "m.json").write_text(json.dumps({"data": [{"caption": "x"}]}))
+    refused("partition", tmp_path / "m.json", "-o", tmp_path / "p", says="m.json: row 0 has no 'wav'")
+    assert not (tmp_path / "p").exists()
+
+
+def test_fewer_captions_than_domains(tmp_path: Path, tone: Path) -> None:
+    rows = [{"wav": str(tone), "caption": caption} for caption in ("a", "b")]
+    (tmp_path / "m.json").write_text(json.dumps({"data": rows}))
+    refused("partition", tmp_path / "m.json", "-o", tmp_path / "p", says=["2", "7", "captions"])
+
+
+def test_not_a_partition(tmp_path: Path) -> None:
+    refused(
+        "train", "--data", tmp_path, "--workspace", tmp_path / "run", says="not a partition folder (no partition.json)"
+    )
+
+
+def test_evaluate_without_a_column_and_without_adapters(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("idx,caption,src_wav,noise_wav\n0,a,b,c\n")
+    given = ("evaluate", "--metadata-csv", tmp_path / "t.csv", "-o", tmp_path / "e")
+    refused(*given, says="t.csv: no column 'snr_db'")
+    (tmp_path / "t.csv").write_text("idx,caption,src_wav,noise_wav,snr_db\n0,a,b.wav,c.wav,0\n")
+    refused(*given, says="b.wav: no such audio file")
+    refused(*given, "--benchmark", "custm", says="did you mean 'custom'")
+
+
+def test_unknown_flag_is_wrong_usage() -> None:
+    done = CliRunner().invoke(app, ["separate", "--quary", "x"])
+    assert done.exit_code == 2
+    assert "--quary" in done.stderr
+
+
+def test_some_inputs_fail_others_are_written(tmp_path: Path, tone: Path) -> None:
+    done = CliRunner().invoke(
+        app, ["separate", str(tone), str(tmp_path / "no.wav"), "-q", "a dog", "-o", str(tmp_path)]
+    )
+    assert done.exit_code == 1
+    assert "no.wav failed" in done.stderr
+    assert (tmp_path / "tone_a_dog.wav").is_file()

@@ -1,0 +1,50 @@
+"""The command line starts at once and tells what there is."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+from typer.testing import CliRunner
+
+from dplass_cli import __version__
+from dplass_cli.cli import app
+
+VERBS = ("prepare-audioset", "partition", "train", "evaluate", "separate", "quickstart")
+
+
+def test_help_lists_the_verbs_and_imports_nothing_heavy() -> None:
+    code = (
+        "import sys\n"
+        "from dplass_cli.cli import app\n"
+        "try:\n    app(['--help'])\nexcept SystemExit as stop:\n    assert stop.code == 0, stop.code\n"
+        "heavy = {'torch', 'numpy', 'torchaudio', 'pandas', 'sklearn', 'lightning', 'matplotlib', 'laion_clap'}\n"
+        "found = heavy & {name.partition('.')[0] for name in sys.modules}\n"
+        "assert not found, found\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    for verb in VERBS:
+        assert verb in done.stdout
+
+
+def test_package_import_is_light_and_public_names_are_there() -> None:
+    code = (
+        "import sys, dplass_cli\n"
+        "assert 'torch' not in sys.modules\n"
+        "for name in dplass_cli.__all__:\n    assert getattr(dplass_cli, name) is not None\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_every_verb_has_help_with_an_example(verb: str) -> None:
+    done = CliRunner().invoke(app, [verb, "--help"])
+    assert done.exit_code == 0
+    assert f"Example: dplass {verb}" in " ".join(done.output.split())
+
+
+def test_version() -> None:
+    assert CliRunner().invoke(app, ["--version"]).output == f"dplass {__version__}\n"

@@ -1,0 +1,212 @@
+"""train, evaluate and separate in sequence on built-in sounds, over a small random base, through the pipelines."""
+
+from __future__ import annotations
+
+import csv
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from dplass_cli.audio.files import write_audio
+from dplass_cli.data.manifest import Row, write_manifest
+from dplass_cli.data.mixtures import Mixture, write_mixtures
+from dplass_cli.encoders import load_encoder
+from dplass_cli.errors import InputError, RunError
+from dplass_cli.models import load_base, save_base
+from dplass_cli.models.resunet30 import ResUNet30, ResUNet30Config
+from dplass_cli.pipelines.evaluate import EvaluateOptions, evaluate
+from dplass_cli.pipelines.partition import PartitionOptions, partition
+from dplass_cli.pipelines.separate import SeparateOptions, separate
+from dplass_cli.pipelines.train import TrainOptions, train
+from dplass_cli.separation.bank import AdapterBank
+from dplass_cli.sounds import render
+from dplass_cli.training.settings import OptimizerSettings, TrainSettings
+
+KINDS = {"dog_bark": "Bark", "rain": "Rain", "siren": "Siren", "flute": "Flute", "owl_hoot": "Hoot", "typing": "Typing"}
+SMALL = ResUNet30Config(
+    condition_size=128,
+    n_fft=512,
+    hop=320,
+    pre_channels=4,
+    channels=(4, 8),
+    downsample=((2, 2), (2, 2)),
+    input_power=0.3,
+)
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A base, a partition of six captions into three domains, and a table of mixtures."""
+    folder = tmp_path_factory.mktemp("corpus")
+    torch.manual_seed(0)
+    save_base(folder / "base.safetensors", ResUNet30(SMALL), load_encoder().fingerprint)
+    rows = []
+    for name, caption in KINDS.items():
+        for seed in range(3):
+            path = folder / f"{name}{seed}.wav"
+            write_audio(path, render(name, 5000 + seed, 2.5, 32000)[None], 32000, "PCM_16")
+            rows.append(Row(path, caption, id=path.stem))
+    write_manifest(folder / "train.json", rows)
+    partition(PartitionOptions(folder / "train.json", folder / "partition", domains=3, val_mixtures=2))
+    pairs = zip(rows, rows[4:] + rows[:4], strict=True)
+    write_mixtures(folder / "mixtures.csv", [Mixture(source, noise) for source, noise in pairs][:8])
+    return folder
+
+
+def options(corpus: Path, workspace: Path, epochs: int = 2) -> TrainOptions:
+    return TrainOptions(
+        partition=corpus / "partition",
+        workspace=workspace,
+        base_checkpoint=str(corpus / "base.safetensors"),
+        encoder="tiny",
+        train=TrainSettings(
+            OptimizerSettings(learning_rate=1e-2), batch_size_per_device=2, num_workers=0, max_epochs=epochs
+        ),
+        device="cpu",
+    )
+
+
+@pytest.fixture(scope="module")
+def trained(corpus: Path) -> Path:
+    workspace = corpus / "run"
+    before = load_base(corpus / "base.safetensors").sha256()
+    result = train(options(corpus, workspace))
+    assert sorted(result.domains) == [0, 1, 2]
+    assert load_base(corpus / "base.safetensors").sha256() == before
+    return workspace
+
+
+def test_workspace_explains_itself(trained: Path) -> None:
+    names = {path.name for path in trained.iterdir()}
+    assert names == {"bank", "checkpoints", "config.yaml", "logs", "metrics.csv", "tf_logs"}
+    with open(trained / "metrics.csv", newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    assert [(row["run"], row["epoch"]) for row in rows] == [(f"domain{d}", str(e)) for d in range(3) for e in range(2)]
+    assert all(float(row["train_loss"]) > 0 for row in rows)
+    description = json.loads((trained / "bank" / "domain1" / "adapter.json").read_text())
+    assert description["domain"]["id"] == 1
+    assert description["metrics"]["val_mixtures"] == 2
+
+
+def test_adapters_hold_only_what_differs_and_differ_from_each_other(trained: Path, corpus: Path) -> None:
+    network = load_base(corpus / "base.safetensors")
+    bank = AdapterBank(network)
+    assert bank.load(trained / "bank") == ["domain0", "domain1", "domain2"]
+    outputs = []
+    for key in [None, *bank.keys]:
+        bank.activate(key)
+        with torch.inference_mode():
+            outputs.append(network(torch.ones(1, 1, 4000).cumsum(-1).sin(), torch.ones(1, 128) / 128**0.5))
+    assert all(not torch.equal(a, b) for i, a in enumerate(outputs) for b in outputs[:i])
+    checkpoint = torch.load(trained / "checkpoints" / "domain0" / "last.ckpt", weights_only=False)
+    assert all(key.endswith(".kernel") for key in checkpoint["state_dict"])
+
+
+def test_resumed_training_equals_an_uninterrupted_one(corpus: Path, trained: Path, tmp_path: Path) -> None:
+    first = replace(options(corpus, tmp_path / "run", epochs=1), domain="1")
+    train(first)
+    with pytest.raises(InputError, match="holds a training run; go on with --resume"):
+        train(first)
+    again = replace(options(corpus, tmp_path / "run", epochs=2), domain="1", resume=True)
+    assert train(again).domains[1].steps == 2 * train_steps(corpus)
+    assert train(again).domains == {}  # finished: nothing left to do
+    names = ("bank/domain1/adapter.safetensors", "checkpoints/domain1/last.ckpt")
+    states = [torch.load(folder / names[1], weights_only=False)["state_dict"] for folder in (tmp_path / "run", trained)]
+    for key, value in states[0].items():
+        torch.testing.assert_close(value, states[1][key], rtol=1e-6, atol=1e-8)
+
+
+def train_steps(corpus: Path) -> int:
+    rows = json.loads((corpus / "partition" / "domain1.json").read_text())["data"]
+    return -(-len(rows) // 2)
+
+
+def test_wrong_domains_are_refused(corpus: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="'7' is none of 0, 1, 2"):
+        train(replace(options(corpus, tmp_path), domain="1,7"))
+
+
+def test_too_many_unreadable_files_stop_training(corpus: Path, tmp_path: Path) -> None:
+    content = json.loads((corpus / "partition" / "domain0.json").read_text())
+    folder = tmp_path / "partition"
+    folder.mkdir()
+    for path in (corpus / "partition").iterdir():
+        (folder / path.name).write_bytes(path.read_bytes())
+    for item in content["data"][1:]:
+        item["wav"] = str(tmp_path / "gone.wav") + item["id"]
+    (folder / "domain0.json").write_text(json.dumps(content))
+    given = replace(options(corpus, tmp_path / "run"), partition=folder, domain="0")
+    limited = replace(given, data=replace(given.data, max_bad_files=0))
+    with pytest.raises(RunError, match=r"files cannot be read.*gone.wav"):
+        train(limited)
+    result = train(replace(given, resume=True))
+    assert 0 < len(result.domains[0].unreadable) < len(content["data"])
+
+
+def evaluation(corpus: Path, trained: Path, output: Path) -> EvaluateOptions:
+    return EvaluateOptions(
+        metadata_csv=corpus / "mixtures.csv",
+        output=output,
+        base_checkpoint=str(corpus / "base.safetensors"),
+        encoder="tiny",
+        adapters=(str(trained / "bank"),),
+        select=("base", "text", "oracle", "single:1"),
+        batch_size=3,
+        device="cpu",
+    )
+
+
+def test_evaluation_prints_every_policy_and_the_oracle_bounds_them(corpus: Path, trained: Path, tmp_path: Path) -> None:
+    result = evaluate(evaluation(corpus, trained, tmp_path))
+    assert list(result.policies) == ["base", "text", "oracle", "single:1"]
+    oracle = result.policies["oracle"]
+    assert oracle.bound
+    assert (oracle.n, oracle.regret, oracle.accuracy) == (8, 0.0, 1.0)
+    for name in ("text", "single:1"):  # what picks among the same outputs, under the oracle's own score
+        score = result.policies[name]
+        assert score.sdri + score.si_sdr <= oracle.sdri + oracle.si_sdr + 1e-9
+    with open(tmp_path / "items.csv", newline="") as stream:
+        next(stream)
+        rows = list(csv.DictReader(stream))
+    assert len(rows) == 8 * 4
+    mean = sum(float(row["sdri"]) for row in rows if row["adapter"] == "base") / 8
+    assert json.loads((tmp_path / "results.json").read_text())["policies"]["base"]["sdri"] == pytest.approx(mean)
+    assert "| oracle (bound: sees the reference) |" in (tmp_path / "results.md").read_text()
+
+
+def test_killed_evaluation_goes_on(corpus: Path, trained: Path, tmp_path: Path) -> None:
+    evaluate(evaluation(corpus, trained, tmp_path / "whole"))
+    evaluate(evaluation(corpus, trained, tmp_path / "cut"))
+    items = tmp_path / "cut" / "items.csv"
+    whole = items.read_bytes()
+    items.write_bytes(whole[: len(whole) // 2])  # a torn line in the middle of an item
+    (tmp_path / "cut" / "results.json").unlink()
+    evaluate(evaluation(corpus, trained, tmp_path / "cut"))
+    results = [json.loads((tmp_path / name / "results.json").read_text()) for name in ("whole", "cut")]
+    assert results[0]["policies"] == results[1]["policies"]
+
+
+def test_evaluating_adapters_with_another_base_is_refused(corpus: Path, trained: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="belongs to another base"):
+        evaluate(replace(evaluation(corpus, trained, tmp_path), base_checkpoint="tiny"))
+
+
+def test_separating_with_the_bank_chooses_by_text(corpus: Path, trained: Path, tmp_path: Path) -> None:
+    result = separate(
+        SeparateOptions(
+            (corpus / "rain0.wav",),
+            ("Rain", "Bark"),
+            tmp_path,
+            base_checkpoint=str(corpus / "base.safetensors"),
+            encoder="tiny",
+            adapters=(str(trained / "bank"),),
+            device="cpu",
+        )
+    )
+    chosen = {target.query: target.adapter for target in result.written[str(corpus / "rain0.wav")]}
+    described = json.loads((corpus / "partition" / "partition.json").read_text())["domains"]
+    for query, key in chosen.items():
+        assert key == next(f"domain{domain['id']}" for domain in described if query in domain["captions"])
