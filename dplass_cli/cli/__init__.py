@@ -2,15 +2,41 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from dplass_cli import __version__
 from dplass_cli.cli import evaluate, partition, prepare_audioset, quickstart, separate, train
 
+PUBLISHED_SPELLINGS = {
+    "--config_yaml": "--config",
+    "--checkpoint_path": "--base-checkpoint",
+    "--base_checkpoint": "--base-checkpoint",
+    "--dora_checkpoints": "--adapters",
+    "--max_epochs": "--max-epochs",
+    "--num_gpus": "--num-gpus",
+    "--metadata_csv": "--metadata-csv",
+    "--audio_dir": "--audio-dir",
+}
+
+
+class _Suite(TyperGroup):
+    """The verbs; flags as the published scripts spell them are understood, and not shown."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        return super().parse_args(ctx, [_our_spelling(argument) for argument in args])
+
+
+def _our_spelling(argument: str) -> str:
+    flag, equals, value = argument.partition("=")
+    return PUBLISHED_SPELLINGS.get(flag, flag) + equals + value
+
+
 app = typer.Typer(
     name="dplass",
+    cls=_Suite,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},

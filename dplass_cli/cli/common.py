@@ -19,7 +19,7 @@ from dplass_cli.errors import DplassError
 
 EXIT_SOME_FAILED, EXIT_INTERRUPTED = 1, 3
 
-Config = Annotated[Path | None, typer.Option("--config", "--config_yaml", help="YAML file of options.")]
+Config = Annotated[Path | None, typer.Option("--config", help="YAML file of options.")]
 Settings = Annotated[
     list[str] | None, typer.Option("--set", help="One option as key.path=value; wins over --config. Repeatable.")
 ]
@@ -28,7 +28,7 @@ Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Log what is done
 Device = Annotated[str | None, typer.Option(help="auto, cpu, cuda, cuda:N or mps.  [default: auto]")]
 Base = Annotated[
     str | None,
-    typer.Option("--base-checkpoint", "--base_checkpoint", help="Base model: tiny or a checkpoint.  [default: tiny]"),
+    typer.Option("--base-checkpoint", help="Base model: tiny or a checkpoint.  [default: tiny]"),
 ]
 Encoder = Annotated[str | None, typer.Option(help="Query encoder: tiny or a file.  [default: the base's own]")]
 Tokenizer = Annotated[Path | None, typer.Option(help="Folder of the tokenizer, for a CLAP encoder.")]

@@ -28,11 +28,9 @@ if TYPE_CHECKING:
 
 def command(
     benchmark: Annotated[str | None, typer.Option(help="Which benchmark.  [default: custom]")] = None,
-    metadata_csv: Annotated[
-        Path | None, typer.Option("--metadata-csv", "--metadata_csv", help="The benchmark's table.")
-    ] = None,
+    metadata_csv: Annotated[Path | None, typer.Option("--metadata-csv", help="The benchmark's table.")] = None,
     audio_dir: Annotated[
-        Path | None, typer.Option("--audio-dir", "--audio_dir", help="Its audio.  [default: beside the table]")
+        Path | None, typer.Option("--audio-dir", help="Its audio.  [default: beside the table]")
     ] = None,
     base_checkpoint: Base = None,
     adapters: Adapters = None,

@@ -13,9 +13,7 @@ from dplass_cli.cli.common import Config, Json, Settings, Verb, Verbose, plain_t
 def command(
     segments: Annotated[list[Path] | None, typer.Option(help="Segment list (CSV); repeatable.")] = None,
     labels: Annotated[Path | None, typer.Option(help="Class list: class_labels_indices.csv.")] = None,
-    audio_dir: Annotated[
-        list[Path] | None, typer.Option("--audio-dir", "--audio_dir", help="Folder of clips; repeatable.")
-    ] = None,
+    audio_dir: Annotated[list[Path] | None, typer.Option("--audio-dir", help="Folder of clips; repeatable.")] = None,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="The manifest to write, such as train.json.")
     ] = None,

@@ -30,13 +30,11 @@ def command(
     workspace: Annotated[Path | None, typer.Option(help="Folder of checkpoints, logs and the bank.")] = None,
     encoder: Encoder = None,
     tokenizer: Tokenizer = None,
-    max_epochs: Annotated[
-        int | None, typer.Option("--max-epochs", "--max_epochs", help="Epochs a domain.  [default: 150]")
-    ] = None,
+    max_epochs: Annotated[int | None, typer.Option("--max-epochs", help="Epochs a domain.  [default: 150]")] = None,
     max_steps: Annotated[
         int | None, typer.Option(help="Stop a domain after so many steps.  [default: no limit]")
     ] = None,
-    num_gpus: Annotated[int | None, typer.Option("--num-gpus", "--num_gpus", help="GPUs that train together.")] = None,
+    num_gpus: Annotated[int | None, typer.Option("--num-gpus", help="GPUs that train together.")] = None,
     num_nodes: Annotated[int | None, typer.Option(help="Machines that train together.  [default: 1]")] = None,
     strategy: Annotated[str | None, typer.Option(help="How GPUs share the work, such as ddp.  [default: auto]")] = None,
     precision: Annotated[str | None, typer.Option(help="32-true, bf16-mixed or 16-mixed.  [default: 32-true]")] = None,

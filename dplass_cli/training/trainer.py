@@ -75,7 +75,7 @@ def train_network(
 ) -> Trained:
     """Train what is trainable of a network and leave it at the best weights that validation saw.
 
-    Writes ``checkpoints/{name}/``, ``tf_logs/{name}/``, ``logs/{name}.log`` and rows of ``metrics.csv`` in the workspace.
+    Writes ``checkpoints/{name}/``, ``tf_logs/{name}/``, ``logs/{name}.log`` and rows of ``metrics.csv``.
 
     Args:
         embeddings: float32 (N, D), the query embeddings that samples and validation point into.
@@ -94,9 +94,12 @@ def train_network(
         filename="best",
         monitor="val_sdri" if len(validation) else None,
         mode="max",
-        save_last=True,
+        save_weights_only=True,
         enable_version_counter=False,
         save_on_train_epoch_end=True,
+    )
+    resumable = ModelCheckpoint(
+        checkpoints, save_last=True, save_top_k=0, enable_version_counter=False, save_on_train_epoch_end=True
     )
     table = MetricsTable(workspace, name, progress)
     trainer = lightning.Trainer(
@@ -111,7 +114,7 @@ def train_network(
         limit_train_batches=settings.max_steps if settings.max_steps > 0 else None,
         gradient_clip_val=settings.gradient_clip,
         logger=TensorBoardLogger(workspace / "tf_logs", name=name, version=""),
-        callbacks=[best, table],
+        callbacks=[best, resumable, table],
         enable_progress_bar=False,
         enable_model_summary=False,
         use_distributed_sampler=False,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
@@ -48,3 +49,9 @@ def test_every_verb_has_help_with_an_example(verb: str) -> None:
 
 def test_version() -> None:
     assert CliRunner().invoke(app, ["--version"]).output == f"dplass {__version__}\n"
+
+
+def test_published_spellings_are_understood_and_hidden(tmp_path: Path) -> None:
+    given = ["evaluate", "--metadata_csv", str(tmp_path / "no.csv"), f"--audio_dir={tmp_path}", "-o", str(tmp_path)]
+    assert "no.csv: no such file" in CliRunner().invoke(app, given).stderr
+    assert "--metadata_csv" not in CliRunner().invoke(app, ["evaluate", "--help"]).output

@@ -1,0 +1,60 @@
+"""The README's commands run, in their order, on what they speak of; runs are only shortened."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from dplass_cli.cli import app
+
+ROOT = Path(__file__).parents[1]
+SHORTER = {
+    "quickstart": ["--set", "clips=2", "--set", "steps=1", "--set", "mixtures=8"],
+    "train": ["--max-steps", "1", "--set", "train.batch_size_per_device=2"],
+    "evaluate": ["--limit", "8"],
+}
+
+
+def commands(text: str) -> list[str]:
+    """The lines of the README's shell blocks."""
+    return [line for block in re.findall(r"```sh\n(.*?)```", text, re.DOTALL) for line in block.splitlines()]
+
+
+def run(line: str, environment: dict[str, str]) -> None:
+    words = [re.sub(r"\$(\w+)", lambda match: environment[match[1]], word) for word in shlex.split(line)]
+    done = CliRunner().invoke(app, words[1:] + SHORTER.get(words[1], []))
+    assert done.exit_code == 0, f"{line}\n{done.output}"
+
+
+def test_readme_commands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, real_data: Path) -> None:
+    (tmp_path / "configs").symlink_to(ROOT / "configs")
+    monkeypatch.chdir(tmp_path)
+    lines = commands((ROOT / "README.md").read_text(encoding="utf-8"))
+    assert [line.split()[0] for line in lines].count("dplass") == 7
+    for line in lines:
+        if line.startswith("dplass "):
+            run(line, {"DATA": str(real_data)})
+        elif line.startswith("grep "):  # the one line of plain shell: the ids of the folds to train on
+            names = (real_data / "audioset_mini" / "ytid_map.csv").read_text().splitlines()[1:]
+            ids = [name.split(",")[0] for name in names if ",4-" not in name]
+            (tmp_path / "ids.txt").write_text("\n".join(ids) + "\n")
+        else:
+            assert re.match(r"bash scripts/(quickstart|test)\.sh", line), line
+    assert (tmp_path / "out" / "4-191687-A-0_a_dog_barking.ogg").is_file()
+    assert len((tmp_path / "train.json").read_text().split('"wav"')) - 1 == 484
+
+
+def test_quickstart_without_the_real_clips(tmp_path: Path) -> None:
+    folder = str(tmp_path / "demo")
+    done = CliRunner().invoke(app, ["quickstart", folder, *SHORTER["quickstart"]])
+    assert done.exit_code == 0, done.output
+    assert "oracle (bound: sees the reference)" in done.stdout
+    for name in ("train.json", "partition/partition.json", "run/bank/bank.json", "evaluation/results/results.json"):
+        assert (tmp_path / "demo" / name).is_file()
+    again = CliRunner().invoke(app, ["quickstart", folder])
+    assert again.exit_code == 2
+    assert "holds something already" in again.stderr
