@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import csv
+import io
 import json
 import os
 import tempfile
@@ -146,7 +147,7 @@ def write_rows(path: Path | str, columns: Iterable[str], rows: Iterable[Mapping[
 
 
 class Records:
-    """An append-only CSV record: one flushed line a row; a torn last line is dropped when it is opened again.
+    """An append-only CSV record: each write flushed; a torn last row is dropped when it is opened again.
 
     The first two lines are a comment with a key and the header. The key says what the rows depend on (hashes of
     inputs, settings): a record with another key is begun anew, so that a resumed run never mixes two runs' rows.
@@ -160,10 +161,10 @@ class Records:
         kept = head
         if self.path.is_file():
             text = self.path.read_bytes().decode("utf-8", errors="replace")
-            whole = text[: text.rfind("\n") + 1]
+            whole = _whole_rows(text)
             if whole.startswith(head):
                 kept = whole
-                self.rows = list(csv.DictReader(whole.splitlines()[1:]))
+                self.rows = list(csv.DictReader(io.StringIO(whole.partition("\n")[2], newline="")))
         write_text(self.path, kept)
         self._stream = open(self.path, "a", encoding="utf-8", newline="")  # noqa: SIM115 (closed in __exit__)
         self._writer = csv.DictWriter(self._stream, fieldnames=self.columns, lineterminator="\n")
@@ -183,6 +184,14 @@ class Records:
 
     def __exit__(self, *exc: object) -> None:
         self._stream.close()
+
+
+def _whole_rows(text: str) -> str:
+    """Cut a CSV text after its last whole row; a line break between quotes ends no row."""
+    end = text.rfind("\n") + 1
+    while text.count('"', 0, end) % 2:
+        end = text.rfind("\n", 0, end - 1) + 1
+    return text[:end]
 
 
 Progress = Callable[[int, int, str], None]

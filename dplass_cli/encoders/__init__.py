@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import torch
@@ -12,7 +11,7 @@ from dplass_cli.encoders.base import QueryEncoder
 from dplass_cli.encoders.tiny import TinyEncoder, TinyEncoderConfig
 from dplass_cli.errors import InputError
 from dplass_cli.resources import resource
-from dplass_cli.weights.checkpoints import as_float32, load_strictly, read_tensors, write_safetensors
+from dplass_cli.weights.checkpoints import as_float32, described_config, load_strictly, read_tensors, write_safetensors
 
 __all__ = ["QueryEncoder", "TinyEncoder", "TinyEncoderConfig", "load_encoder", "save_tiny_encoder"]
 
@@ -40,7 +39,7 @@ def load_encoder(
     path = resource("assets/tiny/encoder.safetensors") if encoder == "tiny" else Path(encoder)
     tensors, metadata = read_tensors(path, trust)
     if metadata.get("format") == _TINY_FORMAT:
-        config = from_mapping(TinyEncoderConfig, json.loads(metadata["config"]), str(path))
+        config = from_mapping(TinyEncoderConfig, described_config(metadata, path), str(path))
         tiny = TinyEncoder(config)
         load_strictly(tiny, as_float32(tensors), str(path))
         return tiny.eval().requires_grad_(False).to(device)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import torch
@@ -11,7 +10,13 @@ from dplass_cli.configuration import from_mapping, to_mapping
 from dplass_cli.errors import InputError
 from dplass_cli.models.resunet30 import ResUNet30, ResUNet30Config
 from dplass_cli.resources import resource
-from dplass_cli.weights.checkpoints import as_float32, load_strictly, read_base_state, write_safetensors
+from dplass_cli.weights.checkpoints import (
+    as_float32,
+    described_config,
+    load_strictly,
+    read_base_state,
+    write_safetensors,
+)
 from dplass_cli.weights.hashing import tensors_sha256
 
 __all__ = ["BaseModel", "ResUNet30", "ResUNet30Config", "load_base", "save_base"]
@@ -54,8 +59,7 @@ def load_base(
     path = resource("assets/tiny/base.safetensors") if base == "tiny" else Path(base)
     state, metadata = read_base_state(path, trust)
     if config is None:
-        written = json.loads(metadata["config"]) if "config" in metadata else {}
-        config = from_mapping(ResUNet30Config, written, str(path))
+        config = from_mapping(ResUNet30Config, described_config(metadata, path), str(path))
     network = BaseModel(config)
     load_strictly(network, as_float32(state), str(path))
     network.source = str(base)

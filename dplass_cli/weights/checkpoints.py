@@ -42,7 +42,7 @@ def read_tensors(path: Path | str, trust: bool = False) -> tuple[dict[str, Any],
             f"{path}: not a checkpoint of plain weights, or damaged; if you trust where it comes from,"
             " read it with --trust-checkpoint"
         ) from error
-    except (RuntimeError, EOFError, ValueError, KeyError, AttributeError, ModuleNotFoundError) as error:
+    except Exception as error:  # damaged pickles fail in any way that their bytes can spell
         raise InputError(f"{path}: not a readable checkpoint ({_first_line(error)}); fetch it again") from error
     if not isinstance(content, Mapping):
         raise InputError(f"{path}: holds a {type(content).__name__}, not a state dict; give a checkpoint of weights")
@@ -70,6 +70,11 @@ def read_base_state(path: Path | str, trust: bool = False) -> tuple[dict[str, Te
     state = content.get("state_dict", content)
     if not isinstance(state, Mapping):
         raise InputError(f"{path}: 'state_dict' is a {type(state).__name__}, not a mapping of tensors")
+    for key in state:
+        if not isinstance(key, str):
+            raise InputError(
+                f"{path}: {key!r} is not a name of a tensor; expected AudioSep's checkpoint or a state dict"
+            )
     if any(key.startswith("ss_model.") for key in state):
         state = {key[len("ss_model.") :]: value for key, value in state.items() if key.startswith("ss_model.")}
     not_tensors = [key for key, value in state.items() if not isinstance(value, Tensor)]
@@ -103,6 +108,21 @@ def load_strictly(module: nn.Module, state: Mapping[str, Tensor], where: str) ->
         if tensor.is_floating_point() and not torch.isfinite(tensor).all():
             raise InputError(f"{where}: {key} holds values that are not finite; the file is damaged")
     module.load_state_dict({**own, **state})
+
+
+def described_config(metadata: Mapping[str, str], path: Path | str) -> dict[str, Any]:
+    """The configuration that a file's metadata holds as JSON; {} where there is none.
+
+    Raises:
+        InputError: it is not a JSON object.
+    """
+    try:
+        config = json.loads(metadata.get("config", "{}"))
+    except ValueError:
+        config = None
+    if not isinstance(config, dict):
+        raise InputError(f"{path}: the configuration in its metadata is not a JSON object; fetch the file again")
+    return config
 
 
 def as_float32(state: Mapping[str, Tensor]) -> dict[str, Tensor]:

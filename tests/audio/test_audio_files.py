@@ -1,0 +1,97 @@
+"""Reading and writing audio: ranges, channels, rates, sample formats, and what is wrong with a file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from dplass_cli.audio.files import audio_info, default_subtype, fit_length, read_audio, read_mono, write_audio
+from dplass_cli.audio.resampling import resample
+from dplass_cli.errors import InputError
+
+RATE = 16000
+
+
+@pytest.fixture
+def stereo() -> np.ndarray:  # type: ignore[type-arg]
+    rng = np.random.default_rng(0)
+    return (0.2 * rng.standard_normal((2, 8000))).astype(np.float32)
+
+
+@pytest.mark.parametrize(
+    ("name", "subtype", "tolerance"),
+    [("a.wav", "FLOAT", 0), ("a.wav", "PCM_16", 2**-15), ("a.wav", "PCM_24", 2**-23), ("a.flac", "PCM_16", 2**-15)],
+)
+def test_samples_survive(tmp_path: Path, stereo: np.ndarray, name: str, subtype: str, tolerance: float) -> None:  # type: ignore[type-arg]
+    write_audio(tmp_path / name, stereo, RATE, subtype)
+    audio, rate = read_audio(tmp_path / name)
+    assert rate == RATE
+    assert audio.dtype == np.float32
+    np.testing.assert_allclose(audio, stereo, atol=tolerance, rtol=0)
+    part, _ = read_audio(tmp_path / name, 0.1, 0.25)
+    np.testing.assert_array_equal(part, audio[:, 1600:4000])
+    tail, _ = read_audio(tmp_path / name, 0.4, 9.0)
+    np.testing.assert_array_equal(tail, audio[:, 6400:])
+    info = audio_info(tmp_path / name)
+    assert (info.frames, info.channels, info.subtype, info.seconds) == (8000, 2, subtype, 0.5)
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+
+
+def test_mono_is_the_mean_at_the_asked_for_rate(tmp_path: Path, stereo: np.ndarray) -> None:  # type: ignore[type-arg]
+    write_audio(tmp_path / "a.wav", stereo, RATE)
+    np.testing.assert_allclose(read_mono(tmp_path / "a.wav", RATE), stereo.mean(axis=0), atol=1e-7)
+    assert read_mono(tmp_path / "a.wav", 32000).shape == (16000,)
+
+
+@pytest.mark.parametrize(("source", "target"), [(44100, 32000), (8000, 32000), (32000, 44100)])
+def test_resampling_keeps_tone_and_level(source: int, target: int) -> None:
+    tone = np.sin(2 * np.pi * 1000 * np.arange(source) / source).astype(np.float32)
+    there = resample(tone, source, target)
+    assert len(there) == target
+    expected = np.sin(2 * np.pi * 1000 * np.arange(target) / target)
+    np.testing.assert_allclose(there[200:-200], expected[200:-200], atol=1e-2)
+
+
+def test_clipping_saturates(tmp_path: Path) -> None:
+    loud = np.array([[2.0, -2.0, 1.0, 0.5]], dtype=np.float32)
+    write_audio(tmp_path / "a.wav", loud, RATE, "PCM_16")
+    np.testing.assert_allclose(read_audio(tmp_path / "a.wav")[0], [[1.0, -1.0, 1.0, 0.5]], atol=1e-4)
+
+
+def test_wrong_files_are_named(tmp_path: Path) -> None:
+    for path, says in (
+        (tmp_path / "none.wav", "no such audio file"),
+        (tmp_path, "is a folder"),
+        (tmp_path / "empty.wav", "the file is empty"),
+        (tmp_path / "text.wav", "not a readable audio file"),
+        (tmp_path / "nothing.wav", "holds no audio samples"),
+        (tmp_path / "nan.wav", "not numbers"),
+    ):
+        (tmp_path / "empty.wav").touch()
+        (tmp_path / "text.wav").write_text("hello")
+        write_audio(tmp_path / "nothing.wav", np.zeros((1, 0), dtype=np.float32), RATE)
+        write_audio(tmp_path / "nan.wav", np.array([[0.0, np.nan]], dtype=np.float32), RATE)
+        with pytest.raises(InputError, match=says) as error:
+            read_audio(path)
+        assert str(path) in str(error.value)
+    write_audio(tmp_path / "short.wav", np.zeros((1, RATE), dtype=np.float32), RATE)
+    with pytest.raises(InputError, match=r"no audio between 1.0 s and None s \(the file has 1.000 s\)"):
+        read_audio(tmp_path / "short.wav", 1.0)
+
+
+def test_wrong_formats_are_named(tmp_path: Path, stereo: np.ndarray) -> None:  # type: ignore[type-arg]
+    with pytest.raises(InputError, match=r"cannot write .xyz; use"):
+        write_audio(tmp_path / "a.xyz", stereo, RATE)
+    with pytest.raises(InputError, match="FLAC has no sample format 'FLOAT'"):
+        write_audio(tmp_path / "a.flac", stereo, RATE, "FLOAT")
+    assert list(tmp_path.iterdir()) == []
+    assert default_subtype("FLAC", "PCM_24") == "PCM_24"
+    assert default_subtype("FLAC", "FLOAT") == "PCM_16"
+
+
+def test_fitting_cuts_and_pads_the_end() -> None:
+    audio = np.arange(6, dtype=np.float32).reshape(2, 3)
+    np.testing.assert_array_equal(fit_length(audio, 2), [[0, 1], [3, 4]])
+    np.testing.assert_array_equal(fit_length(audio, 4), [[0, 1, 2, 0], [3, 4, 5, 0]])
