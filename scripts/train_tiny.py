@@ -31,6 +31,7 @@ from dplass_cli.audio.resampling import resample
 from dplass_cli.data.manifest import Row
 from dplass_cli.data.samples import EpochNumbers, Source, TrainingSamples, collate
 from dplass_cli.data.settings import DataSettings
+from dplass_cli.devices import choose_device
 from dplass_cli.encoders import load_encoder, save_tiny_encoder
 from dplass_cli.encoders.tiny import TinyEncoder
 from dplass_cli.models import save_base
@@ -111,9 +112,10 @@ def train_encoder(data: Path, work: Path, steps: int) -> None:
     real = {item["label"] for item in index if item["real"]}
     sentences, labels = wordings(data), sorted(by_label)
     weights = [2.0 if label in real else 1.0 for label in labels]
-    encoder = TinyEncoder()
+    device = choose_device("auto")
+    encoder = TinyEncoder().to(device)
     encoder.audio.to(memory_format=torch.channels_last)
-    scale = torch.nn.Parameter(torch.tensor(2.3))
+    scale = torch.nn.Parameter(torch.tensor(2.3, device=device))
     optimizer = torch.optim.AdamW([*encoder.parameters(), scale], lr=2e-3, weight_decay=0.02)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 2e-3, total_steps=steps, pct_start=0.1)
     began = time.time()
@@ -129,16 +131,16 @@ def train_encoder(data: Path, work: Path, steps: int) -> None:
         below = torch.from_numpy(10 ** (rng.uniform(-40, -6, (len(chosen), 1)) / 20)).float()
         clips = clips + noise * level.clamp(max=1e3) * below
         texts = [chooser.choice(sentences[label]) for label in chosen]
-        with torch.autocast("cpu", dtype=torch.bfloat16):
-            heard = encoder.audio(clips)
+        with torch.autocast(device.type, dtype=torch.bfloat16):
+            heard = encoder.audio(clips.to(device))
         read = encoder.text(texts)
-        same = torch.tensor([[float(a == b) for b in chosen] for a in chosen])
+        same = torch.tensor([[float(a == b) for b in chosen] for a in chosen], device=device)
         loss = sum(
             (
                 F.cross_entropy(scale.exp() * a.float() @ b.float().T, same / same.sum(1, keepdim=True))
                 for a, b in ((heard, read), (read, heard), (read, read), (heard, heard))
             ),
-            start=torch.tensor(0.0),
+            start=torch.tensor(0.0, device=device),
         )
         optimizer.zero_grad()
         loss.backward()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -84,7 +85,7 @@ def write_manifest(path: Path | str, rows: Iterable[Row]) -> None:
 
 
 def _item(row: Row) -> dict[str, Any]:
-    item: dict[str, Any] = {"wav": str(row.wav.absolute()), "caption": row.caption}
+    item: dict[str, Any] = {"wav": os.path.abspath(row.wav), "caption": row.caption}
     if row.labels:
         item["labels"] = list(row.labels)
     item["id"] = row.id

@@ -20,10 +20,11 @@ from dplass_cli.data.samples import Source, TrainingSamples
 from dplass_cli.data.settings import DataSettings
 from dplass_cli.devices import choose_device
 from dplass_cli.domains.partition import Partition, read_partition
-from dplass_cli.encoders import QueryEncoder, load_encoder
+from dplass_cli.encoders import QueryEncoder
 from dplass_cli.errors import InputError, some
-from dplass_cli.models import BaseModel, check_encoder, load_base
+from dplass_cli.models import BaseModel
 from dplass_cli.separation.bank import BankDomain, bank_key, write_bank
+from dplass_cli.separation.loading import load_models
 from dplass_cli.storage import Progress, make_folder, no_progress, read_json, write_text
 from dplass_cli.training.settings import TrainSettings
 from dplass_cli.training.trainer import Hardware, Trained, ValidationMixtures, train_network
@@ -79,11 +80,10 @@ def train(options: TrainOptions, progress: Progress = no_progress) -> TrainResul
     wanted, skipped = _domains(options, partition)
     _require_fresh(options)
     device = choose_device(options.device)
-    network = load_base(options.base_checkpoint, trust=options.trust_checkpoint)
-    encoder = load_encoder(
-        options.encoder or options.base_checkpoint, options.tokenizer, device, options.trust_checkpoint
+    models = load_models(
+        options.base_checkpoint, options.encoder, [], options.tokenizer, trust=options.trust_checkpoint
     )
-    check_encoder(network, encoder.fingerprint, options.encoder or options.base_checkpoint)
+    network, encoder, base_sha256 = models.network, models.encoder, models.bank.base_sha256
     if partition.encoder_fingerprint != encoder.fingerprint:
         raise InputError(
             f"{options.partition}: was made with another encoder ({partition.encoder_name},"
@@ -95,7 +95,6 @@ def train(options: TrainOptions, progress: Progress = no_progress) -> TrainResul
             " leave it out"
         )
     write_text(options.workspace / "config.yaml", yaml.safe_dump(to_mapping(options), sort_keys=False))
-    base_sha256 = network.sha256()
     rows = {d.id: read_manifest(options.partition / f"domain{d.id}.json") for d in partition.domains if d.clips}
     results: dict[int, Trained] = {}
     for domain in wanted:

@@ -34,7 +34,7 @@ class WordEncoder:
 
 @pytest.fixture
 def partition() -> Partition:
-    """Domains 2 (captions a1, a2) and 5 (b1), and domain 9 that has words only."""
+    """Domains 2 (captions a1; a2) and 5 (b1), and domain 9 that has words only."""
     audio = unit(np.array([[1.0, 0.2, 0, 0], [1.0, -0.2, 0, 0], [0, 0, 1.0, 0]]))
     text = WordEncoder().embed_text(["a", "a", "b"]).double().numpy()
     features = CaptionFeatures(("a1", "a2", "b1"), np.array([3, 4, 1]), audio, text)
@@ -44,9 +44,9 @@ def partition() -> Partition:
 
 def test_centroids_names_and_counts(partition: Partition) -> None:
     assert [(d.id, d.name, d.captions, d.clips) for d in partition.domains] == [
-        (2, "a1, a2", ("a1", "a2"), 7),
+        (2, "a1; a2", ("a1", "a2"), 7),
         (5, "b1", ("b1",), 1),
-        (9, "d1, d2", ("d1", "d2"), 0),
+        (9, "d1; d2", ("d1", "d2"), 0),
     ]
     assert partition.audio_centroids.dtype == torch.float32
     torch.testing.assert_close(partition.audio_centroids, torch.eye(4)[[0, 2, 3]])
