@@ -68,7 +68,7 @@ def clip_of(row: Row) -> Clip:
 
 def sorted_rows(rows: Iterable[Row]) -> list[Row]:
     """Return the rows with absolute ``wav`` paths, in an order that depends only on what they hold."""
-    absolute = [replace(row, wav=Path(os.path.abspath(row.wav))) for row in rows]  # noqa: PTH100 (links stay as given)
+    absolute = [replace(row, wav=Path(os.path.abspath(row.wav))) for row in rows]
     return sorted(absolute, key=lambda row: (str(row.wav), *_content(row)))
 
 
