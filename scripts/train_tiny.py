@@ -204,7 +204,7 @@ def train_base(data: Path, work: Path, steps: int, minutes: float) -> None:
         use_distributed_sampler=False,
     )
     last = work / "base" / "last.ckpt"
-    trainer.fit(module, loader, ckpt_path=last if last.exists() else None, weights_only=False)
+    trainer.fit(module, loader, ckpt_path=last if last.exists() else None, weights_only=True)
     save_base(ASSETS / "base.safetensors", network.eval(), encoder.fingerprint, torch.float16)
 
 

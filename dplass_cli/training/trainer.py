@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import signal
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Any
 import lightning
 import numpy as np
 import torch
-from lightning.pytorch.callbacks import ModelCheckpoint
+from lightning.pytorch.callbacks import Checkpoint, ModelCheckpoint
 from lightning.pytorch.loggers import TensorBoardLogger
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
@@ -98,9 +99,6 @@ def train_network(
         enable_version_counter=False,
         save_on_train_epoch_end=True,
     )
-    resumable = ModelCheckpoint(
-        checkpoints, save_last=True, save_top_k=0, enable_version_counter=False, save_on_train_epoch_end=True
-    )
     table = MetricsTable(workspace, name, progress)
     trainer = lightning.Trainer(
         accelerator=hardware.accelerator,
@@ -114,7 +112,7 @@ def train_network(
         limit_train_batches=settings.max_steps if settings.max_steps > 0 else None,
         gradient_clip_val=settings.gradient_clip,
         logger=TensorBoardLogger(workspace / "tf_logs", name=name, version=""),
-        callbacks=[best, resumable, table],
+        callbacks=[table, best, LastCheckpoint(last)],
         enable_progress_bar=False,
         enable_model_summary=False,
         use_distributed_sampler=False,
@@ -123,8 +121,9 @@ def train_network(
     )
     loaders = _loaders(samples, validation, settings, trainer)
     try:
-        trainer.fit(module, *loaders, ckpt_path=last if resume and last.exists() else None, weights_only=False)
-    except SystemExit as stop:  # what the trainer makes of an interrupt
+        trainer.fit(module, *loaders, ckpt_path=last if resume and last.exists() else None, weights_only=True)
+    except SystemExit as stop:  # what the trainer makes of an interrupt, after it has switched further ones off
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         raise KeyboardInterrupt from stop
     if len(validation) and best.best_model_path:
         _restore(module, Path(best.best_model_path))
@@ -147,6 +146,23 @@ def _restore(module: SeparationTraining, checkpoint: Path) -> None:
     own = module.state_dict()
     for key, value in state.items():
         own[key].copy_(value)
+
+
+class LastCheckpoint(Checkpoint):
+    """Replaces ``last.ckpt`` after every epoch, whole or not at all.
+
+    It stands after the best checkpoint's callback, whose state it saves too.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def on_train_epoch_end(self, trainer: Any, module: Any) -> None:
+        """Save everything that a resumed run needs."""
+        written = self.path.with_suffix(".new")
+        trainer.save_checkpoint(written)
+        if trainer.is_global_zero:
+            written.replace(self.path)
 
 
 class MetricsTable(lightning.Callback):

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load_file
 
 from dplass_cli.audio.files import write_audio
 from dplass_cli.data.manifest import Row, write_manifest
@@ -101,7 +102,7 @@ def test_adapters_hold_only_what_differs_and_differ_from_each_other(trained: Pat
         with torch.inference_mode():
             outputs.append(network(torch.ones(1, 1, 4000).cumsum(-1).sin(), torch.ones(1, 128) / 128**0.5))
     assert all(not torch.equal(a, b) for i, a in enumerate(outputs) for b in outputs[:i])
-    checkpoint = torch.load(trained / "checkpoints" / "domain0" / "last.ckpt", weights_only=False)
+    checkpoint = torch.load(trained / "checkpoints" / "domain0" / "last.ckpt", weights_only=True)
     assert all(key.endswith(".kernel") for key in checkpoint["state_dict"])
 
 
@@ -111,10 +112,32 @@ def test_resumed_training_equals_an_uninterrupted_one(corpus: Path, trained: Pat
     with pytest.raises(InputError, match="holds a training run; go on with --resume"):
         train(first)
     again = replace(options(corpus, tmp_path / "run", epochs=2), domain="1", resume=True)
-    assert train(again).domains[1].steps == 2 * train_steps(corpus)
+    steps: list[int] = []
+    assert train(again, lambda done, total, what: steps.append(done)).domains[1].steps == 2 * train_steps(corpus)
+    assert min(steps) == train_steps(corpus) + 1  # nothing is done twice
     assert train(again).domains == {}  # finished: nothing left to do
-    names = ("bank/domain1/adapter.safetensors", "checkpoints/domain1/last.ckpt")
-    states = [torch.load(folder / names[1], weights_only=False)["state_dict"] for folder in (tmp_path / "run", trained)]
+    same_adapter(tmp_path / "run", trained)
+
+
+def test_interrupted_training_goes_on_from_its_last_epoch(corpus: Path, trained: Path, tmp_path: Path) -> None:
+    given = replace(options(corpus, tmp_path / "run"), domain="1")
+    per_epoch = train_steps(corpus)
+
+    def interrupt(done: int, total: int, what: str) -> None:
+        if done == per_epoch + 1:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train(given, interrupt)
+    assert not (tmp_path / "run" / "bank" / "domain1").exists()
+    steps: list[int] = []
+    train(replace(given, resume=True), lambda done, total, what: steps.append(done))
+    assert min(steps) == per_epoch + 1
+    same_adapter(tmp_path / "run", trained)
+
+
+def same_adapter(run: Path, uninterrupted: Path) -> None:
+    states = [load_file(folder / "bank" / "domain1" / "adapter.safetensors") for folder in (run, uninterrupted)]
     for key, value in states[0].items():
         torch.testing.assert_close(value, states[1][key], rtol=1e-6, atol=1e-8)
 
