@@ -160,7 +160,7 @@ class LastCheckpoint(Checkpoint):
     def on_train_epoch_end(self, trainer: Any, module: Any) -> None:
         """Save everything that a resumed run needs."""
         written = self.path.with_suffix(".new")
-        trainer.save_checkpoint(written)
+        trainer.save_checkpoint(written, False)  # not the weights only: the optimiser and the loop too
         if trainer.is_global_zero:
             written.replace(self.path)
 
