@@ -31,7 +31,7 @@ class Separated:
     """One written target.
 
     Attributes:
-        query: the sentence. path: the written file, or None for what was not asked to be written.
+        query: the sentence, or ``residual``. path: the written file.
         adapter: the adapter that served it; None for the base.
         clipped: samples that the sample format of the file could not hold and that were limited to full scale.
     """
