@@ -130,8 +130,11 @@ def _convert(kind: Any, value: Any, where: str) -> Any:
     elif origin in (typing.Union, types.UnionType):
         if value is None and type(None) in arguments:
             return None
-        (inner,) = (argument for argument in arguments if argument is not type(None))
-        return _convert(inner, value, where)
+        # Of several types there is at most one mapping: a section by name, beside one value for all.
+        members = [argument for argument in arguments if argument is not type(None)]
+        sections = [member for member in members if typing.get_origin(member) is dict]
+        chosen = sections if sections and isinstance(value, Mapping) else [m for m in members if m not in sections]
+        return _convert(chosen[0], value, where)
     elif origin is typing.Literal:
         if value in arguments:
             return value

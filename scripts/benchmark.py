@@ -11,28 +11,34 @@ from __future__ import annotations
 import argparse
 import copy
 import platform
+import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
 from dplass_cli import load_base
-from dplass_cli.adapters import AdapterSettings, eject, inject, make_adapters, targets
-from dplass_cli.adapters.base import Adapter
-from dplass_cli.models import BaseModel
+from dplass_cli.adapters import METHODS, Adapter, AdapterSettings, adapted, make_adapters
+from dplass_cli.adapters.files import AdapterInfo, LoadedAdapter, save_adapter
+from dplass_cli.adapters.injection import layer_at, layer_settings
+from dplass_cli.adapters.published import to_published
+from dplass_cli.configuration import to_mapping
+from dplass_cli.devices import choose_device
+from dplass_cli.models import BaseModel, save_base
 from dplass_cli.models.resunet30 import ResUNet30Config
 from dplass_cli.separation.bank import AdapterBank
 from dplass_cli.storage import json_text, write_text
+from dplass_cli.weights.audiosep import write_checkpoint
 
-SECONDS = 5.0
+SECONDS = 10.0
 
 
 class TwoConvolutions(nn.Module):
     """An adapted layer as published: the frozen convolution and the adapter's, added."""
 
-    def __init__(self, frozen: nn.Conv2d, adapter: Adapter) -> None:
+    def __init__(self, frozen: nn.Module, adapter: Adapter) -> None:
         super().__init__()
         self.frozen, self.beside = frozen, copy.deepcopy(frozen)
         self.beside.weight = nn.Parameter(adapter.get_parameter("kernel").detach().clone())
@@ -43,21 +49,24 @@ class TwoConvolutions(nn.Module):
         return out
 
 
-def plain(network: BaseModel, adapters: dict[str, Adapter]) -> BaseModel:
+def plain(network: BaseModel, adapter: LoadedAdapter) -> BaseModel:
     """A whole copy of the network with two convolutions in every adapted layer."""
     whole = copy.deepcopy(network)
-    for target in targets(whole):
-        parent, _, name = target.path.rpartition(".")
-        setattr(whole.get_submodule(parent), name, TwoConvolutions(target.layer, adapters[target.path]))
+    for path, layer in adapter.layers.items():
+        parent, _, name = path.rpartition(".")
+        setattr(whole.get_submodule(parent), name, TwoConvolutions(layer_at(whole, path), layer))
     return whole
 
 
-def perturbed(network: BaseModel) -> dict[str, Adapter]:
-    """Adapters that do something."""
-    adapters = make_adapters(network, AdapterSettings())
+def perturbed(network: BaseModel, method: str = "reconv") -> LoadedAdapter:
+    """An adapter that does something."""
+    settings = AdapterSettings(method)
+    layers = layer_settings(network, settings)
+    adapters = make_adapters(network, method, layers)
     for adapter in adapters.values():
-        nn.init.normal_(adapter.get_parameter("kernel"), std=0.01)
-    return adapters
+        for parameter in adapter.parameters():
+            parameter.data += 0.01 * torch.randn_like(parameter)
+    return LoadedAdapter(adapters, {}, AdapterInfo(method, layers, network.sha256(), to_mapping(network.config)))
 
 
 def fastest(work: Callable[[], object], repeats: int) -> float:
@@ -65,34 +74,82 @@ def fastest(work: Callable[[], object], repeats: int) -> float:
     work()
     times = []
     for _ in range(repeats):
+        synchronise()
         began = time.perf_counter()
         work()
+        synchronise()
         times.append(time.perf_counter() - began)
     return min(times)
 
 
+def synchronise() -> None:
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
+
+
+def peak_memory(work: Callable[[], object], device: torch.device) -> float:
+    """MiB that a piece of work needs at its peak, over what is held before it; nan where the system cannot tell."""
+    if device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats()
+        held = torch.cuda.memory_allocated()
+        work()
+        return (torch.cuda.max_memory_allocated() - held) / 2**20
+    reset = Path("/proc/self/clear_refs")
+    if not reset.exists():
+        return float("nan")
+    reset.write_text("5")  # sets the peak back to what is resident now
+    held = resident("VmRSS")
+    work()
+    return resident("VmHWM") - held
+
+
+def resident(what: str) -> float:
+    """A line of this process's memory in MiB: ``VmRSS`` now, ``VmHWM`` at its peak (Linux)."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith(what)) / 1024
+
+
+def inputs(network: BaseModel, items: int, seconds: float) -> tuple[Tensor, Tensor]:
+    """Mixtures (items, 1, T) and unit conditions (items, D) on the network's device."""
+    device = next(network.parameters()).device
+    mixture = 0.1 * torch.randn(items, 1, round(seconds * network.config.sample_rate))
+    condition = nn.functional.normalize(torch.randn(items, network.config.condition_size), dim=-1)
+    return mixture.to(device), condition.to(device)
+
+
 def training_step(network: BaseModel, batch: int, repeats: int) -> dict[str, float]:
     """A step of adapter training: one parametrised convolution a layer against two."""
-    mixture = 0.1 * torch.randn(batch, 1, round(2.0 * network.config.sample_rate))
-    condition = nn.functional.normalize(torch.randn(batch, network.config.condition_size), dim=-1)
-    adapters = perturbed(network)
-    two = plain(network, adapters)
-    inject(network, adapters)
-    ours = fastest(lambda: network(mixture, condition).abs().mean().backward(), repeats)
-    eject(network, adapters)
-    theirs = fastest(lambda: two(mixture, condition).abs().mean().backward(), repeats)
-    return {"plain_s": theirs, "ours_s": ours, "ratio": theirs / ours}
+    mixture, condition = inputs(network, batch, 2.0)
+    adapter = perturbed(network)
+    two = plain(network, adapter)
+
+    def step(model: nn.Module) -> Callable[[], object]:
+        return lambda: model(mixture, condition).abs().mean().backward()
+
+    with adapted(network, adapter.layers):
+        ours = fastest(step(network), repeats)
+        our_peak = peak_memory(step(network), mixture.device)
+    theirs = fastest(step(two), repeats)
+    their_peak = peak_memory(step(two), mixture.device)
+    return {
+        "plain_s": theirs,
+        "ours_s": ours,
+        "time_of_plain": ours / theirs,
+        "plain_peak_mib": their_peak,
+        "ours_peak_mib": our_peak,
+        "memory_of_plain": our_peak / their_peak,
+    }
 
 
 @torch.inference_mode()
 def seven_adapters(network: BaseModel, items: int, repeats: int) -> dict[str, float]:
     """Every adapter on some mixtures: one base and deltas, in batch, against seven unmerged models item by item."""
-    mixtures = 0.1 * torch.randn(items, 1, round(SECONDS * network.config.sample_rate))
-    condition = nn.functional.normalize(torch.randn(items, network.config.condition_size), dim=-1)
-    banks = [perturbed(network) for _ in range(7)]
-    models = [plain(network, adapters) for adapters in banks]
+    mixtures, condition = inputs(network, items, SECONDS)
+    adapters = [perturbed(network) for _ in range(7)]
+    models = [plain(network, adapter) for adapter in adapters]
     bank = AdapterBank(network)
-    bank._adapters = {str(number): adapters for number, adapters in enumerate(banks)}
+    for number, adapter in enumerate(adapters):
+        bank.add(f"domain{number}", adapter)
 
     def ours() -> None:
         analysis = network.analyse(mixtures)
@@ -106,32 +163,96 @@ def seven_adapters(network: BaseModel, items: int, repeats: int) -> dict[str, fl
             for model in models:
                 model(mixtures[item : item + 1], condition[item : item + 1])
 
-    def switches() -> None:
-        for key in bank.keys:
-            bank.activate(key)
+    slow, quick = (fastest(work, repeats) for work in (theirs, ours))
+    return {"plain_s": slow, "ours_s": quick, "time_of_plain": quick / slow}
 
-    slow, quick, switch = (fastest(work, repeats) for work in (theirs, ours, switches))
-    one = fastest(lambda: network(mixtures[:1], condition[:1]), repeats)
-    return {"plain_s": slow, "ours_s": quick, "ratio": slow / quick, "switch_share_of_forward": switch / 7 / one}
+
+@torch.inference_mode()
+def switching(network: BaseModel, repeats: int) -> dict[str, float]:
+    """Switching among seven adapters of each method, as a share of one forward of 10 s."""
+    mixture, condition = inputs(network, 1, SECONDS)
+    result = {"forward_s": fastest(lambda: network(mixture, condition), repeats)}
+    for method in METHODS:
+        bank = AdapterBank(network)
+        for number in range(7):
+            bank.add(f"domain{number}", perturbed(network, method))
+
+        def switch(bank: AdapterBank = bank) -> None:
+            for key in bank.keys:
+                bank.activate(key)
+
+        result[f"{method}_share_of_forward"] = fastest(switch, repeats) / 7 / result["forward_s"]
+        bank.activate(None)
+    return result
+
+
+def held(network: BaseModel) -> dict[str, float]:
+    """MiB of a bank of seven reconv adapters, switched through, against seven whole models; in tensors held."""
+
+    def mib(tensors: Iterable[Tensor]) -> float:
+        return sum({t.data_ptr(): t.numel() * t.element_size() for t in tensors}.values()) / 2**20
+
+    adapters = [perturbed(network) for _ in range(7)]
+    bank = AdapterBank(network)
+    for number, adapter in enumerate(adapters):
+        bank.add(f"domain{number}", adapter)
+    for key in bank.keys:
+        bank.activate(key)
+    deltas = [p for adapter in adapters for layer in adapter.layers.values() for p in layer.parameters()]
+    frozen = [bank._base_weights[path] for path in bank._base_weights]
+    ours = mib([*network.state_dict().values(), *deltas, *frozen])
+    bank.activate(None)
+    base, one = (
+        mib(network.state_dict().values()),
+        mib(p for layer in adapters[0].layers.values() for p in layer.parameters()),
+    )
+    return {"base_mib": base, "adapter_mib": one, "bank_of_7_mib": ours, "of_plain": ours / (7 * (base + one))}
+
+
+def disk(network: BaseModel) -> dict[str, float]:
+    """MB on disk of a base and seven adapters by method, against seven published files (whole wrapped models)."""
+
+    def size(folder: Path) -> float:
+        return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) / 1e6
+
+    result: dict[str, float] = {}
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        save_base(folder / "base" / "base.safetensors", network, None)
+        base = size(folder / "base")
+        for method in METHODS:
+            adapter = perturbed(network, method)
+            save_adapter(folder / method, adapter)
+            write_checkpoint(folder / f"{method}.pt", to_published(adapter, network))
+            ours, theirs = base + 7 * size(folder / method), 7 * (folder / f"{method}.pt").stat().st_size / 1e6
+            result |= {f"{method}_mb": size(folder / method), f"{method}_of_plain": ours / theirs}
+    return result
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--output", type=Path, default=Path("benchmark.json"))
     parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--device", default="auto")
     arguments = parser.parse_args()
+    device = choose_device(arguments.device)
     torch.manual_seed(0)
     results: dict[str, object] = {
-        "machine": platform.processor() or platform.machine(),
+        "machine": torch.cuda.get_device_name() if device.type == "cuda" else platform.machine(),
         "threads": torch.get_num_threads(),
         "torch": torch.__version__,
     }
-    full = BaseModel(ResUNet30Config()).eval().requires_grad_(False)
-    for name, network, batch, items in (("tiny", load_base("tiny"), 4, 8), ("full width", full, 1, 1)):
+    full = BaseModel(ResUNet30Config()).eval().requires_grad_(False).to(memory_format=torch.channels_last)
+    sizes = {"tiny": (load_base("tiny"), 4, 8), "full width": (full, 20 if device.type == "cuda" else 2, 1)}
+    for name, (network, batch, items) in sizes.items():
+        network = network.to(device)
         results[name] = {
             "training_step": training_step(network, batch, arguments.repeats),
             "seven_adapters": seven_adapters(network, items, arguments.repeats),
+            "switching": switching(network, arguments.repeats),
+            "held": held(network),
         }
+    results["disk, full width"] = disk(full.cpu())
     write_text(arguments.output, json_text(results) + "\n")
     print(json_text(results))
 

@@ -186,7 +186,7 @@ def train_base(data: Path, work: Path, steps: int, minutes: float) -> None:
     )
     samples = TrainingSamples(sources, sources, DataSettings(segment_seconds=2.0), seed=1)
     network = ResUNet30(BASE).to(memory_format=torch.channels_last)
-    module = SeparationTraining(network, encoder.embed_text(texts), settings, whole=True)
+    module = SeparationTraining(network, encoder.embed_text(texts), settings, moving_statistics=True)
     loader = DataLoader(
         samples, settings.batch_size_per_device, sampler=EpochNumbers(len(samples)), collate_fn=collate, drop_last=True
     )

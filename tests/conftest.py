@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,6 @@ from dplass_cli.audio.files import write_audio
 from dplass_cli.sounds import render
 
 GOLDEN = Path(__file__).parent / "golden"
-sys.path.insert(0, str(GOLDEN))  # for weights_fill, the formula that the golden numbers were computed with
 
 SHARED_DATA = Path(__file__).parents[2] / "shared" / "data"
 

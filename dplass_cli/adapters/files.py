@@ -3,24 +3,31 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
+from torch import Tensor
 
-from dplass_cli.adapters.base import Adapter, AdapterSettings
-from dplass_cli.adapters.injection import adapter_state, load_adapter_state, make_adapters
+from dplass_cli.adapters.base import Adapter, LayerSettings
+from dplass_cli.adapters.injection import (
+    adapter_state,
+    check_tensor,
+    load_adapter_state,
+    make_adapters,
+    statistics_of,
+)
 from dplass_cli.configuration import from_mapping, to_mapping
-from dplass_cli.errors import InputError
+from dplass_cli.errors import InputError, some
 from dplass_cli.models import BaseModel
 from dplass_cli.storage import read_json, write_json
 from dplass_cli.weights.checkpoints import as_float32, read_tensors, write_safetensors
 
 WEIGHTS, DESCRIPTION = "adapter.safetensors", "adapter.json"
 _FORMAT = "dplass-adapter-1"
+_STATISTICS = "batchnorm."
 
 
 @dataclass(frozen=True)
@@ -28,24 +35,42 @@ class AdapterInfo:
     """What ``adapter.json`` says.
 
     Attributes:
-        settings: method, rank, alphas.
+        method: a name of the method table.
+        layers: {path of an adapted layer: its rank, alpha and gamma}.
         base_sha256, architecture: the base it belongs to, and its configuration.
-        encoder_fingerprint: the encoder that its queries were embedded with.
+        encoder_fingerprint: the encoder that its queries were embedded with; empty where that is not known.
         domain: {"id": …, "name": …} of the domain it was trained for; empty for none.
-        batchnorm: ``frozen``: the base's statistics were kept.
+        batchnorm: ``frozen``: the base's statistics; ``adapt``: its own, stored where they differ from the base's.
+        dtype: of its tensors in the file (statistics are always float32).
         training, metrics, versions: how it was made, what it reached, with what.
     """
 
-    settings: AdapterSettings
+    method: str
+    layers: dict[str, LayerSettings]
     base_sha256: str
     architecture: dict[str, Any]
-    encoder_fingerprint: str
+    encoder_fingerprint: str = ""
     domain: dict[str, Any] = field(default_factory=dict)
-    batchnorm: str = "frozen"
+    batchnorm: Literal["frozen", "adapt"] = "frozen"
+    dtype: Literal["float32", "float16", "bfloat16"] = "float32"
     training: dict[str, Any] = field(default_factory=dict)
     metrics: dict[str, Any] = field(default_factory=dict)
     versions: dict[str, Any] = field(default_factory=dict)
     format: str = _FORMAT
+
+
+@dataclass(frozen=True)
+class LoadedAdapter:
+    """An adapter in memory: {path: adapter of the layer}, the batch-norm statistics it brings, its description."""
+
+    layers: dict[str, Adapter]
+    statistics: dict[str, Tensor]
+    info: AdapterInfo
+
+    def to(self, device: torch.device) -> LoadedAdapter:
+        """The same on a device."""
+        layers = {path: adapter.to(device) for path, adapter in self.layers.items()}
+        return replace(self, layers=layers, statistics={k: v.to(device) for k, v in self.statistics.items()})
 
 
 def versions() -> dict[str, str]:
@@ -54,46 +79,63 @@ def versions() -> dict[str, str]:
     return {"python": platform.python_version(), **packages}
 
 
-def save_adapter(
-    folder: Path | str, adapters: Mapping[str, Adapter], info: AdapterInfo, dtype: torch.dtype = torch.float32
-) -> None:
+def save_adapter(folder: Path | str, adapter: LoadedAdapter) -> None:
     """Write an adapter folder; the description is written last, so that a folder with one is whole.
 
     Raises:
-        InputError: the folder cannot be written. RunError: the disk is full.
+        InputError: the folder cannot be written, or a value does not fit the asked-for dtype.
+        RunError: the disk is full.
     """
     folder = Path(folder)
-    write_safetensors(
-        folder / WEIGHTS,
-        {key: tensor.to(dtype) for key, tensor in adapter_state(adapters).items()},
-        {"format": _FORMAT},
-    )
-    write_json(folder / DESCRIPTION, to_mapping(info))
+    dtype = getattr(torch, adapter.info.dtype)
+    tensors = {key: tensor.to(dtype) for key, tensor in adapter_state(adapter.layers).items()}
+    for key, tensor in tensors.items():
+        if not torch.isfinite(tensor).all():
+            raise InputError(f"{folder}: {key} holds values that {adapter.info.dtype} cannot; save it as bfloat16")
+    tensors |= {_STATISTICS + name: tensor for name, tensor in adapter.statistics.items()}
+    write_safetensors(folder / WEIGHTS, tensors, {"format": _FORMAT})
+    write_json(folder / DESCRIPTION, to_mapping(adapter.info))
 
 
-def load_adapter(folder: Path | str, network: BaseModel, base_sha256: str) -> tuple[dict[str, Adapter], AdapterInfo]:
-    """Read an adapter folder for a network: ({layer path: adapter}, description); the network is not touched.
+def load_adapter(folder: Path | str, network: BaseModel, base_sha256: str) -> LoadedAdapter:
+    """Read an adapter folder for a network; the network is not touched.
 
     Raises:
         InputError: a missing or damaged file, an adapter of another base (both hashes are shown) or width.
     """
     folder = Path(folder)
-    info = from_mapping(AdapterInfo, _description(folder / DESCRIPTION), str(folder / DESCRIPTION))
-    if info.base_sha256 != base_sha256:
+    info = read_description(folder)
+    differing = [key for key, value in to_mapping(network.config).items() if info.architecture.get(key) != value]
+    if info.base_sha256 != base_sha256 or differing:
+        other = f" of another width or transform (its {some(differing)})" if differing else ""
         raise InputError(
-            f"{folder}: belongs to another base ({info.base_sha256[:12]}…) than {network.source}"
+            f"{folder}: belongs to another base{other} ({info.base_sha256[:12]}…) than {network.source}"
             f" ({base_sha256[:12]}…); give --base-checkpoint the base it was trained on"
         )
-    adapters = make_adapters(network, info.settings)
+    where = str(folder / WEIGHTS)
+    layers = make_adapters(network, info.method, info.layers)
     tensors, _ = read_tensors(folder / WEIGHTS)
-    load_adapter_state(adapters, as_float32(tensors), str(folder / WEIGHTS))
-    for adapter in adapters.values():
+    statistics = {k.removeprefix(_STATISTICS): v for k, v in tensors.items() if k.startswith(_STATISTICS)}
+    own = statistics_of(network)
+    for name, tensor in statistics.items():
+        if name not in own:
+            raise InputError(f"{where}: {name!r} is no batch-norm statistic of this network; the file is damaged")
+        check_tensor(name, tensor, own[name], where)
+    state = {key: tensor for key, tensor in tensors.items() if not key.startswith(_STATISTICS)}
+    load_adapter_state(layers, as_float32(state), where)
+    for adapter in layers.values():
         adapter.eval().requires_grad_(False)
-    return adapters, info
+    return LoadedAdapter(layers, statistics, info)
 
 
-def _description(path: Path) -> dict[str, Any]:
+def read_description(folder: Path | str) -> AdapterInfo:
+    """Read what an adapter folder says of itself.
+
+    Raises:
+        InputError: it is missing, damaged, or no description of an adapter.
+    """
+    path = Path(folder) / DESCRIPTION
     content = read_json(path)
     if not isinstance(content, dict) or content.get("format") != _FORMAT:
         raise InputError(f"{path}: not a description of an adapter (no format {_FORMAT!r})")
-    return content
+    return from_mapping(AdapterInfo, content, str(path))

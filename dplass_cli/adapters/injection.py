@@ -1,84 +1,109 @@
-"""Which weights of a network are adapted, and putting adapters on them."""
+"""The method table, making adapters for a network, and putting them on it."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+import contextlib
+from collections.abc import Iterator, Mapping
 
 import torch
 from torch import Tensor, nn
-from torch.nn.utils import parametrize
 
-from dplass_cli.adapters.base import Adapter, AdapterSettings
+from dplass_cli.adapters.base import Adapter, AdapterSettings, Layer, LayerSettings
+from dplass_cli.adapters.conv_adapter import ConvAdapter
+from dplass_cli.adapters.dora import DoRA
+from dplass_cli.adapters.lora import LoRA
 from dplass_cli.adapters.reconv import ReConv
+from dplass_cli.adapters.targets import select
 from dplass_cli.errors import InputError, nearest, some
-from dplass_cli.models.resunet30 import ResidualBlock, ResUNet30
+from dplass_cli.models.resunet30 import ResUNet30
 
-METHODS: dict[str, type[Adapter]] = {ReConv.method: ReConv}
-
-
-@dataclass(frozen=True)
-class Target:
-    """One adapted layer: its block (``encoder1`` …), its path in the network, the layer."""
-
-    block: str
-    path: str
-    layer: nn.Conv2d
+METHODS: dict[str, type[Adapter]] = {method.method: method for method in (ReConv, LoRA, DoRA, ConvAdapter)}
 
 
-def targets(network: ResUNet30) -> list[Target]:
-    """List the published targets in forward order: both 3x3 convolutions of every residual block."""
-    found = []
-    for name, block in network.base.blocks().items():
-        for path, module in block.named_modules():
-            if isinstance(module, ResidualBlock):
-                for conv in ("conv1", "conv2"):
-                    layer = module.get_submodule(conv)
-                    assert isinstance(layer, nn.Conv2d)
-                    found.append(Target(_block_name(name), f"base.{name}.{path}.{conv}", layer))
-    return found
-
-
-def _block_name(attribute: str) -> str:
-    return "bottleneck" if attribute == "conv_block7a" else attribute.replace("_block", "")
-
-
-def make_adapters(network: ResUNet30, settings: AdapterSettings) -> dict[str, Adapter]:
-    """Make a fresh adapter for every target: {path of the layer: adapter}; the network is not touched.
+def find_method(name: str) -> type[Adapter]:
+    """Look a method up in the table.
 
     Raises:
-        InputError: an unknown method, or an alpha for a block that the network does not have or lacks one for.
+        InputError: there is none of that name.
     """
-    if settings.method not in METHODS:
-        raise InputError(f"adapter method {settings.method!r} is unknown{nearest(settings.method, METHODS)}")
-    method = METHODS[settings.method]
-    found = targets(network)
-    blocks = {target.block for target in found}
-    lacking = sorted(blocks - settings.alpha.keys())
-    if lacking:
-        raise InputError(f"adapter alpha is not given for {some(lacking)}; set adapter.alpha.{lacking[0]}")
-    unmatched = sorted(settings.alpha.keys() - blocks - AdapterSettings().alpha.keys())
-    if unmatched:
-        raise InputError(
-            f"adapter alpha names no block of this network: {unmatched[0]!r}{nearest(unmatched[0], blocks)}"
-        )
+    if name not in METHODS:
+        raise InputError(f"adapter method {name!r} is unknown{nearest(name, METHODS)}")
+    return METHODS[name]
+
+
+def layer_settings(network: ResUNet30, settings: AdapterSettings) -> dict[str, LayerSettings]:
+    """Resolve settings for a network: {path of an adapted layer: its settings}.
+
+    Raises:
+        InputError: an unknown method; or as :func:`~dplass_cli.adapters.targets.select`.
+    """
+    return select(network, settings, find_method(settings.method).published_alphas)
+
+
+def make_adapters(network: ResUNet30, method: str, layers: Mapping[str, LayerSettings]) -> dict[str, Adapter]:
+    """Make fresh adapters: {path of the layer: adapter}; the network is not touched.
+
+    Raises:
+        InputError: an unknown method, or a path that is no layer of the network.
+    """
+    kind = find_method(method)
+    return {path: kind(layer_at(network, path), settings) for path, settings in layers.items()}
+
+
+def layer_at(network: nn.Module, path: str) -> Layer:
+    """The layer of a path.
+
+    Raises:
+        InputError: the network has no such layer.
+    """
+    try:
+        layer = network.get_submodule(path)
+    except AttributeError:
+        layer = None
+    if not isinstance(layer, (nn.Conv2d, nn.ConvTranspose2d, nn.Linear)):
+        raise InputError(f"{path!r} is no layer of this network; the adapter belongs to another one")
+    return layer
+
+
+@contextlib.contextmanager
+def adapted(network: ResUNet30, adapters: Mapping[str, Adapter]) -> Iterator[dict[str, Tensor]]:
+    """Freeze a network and put adapters on it, trainable; afterwards it is what it was, bit for bit.
+
+    That holds for the batch-norm statistics too. Yields copies of them; inside the block, :func:`moved_statistics`
+    tells what training made of them.
+    """
+    network.requires_grad_(False)
+    statistics = {name: buffer.clone() for name, buffer in statistics_of(network).items()}
+    attached: list[str] = []
+    try:
+        for path, adapter in adapters.items():
+            adapter.attach(layer_at(network, path))
+            attached.append(path)
+        yield statistics
+    finally:
+        for path in attached:
+            adapters[path].detach(layer_at(network, path))
+        for name, buffer in statistics_of(network).items():
+            buffer.copy_(statistics[name])
+
+
+def statistics_of(network: nn.Module) -> dict[str, Tensor]:
+    """The batch-norm statistics: {path of the buffer: running mean or variance float32 (C,), or count int64 ()}."""
     return {
-        target.path: method(target.layer.weight.detach(), settings.rank, settings.alpha[target.block])
-        for target in found
+        f"{path}.{name}": buffer
+        for path, module in network.named_modules()
+        if isinstance(module, nn.BatchNorm2d)
+        for name, buffer in module.named_buffers()
     }
 
 
-def inject(network: ResUNet30, adapters: Mapping[str, Adapter]) -> None:
-    """Freeze the network and put the adapters on its weights, trainable, one convolution a layer."""
-    network.requires_grad_(False)
-    for path, adapter in adapters.items():
-        parametrize.register_parametrization(network.get_submodule(path), "weight", adapter)
-
-
-def eject(network: ResUNet30, adapters: Mapping[str, Adapter]) -> None:
-    """Take injected adapters off again; the weights are the base's, bit for bit."""
-    for path in adapters:
-        parametrize.remove_parametrizations(network.get_submodule(path), "weight", leave_parametrized=False)
+def moved_statistics(network: nn.Module, base: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Copies of the batch-norm statistics that differ from those of the base (:func:`statistics_of` it)."""
+    return {
+        name: buffer.detach().cpu().clone()
+        for name, buffer in statistics_of(network).items()
+        if not torch.equal(buffer.cpu(), base[name].cpu())
+    }
 
 
 def adapter_state(adapters: Mapping[str, Adapter]) -> dict[str, Tensor]:
@@ -96,7 +121,7 @@ def load_adapter_state(adapters: Mapping[str, Adapter], state: Mapping[str, Tens
     Raises:
         InputError: missing or unexpected tensors, other shapes, values that are not finite; begins with ``where``.
     """
-    own = {f"{p}.{name}": tensor for p, adapter in adapters.items() for name, tensor in adapter.state_dict().items()}
+    own = adapter_state(adapters)
     missing, unexpected = sorted(own.keys() - state.keys()), sorted(state.keys() - own.keys())
     if missing or unexpected:
         raise InputError(
@@ -104,11 +129,20 @@ def load_adapter_state(adapters: Mapping[str, Adapter], state: Mapping[str, Tens
             f" unexpected: {some(unexpected, 3) or 'none'}"
         )
     for name, tensor in own.items():
-        if state[name].shape != tensor.shape:
-            raise InputError(
-                f"{where}: {name} has shape {list(state[name].shape)}, this network needs {list(tensor.shape)};"
-                " the adapter belongs to a network of another width"
-            )
-        if not torch.isfinite(state[name]).all():
-            raise InputError(f"{where}: {name} holds values that are not finite; the file is damaged")
+        check_tensor(name, state[name], tensor, where)
         tensor.copy_(state[name])
+
+
+def check_tensor(name: str, tensor: Tensor, expected: Tensor, where: str) -> None:
+    """Refuse a tensor of another shape than expected, or with values that are not finite.
+
+    Raises:
+        InputError: as said; begins with ``where``.
+    """
+    if tensor.shape != expected.shape:
+        raise InputError(
+            f"{where}: {name} has shape {list(tensor.shape)}, this network needs {list(expected.shape)};"
+            " the adapter belongs to a network of another width"
+        )
+    if not torch.isfinite(tensor).all():
+        raise InputError(f"{where}: {name} holds values that are not finite; the file is damaged")

@@ -5,22 +5,25 @@ Both convolutions see the same input, so they are one convolution with the weigh
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import ClassVar
+
 import torch
 from torch import Tensor, nn
 
-from dplass_cli.adapters.base import Adapter
+from dplass_cli.adapters.base import Layer, LayerSettings, WeightAdapter, kernel_area
 
 
-class ReConv(Adapter):
+class ReConv(WeightAdapter):
     """W′ = W + scale·A with A of W's shape, zero at first; the rank only divides (golden ``reconv_layout.json``)."""
 
     method = "reconv"
-    linear = True
+    published_tensors: ClassVar[Mapping[str, str]] = {"kernel": "lora_adapter.weight"}
 
-    def __init__(self, weight: Tensor, rank: int, alpha: float) -> None:
-        nn.Module.__init__(self)
-        self.kernel = nn.Parameter(torch.zeros_like(weight))
-        self.scale = alpha / (weight.shape[2] * weight.shape[3] * rank)
+    def __init__(self, layer: Layer, settings: LayerSettings) -> None:
+        super().__init__(layer, settings)
+        self.kernel = nn.Parameter(torch.zeros_like(layer.weight))
+        self.scale = settings.alpha / (kernel_area(layer.weight) * settings.rank)
 
     def forward(self, weight: Tensor) -> Tensor:
         return weight + self.scale * self.kernel

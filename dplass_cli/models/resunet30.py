@@ -114,9 +114,10 @@ class DecoderBlock(nn.Module):
 
     def __init__(self, inputs: int, skip: int, outputs: int, upsample: tuple[int, int]) -> None:
         super().__init__()
-        self.bn1, self.bn2 = _batch_norm(inputs), _batch_norm(inputs)
         self.conv1 = nn.ConvTranspose2d(inputs, outputs, upsample, stride=upsample, bias=False)
+        self.bn1 = _batch_norm(inputs)
         self.conv_block2 = ResidualBlock(outputs + skip, outputs)
+        self.bn2 = _batch_norm(inputs)
         self.beta_features = {"beta1": inputs, "beta2": inputs}
         self.beta_features |= {f"conv_block2.{k}": v for k, v in self.conv_block2.beta_features.items()}
 

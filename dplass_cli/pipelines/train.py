@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,8 +10,9 @@ import torch
 import yaml
 
 from dplass_cli import __version__
-from dplass_cli.adapters import AdapterSettings, eject, inject, make_adapters
-from dplass_cli.adapters.files import DESCRIPTION, AdapterInfo, save_adapter, versions
+from dplass_cli.adapters import AdapterSettings, adapted, make_adapters
+from dplass_cli.adapters.files import DESCRIPTION, AdapterInfo, LoadedAdapter, save_adapter, versions
+from dplass_cli.adapters.injection import layer_settings, moved_statistics
 from dplass_cli.configuration import to_mapping
 from dplass_cli.data.manifest import Row, read_manifest
 from dplass_cli.data.mixtures import Mixture, read_mixtures
@@ -94,6 +94,7 @@ def train(options: TrainOptions, progress: Progress = no_progress) -> TrainResul
             f"data.sampling_rate is {options.data.sampling_rate}, the base works at {network.config.sample_rate};"
             " leave it out"
         )
+    layer_settings(network, options.adapter)  # so that a wrong target stops the run before it begins
     write_text(options.workspace / "config.yaml", yaml.safe_dump(to_mapping(options), sort_keys=False))
     rows = {d.id: read_manifest(options.partition / f"domain{d.id}.json") for d in partition.domains if d.clips}
     results: dict[int, Trained] = {}
@@ -161,9 +162,12 @@ def _train_domain(
         options.data,
         options.train.random_seed,
     )
-    adapters = make_adapters(network, options.adapter)
-    inject(network, adapters)
-    try:
+    layers = layer_settings(network, options.adapter)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(options.train.random_seed)
+        adapters = make_adapters(network, options.adapter.method, layers)
+    adapting = options.adapter.batchnorm == "adapt"
+    with adapted(network, adapters) as base_statistics:
         trained = train_network(
             network,
             encoder.embed_text(captions),
@@ -175,21 +179,25 @@ def _train_domain(
             bank_key(domain),
             options.resume,
             progress,
+            adapting,
         )
         network.cpu()
-    finally:
-        eject(network, adapters)
+        statistics = moved_statistics(network, base_statistics)
+    assert adapting or not statistics, "training moved frozen batch-norm statistics"
     info = AdapterInfo(
-        settings=options.adapter,
+        method=options.adapter.method,
+        layers=layers,
         base_sha256=base_sha256,
         architecture=to_mapping(network.config),
         encoder_fingerprint=encoder.fingerprint,
         domain={"id": domain, "name": next(d.name for d in partition.domains if d.id == domain)},
+        batchnorm=options.adapter.batchnorm,
+        dtype=options.adapter.dtype,
         training={**to_mapping(options.train), "data": to_mapping(options.data), "steps": trained.steps},
         metrics={"val_sdri": trained.best_sdri, "val_mixtures": len(mixtures)},
         versions={"dplass": __version__, **versions()},
     )
-    save_adapter(_adapter_folder(options, domain), adapters, info)
+    save_adapter(_adapter_folder(options, domain), LoadedAdapter(adapters, statistics, info))
     return trained
 
 
@@ -224,6 +232,6 @@ def _write_bank(options: TrainOptions, partition: Partition, base_sha256: str, e
         "base_sha256": base_sha256,
         "encoder_fingerprint": encoder.fingerprint,
         "partition_sha256": partition.rows_sha256,
-        "settings": dataclasses.asdict(options.adapter),
+        "settings": to_mapping(options.adapter),
     }
     write_bank(options.workspace / "bank", domains, description)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,11 +10,12 @@ from typing import Any
 
 import torch
 from safetensors.torch import load_file
-from torch import Tensor, nn
+from torch import Tensor
 
 from dplass_cli.adapters.base import Adapter
-from dplass_cli.adapters.files import DESCRIPTION, AdapterInfo, load_adapter
-from dplass_cli.adapters.injection import adapter_state
+from dplass_cli.adapters.files import DESCRIPTION, AdapterInfo, LoadedAdapter, load_adapter
+from dplass_cli.adapters.injection import adapter_state, layer_at, statistics_of
+from dplass_cli.adapters.published import from_published, read_published
 from dplass_cli.configuration import to_mapping
 from dplass_cli.errors import InputError, nearest
 from dplass_cli.models import BaseModel
@@ -21,7 +23,7 @@ from dplass_cli.storage import read_json, write_json
 from dplass_cli.weights.checkpoints import write_safetensors
 from dplass_cli.weights.hashing import tensors_sha256
 
-_BANK, _CENTROIDS = "bank.json", "centroids.safetensors"
+BANK, _CENTROIDS = "bank.json", "centroids.safetensors"
 _FORMAT = "dplass-bank-1"
 
 
@@ -42,96 +44,172 @@ def bank_key(domain: int) -> str:
 
 
 class AdapterBank:
-    """Adapters over one base model.
+    """Adapters over one base model: one base in memory and the tensors of each adapter.
 
-    Only the weights of the active adapter exist as merged tensors; the base's own are kept as they were loaded, so that
+    Only the active adapter's merged weights exist, beside the base's own, which are kept as they were loaded, so that
     ``activate(None)`` restores the base bit for bit.
 
     Args:
-        network: the base; its weights change with :meth:`activate` and nowhere else.
+        network: the base; it changes with :meth:`activate` and nowhere else.
     """
 
     def __init__(self, network: BaseModel) -> None:
         self.network = network
         self.base_sha256 = network.sha256()
         self.domains: dict[str, BankDomain] = {}
-        self.infos: dict[str, AdapterInfo] = {}
-        self._adapters: dict[str, dict[str, Adapter]] = {}
-        self._base_weights: dict[str, Tensor] = {}
         self.active: str | dict[str, float] | None = None
+        self._adapters: dict[str, LoadedAdapter] = {}
+        self._base_weights: dict[str, Tensor] = {}
+        self._base_statistics = {name: buffer.clone() for name, buffer in statistics_of(network).items()}
+        self._branches: dict[str, Adapter] = {}
 
     @property
     def keys(self) -> list[str]:
         """The names of the loaded adapters."""
         return list(self._adapters)
 
-    def load(self, path: Path | str) -> list[str]:
-        """Load a bank folder or one adapter folder; returns the new keys.
+    @property
+    def infos(self) -> dict[str, AdapterInfo]:
+        """What is known of each loaded adapter."""
+        return {key: adapter.info for key, adapter in self._adapters.items()}
 
-        A bank's adapters are ``domain0`` …; a single adapter folder is known by its folder's name.
+    def load(self, path: Path | str, trust: bool = False) -> list[str]:
+        """Load a bank folder, a folder of adapter folders, one adapter folder, or a published adapter file.
+
+        A bank's adapters are ``domain0`` …; an adapter folder is known by its name, and a published file by its cluster
+        (``cluster3_model.pt`` is ``domain3``), else by its name.
+
+        Args:
+            trust: read pickled files that hold more than weights; such files can run code.
+
+        Returns:
+            The new keys.
 
         Raises:
-            InputError: neither a bank nor an adapter, an adapter of another base, or a key that is there already.
+            InputError: none of these, an adapter of another base, or a key that is there already.
         """
-        path = Path(path)
-        if (path / _BANK).is_file():
-            domains = read_bank(path)
-            for key, domain in domains.items():
-                self._add(key, path / key)
-                self.domains[key] = domain
-            return list(domains)
-        if (path / DESCRIPTION).is_file():
-            key = path.resolve().name
-            self._add(key, path)
-            return [key]
-        raise InputError(f"{path}: neither a bank ({_BANK}) nor an adapter ({DESCRIPTION}); give what train wrote")
+        found = find_adapters(path)
+        domains = read_bank(path) if (Path(path) / BANK).is_file() else {}
+        for key, place in found.items():
+            if key in self._adapters:
+                raise InputError(f"{place}: an adapter named {key!r} is loaded already; rename it")
+            if place.is_dir():
+                self.add(key, load_adapter(place, self.network, self.base_sha256))
+            else:
+                self.add(key, from_published(read_published(place, trust), self.network, self.base_sha256))
+        self.domains |= domains
+        return list(found)
 
-    def _add(self, key: str, folder: Path) -> None:
-        if key in self._adapters:
-            raise InputError(f"{folder}: an adapter named {key!r} is loaded already; rename the folder")
-        adapters, info = load_adapter(folder, self.network, self.base_sha256)
-        device = next(self.network.parameters()).device
-        self._adapters[key] = {layer: adapter.to(device) for layer, adapter in adapters.items()}
-        self.infos[key] = info
+    def add(self, key: str, adapter: LoadedAdapter) -> None:
+        """Add an adapter that is in memory already; it must have been made for this base."""
+        self._adapters[key] = adapter.to(next(self.network.parameters()).device)
+
+    def get(self, key: str) -> LoadedAdapter:
+        """A loaded adapter.
+
+        Raises:
+            InputError: an unknown key.
+        """
+        if key not in self._adapters:
+            raise InputError(f"no adapter {key!r} is loaded{nearest(key, self._adapters)}")
+        return self._adapters[key]
 
     def fingerprint(self, key: str) -> str:
-        """sha256 over an adapter's tensors and settings."""
-        return tensors_sha256(adapter_state(self._adapters[key]), to_mapping(self.infos[key].settings))
+        """sha256 over an adapter's tensors, statistics and layer settings."""
+        adapter = self.get(key)
+        settings = [adapter.info.method, to_mapping(adapter.info.layers)]
+        return tensors_sha256({**adapter_state(adapter.layers), **adapter.statistics}, settings)
 
+    @torch.no_grad()
     def activate(self, which: str | Mapping[str, float] | None) -> None:
         """Make the network the base (None), the base with one adapter, or with a weighted sum of linear deltas.
 
         Raises:
             InputError: an unknown key, or a sum of adapters that are not linear.
         """
-        weights = {which: 1.0} if isinstance(which, str) else dict(which or {})
-        for key in weights:
-            if key not in self._adapters:
-                raise InputError(f"no adapter {key!r} is loaded{nearest(key, self._adapters)}")
+        shares = {which: 1.0} if isinstance(which, str) else dict(which or {})
+        adapters = {key: self.get(key) for key in shares}
         if isinstance(which, Mapping):
-            for key in weights:
-                if not all(adapter.linear for adapter in self._adapters[key].values()):
-                    raise InputError(f"adapter {key!r} is not linear in its weight; it cannot be blended")
-        with torch.no_grad():
-            for path, weight in self._base_weights.items():
-                self._layer(path).weight.data = weight
-            for path in dict.fromkeys(path for key in weights for path in self._adapters[key]):
-                self._layer(path).weight.data = self._merged(path, weights, single=isinstance(which, str))
-        self.active = which if which is None or isinstance(which, str) else weights
+            for key, adapter in adapters.items():
+                if not all(layer.linear for layer in adapter.layers.values()):
+                    raise InputError(
+                        f"adapter {key!r} ({adapter.info.method}) is not a change of weights, so it cannot be blended;"
+                        " activate it alone"
+                    )
+        shares = {key: share for key, share in shares.items() if share != 0.0}
+        self._restore()
+        for path in dict.fromkeys(path for key in shares for path in adapters[key].layers):
+            self._apply(
+                path, {key: adapters[key].layers[path] for key in shares if path in adapters[key].layers}, shares
+            )
+        self._apply_statistics({key: adapters[key].statistics for key in shares}, shares)
+        self.active = which if which is None or isinstance(which, str) else dict(which)
 
-    def _merged(self, path: str, weights: Mapping[str, float], single: bool) -> Tensor:
-        base = self._base_weights.setdefault(path, self._layer(path).weight.data)
-        changed: dict[str, Tensor] = {
-            key: self._adapters[key][path](base) for key in weights if path in self._adapters[key]
-        }
-        if single:
-            return next(iter(changed.values()))
-        return base + torch.stack([weights[key] * (changed[key] - base) for key in changed]).sum(dim=0)
+    def _restore(self) -> None:
+        for path, weight in self._base_weights.items():
+            layer_at(self.network, path).weight.data = weight
+        for path, branch in self._branches.items():
+            branch.detach(layer_at(self.network, path))
+        self._branches = {}
+        for name, buffer in statistics_of(self.network).items():
+            buffer.copy_(self._base_statistics[name])
 
-    def _layer(self, path: str) -> nn.Conv2d:
-        layer = self.network.get_submodule(path)
-        assert isinstance(layer, nn.Conv2d)
-        return layer
+    def _apply(self, path: str, adapters: Mapping[str, Adapter], shares: Mapping[str, float]) -> None:
+        layer = layer_at(self.network, path)
+        alone = next(iter(adapters.values())) if list(shares.values()) == [1.0] else None
+        if alone is not None and not alone.linear:
+            alone.attach(layer)
+            self._branches[path] = alone
+            return
+        base = self._base_weights.setdefault(path, layer.weight.data)
+        if alone is not None:
+            layer.weight.data = alone(base)
+        else:
+            deltas = [shares[key] * (adapter(base) - base) for key, adapter in adapters.items()]
+            layer.weight.data = base + torch.stack(deltas).sum(dim=0)
+
+    def _apply_statistics(self, statistics: Mapping[str, Mapping[str, Tensor]], shares: Mapping[str, float]) -> None:
+        """Set the weighted sum of what each adapter's statistics differ by; a variance stays positive."""
+        alone = list(shares.values()) == [1.0]
+        for name, buffer in statistics_of(self.network).items():
+            moved = {key: own[name] for key, own in statistics.items() if name in own}
+            if not moved or not buffer.is_floating_point():  # counts are read by no forward
+                continue
+            base = self._base_statistics[name]
+            if alone:
+                buffer.copy_(next(iter(moved.values())))
+                continue
+            buffer.copy_(base + torch.stack([shares[key] * (moved[key] - base) for key in moved]).sum(dim=0))
+            if name.endswith("running_var"):
+                buffer.clamp_(min=0.0)
+
+
+def find_adapters(path: Path | str) -> dict[str, Path]:
+    """Where adapters lie: {key: adapter folder or published file}, of a bank or any of the forms that a bank loads.
+
+    Raises:
+        InputError: there are none.
+    """
+    path = Path(path)
+    if (path / BANK).is_file():
+        return {key: path / key for key in read_bank(path)}
+    if (path / DESCRIPTION).is_file():
+        return {path.resolve().name: path}
+    if path.is_dir():
+        found = {child.name: child for child in sorted(path.iterdir()) if (child / DESCRIPTION).is_file()}
+        if found:
+            return found
+    elif path.is_file():
+        return {published_key(path): path}
+    raise InputError(
+        f"{path}: no bank ({BANK}), adapter folder ({DESCRIPTION}) or published adapter file; give what train wrote"
+    )
+
+
+def published_key(path: Path) -> str:
+    """The key of a published file: of its cluster where its name says one, else its name."""
+    cluster = re.search(r"cluster(\d+)", path.stem)
+    return bank_key(int(cluster[1])) if cluster else path.stem
 
 
 def read_bank(folder: Path | str) -> dict[str, BankDomain]:
@@ -141,9 +219,9 @@ def read_bank(folder: Path | str) -> dict[str, BankDomain]:
         InputError: a missing or damaged file.
     """
     folder = Path(folder)
-    content = read_json(folder / _BANK)
+    content = read_json(folder / BANK)
     if not isinstance(content, dict) or content.get("format") != _FORMAT:
-        raise InputError(f"{folder / _BANK}: not the description of a bank (no format {_FORMAT!r})")
+        raise InputError(f"{folder / BANK}: not the description of a bank (no format {_FORMAT!r})")
     try:
         centroids = load_file(folder / _CENTROIDS)
         return {
@@ -175,4 +253,4 @@ def write_bank(folder: Path | str, domains: Sequence[BankDomain], description: M
     }
     entries = [{"id": d.id, "name": d.name, "captions": list(d.captions)} for d in domains]
     write_safetensors(folder / _CENTROIDS, centroids, {"format": _FORMAT})
-    write_json(folder / _BANK, {"format": _FORMAT, **description, "domains": entries})
+    write_json(folder / BANK, {"format": _FORMAT, **description, "domains": entries})

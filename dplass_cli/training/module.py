@@ -26,7 +26,7 @@ class SeparationTraining(lightning.LightningModule):
         network: with adapters injected, or with all parameters trainable.
         embeddings: float32 (N, D), the query embeddings that batches point into.
         settings: optimiser, loss and the like.
-        whole: train the network itself: batch norm learns its statistics (adapters keep the base's).
+        moving_statistics: batch norm uses and learns the statistics of batches, as when a whole network is trained.
         max_bad_files: more distinct unreadable files than this stop the run.
     """
 
@@ -37,21 +37,21 @@ class SeparationTraining(lightning.LightningModule):
         network: ResUNet30,
         embeddings: Tensor,
         settings: TrainSettings,
-        whole: bool = False,
+        moving_statistics: bool = False,
         max_bad_files: int = 20,
     ) -> None:
         super().__init__()
         if settings.loss_type not in LOSSES:
             raise InputError(f"train.loss_type {settings.loss_type!r} is unknown{nearest(settings.loss_type, LOSSES)}")
-        self.network, self.settings, self.whole = network, settings, whole
+        self.network, self.settings, self.moving_statistics = network, settings, moving_statistics
         self.loss = LOSSES[settings.loss_type]
         self.register_buffer("embeddings", embeddings, persistent=False)
         self.max_bad_files = max_bad_files
         self.bad_files: dict[str, str] = {}
 
     def on_train_epoch_start(self) -> None:
-        """Keep batch norm on the base's statistics when only adapters are trained."""
-        self.network.train(self.whole)
+        """Keep batch norm on the base's statistics unless they may move."""
+        self.network.train(self.moving_statistics)
 
     def training_step(self, batch: Batch, index: int) -> Tensor:
         """Mix a batch, separate it, return its loss."""
@@ -102,7 +102,7 @@ class SeparationTraining(lightning.LightningModule):
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Leave the frozen tensors out."""
         kept = {f"network.{name}" for name, parameter in self.network.named_parameters() if parameter.requires_grad}
-        if self.whole:
+        if self.moving_statistics:
             kept |= {f"network.{name}" for name, _ in self.network.named_buffers()}
         checkpoint["state_dict"] = {key: value for key, value in checkpoint["state_dict"].items() if key in kept}
 

@@ -73,6 +73,7 @@ def train_network(
     name: str,
     resume: bool,
     progress: Progress,
+    moving_statistics: bool = False,
 ) -> Trained:
     """Train what is trainable of a network and leave it at the best weights that validation saw.
 
@@ -82,6 +83,7 @@ def train_network(
         embeddings: float32 (N, D), the query embeddings that samples and validation point into.
         validation: may be empty: then the last weights are the best.
         resume: go on from the last checkpoint where there is one.
+        moving_statistics: as :class:`~dplass_cli.training.module.SeparationTraining`.
 
     Raises:
         InputError, RunError: as the training step; the last checkpoint is kept.
@@ -89,7 +91,7 @@ def train_network(
     lightning.seed_everything(settings.random_seed, workers=True, verbose=False)
     checkpoints = make_folder(workspace / "checkpoints" / name)
     last = checkpoints / "last.ckpt"
-    module = SeparationTraining(network, embeddings, settings, max_bad_files=samples.settings.max_bad_files)
+    module = SeparationTraining(network, embeddings, settings, moving_statistics, samples.settings.max_bad_files)
     best = ModelCheckpoint(
         checkpoints,
         filename="best",

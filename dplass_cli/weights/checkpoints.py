@@ -21,6 +21,11 @@ from dplass_cli.storage import atomic_path, require_file
 _TRANSFORM_KERNELS = re.compile(r"^base\.(stft|istft)\.")
 
 
+def is_transform_kernel(key: str) -> bool:
+    """Whether a tensor of this name is a kernel of the transform."""
+    return _TRANSFORM_KERNELS.match(key) is not None
+
+
 def read_tensors(path: Path | str, trust: bool = False) -> tuple[dict[str, Any], dict[str, str]]:
     """Read a file of weights: (its content by key, its safetensors metadata or {}).
 
@@ -80,7 +85,7 @@ def read_base_state(path: Path | str, trust: bool = False) -> tuple[dict[str, Te
     not_tensors = [key for key, value in state.items() if not isinstance(value, Tensor)]
     if not_tensors:
         raise InputError(f"{path}: {not_tensors[0]!r} is not a tensor; expected AudioSep's checkpoint or a state dict")
-    return {key: value for key, value in state.items() if not _TRANSFORM_KERNELS.match(key)}, metadata
+    return {key: value for key, value in state.items() if not is_transform_kernel(key)}, metadata
 
 
 def load_strictly(module: nn.Module, state: Mapping[str, Tensor], where: str) -> None:

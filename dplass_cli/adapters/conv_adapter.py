@@ -1,0 +1,64 @@
+"""Conv-Adapter: a bottleneck beside each layer (Chen et al., "Conv-Adapter", 2022), as DP-LASS publishes it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from dplass_cli.adapters.base import PUBLISHED_ALPHAS, BranchAdapter, Layer, LayerSettings
+from dplass_cli.errors import InputError
+
+_SLOPE = 0.01
+
+
+class ConvAdapter(BranchAdapter):
+    """y = layer(x) + alpha · up(leaky(down(depthwise(x)))) (golden ``conv_adapter_layout.json``).
+
+    ``depthwise`` is of the layer's own kind, with its kernel, stride and padding; ``down`` and ``up`` are 1x1. It is
+    not linear, so it cannot merge. The published one starts from Kaiming values everywhere and so alters the network
+    before any training; here ``up`` starts at zero, so that a fresh adapter changes nothing.
+    """
+
+    method = "conv-adapter"
+    published_alphas: ClassVar[Mapping[str, float]] = dict.fromkeys(PUBLISHED_ALPHAS, 1.0)
+    published_tensors: ClassVar[Mapping[str, str]] = {
+        "depthwise": "depthwise_conv.weight",
+        "down": "channel_down.weight",
+        "up": "pointwise_conv.weight",
+    }
+
+    def __init__(self, layer: Layer, settings: LayerSettings) -> None:
+        nn.Module.__init__(self)
+        self.linear_layer = isinstance(layer, nn.Linear)
+        self.transposed = isinstance(layer, nn.ConvTranspose2d)
+        if isinstance(layer, nn.Linear):
+            inputs, outputs, kernel = layer.in_features, layer.out_features, (1, 1)
+            self.stride, self.padding = (1, 1), (0, 0)
+        else:
+            inputs, outputs, kernel = layer.in_channels, layer.out_channels, _pair(layer.kernel_size)
+            assert not isinstance(layer.padding, str)
+            self.stride, self.padding = _pair(layer.stride), _pair(layer.padding)
+        inside = inputs // settings.gamma
+        if inside < 1:
+            raise InputError(f"adapter.gamma {settings.gamma} leaves no channel inside a layer of {inputs} inputs")
+        weight = layer.weight.detach()
+        self.depthwise = nn.Parameter(weight.new_empty(inputs, 1, *kernel))
+        self.down = nn.Parameter(weight.new_empty(inside, inputs, 1, 1))
+        self.up = nn.Parameter(weight.new_zeros(outputs, inside, 1, 1))
+        for tensor in (self.depthwise, self.down):
+            nn.init.kaiming_normal_(tensor, nonlinearity="leaky_relu")
+        self.alpha = settings.alpha
+
+    def forward(self, x: Tensor) -> Tensor:
+        image = x[:, :, None, None] if self.linear_layer else x  # a linear map is a 1x1 convolution of one cell
+        convolve = F.conv_transpose2d if self.transposed else F.conv2d
+        inside = convolve(image, self.depthwise, None, self.stride, self.padding, groups=len(self.depthwise))
+        added: Tensor = self.alpha * F.conv2d(F.leaky_relu(F.conv2d(inside, self.down), _SLOPE), self.up)
+        return added[:, :, 0, 0] if self.linear_layer else added
+
+
+def _pair(sizes: tuple[int, ...]) -> tuple[int, int]:
+    return sizes[0], sizes[1]
