@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
 import pytest
 
+from dplass_cli.adapters import AdapterSettings
+from dplass_cli.adapters.injection import layer_settings
 from dplass_cli.configuration import build_options, from_mapping, to_mapping
 from dplass_cli.errors import InputError
-from dplass_cli.models.resunet30 import ResUNet30Config
+from dplass_cli.models.resunet30 import ResUNet30, ResUNet30Config
 from dplass_cli.pipelines.train import TrainOptions
 
 
@@ -102,9 +104,12 @@ def test_options_survive_a_round_trip(options: object) -> None:
     assert from_mapping(type(options), to_mapping(options), "here") == options
 
 
-@pytest.mark.parametrize("name", ["tiny", "reconv"])
+@pytest.mark.parametrize("name", ["tiny", "reconv", "lora", "dora", "conv-adapter"])
 def test_shipped_configurations_are_valid(name: str) -> None:
     config = Path(__file__).parents[1] / "configs" / f"{name}.yaml"
     options = build_options(TrainOptions, config, (), {"partition": "p", "workspace": "w"})
-    if name == "reconv":  # the published run's settings are the defaults
-        assert options == TrainOptions(Path("p"), Path("w"))
+    if name != "tiny":  # the published settings are the defaults
+        network = ResUNet30(ResUNet30Config(channels=(4,) * 6, pre_channels=4))
+        assert layer_settings(network, options.adapter) == layer_settings(network, AdapterSettings(name))
+    if name == "reconv":
+        assert replace(options, adapter=AdapterSettings()) == TrainOptions(Path("p"), Path("w"))

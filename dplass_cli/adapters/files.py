@@ -27,7 +27,7 @@ from dplass_cli.weights.checkpoints import as_float32, read_tensors, write_safet
 
 WEIGHTS, DESCRIPTION = "adapter.safetensors", "adapter.json"
 _FORMAT = "dplass-adapter-1"
-_STATISTICS = "batchnorm."
+STATISTICS = "batchnorm."  # what the names of stored statistics begin with
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,7 @@ def save_adapter(folder: Path | str, adapter: LoadedAdapter) -> None:
     for key, tensor in tensors.items():
         if not torch.isfinite(tensor).all():
             raise InputError(f"{folder}: {key} holds values that {adapter.info.dtype} cannot; save it as bfloat16")
-    tensors |= {_STATISTICS + name: tensor for name, tensor in adapter.statistics.items()}
+    tensors |= {STATISTICS + name: tensor for name, tensor in adapter.statistics.items()}
     write_safetensors(folder / WEIGHTS, tensors, {"format": _FORMAT})
     write_json(folder / DESCRIPTION, to_mapping(adapter.info))
 
@@ -115,13 +115,13 @@ def load_adapter(folder: Path | str, network: BaseModel, base_sha256: str) -> Lo
     where = str(folder / WEIGHTS)
     layers = make_adapters(network, info.method, info.layers)
     tensors, _ = read_tensors(folder / WEIGHTS)
-    statistics = {k.removeprefix(_STATISTICS): v for k, v in tensors.items() if k.startswith(_STATISTICS)}
+    statistics = {k.removeprefix(STATISTICS): v for k, v in tensors.items() if k.startswith(STATISTICS)}
     own = statistics_of(network)
     for name, tensor in statistics.items():
         if name not in own:
             raise InputError(f"{where}: {name!r} is no batch-norm statistic of this network; the file is damaged")
         check_tensor(name, tensor, own[name], where)
-    state = {key: tensor for key, tensor in tensors.items() if not key.startswith(_STATISTICS)}
+    state = {key: tensor for key, tensor in tensors.items() if not key.startswith(STATISTICS)}
     load_adapter_state(layers, as_float32(state), where)
     for adapter in layers.values():
         adapter.eval().requires_grad_(False)

@@ -34,7 +34,9 @@ Encoder = Annotated[str | None, typer.Option(help="Query encoder: tiny or a file
 Tokenizer = Annotated[Path | None, typer.Option(help="Folder of the tokenizer, for a CLAP encoder.")]
 Adapters = Annotated[
     list[str] | None,
-    typer.Option(help="Bank or adapter folder; repeatable.  [default: the base's bundled ones, if any]"),
+    typer.Option(
+        help="Bank, adapter folder or published file; repeatable.  [default: the bundled ones, if any]"
+    ),
 ]
 Trust = Annotated[
     bool | None,
@@ -92,7 +94,7 @@ class Verb:
         else:
             from rich.console import Console
 
-            width = None if sys.stdout.isatty() else 110
+            width = None if sys.stdout.isatty() else 140
             Console(width=width, highlight=False, markup=False, soft_wrap=not sys.stdout.isatty()).print(table())
 
     def note(self, text: str) -> None:

@@ -173,12 +173,12 @@ class ResUNetBase(nn.Module):
 
     def forward(self, analysis: Analysis, betas: dict[str, Tensor]) -> Tensor:
         """Separate analysed mixtures under betas {path: (B, C, 1, 1)}; returns waveforms (B, 1, T) float32."""
-        logits = self._logits(analysis.magnitude[:, None], betas).float()
+        logits = self.logits(analysis.magnitude[:, None], betas).float()
         with torch.autocast(logits.device.type, enabled=False):
             separated = apply_masks(analysis.spectrum, logits)
             return self.stft.inverse(separated, analysis.length)[:, None]
 
-    def _logits(self, magnitude: Tensor, betas: dict[str, Tensor]) -> Tensor:
+    def logits(self, magnitude: Tensor, betas: dict[str, Tensor]) -> Tensor:
         """Map (B, 1, frames, bins) to the three output maps (B, 3, frames, bins)."""
         frames, grid = magnitude.shape[2], self.config.grid
         if self.config.input_power != 1.0:

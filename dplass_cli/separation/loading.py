@@ -59,7 +59,7 @@ def load_models(
     if adapters is None and base == "tiny" and shipped(TINY_BANK):
         adapters = ["tiny"]
     for path in adapters or []:
-        for key in bank.load(shipped(TINY_BANK) or path if path == "tiny" else path):
+        for key in bank.load(shipped(TINY_BANK) or path if path == "tiny" else path, trust):
             if bank.infos[key].encoder_fingerprint not in ("", chosen.fingerprint):
                 raise InputError(f"{path}: adapter {key!r} was trained with another encoder; give that with --encoder")
     return Models(network, chosen, bank)

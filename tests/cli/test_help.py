@@ -47,6 +47,13 @@ def test_every_verb_has_help_with_an_example(verb: str) -> None:
     assert f"Example: dplass {verb}" in " ".join(done.output.split())
 
 
+@pytest.mark.parametrize("verb", ["list", "info", "import", "export", "merge", "compress", "diff"])
+def test_every_verb_on_adapters_has_help_with_an_example(verb: str) -> None:
+    done = CliRunner().invoke(app, ["adapters", verb, "--help"])
+    assert done.exit_code == 0
+    assert f"Example: dplass adapters {verb}" in " ".join(done.output.split())
+
+
 def test_version() -> None:
     assert CliRunner().invoke(app, ["--version"]).output == f"dplass {__version__}\n"
 

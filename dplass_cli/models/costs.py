@@ -1,0 +1,107 @@
+"""What a network costs: parameters, dead ones, and multiply-accumulates, a layer a row. Nothing is computed for it.
+
+The network is built on torch's ``meta`` device, where tensors have shapes and no values.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from dplass_cli.models.resunet30 import ResUNet30, ResUNet30Config
+
+
+@dataclass(frozen=True)
+class LayerCost:
+    """A layer's row.
+
+    Attributes:
+        path: its path in the network.
+        kind: its type and shape, such as ``Conv2d 3x3 32→64``.
+        parameters: of the layer itself, without an adapter.
+        dead: those of them that no output depends on.
+        macs_per_second: multiply-accumulates for each second of audio (convolutions and matrix products only).
+        macs_per_query: those that are done once a query, however long the audio (FiLM).
+    """
+
+    path: str
+    kind: str
+    parameters: int
+    dead: int
+    macs_per_second: float
+    macs_per_query: float
+
+
+def layer_costs(
+    config: ResUNet30Config, prepare: Callable[[ResUNet30], object] = lambda network: None
+) -> list[LayerCost]:
+    """Count every layer that has parameters, in forward order.
+
+    Args:
+        prepare: called with the network before anything is counted, to put something on its layers; what it adds below
+            a layer counts as that layer's work and not as its parameters.
+    """
+    with torch.device("meta"):
+        network = ResUNet30(config).eval()
+    layers = {path: module for path, module in network.named_modules() if any(True for _ in module.parameters(False))}
+    sizes = {path: sum(parameter.numel() for parameter in layer.parameters(False)) for path, layer in layers.items()}
+    dead = _dead(network, layers)
+    prepare(network)
+    few, many = (_macs(network, layers, cells) for cells in (1, 2))
+    seconds = config.grid[0] * config.hop / config.sample_rate  # of one cell
+    rows = []
+    for path, layer in layers.items():
+        more = many[path] - few[path]
+        rows.append(LayerCost(path, _kind(layer), sizes[path], dead[path], more / seconds, few[path] - more))
+    return rows
+
+
+def _run(network: ResUNet30, cells: int) -> torch.Tensor:
+    """Logits for some cells of the grid under one query; the transform itself is an FFT and not counted."""
+    config = network.config
+    magnitude = torch.empty(1, 1, cells * config.grid[0], config.n_fft // 2 + 1, device="meta")
+    return network.base.logits(magnitude, network.film(torch.empty(1, config.condition_size, device="meta")))
+
+
+def _macs(network: ResUNet30, layers: Mapping[str, nn.Module], cells: int) -> dict[str, float]:
+    """Multiply-accumulates of each layer, with what was put on it, for some cells of the grid."""
+    inputs: dict[str, torch.Tensor] = {}
+
+    def record(path: str) -> Callable[[nn.Module, tuple[torch.Tensor, ...]], None]:
+        return lambda layer, arguments: inputs.update({path: arguments[0]})
+
+    hooks = [layer.register_forward_pre_hook(record(path)) for path, layer in layers.items()]
+    counts = {}
+    with torch.no_grad():
+        _run(network, cells)
+        for hook in hooks:
+            hook.remove()
+        for path, layer in layers.items():
+            with FlopCounterMode(display=False) as counter:
+                if path in inputs:  # a layer that no forward runs has none
+                    layer(inputs[path])
+            counts[path] = counter.get_total_flops() / 2  # a multiply-accumulate is two operations
+    return counts
+
+
+def _dead(network: ResUNet30, layers: Mapping[str, nn.Module]) -> dict[str, int]:
+    """Parameters that the output has no gradient for."""
+    network.requires_grad_(True)
+    torch.autograd.backward(_run(network, 1).sum())
+    return {
+        path: sum(parameter.numel() for parameter in layer.parameters(False) if parameter.grad is None)
+        for path, layer in layers.items()
+    }
+
+
+def _kind(layer: nn.Module) -> str:
+    name = type(layer).__name__
+    if isinstance(layer, (nn.Conv2d, nn.ConvTranspose2d)):
+        return f"{name} {'x'.join(map(str, layer.kernel_size))} {layer.in_channels}→{layer.out_channels}"
+    if isinstance(layer, nn.Linear):
+        return f"{name} {layer.in_features}→{layer.out_features}"
+    return f"{name} {layer.num_features}" if isinstance(layer, nn.BatchNorm2d) else name
