@@ -34,9 +34,7 @@ Encoder = Annotated[str | None, typer.Option(help="Query encoder: tiny or a file
 Tokenizer = Annotated[Path | None, typer.Option(help="Folder of the tokenizer, for a CLAP encoder.")]
 Adapters = Annotated[
     list[str] | None,
-    typer.Option(
-        help="Bank, adapter folder or published file; repeatable.  [default: the bundled ones, if any]"
-    ),
+    typer.Option(help="Bank, adapter folder or published file; repeatable.  [default: the bundled ones, if any]"),
 ]
 Trust = Annotated[
     bool | None,

@@ -16,8 +16,8 @@ from torch.nn import functional as F
 
 from dplass_cli.audio.stft import STFT
 from dplass_cli.models.film import FiLM
+from dplass_cli.models.lean import average_pool, conditioned, pointwise
 
-_SLOPE = 0.01
 _FLOOR = 1e-10
 
 
@@ -86,9 +86,9 @@ class ResidualBlock(nn.Module):
         self.beta_features = {"beta1": inputs, "beta2": outputs}
 
     def forward(self, x: Tensor, betas: dict[str, Tensor], path: str) -> Tensor:
-        y = self.conv1(F.leaky_relu(self.bn1(x) + betas[f"{path}.beta1"], _SLOPE))
-        y = self.conv2(F.leaky_relu(self.bn2(y) + betas[f"{path}.beta2"], _SLOPE))
-        out: Tensor = y + (x if self.shortcut is None else self.shortcut(x))
+        y = self.conv1(conditioned(self.bn1, x, betas[f"{path}.beta1"]))
+        y = self.conv2(conditioned(self.bn2, y, betas[f"{path}.beta2"]))
+        out: Tensor = y + (x if self.shortcut is None else pointwise(self.shortcut, x))
         return out
 
 
@@ -103,7 +103,7 @@ class EncoderBlock(nn.Module):
 
     def forward(self, x: Tensor, betas: dict[str, Tensor], path: str) -> tuple[Tensor, Tensor]:
         skip = self.conv_block1(x, betas, f"{path}.conv_block1")
-        return F.avg_pool2d(skip, self.downsample), skip
+        return average_pool(skip, self.downsample), skip
 
 
 class DecoderBlock(nn.Module):
@@ -122,7 +122,7 @@ class DecoderBlock(nn.Module):
         self.beta_features |= {f"conv_block2.{k}": v for k, v in self.conv_block2.beta_features.items()}
 
     def forward(self, x: Tensor, skip: Tensor, betas: dict[str, Tensor], path: str) -> Tensor:
-        x = self.conv1(F.leaky_relu(self.bn1(x) + betas[f"{path}.beta1"], _SLOPE))
+        x = self.conv1(conditioned(self.bn1, x, betas[f"{path}.beta1"]))
         out: Tensor = self.conv_block2(torch.cat((x, skip), dim=1), betas, f"{path}.conv_block2")
         return out
 
@@ -193,7 +193,7 @@ class ResUNetBase(nn.Module):
         x, _ = self.conv_block7a(x, betas, "conv_block7a")
         for name in self.decoders:
             x = self.get_submodule(name)(x, skips.pop(), betas, name)
-        x = _unfold_stem(self.after_conv(x), self.config.stem)
+        x = _unfold_stem(pointwise(self.after_conv, x), self.config.stem)
         return F.pad(x[:, :, :frames], (0, 1))  # zero logits for the Nyquist bin
 
 
