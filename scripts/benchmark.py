@@ -69,11 +69,11 @@ def published_steps() -> Iterator[None]:
     def conditioned(norm: nn.Module, x: Tensor, beta: Tensor) -> Tensor:
         return nn.functional.leaky_relu(norm(x) + beta, 0.01)
 
-    steps = {
-        "conditioned": conditioned,
-        "average_pool": nn.functional.avg_pool2d,
-        "pointwise": lambda layer, x: layer(x),
-    }
+    def pointwise(layer: nn.Module, x: Tensor) -> Tensor:
+        out: Tensor = layer(x)
+        return out
+
+    steps = {"conditioned": conditioned, "average_pool": nn.functional.avg_pool2d, "pointwise": pointwise}
     with mock.patch.multiple("dplass_cli.models.resunet30", **steps):
         yield
 
