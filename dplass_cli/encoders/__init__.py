@@ -8,12 +8,21 @@ import torch
 
 from dplass_cli.configuration import from_mapping, to_mapping
 from dplass_cli.encoders.base import QueryEncoder
+from dplass_cli.encoders.laion import LaionConfig, LaionEncoder, clap_state, load_laion
 from dplass_cli.encoders.tiny import TinyEncoder, TinyEncoderConfig
 from dplass_cli.errors import InputError
 from dplass_cli.resources import resource
 from dplass_cli.weights.checkpoints import as_float32, described_config, load_strictly, read_tensors, write_safetensors
 
-__all__ = ["QueryEncoder", "TinyEncoder", "TinyEncoderConfig", "load_encoder", "save_tiny_encoder"]
+__all__ = [
+    "LaionConfig",
+    "LaionEncoder",
+    "QueryEncoder",
+    "TinyEncoder",
+    "TinyEncoderConfig",
+    "load_encoder",
+    "save_tiny_encoder",
+]
 
 _TINY_FORMAT = "dplass-tiny-encoder-1"
 
@@ -27,9 +36,10 @@ def load_encoder(
     """Load a query encoder.
 
     Args:
-        encoder: ``tiny`` (bundled), a file that the tiny trainer wrote, a LAION CLAP ``.pt``, or AudioSep's checkpoint
-            (its embedded ``query_encoder.*``).
-        tokenizer: folder of RoBERTa's tokenizer files, for LAION's encoder.
+        encoder: ``tiny`` (bundled), a file that the tiny trainer wrote, a LAION CLAP ``.pt`` (HTSAT-base or -tiny, with
+            feature fusion or without), or AudioSep's checkpoint (its embedded ``query_encoder.*``).
+        tokenizer: folder of RoBERTa's tokenizer files (``vocab.json`` and ``merges.txt``, or ``tokenizer.json``), for
+            LAION's encoder.
         device: where it computes.
         trust: read pickled files that hold more than weights; such files can run code.
 
@@ -37,16 +47,19 @@ def load_encoder(
         InputError: the file is missing or holds no encoder, or LAION's encoder lacks its package or tokenizer.
     """
     path = resource("assets/tiny/encoder.safetensors") if encoder == "tiny" else Path(encoder)
-    tensors, metadata = read_tensors(path, trust)
+    tensors, metadata = read_tensors(path, trust, mapped=True)
     if metadata.get("format") == _TINY_FORMAT:
         config = from_mapping(TinyEncoderConfig, described_config(metadata, path), str(path))
         tiny = TinyEncoder(config)
         load_strictly(tiny, as_float32(tensors), str(path))
         return tiny.eval().requires_grad_(False).to(device)
-    raise InputError(
-        f"{path}: holds no query encoder that this version reads (format {_TINY_FORMAT!r}); give --encoder tiny or"
-        " a file that scripts/train_tiny.py wrote"
-    )
+    state = clap_state(tensors, str(path))
+    if state is None:
+        raise InputError(
+            f"{path}: holds no query encoder; give the one it was trained with as --encoder: a LAION CLAP .pt with"
+            " --tokenizer FOLDER, AudioSep's checkpoint, a file that scripts/train_tiny.py wrote, or tiny"
+        )
+    return load_laion(state, str(path), tokenizer, device)
 
 
 def save_tiny_encoder(path: Path | str, encoder: TinyEncoder, dtype: torch.dtype = torch.float16) -> None:

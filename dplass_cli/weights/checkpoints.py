@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import pickle
 import re
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
@@ -20,17 +22,28 @@ from dplass_cli.storage import atomic_path, require_file
 # Transform kernels that the published network stores as weights; our transform is an FFT.
 _TRANSFORM_KERNELS = re.compile(r"^base\.(stft|istft)\.")
 
+# Training loops leave numbers of numpy beside the weights (epoch, best loss); a number runs no code. The first name is
+# numpy 1's; numpy 2 moved it.
+_NUMPY_SCALAR = np.float64(0).__reduce__()[0]
+_PLAIN_NUMBERS: list[Any] = [
+    (_NUMPY_SCALAR, "numpy.core.multiarray.scalar"),
+    (_NUMPY_SCALAR, "numpy._core.multiarray.scalar"),
+    np.dtype,
+    *{type(np.dtype(code)) for code in "?bhilqBHILQefd"},
+]
+
 
 def is_transform_kernel(key: str) -> bool:
     """Whether a tensor of this name is a kernel of the transform."""
     return _TRANSFORM_KERNELS.match(key) is not None
 
 
-def read_tensors(path: Path | str, trust: bool = False) -> tuple[dict[str, Any], dict[str, str]]:
+def read_tensors(path: Path | str, trust: bool = False, mapped: bool = False) -> tuple[dict[str, Any], dict[str, str]]:
     """Read a file of weights: (its content by key, its safetensors metadata or {}).
 
     Pickled files are read with ``weights_only=True``; ``trust`` lets one run code of its own, so it is for files that
-    the user vouches for.
+    the user vouches for. ``mapped`` leaves the tensors of a pickled file on the disk until they are read: for a caller
+    that copies the few it needs.
 
     Raises:
         InputError: the file is missing, empty, damaged, or holds objects that are not weights.
@@ -41,7 +54,9 @@ def read_tensors(path: Path | str, trust: bool = False) -> tuple[dict[str, Any],
     if path.suffix == ".safetensors":
         return _read_safetensors(path)
     try:
-        content = torch.load(path, map_location="cpu", weights_only=not trust)
+        with torch.serialization.safe_globals(_PLAIN_NUMBERS):
+            mmap = mapped and zipfile.is_zipfile(path)  # files of PyTorch before 1.6 cannot be mapped
+            content = torch.load(path, map_location="cpu", weights_only=not trust, mmap=mmap)
     except pickle.UnpicklingError as error:
         raise InputError(
             f"{path}: not a checkpoint of plain weights, or damaged; if you trust where it comes from,"
@@ -88,10 +103,11 @@ def read_base_state(path: Path | str, trust: bool = False) -> tuple[dict[str, Te
     return {key: value for key, value in state.items() if not is_transform_kernel(key)}, metadata
 
 
-def load_strictly(module: nn.Module, state: Mapping[str, Tensor], where: str) -> None:
+def load_strictly(module: nn.Module, state: Mapping[str, Tensor], where: str, assign: bool = False) -> None:
     """Fill a module from a state dict of exactly its keys and shapes.
 
-    ``num_batches_tracked`` counters may be absent: no forward reads them.
+    ``num_batches_tracked`` counters may be absent: no forward reads them. ``assign`` makes the tensors themselves the
+    module's instead of copying them, for a module that was built without values (device ``meta``).
 
     Raises:
         InputError: lists the first missing, unexpected or misshapen keys; begins with ``where``.
@@ -112,7 +128,8 @@ def load_strictly(module: nn.Module, state: Mapping[str, Tensor], where: str) ->
             )
         if tensor.is_floating_point() and not torch.isfinite(tensor).all():
             raise InputError(f"{where}: {key} holds values that are not finite; the file is damaged")
-    module.load_state_dict({**own, **state})
+    absent = {key: torch.zeros_like(own[key], device="cpu") for key in own if key not in state}
+    module.load_state_dict({**absent, **state}, assign=assign)
 
 
 def described_config(metadata: Mapping[str, str], path: Path | str) -> dict[str, Any]:
