@@ -1,0 +1,423 @@
+"""LAION's CLAP: the published numbers, every form of its file, any length of sound, and what is refused and why."""
+
+from __future__ import annotations
+
+import json
+import logging
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+import torch
+from safetensors.torch import save_file
+from torch import Tensor
+from torchaudio.transforms import AmplitudeToDB, MelSpectrogram
+
+from dplass_cli.encoders import LaionConfig, LaionEncoder, load_encoder
+from dplass_cli.encoders import laion_model as laion_model_module
+from dplass_cli.encoders.laion import load_laion
+from dplass_cli.encoders.laion_audio import LogMel, fill_window, spans
+from dplass_cli.encoders.laion_text import Tokenizer, pad
+from dplass_cli.errors import InputError
+
+States = dict[bool, dict[str, Tensor]]
+PATCHES = "audio_branch.patch_embed.proj.weight"
+
+
+def worst(got: Tensor, expected: npt.NDArray[Any]) -> float:
+    """The largest absolute difference."""
+    assert got.shape == expected.shape
+    return float((got - torch.from_numpy(expected)).abs().max())
+
+
+def quantised(audio: Tensor) -> Tensor:
+    """Rounded as LAION's wrapper rounds arrays."""
+    return (audio.clamp(-1, 1) * 32767).to(torch.int16).float() / 32767
+
+
+def sampled(stage: Tensor) -> Tensor:
+    """Subsampled as the golden stages are."""
+    flat = stage.flatten()
+    return flat[:: max(1, len(flat) // 256)][:256]
+
+
+def seconds(amount: float, rate: int = 16000, seed: int = 0) -> Tensor:
+    return 0.1 * torch.randn(1, round(amount * rate), generator=torch.Generator().manual_seed(seed))
+
+
+# --- The published numbers, on the published encoder -----------------------------------------------------------------
+
+
+def test_layout_is_the_published_one(laion: LaionEncoder, clap_layout: dict[str, Any]) -> None:
+    entries = {e["key"]: tuple(e["shape"]) for e in clap_layout["entries"] if "_extractor." not in e["key"]}
+    own = laion._clap.state_dict()
+    assert {key: tuple(tensor.shape) for key, tensor in own.items()} == entries
+    kernels = sum(np.prod(e["shape"]) for e in clap_layout["entries"] if "_extractor." in e["key"])
+    parameters = sum(parameter.numel() for parameter in laion._clap.parameters())
+    assert parameters + kernels == clap_layout["totals"]["parameters_all"] == 199564633
+    assert laion.config == LaionConfig("base", fusion=False)
+    assert not any(parameter.requires_grad for parameter in laion._clap.parameters())
+    assert not laion._clap.training
+
+
+@torch.inference_mode()
+def test_text_embeddings(laion: LaionEncoder, golden_clap: dict[str, Any]) -> None:
+    stages: dict[str, Tensor] = {}
+    hook = laion._clap.text_branch.register_forward_hook(
+        lambda module, args, output: stages.update(
+            text_last_hidden_first_token=output["last_hidden_state"][:, 0], text_pooler_output=output["pooler_output"]
+        )
+    )
+    ids = torch.from_numpy(golden_clap["input_ids"]).long()
+    mask = torch.from_numpy(golden_clap["attention_mask"]).long()
+    got = laion._embed_tokens({"input_ids": ids, "attention_mask": mask})
+    hook.remove()
+    assert worst(got, golden_clap["text_embedding"]) <= 2e-6
+    for name, stage in stages.items():
+        assert worst(stage, golden_clap[f"stage/{name}"]) <= 1e-4, name
+
+    # As sentences come: one at a time, without padding.
+    for row, expected in enumerate(golden_clap["text_embedding"]):
+        alone = laion._embed_tokens(pad([ids[row, : int(mask[row].sum())].tolist()]))
+        assert worst(alone[0], expected) <= 2e-6
+
+
+def test_audio_embeddings_and_stages(laion: LaionEncoder, golden_clap: dict[str, Any]) -> None:
+    audio = {name: torch.from_numpy(golden_clap[f"audio_{name}_int16"])[None] / 8192 for name in ("10s", "3s")}
+    for name, waveform in audio.items():
+        expected = golden_clap[f"audio_embedding_{name}_unquantised"]
+        assert worst(laion.embed_audio(waveform, 48000), expected) <= 2e-6
+    assert worst(laion.embed_audio(quantised(audio["3s"]), 48000), golden_clap["audio_embedding_3s_quantised"]) <= 2e-6
+
+    branch = laion._clap.audio_branch
+    parts = {"bn0": branch.bn0, "patch_embed": branch.patch_embed, "norm": branch.norm, "tscam_conv": branch.tscam_conv}
+    parts |= {f"layers.{n}": layer for n, layer in enumerate(branch.layers)}
+    stages: dict[str, Tensor] = {}
+
+    def keep(name: str) -> Callable[..., None]:
+        return lambda module, args, output: stages.update({name: output[0] if isinstance(output, tuple) else output})
+
+    hooks = [part.register_forward_hook(keep(name)) for name, part in parts.items()]
+    got = laion.embed_audio(quantised(audio["10s"]), 48000)
+    for hook in hooks:
+        hook.remove()
+    assert worst(got, golden_clap["audio_embedding_10s_quantised"]) <= 2e-6
+    assert len(stages) == 8
+    for name, stage in stages.items():
+        assert worst(sampled(stage), golden_clap[f"stage/audio_{name}"]) <= 1e-4, name
+
+
+def test_log_mel_is_the_published_one(golden_clap: dict[str, Any]) -> None:
+    waveform = quantised(torch.from_numpy(golden_clap["audio_10s_int16"])[None] / 8192)
+    log_mel = LogMel(fusion=False)
+    power = log_mel.mel.spectrogram(waveform).transpose(1, 2)
+    expected = golden_clap["stage/audio_spectrogram_extractor"]
+    assert worst(sampled(power), expected) <= 1e-6 * expected.max()
+    got = log_mel(waveform)
+    assert got.shape == (1, 1, 1001, 64)
+    assert worst(sampled(got), golden_clap["stage/audio_logmel_extractor"]) <= 1e-4
+    together = log_mel(torch.cat([waveform, waveform.flip(1)]))
+    torch.testing.assert_close(together[:1], got, atol=1e-5, rtol=0)
+
+
+def test_audio_of_another_rate_and_batches(laion: LaionEncoder, golden_clap: dict[str, Any]) -> None:
+    audio = torch.from_numpy(golden_clap["audio_32k_2s_int16"]) / 32768
+    got = laion.embed_audio(audio, 32000)
+    assert worst(got, golden_clap["audio_embedding_32k_query_path"]) <= 2e-6
+    laion._batch, before = 2, laion._batch
+    try:
+        torch.testing.assert_close(laion.embed_audio(audio, 32000), got, atol=1e-5, rtol=0)
+    finally:
+        laion._batch = before
+
+
+# --- Sentences --------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def small(small_roberta: None, small_states: States, tokenizer_folder: Path) -> LaionEncoder:
+    return load_laion(small_states[False], "clap.pt", tokenizer_folder)
+
+
+def test_each_distinct_sentence_is_encoded_once(small: LaionEncoder, monkeypatch: pytest.MonkeyPatch) -> None:
+    encoded: list[int] = []
+    encode = small._embed_tokens
+    monkeypatch.setattr(
+        small, "_embed_tokens", lambda tokens: (encoded.append(len(tokens["input_ids"])), encode(tokens))[1]
+    )
+    sentences = ["a dog", "", "雨が降る", "a dog", "a loud dog barks at night"]
+    got = small.embed_text(sentences)
+    assert got.shape == (5, 512)
+    assert got.dtype == torch.float32
+    torch.testing.assert_close(got.norm(dim=1), torch.ones(5))
+    assert torch.equal(got[0], got[3])
+    assert len({tuple(row.tolist()) for row in got}) == 4
+    assert sum(encoded) == 4
+    assert torch.equal(small.embed_text(["a dog"])[0], got[0])
+    assert sum(encoded) == 4
+
+    monkeypatch.setattr(small, "_texts", {})
+    monkeypatch.setattr(small, "_batch", 3)
+    torch.testing.assert_close(small.embed_text(sentences), encode_alone(small, sentences), atol=1e-5, rtol=0)
+
+
+def encode_alone(encoder: LaionEncoder, sentences: list[str]) -> Tensor:
+    return torch.cat([encoder._embed_tokens(pad([encoder._tokenizer.tokens(text)])) for text in sentences])
+
+
+def test_tokens_of_a_folder_in_either_form(tokenizer_folder: Path, tmp_path: Path) -> None:
+    tokenizer = Tokenizer(tokenizer_folder)
+    tokens = tokenizer.tokens("a dog")
+    vocabulary = json.loads((tokenizer_folder / "vocab.json").read_text(encoding="utf-8"))
+    assert tokens == [0, vocabulary["a"], vocabulary["Ġdog"], 2]
+    tokenizer._tokenizer.backend_tokenizer.save(str(tmp_path / "tokenizer.json"))
+    assert Tokenizer(tmp_path).tokens("a dog") == tokens
+
+
+def test_a_long_text_is_cut_and_that_is_said_once(small: LaionEncoder, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.WARNING):
+        exact, longer, longest = small.embed_text(["x" * 75, "x" * 76, "x" * 700])
+    assert torch.equal(longer, exact)
+    assert torch.equal(longest, exact)
+    assert len(caplog.records) == 1
+    assert "only the first 77" in caplog.text
+
+
+# --- Sounds -----------------------------------------------------------------------------------------------------------
+
+
+def test_windows() -> None:
+    rate = 48000
+    assert spans(1) == [(0, 1)]
+    assert spans(10 * rate) == [(0, 10 * rate)]
+    assert spans(11 * rate - 1) == [(0, 10 * rate)]
+    assert spans(11 * rate) == [(0, 10 * rate), (10 * rate, rate)]
+    three = torch.arange(3 * rate).float()
+    filled = fill_window(three)
+    assert torch.equal(filled, torch.cat([three, three, three, torch.zeros(rate)]))
+
+
+def test_long_sounds_are_the_mean_of_their_windows_by_length(small: LaionEncoder) -> None:
+    audio = seconds(13.5, 48000)
+    first, last = (small.embed_audio(part, 48000) for part in torch.split(audio, 480000, dim=1))
+    mean = 10 * first + 3.5 * last
+    torch.testing.assert_close(small.embed_audio(audio, 48000), mean / mean.norm(), atol=1e-6, rtol=0)
+
+
+def test_sounds_do_not_depend_on_their_batch(small: LaionEncoder) -> None:
+    audio = torch.cat([seconds(11.0, seed=seed) for seed in range(2)])
+    together = small.embed_audio(audio, 16000)
+    assert together.shape == (2, 512)
+    assert together.dtype == torch.float32
+    torch.testing.assert_close(together.norm(dim=1), torch.ones(2))
+    assert torch.equal(small.embed_audio(audio[1:], 16000)[0], together[1])
+    small._batch = 3
+    torch.testing.assert_close(small.embed_audio(audio, 16000), together, atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize(("samples", "rate"), [(1, 48000), (441, 44100), (80000, 8000)])
+def test_any_length_and_rate(small: LaionEncoder, samples: int, rate: int) -> None:
+    torch.testing.assert_close(small.embed_audio(torch.ones(1, samples), rate).norm(dim=1), torch.ones(1))
+
+
+def test_silence_has_an_embedding_and_nothing_has_none(small: LaionEncoder) -> None:
+    assert torch.isfinite(small.embed_audio(torch.zeros(1, 16000), 32000)).all()
+    with pytest.raises(InputError, match="without samples"):
+        small.embed_audio(torch.zeros(1, 0), 32000)
+
+
+@torch.inference_mode()
+def test_feature_fusion(small_roberta: None, small_states: States, tokenizer_folder: Path) -> None:
+    """As the package hears a sound of at most 10 s: its four channels are one mel spectrogram of HTK's scale."""
+    fused = load_laion(small_states[True], "clap.pt", tokenizer_folder)
+    assert fused.config == LaionConfig("tiny", fusion=True)
+    audio = seconds(4.0, 48000)
+    mel = MelSpectrogram(48000, 1024, hop_length=480, n_mels=64, f_min=50, f_max=14000)(fill_window(audio[0]))
+    channels = AmplitudeToDB(top_db=None)(mel).T[None].expand(4, -1, -1)
+    expected = fused._clap.get_audio_embedding([{"mel_fusion": channels, "longer": torch.tensor([False])}])
+    got = fused.embed_audio(audio, 48000)
+    torch.testing.assert_close(got, expected, atol=1e-6, rtol=0)
+
+    plain = load_laion(small_states[False], "clap.pt", tokenizer_folder)
+    assert plain.config == LaionConfig("tiny", fusion=False)
+    assert (plain.embed_audio(audio, 48000) - got).abs().max() > 1e-4
+    assert plain.fingerprint != fused.fingerprint
+
+
+# --- Files ------------------------------------------------------------------------------------------------------------
+
+
+def saved(path: Path, content: Any) -> Path:
+    torch.save(content, path)
+    return path
+
+
+def test_every_form_of_a_file_is_the_same_encoder(
+    small_roberta: None, small_states: States, tokenizer_folder: Path, tmp_path: Path
+) -> None:
+    state = small_states[False]
+    counters = {"text_branch.embeddings.position_ids": torch.arange(514)[None]}
+    embedded = {f"query_encoder.model.{key}": tensor for key, tensor in {**state, **counters}.items()}
+    other = {"ss_model.base.bn0.weight": torch.zeros(2)}
+    unused = {key: tensor + 1 if key.startswith("text_transform.") else tensor for key, tensor in state.items()}
+    contents = {
+        "laion.pt": {"epoch": np.int64(3), "state_dict": {f"module.{key}": tensor for key, tensor in state.items()}},
+        "plain.pt": unused,
+        "audiosep.ckpt": {"state_dict": {**other, **embedded}, "epoch": 1},
+    }
+    heard, prints = [], set()
+    for name, content in contents.items():
+        path = saved(tmp_path / name, content)
+        encoder = load_encoder(path, tokenizer=tokenizer_folder)
+        path.unlink()
+        assert (encoder.name, encoder.size) == ("laion", 512)
+        prints.add(encoder.fingerprint)
+        heard.append(encoder.embed_text(["a dog"]))
+    save_file(state, tmp_path / "clap.safetensors")
+    prints.add(load_encoder(str(tmp_path / "clap.safetensors"), str(tokenizer_folder)).fingerprint)
+    (tmp_path / "clap.safetensors").unlink()
+    assert len(prints) == 1
+    assert torch.equal(heard[0], heard[1])
+    assert torch.equal(heard[0], heard[2])
+
+    changed = {**state, "text_projection.0.bias": state["text_projection.0.bias"] + 1e-3}
+    assert load_laion(changed, "clap.pt", tokenizer_folder).fingerprint not in prints
+
+
+def test_weights_are_copied(small_roberta: None, small_states: States, tokenizer_folder: Path) -> None:
+    state = {key: tensor.clone() for key, tensor in small_states[False].items()}
+    encoder = load_laion(state, "clap.pt", tokenizer_folder)
+    before = encoder.embed_text(["a dog"])
+    for tensor in state.values():
+        tensor.zero_()
+    encoder._texts.clear()
+    assert torch.equal(encoder.embed_text(["a dog"]), before)
+
+
+def refusal(state: Mapping[str, Tensor], tokenizer: Path | str | None) -> str:
+    with pytest.raises(InputError) as caught:
+        load_laion(state, "clap.pt", tokenizer)
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+def test_keys_of_another_network_are_listed(small_roberta: None, small_states: States, tokenizer_folder: Path) -> None:
+    state = dict(small_states[False])
+    del state["audio_projection.0.weight"]
+    state["text_branch.more.weight"] = torch.zeros(1)
+    message = refusal(state, tokenizer_folder)
+    assert message.startswith("clap.pt: ")
+    assert "missing: audio_projection.0.weight;" in message
+    assert "unexpected: text_branch.more.weight" in message
+
+
+def test_values_that_are_not_finite_are_refused(
+    small_roberta: None, small_states: States, tokenizer_folder: Path
+) -> None:
+    bias = torch.full_like(small_states[False]["audio_projection.2.bias"], float("nan"))
+    message = refusal({**small_states[False], "audio_projection.2.bias": bias}, tokenizer_folder)
+    assert "audio_projection.2.bias holds values that are not finite" in message
+
+
+def test_sizes_and_fusions_that_are_not_read_are_refused(
+    small_roberta: None, small_states: States, tokenizer_folder: Path
+) -> None:
+    plain, fused = small_states[False], small_states[True]
+    large = {**plain, PATCHES: torch.zeros(256, 1, 4, 4)}
+    assert "256 wide; those that can be read: HTSAT-tiny (96), HTSAT-base (128)" in refusal(large, tokenizer_folder)
+    base = {**plain, PATCHES: torch.zeros(128, 1, 4, 4)}
+    assert "missing: audio_branch.layers.2.blocks.6." in refusal(base, tokenizer_folder)
+    kernel = {"audio_branch.spectrogram_extractor.stft.conv_real.weight": torch.zeros(769, 1, 1536)}
+    assert "windows of 1536 samples" in refusal({**plain, **kernel}, tokenizer_folder)
+    assert "audio tower is not HTSAT" in refusal({"audio_branch.fc1.weight": torch.zeros(1)}, tokenizer_folder)
+
+    map_fusion = {**plain, PATCHES: torch.zeros(96, 4, 4, 4)}
+    early_fusion = {**plain, "audio_branch.mel_conv1d.0.weight": torch.zeros(64, 64, 5)}
+    twice = {**fused, "audio_branch.patch_embed.fusion_model.local_att2.0.weight": torch.zeros(1)}
+    for state in (map_fusion, early_fusion, twice):
+        assert "feature fusion is of another kind" in refusal(state, tokenizer_folder)
+    half = {key: tensor for key, tensor in fused.items() if ".fusion_model." not in key}
+    assert "missing: audio_branch.patch_embed.fusion_model.local_att.0.weight" in refusal(half, tokenizer_folder)
+    other_half = {key: tensor for key, tensor in fused.items() if ".mel_conv2d." not in key}
+    assert "unexpected: audio_branch.patch_embed.fusion_model." in refusal(other_half, tokenizer_folder)
+
+
+def test_files_without_an_encoder_ask_for_one(tmp_path: Path, tokenizer_folder: Path) -> None:
+    base = {"state_dict": {"ss_model.base.bn0.weight": torch.zeros(2)}}
+    with pytest.raises(InputError, match=r"audiosep\.ckpt: holds no query encoder; give .*--encoder"):
+        load_encoder(saved(tmp_path / "audiosep.ckpt", base), tokenizer=tokenizer_folder)
+    listed = {"text_branch.pooler.dense.bias": [1.0]}
+    with pytest.raises(InputError, match=r"clap\.pt: 'text_branch\.pooler\.dense\.bias' is not a tensor"):
+        load_encoder(saved(tmp_path / "clap.pt", listed), tokenizer=tokenizer_folder)
+
+
+def test_tokenizers_that_cannot_be_used_are_refused(
+    small_states: States, tokenizer_folder: Path, tmp_path: Path
+) -> None:
+    fetch = "fetch vocab.json and merges.txt, or tokenizer.json, of roberta-base from Hugging Face"
+    state = small_states[False]
+    message = refusal(state, None)
+    assert "--tokenizer" in message
+    assert fetch in message
+    message = refusal(state, tmp_path / "none")
+    assert f"{tmp_path / 'none'}: no such folder" in message
+    assert fetch in message
+    message = refusal(state, tmp_path)
+    assert f"{tmp_path}: holds no tokenizer" in message
+    assert fetch in message
+
+    folder = shutil.copytree(tokenizer_folder, tmp_path / "copy")
+    (folder / "vocab.json").write_text('{"a": 0, "b": 1}')
+    (folder / "merges.txt").write_text("#version: 0.2\n")
+    assert "another model's tokenizer" in refusal(state, folder)
+    (folder / "vocab.json").write_text("{torn")
+    assert "not a readable tokenizer" in refusal(state, folder)
+
+
+def test_the_package_missing_or_broken(
+    small_states: States, tokenizer_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    private = laion_model_module._PRIVATE
+    for name in [name for name in sys.modules if name.startswith(private)]:
+        monkeypatch.delitem(sys.modules, name)
+    with monkeypatch.context() as patch:
+        patch.setitem(sys.modules, "laion_clap", None)
+        message = refusal(small_states[False], tokenizer_folder)
+    assert "needs the package laion-clap, which is not installed; pip install" in message
+
+    broken = tmp_path / "laion_clap" / "clap_module"
+    broken.mkdir(parents=True)
+    (tmp_path / "laion_clap" / "__init__.py").write_text("raise AssertionError('imported whole')\n")
+    (broken / "model.py").write_text("import a_package_that_is_not_there\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    assert "cannot be imported (ModuleNotFoundError: " in refusal(small_states[False], tokenizer_folder)
+    assert not [name for name in sys.modules if name.startswith(private)]
+
+
+def test_nothing_touches_the_network(small_states: States, tokenizer_folder: Path, tmp_path: Path) -> None:
+    path = saved(tmp_path / "clap.pt", small_states[False])
+    code = (
+        "import socket, sys\n"
+        "def refuse(*a, **k): raise AssertionError('the network was touched')\n"
+        "socket.socket.connect = socket.getaddrinfo = socket.create_connection = refuse\n"
+        "paths = list(sys.path)\n"
+        "import torch\n"
+        "from dplass_cli import load_encoder\n"
+        "from dplass_cli.encoders.laion_model import ROBERTA\n"
+        "assert 'transformers' not in sys.modules and 'torchlibrosa' not in sys.modules\n"  # nothing heavy so far
+        "ROBERTA.update(vocab_size=300, num_hidden_layers=1, intermediate_size=32)\n"
+        f"encoder = load_encoder({str(path)!r}, tokenizer={str(tokenizer_folder)!r})\n"
+        "assert encoder.embed_text(['a dog']).shape == encoder.embed_audio(torch.ones(1, 9999), 32000).shape\n"
+        "assert not {'wandb', 'laion_clap', 'clap_module', 'webdataset'} & set(sys.modules)\n"
+        "assert sys.path == paths\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=300)
+    path.unlink()
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
