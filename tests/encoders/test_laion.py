@@ -19,12 +19,15 @@ from safetensors.torch import save_file
 from torch import Tensor
 from torchaudio.transforms import AmplitudeToDB, MelSpectrogram
 
+from dplass_cli.audio.resampling import resample_tensor
 from dplass_cli.encoders import LaionConfig, LaionEncoder, load_encoder
 from dplass_cli.encoders import laion_model as laion_model_module
 from dplass_cli.encoders.laion import load_laion
 from dplass_cli.encoders.laion_audio import LogMel, fill_window, spans
 from dplass_cli.encoders.laion_text import Tokenizer, pad
 from dplass_cli.errors import InputError
+from dplass_cli.models import ResUNet30
+from dplass_cli.separation.engine import Separator
 
 States = dict[bool, dict[str, Tensor]]
 PATCHES = "audio_branch.patch_embed.proj.weight"
@@ -128,6 +131,10 @@ def test_log_mel_is_the_published_one(golden_clap: dict[str, Any]) -> None:
 
 def test_audio_of_another_rate_and_batches(laion: LaionEncoder, golden_clap: dict[str, Any]) -> None:
     audio = torch.from_numpy(golden_clap["audio_32k_2s_int16"]) / 32768
+    resampled = resample_tensor(audio, 32000, 48000)
+    assert resampled.shape[1] == golden_clap["audio_32k_resampled_length"]
+    assert worst(resampled[:, ::32], golden_clap["audio_32k_resampled_48k_every32"]) <= 1e-6
+    assert worst(resampled[:, -2048:], golden_clap["audio_32k_resampled_48k_last2048"]) <= 1e-6
     got = laion.embed_audio(audio, 32000)
     assert worst(got, golden_clap["audio_embedding_32k_query_path"]) <= 2e-6
     laion._batch, before = 2, laion._batch
@@ -288,6 +295,22 @@ def test_every_form_of_a_file_is_the_same_encoder(
 
     changed = {**state, "text_projection.0.bias": state["text_projection.0.bias"] + 1e-3}
     assert load_laion(changed, "clap.pt", tokenizer_folder).fingerprint not in prints
+
+
+def test_separating_with_the_encoder_in_the_checkpoint(
+    small_roberta: None, small_states: States, tokenizer_folder: Path, tmp_path: Path
+) -> None:
+    torch.manual_seed(0)
+    network = {f"ss_model.{key}": tensor for key, tensor in ResUNet30().state_dict().items()}
+    encoder = {f"query_encoder.model.{key}": tensor for key, tensor in small_states[False].items()}
+    path = saved(tmp_path / "audiosep.ckpt", {"state_dict": {**network, **encoder}})
+    separator = Separator.from_pretrained(base=path, tokenizer=tokenizer_folder, device="cpu")
+    path.unlink()
+    mixture = seconds(0.2, 32000).numpy()
+    dog, rain = separator(mixture, 32000, ["a dog", "rain"]).values()
+    assert dog.shape == mixture.shape
+    assert np.isfinite(dog).all()
+    assert not np.array_equal(dog, rain)
 
 
 def test_weights_are_copied(small_roberta: None, small_states: States, tokenizer_folder: Path) -> None:

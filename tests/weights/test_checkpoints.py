@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import save_file
@@ -15,7 +16,7 @@ from torch import Tensor
 
 from dplass_cli.errors import InputError
 from dplass_cli.models import BaseModel, ResUNet30Config, check_encoder, load_base, save_base
-from dplass_cli.weights.checkpoints import read_base_state
+from dplass_cli.weights.checkpoints import read_base_state, read_tensors
 from dplass_cli.weights.hashing import tensors_sha256
 
 SMALL = ResUNet30Config(
@@ -195,6 +196,35 @@ def test_code_in_a_pickle_does_not_run_without_trust(tmp_path: Path, state: dict
     assert not marker.exists()
     load_base(path, config=SMALL, trust=True)
     assert marker.exists()  # so the file above was armed
+
+
+class Hidden:
+    """A number of numpy's that is an object, which could be anything."""
+
+    def __init__(self, inside: object) -> None:
+        self.inside = inside
+
+    def __reduce__(self) -> Any:
+        return np.float64(0).__reduce__()[0], (np.dtype("O"), self.inside)
+
+
+def test_numbers_of_numpy_beside_the_weights_need_no_trust(tmp_path: Path, state: dict[str, Tensor]) -> None:
+    numbers = {"best": np.float64(1.5), "epoch": np.int64(3), "loss": np.float32(0.5), "done": np.bool_(True)}
+    content, _ = read_tensors(saved(tmp_path / "base.ckpt", {"state_dict": state, **numbers}))
+    assert {key: content[key] for key in numbers} == numbers
+    marker = tmp_path / "ran"
+    assert "--trust-checkpoint" in refusal(saved(tmp_path / "base.ckpt", {**state, "best": Hidden(Booby(marker))}))
+    assert not marker.exists()
+
+
+@pytest.mark.parametrize("zipped", [True, False])
+def test_mapped_files(tmp_path: Path, zipped: bool, state: dict[str, Tensor]) -> None:
+    torch.save(state, tmp_path / "base.pt", _use_new_zipfile_serialization=zipped)
+    content, _ = read_tensors(tmp_path / "base.pt", mapped=True)
+    assert all(torch.equal(content[key], tensor) for key, tensor in state.items())
+    (tmp_path / "base.pt").write_bytes((tmp_path / "base.pt").read_bytes()[:-100])
+    with pytest.raises(InputError, match=r"base\.pt"):
+        read_tensors(tmp_path / "base.pt", mapped=True)
 
 
 def test_trust_reads_objects_beside_the_weights(tmp_path: Path, network: BaseModel, state: dict[str, Tensor]) -> None:
