@@ -8,7 +8,7 @@ import typer
 from typer.core import TyperGroup
 
 from dplass_cli import __version__
-from dplass_cli.cli import adapters, evaluate, partition, prepare_audioset, quickstart, separate, train
+from dplass_cli.cli import adapters, embed, evaluate, partition, prepare_audioset, quickstart, separate, train
 
 PUBLISHED_SPELLINGS = {
     "--config_yaml": "--config",
@@ -63,5 +63,6 @@ app.command("partition")(partition.command)
 app.command("train")(train.command)
 app.command("evaluate")(evaluate.command)
 app.command("separate")(separate.command)
+app.command("embed")(embed.command)
 app.command("quickstart")(quickstart.command)
 app.add_typer(adapters.app, name="adapters")

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from dplass_cli.cli.common import Config, Device, Json, Settings, Tokenizer, Verbose, plain_table, verb
+from dplass_cli.cli.common import Config, Device, Json, Settings, Tokenizer, Trust, Verbose, plain_table, verb
 
 
 def command(
@@ -23,6 +23,8 @@ def command(
     import_file: Annotated[
         Path | None, typer.Option("--import", help="Adopt a published partition instead of clustering.")
     ] = None,
+    cache: Annotated[Path | None, typer.Option(help="Folder of audio embeddings, such as embed fills.")] = None,
+    trust: Trust = None,
     device: Device = None,
     config: Config = None,
     settings: Settings = None,
@@ -46,6 +48,8 @@ def command(
             "tokenizer": tokenizer,
             "seed": seed,
             "import_file": import_file,
+            "cache": cache,
+            "trust_checkpoint": trust,
             "device": device,
         }
         result = partition(build_options(PartitionOptions, config, settings or (), flags), run.progress)

@@ -6,38 +6,26 @@ import hashlib
 import json
 import os
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
-import torch
 
-from dplass_cli.audio.files import Audio, read_mono
 from dplass_cli.data.manifest import Row
 from dplass_cli.encoders.base import QueryEncoder
+from dplass_cli.encoders.cache import EmbeddingCache
+from dplass_cli.encoders.clips import Clip, embed_clips
 from dplass_cli.errors import InputError
 from dplass_cli.storage import Progress, no_progress
 
-SAMPLE_RATE = 32000
 Space = Literal["audio", "text"]
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 
-_CLIPS_AT_ONCE = 16
 _CAPTIONS_AT_ONCE = 256
-_READERS = 4
-
-
-class Clip(NamedTuple):
-    """A range of a file in seconds; ``end`` None means up to the file's end."""
-
-    wav: Path
-    start: float
-    end: float | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,8 +71,15 @@ def _content(row: Row) -> tuple[float, float, str, str, tuple[str, ...]]:
     return row.start, end, row.caption, row.id, row.labels
 
 
-def caption_features(rows: Iterable[Row], encoder: QueryEncoder, progress: Progress = no_progress) -> CaptionFeatures:
+def caption_features(
+    rows: Iterable[Row],
+    encoder: QueryEncoder,
+    progress: Progress = no_progress,
+    cache: EmbeddingCache | None = None,
+) -> CaptionFeatures:
     """Compute the features of each distinct caption; a file range that several rows use is embedded once.
+
+    Embeddings are taken from and put into ``cache``.
 
     Raises:
         InputError: a clip cannot be read, or an embedding is not finite; the message names the file or caption.
@@ -96,7 +91,7 @@ def caption_features(rows: Iterable[Row], encoder: QueryEncoder, progress: Progr
     for row in rows:
         users[clip_of(row)].append(index[row.caption])
     sums = np.zeros((len(captions), encoder.size))
-    for clip, embedding in _clip_embeddings(list(users), encoder, progress):
+    for clip, embedding in embed_clips(list(users), encoder, cache, progress=progress):
         for position in users[clip]:
             sums[position] += embedding
     clips = np.bincount([index[row.caption] for row in rows], minlength=len(captions)).astype(np.int64)
@@ -133,34 +128,3 @@ def similarities(vectors: FloatArray, centroids: FloatArray) -> FloatArray:
     """
     products: FloatArray = np.einsum("nd,kd->nk", vectors, centroids)
     return products
-
-
-def _clip_embeddings(
-    clips: Sequence[Clip], encoder: QueryEncoder, progress: Progress
-) -> Iterator[tuple[Clip, FloatArray]]:
-    with ThreadPoolExecutor(_READERS) as pool:
-        for first in range(0, len(clips), _CLIPS_AT_ONCE):
-            progress(first, len(clips), "embedding clips")
-            part = clips[first : first + _CLIPS_AT_ONCE]
-            embeddings = _embed_by_length(list(pool.map(_read, part)), encoder)
-            for clip, embedding in zip(part, embeddings, strict=True):
-                if not np.isfinite(embedding).all():
-                    raise InputError(f"{clip.wav}: its audio embedding is not finite; replace or remove the clip")
-                yield clip, embedding
-    progress(len(clips), len(clips), "embedding clips")
-
-
-def _read(clip: Clip) -> Audio:
-    return read_mono(clip.wav, SAMPLE_RATE, clip.start, clip.end)
-
-
-def _embed_by_length(waveforms: Sequence[Audio], encoder: QueryEncoder) -> FloatArray:
-    """Embed waveforms of equal length together, since padding would change what the encoder hears."""
-    positions: dict[int, list[int]] = defaultdict(list)
-    for position, waveform in enumerate(waveforms):
-        positions[len(waveform)].append(position)
-    embeddings = np.empty((len(waveforms), encoder.size))
-    for same in positions.values():
-        batch = torch.from_numpy(np.stack([waveforms[position] for position in same]))
-        embeddings[same] = encoder.embed_audio(batch, SAMPLE_RATE).numpy()
-    return embeddings

@@ -63,6 +63,8 @@ class LaionEncoder:
 
     name = "laion"
     size = 512
+    sample_rate = SAMPLE_RATE
+    windows = "10 s, averaged by length, last under 1 s left out, shorter repeated and padded to 10 s"
 
     def __init__(self, config: LaionConfig, clap: Any, tokenizer: Tokenizer, device: str | torch.device) -> None:
         self.config = config
@@ -95,7 +97,7 @@ class LaionEncoder:
         return torch.stack([self._texts[sentence] for sentence in sentences])
 
     @torch.inference_mode()
-    def embed_audio(self, waveforms: Tensor, sample_rate: int) -> Tensor:
+    def embed_audio(self, waveforms: Tensor | Sequence[Tensor], sample_rate: int) -> Tensor:
         """See :class:`~dplass_cli.encoders.base.QueryEncoder`.
 
         Audio is embedded in windows of 10 s, one after the other, averaged by their lengths; a last window under 1 s is
@@ -104,11 +106,11 @@ class LaionEncoder:
         Raises:
             InputError: the waveforms have no samples.
         """
-        if waveforms.shape[-1] == 0:
+        if any(waveform.shape[-1] == 0 for waveform in waveforms):
             raise InputError("audio without samples has no embedding; leave it out")
-        waveforms = resample_tensor(waveforms.to(self._device), sample_rate, SAMPLE_RATE)
-        sums = torch.zeros(len(waveforms), self.size, device=self._device)
-        for windows, owners in window_batches(waveforms, self._batch):
+        heard = [resample_tensor(waveform.to(self._device), sample_rate, SAMPLE_RATE) for waveform in waveforms]
+        sums = torch.zeros(len(heard), self.size, device=self._device)
+        for windows, owners in window_batches(heard, self._batch):
             for (row, length), embedding in zip(owners, self._embed_windows(windows), strict=True):
                 sums[row] += length / SAMPLE_RATE * embedding
         return F.normalize(sums, dim=-1).cpu()

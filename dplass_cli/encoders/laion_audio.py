@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -61,10 +61,10 @@ def fill_window(waveform: Tensor) -> Tensor:
     return F.pad(repeated, (0, WINDOW - repeated.shape[-1]))
 
 
-def window_batches(waveforms: Tensor, size: int) -> Iterator[tuple[Tensor, list[tuple[int, int]]]]:
-    """Yield filled windows of waveforms (N, T), at most ``size`` at once: ((B, 480000), [(row, length of sound)])."""
-    cut = [(row, start, length) for row in range(len(waveforms)) for start, length in spans(waveforms.shape[-1])]
+def window_batches(waveforms: Sequence[Tensor], size: int) -> Iterator[tuple[Tensor, list[tuple[int, int]]]]:
+    """Yield filled windows of N waveforms (T,), at most ``size`` at once: ((B, 480000), [(row, length of sound)])."""
+    cut = [(row, start, length) for row, wave in enumerate(waveforms) for start, length in spans(wave.shape[-1])]
     for first in range(0, len(cut), size):
         batch = cut[first : first + size]
-        windows = torch.stack([fill_window(waveforms[row, start : start + length]) for row, start, length in batch])
+        windows = torch.stack([fill_window(waveforms[row][start : start + length]) for row, start, length in batch])
         yield windows, [(row, length) for row, _, length in batch]

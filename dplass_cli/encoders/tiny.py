@@ -114,11 +114,13 @@ class TinyEncoder(nn.Module):
     """Our small text-audio encoder; implements :class:`~dplass_cli.encoders.base.QueryEncoder`."""
 
     name = "tiny"
+    windows = "10 s, averaged by length, last under 1 s left out, shorter repeated to 1 s"
 
     def __init__(self, config: TinyEncoderConfig | None = None) -> None:
         super().__init__()
         self.config = config or TinyEncoderConfig()
         self.size = self.config.size
+        self.sample_rate = self.config.sample_rate
         self.text = TextTower(self.config)
         self.audio = AudioTower(self.config)
         self._texts: dict[str, Tensor] = {}
@@ -137,22 +139,22 @@ class TinyEncoder(nn.Module):
         return torch.stack([self._texts[sentence] for sentence in sentences]).clone()
 
     @torch.inference_mode()
-    def embed_audio(self, waveforms: Tensor, sample_rate: int) -> Tensor:
+    def embed_audio(self, waveforms: Tensor | Sequence[Tensor], sample_rate: int) -> Tensor:
         """See :class:`~dplass_cli.encoders.base.QueryEncoder`.
 
         Audio is embedded in windows of 10 s, one after the other, averaged by their lengths; a last window under 1 s is
         left out where there is another, and shorter audio is repeated up to 1 s.
         """
-        device = next(self.parameters()).device
-        waveforms = resample_tensor(waveforms.to(device), sample_rate, self.config.sample_rate)
-        shortest = round(_SHORTEST_SECONDS * self.config.sample_rate)
-        if waveforms.shape[-1] < shortest:
-            waveforms = waveforms.repeat(1, -(-shortest // waveforms.shape[-1]))[:, :shortest]
-        split = torch.split(waveforms, round(_WINDOW_SECONDS * self.config.sample_rate), dim=-1)
-        windows = [window for window in split if window.shape[-1] >= shortest]
         # One waveform at a time: kernels sum in another order for another batch size, and embeddings must not differ.
-        embeddings = [
-            torch.stack([self.audio(window[row : row + 1])[0] * window.shape[-1] for window in windows]).sum(dim=0)
-            for row in range(len(waveforms))
-        ]
+        embeddings = [self._embed_waveform(waveform, sample_rate) for waveform in waveforms]
         return F.normalize(torch.stack(embeddings), dim=-1).cpu()
+
+    def _embed_waveform(self, waveform: Tensor, sample_rate: int) -> Tensor:
+        """The weighted sum of the embeddings of a waveform's windows: float32 (size,)."""
+        waveform = resample_tensor(waveform.to(next(self.parameters()).device), sample_rate, self.sample_rate)
+        shortest = round(_SHORTEST_SECONDS * self.sample_rate)
+        if len(waveform) < shortest:
+            waveform = waveform.repeat(-(-shortest // len(waveform)))[:shortest]
+        split = torch.split(waveform, round(_WINDOW_SECONDS * self.sample_rate))
+        windows = [window for window in split if len(window) >= shortest]
+        return torch.stack([self.audio(window[None])[0] * len(window) for window in windows]).sum(dim=0)

@@ -16,6 +16,7 @@ from dplass_cli.domains.imported import Assignment, assign, read_categories
 from dplass_cli.domains.partition import Partition, build_partition
 from dplass_cli.domains.validation import Split, split_rows, validation_mixtures
 from dplass_cli.encoders import load_encoder
+from dplass_cli.encoders.cache import EmbeddingCache
 from dplass_cli.errors import InputError
 from dplass_cli.reports.plots import plot_clusters
 from dplass_cli.storage import Progress, make_folder, no_progress
@@ -37,6 +38,8 @@ class PartitionOptions:
         seed: of k-means, the split and the mixtures.
         val_fraction: the part of the clip ids that is held out, between 0 and 1.
         val_mixtures: validation mixtures a domain, at most.
+        cache: folder of audio embeddings that are taken and kept, such as ``embed`` fills; None keeps none.
+        trust_checkpoint: read a pickled encoder that holds more than weights; such files can run code.
         device: where the encoder runs.
 
     Raises:
@@ -53,6 +56,8 @@ class PartitionOptions:
     seed: int = 42
     val_fraction: float = 0.1
     val_mixtures: int = 20
+    cache: Path | None = None
+    trust_checkpoint: bool = False
     device: str = "auto"
 
     def __post_init__(self) -> None:
@@ -99,8 +104,10 @@ def partition(options: PartitionOptions, progress: Progress = no_progress) -> Pa
     if categories is None:
         check_enough(len({row.caption for row in rows}), options.domains)
     make_folder(options.output)
-    encoder = load_encoder(options.encoder, options.tokenizer, device=str(choose_device(options.device)))
-    features = caption_features(rows, encoder, progress)
+    device = choose_device(options.device)
+    encoder = load_encoder(options.encoder, options.tokenizer, device, options.trust_checkpoint)
+    cache = EmbeddingCache(options.cache, encoder) if options.cache else None
+    features = caption_features(rows, encoder, progress, cache)
     placed = _place(features, categories, options)
     result = build_partition(
         features,

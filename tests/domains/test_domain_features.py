@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,29 +12,34 @@ from torch import Tensor
 
 from dplass_cli.audio.files import read_mono, write_audio
 from dplass_cli.data.manifest import Row
-from dplass_cli.domains.features import SAMPLE_RATE, caption_features, rows_sha256, sorted_rows, text_features
+from dplass_cli.domains.features import caption_features, rows_sha256, sorted_rows, text_features
+from dplass_cli.encoders.cache import EmbeddingCache
 from dplass_cli.errors import InputError
+
+SAMPLE_RATE = 32000
 
 
 class LoudnessEncoder:
-    """Embeds (mean, spread) of a waveform; notes the shapes that it was given."""
+    """Embeds (mean, spread) of a waveform; notes the lengths that it was given."""
 
     name = "loudness"
     fingerprint = "f"
     size = 2
+    sample_rate = SAMPLE_RATE
+    windows = "whole"
 
     def __init__(self) -> None:
-        self.shapes: list[tuple[int, ...]] = []
+        self.lengths: list[int] = []
 
     def embed_text(self, sentences: list[str]) -> Tensor:
         values = torch.tensor([[1.0, float(len(sentence))] for sentence in sentences])
         values[[sentence == "bad" for sentence in sentences]] = float("nan")
         return torch.nn.functional.normalize(values, dim=-1)
 
-    def embed_audio(self, waveforms: Tensor, sample_rate: int) -> Tensor:
+    def embed_audio(self, waveforms: Sequence[Tensor], sample_rate: int) -> Tensor:
         assert sample_rate == SAMPLE_RATE
-        self.shapes.append(tuple(waveforms.shape))
-        values = torch.stack((waveforms.mean(dim=-1), waveforms.std(dim=-1)), dim=-1)
+        self.lengths += [len(waveform) for waveform in waveforms]
+        values = torch.stack([torch.stack((waveform.mean(), waveform.std())) for waveform in waveforms])
         return values / values.norm(dim=-1, keepdim=True)  # silence gives NaN
 
 
@@ -58,7 +64,7 @@ def test_means_over_the_clips_of_each_caption(tmp_path: Path) -> None:
     assert features.of("text") is features.text
 
 
-def test_each_range_is_embedded_once_among_clips_of_its_length(tmp_path: Path) -> None:
+def test_each_range_is_embedded_once(tmp_path: Path) -> None:
     long = _wav(tmp_path, "long.wav", 1.0, 1)
     short = _wav(tmp_path, "short.wav", 0.25, 2)
     rows = [Row(long, c, id="l", start=s, end=s + 0.5) for c in ("a", "b") for s in (0.0, 0.5)]
@@ -66,7 +72,7 @@ def test_each_range_is_embedded_once_among_clips_of_its_length(tmp_path: Path) -
     encoder = LoudnessEncoder()
     calls: list[tuple[int, int]] = []
     features = caption_features(rows, encoder, lambda done, total, what: calls.append((done, total)))
-    assert sorted(encoder.shapes) == [(1, 8000), (2, 16000)]
+    assert sorted(encoder.lengths) == [8000, 16000, 16000]
     assert features.clips.tolist() == [4, 2]
     assert calls == [(0, 3), (3, 3)]
 
@@ -89,3 +95,16 @@ def test_rows_are_hashed_by_what_they_hold_and_not_by_place_or_order(tmp_path: P
     assert rows_sha256(rows) != rows_sha256([rows[0], Row(rows[1].wav, "b", id="2", start=1.0, end=3.0)])
     assert sorted_rows(rows) == sorted_rows(rows[::-1])
     assert all(row.wav.is_absolute() for row in sorted_rows(rows))
+
+
+def test_cached_embeddings_give_the_same_features(tmp_path: Path) -> None:
+    files = [_wav(tmp_path, f"{n}.wav", 0.2, n) for n in range(1, 5)]
+    rows = [Row(path, caption, id=path.stem) for path in files for caption in ("a", "b")]
+    first, second = LoudnessEncoder(), LoudnessEncoder()
+    plain = caption_features(rows, first, cache=EmbeddingCache(tmp_path / "cache", first))
+    cached = caption_features(rows, second, cache=EmbeddingCache(tmp_path / "cache", second))
+    assert (len(first.lengths), len(second.lengths)) == (4, 0)
+    np.testing.assert_array_equal(plain.audio, cached.audio)
+    _wav(tmp_path, "2.wav", 0.3, 9)  # another file by that name is embedded again
+    caption_features(rows, second, cache=EmbeddingCache(tmp_path / "cache", second))
+    assert second.lengths == [9600]

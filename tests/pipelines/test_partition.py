@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import zlib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,8 @@ class SpectrumEncoder:
     name = "spectrum"
     fingerprint = "0" * 64
     size = 16
+    sample_rate = 32000
+    windows = "whole"
 
     def embed_text(self, sentences: list[str]) -> Tensor:
         vectors = torch.zeros(len(sentences), self.size)
@@ -40,11 +43,13 @@ class SpectrumEncoder:
                 vectors[row, zlib.crc32(word.encode()) % self.size] += 1.0
         return torch.nn.functional.normalize(vectors, dim=-1)
 
-    def embed_audio(self, waveforms: Tensor, sample_rate: int) -> Tensor:
-        width = 500 * waveforms.shape[-1] // sample_rate
-        spectrum = np.abs(np.fft.rfft(waveforms.numpy(), axis=-1))[:, : 16 * width]
-        bands = torch.from_numpy(spectrum.reshape(len(spectrum), 16, width).max(axis=-1)).float()
-        return torch.nn.functional.normalize(bands, dim=-1)
+    def embed_audio(self, waveforms: Sequence[Tensor], sample_rate: int) -> Tensor:
+        bands = []
+        for waveform in waveforms:
+            width = 500 * len(waveform) // sample_rate
+            spectrum = np.abs(np.fft.rfft(waveform.numpy()))[: 16 * width]
+            bands.append(torch.from_numpy(spectrum.reshape(16, width).max(axis=-1)).float())
+        return torch.nn.functional.normalize(torch.stack(bands), dim=-1)
 
 
 @pytest.fixture(autouse=True)

@@ -1,0 +1,188 @@
+"""Embeddings on disk: one contiguous array that several processes append to, and that survives a kill at any moment.
+
+A folder holds a sub-folder an encoder (by fingerprint) with ``vectors.f32`` (float32 rows), ``keys.bin`` (a record a
+row: the key, a checksum of the vector, a checksum of the record) and ``cache.json``. Rows are only added, under a file
+lock: vectors first, then their records, so whatever a kill leaves behind is a longer tail of one file, which the next
+writer cuts off. A damaged row is known by its checksums; it counts as absent and is embedded again.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import hashlib
+import json
+import logging
+import os
+import zlib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from dplass_cli.encoders.base import QueryEncoder
+from dplass_cli.errors import InputError, RunError
+from dplass_cli.storage import make_folder, write_json
+
+_log = logging.getLogger(__name__)
+
+_FORMAT = "dplass-embeddings-1"
+_RECORD = np.dtype([("key", "<u8", 4), ("vector", "<u8"), ("check", "<u8")])
+_FACTORS = np.array([0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB, 0xD6E8FEB86659FD93], dtype=np.uint64)
+
+Vectors = npt.NDArray[np.float32]
+
+
+def embedding_key(*parts: object) -> bytes:
+    """The key of what is embedded: 32 bytes, of whatever identifies it."""
+    return hashlib.sha256(json.dumps([str(part) for part in parts]).encode()).digest()
+
+
+class EmbeddingCache:
+    """Embeddings of one encoder by key.
+
+    Args:
+        folder: of caches; the encoder's own lies in a sub-folder of it.
+        encoder: whose embeddings they are.
+
+    Attributes:
+        hits, misses: keys that :meth:`get` found, and did not.
+
+    Raises:
+        InputError: the folder cannot be made or written.
+    """
+
+    def __init__(self, folder: Path | str, encoder: QueryEncoder) -> None:
+        self.size = encoder.size
+        self.folder = make_folder(Path(folder) / encoder.fingerprint[:16])
+        self.hits = self.misses = 0
+        self._vectors, self._keys = self.folder / "vectors.f32", self.folder / "keys.bin"
+        header = {
+            "format": _FORMAT,
+            "encoder": encoder.name,
+            "fingerprint": encoder.fingerprint,
+            "size": encoder.size,
+            "windows": encoder.windows,
+        }
+        with self._locked():
+            self._settle(header)
+        self.refresh()
+
+    def __len__(self) -> int:
+        return len(self._records)
+
+    @property
+    def vectors(self) -> Vectors:
+        """All rows, float32 (N, size), memory-mapped; rows of keys that were added twice are there twice."""
+        return self._mapped
+
+    def refresh(self) -> None:
+        """See what other processes have added."""
+        count = self._whole_rows()
+        self._records = np.fromfile(self._keys, dtype=_RECORD, count=count)
+        shape = (count, self.size)
+        self._mapped: Vectors = (
+            np.memmap(self._vectors, np.float32, "r", shape=shape) if count else np.empty(shape, np.float32)
+        )
+        sound = _check(self._records) == self._records["check"]
+        if not sound.all():
+            _log.warning("%s: %d damaged records; those embeddings are made again", self.folder, int((~sound).sum()))
+        rows = np.flatnonzero(sound)
+        # Sorted by the first word of the key; of equal keys the last added is found.
+        self._order = rows[np.argsort(self._records["key"][rows, 0], kind="stable")]
+        self._first_words = self._records["key"][self._order, 0]
+
+    def find(self, keys: Sequence[bytes]) -> npt.NDArray[np.int64]:
+        """The row of each key in :attr:`vectors`, int64 (M,); -1 where it is absent."""
+        wanted = np.frombuffer(b"".join(keys), dtype="<u8").reshape(-1, 4)
+        place = np.searchsorted(self._first_words, wanted[:, 0], side="right") - 1
+        rows = np.where(place >= 0, self._order[place] if len(self._order) else -1, -1)
+        same = (self._records["key"][rows] == wanted).all(axis=1) if len(self._records) else np.zeros(len(rows), bool)
+        return np.where((rows >= 0) & same, rows, -1).astype(np.int64)
+
+    def get(self, keys: Sequence[bytes]) -> list[Vectors | None]:
+        """Look keys up: each vector float32 (size,), or None where it is absent or damaged."""
+        found: list[Vectors | None] = []
+        damaged = 0
+        for row in self.find(keys).tolist():
+            vector = None if row < 0 else np.array(self._mapped[row])
+            if vector is not None and zlib.crc32(vector.tobytes()) != self._records["vector"][row]:
+                vector, damaged = None, damaged + 1
+            found.append(vector)
+        if damaged:
+            _log.warning("%s: %d damaged embeddings are made again", self.folder, damaged)
+        self.hits += sum(vector is not None for vector in found)
+        self.misses += sum(vector is None for vector in found)
+        return found
+
+    def add(self, keys: Sequence[bytes], vectors: Vectors) -> None:
+        """Add rows: keys (M), float32 (M, size). They are on the disk when this returns.
+
+        Raises:
+            RunError: the disk is full or failed; rows added before are kept.
+        """
+        rows = np.ascontiguousarray(vectors, dtype=np.float32)
+        assert rows.shape == (len(keys), self.size), rows.shape
+        records = np.zeros(len(keys), dtype=_RECORD)
+        records["key"] = np.frombuffer(b"".join(keys), dtype="<u8").reshape(-1, 4)
+        records["vector"] = [zlib.crc32(row.tobytes()) for row in rows]
+        records["check"] = _check(records)
+        try:
+            with self._locked():
+                count = self._whole_rows()
+                _append(self._vectors, count * self.size * 4, rows.tobytes())
+                _append(self._keys, count * _RECORD.itemsize, records.tobytes())
+        except OSError as error:
+            raise RunError(f"{self.folder}: writing failed ({error.strerror}); free space and run again") from error
+
+    def _whole_rows(self) -> int:
+        """Rows that both files hold whole."""
+        sizes = self._vectors.stat().st_size // (4 * self.size), self._keys.stat().st_size // _RECORD.itemsize
+        return min(sizes)
+
+    def _settle(self, header: dict[str, object]) -> None:
+        """Make the files where they are not, and begin anew where they are not this encoder's."""
+        described = self.folder / "cache.json"
+        try:
+            same = json.loads(described.read_text(encoding="utf-8")) == header
+        except (OSError, ValueError):
+            same = False
+        if not same:
+            if self._vectors.exists():
+                _log.warning("%s: was damaged or made otherwise; its embeddings are made again", self.folder)
+            for path in (self._keys, self._vectors):
+                path.write_bytes(b"")
+            write_json(described, header)
+        for path in (self._keys, self._vectors):
+            path.touch()
+
+    @contextlib.contextmanager
+    def _locked(self) -> Iterator[None]:
+        try:
+            handle = os.open(self.folder / "lock", os.O_RDWR | os.O_CREAT, 0o666)
+        except OSError as error:
+            raise InputError(f"{self.folder}: cannot write there ({error.strerror}); choose another folder") from error
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX)  # falls with the process, however it ends
+            yield
+        finally:
+            os.close(handle)
+
+
+def _append(path: Path, place: int, content: bytes) -> None:
+    """Write at a place, cut off what was behind it, and wait for the disk."""
+    with open(path, "r+b") as stream:
+        stream.truncate(place)
+        stream.seek(place)
+        stream.write(content)
+        stream.flush()
+        os.fsync(stream.fileno())
+
+
+def _check(records: npt.NDArray[np.void]) -> npt.NDArray[np.uint64]:
+    """Checksums of records (N,); that of zeros is not zero."""
+    with np.errstate(over="ignore"):
+        mixed: npt.NDArray[np.uint64] = (records["key"] * _FACTORS).sum(axis=1, dtype=np.uint64)
+        check: npt.NDArray[np.uint64] = mixed ^ (records["vector"] * _FACTORS[0] + _FACTORS[1])
+        return check

@@ -1,0 +1,162 @@
+"""Embedding clips of files: read ahead by several threads, embedded in batches, kept in a cache."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import deque
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+import numpy as np
+import torch
+
+from dplass_cli.audio.files import Audio, read_mono
+from dplass_cli.encoders.base import QueryEncoder
+from dplass_cli.encoders.cache import EmbeddingCache, Vectors, embedding_key
+from dplass_cli.errors import InputError
+from dplass_cli.storage import Progress, no_progress
+
+Identity = Literal["path", "content"]
+
+_LOOKED_UP_AT_ONCE = 4096
+
+
+class Clip(NamedTuple):
+    """A range of a file in seconds; ``end`` None means up to the file's end."""
+
+    wav: Path
+    start: float
+    end: float | None
+
+
+@dataclass(frozen=True)
+class Embedding:
+    """How clips are embedded.
+
+    Attributes:
+        batch: clips that the encoder takes at once.
+        readers: threads that read ahead.
+        identity: a file is the same by ``path`` (with size and time of change), or by ``content`` (its sha256: slower,
+            and right wherever the file lies).
+    """
+
+    batch: int = 32
+    readers: int = 4
+    identity: Identity = "path"
+
+
+def embed_clips(
+    clips: Sequence[Clip],
+    encoder: QueryEncoder,
+    cache: EmbeddingCache | None = None,
+    settings: Embedding | None = None,
+    failed: dict[Clip, str] | None = None,
+    progress: Progress = no_progress,
+) -> Iterator[tuple[Clip, Vectors]]:
+    """Embed clips and yield each with its vector float32 (D,), in their order; memory does not grow with their number.
+
+    Args:
+        cache: where vectors are taken from and put.
+        failed: filled with the clips that cannot be embedded and why; None makes the first of them an error.
+
+    Raises:
+        InputError: a clip cannot be read, or its embedding is not finite; the message names the file.
+    """
+    settings = settings or Embedding()
+    done = 0
+    with ThreadPoolExecutor(settings.readers) as pool:
+        for first in range(0, len(clips), _LOOKED_UP_AT_ONCE):
+            part = clips[first : first + _LOOKED_UP_AT_ONCE]
+            keys = dict(zip(part, pool.map(lambda clip: clip_key(clip, settings.identity), part), strict=True))
+            found: dict[Clip, Vectors] = {}
+            if cache is not None:
+                known = {clip: key for clip, key in keys.items() if key is not None}
+                cached = zip(known, cache.get(list(known.values())), strict=True)
+                found = {clip: vector for clip, vector in cached if vector is not None}
+            absent = [clip for clip in part if clip not in found]
+            done += len(found)
+            for batch in _batches(_read_ahead(absent, encoder.sample_rate, pool, settings), settings.batch):
+                progress(done, len(clips), "embedding clips")
+                embedded = _embed(batch, encoder, failed)
+                if cache is not None and embedded:
+                    named = {clip: key for clip in embedded if (key := keys[clip]) is not None}
+                    cache.add(list(named.values()), np.stack([embedded[clip] for clip in named]))
+                found |= embedded
+                done += len(batch)
+            yield from ((clip, found[clip]) for clip in part if clip in found)
+    progress(len(clips), len(clips), "embedding clips")
+
+
+def clip_key(clip: Clip, identity: Identity) -> bytes | None:
+    """The key of a clip's embedding in its encoder's cache; None where the file is not there to be identified."""
+    try:
+        if identity == "content":
+            known: tuple[object, ...] = (_file_sha256(clip.wav),)
+        else:
+            state = clip.wav.stat()
+            known = (clip.wav.absolute(), state.st_size, state.st_mtime_ns)
+    except OSError:
+        return None  # reading it will say what is wrong
+    return embedding_key(identity, *known, clip.start, clip.end)
+
+
+def _file_sha256(path: Path) -> str:
+    digest = hashlib.sha256()
+    with open(path, "rb") as stream:
+        while block := stream.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def _read_ahead(
+    clips: Sequence[Clip], sample_rate: int, pool: ThreadPoolExecutor, settings: Embedding
+) -> Iterator[tuple[Clip, Audio | InputError]]:
+    """Read clips in their order, a few batches ahead of who takes them."""
+    waiting: deque[tuple[Clip, Future[Audio | InputError]]] = deque()
+    coming = iter(clips)
+    for clip in islice(coming, 2 * settings.batch):
+        waiting.append((clip, pool.submit(_read, clip, sample_rate)))
+    while waiting:
+        clip, audio = waiting.popleft()
+        for following in islice(coming, 1):
+            waiting.append((following, pool.submit(_read, following, sample_rate)))
+        yield clip, audio.result()
+
+
+def _read(clip: Clip, sample_rate: int) -> Audio | InputError:
+    try:
+        return read_mono(clip.wav, sample_rate, clip.start, clip.end)
+    except InputError as error:
+        return error
+
+
+def _batches(
+    items: Iterator[tuple[Clip, Audio | InputError]], size: int
+) -> Iterator[list[tuple[Clip, Audio | InputError]]]:
+    while batch := list(islice(items, size)):
+        yield batch
+
+
+def _embed(
+    batch: Sequence[tuple[Clip, Audio | InputError]], encoder: QueryEncoder, failed: dict[Clip, str] | None
+) -> dict[Clip, Vectors]:
+    """Embed what could be read of a batch; note or raise what could not."""
+    readable = {clip: audio for clip, audio in batch if not isinstance(audio, InputError)}
+    errors = {clip: audio for clip, audio in batch if isinstance(audio, InputError)}
+    embedded: dict[Clip, Vectors] = {}
+    if readable:
+        waveforms = [torch.from_numpy(audio) for audio in readable.values()]
+        vectors = encoder.embed_audio(waveforms, encoder.sample_rate).numpy()
+        embedded = dict(zip(readable, vectors, strict=True))
+    for clip in [clip for clip, vector in embedded.items() if not np.isfinite(vector).all()]:
+        errors[clip] = InputError(f"{clip.wav}: its audio embedding is not finite; replace or remove the clip")
+        del embedded[clip]
+    for clip, error in errors.items():
+        if failed is None:
+            raise error
+        failed[clip] = str(error)
+    return embedded

@@ -1,0 +1,161 @@
+"""``embed``: the audio embeddings of a manifest's clips, once, for whatever needs them."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from dplass_cli.data.manifest import read_manifest
+from dplass_cli.devices import choose_device
+from dplass_cli.encoders import QueryEncoder, load_encoder
+from dplass_cli.encoders.cache import EmbeddingCache
+from dplass_cli.encoders.clips import Clip, Embedding, clip_key, embed_clips
+from dplass_cli.errors import InputError
+from dplass_cli.storage import Progress, atomic_path, no_progress, read_json, write_json, write_rows
+
+ROWS, DESCRIPTION = "rows.npy", "embeddings.json"
+
+
+@dataclass(frozen=True)
+class EmbedOptions:
+    """Options of ``embed``.
+
+    Attributes:
+        manifest: whose clips to embed.
+        output: folder of the cache; ``rows.npy`` (int64, a manifest row's row in the array, -1 where its clip failed)
+            and ``embeddings.json`` are written when every clip is done.
+        encoder, tokenizer, trust_checkpoint: as :func:`dplass_cli.encoders.load_encoder`.
+        embedding: batch, readers, and how files are identified.
+        device: where the encoder runs.
+    """
+
+    manifest: Path
+    output: Path
+    encoder: str = "tiny"
+    tokenizer: Path | None = None
+    trust_checkpoint: bool = False
+    embedding: Embedding = field(default_factory=Embedding)
+    device: str = "auto"
+
+
+@dataclass(frozen=True)
+class EmbedResult:
+    """What was done.
+
+    Attributes:
+        rows, clips: of the manifest; of its distinct clips, this process's share.
+        hits: clips whose embedding was there already.
+        embedded: clips that were embedded now.
+        failed: {file: why} of this process's share.
+        complete: every clip of the manifest is done, by whatever process, and ``rows.npy`` is written.
+    """
+
+    rows: int
+    clips: int
+    hits: int
+    embedded: int
+    failed: dict[str, str]
+    complete: bool
+
+
+def embed(options: EmbedOptions, progress: Progress = no_progress) -> EmbedResult:
+    """Embed what is not in the cache yet. Under ``torchrun`` each process does its share, no clip twice.
+
+    Raises:
+        InputError: an unusable manifest, encoder or folder. RunError: the disk is full.
+    """
+    rank, world = (int(os.environ.get(name, default)) for name, default in (("RANK", 0), ("WORLD_SIZE", 1)))
+    rows = [Clip(Path(os.path.abspath(row.wav)), row.start, row.end) for row in read_manifest(options.manifest)]
+    clips = list(dict.fromkeys(rows))
+    encoder = load_encoder(options.encoder, options.tokenizer, _device(options.device), options.trust_checkpoint)
+    cache = EmbeddingCache(options.output, encoder)
+    failed: dict[Clip, str] = {}
+    share, done = clips[rank::world], 0
+    for _ in embed_clips(share, encoder, cache, options.embedding, failed, progress):
+        done += 1
+    reasons = {str(clip.wav): reason for clip, reason in failed.items()}
+    write_rows(
+        cache.folder / f"failed-{rank}-of-{world}.csv",
+        ("wav", "reason"),
+        [{"wav": wav, "reason": reason} for wav, reason in reasons.items()],
+    )
+    write_json(cache.folder / f"done-{rank}-of-{world}.json", {"clips": _digest(clips), "failed": sorted(reasons)})
+    complete = _finish(options, cache, encoder, rows, clips, world)
+    return EmbedResult(len(rows), len(share), cache.hits, done - cache.hits, reasons, complete)
+
+
+def _device(name: str) -> Any:
+    """The device of this process: under ``torchrun``, one a process."""
+    local = os.environ.get("LOCAL_RANK")
+    device = choose_device(name)
+    return f"cuda:{local}" if local is not None and str(device) == "cuda" else device
+
+
+def _digest(clips: Sequence[Clip]) -> str:
+    return hashlib.sha256("\n".join(map(str, clips)).encode()).hexdigest()
+
+
+def _finish(
+    options: EmbedOptions,
+    cache: EmbeddingCache,
+    encoder: QueryEncoder,
+    rows: Sequence[Clip],
+    clips: Sequence[Clip],
+    world: int,
+) -> bool:
+    """Write the rows of the manifest where every process has done its share; the last of them finds that."""
+    failed: set[str] = set()
+    for rank in range(world):
+        try:
+            share = read_json(cache.folder / f"done-{rank}-of-{world}.json")
+        except InputError:
+            return False
+        if share["clips"] != _digest(clips):
+            return False
+        failed.update(share["failed"])
+    cache.refresh()
+    keys = {clip: clip_key(clip, options.embedding.identity) for clip in clips}
+    known = {clip: key for clip, key in keys.items() if key is not None}
+    found = dict(zip(known, cache.find(list(known.values())).tolist(), strict=True))
+    if any(found.get(clip, -1) < 0 and str(clip.wav) not in failed for clip in clips):
+        return False
+    places: npt.NDArray[np.int64] = np.array([found.get(clip, -1) for clip in rows], dtype=np.int64)
+    with atomic_path(options.output / ROWS) as temporary:
+        np.save(temporary, places)
+    write_json(
+        options.output / DESCRIPTION,
+        {
+            "vectors": f"{cache.folder.name}/vectors.f32",
+            "size": cache.size,
+            "rows": len(rows),
+            "failed_rows": int((places < 0).sum()),
+            "manifest": str(options.manifest),
+            "encoder": encoder.name,
+            "encoder_fingerprint": encoder.fingerprint,
+            "windows": encoder.windows,
+        },
+    )
+    return True
+
+
+def read_embeddings(folder: Path | str) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int64]]:
+    """Open what ``embed`` wrote: (memory-mapped float32 (N, D), int64 (R,): the row of each manifest row, -1 for none).
+
+    Raises:
+        InputError: the folder holds no finished embeddings.
+    """
+    folder = Path(folder)
+    description = read_json(folder / DESCRIPTION)
+    try:
+        places: npt.NDArray[np.int64] = np.load(folder / ROWS)
+        vectors = np.memmap(folder / description["vectors"], np.float32, "r").reshape(-1, description["size"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InputError(f"{folder}: not finished embeddings ({error}); run dplass embed again") from error
+    return vectors, places

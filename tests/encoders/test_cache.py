@@ -1,0 +1,175 @@
+"""The embedding cache: what is put in comes out, from several processes, after kills and damage."""
+
+from __future__ import annotations
+
+import logging
+import multiprocessing
+import os
+import random
+import signal
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from dplass_cli.encoders import load_encoder
+from dplass_cli.encoders.cache import EmbeddingCache, Vectors, embedding_key
+from dplass_cli.errors import InputError
+
+
+class Named:
+    """As much of an encoder as the cache looks at."""
+
+    name, size, sample_rate, windows = "n", 4, 8000, "w"
+
+    def __init__(self, fingerprint: str = "f" * 64) -> None:
+        self.fingerprint = fingerprint
+
+
+def opened(folder: Path, fingerprint: str = "f" * 64) -> EmbeddingCache:
+    return EmbeddingCache(folder, Named(fingerprint))  # type: ignore[arg-type]
+
+
+def vector(number: int) -> Vectors:
+    return np.random.default_rng(number).normal(size=4).astype(np.float32)
+
+
+def key(number: int) -> bytes:
+    return embedding_key("clip", number)
+
+
+def put(cache: EmbeddingCache, *numbers: int) -> None:
+    cache.add([key(number) for number in numbers], np.stack([vector(number) for number in numbers]))
+
+
+def holds(cache: EmbeddingCache, *numbers: int) -> None:
+    for number, found in zip(numbers, cache.get([key(number) for number in numbers]), strict=True):
+        assert found is not None, number
+        np.testing.assert_array_equal(found, vector(number))
+
+
+def test_what_is_put_in_comes_out_and_hits_are_counted(tmp_path: Path) -> None:
+    cache = opened(tmp_path)
+    assert cache.get([key(1)]) == [None]
+    put(cache, 1, 2)
+    put(cache, 3)
+    assert cache.get([key(1)]) == [None]  # not seen before a refresh
+    cache.refresh()
+    holds(cache, 3, 1, 2, 1)
+    assert (cache.hits, cache.misses, len(cache)) == (4, 2, 3)
+    again = opened(tmp_path)
+    holds(again, 1, 2, 3)
+    assert again.vectors.shape == (3, 4)
+    assert again.get([]) == []
+
+
+def test_encoders_do_not_see_each_others_embeddings(tmp_path: Path) -> None:
+    put(opened(tmp_path), 1)
+    other = opened(tmp_path, "e" * 64)
+    assert other.get([key(1)]) == [None]
+    holds(opened(tmp_path), 1)
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.lists(st.lists(st.integers(0, 30), min_size=1, max_size=9, unique=True), max_size=6))
+def test_any_order_of_adding_is_found(tmp_path_factory: pytest.TempPathFactory, parts: list[list[int]]) -> None:
+    folder = tmp_path_factory.mktemp("cache")
+    for part in parts:
+        put(opened(folder), *part)
+    cache, added = opened(folder), {number for part in parts for number in part}
+    holds(cache, *added)
+    assert cache.get([key(number) for number in range(40, 60)]) == [None] * 20
+
+
+@pytest.mark.parametrize("cut", [1, 15, 16, 17, 47, 48, 100])
+@pytest.mark.parametrize("name", ["vectors.f32", "keys.bin"])
+def test_a_torn_tail_loses_only_itself(tmp_path: Path, name: str, cut: int) -> None:
+    cache = opened(tmp_path)
+    for number in range(6):
+        put(cache, number)
+    path = cache.folder / name
+    width = {"vectors.f32": 16, "keys.bin": 48}[name]
+    os.truncate(path, max(0, path.stat().st_size - cut))
+    left = max(0, 6 - -(-cut // width))
+    again = opened(tmp_path)
+    holds(again, *range(left))
+    assert again.get([key(number) for number in range(left, 6)]) == [None] * (6 - left)
+    put(again, *range(left, 6))
+    holds(opened(tmp_path), *range(6))
+
+
+def test_damaged_rows_are_absent_and_said_so(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    put(opened(tmp_path), 0, 1, 2)
+    cache = opened(tmp_path)
+    for name, place in (("vectors.f32", 1 * 16 + 3), ("keys.bin", 2 * 48 + 5)):
+        content = bytearray((cache.folder / name).read_bytes())
+        content[place] ^= 0xFF
+        (cache.folder / name).write_bytes(content)
+    with caplog.at_level(logging.WARNING):
+        again = opened(tmp_path)
+        assert [found is None for found in again.get([key(0), key(1), key(2)])] == [False, True, True]
+    assert "1 damaged records" in caplog.text
+    assert "1 damaged embeddings are made again" in caplog.text
+    put(again, 1, 2)
+    holds(opened(tmp_path), 0, 1, 2)
+
+
+@pytest.mark.parametrize("content", ["", "{", '{"format": "other"}', "[]"])
+def test_a_cache_of_another_form_is_made_again_and_said_so(
+    tmp_path: Path, content: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    cache = opened(tmp_path)
+    put(cache, 1)
+    (cache.folder / "cache.json").write_text(content)
+    with caplog.at_level(logging.WARNING):
+        again = opened(tmp_path)
+    assert "embeddings are made again" in caplog.text
+    assert again.get([key(1)]) == [None]
+    put(again, 1)
+    holds(opened(tmp_path), 1)
+
+
+def _fill(folder: Path, start: int) -> None:
+    cache = opened(folder)
+    for number in range(start, start + 40):
+        put(cache, number)
+
+
+def test_several_processes_add_to_one_array(tmp_path: Path) -> None:
+    context = multiprocessing.get_context("fork")
+    children = [context.Process(target=_fill, args=(tmp_path, 40 * child)) for child in range(4)]
+    for child in children:
+        child.start()
+    for child in children:
+        child.join()
+        assert child.exitcode == 0
+    cache = opened(tmp_path)
+    assert len(cache) == 160
+    holds(cache, *range(160))
+
+
+def test_kills_at_random_moments_lose_nothing_that_was_added(tmp_path: Path) -> None:
+    context = multiprocessing.get_context("fork")
+    random.seed(4)
+    for start in range(0, 400, 40):
+        child = context.Process(target=_fill, args=(tmp_path, start))
+        child.start()
+        time.sleep(random.uniform(0.0, 0.05))
+        assert child.pid is not None
+        os.kill(child.pid, signal.SIGKILL)
+        child.join()
+        cache = opened(tmp_path)
+        kept = [n for n in range(start, start + 40) if cache.find([key(n)])[0] >= 0]
+        assert kept == list(range(start, start + len(kept)))  # what is there is a beginning
+        holds(cache, *kept)
+    _fill(tmp_path, 0)
+    holds(opened(tmp_path), *range(40))
+
+
+def test_a_folder_that_cannot_be_written_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InputError, match="cannot make this folder"):
+        EmbeddingCache(tmp_path / "file", load_encoder())
