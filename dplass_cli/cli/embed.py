@@ -11,7 +11,6 @@ from dplass_cli.cli.common import (
     EXIT_SOME_FAILED,
     Config,
     Device,
-    Encoder,
     Json,
     Settings,
     Tokenizer,
@@ -25,7 +24,7 @@ from dplass_cli.cli.common import (
 def command(
     manifest: Annotated[Path | None, typer.Argument(help="Manifest, such as train.json.")] = None,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Folder of the embeddings.")] = None,
-    encoder: Encoder = None,
+    encoder: Annotated[str | None, typer.Option(help="Query encoder: tiny or a file.  [default: tiny]")] = None,
     tokenizer: Tokenizer = None,
     batch: Annotated[int | None, typer.Option(help="Clips the encoder takes at once.  [default: 32]")] = None,
     workers: Annotated[int | None, typer.Option(help="Threads that read ahead.  [default: 4]")] = None,

@@ -169,6 +169,20 @@ def test_kills_at_random_moments_lose_nothing_that_was_added(tmp_path: Path) -> 
     holds(opened(tmp_path), *range(40))
 
 
+@pytest.mark.slow
+def test_two_million_rows(tmp_path: Path) -> None:
+    numbers = np.arange(2_000_000)
+    cache = opened(tmp_path)
+    for part in np.array_split(numbers, 20):
+        cache.add([key(number) for number in part], part[:, None].repeat(4, axis=1).astype(np.float32))
+    again = opened(tmp_path)
+    assert again.vectors.shape == (2_000_000, 4)
+    wanted = np.random.default_rng(0).permutation(numbers)[:100_000]
+    np.testing.assert_array_equal(again.find([key(number) for number in wanted]), wanted)
+    found = again.get([key(number) for number in wanted[:1000]])
+    assert all(vector is not None and vector[0] == number for vector, number in zip(found, wanted, strict=False))
+
+
 def test_a_folder_that_cannot_be_written_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(InputError, match="cannot make this folder"):
