@@ -1,10 +1,16 @@
-"""The README's commands run, in their order, on what they speak of; runs are only shortened."""
+"""The README's commands run, in their order, on what they speak of; runs are only shortened.
+
+They run without a network: no verb but ``weights fetch`` touches it, and none imports wandb.
+"""
 
 from __future__ import annotations
 
 import re
 import shlex
+import socket
+import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from typer.testing import CliRunner
@@ -28,6 +34,18 @@ def run(line: str, environment: dict[str, str]) -> None:
     words = [re.sub(r"\$(\w+)", lambda match: environment[match[1]], word) for word in shlex.split(line)]
     done = CliRunner().invoke(app, words[1:] + SHORTER.get(words[1], []))
     assert done.exit_code == 0, f"{line}\n{done.output}"
+
+
+@pytest.fixture(autouse=True)
+def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*arguments: Any, **named: Any) -> None:
+        raise AssertionError(f"the network was touched: {arguments}")
+
+    for name in ("connect", "connect_ex", "sendto"):
+        monkeypatch.setattr(socket.socket, name, refuse)
+    for name in ("getaddrinfo", "gethostbyname", "create_connection"):
+        monkeypatch.setattr(socket, name, refuse)
+    monkeypatch.setitem(sys.modules, "wandb", None)  # importing it fails
 
 
 def test_readme_commands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, real_data: Path) -> None:
