@@ -112,6 +112,7 @@ def verb(json_output: bool = False, verbose: bool = False) -> Iterator[Verb]:
         format="%(levelname)s %(name)s: %(message)s",
         stream=sys.stderr,
     )
+    logging.getLogger("dplass_cli").setLevel(logging.INFO if verbose else logging.WARNING)
     _quieten(verbose)
     run = Verb(json_output)
     previous = signal.signal(signal.SIGTERM, _interrupt)

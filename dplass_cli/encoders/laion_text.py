@@ -16,8 +16,8 @@ _log = logging.getLogger(__name__)
 
 _BOS, _EOS = 0, 2
 _FETCH = (
-    "fetch vocab.json and merges.txt, or tokenizer.json, of roberta-base from Hugging Face"
-    " (https://huggingface.co/roberta-base) into a folder and give that with --tokenizer"
+    "fetch vocab.json and merges.txt, or tokenizer.json, of roberta-base (dplass weights fetch tokenizer) and"
+    " give their folder with --tokenizer"
 )
 
 

@@ -383,7 +383,7 @@ def test_files_without_an_encoder_ask_for_one(tmp_path: Path, tokenizer_folder: 
 def test_tokenizers_that_cannot_be_used_are_refused(
     small_states: States, tokenizer_folder: Path, tmp_path: Path
 ) -> None:
-    fetch = "fetch vocab.json and merges.txt, or tokenizer.json, of roberta-base from Hugging Face"
+    fetch = "fetch vocab.json and merges.txt, or tokenizer.json, of roberta-base"
     state = small_states[False]
     message = refusal(state, None)
     assert "--tokenizer" in message
