@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import csv
+import fcntl
 import io
 import json
 import os
@@ -64,6 +65,26 @@ def make_folder(path: Path | str) -> Path:
     except OSError as error:
         raise InputError(f"{path}: cannot make this folder ({error.strerror}); choose another output") from error
     return path
+
+
+@contextlib.contextmanager
+def locked(path: Path | str) -> Iterator[None]:
+    """Hold a lock file: one process at a time is inside. The lock falls with its process, however that ends.
+
+    Raises:
+        InputError: the file cannot be made.
+    """
+    path = Path(path)
+    make_folder(path.parent)
+    try:
+        handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+    except OSError as error:
+        raise InputError(f"{path.parent}: cannot write there ({error.strerror}); choose another folder") from error
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)  # the file stays: removing it would let two in
 
 
 def write_text(path: Path | str, text: str) -> None:

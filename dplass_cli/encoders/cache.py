@@ -8,22 +8,20 @@ writer cuts off. A damaged row is known by its checksums; it counts as absent an
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
 import hashlib
 import json
 import logging
 import os
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
 from dplass_cli.encoders.base import QueryEncoder
-from dplass_cli.errors import InputError, RunError
-from dplass_cli.storage import make_folder, write_json
+from dplass_cli.errors import RunError
+from dplass_cli.storage import locked, make_folder, write_json
 
 _log = logging.getLogger(__name__)
 
@@ -65,7 +63,7 @@ class EmbeddingCache:
             "size": encoder.size,
             "windows": encoder.windows,
         }
-        with self._locked():
+        with locked(self.folder / "lock"):
             self._settle(header)
         self.refresh()
 
@@ -129,7 +127,7 @@ class EmbeddingCache:
         records["vector"] = [zlib.crc32(row.tobytes()) for row in rows]
         records["check"] = _check(records)
         try:
-            with self._locked():
+            with locked(self.folder / "lock"):
                 count = self._whole_rows()
                 _append(self._vectors, count * self.size * 4, rows.tobytes())
                 _append(self._keys, count * _RECORD.itemsize, records.tobytes())
@@ -156,18 +154,6 @@ class EmbeddingCache:
             write_json(described, header)
         for path in (self._keys, self._vectors):
             path.touch()
-
-    @contextlib.contextmanager
-    def _locked(self) -> Iterator[None]:
-        try:
-            handle = os.open(self.folder / "lock", os.O_RDWR | os.O_CREAT, 0o666)
-        except OSError as error:
-            raise InputError(f"{self.folder}: cannot write there ({error.strerror}); choose another folder") from error
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX)  # falls with the process, however it ends
-            yield
-        finally:
-            os.close(handle)
 
 
 def _append(path: Path, place: int, content: bytes) -> None:

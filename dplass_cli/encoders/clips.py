@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -19,6 +18,7 @@ from dplass_cli.encoders.base import QueryEncoder
 from dplass_cli.encoders.cache import EmbeddingCache, Vectors, embedding_key
 from dplass_cli.errors import InputError
 from dplass_cli.storage import Progress, no_progress
+from dplass_cli.weights.hashing import file_sha256
 
 Identity = Literal["path", "content"]
 
@@ -95,21 +95,13 @@ def clip_key(clip: Clip, identity: Identity) -> bytes | None:
     """The key of a clip's embedding in its encoder's cache; None where the file is not there to be identified."""
     try:
         if identity == "content":
-            known: tuple[object, ...] = (_file_sha256(clip.wav),)
+            known: tuple[object, ...] = (file_sha256(clip.wav),)
         else:
             state = clip.wav.stat()
             known = (clip.wav.absolute(), state.st_size, state.st_mtime_ns)
     except OSError:
         return None  # reading it will say what is wrong
     return embedding_key(identity, *known, clip.start, clip.end)
-
-
-def _file_sha256(path: Path) -> str:
-    digest = hashlib.sha256()
-    with open(path, "rb") as stream:
-        while block := stream.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()
 
 
 def _read_ahead(

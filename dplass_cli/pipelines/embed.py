@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -19,6 +18,7 @@ from dplass_cli.encoders.cache import EmbeddingCache
 from dplass_cli.encoders.clips import Clip, Embedding, clip_key, embed_clips
 from dplass_cli.errors import InputError
 from dplass_cli.storage import Progress, atomic_path, no_progress, read_json, write_json, write_rows
+from dplass_cli.weights.hashing import text_sha256
 
 ROWS, DESCRIPTION = "rows.npy", "embeddings.json"
 
@@ -80,14 +80,15 @@ def embed(options: EmbedOptions, progress: Progress = no_progress) -> EmbedResul
     share, done = clips[rank::world], 0
     for _ in embed_clips(share, encoder, cache, options.embedding, failed, progress):
         done += 1
+    listed = text_sha256("\n".join(map(str, clips)))
     reasons = {str(clip.wav): reason for clip, reason in failed.items()}
     write_rows(
         cache.folder / f"failed-{rank}-of-{world}.csv",
         ("wav", "reason"),
         [{"wav": wav, "reason": reason} for wav, reason in reasons.items()],
     )
-    write_json(cache.folder / f"done-{rank}-of-{world}.json", {"clips": _digest(clips), "failed": sorted(reasons)})
-    complete = _finish(options, cache, encoder, rows, clips, world)
+    write_json(cache.folder / f"done-{rank}-of-{world}.json", {"clips": listed, "failed": sorted(reasons)})
+    complete = _finish(options, cache, encoder, rows, listed, world)
     return EmbedResult(len(rows), len(share), cache.hits, done - cache.hits, reasons, complete)
 
 
@@ -98,16 +99,12 @@ def _device(name: str) -> Any:
     return f"cuda:{local}" if local is not None and str(device) == "cuda" else device
 
 
-def _digest(clips: Sequence[Clip]) -> str:
-    return hashlib.sha256("\n".join(map(str, clips)).encode()).hexdigest()
-
-
 def _finish(
     options: EmbedOptions,
     cache: EmbeddingCache,
     encoder: QueryEncoder,
     rows: Sequence[Clip],
-    clips: Sequence[Clip],
+    listed: str,
     world: int,
 ) -> bool:
     """Write the rows of the manifest where every process has done its share; the last of them finds that."""
@@ -117,10 +114,11 @@ def _finish(
             share = read_json(cache.folder / f"done-{rank}-of-{world}.json")
         except InputError:
             return False
-        if share["clips"] != _digest(clips):
+        if share["clips"] != listed:
             return False
         failed.update(share["failed"])
     cache.refresh()
+    clips = list(dict.fromkeys(rows))
     keys = {clip: clip_key(clip, options.embedding.identity) for clip in clips}
     known = {clip: key for clip, key in keys.items() if key is not None}
     found = dict(zip(known, cache.find(list(known.values())).tolist(), strict=True))

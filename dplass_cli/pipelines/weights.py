@@ -10,7 +10,8 @@ from typing import Any, Literal
 from dplass_cli.errors import InputError
 from dplass_cli.resources import home
 from dplass_cli.storage import Progress, no_progress
-from dplass_cli.weights.fetching import LOCK, WeightsLock, fetch_file, file_sha256
+from dplass_cli.weights.fetching import LOCK, WeightsLock, fetch_file
+from dplass_cli.weights.hashing import file_sha256
 from dplass_cli.weights.known import Known, KnownFile, choose, known_weights
 
 

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
-import hashlib
 import os
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from dplass_cli.errors import InputError, RunError
-from dplass_cli.storage import make_folder, read_json, write_json
+from dplass_cli.storage import locked, make_folder, read_json, write_json
 from dplass_cli.weights.known import KnownFile
 
 LOCK = "dplass-weights.lock.json"
@@ -74,7 +71,9 @@ def _from_address(file: KnownFile, folder: Path, report: Report) -> Path:
     assert file.url is not None
     target = folder / file.path
     part = target.with_name(target.name + ".part")
-    with _alone(target.with_name(target.name + ".lock")):
+    with locked(target.with_name(f".{target.name}.lock")):
+        if target.is_file():  # another process was here first
+            return target
         for attempt in range(_TRIES):
             try:
                 _download(file.url, part, report)
@@ -119,30 +118,6 @@ def _download(url: str, part: Path, report: Report) -> None:
     tag.unlink(missing_ok=True)
 
 
-@contextlib.contextmanager
-def _alone(path: Path) -> Iterator[None]:
-    """Let one process at a time fetch a file."""
-    try:
-        handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
-    except OSError as error:
-        raise InputError(f"{path.parent}: cannot write there ({error.strerror}); choose another --output") from error
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
-    finally:
-        path.unlink(missing_ok=True)
-        os.close(handle)
-
-
-def file_sha256(path: Path) -> str:
-    """sha256 of a file's bytes."""
-    digest = hashlib.sha256()
-    with open(path, "rb") as stream:
-        while block := stream.read(_BLOCK):
-            digest.update(block)
-    return digest.hexdigest()
-
-
 class WeightsLock:
     """The hashes of fetched files, pinned when they were first fetched, in a file that the user keeps.
 
@@ -155,13 +130,17 @@ class WeightsLock:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self.files = self._read()
+
+    def _read(self) -> dict[str, dict[str, Any]]:
+        path = self.path
         content: Any = read_json(path) if path.exists() else {"files": {}}
         files = content.get("files") if isinstance(content, dict) else None
         if not isinstance(files, dict) or not all(
             isinstance(entry, dict) and "sha256" in entry for entry in files.values()
         ):
             raise InputError(f"{path}: not a lock file of weights; restore it, or remove it to pin anew")
-        self.files: dict[str, dict[str, Any]] = files
+        return files
 
     def expected(self, name: str) -> str | None:
         """The pinned sha256 of a file, such as ``clap/model.pt``; None where it was never fetched."""
@@ -169,5 +148,6 @@ class WeightsLock:
 
     def pin(self, name: str, sha256: str, size: int, source: str) -> None:
         """Keep the hash of a file that was fetched for the first time."""
-        self.files[name] = {"sha256": sha256, "size": size, "source": source}
-        write_json(self.path, {"files": dict(sorted(self.files.items()))})
+        with locked(self.path.with_name(f".{self.path.name}.lock")):
+            self.files = {**self._read(), name: {"sha256": sha256, "size": size, "source": source}}
+            write_json(self.path, {"files": dict(sorted(self.files.items()))})

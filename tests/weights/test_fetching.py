@@ -111,7 +111,7 @@ def test_fetched_once_and_pinned(server: Served, tmp_path: Path, name: str) -> N
     assert fetch_weights(FetchOptions((name,), tmp_path, offline=True), table=known)[0].state == "present"
     assert len(server.asked) == asked  # nothing is asked for what is there
     assert {item.name: item.present for item in list_weights(tmp_path, known)}[name] == "all"
-    left = {path.name for path in tmp_path.rglob("*") if path.is_file() and ".cache" not in path.parts}
+    left = {path.name for path in tmp_path.rglob("[!.]*") if path.is_file() and ".cache" not in path.parts}
     assert left == {checked.path.name, "dplass-weights.lock.json"}
 
 
