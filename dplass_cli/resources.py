@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 _PACKAGE = Path(__file__).parent
@@ -22,8 +21,3 @@ def resource(name: str) -> Path:
     path = shipped(name)
     assert path is not None, f"{name} is not part of this installation"
     return path
-
-
-def home() -> Path:
-    """The folder of what dplass keeps for its user: ``$DPLASS_HOME``, else ``~/.cache/dplass``."""
-    return Path(os.environ.get("DPLASS_HOME") or Path.home() / ".cache" / "dplass")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import csv
 import fcntl
+import hashlib
 import io
 import json
 import os
@@ -68,8 +69,10 @@ def make_folder(path: Path | str) -> Path:
 
 
 @contextlib.contextmanager
-def locked(path: Path | str) -> Iterator[None]:
+def locked(path: Path | str, waiting: Callable[[], object] = lambda: None) -> Iterator[None]:
     """Hold a lock file: one process at a time is inside. The lock falls with its process, however that ends.
+
+    ``waiting`` is called where another process is inside.
 
     Raises:
         InputError: the file cannot be made.
@@ -81,7 +84,11 @@ def locked(path: Path | str) -> Iterator[None]:
     except OSError as error:
         raise InputError(f"{path.parent}: cannot write there ({error.strerror}); choose another folder") from error
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            waiting()
+            fcntl.flock(handle, fcntl.LOCK_EX)
         yield
     finally:
         os.close(handle)  # the file stays: removing it would let two in
@@ -157,6 +164,16 @@ def require_file(path: Path | str, what: str = "file") -> Path:
     if not path.is_file():
         raise InputError(f"{path}: no such {what}; check the path")
     return path
+
+
+def file_sha256(path: Path | str, hashed: Callable[[int], object] = lambda done: None) -> str:
+    """Hash a file's bytes; ``hashed`` is called with the number of bytes done as it goes on."""
+    digest = hashlib.sha256()
+    with open(path, "rb") as stream:
+        while block := stream.read(1 << 22):
+            digest.update(block)
+            hashed(stream.tell())
+    return digest.hexdigest()
 
 
 def write_rows(path: Path | str, columns: Iterable[str], rows: Iterable[Mapping[str, Any]]) -> None:

@@ -8,7 +8,18 @@ import typer
 from typer.core import TyperGroup
 
 from dplass_cli import __version__
-from dplass_cli.cli import adapters, embed, evaluate, partition, prepare_audioset, quickstart, separate, train, weights
+from dplass_cli.cli import (
+    adapters,
+    domains,
+    embed,
+    evaluate,
+    partition,
+    prepare_audioset,
+    quickstart,
+    separate,
+    train,
+    weights,
+)
 
 PUBLISHED_SPELLINGS = {
     "--config_yaml": "--config",
@@ -66,4 +77,5 @@ app.command("separate")(separate.command)
 app.command("embed")(embed.command)
 app.command("quickstart")(quickstart.command)
 app.add_typer(adapters.app, name="adapters")
+app.add_typer(domains.app, name="domains")
 app.add_typer(weights.app, name="weights")

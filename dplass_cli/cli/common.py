@@ -157,14 +157,14 @@ def _quieten(verbose: bool) -> None:
         logging.getLogger(name).setLevel(logging.WARNING if verbose else logging.ERROR)
 
 
-def plain_table(title: str, columns: list[str], rows: list[list[str]]) -> Any:
-    """A table for people: the first column to the left, the others to the right."""
+def plain_table(title: str, columns: list[str], rows: list[list[str]], left: int = 1) -> Any:
+    """A table for people: the first ``left`` columns to the left, the others to the right."""
     from rich import box
     from rich.table import Table
 
     table = Table(title=title or None, box=box.SIMPLE_HEAD, title_justify="left")
     for number, column in enumerate(columns):
-        table.add_column(column, justify="left" if number == 0 else "right", overflow="fold")
+        table.add_column(column, justify="left" if number < left else "right", overflow="fold")
     for row in rows:
         table.add_row(*row)
     return table

@@ -1,4 +1,4 @@
-"""``dplass weights``: the published weights and lists."""
+"""``dplass weights``: list, fetch and verify published weights and lists."""
 
 from __future__ import annotations
 
@@ -7,75 +7,114 @@ from typing import Annotated
 
 import typer
 
-from dplass_cli.cli.common import EXIT_SOME_FAILED, Json, Verbose, plain_table, verb
+from dplass_cli.cli.common import EXIT_SOME_FAILED, Config, Json, Settings, Verbose, plain_table, verb
 
-app = typer.Typer(no_args_is_help=True, help="Published weights and lists: list, fetch, verify.")
+app = typer.Typer(no_args_is_help=True, help="Published weights and lists: where they come from, and fetching them.")
 
-Folder = Annotated[
+Output = Annotated[
     Path | None,
-    typer.Option("--output", "-o", help="Their folder.  [default: $DPLASS_HOME/weights or ~/.cache/dplass/weights]"),
+    typer.Option("--output", "-o", help="Folder of fetched files.  [default: $DPLASS_HOME, else ~/.cache/dplass]"),
 ]
-Lock = Annotated[Path | None, typer.Option(help="File of pinned hashes.  [default: in the folder]")]
+Lock = Annotated[
+    Path | None, typer.Option(help="File with the pinned hashes.  [default: dplass-weights.lock.json in --output]")
+]
+TableFile = Annotated[Path | None, typer.Option("--table", help="A table of your own.  [default: the shipped one]")]
 
 
 @app.command("list")
-def list_(output: Folder = None, json: Json = False, verbose: Verbose = False) -> None:
-    """List what can be fetched: what for, size, licence, and whether it is there.
+def list_command(
+    names: Annotated[list[str] | None, typer.Argument(help="What to list.  [default: all]")] = None,
+    output: Output = None,
+    table: TableFile = None,
+    config: Config = None,
+    settings: Settings = None,
+    json: Json = False,
+    verbose: Verbose = False,
+) -> None:
+    """List known files: what for, how large, which licence, and where they are if fetched.
 
     Example: dplass weights list
     """
     with verb(json, verbose) as run:
-        from dplass_cli.pipelines.weights import list_weights
+        from dplass_cli.configuration import build_options
+        from dplass_cli.pipelines.weights import WeightsOptions, list_weights
 
-        listed = list_weights(output)
-        rows = [
-            [item.name, item.entry.what, f"{item.mb:,.1f}" if item.mb else "?", item.entry.licence, item.present]
-            for item in listed
-        ]
-        run.result(listed, lambda: plain_table("", ["name", "what", "MB", "licence", "there"], rows))
+        flags = {"names": names, "output": output, "table": table}
+        listed = list_weights(build_options(WeightsOptions, config, settings or (), flags))
+        rows = []
+        for item in listed:
+            size = _bytes(sum(file.size or 0 for file in item.row.files))
+            where = str(item.folder or "-")
+            if item.folder and item.missing:
+                where += f" ({len(item.missing)} of {len(item.row.files)} files missing)"
+            rows.append([item.name, item.row.what, size, item.row.licence, where])
+        run.result(listed, lambda: plain_table("", ["name", "what for", "about", "licence", "where"], rows, left=5))
 
 
 @app.command("fetch")
-def fetch(
-    names: Annotated[list[str] | None, typer.Argument(help="What to fetch, as list names it.")] = None,
-    output: Folder = None,
-    offline: Annotated[bool, typer.Option("--offline", help="Fetch nothing; check what is there.")] = False,
+def fetch_command(
+    names: Annotated[list[str] | None, typer.Argument(help="What to fetch; see dplass weights list.")] = None,
+    output: Output = None,
+    offline: Annotated[bool, typer.Option("--offline", help="Fetch nothing; say what is missing.")] = False,
     lock: Lock = None,
+    table: TableFile = None,
+    config: Config = None,
+    settings: Settings = None,
     json: Json = False,
     verbose: Verbose = False,
 ) -> None:
-    """Fetch weights or lists, go on where a fetch was cut, and pin their hashes.
+    """Fetch what is missing, go on where a download was cut, and pin every file's hash when it is first seen.
 
-    Example: dplass weights fetch audiosep clap tokenizer
+    Example: dplass weights fetch clap roberta
     """
     with verb(json, verbose) as run:
-        from dplass_cli.pipelines.weights import FetchOptions, fetch_weights
+        from dplass_cli.configuration import build_options
+        from dplass_cli.pipelines.weights import WeightsOptions, fetch_weights, list_weights
 
-        checked = fetch_weights(FetchOptions(tuple(names or ()), output, offline, lock), run.progress)
-        rows = [[item.name, str(item.path), item.state] for item in checked]
-        run.result(checked, lambda: plain_table("", ["file", "where", "state"], rows))
+        flags = {"names": names, "output": output, "lock": lock, "offline": offline or None, "table": table}
+        options = build_options(WeightsOptions, config, settings or (), flags)
+        fetched = fetch_weights(options, run.progress)
+        rows = [
+            [str(f.path), _bytes(f.size), f.sha256[:12], "fetched" if f.downloaded else "was there"] for f in fetched
+        ]
+        run.result(fetched, lambda: plain_table("", ["file", "size", "sha256", ""], rows, left=4))
+        for item in list_weights(options):
+            run.note(f"{item.name}: licence {item.row.licence}. {item.row.note or ''}".rstrip())
 
 
 @app.command("verify")
-def verify(
-    names: Annotated[list[str] | None, typer.Argument(help="What to verify; all that was fetched for none.")] = None,
-    output: Folder = None,
+def verify_command(
+    names: Annotated[list[str] | None, typer.Argument(help="What to verify.  [default: all that is there]")] = None,
+    output: Output = None,
     lock: Lock = None,
+    table: TableFile = None,
+    config: Config = None,
+    settings: Settings = None,
     json: Json = False,
     verbose: Verbose = False,
 ) -> None:
-    """Hash what was fetched again and compare with the pinned hashes.
+    """Hash fetched files again and compare them with the pinned hashes; exit code 1 if one differs or is missing.
 
     Example: dplass weights verify
     """
     with verb(json, verbose) as run:
-        from dplass_cli.pipelines.weights import verify_weights
+        from dplass_cli.configuration import build_options
+        from dplass_cli.pipelines.weights import WeightsOptions, verify_weights
 
-        checked = verify_weights(names or (), output, lock)
-        rows = [[item.name, item.state, (item.sha256 or "–")[:16]] for item in checked]
-        run.result(checked, lambda: plain_table("", ["file", "state", "sha256"], rows))
-        wrong = [item for item in checked if item.state != "same"]
-        for item in wrong:
-            run.note(f"dplass: {item.path}: {item.state}; remove it and fetch it again")
-        if wrong:
+        flags = {"names": names, "output": output, "lock": lock, "table": table}
+        verified = verify_weights(build_options(WeightsOptions, config, settings or (), flags), run.progress)
+        rows = [[str(v.path), v.status, (v.expected or "-")[:12], (v.found or "-")[:12]] for v in verified]
+        run.result(verified, lambda: plain_table("", ["file", "status", "expected", "found"], rows, left=4))
+        bad = [v for v in verified if v.status in ("differs", "missing")]
+        for v in bad:
+            advice = "move it away and fetch again" if v.status == "differs" else "fetch it"
+            run.note(f"dplass: {v.path} {'differs' if v.status == 'differs' else 'is missing'}; {advice}")
+        if bad:
             raise typer.Exit(EXIT_SOME_FAILED)
+
+
+def _bytes(size: int) -> str:
+    for unit, factor in (("GB", 10**9), ("MB", 10**6), ("kB", 10**3)):
+        if size >= factor:
+            return f"{size / factor:.3g} {unit}"
+    return f"{size} B"

@@ -17,8 +17,7 @@ from dplass_cli.audio.files import Audio, read_mono
 from dplass_cli.encoders.base import QueryEncoder
 from dplass_cli.encoders.cache import EmbeddingCache, Vectors, embedding_key
 from dplass_cli.errors import InputError
-from dplass_cli.storage import Progress, no_progress
-from dplass_cli.weights.hashing import file_sha256
+from dplass_cli.storage import Progress, file_sha256, no_progress
 
 Identity = Literal["path", "content"]
 

@@ -16,7 +16,7 @@ _log = logging.getLogger(__name__)
 
 _BOS, _EOS = 0, 2
 _FETCH = (
-    "fetch vocab.json and merges.txt, or tokenizer.json, of roberta-base (dplass weights fetch tokenizer) and"
+    "fetch vocab.json and merges.txt, or tokenizer.json, of roberta-base (dplass weights fetch roberta) and"
     " give their folder with --tokenizer"
 )
 

@@ -1,157 +1,121 @@
-"""``weights``: the known weights and lists, fetching them once, and proving later that they are the same."""
+"""``weights``: list, fetch and verify the files that the table of known files names."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
-from dplass_cli.errors import InputError
-from dplass_cli.resources import home
+from dplass_cli.errors import InputError, some
 from dplass_cli.storage import Progress, no_progress
-from dplass_cli.weights.fetching import LOCK, WeightsLock, fetch_file
-from dplass_cli.weights.hashing import file_sha256
-from dplass_cli.weights.known import Known, KnownFile, choose, known_weights
+from dplass_cli.weights.fetching import Fetched, Store, file_sha256
+from dplass_cli.weights.known import Known, chosen, home, read_table
+
+Status = Literal["ok", "differs", "missing", "not pinned"]
 
 
 @dataclass(frozen=True)
-class ListedWeights:
-    """An entry of the table, its size in MB, and how much of it lies in the folder."""
-
-    name: str
-    entry: Known
-    mb: float
-    present: Literal["all", "some", "none"]
-
-
-@dataclass(frozen=True)
-class FetchOptions:
-    """Options of ``weights fetch``.
+class WeightsOptions:
+    """What to list, fetch or verify.
 
     Attributes:
-        names: entries of the table.
-        output: where they go, a folder an entry; default ``weights`` in dplass's own folder.
-        offline: fetch nothing; say what is missing.
-        lock: the file of pinned hashes; default in the output.
+        names: rows of the table; for listing and verifying, none means all.
+        output: the folder of fetched files; by default ``$DPLASS_HOME``, else ``~/.cache/dplass``.
+        lock: the lock file; by default ``dplass-weights.lock.json`` in that folder.
+        offline: fetch nothing, only say what is missing.
+        table: another table of known files than the shipped one.
     """
 
-    names: tuple[str, ...]
+    names: tuple[str, ...] = ()
     output: Path | None = None
-    offline: bool = False
     lock: Path | None = None
+    offline: bool = False
+    table: Path | None = None
+
+    def store(self) -> Store:
+        """The folder of fetched files with its lock file."""
+        return Store((self.output or home()).expanduser(), self.lock)
 
 
 @dataclass(frozen=True)
-class Checked:
-    """A file and what was found: ``fetched``, ``present``, ``same``, ``differs``, ``missing`` or ``not pinned``."""
+class Listed:
+    """A row of the table and what of it is there: its folder, or None, and the files that are missing."""
 
     name: str
+    row: Known
+    folder: Path | None
+    missing: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Verified:
+    """A file, its state, and its hash as expected and as found; None where there is none."""
+
     path: Path
-    state: str
-    sha256: str | None
+    status: Status
+    expected: str | None
+    found: str | None
 
 
-def folder_of(output: Path | None) -> Path:
-    """The folder of fetched weights."""
-    return output or home() / "weights"
+def list_weights(options: WeightsOptions) -> list[Listed]:
+    """List known files.
 
-
-def list_weights(output: Path | None = None, table: dict[str, Known] | None = None) -> list[ListedWeights]:
-    """List the table."""
-    folder = folder_of(output)
+    Raises:
+        InputError: a name is not known, or the table is wrong.
+    """
+    store, table = options.store(), read_table(options.table)
     listed = []
-    for name, entry in (table or known_weights()).items():
-        there = [(folder / name / file.path).is_file() for file in entry.files] or [
-            any((folder / name).rglob("cluster*_model.pt"))
-        ]
-        present: Literal["all", "some", "none"] = "all" if all(there) else "some" if any(there) else "none"
-        listed.append(ListedWeights(name, entry, sum(file.mb for file in entry.files), present))
+    for name, row in chosen(table, options.names or table).items():
+        missing = store.missing(name, row)
+        folder = store.folder / name if len(missing) < len(row.files) else None
+        listed.append(Listed(name, row, folder, tuple(file.name for file in missing)))
     return listed
 
 
-def fetch_weights(
-    options: FetchOptions, progress: Progress = no_progress, table: dict[str, Known] | None = None
-) -> list[Checked]:
-    """Fetch what is not there, pin hashes of what is new, and refuse what is not what was pinned.
+def fetch_weights(options: WeightsOptions, progress: Progress = no_progress) -> list[Fetched]:
+    """Fetch what is missing of the named rows, check what is there, and pin the hashes.
 
     Raises:
-        InputError: no or unknown names, something missing offline, an entry that is fetched by hand.
-        RunError: it cannot be fetched, or its hash is not the pinned one (both are shown; the file is set aside).
+        InputError: no or an unknown name; files are missing and ``offline`` is set, or can only be fetched by hand.
+        RunError: a file cannot be fetched, or has another hash than the expected one.
     """
-    chosen = choose(options.names, table or known_weights())
+    store, table = options.store(), read_table(options.table)
     if not options.names:
-        raise InputError(f"name what to fetch: {', '.join(chosen)}")
-    folder = folder_of(options.output)
-    lock = WeightsLock(options.lock or folder / LOCK)
-    checked = []
-    for name, entry in chosen.items():
-        files = entry.files if entry.drive is None else _from_drive(name, entry, folder / name, options.offline)
-        for file in files:
-            checked.append(_fetch_one(f"{name}/{file.path}", file, folder, lock, options.offline, progress))
-    return checked
+        raise InputError(f"nothing named; name what to fetch: {some(table, limit=len(table))}")
+    rows = chosen(table, options.names)
+    if options.offline:
+        missing = [str(store.path(name, file)) for name, row in rows.items() for file in store.missing(name, row)]
+        if missing:
+            raise InputError(f"not there: {some(missing)}; run without --offline to fetch")
+    return [fetched for name, row in rows.items() for fetched in store.fetch(name, row, progress)]
 
 
-def _fetch_one(
-    name: str, file: KnownFile, folder: Path, lock: WeightsLock, offline: bool, progress: Progress
-) -> Checked:
-    path, expected = folder / name, lock.expected(name)
-    state = "present"
-    if not path.is_file():
-        if offline:
-            raise InputError(f"{path}: is not there, and --offline fetches nothing; fetch it where there is a network")
-        fetch_file(file, folder / name.partition("/")[0], lambda done, total: progress(done, total, name))
-        state = "fetched"
-    found = file_sha256(path)
-    if expected is None:
-        lock.pin(name, found, path.stat().st_size, file.url or f"{file.hub}/{file.path}")
-    elif found != expected and state == "present":
-        raise InputError(f"{path}: its hash is {found}, not the pinned {expected}; remove the file to fetch it again")
-    elif found != expected:
-        aside = path.with_name(path.name + ".other")
-        path.replace(aside)
-        raise InputError(
-            f"{name}: what was fetched has the hash {found}, not the pinned {expected}; it is set aside as {aside};"
-            f" if the change is meant, remove the entry from {lock.path}"
-        )
-    return Checked(name, path, state, found)
-
-
-def _from_drive(name: str, entry: Known, folder: Path, offline: bool) -> list[KnownFile]:
-    """The files of a Google Drive folder, fetched by ``gdown`` where it is installed."""
-    found = sorted(folder.rglob("*.pt"))
-    if not found and not offline:
-        try:
-            import gdown
-        except ImportError as error:
-            raise InputError(
-                f"{name}: lies in a Google Drive folder; download {entry.drive} by hand into {folder}, or install gdown"
-                " (pip install 'dplass[drive]') and run again; then fetch pins the hashes"
-            ) from error
-        fetch: Any = gdown.download_folder
-        fetch(url=entry.drive, output=str(folder), quiet=True)
-        found = sorted(folder.rglob("*.pt"))
-    if not found:
-        raise InputError(f"{folder}: holds no adapters; download {entry.drive} by hand into it")
-    return [KnownFile(str(path.relative_to(folder)), url=entry.drive) for path in found]
-
-
-def verify_weights(names: Sequence[str], output: Path | None = None, lock: Path | None = None) -> list[Checked]:
-    """Hash what was fetched again and compare with the pinned hashes.
+def verify_weights(options: WeightsOptions, progress: Progress = no_progress) -> list[Verified]:
+    """Hash again what is pinned, named, or there, and compare it with the lock file.
 
     Raises:
-        InputError: nothing was ever fetched there, or an unknown name.
+        InputError: an unknown name, a wrong lock file, or nothing to verify.
+        RunError: a file cannot be read.
     """
-    folder = folder_of(output)
-    pinned = WeightsLock(lock or folder / LOCK)
-    choose(names, known_weights())
-    wanted = {name: e for name, e in pinned.files.items() if not names or name.partition("/")[0] in names}
-    if not wanted:
-        raise InputError(f"{pinned.path}: pins nothing{' of ' + ', '.join(names) if names else ''}; fetch it first")
-    checked = []
-    for name, entry in wanted.items():
-        path = folder / name
-        found = file_sha256(path) if path.is_file() else None
-        state = "missing" if found is None else "same" if found == entry["sha256"] else "differs"
-        checked.append(Checked(name, path, state, found))
-    return checked
+    store, table = options.store(), read_table(options.table)
+    rows = chosen(table, options.names or table)
+    pinned = store.pinned()
+    expected: dict[str, str | None] = {
+        key: digest for key, digest in pinned.items() if not options.names or key.partition("/")[0] in rows
+    }
+    for name, row in rows.items():
+        for file in row.files:
+            if options.names or store.path(name, file).exists():
+                expected.setdefault(f"{name}/{file.name}", file.sha256)
+    if not expected:
+        raise InputError(f"{store.folder}: nothing is fetched there; see dplass weights list, or give --output")
+    return [_verified(store.folder / key, digest, progress) for key, digest in sorted(expected.items())]
+
+
+def _verified(path: Path, expected: str | None, progress: Progress) -> Verified:
+    if not path.is_file():
+        return Verified(path, "missing", expected, None)
+    found = file_sha256(path, progress)
+    if expected is None:
+        return Verified(path, "not pinned", None, found)
+    return Verified(path, "ok" if found == expected else "differs", expected, found)

@@ -1,153 +1,185 @@
-"""Fetching files: resumed after a cut, whole or not there, and the same ever after (a lock file keeps their hashes)."""
+"""Fetched files: whole or not there, hashed, and pinned in a lock file that they are checked against ever after."""
 
 from __future__ import annotations
 
+import contextlib
 import os
-import time
-import urllib.error
-import urllib.request
-from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
-from dplass_cli.errors import InputError, RunError
-from dplass_cli.storage import locked, make_folder, read_json, write_json
-from dplass_cli.weights.known import KnownFile
+from dplass_cli import storage
+from dplass_cli.errors import InputError, RunError, some
+from dplass_cli.storage import Progress, locked, make_folder, read_json, write_json
+from dplass_cli.weights.downloading import download
+from dplass_cli.weights.known import Known, KnownFile
 
-LOCK = "dplass-weights.lock.json"
-_BLOCK = 1 << 20
-_TRIES = 5
-_TIMEOUT_SECONDS = 30.0
-
-Report = Callable[[int, int], None]
-"""Called with (bytes done, bytes in all or 0)."""
+LOCK_NAME = "dplass-weights.lock.json"
 
 
-def fetch_file(file: KnownFile, folder: Path, report: Report) -> Path:
-    """Fetch a file to ``folder / file.path``. What an earlier try got is not fetched again.
+@dataclass(frozen=True)
+class Fetched:
+    """A file that is there and right; ``downloaded`` if this run brought it."""
 
-    Raises:
-        RunError: the server cannot be reached, has no such file, or cut the connection again and again.
-        InputError: the folder cannot be written.
-    """
-    make_folder((folder / file.path).parent)
-    return _from_hub(file, folder, report) if file.hub else _from_address(file, folder, report)
-
-
-def _from_hub(file: KnownFile, folder: Path, report: Report) -> Path:
-    from huggingface_hub import hf_hub_download
-    from tqdm import tqdm
-
-    class Reporting(tqdm):  # type: ignore[type-arg]
-        """What the hub's library tells its bar goes to ``report``; nothing is printed."""
-
-        def __init__(self, *arguments: Any, **named: Any) -> None:
-            self.done, self.all = int(named.get("initial") or 0), int(named.get("total") or 0)
-            named.pop("name", None)
-            super().__init__(*arguments, **{**named, "disable": True})
-
-        def update(self, n: float | None = 1) -> bool | None:
-            self.done += int(n or 0)
-            report(self.done, self.all)
-            return None
-
-    assert file.hub is not None
-    try:
-        path = hf_hub_download(
-            file.hub,
-            file.path,
-            repo_type=file.kind,
-            local_dir=folder,
-            tqdm_class=Reporting,
-            endpoint=os.environ.get("HF_ENDPOINT"),  # read now, not when the library was imported
-        )
-    except Exception as error:  # the library raises what the HTTP library under it raises, which changed with versions
-        reason = (str(error).splitlines() or [type(error).__name__])[0][:200]
-        raise RunError(f"{file.hub}/{file.path}: cannot be fetched from the hub ({reason}); try again") from error
-    return Path(path)
+    name: str
+    path: Path
+    size: int
+    sha256: str
+    downloaded: bool
 
 
-def _from_address(file: KnownFile, folder: Path, report: Report) -> Path:
-    assert file.url is not None
-    target = folder / file.path
-    part = target.with_name(target.name + ".part")
-    with locked(target.with_name(f".{target.name}.lock")):
-        if target.is_file():  # another process was here first
-            return target
-        for attempt in range(_TRIES):
-            try:
-                _download(file.url, part, report)
-                os.replace(part, target)
-                return target
-            except urllib.error.HTTPError as error:
-                if error.code < 500:
-                    raise RunError(
-                        f"{file.url}: the server says {error.code} {error.reason}; look at its page"
-                    ) from error
-                reason = f"{error.code} {error.reason}"
-            except (urllib.error.URLError, ConnectionError, TimeoutError, EOFError) as error:
-                reason = str(getattr(error, "reason", error)) or type(error).__name__
-            except OSError as error:
-                raise RunError(f"{part}: writing failed ({error.strerror}); free space and run again") from error
-            time.sleep(min(2.0**attempt * 0.1, 5.0))
-    raise RunError(f"{file.url}: cannot be fetched ({reason}); what arrived is kept, run again to go on")
+class Store:
+    """A folder of fetched files, ``NAME/FILE``, and the lock file with their hashes."""
 
+    def __init__(self, folder: Path, lock: Path | None = None) -> None:
+        self.folder = folder
+        self.lock = lock or folder / LOCK_NAME
+        self._staging = folder / ".fetching"
 
-def _download(url: str, part: Path, report: Report) -> None:
-    """Fetch the rest of a file into ``part``; begin anew where the file behind the address is another one by now."""
-    tag = part.with_name(part.name + ".etag")
-    have = part.stat().st_size if part.exists() and tag.exists() else 0
-    request = urllib.request.Request(url, headers={"User-Agent": "dplass"})
-    if have:
-        request.add_header("Range", f"bytes={have}-")
-        request.add_header("If-Range", tag.read_text(encoding="utf-8"))
-    with urllib.request.urlopen(request, timeout=_TIMEOUT_SECONDS) as answer:
-        goes_on = answer.status == 206
-        length = answer.headers.get("Content-Length")
-        total = (have if goes_on else 0) + int(length) if length else 0
-        if etag := answer.headers.get("ETag"):
-            tag.write_text(etag, encoding="utf-8")
-        with open(part, "ab" if goes_on else "wb") as stream:
-            while block := answer.read(_BLOCK):
-                stream.write(block)
-                report(stream.tell(), total)
-            stream.flush()
-            os.fsync(stream.fileno())
-    if total and part.stat().st_size != total:
-        raise EOFError(f"{part.stat().st_size} of {total} bytes arrived")
-    tag.unlink(missing_ok=True)
+    def path(self, name: str, file: KnownFile) -> Path:
+        """Where a file lies, or would."""
+        return self.folder / name / file.name
 
+    def missing(self, name: str, row: Known) -> list[KnownFile]:
+        """The files of a row that are not there."""
+        return [file for file in row.files if not self.path(name, file).is_file()]
 
-class WeightsLock:
-    """The hashes of fetched files, pinned when they were first fetched, in a file that the user keeps.
+    def pinned(self) -> dict[str, str]:
+        """The lock file's content: {"NAME/FILE": sha256}.
 
-    Args:
-        path: the lock file; need not be there yet.
-
-    Raises:
-        InputError: it is damaged.
-    """
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.files = self._read()
-
-    def _read(self) -> dict[str, dict[str, Any]]:
-        path = self.path
-        content: Any = read_json(path) if path.exists() else {"files": {}}
+        Raises:
+            InputError: it is not such a file.
+        """
+        if not self.lock.exists():
+            return {}
+        content = read_json(self.lock)
         files = content.get("files") if isinstance(content, dict) else None
-        if not isinstance(files, dict) or not all(
-            isinstance(entry, dict) and "sha256" in entry for entry in files.values()
-        ):
-            raise InputError(f"{path}: not a lock file of weights; restore it, or remove it to pin anew")
-        return files
+        if not isinstance(files, dict) or not all(map(_is_pin, files.values())):
+            raise InputError(f"{self.lock}: not a lock file of fetched files; give another with --lock, or remove it")
+        return {key: entry["sha256"] for key, entry in files.items()}
 
-    def expected(self, name: str) -> str | None:
-        """The pinned sha256 of a file, such as ``clap/model.pt``; None where it was never fetched."""
-        return str(self.files[name]["sha256"]) if name in self.files else None
+    def fetch(self, name: str, row: Known, progress: Progress) -> list[Fetched]:
+        """Bring what is missing of a row, check every file's hash, and pin hashes that are not yet pinned.
 
-    def pin(self, name: str, sha256: str, size: int, source: str) -> None:
-        """Keep the hash of a file that was fetched for the first time."""
-        with locked(self.path.with_name(f".{self.path.name}.lock")):
-            self.files = {**self._read(), name: {"sha256": sha256, "size": size, "source": source}}
-            write_json(self.path, {"files": dict(sorted(self.files.items()))})
+        Several processes may do this at once: one fetches, the others wait and find the files there.
+
+        Raises:
+            InputError: the row's files are fetched by hand, or the folder or lock file cannot be used.
+            RunError: a file cannot be fetched, or its hash is not the expected one; nothing is replaced then.
+        """
+        with _alone(self._staging / f"{name}.lock", progress):
+            return [self._fetch(name, row, file, progress) for file in row.files]
+
+    def _fetch(self, name: str, row: Known, file: KnownFile, progress: Progress) -> Fetched:
+        target = self.path(name, file)
+        expected, whose = self._expected(name, file)
+        found = target
+        if downloaded := not target.exists():
+            found = self._bring(name, row, file, progress)
+        size, digest = found.stat().st_size, file_sha256(found, progress)
+        if expected is not None and digest != expected:
+            kept = target.with_name(f"{target.name}.differs-{digest[:8]}") if downloaded else target
+            if downloaded:
+                _move(found, kept)
+            raise RunError(
+                f"{target}: expected sha256 {expected} ({whose}), but {kept} has {digest}; nothing was replaced:"
+                " move it away and fetch again"
+            )
+        if downloaded:
+            _move(found, target)
+        self._pin(f"{name}/{file.name}", digest, size, row.source, progress)
+        return Fetched(name, target, size, digest, downloaded)
+
+    def _expected(self, name: str, file: KnownFile) -> tuple[str | None, str]:
+        pinned = self.pinned().get(f"{name}/{file.name}")
+        if pinned and file.sha256 and pinned != file.sha256:
+            raise InputError(
+                f"{self.lock}: pins {name}/{file.name} to sha256 {pinned}, but the published file has {file.sha256};"
+                " if you trust the published one, remove the entry"
+            )
+        return pinned or file.sha256, f"pinned in {self.lock}" if pinned else "as published"
+
+    def _bring(self, name: str, row: Known, file: KnownFile, progress: Progress) -> Path:
+        staging = self._staging / name
+        if row.hub is not None:
+            url, headers = _hub_request(row.hub, row.revision, file.path)
+            return download(url, staging, file.name, headers, progress)
+        if row.url is not None:
+            return download(f"{row.url.rstrip('/')}/{quote(file.path)}", staging, file.name, {}, progress)
+        assert row.drive is not None
+        by_hand = f"open {row.drive}, put {some(f.name for f in self.missing(name, row))} into {self.folder / name}"
+        return _from_drive(name, row.drive, file, staging, by_hand, progress)
+
+    def _pin(self, key: str, digest: str, size: int, source: str, progress: Progress) -> None:
+        with _alone(self._staging / "pins.lock", progress):
+            if key not in self.pinned():
+                files = read_json(self.lock)["files"] if self.lock.exists() else {}
+                files[key] = {"sha256": digest, "size": size, "source": source}
+                write_json(self.lock, {"files": dict(sorted(files.items()))})
+
+
+def file_sha256(path: Path, progress: Progress) -> str:
+    """Hash a file's bytes.
+
+    Raises:
+        RunError: it cannot be read.
+    """
+    try:
+        size = max(path.stat().st_size, 10**6) // 10**6
+        return storage.file_sha256(path, lambda done: progress(done // 10**6, size, f"checking {path.name}, MB"))
+    except OSError as error:
+        raise RunError(f"{path}: cannot be read ({error.strerror}); check the file and its permissions") from error
+
+
+def _is_pin(entry: Any) -> bool:
+    return isinstance(entry, dict) and isinstance(entry.get("sha256"), str)
+
+
+def _move(source: Path, target: Path) -> None:
+    make_folder(target.parent)
+    try:
+        with open(source, "rb+") as stream:
+            os.fsync(stream.fileno())
+        os.replace(source, target)
+    except OSError as error:
+        raise RunError(f"{target}: cannot be put there ({error.strerror}); the file is kept as {source}") from error
+
+
+def _alone(path: Path, progress: Progress) -> contextlib.AbstractContextManager[None]:
+    """Keep other processes out, and say so while this one waits."""
+    return locked(path, lambda: progress(0, 1, f"waiting for another process that fetches {path.stem}"))
+
+
+def _hub_request(repository: str, revision: str, path: str) -> tuple[str, dict[str, str]]:
+    """The address of a file of the Hub and the headers to ask with, by HF_ENDPOINT, HF_TOKEN and HF_HUB_OFFLINE."""
+    from huggingface_hub import constants, get_token, hf_hub_url
+
+    kind, _, rest = repository.partition("/")
+    kinds = {"spaces": "space", "datasets": "dataset"}
+    if constants.HF_HUB_OFFLINE:
+        raise InputError(f"{path}: not there, and HF_HUB_OFFLINE is set; unset it and fetch again")
+    url = hf_hub_url(rest if kind in kinds else repository, path, repo_type=kinds.get(kind), revision=revision)
+    token = None if constants.HF_HUB_DISABLE_IMPLICIT_TOKEN else get_token()
+    return url, {"Authorization": f"Bearer {token}"} if token else {}
+
+
+def _from_drive(name: str, drive: str, file: KnownFile, staging: Path, by_hand: str, progress: Progress) -> Path:
+    """Fetch a folder of Google Drive and return a file of it; an earlier call may have brought it."""
+    if not (found := sorted(staging.rglob(file.name))):
+        try:
+            import gdown
+        except ImportError as error:
+            raise InputError(
+                f"{name}: fetched by hand: {by_hand} and run again; or install the extra: pip install 'dplass[drive]'"
+            ) from error
+        make_folder(staging)
+        progress(0, 1, f"{name} from Google Drive")
+        try:
+            gdown.download_folder(drive, output=f"{staging}/", quiet=True, use_cookies=False, resume=True, retries=3)
+        except (gdown.exceptions.DownloadError, OSError) as error:
+            raise RunError(f"{name}: Google Drive does not give it ({error}); {by_hand} and run again") from error
+        found = sorted(staging.rglob(file.name))
+    if not found:
+        raise RunError(f"{drive}: no {file.name} in this folder; it may have changed: {by_hand} and run again")
+    return found[0]

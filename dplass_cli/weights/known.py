@@ -1,11 +1,12 @@
-"""The table of known weights and lists (``metadata/weights.yaml``): what they are for, and where they lie."""
+"""The table of known files (``metadata/weights.yaml``): what they are for, where they lie, under which licence."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import os
+import re
+from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Literal
+from pathlib import Path, PurePosixPath
 
 import yaml
 
@@ -14,48 +15,101 @@ from dplass_cli.errors import InputError, nearest
 from dplass_cli.resources import resource
 from dplass_cli.storage import read_text
 
+_NAME = re.compile(r"\w[\w.+-]*")  # names become folders and files: no separators, nothing hidden
+
 
 @dataclass(frozen=True)
 class KnownFile:
-    """One file: its path below its entry's folder, its size in MB (0: not stated), and where it is fetched from.
+    """A file of a row.
 
     Attributes:
-        hub, kind: a repository of Hugging Face, in which ``path`` lies.
-        url: or an address.
+        path: where it lies in its source; the last part is its name on disk.
+        size: bytes, or about so many; None where unknown.
+        sha256: of its bytes; None where unknown, then it is pinned when first fetched.
     """
 
     path: str
-    mb: float = 0.0
-    hub: str | None = None
-    kind: Literal["model", "dataset", "space"] = "model"
-    url: str | None = None
+    size: int | None = None
+    sha256: str | None = None
+
+    def __post_init__(self) -> None:
+        if not _NAME.fullmatch(self.name):
+            raise ValueError(f"{self.path!r} does not end in the name of a file")
+
+    @property
+    def name(self) -> str:
+        """Its name on disk."""
+        return PurePosixPath(self.path).name
 
 
 @dataclass(frozen=True)
 class Known:
-    """An entry: what it is for, its licence as stated, its page, and its files or Google Drive folder."""
+    """A row of the table: files that go together, from exactly one source.
+
+    Attributes:
+        what: what they are for.
+        licence: their licence, or that none is stated.
+        files: the files.
+        hub: a repository of the Hugging Face Hub, such as ``lukewys/laion_clap`` or ``spaces/Audio-AGI/AudioSep``.
+        revision: branch, tag or commit of that repository.
+        url: the address that the files' paths are appended to.
+        drive: a folder of Google Drive, fetched by hand or with the extra ``drive``.
+        note: what a user should know, and what could not be verified.
+    """
 
     what: str
     licence: str
-    page: str
-    files: tuple[KnownFile, ...] = ()
+    files: tuple[KnownFile, ...]
+    hub: str | None = None
+    revision: str = "main"
+    url: str | None = None
     drive: str | None = None
+    note: str | None = None
+
+    def __post_init__(self) -> None:
+        if [self.hub, self.url, self.drive].count(None) != 2:
+            raise ValueError("expected one source: hub, url or drive")
+        if not self.files or len({file.name for file in self.files}) != len(self.files):
+            raise ValueError("expected files, each with a name of its own")
+
+    @property
+    def source(self) -> str:
+        """Where the files come from, for people."""
+        return f"hf://{self.hub}@{self.revision}" if self.hub else self.url or self.drive or ""
 
 
-def known_weights(path: Path | None = None) -> dict[str, Known]:
-    """Read the table: {name: entry}."""
-    path = path or resource("metadata/weights.yaml")
-    content = yaml.safe_load(read_text(path))
-    return {name: from_mapping(Known, entry, f"{path}: {name}") for name, entry in content.items()}
-
-
-def choose(names: Sequence[str], table: dict[str, Known]) -> dict[str, Known]:
-    """The named entries; all of them for no name.
+def read_table(path: Path | None = None) -> dict[str, Known]:
+    """Read a table of known files, the shipped one by default: {name: row}.
 
     Raises:
-        InputError: a name that the table does not have.
+        InputError: the file is missing, not YAML, or not such a table.
     """
+    path = path or resource("metadata/weights.yaml")
+    try:
+        content = yaml.safe_load(read_text(path))
+    except yaml.YAMLError as error:
+        raise InputError(f"{path}: not valid YAML; check indentation and quotes") from error
+    if not isinstance(content, dict):
+        raise InputError(f"{path}: not a table of known files; expected 'name:' sections")
+    for name, row in content.items():
+        if not _NAME.fullmatch(str(name)) or not isinstance(row, dict):
+            raise InputError(f"{path}: {name!r} is not a row of known files; expected a plain name and a section")
+    return {str(name): from_mapping(Known, row, f"{path}: {name}") for name, row in content.items()}
+
+
+def chosen(table: dict[str, Known], names: Iterable[str]) -> dict[str, Known]:
+    """Return the rows of these names, each once.
+
+    Raises:
+        InputError: a name is not in the table.
+    """
+    names = list(dict.fromkeys(names))
     for name in names:
         if name not in table:
-            raise InputError(f"{name!r} is none of the known weights{nearest(name, table)}")
-    return {name: table[name] for name in names} if names else table
+            raise InputError(f"{name}: not a known file{nearest(name, table)}")
+    return {name: table[name] for name in names}
+
+
+def home() -> Path:
+    """The folder of fetched files: ``$DPLASS_HOME``, else ``~/.cache/dplass``."""
+    return Path(os.environ.get("DPLASS_HOME") or Path.home() / ".cache" / "dplass")

@@ -54,6 +54,15 @@ def test_every_verb_on_adapters_has_help_with_an_example(verb: str) -> None:
     assert f"Example: dplass adapters {verb}" in " ".join(done.output.split())
 
 
+@pytest.mark.parametrize(
+    "verb", ["domains assign", "domains compare", "weights list", "weights fetch", "weights verify"]
+)
+def test_every_verb_of_the_other_groups_has_help_with_an_example(verb: str) -> None:
+    done = CliRunner().invoke(app, [*verb.split(), "--help"])
+    assert done.exit_code == 0
+    assert f"Example: dplass {verb}" in " ".join(done.output.split())
+
+
 def test_version() -> None:
     assert CliRunner().invoke(app, ["--version"]).output == f"dplass {__version__}\n"
 

@@ -1,255 +1,340 @@
-"""Fetching from a local server that plays the hub and a plain one: whole, resumed, pinned, refused."""
+"""Fetching through the command line, against a local server that cuts, lies and fails."""
 
 from __future__ import annotations
 
 import hashlib
-import multiprocessing
-import threading
-from collections.abc import Iterator
-from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+import json
+import os
+import random
+import resource
+import subprocess
+import sys
+import time
+import types
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from typer.testing import CliRunner
 
 from dplass_cli.cli import app
-from dplass_cli.errors import InputError, RunError
-from dplass_cli.pipelines.weights import FetchOptions, fetch_weights, list_weights, verify_weights
-from dplass_cli.weights.known import Known, KnownFile, known_weights
+from dplass_cli.weights import downloading
 
-CONTENT = bytes(range(256)) * 4096
-COMMIT = "c" * 40
+if TYPE_CHECKING:
+    from conftest import FakeServer
+
+DATA = random.Random(0).randbytes(3_000_000)
+PLAIN = "/plain/lists/a.bin"
 
 
-@dataclass
-class Served:
-    """What the server has, which answers it cuts short, and what it was asked."""
+def run(server: FakeServer, verb: str, *arguments: str, code: int = 0) -> str:
+    """Run a verb in this process and return what it says."""
+    done = CliRunner().invoke(app, ["weights", verb, "--table", str(server.table), *arguments])
+    assert done.exit_code == code, done.output
+    if code:
+        (line,) = [line for line in done.stderr.splitlines() if line]
+        assert line.startswith("dplass: ")
+    return done.output
 
-    url: str = ""
-    files: dict[str, bytes] = field(default_factory=dict)
-    cut: list[int] = field(default_factory=list)
-    asked: list[tuple[str, str, str | None]] = field(default_factory=list)
+
+def process(server: FakeServer, *arguments: str, **environment: str) -> subprocess.Popen[str]:
+    """Run ``dplass weights`` as a process of its own: the Hub's client reads its settings when it is imported."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "dplass_cli", "weights", *arguments, "--table", str(server.table)],
+        env={**os.environ, "HF_ENDPOINT": f"{server.url}/hub", **environment},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
 
 
 @pytest.fixture
-def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Served]:
-    served = Served()
-
-    class Handler(BaseHTTPRequestHandler):
-        def log_message(self, *arguments: object) -> None:
-            pass
-
-        def do_HEAD(self) -> None:
-            self._answer(body=False)
-
-        def do_GET(self) -> None:
-            self._answer(body=True)
-
-        def _answer(self, body: bool) -> None:
-            wanted = self.headers.get("Range")
-            served.asked.append((self.command, self.path, wanted))
-            content = served.files.get(self.path)
-            if content is None:
-                self.send_response(404)
-                self.send_header("X-Error-Code", "EntryNotFound")
-                self.send_header("Content-Length", "0")
-                self.end_headers()
-                return
-            etag = f'"{hashlib.sha256(content).hexdigest()}"'
-            first = int(wanted.removeprefix("bytes=").rstrip("-")) if wanted and "-" in wanted[:-1] + "-" else 0
-            if self.headers.get("If-Range") not in (None, etag):
-                first = 0
-            part = content[first:]
-            self.send_response(206 if first else 200)
-            self.send_header("ETag", etag)
-            self.send_header("X-Repo-Commit", COMMIT)
-            self.send_header("Accept-Ranges", "bytes")
-            self.send_header("Content-Length", str(len(part)))
-            if first:
-                self.send_header("Content-Range", f"bytes {first}-{len(content) - 1}/{len(content)}")
-            self.end_headers()
-            if body:
-                self.wfile.write(part[: served.cut.pop(0)] if served.cut else part)
-
-    running = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=running.serve_forever, daemon=True)
-    thread.start()
-    served.url = f"http://127.0.0.1:{running.server_port}"
-    monkeypatch.setenv("HF_ENDPOINT", served.url)
-    monkeypatch.setattr("dplass_cli.weights.fetching.time.sleep", lambda seconds: None)
-    yield served
-    running.shutdown()
-    running.server_close()
-    thread.join()
-
-
-def table(served: Served) -> dict[str, Known]:
-    """An entry from the hub, a space of it, and a plain address."""
-    served.files |= {
-        "/lab/model/resolve/main/model.pt": CONTENT,
-        "/spaces/lab/demo/resolve/main/checkpoint/base.ckpt": CONTENT[::-1],
-        "/lists/list.csv": CONTENT[:100_000],
-    }
-    return {
-        "model": Known("w", "MIT", "p", (KnownFile("model.pt", 1.0, "lab/model"),)),
-        "space": Known("w", "MIT", "p", (KnownFile("checkpoint/base.ckpt", 1.0, "lab/demo", "space"),)),
-        "lists": Known("w", "MIT", "p", (KnownFile("list.csv", url=f"{served.url}/lists/list.csv"),)),
-    }
-
-
-@pytest.mark.parametrize("name", ["model", "space", "lists"])
-def test_fetched_once_and_pinned(server: Served, tmp_path: Path, name: str) -> None:
-    known = table(server)
-    options = FetchOptions((name,), tmp_path)
-    (checked,) = fetch_weights(options, table=known)
-    assert checked.state == "fetched"
-    assert checked.path == tmp_path / name / known[name].files[0].path
-    assert hashlib.sha256(checked.path.read_bytes()).hexdigest() == checked.sha256
-    asked = len(server.asked)
-    assert fetch_weights(options, table=known)[0].state == "present"
-    assert fetch_weights(FetchOptions((name,), tmp_path, offline=True), table=known)[0].state == "present"
-    assert len(server.asked) == asked  # nothing is asked for what is there
-    assert {item.name: item.present for item in list_weights(tmp_path, known)}[name] == "all"
-    left = {path.name for path in tmp_path.rglob("[!.]*") if path.is_file() and ".cache" not in path.parts}
-    assert left == {checked.path.name, "dplass-weights.lock.json"}
-
-
-@pytest.mark.parametrize("name", ["model", "lists"])
-def test_a_cut_connection_is_taken_up_where_it_was(
-    server: Served, tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("huggingface_hub.constants.DOWNLOAD_CHUNK_SIZE", 4096)  # what arrives is kept by the chunk
-    known = table(server)
-    server.cut = [60_000, 30_000]
-    told: list[tuple[int, int]] = []
-    (checked,) = fetch_weights(
-        FetchOptions((name,), tmp_path), lambda done, total, what: told.append((done, total)), known
+def home(server: FakeServer, tmp_path: Path) -> Path:
+    """The folder of fetched files, with a row ``lists`` of one plain file and ``model`` of one of the Hub to fetch."""
+    server.files[PLAIN] = DATA
+    server.files["/hub/spaces/some/one/resolve/main/checkpoint/m.ckpt"] = DATA
+    server.write_table(
+        lists={"url": f"{server.url}/plain/", "files": [{"path": "lists/a.bin"}], "note": "sizes are not verified"},
+        model={"hub": "spaces/some/one", "files": [{"path": "checkpoint/m.ckpt", "sha256": digest(DATA)}]},
     )
-    size = checked.path.stat().st_size
-    assert told[-1] == (size, size)
-    assert checked.path.read_bytes() in server.files.values()
-    ranges = [wanted for command, path, wanted in server.asked if command == "GET" and wanted]
-    assert any(wanted.startswith("bytes=") and wanted != "bytes=0-" for wanted in ranges)
+    return tmp_path / "home"
 
 
-def test_a_fetch_given_up_goes_on_in_the_next_run(server: Served, tmp_path: Path) -> None:
-    known = table(server)
-    server.cut = [1000] * 5
-    with pytest.raises(RunError, match="what arrived is kept, run again to go on"):
-        fetch_weights(FetchOptions(("lists",), tmp_path), table=known)
-    fetch_weights(FetchOptions(("lists",), tmp_path), table=known)
-    assert server.asked[-1][2] == "bytes=5000-"
+def digest(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
 
 
-def test_a_file_that_changed_meanwhile_is_begun_anew(server: Served, tmp_path: Path) -> None:
-    known = table(server)
-    server.cut = [1000] * 5
-    with pytest.raises(RunError):
-        fetch_weights(FetchOptions(("lists",), tmp_path), table=known)
-    server.files["/lists/list.csv"] = b"new" * 5000
-    (checked,) = fetch_weights(FetchOptions(("lists",), tmp_path), table=known)
-    assert checked.path.read_bytes() == b"new" * 5000
+def pins(home: Path) -> dict[str, Any]:
+    files: dict[str, Any] = json.loads((home / "dplass-weights.lock.json").read_text())["files"]
+    return files
 
 
-@pytest.mark.parametrize("name", ["model", "lists"])
-def test_another_hash_than_the_pinned_one_is_refused(server: Served, tmp_path: Path, name: str) -> None:
-    known = table(server)
-    options = FetchOptions((name,), tmp_path)
-    (checked,) = fetch_weights(options, table=known)
-    checked.path.unlink()
-    for path in server.files:
-        server.files[path] = b"something else"
-    other = hashlib.sha256(b"something else").hexdigest()
-    with pytest.raises(InputError, match=rf"has the hash {other}, not the pinned {checked.sha256}.*set aside"):
-        fetch_weights(options, table=known)
-    assert not checked.path.exists()
-    assert checked.path.with_name(checked.path.name + ".other").read_bytes() == b"something else"
-    checked.path.write_bytes(b"damaged here")
-    with pytest.raises(InputError, match="remove the file to fetch it again"):
-        fetch_weights(options, table=known)
+def test_fetch_pin_verify_and_fetch_again(server: FakeServer, home: Path) -> None:
+    said = run(server, "fetch", "lists")
+    assert "fetched" in said
+    assert "lists: licence l. sizes are not verified" in said
+    assert (home / "lists" / "a.bin").read_bytes() == DATA
+    assert pins(home) == {"lists/a.bin": {"sha256": digest(DATA), "size": len(DATA), "source": f"{server.url}/plain/"}}
+    assert "ok" in run(server, "verify")
+    assert json.loads(run(server, "list", "lists", "--json"))[0]["folder"] == str(home / "lists")
+    asked = len(server.asked)
+    (again,) = json.loads(
+        CliRunner().invoke(app, ["weights", "fetch", "lists", "--table", str(server.table), "--json"]).stdout
+    )
+    assert not again["downloaded"]
+    assert len(server.asked) == asked
 
 
-@pytest.mark.parametrize("name", ["model", "lists"])
-def test_what_the_server_does_not_have_is_said(server: Served, tmp_path: Path, name: str) -> None:
-    known = table(server)
-    server.files.clear()
-    with pytest.raises(RunError, match="404"):
-        fetch_weights(FetchOptions((name,), tmp_path), table=known)
-    assert not list(tmp_path.rglob("*.csv"))
+def test_hub_by_its_endpoint_and_token_which_stays_there(server: FakeServer, home: Path) -> None:
+    fetch = process(server, "fetch", "model", "--json", HF_TOKEN="hf_secret")
+    out, err = fetch.communicate(timeout=60)
+    assert fetch.returncode == 0, err
+    (fetched,) = json.loads(out)
+    assert fetched["sha256"] == digest(DATA)
+    assert Path(fetched["path"]).read_bytes() == DATA
+    assert [headers.get("authorization") for headers in server.gets("")] == ["Bearer hf_secret", None]
+    offline = process(server, "fetch", "model", "--output", str(home / "other"), HF_HUB_OFFLINE="1")
+    _, err = offline.communicate(timeout=60)
+    assert offline.returncode == 2
+    assert "HF_HUB_OFFLINE is set" in err
+    assert len(server.asked) == 2
 
 
-def test_no_server_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("dplass_cli.weights.fetching.time.sleep", lambda seconds: None)
-    known = {"lists": Known("w", "MIT", "p", (KnownFile("a.csv", url="http://127.0.0.1:9/a.csv"),))}
-    with pytest.raises(RunError, match="cannot be fetched"):
-        fetch_weights(FetchOptions(("lists",), tmp_path), table=known)
+def test_hub_cut_and_resumed_by_another_run(server: FakeServer, home: Path) -> None:
+    path = "/hub/spaces/some/one/resolve/main/checkpoint/m.ckpt"
+    server.cuts[path] = [1_000_000] + [0] * downloading.TRIES
+    killed = process(server, "fetch", "model")
+    deadline = time.monotonic() + 60
+    while len(server.gets("/cdn")) < 2 and time.monotonic() < deadline:  # it has a part and is at its second try
+        time.sleep(0.01)
+    killed.kill()
+    killed.communicate()
+    server.cuts.clear()
+    server.asked.clear()
+    resumed = process(server, "fetch", "model")
+    _, err = resumed.communicate(timeout=60)
+    assert resumed.returncode == 0, err
+    assert [headers.get("range") for headers in server.gets("/cdn")] == ["bytes=1000000-"]
+    assert (home / "model" / "m.ckpt").read_bytes() == DATA
 
 
-def _fetch(folder: Path, known: dict[str, Known]) -> None:
-    fetch_weights(FetchOptions(("lists",), folder), table=known)
+def test_cut_connections_are_resumed(server: FakeServer, home: Path) -> None:
+    server.cuts[PLAIN] = [700_000, 0, 0, 900_000, 0, 0, 100_000]  # tries that bring something give new ones
+    run(server, "fetch", "lists")
+    starts = [headers.get("range") for headers in server.gets(PLAIN)]
+    assert starts == [None] + ["bytes=700000-"] * 3 + ["bytes=1600000-"] * 3 + ["bytes=1700000-"]
+    assert (home / "lists" / "a.bin").read_bytes() == DATA
+    assert not list(home.rglob("*.part"))
 
 
-def test_two_processes_at_once_leave_one_whole_file(server: Served, tmp_path: Path) -> None:
-    known = table(server)
-    context = multiprocessing.get_context("fork")
-    children = [context.Process(target=_fetch, args=(tmp_path, known)) for _ in range(3)]
-    for child in children:
-        child.start()
-    for child in children:
-        child.join()
-        assert child.exitcode == 0
-    assert (tmp_path / "lists" / "list.csv").read_bytes() == CONTENT[:100_000]
+def test_a_part_is_kept_and_continued_by_the_next_run(server: FakeServer, home: Path) -> None:
+    server.cuts[PLAIN] = [1_000_000] + [0] * downloading.TRIES
+    assert "the connection was cut at 1,000,000 of 3,000,000 bytes" in run(server, "fetch", "lists", code=1)
+    assert not (home / "lists").exists()
+    server.cuts.clear()
+    server.asked.clear()
+    run(server, "fetch", "lists")
+    assert [headers.get("range") for headers in server.gets(PLAIN)] == ["bytes=1000000-"]
+    assert (home / "lists" / "a.bin").read_bytes() == DATA
 
 
-def test_verify_tells_what_differs(server: Served, tmp_path: Path) -> None:
-    known = table(server)
-    fetch_weights(FetchOptions(("model", "lists"), tmp_path), table=known)
-    assert [item.state for item in verify_weights((), tmp_path)] == ["same", "same"]
-    (tmp_path / "lists" / "list.csv").write_bytes(b"x")
-    (tmp_path / "model" / "model.pt").unlink()
-    assert {item.name: item.state for item in verify_weights((), tmp_path)} == {
-        "lists/list.csv": "differs",
-        "model/model.pt": "missing",
-    }
-    done = CliRunner().invoke(app, ["weights", "verify", "-o", str(tmp_path)])
-    assert done.exit_code == 1
-    assert "list.csv: differs; remove it and fetch it again" in done.stderr
+def test_a_whole_part_is_not_fetched_again(server: FakeServer, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.replace", _denied)
+    assert "the file is kept as" in run(server, "fetch", "lists", code=1)
+    monkeypatch.undo()
+    monkeypatch.setenv("DPLASS_HOME", str(home))
+    server.asked.clear()
+    run(server, "fetch", "lists")
+    assert server.asked == []
+    assert (home / "lists" / "a.bin").read_bytes() == DATA
 
 
-def refused(message: str, *arguments: str) -> None:
-    done = CliRunner().invoke(app, ["weights", *arguments])
-    assert done.exit_code == 2
-    assert message in done.stderr
+def _denied(*_: object) -> None:
+    raise PermissionError(13, "Permission denied")
 
 
-def test_wrong_usage_is_one_line(tmp_path: Path) -> None:
-    folder = str(tmp_path)
-    refused("name what to fetch: audiosep, clap", "fetch", "-o", folder)
-    refused("'audiosepp' is none of the known weights; did you mean 'audiosep'", "fetch", "audiosepp", "-o", folder)
-    refused("--offline fetches nothing", "fetch", "clap", "--offline", "-o", folder)
-    refused("lies in a Google Drive folder; download https://drive.google.com", "fetch", "dplass", "-o", folder)
-    refused("pins nothing; fetch it first", "verify", "-o", folder)
-    (tmp_path / "dplass-weights.lock.json").write_text('{"files": {"a": 1}}')
-    refused("not a lock file of weights", "verify", "-o", folder)
+@pytest.mark.parametrize("weak", [False, True])
+def test_a_part_of_what_has_changed_is_dropped(server: FakeServer, home: Path, weak: bool) -> None:
+    if weak:
+        server.headers["ETag"] = 'W/"same"'
+    server.cuts[PLAIN] = [1_000_000] + [0] * downloading.TRIES
+    run(server, "fetch", "lists", code=1)
+    server.cuts.clear()
+    server.files[PLAIN] = DATA[::-1]
+    run(server, "fetch", "lists")
+    assert (home / "lists" / "a.bin").read_bytes() == DATA[::-1]
 
 
-def test_adapters_put_there_by_hand_are_pinned(tmp_path: Path) -> None:
-    for number in range(2):
-        (tmp_path / "dplass").mkdir(exist_ok=True)
-        (tmp_path / "dplass" / f"cluster{number}_model.pt").write_bytes(bytes([number]))
-    checked = fetch_weights(FetchOptions(("dplass",), tmp_path))
-    assert [item.name for item in checked] == ["dplass/cluster0_model.pt", "dplass/cluster1_model.pt"]
-    assert {item.state for item in verify_weights(("dplass",), tmp_path)} == {"same"}
+def test_a_server_without_ranges(server: FakeServer, home: Path) -> None:
+    server.ranges = False
+    server.cuts[PLAIN] = [1_000_000]
+    run(server, "fetch", "lists")
+    assert (home / "lists" / "a.bin").read_bytes() == DATA
 
 
-def test_the_shipped_table_is_whole() -> None:
-    table = known_weights()
-    assert {"audiosep", "clap", "tokenizer", "dplass", "audioset", "benchmarks"} == table.keys()
-    for entry in table.values():
-        assert entry.page.startswith("https://")
-        assert bool(entry.files) != bool(entry.drive)
-        assert all(bool(file.hub) != bool(file.url) for file in entry.files)
-    done = CliRunner().invoke(app, ["weights", "list"])
-    assert done.exit_code == 0
-    assert all(name in done.stdout for name in table)
+@pytest.mark.parametrize(
+    ("headers", "says"),
+    [
+        ({"Content-Length": None}, "does not tell how large"),
+        ({"Content-Encoding": "gzip"}, "compressed, which was not asked for"),
+    ],
+)
+def test_answers_that_cannot_be_checked(server: FakeServer, home: Path, headers: Any, says: str) -> None:
+    server.headers = headers
+    assert says in run(server, "fetch", "lists", code=1)
+    assert not (home / "lists").exists()
+
+
+def test_errors_of_the_server(server: FakeServer, home: Path) -> None:
+    server.answers[PLAIN] = [404]
+    assert f"{server.url}{PLAIN}: the server answers 404 (as told)" in run(server, "fetch", "lists", code=1)
+    server.answers[PLAIN] = [403]
+    assert "set HF_TOKEN" in run(server, "fetch", "lists", code=1)
+    server.answers[PLAIN] = [503] * downloading.TRIES
+    assert "answers 503" in run(server, "fetch", "lists", code=1)
+    server.answers[PLAIN] = [503, 429]
+    run(server, "fetch", "lists")
+    assert not (home / "model").exists()
+
+
+def test_nobody_there(server: FakeServer, home: Path) -> None:
+    server.write_table(lists={"url": "http://127.0.0.1:9", "files": [{"path": "a.bin"}]})
+    assert "check the connection" in run(server, "fetch", "lists", code=1)
+
+
+def test_another_hash_than_pinned(server: FakeServer, home: Path) -> None:
+    run(server, "fetch", "lists")
+    (home / "lists" / "a.bin").unlink()
+    server.files[PLAIN] = b"other"
+    said = run(server, "fetch", "lists", code=1)
+    assert digest(DATA) in said
+    assert digest(b"other") in said
+    assert "pinned in" in said
+    aside = home / "lists" / f"a.bin.differs-{digest(b'other')[:8]}"
+    assert [path.read_bytes() for path in (home / "lists").iterdir()] == [aside.read_bytes()] == [b"other"]
+    assert pins(home)["lists/a.bin"]["sha256"] == digest(DATA)
+    (home / "lists" / "a.bin").write_bytes(b"mine")
+    assert digest(b"mine") in run(server, "fetch", "lists", code=1)
+    assert (home / "lists" / "a.bin").read_bytes() == b"mine"
+
+
+def test_another_hash_than_published(server: FakeServer, home: Path) -> None:
+    files = [{"path": "lists/a.bin", "sha256": "0" * 64}]
+    server.write_table(lists={"url": f"{server.url}/plain", "files": files})
+    said = run(server, "fetch", "lists", code=1)
+    assert f"expected sha256 {'0' * 64} (as published)" in said
+    assert digest(DATA) in said
+    assert not (home / "lists" / "a.bin").exists()
+    (home / "dplass-weights.lock.json").write_text(json.dumps({"files": {"lists/a.bin": {"sha256": "1" * 64}}}))
+    said = run(server, "fetch", "lists", code=2)
+    assert "1" * 64 in said
+    assert "0" * 64 in said
+
+
+def test_offline(server: FakeServer, home: Path) -> None:
+    assert f"not there: {home / 'lists' / 'a.bin'}; run without" in run(server, "fetch", "lists", "--offline", code=2)
+    (home / "lists").mkdir(parents=True)
+    (home / "lists" / "a.bin").write_bytes(DATA)
+    assert "was there" in run(server, "fetch", "lists", "--offline")
+    assert pins(home)["lists/a.bin"]["sha256"] == digest(DATA)
+    assert server.asked == []
+
+
+def test_two_processes_at_once(server: FakeServer, home: Path) -> None:
+    server.delay = 1.0
+    both = [process(server, "fetch", "lists", "--json") for _ in range(2)]
+    outcomes = [running.communicate(timeout=60) for running in both]
+    assert [running.returncode for running in both] == [0, 0], outcomes
+    assert sorted(json.loads(out)[0]["downloaded"] for out, _ in outcomes) == [False, True]
+    assert len(server.asked) == 1
+    assert (home / "lists" / "a.bin").read_bytes() == DATA
+
+
+def test_a_full_disk_is_foreseen(server: FakeServer, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("shutil.disk_usage", lambda _: types.SimpleNamespace(free=1000))
+    assert "a.bin needs 3,000,000 more bytes, 1,000 are free" in run(server, "fetch", "lists", code=1)
+
+
+def test_writing_fails_midway_and_goes_on_later(server: FakeServer, home: Path) -> None:
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1_500_000, limits[1]))
+    try:
+        assert "writing failed (File too large)" in run(server, "fetch", "lists", code=1)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    run(server, "fetch", "lists")
+    assert server.gets(PLAIN)[1]["range"].startswith("bytes=1")
+    assert (home / "lists" / "a.bin").read_bytes() == DATA
+
+
+def test_folders_that_cannot_be_written(server: FakeServer, home: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    assert "cannot make this folder" in run(server, "fetch", "lists", "--output", str(tmp_path / "file"), code=2)
+    if os.geteuid() == 0:
+        return  # root may write anywhere
+    (tmp_path / "closed").mkdir(mode=0o500)
+    assert "Permission denied" in run(server, "fetch", "lists", "--output", str(tmp_path / "closed"), code=2)
+
+
+def test_verify_finds_damage_and_loss(server: FakeServer, home: Path, tmp_path: Path) -> None:
+    assert "nothing is fetched there" in run(server, "verify", code=2)
+    lock = tmp_path / "kept" / "weights.lock.json"
+    run(server, "fetch", "lists", "--lock", str(lock))
+    damaged = home / "lists" / "a.bin"
+    damaged.write_bytes(DATA[:-1] + b"x")
+    assert f"{damaged} differs" in run(server, "verify", "--lock", str(lock), code=1)
+    damaged.unlink()
+    assert f"{damaged} is missing" in run(server, "verify", "lists", "--lock", str(lock), code=1)
+    assert "is missing" in run(server, "verify", "model", "--lock", str(lock), code=1)
+    damaged.write_bytes(DATA)
+    run(server, "verify", "--lock", str(lock))
+    assert "not pinned" in run(server, "verify")
+    for content in ("[]", '{"files": {"lists/a.bin": {}}}'):
+        lock.write_text(content)
+        assert "not a lock file" in run(server, "verify", "--lock", str(lock), code=2)
+
+
+@pytest.fixture
+def drive(server: FakeServer) -> str:
+    url = "https://drive.google.com/drive/folders/1"
+    server.write_table(adapters={"drive": url, "files": [{"path": "c0.pt"}, {"path": "c1.pt"}]})
+    return url
+
+
+def test_by_hand(server: FakeServer, home: Path, drive: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "gdown", None)
+    said = run(server, "fetch", "adapters", code=2)
+    assert f"open {drive}, put c0.pt, c1.pt into {home / 'adapters'} and run again" in said
+    for name in ("c0.pt", "c1.pt"):
+        (home / "adapters").mkdir(exist_ok=True)
+        (home / "adapters" / name).write_bytes(name.encode())
+    run(server, "fetch", "adapters")
+    assert set(pins(home)) == {"adapters/c0.pt", "adapters/c1.pt"}
+
+
+def test_from_drive_with_the_extra(server: FakeServer, home: Path, drive: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    class DownloadError(Exception):
+        pass
+
+    brings = ["c0.pt"]
+
+    def download_folder(url: str, output: str, **_: Any) -> None:
+        assert url == drive
+        if not brings:
+            raise DownloadError("too many accesses")
+        for name in brings:
+            (Path(output) / "DP-LASS").mkdir(exist_ok=True)
+            (Path(output) / "DP-LASS" / name).write_text(name)
+
+    gdown = types.SimpleNamespace(
+        download_folder=download_folder, exceptions=types.SimpleNamespace(DownloadError=DownloadError)
+    )
+    monkeypatch.setitem(sys.modules, "gdown", gdown)
+    assert "no c1.pt in this folder" in run(server, "fetch", "adapters", code=1)
+    assert (home / "adapters" / "c0.pt").read_text() == "c0.pt"
+    brings.append("c1.pt")
+    run(server, "fetch", "adapters")
+    assert (home / "adapters" / "c1.pt").read_text() == "c1.pt"
+    (home / "adapters" / "c1.pt").unlink()
+    brings.clear()
+    assert "too many accesses" in run(server, "fetch", "adapters", code=1)

@@ -1,0 +1,184 @@
+"""Downloading over HTTP: resumed where it was cut, by this run or an earlier one; retried; never half a file.
+
+The Hub's own client is asked for addresses and credentials only: since its version 2 it deletes the part of a file that
+it has when it is stopped, and files here have gigabytes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import http.client
+import logging
+import re
+import shutil
+import ssl
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import IO, Any
+from urllib.error import HTTPError, URLError
+from urllib.parse import urlsplit
+from urllib.request import HTTPRedirectHandler, HTTPSHandler, Request, build_opener
+
+import certifi
+
+from dplass_cli import __version__
+from dplass_cli.errors import RunError
+from dplass_cli.storage import Progress, make_folder
+
+logger = logging.getLogger(__name__)
+
+TRIES = 4  # in a row that bring nothing new
+FIRST_WAIT = 1.0  # seconds, doubled at each further try
+TIMEOUT = 30.0  # seconds without a byte
+CHUNK = 1 << 20
+AGENT = f"dplass/{__version__}"
+_PASSING = {408, 425, 429, 500, 502, 503, 504}
+
+
+class _Interrupted(Exception):
+    """This try failed in a way that another may not."""
+
+
+class _Redirects(HTTPRedirectHandler):
+    """Follows redirects: credentials stay with the host they are for; the Hub's hash of the content is kept."""
+
+    linked_etag: str | None = None
+
+    def redirect_request(self, req: Request, fp: IO[bytes], code: int, msg: str, headers: Any, newurl: str) -> Any:
+        self.linked_etag = self.linked_etag or headers.get("X-Linked-Etag")
+        following = super().redirect_request(req, fp, code, msg, headers, newurl)
+        if following is not None and urlsplit(newurl)[:2] != urlsplit(req.full_url)[:2]:
+            following.remove_header("Authorization")
+        return following
+
+
+def download(url: str, folder: Path, name: str, headers: Mapping[str, str], progress: Progress) -> Path:
+    """Fetch ``url`` and return the path of the whole file, in ``folder`` under a name of its own.
+
+    A part that an earlier run left there is continued if the server still has the same content, by its strong ETag.
+
+    Raises:
+        InputError: the folder cannot be made.
+        RunError: the server refuses or cannot be reached, or writing failed. What was fetched so far is kept.
+    """
+    make_folder(folder)
+    tries = 0
+    while True:
+        before = _fetched(folder, name)
+        try:
+            return _try(url, folder, name, headers, progress)
+        except _Interrupted as stop:
+            tries = 1 if _fetched(folder, name) > before else tries + 1
+            if tries == TRIES:
+                raise RunError(
+                    f"{url}: {stop}; check the connection and run again: what is fetched is kept and continued"
+                ) from stop
+            logger.info("%s: %s; trying again", url, stop)
+            time.sleep(FIRST_WAIT * 2 ** (tries - 1))
+
+
+def _parts(folder: Path, name: str) -> list[Path]:
+    """The resumable parts of a file: NAME.<what the server had>-<its whole size>.part."""
+    return [path for path in folder.iterdir() if re.fullmatch(re.escape(name) + r"\.[0-9a-f]{16}-\d+\.part", path.name)]
+
+
+def _fetched(folder: Path, name: str) -> int:
+    return max((part.stat().st_size for part in _parts(folder, name)), default=0)
+
+
+def _try(url: str, folder: Path, name: str, headers: Mapping[str, str], progress: Progress) -> Path:
+    part = next(iter(_parts(folder, name)), None)
+    start = part.stat().st_size if part else 0
+    if part and start == int(part.stem.rpartition("-")[2]):
+        return part
+    redirects = _Redirects()
+    request = Request(url, headers={**headers, "Accept-Encoding": "identity", "User-Agent": AGENT})
+    if start:
+        request.add_header("Range", f"bytes={start}-")
+    try:
+        response = build_opener(redirects, HTTPSHandler(context=_certificates())).open(request, timeout=TIMEOUT)
+    except HTTPError as error:
+        with error:
+            if error.code == 416 and part:
+                part.unlink()
+            raise _refused(url, error) from error
+    except (OSError, http.client.HTTPException) as error:
+        raise _Interrupted(_reason(error)) from error
+    with response:
+        if response.headers.get("Content-Encoding", "identity") != "identity":
+            raise RunError(f"{url}: the server sends it compressed, which was not asked for; fetch it by hand")
+        resumed = response.status == 206
+        total = _total(response, start)
+        if total is None and not resumed and response.headers.get("Transfer-Encoding") != "chunked":
+            raise RunError(f"{url}: the server does not tell how large the file is; fetch it by hand")
+        target = folder / _part_name(url, name, redirects.linked_etag or response.headers.get("ETag"), total)
+        if target != part:
+            for old in _parts(folder, name):
+                old.unlink()
+            if resumed:
+                raise _Interrupted("the file changed on the server")
+        _save(response, target, start if resumed else 0, total, progress, name)
+    return target
+
+
+def _certificates() -> ssl.SSLContext:
+    """The system's certificates, and certifi's: some installations of Python find none of their own."""
+    context = ssl.create_default_context()
+    context.load_verify_locations(certifi.where())
+    return context
+
+
+def _total(response: Any, start: int) -> int | None:
+    """The size of the whole file, where the server tells; None also for a range that was not asked for."""
+    if response.status == 206:
+        told = re.fullmatch(r"bytes (\d+)-\d+/(\d+)", response.headers.get("Content-Range", ""))
+        return int(told[2]) if told and int(told[1]) == start else None
+    length = response.headers.get("Content-Length")
+    return int(length) if length else None
+
+
+def _part_name(url: str, name: str, etag: str | None, total: int | None) -> str:
+    if not etag or etag.startswith("W/") or total is None:
+        return f"{name}.once"  # nothing tells whether the rest would belong to it
+    return f"{name}.{hashlib.sha256(f'{url} {etag}'.encode()).hexdigest()[:16]}-{total}.part"
+
+
+def _save(response: Any, target: Path, start: int, total: int | None, progress: Progress, name: str) -> None:
+    """Append what comes to ``target`` from ``start`` on."""
+    free = shutil.disk_usage(target.parent).free
+    if total is not None and total - start > free:
+        raise RunError(f"{target.parent}: {name} needs {total - start:,} more bytes, {free:,} are free; free space")
+    done = start
+    try:
+        with open(target, "ab" if start else "wb") as stream:
+            while chunk := _read(response):
+                stream.write(chunk)
+                done += len(chunk)
+                progress(done // 10**6, max(total or done, 10**6) // 10**6, f"{name}, MB")
+    except OSError as error:
+        raise RunError(f"{target}: writing failed ({error.strerror}); free space and run again") from error
+    if total is not None and done != total:
+        raise _Interrupted(f"the connection was cut at {done:,} of {total:,} bytes")
+
+
+def _read(response: Any) -> bytes:
+    try:
+        data: bytes = response.read(CHUNK)
+    except (OSError, http.client.HTTPException) as error:
+        raise _Interrupted(f"the connection was cut ({_reason(error)})") from error
+    return data
+
+
+def _refused(url: str, error: HTTPError) -> Exception:
+    said = error.headers.get("X-Error-Message") or error.reason
+    reason = f"the server answers {error.code} ({said})"
+    if error.code in _PASSING or error.code == 416:
+        return _Interrupted(reason)
+    if error.code in (401, 403):
+        return RunError(f"{url}: {reason}; if it needs an account of the Hub, set HF_TOKEN and run again")
+    return RunError(f"{url}: {reason}; it may have moved: fetch it by hand")
+
+
+def _reason(error: Exception) -> str:
+    return str(error.reason if isinstance(error, URLError) else error) or type(error).__name__

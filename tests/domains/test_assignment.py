@@ -1,0 +1,108 @@
+"""Probabilities of domains, and comparing partitions."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from typer.testing import CliRunner
+
+from dplass_cli.cli import app
+from dplass_cli.domains.assignment import domain_probabilities, fit_temperature
+from dplass_cli.domains.comparison import compare
+from dplass_cli.domains.features import text_features, unit
+from dplass_cli.domains.partition import Domain, Partition, mean_direction
+from dplass_cli.encoders import load_encoder
+from dplass_cli.errors import InputError
+
+GROUPS = (("a dog barking", "a puppy", "dogs growling"), ("rain falling", "heavy rain", "drizzle"), ("a siren",))
+
+
+def partition_of(groups: tuple[tuple[str, ...], ...]) -> Partition:
+    encoder = load_encoder()
+    domains = tuple(Domain(3 * n, group[0], group, len(group)) for n, group in enumerate(groups))
+    centroids = [mean_direction(text_features(group, encoder)) for group in groups]
+    rows = torch.from_numpy(np.stack(centroids)).float()
+    return Partition(domains, rows, rows.clone(), encoder.name, encoder.fingerprint)
+
+
+def test_probabilities_are_a_distribution_and_follow_the_cosines() -> None:
+    generator = np.random.default_rng(0)
+    embeddings, centroids = (unit(generator.normal(size=(n, 8))) for n in (20, 5))
+    probabilities = domain_probabilities(embeddings, centroids, 0.1)
+    np.testing.assert_allclose(probabilities.sum(axis=1), 1.0)
+    np.testing.assert_array_equal(probabilities.argmax(axis=1), (embeddings @ centroids.T).argmax(axis=1))
+    np.testing.assert_allclose(domain_probabilities(embeddings, centroids, 1e6), 0.2, atol=1e-5)
+
+
+@pytest.mark.parametrize("spread", [0.2, 1.0, 3.0])
+def test_fitted_probabilities_tell_how_often_they_are_right(spread: float) -> None:
+    """On new points of the same groups, the chosen domains are as probable as they are often right."""
+    generator = np.random.default_rng(1)
+    directions = unit(generator.normal(size=(6, 16)))
+
+    def points(count: int) -> tuple[np.ndarray, np.ndarray]:  # type: ignore[type-arg]
+        ids = generator.integers(0, 6, count)
+        return unit(directions[ids] + spread * generator.normal(size=(count, 16)) / 4), ids
+
+    known, ids = points(300)
+    centroids = np.stack([mean_direction(known[ids == id]) for id in range(6)])
+    new, truth = points(3000)
+    probabilities = domain_probabilities(new, centroids, fit_temperature(known, ids, centroids))
+    right = (probabilities.argmax(axis=1) == truth).mean()
+    assert abs(probabilities.max(axis=1).mean() - right) < 0.1
+
+
+def test_assign_names_the_domain_by_its_own_id(tmp_path: Path) -> None:
+    partition_of(GROUPS).save(tmp_path)
+    asked = ["a barking dog", "rain on a roof", "a siren"]
+    done = CliRunner().invoke(app, ["domains", "assign", *asked, "--partition", str(tmp_path), "--json"])
+    assert done.exit_code == 0, done.output
+    assigned = json.loads(done.stdout)
+    assert [item["domain"] for item in assigned] == [0, 3, 6]
+    assert [item["name"] for item in assigned] == ["a dog barking", "rain falling", "a siren"]
+    for item in assigned:
+        assert item["probabilities"].keys() == {"0", "3", "6"}
+        assert sum(item["probabilities"].values()) == pytest.approx(1.0)
+        assert max(item["probabilities"], key=item["probabilities"].get) == str(item["domain"])
+    assert assigned[2]["nearest_caption"] == "a siren"
+    table = CliRunner().invoke(app, ["domains", "assign", "a dog", "--partition", str(tmp_path)])
+    assert "0 a dog barking" in table.stdout
+
+
+def test_assign_refusals(tmp_path: Path) -> None:
+    partition_of(GROUPS).save(tmp_path)
+    description = json.loads((tmp_path / "partition.json").read_text())
+    for arguments, message in (((" ",), "give sentences with words"), (("a", "--partition", "none"), "none")):
+        given = ["domains", "assign", *arguments]
+        done = CliRunner().invoke(app, given if "--partition" in given else [*given, "--partition", str(tmp_path)])
+        assert done.exit_code == 2
+        assert message in done.stderr
+    description["encoder"]["fingerprint"] = "0" * 64
+    (tmp_path / "partition.json").write_text(json.dumps(description))
+    done = CliRunner().invoke(app, ["domains", "assign", "a", "--partition", str(tmp_path)])
+    assert "was made with another encoder (tiny, 000000000000…)" in done.stderr
+
+
+def test_compare_finds_what_moved(tmp_path: Path) -> None:
+    moved = (("rain falling", "heavy rain", "a puppy"), ("a dog barking", "dogs growling"), ("a siren", "a horn"))
+    found = compare(partition_of(GROUPS), partition_of(moved))
+    assert found.captions == 6
+    assert found.matched == {0: 3, 3: 0, 6: 6}
+    assert found.moved == {"a puppy": (0, 0)}
+    assert (found.only_first, found.only_second) == (("drizzle",), ("a horn",))
+    assert 0.0 < found.adjusted_rand < 1.0
+    assert 0.0 < found.mutual_information < 1.0
+    same = compare(partition_of(GROUPS), partition_of(GROUPS[::-1]))
+    assert (same.adjusted_rand, same.moved) == (1.0, {})
+    assert same.mutual_information == pytest.approx(1.0)
+    for name, groups in (("one", GROUPS), ("two", moved)):
+        partition_of(groups).save(tmp_path / name)
+    done = CliRunner().invoke(app, ["domains", "compare", str(tmp_path / "one"), str(tmp_path / "two")])
+    assert "6 captions: adjusted Rand" in done.stdout
+    assert "1 captions are in the first partition only" in done.stderr
+    with pytest.raises(InputError, match="no caption in common"):
+        compare(partition_of(GROUPS), partition_of((("other",),)))
