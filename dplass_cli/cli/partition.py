@@ -15,7 +15,10 @@ def command(
     output: Annotated[Path | None, typer.Option("--output", "-o", help="The partition folder to write.")] = None,
     domains: Annotated[int | None, typer.Option(help="Number of domains.  [default: 7]")] = None,
     features: Annotated[
-        str | None, typer.Option(help="audio (how captions sound) or text (what they say).  [default: audio]")
+        str | None, typer.Option(help="audio (how captions sound), text (what they say) or both.  [default: audio]")
+    ] = None,
+    weight: Annotated[
+        str | None, typer.Option(help="captions weigh the same, or by their clips.  [default: captions]")
     ] = None,
     encoder: Annotated[str | None, typer.Option(help="Query encoder: tiny or a file.  [default: tiny]")] = None,
     tokenizer: Tokenizer = None,
@@ -44,6 +47,7 @@ def command(
             "output": output,
             "domains": domains,
             "features": features,
+            "weight": weight,
             "encoder": encoder,
             "tokenizer": tokenizer,
             "seed": seed,

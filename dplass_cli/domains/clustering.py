@@ -14,13 +14,21 @@ from dplass_cli.errors import InputError
 _DECIMALS = 9  # features nearer than this are one point
 
 
-def cluster(features: FloatArray, captions: Sequence[str], clips: IntArray, domains: int, seed: int) -> IntArray:
+def cluster(
+    features: FloatArray,
+    captions: Sequence[str],
+    clips: IntArray,
+    domains: int,
+    seed: int,
+    by_clips: bool = False,
+) -> IntArray:
     """Partition captions into domains by k-means (the best of ten starts, one thread).
 
     Domain 0 has the most clips, and so on; among equals the one with the alphabetically first caption comes first.
 
     Args:
         features: float64 (C, D). captions: C distinct texts. clips: int64 (C,).
+        by_clips: a caption weighs as many clips as it has; else all captions weigh the same, as published.
 
     Returns:
         The domain ids int64 (C,) in the order of ``captions``, which does not matter.
@@ -32,8 +40,9 @@ def cluster(features: FloatArray, captions: Sequence[str], clips: IntArray, doma
     order = sorted(range(len(captions)), key=lambda position: captions[position])
     points = np.asarray(features, dtype=np.float64)[order]
     _check_distinct(len(np.unique(points.round(_DECIMALS), axis=0)), domains)
+    weights = clips[order].astype(np.float64) if by_clips else None
     with threadpool_limits(limits=1):
-        labels = KMeans(domains, n_init=10, random_state=seed).fit_predict(points)
+        labels = KMeans(domains, n_init=10, random_state=seed).fit_predict(points, sample_weight=weights)
     ids = np.empty(len(order), dtype=np.int64)
     ids[order] = _canonical(labels.astype(np.int64), clips[order])
     return ids

@@ -22,6 +22,7 @@ from dplass_cli.errors import InputError
 from dplass_cli.storage import Progress, no_progress
 
 Space = Literal["audio", "text"]
+Features = Literal["audio", "text", "both"]
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 
@@ -44,9 +45,12 @@ class CaptionFeatures:
     audio: FloatArray
     text: FloatArray
 
-    def of(self, space: Space) -> FloatArray:
+    def of(self, kind: Features) -> FloatArray:
         """Return the features (C, D) of one kind."""
-        return self.audio if space == "audio" else self.text
+        if kind == "both":  # side by side, so that a distance is the mean of both; unit norm again
+            joined: FloatArray = np.concatenate((self.audio, self.text), axis=1) / np.sqrt(2.0)
+            return joined
+        return self.audio if kind == "audio" else self.text
 
 
 def clip_of(row: Row) -> Clip:

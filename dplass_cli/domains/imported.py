@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from dplass_cli.domains.features import CaptionFeatures, IntArray, Space, similarities
+from dplass_cli.domains.features import CaptionFeatures, Features, IntArray, similarities
 from dplass_cli.domains.partition import mean_direction
 from dplass_cli.errors import InputError, some
 from dplass_cli.storage import read_json
@@ -79,7 +79,7 @@ def _domain_by_caption(domains: Categories, path: Path | str) -> dict[str, int]:
     return found
 
 
-def assign(features: CaptionFeatures, domains: Categories, path: Path | str, space: Space = "audio") -> Assignment:
+def assign(features: CaptionFeatures, domains: Categories, path: Path | str, kind: Features = "audio") -> Assignment:
     """Assign captions to published domains: by name, whatever the case; else to the nearest domain.
 
     Nearest is the domain whose matched captions have the mean feature most like the caption's.
@@ -95,7 +95,7 @@ def assign(features: CaptionFeatures, domains: Categories, path: Path | str, spa
             f" is a caption of the manifest ({some(features.captions, 3)}); import the partition of these captions"
         )
     missing = ids < 0
-    ids[missing] = _nearest_domains(features.of(space), ids, missing)
+    ids[missing] = _nearest_domains(features.of(kind), ids, missing)
     unmatched = tuple(caption for caption, lost in zip(features.captions, missing, strict=True) if lost)
     clipless = {id: categories for id, categories in domains.items() if id not in ids}
     return Assignment(ids, unmatched, clipless)

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from dplass_cli.domains.features import (
     CaptionFeatures,
+    Features,
     FloatArray,
     IntArray,
     Space,
@@ -122,7 +123,7 @@ def build_partition(
     features: CaptionFeatures,
     ids: IntArray,
     encoder: QueryEncoder,
-    space: Space = "audio",
+    kind: Features = "audio",
     clipless: Mapping[int, Sequence[str]] | None = None,
     **described: Any,
 ) -> Partition:
@@ -132,12 +133,12 @@ def build_partition(
         features: of C captions.
         ids: int64 (C,), the domain of each caption.
         encoder: what the features were computed with.
-        space: the features that name a domain: its three captions nearest to their mean.
+        kind: the features that name a domain: its three captions nearest to their mean.
         clipless: captions of domains that have no clip. Such a domain is known by its words alone: its audio
             centroid is its text centroid.
         described: the ``settings``, ``seed`` and ``rows_sha256`` of the partition.
     """
-    parts = {int(id): _domain(int(id), features, ids == id, space) for id in np.unique(ids)}
+    parts = {int(id): _domain(int(id), features, ids == id, kind) for id in np.unique(ids)}
     for id, captions in (clipless or {}).items():
         text = text_features(captions, encoder)
         centroid = mean_direction(text)
@@ -159,10 +160,10 @@ def mean_direction(vectors: FloatArray) -> FloatArray:
 
 
 def _domain(
-    id: int, features: CaptionFeatures, members: np.ndarray[Any, Any], space: Space
+    id: int, features: CaptionFeatures, members: np.ndarray[Any, Any], kind: Features
 ) -> tuple[Domain, FloatArray, FloatArray]:
     captions = tuple(caption for caption, member in zip(features.captions, members, strict=True) if member)
-    name = _name(captions, features.of(space)[members])
+    name = _name(captions, features.of(kind)[members])
     domain = Domain(id, name, captions, int(features.clips[members].sum()))
     return domain, mean_direction(features.audio[members]), mean_direction(features.text[members])
 

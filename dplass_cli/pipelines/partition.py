@@ -32,7 +32,8 @@ class PartitionOptions:
         manifest: the rows to partition.
         output: the partition folder to write.
         domains: how many; an imported partition has its own number.
-        features: partition by what the captions sound like or by what they say.
+        features: partition by what the captions sound like, by what they say, or by both.
+        weight: all captions weigh the same (as published), or each as many clips as it has.
         encoder, tokenizer: as :func:`dplass_cli.encoders.load_encoder` takes them.
         import_file: a published partition to adopt instead of k-means.
         seed: of k-means, the split and the mixtures.
@@ -49,7 +50,8 @@ class PartitionOptions:
     manifest: Path
     output: Path
     domains: int = 7
-    features: Literal["audio", "text"] = "audio"
+    features: Literal["audio", "text", "both"] = "audio"
+    weight: Literal["captions", "clips"] = "captions"
     encoder: str = "tiny"
     tokenizer: Path | None = None
     import_file: Path | None = None
@@ -63,8 +65,10 @@ class PartitionOptions:
     def __post_init__(self) -> None:
         if self.domains < 1:
             raise InputError(f"--domains must be at least 1, not {self.domains}")
-        if self.features not in ("audio", "text"):
-            raise InputError(f"--features must be audio or text, not {self.features!r}")
+        if self.features not in ("audio", "text", "both"):
+            raise InputError(f"--features must be audio, text or both, not {self.features!r}")
+        if self.weight not in ("captions", "clips"):
+            raise InputError(f"--weight must be captions or clips, not {self.weight!r}")
         if not 0 <= self.seed <= _LARGEST_SEED:
             raise InputError(f"--seed must be between 0 and {_LARGEST_SEED}, not {self.seed}")
         if not 0.0 < self.val_fraction < 1.0:
@@ -140,13 +144,16 @@ def _place(
         assert options.import_file is not None
         return assign(features, categories, options.import_file, options.features)
     vectors = features.of(options.features)
-    return Assignment(cluster(vectors, features.captions, features.clips, options.domains, options.seed), (), {})
+    by_clips = options.weight == "clips"
+    ids = cluster(vectors, features.captions, features.clips, options.domains, options.seed, by_clips)
+    return Assignment(ids, (), {})
 
 
 def _settings(options: PartitionOptions, categories: dict[int, tuple[str, ...]] | None) -> dict[str, Any]:
     return {
         "domains": options.domains if categories is None else len(categories),
         "features": options.features,
+        "weight": options.weight,
         "imported": options.import_file.name if options.import_file else None,
         "val_fraction": options.val_fraction,
         "val_mixtures": options.val_mixtures,

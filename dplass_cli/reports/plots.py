@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from dplass_cli.domains.features import CaptionFeatures, FloatArray, IntArray, Space
+from dplass_cli.domains.features import CaptionFeatures, Features, FloatArray, IntArray
 from dplass_cli.domains.partition import Domain
 from dplass_cli.storage import atomic_path
 
@@ -28,7 +28,7 @@ _PLACES = (
 
 
 def plot_clusters(
-    path: Path | str, features: CaptionFeatures, ids: IntArray, domains: Sequence[Domain], space: Space = "audio"
+    path: Path | str, features: CaptionFeatures, ids: IntArray, domains: Sequence[Domain], kind: Features = "audio"
 ) -> None:
     """Draw the captions on the two main axes of their features, coloured by domain, as a PNG.
 
@@ -43,13 +43,13 @@ def plot_clusters(
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    points = project(features.of(space))
+    points = project(features.of(kind))
     figure = Figure(figsize=(11, 8.5 + 0.22 * len(domains)), dpi=130, layout="constrained")
     canvas: Any = FigureCanvasAgg(figure)
     axes = figure.add_subplot()
     for position, (domain, colour) in enumerate(zip(domains, _colours(len(domains)), strict=True)):
         _draw_domain(axes, points[ids == domain.id], domain, colour, _MARKERS[position % len(_MARKERS)])
-    axes.set_title(f"{len(features.captions)} captions by their {space} features", fontsize=_FONT["title"])
+    axes.set_title(f"{len(features.captions)} captions by their {kind} features", fontsize=_FONT["title"])
     axes.set_xlabel("first principal component", fontsize=_FONT["legend"])
     axes.set_ylabel("second principal component", fontsize=_FONT["legend"])
     axes.margins(0.12)

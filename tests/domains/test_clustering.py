@@ -54,3 +54,10 @@ def test_too_few_captions_or_too_few_features_are_told() -> None:
     same = np.array([[1.0, 0.0]] * 4 + [[0.0, 1.0]])
     with pytest.raises(InputError, match=r"3 different features, but there are 2"):
         cluster(same, list("abcde"), np.ones(5, np.int64), 3, seed=0)
+
+
+def test_captions_weigh_the_same_or_by_their_clips() -> None:
+    points, captions, clips = np.array([[0.0], [1.0], [10.0]]), list("abc"), np.array([1000, 1000, 1])
+    assert cluster(points, captions, clips, 2, seed=0).tolist() == [0, 0, 1]
+    # A thousand clips half a step off cost more than one clip nine steps off.
+    assert cluster(points, captions, clips, 2, seed=0, by_clips=True).tolist() == [1, 0, 0]

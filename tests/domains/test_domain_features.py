@@ -108,3 +108,12 @@ def test_cached_embeddings_give_the_same_features(tmp_path: Path) -> None:
     _wav(tmp_path, "2.wav", 0.3, 9)  # another file by that name is embedded again
     caption_features(rows, second, cache=EmbeddingCache(tmp_path / "cache", second))
     assert second.lengths == [9600]
+
+
+def test_both_features_side_by_side_have_the_mean_cosine(tmp_path: Path) -> None:
+    rows = [Row(_wav(tmp_path, f"{n}.wav", 0.1, n), "abc"[:n], id=str(n)) for n in range(1, 4)]
+    features = caption_features(rows, LoudnessEncoder())
+    both = features.of("both")
+    np.testing.assert_allclose(np.linalg.norm(both, axis=1), 1.0)
+    cosines = (features.audio @ features.audio.T + features.text @ features.text.T) / 2
+    np.testing.assert_allclose(both @ both.T, cosines, atol=1e-12)
