@@ -9,7 +9,6 @@ import numpy as np
 import numpy.typing as npt
 import soundfile
 
-from dplass_cli.audio.resampling import resample
 from dplass_cli.errors import InputError
 from dplass_cli.storage import atomic_path, require_file
 
@@ -82,6 +81,8 @@ def read_mono(path: Path | str, sample_rate: int, start: float = 0.0, end: float
     Raises:
         InputError: as :func:`read_audio`.
     """
+    from dplass_cli.audio.resampling import resample  # torch: headers are read without it
+
     audio, rate = read_audio(path, start, end)
     mono: Audio = audio.mean(axis=0, dtype=np.float32) if len(audio) > 1 else audio[0]
     return resample(mono, rate, sample_rate)

@@ -3,97 +3,57 @@
 from __future__ import annotations
 
 import logging
-from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, get_args
+from typing import get_args
 
-from dplass_cli.data.audioset import (
-    Check,
-    ClipIndex,
-    Segment,
-    clip_fault,
-    index_clips,
-    listed_files,
-    read_class_labels,
-    read_ids,
-    read_name_map,
-    read_segments,
-    walk_folders,
-)
-from dplass_cli.data.manifest import Row, write_manifest
+from dplass_cli.data.audioset import Segment, read_class_labels, read_ids, read_segments
+from dplass_cli.data.captions import Captions, LabelTexts, Text
+from dplass_cli.data.finding import READABLE, ClipIndex, listed_files, walk_folders
+from dplass_cli.data.preparation import Candidate, Origin, PrepareResult, Selection, prepare, require_output
+from dplass_cli.data.tables import read_captions, read_pairs
 from dplass_cli.errors import InputError, nearest, some
-from dplass_cli.storage import Progress, make_folder, no_progress, write_rows
+from dplass_cli.reports.preparation import write_report
+from dplass_cli.storage import Progress, no_progress
 
 logger = logging.getLogger(__name__)
 
-Captions = Literal["single", "each", "joined"]
-
-REJECT_COLUMNS = ("ytid", "start", "end", "reason", "path")
-CHECKED_AT_ONCE = 1024
-
 
 @dataclass(frozen=True)
-class PrepareOptions:
-    """What to prepare.
+class PrepareOptions(Selection):
+    """What to prepare; and how it is checked and chosen, as :class:`~dplass_cli.data.preparation.Selection`.
 
     Attributes:
-        segments: AudioSet segment lists, read in this order.
-        labels: the class list (index, mid, display_name).
+        segments: AudioSet segment lists (weak ``.csv`` or strong ``.tsv``), read in this order.
+        labels: the class list (index, mid, display_name), or the strong labels' ``mid_to_display_name.tsv``.
         audio_dir: folders with the clips, searched with their subfolders.
         output: the manifest to write; ``rejects.csv`` goes beside it.
-        captions: "single" keeps clips with one label, "each" makes a row of each label, "joined" one of all labels.
-        check: how much of each clip is tested: nothing, its header, or every sample.
+        captions: "single" keeps clips with one label, "each" makes a row of each label, "joined" one of all labels,
+            "file" a row of each of their captions in ``caption_file``.
+        caption_file: a CSV (ytid or youtube_id, caption), such as AudioCaps'.
+        exclude_label: class names or machine ids; clips with one of them are left out.
+        include_domain: only classes of these domains of ``domains`` become captions.
+        domains: a partition folder, or a published partition of class names.
         name_map: a CSV (YTID, filename) for clips with other names.
+        name_pattern: how the clips are named, such as ``{id}_{start:06.0f}``.
         ids: a text file with the YTIDs to keep, one a line.
         file_list: a text file with the clips' paths, one a line; it spares reading the folders.
-        max_missing: the share of segments without a clip above which preparing stops.
     """
 
-    segments: tuple[Path, ...]
-    labels: Path
-    audio_dir: tuple[Path, ...]
-    output: Path
+    segments: tuple[Path, ...] = ()
+    labels: Path = field(kw_only=True)
+    audio_dir: tuple[Path, ...] = ()
+    output: Path = field(kw_only=True)
     captions: Captions = "single"
-    check: Check = "header"
+    caption_file: Path | None = None
+    exclude_label: tuple[str, ...] = ()
+    include_domain: tuple[int, ...] = ()
+    domains: Path | None = None
     name_map: Path | None = None
+    name_pattern: str = ""
     ids: Path | None = None
     file_list: Path | None = None
-    max_missing: float = 0.5
-
-
-@dataclass(frozen=True)
-class PrepareResult:
-    """What was prepared.
-
-    Attributes:
-        manifest, rejects: the files written.
-        segments: segments asked for (after ``ids``).
-        used_clips: clips in the manifest.
-        rows: rows in the manifest.
-        rejected: segments left out, by reason.
-        captions: rows by caption.
-    """
-
-    manifest: Path
-    rejects: Path
-    segments: int
-    used_clips: int
-    rows: int
-    rejected: dict[str, int]
-    captions: dict[str, int]
-
-
-@dataclass(frozen=True)
-class _Clip:
-    """A segment with its file, the labels that have a name, and the reason to leave it out."""
-
-    segment: Segment
-    path: Path | None
-    mids: tuple[str, ...]
-    fault: str | None
 
 
 def prepare_audioset(options: PrepareOptions, progress: Progress = no_progress) -> PrepareResult:
@@ -104,50 +64,82 @@ def prepare_audioset(options: PrepareOptions, progress: Progress = no_progress) 
             or no clip is usable.
     """
     _require_valid(options)
+    require_output(options.output)
     names = read_class_labels(options.labels)
-    segments = _wanted_segments(options)
-    index = _index(options)
-    make_folder(options.output.parent)
-
-    clips = list(_listed_clips(segments, index, names, options.captions))
-    _require_present(clips, index, options)
-    clips = list(_checked_clips(clips, options.check, progress))
-    _require_present(clips, index, options)  # again, since a file list may name files that are gone
-
-    used = [clip for clip in clips if clip.fault is None]
-    rejected = Counter(clip.fault for clip in clips if clip.fault is not None)
-    if not used:
-        reasons = some(f"{reason}: {count}" for reason, count in rejected.most_common())
-        raise InputError(f"no usable clip among {len(clips)} segments ({reasons}); {_advice(rejected)}")
-    rows = [row for clip in used for row in _rows(clip, names, options.captions)]
-    rejects = options.output.parent / "rejects.csv"
-    write_rows(rejects, REJECT_COLUMNS, (_reject(clip) for clip in clips if clip.fault is not None))
-    write_manifest(options.output, rows)
-    captions = Counter(row.caption for row in rows)
-    return PrepareResult(options.output, rejects, len(clips), len(used), len(rows), dict(rejected), dict(captions))
+    texts = LabelTexts(names, options.captions, _known_labels(options, names), _included(options))
+    captions = {} if options.caption_file is None else read_captions(options.caption_file)
+    name_map = {} if options.name_map is None else read_pairs(options.name_map, ("YTID",), ("filename",))
+    segments = _wanted_segments(options, progress)
+    progress(0, 1, "finding clips")
+    index = ClipIndex(_files(options), name_map.values(), options.name_pattern)
+    progress(0, 1, "matching segments and clips")
+    candidates = list(_candidates(segments, index, name_map, texts, captions, options.captions))
+    del segments, index  # gigabytes, at millions of clips
+    origin = Origin(
+        ranged=False,
+        places=options.audio_dir if options.file_list is None else (options.file_list,),
+        name=lambda candidate: name_map.get(candidate.id, f"{candidate.id}{READABLE[0]}"),
+        also="with other suffixes, a leading Y, or start and end after the id",
+        hint="check --audio-dir, --labels and --name-map",
+        id_name="ytid",
+    )
+    result = prepare(candidates, options.output, options, origin, progress)
+    if options.report is not None:
+        write_report(options.report, result)
+    return result
 
 
 def _require_valid(options: PrepareOptions) -> None:
-    for name, value, known in (
-        ("captions", options.captions, get_args(Captions)),
-        ("check", options.check, get_args(Check)),
-    ):
-        if value not in known:
-            raise InputError(f"{name}: no such choice {value!r}{nearest(value, known)}")
-    if not 0 <= options.max_missing <= 1:
-        raise InputError(f"max_missing: expected a share between 0 and 1, not {options.max_missing}")
+    if options.captions not in get_args(Captions):
+        raise InputError(
+            f"captions: no such choice {options.captions!r}{nearest(options.captions, get_args(Captions))}"
+        )
     if not options.segments:
         raise InputError("no segment list; give one with --segments")
     if not options.audio_dir and options.file_list is None:
         raise InputError("no clips; give their folder with --audio-dir or a list of paths with --file-list")
     if absent := [folder for folder in options.audio_dir if not folder.is_dir()]:
         raise InputError(f"{some(absent)}: no such folder; check --audio-dir")
-    if options.output.is_dir():
-        raise InputError(f"{options.output}: is a folder; expected the name of a file to write")
+    if (options.captions == "file") != (options.caption_file is not None):
+        raise InputError("--captions file and --caption-file CSV belong together; give both")
+    if bool(options.include_domain) != (options.domains is not None):
+        raise InputError("--include-domain and --domains (a partition) belong together; give both")
 
 
-def _wanted_segments(options: PrepareOptions) -> list[Segment]:
-    segments = [segment for path in options.segments for segment in read_segments(path)]
+def _known_labels(options: PrepareOptions, names: Mapping[str, str]) -> tuple[str, ...]:
+    known = {name.casefold() for pair in names.items() for name in pair}
+    for label in options.exclude_label:
+        if label.casefold() not in known:
+            raise InputError(f"--exclude-label {label!r}: not in {options.labels}{nearest(label, names.values())}")
+    return options.exclude_label
+
+
+def _included(options: PrepareOptions) -> set[str] | None:
+    """The names of the classes of the wanted domains; None where all are wanted."""
+    if options.domains is None:
+        return None
+    domains = _read_domains(options.domains)
+    unknown = [id for id in options.include_domain if id not in domains]
+    if unknown:
+        raise InputError(f"{options.domains}: no domain {unknown[0]}; it has {some(domains, limit=20)}")
+    return {name for id in options.include_domain for name in domains[id]}
+
+
+def _read_domains(path: Path) -> dict[int, tuple[str, ...]]:
+    if not path.is_dir():
+        from dplass_cli.domains.imported import read_categories
+
+        return read_categories(path)
+    from dplass_cli.domains.partition import read_partition
+
+    return {domain.id: domain.captions for domain in read_partition(path).domains}
+
+
+def _wanted_segments(options: PrepareOptions, progress: Progress) -> list[Segment]:
+    segments: list[Segment] = []
+    for done, path in enumerate(options.segments):
+        progress(done, len(options.segments), "reading segment lists")
+        segments += read_segments(path)
     if not segments:
         raise InputError(f"{some(options.segments)}: holds no segments; check --segments")
     if options.ids is None:
@@ -164,83 +156,42 @@ def _wanted_segments(options: PrepareOptions) -> list[Segment]:
     return wanted
 
 
-def _index(options: PrepareOptions) -> ClipIndex:
-    name_map = {} if options.name_map is None else read_name_map(options.name_map)
+def _files(options: PrepareOptions) -> Iterator[str]:
     if options.file_list is not None:
-        return index_clips(listed_files(options.file_list, options.audio_dir), name_map)
-    return index_clips(walk_folders(options.audio_dir), name_map)
+        return listed_files(options.file_list, options.audio_dir)
+    return walk_folders(options.audio_dir)
 
 
-def _listed_clips(
-    segments: Sequence[Segment], index: ClipIndex, names: Mapping[str, str], captions: Captions
-) -> Iterator[_Clip]:
+def _candidates(
+    segments: list[Segment],
+    index: ClipIndex,
+    name_map: Mapping[str, str],
+    texts: LabelTexts,
+    captions: Mapping[str, tuple[str, ...]],
+    form: Captions,
+) -> Iterator[Candidate]:
     seen: set[str] = set()
-    for segment in segments:
-        path = index.find(segment)
-        mids = tuple(mid for mid in dict.fromkeys(segment.mids) if mid in names)
-        fault = "duplicate id" if segment.ytid in seen else _listed_fault(path, mids, captions)
-        seen.add(segment.ytid)
-        yield _Clip(segment, path, mids, fault)
+    for ytid, start, end, mids in segments:
+        path = index.by_name(name_map[ytid]) if ytid in name_map else None
+        if path is None:
+            path = index.by_id(ytid, start, end)
+        chosen, fault = texts(mids)
+        if form == "file":
+            chosen, fault = _with_captions(chosen, fault, captions.get(ytid, ()))
+        if ytid in seen:
+            fault = "duplicate id"
+        elif path is None:
+            fault = "missing"
+        seen.add(ytid)
+        yield Candidate(ytid, path, chosen, fault, start, end)
 
 
-def _listed_fault(path: Path | None, mids: Sequence[str], captions: Captions) -> str | None:
-    if path is None:
-        return "missing"
-    if not mids:
-        return "unknown label"
-    return "several labels" if captions == "single" and len(mids) > 1 else None
-
-
-def _checked_clips(clips: Sequence[_Clip], check: Check, progress: Progress) -> Iterator[_Clip]:
-    """Open the clips that have no fault yet, some at a time."""
-
-    def checked(clip: _Clip) -> _Clip:
-        if clip.fault is not None or clip.path is None:
-            return clip
-        return replace(clip, fault=clip_fault(clip.path, check))
-
-    with ThreadPoolExecutor() as pool:
-        for first in range(0, len(clips), CHECKED_AT_ONCE):
-            yield from pool.map(checked, clips[first : first + CHECKED_AT_ONCE])
-            progress(min(first + CHECKED_AT_ONCE, len(clips)), len(clips), "checking clips")
-
-
-def _require_present(clips: Sequence[_Clip], index: ClipIndex, options: PrepareOptions) -> None:
-    missing = [clip.segment for clip in clips if clip.fault == "missing"]
-    if len(missing) <= options.max_missing * len(clips):
-        return
-    names = some((index.name_looked_for(segment) for segment in missing), limit=3)
-    places = some(options.audio_dir) if options.file_list is None else str(options.file_list)
-    raise InputError(
-        f"{len(missing)} of {len(clips)} clips are missing (looked for {names} in {places}; also with other suffixes, "
-        "a leading Y, or start and end after the id); check --audio-dir, give other file names with --name-map, "
-        "or allow more with --max-missing"
-    )
-
-
-def _advice(rejected: Mapping[str, int]) -> str:
-    if "several labels" in rejected:
-        return "try --captions each or joined"
-    return "check --audio-dir, --labels and --name-map"
-
-
-def _rows(clip: _Clip, names: Mapping[str, str], captions: Captions) -> Iterator[Row]:
-    assert clip.path is not None
-    groups = [(mid,) for mid in clip.mids] if captions == "each" else [clip.mids]
-    for mids in groups:
-        yield Row(clip.path, joined([names[mid] for mid in mids]), labels=mids, id=clip.segment.ytid)
-
-
-def joined(names: Sequence[str]) -> str:
-    """Join names as one does in a sentence: "A", "A and B", "A, B and C"."""
-    return " and ".join(filter(None, (", ".join(names[:-1]), names[-1])))
-
-
-def _reject(clip: _Clip) -> dict[str, object]:
-    return {
-        "ytid": clip.segment.ytid,
-        "start": clip.segment.start,
-        "end": clip.segment.end,
-        "reason": clip.fault,
-        "path": "" if clip.path is None else clip.path.absolute(),
-    }
+def _with_captions(
+    texts: tuple[Text, ...], fault: str | None, captions: tuple[str, ...]
+) -> tuple[tuple[Text, ...], str | None]:
+    """The texts of a clip whose captions someone wrote; its labels are kept, and may be unknown."""
+    fault = None if fault == "unknown label" else fault
+    if not captions:
+        return texts, fault or "no caption"
+    labels, classes = (texts[0].labels, texts[0].classes) if texts else ((), ())
+    return tuple(Text(caption, labels, classes) for caption in captions), fault

@@ -14,12 +14,13 @@ from dplass_cli import sounds
 from dplass_cli.audio.files import read_audio, write_audio
 from dplass_cli.data.manifest import Row
 from dplass_cli.data.mixtures import Mixture, write_mixtures
+from dplass_cli.data.preparation import PrepareResult
 from dplass_cli.data.settings import DataSettings
 from dplass_cli.errors import InputError
 from dplass_cli.evaluation.metrics import sdr
 from dplass_cli.pipelines.evaluate import EvaluateOptions, EvaluateResult, evaluate
 from dplass_cli.pipelines.partition import PartitionOptions, PartitionResult, partition
-from dplass_cli.pipelines.prepare_audioset import PrepareOptions, PrepareResult, prepare_audioset
+from dplass_cli.pipelines.prepare_audioset import PrepareOptions, prepare_audioset
 from dplass_cli.pipelines.separate import SeparateOptions, separate
 from dplass_cli.pipelines.train import TrainOptions, TrainResult, train
 from dplass_cli.storage import Progress, make_folder, no_progress, write_text

@@ -1,0 +1,85 @@
+"""Captions from class labels: which labels of a clip become captions, and how."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Literal, NamedTuple
+
+Captions = Literal["single", "each", "joined", "file"]
+
+# First words of class names that keep their capital inside a sentence; others are no proper names.
+PROPER = frozenset(("Carnatic", "Christian", "Christmas", "French", "Hammond", "Middle"))
+
+
+class Text(NamedTuple):
+    """A caption of a clip, the machine ids that it stands for, and its classes, by name."""
+
+    caption: str
+    labels: tuple[str, ...] = ()
+    classes: tuple[str, ...] = ()
+
+
+class LabelTexts:
+    """Turns the labels of a clip into texts.
+
+    Args:
+        names: machine id -> class name; other labels do not count.
+        form: "single" takes clips with exactly one label, "each" makes a text a label, "joined" one of all labels.
+        excluded: names or machine ids; a clip with one of them is not used.
+        included: class names; only these become captions ("joined": one of the labels must be among them).
+    """
+
+    def __init__(
+        self,
+        names: Mapping[str, str],
+        form: Captions = "single",
+        excluded: Collection[str] = (),
+        included: Collection[str] | None = None,
+    ) -> None:
+        self._names, self._form, self._excluded = names, form, {name.casefold() for name in excluded}
+        self._included = None if included is None else {name.casefold() for name in included}
+        self._known: dict[tuple[str, ...], tuple[tuple[Text, ...], str | None]] = {}
+
+    def __call__(self, labels: tuple[str, ...]) -> tuple[tuple[Text, ...], str | None]:
+        """Return the texts, and the reason not to use the clip, if any. Texts are the same objects for equal labels."""
+        known = self._known.get(labels)
+        if known is None:
+            known = self._known[labels] = self._texts(tuple(dict.fromkeys(mid for mid in labels if mid in self._names)))
+        return known
+
+    def _texts(self, labels: tuple[str, ...]) -> tuple[tuple[Text, ...], str | None]:
+        names = tuple(self._names[mid] for mid in labels)
+        if not labels:
+            return (), "unknown label"
+        if self._excluded.intersection(map(str.casefold, (*names, *labels))):
+            return (Text(joined(names), labels, names),), "excluded label"
+        if self._form == "single" and len(labels) > 1:
+            return (Text(joined(names), labels, names),), "several labels"
+        texts: tuple[Text, ...]
+        if self._form in ("joined", "file"):
+            texts = (Text(joined(names), labels, names),)
+        else:
+            texts = tuple(Text(name, (mid,), (name,)) for mid, name in zip(labels, names, strict=True))
+        if self._included is None:
+            return texts, None
+        wanted = tuple(text for text in texts if self._included.intersection(map(str.casefold, text.classes)))
+        return (wanted, None) if wanted else (texts, "other domain")
+
+
+def joined(names: Sequence[str]) -> str:
+    """Join class names as in a sentence: "Bark", "Bark and rain", "Bark, rain and baby cry".
+
+    Of several, only the first of each one's synonyms ("Baby cry, infant cry") is taken.
+    """
+    if len(names) == 1:
+        return names[0]
+    first, *others = (name.partition(",")[0].strip() for name in names)
+    words = [first, *(_inside(name) for name in others)]
+    return f"{', '.join(words[:-1])} and {words[-1]}"
+
+
+def _inside(name: str) -> str:
+    """A class name as it is written inside a sentence."""
+    if name.split()[0] in PROPER or name[1:2].isupper():
+        return name
+    return name[:1].lower() + name[1:]

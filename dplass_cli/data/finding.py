@@ -1,0 +1,199 @@
+"""Finding the files of clips: one walk of the folders, then a look-up a clip, by id and time or by name."""
+
+from __future__ import annotations
+
+import os
+import unicodedata
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from functools import lru_cache
+from pathlib import Path
+
+from dplass_cli.errors import InputError
+from dplass_cli.storage import require_file
+
+READABLE = (".wav", ".flac", ".ogg", ".mp3")
+SUFFIXES = (*READABLE, ".m4a")  # which libsndfile can't decode: such a clip is named in the rejects as what it is
+_LOOKED_FOR = 16  # files of a listed folder that are looked for before its place is taken as given
+
+
+class ClipIndex:
+    """Where the files are. Paths are strings: two million of them as ``Path`` take several times as long.
+
+    Args:
+        files: paths, from :func:`walk_folders` or :func:`listed_files`. Of two with the same stem the first is kept;
+            a file that can be decoded comes before one that can't.
+        names: what :meth:`by_name` will be asked for.
+        pattern: how files are named after their clips, where not as usual: a Python format of ``id``, ``start``,
+            ``end`` (seconds), ``start_ms`` and ``end_ms``, such as ``{id}/{start:06.0f}``; a suffix is not needed.
+
+    Raises:
+        InputError: the pattern is not such a format.
+    """
+
+    def __init__(self, files: Iterable[str], names: Iterable[str] = (), pattern: str = "") -> None:
+        self._pattern = _checked_pattern(pattern)
+        self._by_stem: dict[str, str] = {}
+        self._by_pattern = {} if "/" in self._pattern else self._by_stem
+        self._by_name: dict[str, str] = {}
+        wanted = {key for name in names for key in _keys(name)}
+        depths = {key.count("/") for key in wanted}
+        undecodable: dict[str, str] = {}
+        for path in files:
+            stem, _, suffix = path[path.rfind("/") + 1 :].rpartition(".")
+            if suffix in _READABLE or suffix.lower() in _READABLE:
+                self._by_stem.setdefault(stem, path)
+                if self._by_pattern is not self._by_stem:
+                    self._by_pattern.setdefault(_tail(path[: -len(suffix) - 1], self._pattern.count("/")), path)
+            elif suffix.lower() in _UNDECODABLE:
+                undecodable.setdefault(stem, path)
+            for depth in depths:
+                for key in _keys(_tail(path, depth)):
+                    if key in wanted:
+                        self._by_name.setdefault(key, path)
+        for stem, path in undecodable.items():
+            self._by_stem.setdefault(stem, path)
+        self._lengths = set(map(len, self._by_stem))
+
+    def by_id(self, id: str, start: float, end: float) -> str | None:
+        """Return the file of a clip under its pattern's name, else under the first of :func:`clip_stems`."""
+        if self._pattern:
+            path = self._by_pattern.get(_fill(self._pattern, id, start, end))
+            if path is not None:
+                return path
+        by_stem, lengths, length = self._by_stem, self._lengths, len(id)
+        for times in _time_suffixes(start, end):
+            if length + len(times) in lengths and id + times in by_stem:
+                return by_stem[id + times]
+            if length + len(times) + 1 in lengths and f"Y{id}{times}" in by_stem:
+                return by_stem[f"Y{id}{times}"]
+        return None
+
+    def by_name(self, name: str) -> str | None:
+        """Return the file of this name: the last parts of its path, exactly; else but for blanks and the suffix."""
+        return next((self._by_name[key] for key in _keys(name) if key in self._by_name), None)
+
+
+_READABLE = {suffix[1:] for suffix in READABLE}
+_UNDECODABLE = {suffix[1:] for suffix in SUFFIXES} - _READABLE
+
+
+def _tail(path: str, depth: int) -> str:
+    """The last ``depth`` + 1 parts of a path."""
+    return path[path.rfind("/") + 1 :] if depth == 0 else "/".join(path.split("/")[-depth - 1 :])
+
+
+def _keys(name: str) -> Iterator[str]:
+    """A name, the name without stray blanks and in one Unicode form, and that without the suffix of audio."""
+    yield name
+    tidy = _tidy(name)
+    yield tidy
+    stem, suffix = os.path.splitext(tidy)  # noqa: PTH122
+    yield stem if suffix.lower() in SUFFIXES else tidy
+
+
+def _tidy(name: str) -> str:
+    parts = (" ".join(part.split()) for part in unicodedata.normalize("NFC", name).split("/"))
+    tidied = "/".join(part for part in parts if part not in ("", "."))
+    stem, suffix = os.path.splitext(tidied)  # noqa: PTH122
+    return stem.rstrip() + suffix
+
+
+def _checked_pattern(pattern: str) -> str:
+    stem, suffix = os.path.splitext(pattern)  # noqa: PTH122
+    pattern = stem if suffix.lower() in SUFFIXES else pattern
+    try:
+        filled = {_fill(pattern, id, 30.0, 40.0) for id in ("-0RWZT-miFs", "5-0RWZTmiFs")} if pattern else set()
+    except (KeyError, ValueError, IndexError, AttributeError) as error:
+        known = "{id}, {start}, {end}, {start_ms} and {end_ms}"
+        raise InputError(f"--name-pattern {pattern!r}: {error}; a pattern is made of {known}") from error
+    if len(filled) == 1:
+        raise InputError(f"--name-pattern {pattern!r}: gives all clips one name; put {{id}} into it")
+    return pattern
+
+
+def _fill(pattern: str, id: str, start: float, end: float) -> str:
+    return pattern.format(id=id, start=start, end=end, start_ms=round(start * 1000), end_ms=round(end * 1000))
+
+
+def clip_stems(id: str, start: float, end: float) -> Iterator[str]:
+    """The stems that downloaders give to a clip of a video, the most telling first.
+
+    ``{id}_{start}_{end}`` and ``{id}_{start}``, in seconds or milliseconds, with or without leading zeros, then
+    ``{id}``; each also after a ``Y``.
+    """
+    for times in _time_suffixes(start, end):
+        yield f"{id}{times}"
+        yield f"Y{id}{times}"
+
+
+@lru_cache(maxsize=1 << 16)
+def _time_suffixes(start: float, end: float) -> tuple[str, ...]:
+    spans = list(zip(_spellings(start), _spellings(end), strict=True))
+    return tuple(dict.fromkeys([*(f"_{a}_{b}" for a, b in spans), *(f"_{a}" for a, _ in spans), ""]))
+
+
+def _spellings(seconds: float) -> tuple[str, ...]:
+    return f"{seconds:.3f}", f"{round(seconds * 1000)}", f"{int(seconds)}", f"{seconds:.1f}", f"{int(seconds):06d}"
+
+
+def walk_folders(folders: Iterable[Path | str]) -> Iterator[str]:
+    """Yield the absolute paths of the files under the folders, sorted within each.
+
+    Links are followed; each folder is read once.
+
+    Raises:
+        InputError: a folder is missing or cannot be read.
+    """
+    seen: set[str] = set()
+    for top in folders:
+        for folder, subfolders, names in os.walk(os.path.abspath(top), followlinks=True, onerror=_unreadable_folder):
+            place = os.path.realpath(folder)
+            if place in seen:  # given twice, or a link that leads back
+                subfolders.clear()
+                continue
+            seen.add(place)
+            subfolders.sort()
+            prefix = folder.rstrip("/") + "/"
+            yield from (prefix + name for name in sorted(names))
+
+
+def _unreadable_folder(error: OSError) -> None:
+    raise InputError(f"{error.filename}: cannot read this folder ({error.strerror}); check the path") from error
+
+
+def listed_files(file_list: Path | str, folders: Iterable[Path | str] = ()) -> Iterator[str]:
+    """Yield the absolute paths of a text file with one path a line.
+
+    Relative paths are below one of the folders, the list's folder or the working folder: all that lie in one listed
+    folder below the first of these that has one of them.
+
+    Raises:
+        InputError: the list is missing or cannot be read.
+    """
+    places = [os.path.abspath(place) for place in (*folders, Path(file_list).parent, Path())]
+    found: dict[str, str] = {}
+    tries: Counter[str] = Counter()
+    for line in _lines(file_list):
+        if line.startswith("/"):
+            yield line
+            continue
+        folder = os.path.dirname(line)  # noqa: PTH120
+        if folder not in found and tries[folder] < _LOOKED_FOR:
+            tries[folder] += 1
+            found.update({folder: place for place in reversed(places) if _is_file(f"{place}/{line}")})
+        yield f"{found.get(folder, places[0])}/{line}"
+
+
+def _lines(path: Path | str) -> Iterator[str]:
+    require_file(path)
+    try:
+        # Names need not be UTF-8; such bytes pass through, as they do in names that a walk finds.
+        with open(path, encoding="utf-8-sig", errors="surrogateescape", newline="\n") as stream:
+            yield from filter(str.strip, (line.rstrip("\r\n") for line in stream))
+    except OSError as error:
+        raise InputError(f"{path}: cannot read ({error.strerror})") from error
+
+
+def _is_file(path: str) -> bool:
+    return os.path.isfile(path)  # noqa: PTH113 (a path that may not be entered is no file; Path raises)
