@@ -32,10 +32,11 @@ class Limits:
         min_seconds: shorter clips are "too short".
         min_rate: clips of a lower sample rate, in Hz, are "low sample rate".
         min_peak_db: clips whose largest sample is below this (dB of full scale) are "silent".
-        max_clipped: clips with a larger share of samples at full scale are "clipped".
+        max_clipped: clips with a larger share of samples at full scale, counted as twice that of the end (the highest
+            or the lowest value) which is hit less, are "clipped": an offset is no clipping.
     """
 
-    min_seconds: float = 0.1
+    min_seconds: float = 0.0
     min_rate: int = 0
     min_peak_db: float = -90.0
     max_clipped: float = 0.5
@@ -87,24 +88,24 @@ def check_clip(path: Path | str, check: Check, limits: Limits | None = None) -> 
 
 
 def _samples_fault(path: Path, frames: int, limits: Limits) -> str | None:
-    decoded, samples, clipped, peak = 0, 0, 0, 0.0
+    decoded, samples, high, low, peak = 0, 0, 0, 0, 0.0
     try:
         with soundfile.SoundFile(str(path)) as stream:
             while len(block := stream.read(BLOCK, dtype="float32")):
                 if not np.isfinite(block).all():
                     return "not finite"
-                levels = np.abs(block)
                 decoded += len(block)
                 samples += block.size
-                clipped += int((levels >= FULL_SCALE).sum())
-                peak = max(peak, float(levels.max()))
+                high += int((block >= FULL_SCALE).sum())
+                low += int((block <= -FULL_SCALE).sum())
+                peak = max(peak, float(block.max()), -float(block.min()))
     except soundfile.LibsndfileError:  # the decoder gave up after a good header
         return "truncated"
     if decoded < frames:
         return "truncated"
     if peak < 10 ** (limits.min_peak_db / 20):
         return "silent"
-    return "clipped" if clipped > limits.max_clipped * samples else None
+    return "clipped" if 2 * min(high, low) > limits.max_clipped * samples else None
 
 
 def check_clips(paths: Iterable[str], check: Check, limits: Limits) -> Iterator[Finding]:

@@ -92,7 +92,7 @@ class _Copy(NamedTuple):
 def _convert(source: Source, folder: Path, rate: int, suffix: str) -> _Copy:
     target = _target(source, folder, suffix)
     try:
-        changed = os.stat(source.path).st_mtime_ns
+        changed = Path(source.path).stat().st_mtime_ns
         if target.is_file() and target.stat().st_mtime_ns == changed:
             return _Copy(str(target))
         audio = read_mono(source.path, rate, source.start, source.end)

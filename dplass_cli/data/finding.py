@@ -36,7 +36,10 @@ class ClipIndex:
         self._by_stem: dict[str, str] = {}
         self._by_pattern = {} if "/" in self._pattern else self._by_stem
         self._by_name: dict[str, str] = {}
-        wanted = {key for name in names for key in _keys(name)}
+        listed = set(names)
+        bare = Counter(os.path.basename(name) for name in listed)  # noqa: PTH119
+        self._unique = {name for name, count in bare.items() if count == 1}
+        wanted = {key for name in (*listed, *self._unique) for key in _keys(name)}
         depths = {key.count("/") for key in wanted}
         undecodable: dict[str, str] = {}
         for path in files:
@@ -54,6 +57,7 @@ class ClipIndex:
         for stem, path in undecodable.items():
             self._by_stem.setdefault(stem, path)
         self._lengths = set(map(len, self._by_stem))
+        self._suffixes: dict[tuple[float, float, int], tuple[str, ...]] = {}
 
     def by_id(self, id: str, start: float, end: float) -> str | None:
         """Return the file of a clip under its pattern's name, else under the first of :func:`clip_stems`."""
@@ -61,17 +65,33 @@ class ClipIndex:
             path = self._by_pattern.get(_fill(self._pattern, id, start, end))
             if path is not None:
                 return path
-        by_stem, lengths, length = self._by_stem, self._lengths, len(id)
-        for times in _time_suffixes(start, end):
-            if length + len(times) in lengths and id + times in by_stem:
-                return by_stem[id + times]
-            if length + len(times) + 1 in lengths and f"Y{id}{times}" in by_stem:
-                return by_stem[f"Y{id}{times}"]
+        by_stem = self._by_stem
+        for times in self._possible(start, end, len(id)):
+            path = by_stem.get(id + times) or by_stem.get(f"Y{id}{times}")
+            if path is not None:
+                return path
         return None
 
+    def _possible(self, start: float, end: float, length: int) -> tuple[str, ...]:
+        """The time suffixes that some file may have after an id of this length: of most folders, none or one."""
+        known = self._suffixes.get((start, end, length))
+        if known is None:
+            known = tuple(
+                times
+                for times in _time_suffixes(start, end)
+                if not self._lengths.isdisjoint((length + len(times), length + len(times) + 1))
+            )
+            self._suffixes[start, end, length] = known
+        return known
+
     def by_name(self, name: str) -> str | None:
-        """Return the file of this name: the last parts of its path, exactly; else but for blanks and the suffix."""
-        return next((self._by_name[key] for key in _keys(name) if key in self._by_name), None)
+        """Return the file of this name: the last parts of its path, exactly; else but for blanks and the suffix.
+
+        A name with folders that are elsewhere here is found by its last part, if no other name ends with that.
+        """
+        last = os.path.basename(name)  # noqa: PTH119
+        keys = (*_keys(name), *(_keys(last) if last in self._unique else ()))
+        return next((self._by_name[key] for key in keys if key in self._by_name), None)
 
 
 _READABLE = {suffix[1:] for suffix in READABLE}
@@ -181,7 +201,8 @@ def listed_files(file_list: Path | str, folders: Iterable[Path | str] = ()) -> I
         folder = os.path.dirname(line)  # noqa: PTH120
         if folder not in found and tries[folder] < _LOOKED_FOR:
             tries[folder] += 1
-            found.update({folder: place for place in reversed(places) if _is_file(f"{place}/{line}")})
+            if (place := next((place for place in places if _is_file(f"{place}/{line}")), None)) is not None:
+                found[folder] = place
         yield f"{found.get(folder, places[0])}/{line}"
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from dplass_cli.data.tables import collector_paused
 from dplass_cli.errors import InputError
 from dplass_cli.storage import atomic_path, read_text
 
@@ -44,7 +45,8 @@ def read_manifest(path: Path | str) -> list[Row]:
     """
     path = Path(path)
     folder, shared = path.parent, _Shared()
-    rows = [_row(item, f"{path}: row ", index, folder, shared) for index, item in enumerate(_items(path))]
+    with collector_paused():
+        rows = [_row(item, f"{path}: row ", index, folder, shared) for index, item in enumerate(_items(path))]
     if not rows:
         raise InputError(f"{path}: the manifest has no rows")
     return rows
@@ -93,7 +95,7 @@ def _after(text: str, place: int, sign: str) -> int:
 
 
 def _data_list(text: str) -> int | None:
-    """Where the first item of the list ``data`` begins, at the top level of an object; None if there is no such list."""
+    """Where the first item of an object's list ``data`` begins; None if there is no such list."""
     place = _skip_blanks(text, 0)
     if text[place : place + 1] != "{":
         return None

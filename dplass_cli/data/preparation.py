@@ -234,7 +234,7 @@ class _Work:
         if None not in self.faults:
             reasons = some(f"{reason}: {count}" for reason, count in Counter(self.faults).most_common())
             hint = "try --captions each or joined" if "several labels" in self.faults else self.origin.hint
-            raise InputError(f"no usable clip among {len(self.candidates)} ({reasons}); {hint}")
+            raise InputError(f"no usable clip among {len(self.candidates)} clips ({reasons}); {hint}")
 
     def check(self, selection: Selection) -> Audio | None:
         """Check what has no fault yet, and say what the headers of the good clips tell."""

@@ -12,7 +12,7 @@ from dplass_cli.data.audioset import Segment, read_class_labels, read_ids, read_
 from dplass_cli.data.captions import Captions, LabelTexts, Text
 from dplass_cli.data.finding import READABLE, ClipIndex, listed_files, walk_folders
 from dplass_cli.data.preparation import Candidate, Origin, PrepareResult, Selection, prepare, require_output
-from dplass_cli.data.tables import read_captions, read_pairs
+from dplass_cli.data.tables import collector_paused, read_captions, read_pairs
 from dplass_cli.errors import InputError, nearest, some
 from dplass_cli.reports.preparation import write_report
 from dplass_cli.storage import Progress, no_progress
@@ -65,6 +65,15 @@ def prepare_audioset(options: PrepareOptions, progress: Progress = no_progress) 
     """
     _require_valid(options)
     require_output(options.output)
+    with collector_paused():
+        candidates, origin = _find(options, progress)
+        result = prepare(candidates, options.output, options, origin, progress)
+    if options.report is not None:
+        write_report(options.report, result)
+    return result
+
+
+def _find(options: PrepareOptions, progress: Progress) -> tuple[list[Candidate], Origin]:
     names = read_class_labels(options.labels)
     texts = LabelTexts(names, options.captions, _known_labels(options, names), _included(options))
     captions = {} if options.caption_file is None else read_captions(options.caption_file)
@@ -74,7 +83,6 @@ def prepare_audioset(options: PrepareOptions, progress: Progress = no_progress) 
     index = ClipIndex(_files(options), name_map.values(), options.name_pattern)
     progress(0, 1, "matching segments and clips")
     candidates = list(_candidates(segments, index, name_map, texts, captions, options.captions))
-    del segments, index  # gigabytes, at millions of clips
     origin = Origin(
         ranged=False,
         places=options.audio_dir if options.file_list is None else (options.file_list,),
@@ -83,10 +91,7 @@ def prepare_audioset(options: PrepareOptions, progress: Progress = no_progress) 
         hint="check --audio-dir, --labels and --name-map",
         id_name="ytid",
     )
-    result = prepare(candidates, options.output, options, origin, progress)
-    if options.report is not None:
-        write_report(options.report, result)
-    return result
+    return candidates, origin
 
 
 def _require_valid(options: PrepareOptions) -> None:

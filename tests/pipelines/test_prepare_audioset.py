@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import csv
+import os
+import random
+import shutil
 from collections import Counter
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -10,13 +13,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from dplass_cli.audio.files import write_audio
+from dplass_cli.audio.files import audio_info, read_mono, write_audio
 from dplass_cli.data.manifest import Row, read_manifest
+from dplass_cli.data.preparation import ClassCount
 from dplass_cli.errors import InputError
-from dplass_cli.pipelines.prepare_audioset import PrepareOptions, joined, prepare_audioset
+from dplass_cli.pipelines.prepare_audioset import PrepareOptions, prepare_audioset
 
 LABELS = {"/m/dog": "Dog", "/m/bark": "Bark", "/m/cry": "Baby cry, infant cry"}
 
@@ -84,7 +86,7 @@ def test_single_keeps_the_clips_with_one_label_in_the_order_of_the_list(corpus: 
     ]
     assert (result.segments, result.used_clips, result.rows) == (3, 2, 2)
     assert result.rejected == {"several labels": 1}
-    assert result.captions == {"Baby cry, infant cry": 1, "Dog": 1}
+    assert result.classes == {"Baby cry, infant cry": ClassCount(1), "Dog": ClassCount(1, 1), "Bark": ClassCount(0, 1)}
 
 
 def test_each_gives_a_row_a_label_with_that_label(corpus: Corpus) -> None:
@@ -97,23 +99,13 @@ def test_each_gives_a_row_a_label_with_that_label(corpus: Corpus) -> None:
         Row(other, "Dog", ("/m/dog",), "def"),
     ]
     assert (result.segments, result.used_clips, result.rows) == (2, 2, 3)
-    assert result.captions == {"Bark": 1, "Dog": 2}
+    assert result.classes == {"Dog": ClassCount(2), "Bark": ClassCount(1)}
 
 
 def test_joined_gives_one_row_with_all_labels(corpus: Corpus) -> None:
     path = corpus.clip("abc", "/m/bark", "/m/dog")
     result = prepare_audioset(corpus.options(captions="joined"))
-    assert read_manifest(result.manifest) == [Row(path, "Bark and Dog", ("/m/bark", "/m/dog"), "abc")]
-
-
-@pytest.mark.parametrize(("names", "caption"), [(["A"], "A"), (["A", "B"], "A and B"), (["A", "B", "C"], "A, B and C")])
-def test_names_are_joined_as_in_a_sentence(names: list[str], caption: str) -> None:
-    assert joined(names) == caption
-
-
-@given(st.lists(st.text("abc", min_size=1), min_size=1))
-def test_joined_names_can_be_told_apart(names: list[str]) -> None:
-    assert joined(names).replace(" and ", ", ").split(", ") == names
+    assert read_manifest(result.manifest) == [Row(path, "Bark and dog", ("/m/bark", "/m/dog"), "abc")]
 
 
 def test_unknown_and_repeated_labels_are_dropped(corpus: Corpus) -> None:
@@ -147,7 +139,8 @@ def test_every_reject_is_listed_with_its_reason(corpus: Corpus) -> None:
         ("unknown", "unknown label"),
         ("good", "duplicate id"),
     ]
-    assert rejects[0] == {"ytid": "gone", "start": "30.0", "end": "40.0", "reason": "missing", "path": ""}
+    columns = {"start": "30.0", "end": "40.0", "reason": "missing", "path": "", "labels": "/m/dog"}
+    assert rejects[0] == {"ytid": "gone", **columns}
     assert rejects[3]["path"] == str(several)
     assert rejects[5]["path"] == str(good)
     assert result.rejected == Counter(row["reason"] for row in rejects)
@@ -274,7 +267,7 @@ def test_no_usable_clip_is_an_error_that_counts_the_reasons(corpus: Corpus) -> N
     corpus.clip("abc", "/m/dog", "/m/bark")
     corpus.clip("def", "/m/unheard")
     options = corpus.options()
-    with pytest.raises(InputError, match=r"no usable clip among 2 segments \(several labels: 1, unknown label: 1\)"):
+    with pytest.raises(InputError, match=r"no usable clip among 2 clips \(several labels: 1, unknown label: 1\)"):
         prepare_audioset(options)
     assert not options.output.exists()
 
@@ -315,9 +308,9 @@ def test_progress_ends_at_the_number_of_segments(corpus: Corpus) -> None:
     corpus.clip("abc", "/m/dog")
     for number in range(2000):
         corpus.segment(f"gone{number}", "/m/dog")
-    seen: list[tuple[int, int]] = []
-    prepare_audioset(corpus.options(max_missing=1.0), lambda done, total, what: seen.append((done, total)))
-    assert seen == [(1024, 2001), (2001, 2001)]
+    seen: dict[str, tuple[int, int]] = {}
+    prepare_audioset(corpus.options(max_missing=1.0), lambda done, total, what: seen.update({what: (done, total)}))
+    assert (seen["checking clips"], seen["writing the manifest"]) == ((1, 1), (2001, 2001))
 
 
 def test_the_same_input_gives_the_same_files(corpus: Corpus) -> None:
@@ -360,10 +353,203 @@ def test_the_real_clips_of_three_folds(real_data: Path, tmp_path: Path) -> None:
         assert (row.caption == clip["audioset_label"]) == (row.labels == (clip["mid"],))
     primary = {row.id for row in rows if row.labels == (clips[row.wav.name]["mid"],)}
     assert primary == set(wanted)
-    assert result.captions == Counter(row.caption for row in rows)
+    assert {name: count.used for name, count in result.classes.items()} == Counter(row.caption for row in rows)
     assert sorted({row.caption for row in rows if row.wav.name.endswith("-0.ogg")}) == ["Bark", "Dog"]
 
     single = prepare_audioset(replace(options, captions="single", output=tmp_path / "single.json", check="header"))
     ids_of_many = {ytid for ytid, count in Counter(row.id for row in rows).items() if count > 1}
     assert {row.id for row in read_manifest(single.manifest)} == set(wanted) - ids_of_many
     assert single.rejected == {"several labels": len(ids_of_many)}
+
+
+def test_what_is_wrong_with_real_clips_is_found(real_data: Path, tmp_path: Path) -> None:
+    """40 files deleted, 10 cut, 5 emptied, 3 renamed: rejected are exactly these, with the right reasons."""
+    mini, audio = real_data / "audioset_mini", tmp_path / "audio"
+    shutil.copytree(real_data / "audio", audio)
+    with (mini / "ytid_map.csv").open(newline="") as stream:
+        filenames = {row["YTID"]: row["filename"] for row in csv.DictReader(stream)}
+    ids = random.Random(0).sample(sorted(filenames), 58)
+    wanted = {}
+    for number, ytid in enumerate(ids):
+        path = audio / filenames[ytid]
+        path.chmod(0o644)
+        if number < 40:
+            path.unlink()
+        elif number < 50:
+            path.write_bytes(path.read_bytes()[: path.stat().st_size * (number - 39) // 11])
+        elif number < 55:
+            path.write_bytes(b"")
+        else:
+            path.rename(audio / f"renamed {number}.ogg")
+        wanted[ytid] = "truncated" if 40 <= number < 50 else "zero-length file" if 50 <= number < 55 else "missing"
+    options = PrepareOptions(
+        segments=(mini / "segments.csv",),
+        labels=mini / "class_labels_indices.csv",
+        audio_dir=(audio,),
+        output=tmp_path / "train.json",
+        captions="joined",
+        name_map=mini / "ytid_map.csv",
+    )
+    result = prepare_audioset(options)
+    assert {row["ytid"]: row["reason"] for row in read_rejects(result.rejects)} == wanted
+    assert {row.id for row in read_manifest(result.manifest)} == set(filenames) - set(wanted)
+    assert result.audio is not None
+    assert result.audio.sample_rates == {44100: 332}
+    assert prepare_audioset(replace(options, check="decode")).rejected == result.rejected
+
+
+# Other captions, and balance
+
+
+def test_captions_may_come_from_a_file(corpus: Corpus) -> None:
+    path = corpus.clip("-bc", "/m/dog")
+    corpus.clip("plain", "/m/dog")
+    (corpus.folder / "captions.csv").write_text(
+        'audiocap_id,youtube_id,start_time,caption\n1,-bc,30,"A dog, far away"\n2,-bc,30,Barking\n3,gone,0,Rain\n'
+    )
+    options = corpus.options(captions="file", caption_file=corpus.folder / "captions.csv")
+    result = prepare_audioset(options)
+    assert read_manifest(result.manifest) == [
+        Row(path, "A dog, far away", ("/m/dog",), "-bc"),
+        Row(path, "Barking", ("/m/dog",), "-bc"),
+    ]
+    assert result.rejected == {"no caption": 1}
+    for lacking in ({"captions": "joined"}, {"caption_file": None}):
+        with pytest.raises(InputError, match=r"--captions file and --caption-file"):
+            prepare_audioset(replace(options, **lacking))
+
+
+def test_labels_are_excluded_by_name(corpus: Corpus) -> None:
+    corpus.clip("abc", "/m/dog", "/m/bark")
+    corpus.clip("def", "/m/dog")
+    result = prepare_audioset(corpus.options(captions="each", exclude_label=("bark",)))
+    assert [row.id for row in read_manifest(result.manifest)] == ["def"]
+    assert result.rejected == {"excluded label": 1}
+    with pytest.raises(InputError, match=r"--exclude-label 'Barkk': not in .*labels\.csv; did you mean 'Bark'"):
+        prepare_audioset(corpus.options(exclude_label=("Barkk",)))
+
+
+def test_only_classes_of_a_domain_are_kept(corpus: Corpus) -> None:
+    corpus.clip("abc", "/m/dog", "/m/bark")
+    corpus.clip("def", "/m/cry")
+    domains = corpus.folder / "domains.json"
+    entry = '"cluster{0}": {{"cluster_id": {0}, "categories_in_cluster": ["{1}"]}}'
+    domains.write_text("{" + entry.format(3, "Bark") + ", " + entry.format(5, "Dog") + "}")
+    result = prepare_audioset(corpus.options(captions="each", include_domain=(3,), domains=domains))
+    assert [(row.id, row.caption) for row in read_manifest(result.manifest)] == [("abc", "Bark")]
+    assert result.rejected == {"other domain": 1}
+    with pytest.raises(InputError, match=r"domains\.json: no domain 4; it has 3, 5"):
+        prepare_audioset(corpus.options(include_domain=(4,), domains=domains))
+    with pytest.raises(InputError, match="--include-domain and --domains"):
+        prepare_audioset(corpus.options(include_domain=(4,)))
+
+
+def test_rare_classes_come_first_where_classes_are_limited(corpus: Corpus) -> None:
+    corpus.clip("many", "/m/dog", "/m/bark")
+    corpus.clip("rare", "/m/dog", "/m/cry")
+    corpus.clip("late", "/m/dog")
+    result = prepare_audioset(corpus.options(captions="joined", max_per_class=1))
+    assert [row.id for row in read_manifest(result.manifest)] == ["many"]  # bark and cry are as rare; bark is first
+    corpus.clip("again", "/m/bark")
+    result = prepare_audioset(corpus.options(captions="joined", max_per_class=1))
+    assert [row.id for row in read_manifest(result.manifest)] == ["rare", "again"]
+    assert result.rejected == {"over --max-per-class": 2}
+    assert result.classes["Dog"] == ClassCount(1, 2)
+    each = prepare_audioset(corpus.options(captions="each", max_per_class=2))
+    assert Counter(row.caption for row in read_manifest(each.manifest)) == {
+        "Dog": 2,
+        "Bark": 2,
+        "Baby cry, infant cry": 1,
+    }
+    assert [(row["ytid"], row["labels"]) for row in read_rejects(each.rejects)] == [("late", "/m/dog")]
+
+
+def test_strong_labels_are_read(corpus: Corpus) -> None:
+    path = corpus.clip("-b_c", "/m/dog", name="-b_c_30000.wav")
+    (corpus.folder / "strong.tsv").write_text(
+        "segment_id\tstart_time_seconds\tend_time_seconds\tlabel\n"
+        "-b_c_30000\t4.0\t5.5\t/m/dog\n-b_c_30000\t0.0\t10.0\t/m/bark\n-b_c_30000\t6.0\t7.0\t/m/dog\n"
+    )
+    (corpus.folder / "names.tsv").write_text("/m/dog\tDog\n/m/bark\tBark\n")
+    options = corpus.options(segments=(corpus.folder / "strong.tsv",), captions="joined")
+    result = prepare_audioset(replace(options, labels=corpus.folder / "names.tsv"))
+    assert read_manifest(result.manifest) == [Row(path, "Bark and dog", ("/m/bark", "/m/dog"), "-b_c")]
+
+
+def test_a_pattern_finds_clips(corpus: Corpus) -> None:
+    path = corpus.clip("-bc", "/m/dog", name="clip of -bc at 30.wav")
+    result = prepare_audioset(corpus.options(name_pattern="clip of {id} at {start:.0f}"))
+    assert [row.wav for row in read_manifest(result.manifest)] == [path]
+
+
+def test_captions_are_cleaned_on_request(corpus: Corpus) -> None:
+    corpus.clip("abc", "/m/dog")
+    (corpus.folder / "captions.csv").write_text("id,caption\nabc,a dog dog  barks with echos .\n")
+    options = corpus.options(captions="file", caption_file=corpus.folder / "captions.csv", clean=True)
+    result = prepare_audioset(options)
+    assert [row.caption for row in read_manifest(result.manifest)] == ["A dog barks with echoes"]
+    assert result.cleaned == {"a dog dog  barks with echos . -> A dog barks with echoes": 1}
+
+
+# Copies
+
+
+def test_copies_are_made_once_and_again_where_the_source_changed(corpus: Corpus) -> None:
+    first = corpus.clip("abc", "/m/dog", level=0.25)
+    loud = corpus.clip("def", "/m/dog", level=1.5)
+    options = corpus.options(convert="32k-mono-flac")
+    result = prepare_audioset(options)
+    assert result.converted == {"made": 2, "found": 0, "turned_down": 1}
+    copies = [row.wav for row in read_manifest(result.manifest)]
+    assert all(copy.is_relative_to(corpus.folder / "out" / "train-32k-mono-flac") for copy in copies)
+    info = audio_info(copies[0])
+    assert (info.sample_rate, info.channels, info.format, info.frames) == (32000, 1, "FLAC", 1600)
+    np.testing.assert_allclose(read_mono(copies[0], 32000)[400:1200], 0.25, atol=1e-3)
+    assert read_mono(copies[1], 32000).max() <= 1.0
+    copies[1].unlink()
+    write_audio(first, np.full((1, 1600), 0.5, np.float32), 16000)
+    again = prepare_audioset(options)
+    assert again.converted == {"made": 2, "found": 0, "turned_down": 1}
+    assert audio_info(copies[0]).frames == 3200
+    assert prepare_audioset(options).converted == {"made": 0, "found": 2, "turned_down": 0}
+    loud.write_bytes(loud.read_bytes()[:1000])
+    assert prepare_audioset(options).rejected == {"truncated": 1}
+    with pytest.raises(InputError, match="32k-mono-flac"):
+        corpus.options(convert="flac")
+
+
+# Names
+
+
+def long_name(stem: str) -> str:
+    """A name of 250 bytes."""
+    return stem + "é" * ((246 - len(stem.encode())) // 2) + "x" * ((246 - len(stem.encode())) % 2) + ".wav"
+
+
+NAMES = ("dog ö 犬 🐕.wav", "two\nlines.wav", 'quote " and comma, .wav', "-dash & $HOME `x`.wav", long_name("long "))
+
+
+def test_any_name_survives_to_the_manifest_and_its_copies(corpus: Corpus) -> None:
+    paths = []
+    for number, name in enumerate(NAMES):
+        (corpus.folder / "audio" / name.removesuffix(".wav")).mkdir()
+        paths.append(corpus.clip(f"id{number}", "/m/dog", name=f"{name.removesuffix('.wav')}/{name}"))
+    with (corpus.folder / "map.csv").open("w", newline="", encoding="utf-8") as stream:
+        csv.writer(stream).writerows(
+            [["YTID", "filename"], *([f"id{number}", name] for number, name in enumerate(NAMES))]
+        )
+    options = corpus.options(name_map=corpus.folder / "map.csv")
+    assert [row.wav for row in read_manifest(prepare_audioset(options).manifest)] == paths
+    converted = prepare_audioset(replace(options, convert="32k-mono-flac"))
+    copies = [row.wav for row in read_manifest(converted.manifest)]
+    assert len(set(copies)) == len(paths)
+    assert all(copy.is_file() for copy in copies)
+
+
+def test_a_name_of_no_encoding_is_rejected_as_that(corpus: Corpus) -> None:
+    corpus.clip("good", "/m/dog")
+    folder = os.fsdecode(os.fsencode(corpus.folder / "audio") + b"/\xff")
+    os.mkdir(folder)  # noqa: PTH102
+    os.rename(corpus.clip("bad", "/m/dog"), f"{folder}/bad.wav")  # noqa: PTH104
+    result = prepare_audioset(corpus.options())
+    assert [(row["ytid"], row["reason"]) for row in read_rejects(result.rejects)] == [("bad", "name not UTF-8")]

@@ -1,0 +1,53 @@
+"""Captions from labels."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dplass_cli.data.captions import LabelTexts, Text, joined
+
+NAMES = {"/m/dog": "Dog", "/m/bark": "Bark", "/m/cry": "Baby cry, infant cry", "/m/horn": "French horn"}
+DOG, BARK = Text("Dog", ("/m/dog",), ("Dog",)), Text("Bark", ("/m/bark",), ("Bark",))
+
+
+@pytest.mark.parametrize(
+    ("names", "caption"),
+    [
+        (["Baby cry, infant cry"], "Baby cry, infant cry"),
+        (["Bark", "Rain"], "Bark and rain"),
+        (["Baby cry, infant cry", "Male speech, man speaking", "French horn"], "Baby cry, male speech and French horn"),
+        (["Telephone", "DTMF"], "Telephone and DTMF"),
+    ],
+)
+def test_names_are_joined_as_in_a_sentence(names: list[str], caption: str) -> None:
+    assert joined(names) == caption
+
+
+@given(st.lists(st.text("abc", min_size=1), min_size=1))
+def test_joined_names_can_be_told_apart(names: list[str]) -> None:
+    assert joined(names).replace(" and ", ", ").split(", ") == names
+
+
+def test_the_form_says_what_becomes_of_several_labels() -> None:
+    labels = ("/m/dog", "/m/unheard", "/m/bark", "/m/dog")
+    both = Text("Dog and bark", ("/m/dog", "/m/bark"), ("Dog", "Bark"))
+    assert LabelTexts(NAMES, "single")(labels) == ((both,), "several labels")
+    assert LabelTexts(NAMES, "each")(labels) == ((DOG, BARK), None)
+    assert LabelTexts(NAMES, "joined")(labels) == ((both,), None)
+    assert LabelTexts(NAMES, "single")(("/m/dog", "/m/unheard")) == ((DOG,), None)
+    assert LabelTexts(NAMES, "each")(("/m/unheard",)) == ((), "unknown label")
+
+
+@pytest.mark.parametrize("excluded", ["bark", "/m/bark"])
+def test_a_clip_with_an_excluded_label_is_not_used(excluded: str) -> None:
+    texts = LabelTexts(NAMES, "each", [excluded])
+    assert texts(("/m/dog", "/m/bark"))[1] == "excluded label"
+    assert texts(("/m/dog",)) == ((DOG,), None)
+
+
+def test_only_included_classes_become_captions() -> None:
+    assert LabelTexts(NAMES, "each", included={"dog"})(("/m/dog", "/m/bark")) == ((DOG,), None)
+    assert LabelTexts(NAMES, "joined", included={"Dog"})(("/m/dog", "/m/bark"))[1] is None
+    assert LabelTexts(NAMES, "joined", included={"Dog"})(("/m/cry", "/m/bark"))[1] == "other domain"
