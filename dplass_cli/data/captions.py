@@ -38,6 +38,7 @@ class LabelTexts:
     ) -> None:
         self._names, self._form, self._excluded = names, form, {name.casefold() for name in excluded}
         self._included = None if included is None else {name.casefold() for name in included}
+        self._single = {mid: Text(name, (mid,), (name,)) for mid, name in names.items()}
         self._known: dict[tuple[str, ...], tuple[tuple[Text, ...], str | None]] = {}
 
     def __call__(self, labels: tuple[str, ...]) -> tuple[tuple[Text, ...], str | None]:
@@ -51,15 +52,15 @@ class LabelTexts:
         names = tuple(self._names[mid] for mid in labels)
         if not labels:
             return (), "unknown label"
-        if self._excluded.intersection(map(str.casefold, (*names, *labels))):
-            return (Text(joined(names), labels, names),), "excluded label"
+        if self._excluded and self._excluded.intersection(map(str.casefold, (*names, *labels))):
+            return (Text("", labels, names),), "excluded label"
         if self._form == "single" and len(labels) > 1:
-            return (Text(joined(names), labels, names),), "several labels"
+            return (Text("", labels, names),), "several labels"
         texts: tuple[Text, ...]
         if self._form in ("joined", "file"):
             texts = (Text(joined(names), labels, names),)
         else:
-            texts = tuple(Text(name, (mid,), (name,)) for mid, name in zip(labels, names, strict=True))
+            texts = tuple(self._single[mid] for mid in labels)
         if self._included is None:
             return texts, None
         wanted = tuple(text for text in texts if self._included.intersection(map(str.casefold, text.classes)))

@@ -33,7 +33,7 @@ def test_joined_names_can_be_told_apart(names: list[str]) -> None:
 def test_the_form_says_what_becomes_of_several_labels() -> None:
     labels = ("/m/dog", "/m/unheard", "/m/bark", "/m/dog")
     both = Text("Dog and bark", ("/m/dog", "/m/bark"), ("Dog", "Bark"))
-    assert LabelTexts(NAMES, "single")(labels) == ((both,), "several labels")
+    assert LabelTexts(NAMES, "single")(labels) == ((both._replace(caption=""),), "several labels")
     assert LabelTexts(NAMES, "each")(labels) == ((DOG, BARK), None)
     assert LabelTexts(NAMES, "joined")(labels) == ((both,), None)
     assert LabelTexts(NAMES, "single")(("/m/dog", "/m/unheard")) == ((DOG,), None)
