@@ -14,6 +14,7 @@ from dplass_cli.cli import (
     embed,
     evaluate,
     partition,
+    prepare,
     prepare_audioset,
     quickstart,
     separate,
@@ -78,4 +79,5 @@ app.command("embed")(embed.command)
 app.command("quickstart")(quickstart.command)
 app.add_typer(adapters.app, name="adapters")
 app.add_typer(domains.app, name="domains")
+app.add_typer(prepare.app, name="prepare")
 app.add_typer(weights.app, name="weights")

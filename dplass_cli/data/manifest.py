@@ -174,7 +174,7 @@ def _seconds(value: Any) -> bool:
 
 def write_manifest(path: Path | str, rows: Iterable[Row]) -> None:
     """Write a manifest atomically, with absolute ``wav`` paths, so that it may be moved."""
-    write_items(path, map(_item, rows))
+    write_items(path, map(row_item, rows))
 
 
 def write_items(path: Path | str, items: Iterable[Mapping[str, Any]]) -> int:
@@ -203,7 +203,8 @@ def _line(item: Mapping[str, Any]) -> str:
     return f"{{{', '.join(members)}}}"
 
 
-def _item(row: Row) -> dict[str, Any]:
+def row_item(row: Row) -> dict[str, Any]:
+    """A row as :func:`write_items` takes it."""
     item: dict[str, Any] = {"wav": os.path.abspath(row.wav), "caption": row.caption}
     if row.labels:
         item["labels"] = row.labels

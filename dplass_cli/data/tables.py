@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import csv
 import gc
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from dplass_cli.errors import InputError
@@ -70,32 +70,46 @@ def _without_comment(line: str) -> str:
     return "\n" if line.isspace() or line.lstrip().startswith("#") else line
 
 
-def table_columns(path: Path | str, *names: Iterable[str]) -> Iterator[tuple[int, list[str]]]:
-    """Yield (line number, values) of the columns of a CSV file with a header, whatever their order and case.
+def read_table(path: Path | str, columns: Sequence[str] = ()) -> Iterator[tuple[int, dict[str, str]]]:
+    """Yield (line number, {column: value}) of a CSV file with a header, or of one without by the names of its columns.
 
-    Each of ``names`` is a column, by the names that it may have; values are stripped of blanks around them. Values
-    in quotes may hold line breaks; comments may stand above the header.
+    Values in quotes may hold line breaks; comments may stand above the header.
 
     Raises:
-        InputError: as :func:`table_lines`; a column is not there; a line has more or fewer fields than the header.
+        InputError: as :func:`table_lines`; a line has more or fewer fields than there are columns.
     """
-    lines = (
-        (line, fields) for line, fields in _records(path, ",", True, whole_lines=False) if any(map(str.strip, fields))
-    )
-    header = next((fields for _, fields in lines if not fields[0].startswith("#")), [])
-    columns = [name.strip().lower() for name in header]
-    places = [_place(columns, [name.lower() for name in known]) for known in names]
+    records = (record for record in _records(path, ",", True, whole_lines=False) if any(map(str.strip, record[1])))
+    names = list(columns) or next((fields for _, fields in records if not fields[0].startswith("#")), [])
+    names = [name.strip() for name in names]
+    for line, fields in records:
+        if len(fields) != len(names):
+            raise InputError(f"{path}: line {line}: expected {len(names)} fields, not {len(fields)}; quote commas")
+        yield line, dict(zip(names, fields, strict=True))
+
+
+def table_columns(path: Path | str, *names: Iterable[str]) -> Iterator[tuple[int, list[str]]]:
+    """Yield (line number, values) of some columns of a CSV file with a header, whatever their order and case.
+
+    Each of ``names`` is a column, by the names that it may have; values are stripped of blanks around them.
+
+    Raises:
+        InputError: as :func:`read_table`; a column is not there.
+    """
+    places: list[str] = []
+    for line, record in read_table(path):
+        places = places or _places(list(record), path, names)
+        yield line, [record[place].strip() for place in places]
+    if not places:
+        _places([], path, names)
+
+
+def _places(columns: Sequence[str], path: Path | str, names: Sequence[Iterable[str]]) -> list[str]:
+    by_name = {column.lower(): column for column in columns}
+    places = [next((by_name[name.lower()] for name in known if name.lower() in by_name), None) for known in names]
     if None in places:
         wanted = " and ".join(" or ".join(known) for known in names)
-        raise InputError(f"{path}: expected a header with the columns {wanted}, not {','.join(header)!r}")
-    for line, fields in lines:
-        if len(fields) != len(columns):
-            raise InputError(f"{path}: line {line}: expected {len(columns)} fields, not {len(fields)}; quote commas")
-        yield line, [fields[place].strip() for place in places if place is not None]
-
-
-def _place(columns: list[str], known: list[str]) -> int | None:
-    return next((columns.index(name) for name in known if name in columns), None)
+        raise InputError(f"{path}: expected a header with the columns {wanted}, not {','.join(columns)!r}")
+    return [place for place in places if place is not None]
 
 
 def read_pairs(path: Path | str, key: Iterable[str], value: Iterable[str]) -> dict[str, str]:

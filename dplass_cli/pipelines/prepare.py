@@ -1,0 +1,156 @@
+"""``prepare``: from a corpus of the table to a manifest, and from several manifests to one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
+from typing import Any, get_args
+
+from dplass_cli.data.captions import Captions
+from dplass_cli.data.corpora import CORPORA, Corpus
+from dplass_cli.data.corpus_reader import (
+    Record,
+    candidates,
+    clip_names,
+    file_records,
+    find_tables,
+    kept,
+    require_columns,
+    table_records,
+)
+from dplass_cli.data.finding import ClipIndex, listed_files, walk_folders
+from dplass_cli.data.merging import MergeResult, merge_manifests
+from dplass_cli.data.preparation import Candidate, Origin, PrepareResult, Selection, prepare, require_output
+from dplass_cli.data.tables import collector_paused
+from dplass_cli.errors import InputError, nearest
+from dplass_cli.reports.preparation import write_report
+from dplass_cli.storage import Progress, no_progress
+
+COLUMN_FIELDS = ("captions", "end", "id", "labels", "name", "start")
+_ALIASES = {"caption": "captions", "wav": "name"}
+
+
+@dataclass(frozen=True)
+class CorpusOptions(Selection):
+    """What to prepare; and how it is checked and chosen, as :class:`~dplass_cli.data.preparation.Selection`.
+
+    Attributes:
+        kind: a corpus of :data:`~dplass_cli.data.corpora.CORPORA`.
+        folder: where it lies.
+        output: the manifest to write; ``rejects.csv`` goes beside it.
+        table: its lists, where they are not found below the folder.
+        audio_dir: folders with its clips, where not below ``folder``.
+        split: the part of it; each corpus has a default.
+        where: {column: values}; only lines with one of the values are used (values separated by commas).
+        column: {"caption" (one or several, with commas), "wav", "id", "labels", "start" or "end": the table's column}.
+        captions: of clips with several classes, as for AudioSet: "single", "each" or "joined".
+        name_pattern: how clips of videos are named, such as ``{id}_{start:06.0f}``.
+        file_list: a text file with the clips' paths, one a line; it spares reading the folders.
+    """
+
+    kind: str = field(kw_only=True)
+    output: Path = field(kw_only=True)
+    folder: Path | None = None
+    table: tuple[Path, ...] = ()
+    audio_dir: tuple[Path, ...] = ()
+    split: str | None = None
+    where: dict[str, str] = field(default_factory=dict)
+    column: dict[str, str] = field(default_factory=dict)
+    captions: Captions = "each"
+    name_pattern: str = ""
+    file_list: Path | None = None
+
+
+def prepare_corpus(options: CorpusOptions, progress: Progress = no_progress) -> PrepareResult:
+    """Write the manifest of a corpus, in the order of its list, and ``rejects.csv`` with what is not used.
+
+    Raises:
+        InputError: an option or input file is wrong, too many clips are missing, or none is usable.
+    """
+    corpus = _corpus(options)
+    require_output(options.output)
+    with collector_paused():
+        found, origin = _find(corpus, options, progress)
+        result = prepare(found, options.output, options, origin, progress)
+    if options.report is not None:
+        write_report(options.report, result)
+    return result
+
+
+def _corpus(options: CorpusOptions) -> Corpus:
+    """The row of the table, with the columns that the user named."""
+    if options.kind not in CORPORA:
+        raise InputError(f"{options.kind}: no such corpus{nearest(options.kind, CORPORA)}")
+    if options.captions not in get_args(Captions)[:3]:
+        raise InputError(f"captions: no such choice {options.captions!r}; known: each, joined, single")
+    if options.folder is None and not (options.table and (options.audio_dir or options.file_list)):
+        raise InputError("no corpus; give its folder, or --table and --audio-dir")
+    for folder in (*([] if options.folder is None else [options.folder]), *options.audio_dir):
+        if not folder.is_dir():
+            raise InputError(f"{folder}: no such folder; check the path")
+    changes: dict[str, Any] = {}
+    for role, column in options.column.items():
+        known = [*_ALIASES, *COLUMN_FIELDS]
+        if role not in known:
+            raise InputError(f"--column {role}: no such role of a column{nearest(role, known)}")
+        role = _ALIASES.get(role, role)
+        changes[role] = tuple(column.split(",")) if role == "captions" else column
+    return replace(CORPORA[options.kind], **changes)
+
+
+def _find(corpus: Corpus, options: CorpusOptions, progress: Progress) -> tuple[list[Candidate], Origin]:
+    split = corpus.split if options.split is None else options.split
+    folders = options.audio_dir or ((options.folder,) if options.folder else ())
+    progress(0, 1, "finding clips")
+    files = walk_folders(folders) if options.file_list is None else listed_files(options.file_list, folders)
+    records: list[Record]
+    index: ClipIndex | None = None
+    if corpus.table is None:
+        assert options.folder is not None or folders
+        root = options.folder or folders[0]
+        records, where = file_records(list(files), root, split), str(root)
+        if not records:
+            raise InputError(f"{root}: no audio files{f' below {split}' if split else ''}; check the path")
+    else:
+        tables = options.table or tuple(find_tables(corpus, options.folder or Path(), split))
+        records = [record for table in tables for record in table_records(table, corpus, split)]
+        where = str(tables[0])
+        require_columns(records, corpus, where)
+    conditions = {column: [value.strip() for value in text.split(",")] for column, text in options.where.items()}
+    records = kept(records, conditions, where)
+    if corpus.table is not None:
+        index = ClipIndex(files, clip_names(records, corpus), options.name_pattern)
+    origin = Origin(
+        ranged=not corpus.video,
+        places=folders if options.file_list is None else (options.file_list,),
+        name=lambda candidate: candidate.id,
+        hint="check the folder and --column",
+    )
+    return list(candidates(records, corpus, index, options.captions, where)), origin
+
+
+@dataclass(frozen=True)
+class MergeOptions:
+    """Manifests to make one of.
+
+    Attributes:
+        manifests: the sources.
+        output: the manifest to write.
+        share: of each source, how many rows a row of the first; by default all rows of each.
+        seed: of the choice of rows.
+    """
+
+    manifests: tuple[Path, ...]
+    output: Path
+    share: tuple[float, ...] = ()
+    seed: int = 42
+
+
+def merge(options: MergeOptions) -> MergeResult:
+    """Write one manifest with the wanted share of each source; each row says its ``source``.
+
+    Raises:
+        InputError: a manifest is unusable, or shares and manifests differ in number.
+    """
+    require_output(options.output)
+    return merge_manifests(**{option.name: getattr(options, option.name) for option in fields(options)})
