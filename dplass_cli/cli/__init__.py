@@ -10,6 +10,7 @@ from typer.core import TyperGroup
 from dplass_cli import __version__
 from dplass_cli.cli import (
     adapters,
+    doctor,
     domains,
     embed,
     evaluate,
@@ -77,6 +78,7 @@ app.command("evaluate")(evaluate.command)
 app.command("separate")(separate.command)
 app.command("embed")(embed.command)
 app.command("quickstart")(quickstart.command)
+app.command("doctor")(doctor.command)
 app.add_typer(adapters.app, name="adapters")
 app.add_typer(domains.app, name="domains")
 app.add_typer(prepare.app, name="prepare")

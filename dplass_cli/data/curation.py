@@ -16,6 +16,7 @@ from dplass_cli.errors import InputError
 from dplass_cli.resources import resource
 from dplass_cli.storage import read_text
 
+_PASSES = 3  # what one correction leaves may be another's; a clean caption stays as it is
 _WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*")
 _TWICE = re.compile(r"\b([^\W\d_]+)((?:\s+\1\b)+)", re.IGNORECASE)
 
@@ -50,7 +51,10 @@ class CaptionCleaner:
         """Return the clean caption: never empty where the caption is not."""
         clean = self._known.get(caption)
         if clean is None:
-            clean = self._known[caption] = self._clean(caption) or caption
+            clean = caption
+            for _ in range(_PASSES):
+                clean = self._clean(clean) or clean
+            self._known[caption] = clean
         if clean != caption:
             self.changes[caption, clean] += 1
         return clean
@@ -60,7 +64,7 @@ class CaptionCleaner:
         text = re.sub(r"\s+([,.;:!?])", r"\1", text)  # no blank before a sign
         text = re.sub(r"([,;:!?])\1+", r"\1", text)
         text = re.sub(r"([,;])(?=[^\W\d_])", r"\1 ", text)  # but one after it
-        if text.isupper() and " " in text:
+        if " " in text and (text[:1].upper() + text[1:]).isupper():
             text = text.lower()
         text = _TWICE.sub(self._once, text)
         text = _WORD.sub(self._right, text)

@@ -118,7 +118,7 @@ def load_strictly(module: nn.Module, state: Mapping[str, Tensor], where: str, as
     if missing or unexpected:
         raise InputError(
             f"{where}: not weights of this network; missing: {some(missing, 3) or 'none'};"
-            f" unexpected: {some(unexpected, 3) or 'none'}"
+            f" unexpected: {some(unexpected, 3) or 'none'}; give a checkpoint of it, or the configuration of this one"
         )
     for key, tensor in state.items():
         if tensor.shape != own[key].shape:

@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 from dplass_cli import __version__
 from dplass_cli.cli import app
 
-VERBS = ("prepare-audioset", "partition", "train", "evaluate", "separate", "embed", "quickstart")
+VERBS = ("prepare-audioset", "partition", "train", "evaluate", "separate", "embed", "quickstart", "doctor")
 
 
 def test_help_lists_the_verbs_and_imports_nothing_heavy() -> None:
@@ -55,7 +55,16 @@ def test_every_verb_on_adapters_has_help_with_an_example(verb: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "verb", ["domains assign", "domains compare", "weights list", "weights fetch", "weights verify"]
+    "verb",
+    [
+        "domains assign",
+        "domains compare",
+        "prepare esc50",
+        "prepare merge",
+        "weights list",
+        "weights fetch",
+        "weights verify",
+    ],
 )
 def test_every_verb_of_the_other_groups_has_help_with_an_example(verb: str) -> None:
     done = CliRunner().invoke(app, [*verb.split(), "--help"])
