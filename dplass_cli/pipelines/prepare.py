@@ -23,7 +23,6 @@ from dplass_cli.data.merging import MergeResult, merge_manifests
 from dplass_cli.data.preparation import Candidate, Origin, PrepareResult, Selection, prepare, require_output
 from dplass_cli.data.tables import collector_paused
 from dplass_cli.errors import InputError, nearest
-from dplass_cli.reports.preparation import write_report
 from dplass_cli.storage import Progress, no_progress
 
 COLUMN_FIELDS = ("captions", "end", "id", "labels", "name", "start")
@@ -73,6 +72,8 @@ def prepare_corpus(options: CorpusOptions, progress: Progress = no_progress) -> 
         found, origin = _find(corpus, options, progress)
         result = prepare(found, options.output, options, origin, progress)
     if options.report is not None:
+        from dplass_cli.reports.preparation import write_report  # plots and players take seconds to import
+
         write_report(options.report, result)
     return result
 

@@ -14,7 +14,6 @@ from dplass_cli.data.finding import READABLE, ClipIndex, listed_files, walk_fold
 from dplass_cli.data.preparation import Candidate, Origin, PrepareResult, Selection, prepare, require_output
 from dplass_cli.data.tables import collector_paused, read_captions, read_pairs
 from dplass_cli.errors import InputError, nearest, some
-from dplass_cli.reports.preparation import write_report
 from dplass_cli.storage import Progress, no_progress
 
 logger = logging.getLogger(__name__)
@@ -69,6 +68,8 @@ def prepare_audioset(options: PrepareOptions, progress: Progress = no_progress) 
         candidates, origin = _find(options, progress)
         result = prepare(candidates, options.output, options, origin, progress)
     if options.report is not None:
+        from dplass_cli.reports.preparation import write_report  # plots and players take seconds to import
+
         write_report(options.report, result)
     return result
 
