@@ -12,6 +12,7 @@ from dplass_cli.cli import (
     adapters,
     doctor,
     domains,
+    download_audioset,
     embed,
     evaluate,
     partition,
@@ -79,6 +80,7 @@ app.command("separate")(separate.command)
 app.command("embed")(embed.command)
 app.command("quickstart")(quickstart.command)
 app.command("doctor")(doctor.command)
+app.command("download-audioset")(download_audioset.command)
 app.add_typer(adapters.app, name="adapters")
 app.add_typer(domains.app, name="domains")
 app.add_typer(prepare.app, name="prepare")

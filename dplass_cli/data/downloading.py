@@ -1,0 +1,152 @@
+"""Fetching the audio of videos, politely, and cutting it to the segment that a list names."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from dplass_cli.audio.files import Audio, write_audio
+from dplass_cli.data.audioset import Segment
+from dplass_cli.errors import InputError, RunError
+from dplass_cli.storage import make_folder
+
+log = logging.getLogger(__name__)
+
+EXTRA = "pip install 'dplass[download]'"
+_SLOW_DOWN = ("HTTP Error 429", "Sign in to confirm")
+"""What a server says to a client that asks too much: each further request would make it worse."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where videos come from, and how hard it may be asked.
+
+    Attributes:
+        url: the address of a video, with ``{id}``.
+        rate: bytes a second, at most; 0 for no limit.
+        timeout: seconds to wait for an answer.
+        retries: of a connection that breaks.
+    """
+
+    url: str = "https://www.youtube.com/watch?v={id}"
+    rate: int = 0
+    timeout: float = 30.0
+    retries: int = 3
+
+    def __post_init__(self) -> None:
+        if "{id}" not in self.url:
+            raise ValueError(f"url must have {{id}} in it, not {self.url!r}")
+
+
+class NotFetched(Exception):
+    """A clip could not be had; the text says why."""
+
+
+def clip_path(folder: Path, segment: Segment) -> Path:
+    """Where a segment's clip lies: a name that ``prepare-audioset`` finds."""
+    return folder / f"{segment.ytid}_{round(segment.start * 1000)}.flac"
+
+
+def fetch_clip(segment: Segment, folder: Path, source: Source) -> Path:
+    """Fetch a video's best audio, cut it to the segment and write it as FLAC (16 bits), atomically.
+
+    A download that breaks off goes on at the next call.
+
+    Raises:
+        NotFetched: this video can't be had, or has no audio there.
+        RunError: the server asks to slow down, or the disk is full. InputError: the extra ``download`` is missing.
+    """
+    target, staging = clip_path(folder, segment), make_folder(folder / ".fetching" / segment.ytid)
+    video = _download(source.url.format(id=segment.ytid), staging, source)
+    audio, rate = decode_range(video, segment.start, segment.end)
+    peak = float(np.abs(audio).max(initial=0.0))
+    write_audio(target, audio / max(peak, 1.0), rate, "PCM_16")
+    shutil.rmtree(staging)
+    return target
+
+
+def _download(url: str, folder: Path, source: Source) -> Path:
+    try:
+        from yt_dlp import YoutubeDL
+        from yt_dlp.utils import DownloadError
+    except ImportError as error:
+        raise InputError(f"downloading needs the extra 'download'; {EXTRA}") from error
+    options: dict[str, Any] = {
+        "format": "bestaudio/best",
+        "outtmpl": {"default": f"{str(folder).replace('%', '%%')}/audio.%(ext)s"},
+        "quiet": True,
+        "noprogress": True,
+        "noplaylist": True,
+        "cachedir": False,
+        "logger": _Quiet(),
+        "socket_timeout": source.timeout,
+        "retries": source.retries,
+        "ratelimit": source.rate or None,
+    }
+    try:
+        with YoutubeDL(options) as client:
+            info = client.extract_info(url, download=True)
+            return Path(info["requested_downloads"][0]["filepath"])
+    except DownloadError as error:
+        reason = " ".join(str(error).replace("ERROR: ", "").split())
+        if any(words in reason for words in _SLOW_DOWN):
+            raise RunError(f"{url}: {reason}; wait some hours, and run again with a longer --pause") from error
+        raise NotFetched(reason) from error
+
+
+class _Quiet:
+    """What yt-dlp says, for the log: its errors are raised as well."""
+
+    def debug(self, message: str) -> None:
+        log.debug(message)
+
+    def warning(self, message: str) -> None:
+        log.info(message)
+
+    def error(self, message: str) -> None:
+        log.info(message)
+
+
+def decode_range(path: Path, start: float, end: float) -> tuple[Audio, int]:
+    """Decode [``start``, ``end``) seconds of any audio or video file: (float32 (C, T), rate in Hz).
+
+    Raises:
+        NotFetched: there is no audio in it, or none there. InputError: the extra ``download`` is missing.
+    """
+    try:
+        import av
+    except ImportError as error:
+        raise InputError(f"decoding {path.suffix} needs the extra 'download'; {EXTRA}") from error
+    blocks: list[Audio] = []
+    rate, began = 0, None
+    try:
+        with av.open(str(path)) as container:
+            if not container.streams.audio:
+                raise NotFetched("no audio in it")
+            stream = container.streams.audio[0]
+            rate = stream.rate
+            if start > 0:
+                container.seek(int(max(0.0, start - 1.0) * av.time_base))  # a second ahead: packets are no edges
+            resampler = av.AudioResampler(format="fltp")
+            for frame in container.decode(stream):
+                time = frame.time or 0.0
+                if time >= end:
+                    break
+                if time + frame.samples / rate > start:
+                    began = time if began is None else began
+                    blocks += [np.asarray(block.to_ndarray(), np.float32) for block in resampler.resample(frame)]
+    except av.FFmpegError as error:
+        raise NotFetched(f"not decodable ({error.strerror})") from error
+    if began is None:
+        raise NotFetched(f"ends before {start:g} s")
+    audio = np.concatenate(blocks, axis=1)
+    first = max(0, round((start - began) * rate))
+    cut: Audio = np.ascontiguousarray(audio[:, first : first + round((end - start) * rate)])
+    if cut.shape[1] == 0:
+        raise NotFetched(f"ends before {start:g} s")
+    return cut, rate

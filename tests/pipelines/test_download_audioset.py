@@ -1,0 +1,166 @@
+"""Fetching clips, from a local server alone."""
+
+from __future__ import annotations
+
+import csv
+import functools
+import io
+import threading
+from collections.abc import Iterator
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import soundfile
+from typer.testing import CliRunner
+
+from dplass_cli.audio.files import audio_info, read_mono
+from dplass_cli.cli import app
+from dplass_cli.data.downloading import Source
+from dplass_cli.errors import InputError, RunError
+from dplass_cli.pipelines import download_audioset as room
+from dplass_cli.pipelines.download_audioset import DownloadOptions, download_audioset
+
+pytest.importorskip("yt_dlp", reason="the extra 'download' is not installed")
+pytest.importorskip("av", reason="the extra 'download' is not installed")
+
+RATE = 16000
+
+# yt-dlp leaves the socket of an error answer to the collector.
+pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+
+
+class _Handler(SimpleHTTPRequestHandler):
+    asked: list[str]
+    refuse: int = 0
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+    def do_GET(self) -> None:
+        type(self).asked.append(self.path)
+        if self.refuse:
+            self.send_error(self.refuse)
+        else:
+            super().do_GET()
+
+    do_HEAD = do_GET
+
+
+@pytest.fixture
+def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """A folder of videos behind a server: (folder, its handler, the source)."""
+    folder = tmp_path / "site"
+    folder.mkdir()
+    monkeypatch.setenv("NO_PROXY", "*")
+    handler = type("Handler", (_Handler,), {"asked": [], "refuse": 0})
+    with ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(handler, directory=str(folder))) as server:
+        server.daemon_threads = True
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        source = Source(f"http://127.0.0.1:{server.server_address[1]}/{{id}}.wav", retries=0, timeout=5)
+        yield folder, handler, source
+        server.shutdown()
+        thread.join()
+
+
+def steps(seconds: int) -> np.ndarray[Any, Any]:
+    """Audio whose value is the second it is in, in tenths."""
+    return (np.repeat(np.arange(seconds), RATE) / 10).astype(np.float32)
+
+
+def options(tmp_path: Path, source: Source, *lines: str, **changes: Any) -> DownloadOptions:
+    (tmp_path / "segments.csv").write_text("".join(f'{line}, "/m/a"\n' for line in lines))
+    return DownloadOptions((tmp_path / "segments.csv",), tmp_path / "clips", pause=0, source=source, **changes)
+
+
+def test_clips_are_fetched_and_cut(tmp_path: Path, site: Any) -> None:
+    folder, handler, source = site
+    soundfile.write(folder / "-bc.wav", steps(8), RATE)
+    soundfile.write(folder / "stereo.wav", np.stack([steps(4), -steps(4)], axis=1), RATE)
+    wanted = options(tmp_path, source, "-bc, 3.5, 5.5", "stereo, 2.0, 12.0")
+    result = download_audioset(wanted)
+    assert (result.fetched, result.found, result.failed) == (2, 0, {})
+    audio = read_mono(tmp_path / "clips" / "-bc_3500.flac", RATE)
+    np.testing.assert_allclose(audio[[0, 7999, 8001, 24001]], [0.3, 0.3, 0.4, 0.5], atol=1e-4)
+    assert audio_info(tmp_path / "clips" / "-bc_3500.flac").frames == 2 * RATE
+    stereo = audio_info(tmp_path / "clips" / "stereo_2000.flac")
+    assert (stereo.channels, stereo.frames) == (2, 2 * RATE)  # the video ends there
+    assert not list((tmp_path / "clips" / ".fetching").iterdir())
+    handler.asked.clear()
+    again = download_audioset(wanted)
+    assert (again.fetched, again.found, handler.asked) == (0, 2, [])
+
+
+def test_failures_are_recorded_with_the_reason_and_not_tried_again(tmp_path: Path, site: Any) -> None:
+    folder, handler, source = site
+    soundfile.write(folder / "good.wav", steps(3), RATE)
+    soundfile.write(folder / "short.wav", steps(3), RATE)
+    (folder / "damaged.wav").write_bytes(b"RIFF" + bytes(400))
+    lines = ("gone, 0, 2", "short, 5, 7", "damaged, 0, 2", "good, 0, 2")
+    result = download_audioset(options(tmp_path, source, *lines))
+    assert result.fetched == 1
+    assert "404" in result.failed["gone"]
+    assert result.failed["short"] == "ends before 5 s"
+    assert "not decodable" in result.failed["damaged"]
+    rows = list(csv.DictReader(io.StringIO(result.failures.read_text().partition("\n")[2])))
+    assert [(row["ytid"], row["reason"]) for row in rows] == list(result.failed.items())
+    handler.asked.clear()
+    again = download_audioset(options(tmp_path, source, *lines))
+    assert (again.found, again.left, again.failed, handler.asked) == (1, 3, {}, [])
+    soundfile.write(folder / "gone.wav", steps(3), RATE)
+    third = download_audioset(options(tmp_path, source, *lines, retry_failed=True))
+    assert (third.fetched, sorted(third.failed)) == (1, ["damaged", "short"])
+
+
+def test_a_limit_and_ids_choose_what_is_fetched_now(tmp_path: Path, site: Any) -> None:
+    folder, _, source = site
+    for name in "abc":
+        soundfile.write(folder / f"{name}.wav", steps(1), RATE)
+    (tmp_path / "ids.txt").write_text("b\nc\n")
+    lines = ("a, 0, 1", "b, 0, 1", "c, 0, 1")
+    result = download_audioset(options(tmp_path, source, *lines, ids=tmp_path / "ids.txt", limit=1))
+    assert (result.segments, result.fetched, result.left) == (2, 1, 1)
+    assert (tmp_path / "clips" / "b_0.flac").is_file()
+
+
+def test_a_server_that_asks_to_slow_down_stops_the_run(tmp_path: Path, site: Any) -> None:
+    _, handler, source = site
+    handler.refuse = 429
+    with pytest.raises(RunError, match=r"429.*; wait some hours, and run again with a longer --pause"):
+        download_audioset(options(tmp_path, source, "a, 0, 1", "b, 0, 1"))
+    assert not any("/b.wav" in path for path in handler.asked)
+
+
+def test_videos_are_paused_between(tmp_path: Path, site: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder, _, source = site
+    slept: list[float] = []
+    monkeypatch.setattr(room.time, "sleep", slept.append)
+    for name in "abc":
+        soundfile.write(folder / f"{name}.wav", steps(1), RATE)
+    wanted = options(tmp_path, source, "a, 0, 1", "b, 0, 1", "c, 0, 1")
+    download_audioset(DownloadOptions(wanted.segments, wanted.output, pause=10, source=source))
+    assert slept[0] == 0
+    assert all(5 <= pause <= 15 for pause in slept[1:])
+    assert len(slept) == 3
+
+
+def test_wrong_lists_are_refused(tmp_path: Path, site: Any) -> None:
+    _, _, source = site
+    with pytest.raises(InputError, match="is no YTID"):
+        download_audioset(options(tmp_path, source, "../a, 0, 1"))
+    with pytest.raises(InputError, match="nothing to fetch"):
+        download_audioset(options(tmp_path, source))
+    with pytest.raises(ValueError, match="url must have"):
+        Source("http://127.0.0.1/")
+
+
+def test_the_command_tells_of_failures(tmp_path: Path, site: Any) -> None:
+    _, _, source = site
+    options(tmp_path, source, "gone, 0, 2")
+    given = ["--segments", str(tmp_path / "segments.csv"), "-o", str(tmp_path / "clips"), "--pause", "0"]
+    done = CliRunner().invoke(app, ["download-audioset", *given, "--set", f"source.url={source.url}"])
+    assert done.exit_code == 1, done.output
+    assert "1 clips cannot be had" in done.stderr
