@@ -88,11 +88,13 @@ class Origin:
         name: the file name that was looked for, of a candidate.
         also: under which other names it was looked for.
         hint: what to try where no clip can be used.
-        id_name: what an id is called in ``rejects.csv``.
+        rejects: the file that lists what is not used.
+        id_name: what an id is called there.
     """
 
     ranged: bool
     places: Sequence[Path]
+    rejects: Path
     name: Callable[[Candidate], str]
     also: str = "with other suffixes"
     hint: str = "check --audio-dir"
@@ -163,7 +165,7 @@ def prepare(
     origin: Origin,
     progress: Progress = no_progress,
 ) -> PrepareResult:
-    """Write the manifest of the usable candidates, in their order, and ``rejects.csv`` with the others.
+    """Write the manifest of the usable candidates, in their order, and a list of the others with the reasons.
 
     Raises:
         InputError: too many clips are missing, or none is usable.
@@ -180,11 +182,10 @@ def prepare(
     work.require_usable()
     cleaner = CaptionCleaner(read_corrections(selection.corrections)) if selection.clean else None
     rows = write_items(output, work.items(cleaner))
-    rejects = output.parent / "rejects.csv"
-    write_rows(rejects, (origin.id_name, *REJECT_COLUMNS), work.rejects())
+    write_rows(origin.rejects, (origin.id_name, *REJECT_COLUMNS), work.rejects())
     return PrepareResult(
         manifest=output,
-        rejects=rejects,
+        rejects=origin.rejects,
         segments=len(candidates),
         used_clips=work.faults.count(None),
         rows=rows,

@@ -36,7 +36,7 @@ class CorpusOptions(Selection):
     Attributes:
         kind: a corpus of :data:`~dplass_cli.data.corpora.CORPORA`.
         folder: where it lies.
-        output: the manifest to write; ``rejects.csv`` goes beside it.
+        output: the manifest to write; ``NAME-rejects.csv`` goes beside it.
         table: its lists, where they are not found below the folder.
         audio_dir: folders with its clips, where not below ``folder``.
         split: the part of it; each corpus has a default.
@@ -61,7 +61,7 @@ class CorpusOptions(Selection):
 
 
 def prepare_corpus(options: CorpusOptions, progress: Progress = no_progress) -> PrepareResult:
-    """Write the manifest of a corpus, in the order of its list, and ``rejects.csv`` with what is not used.
+    """Write the manifest of a corpus, in the order of its list, and ``NAME-rejects.csv`` with what is not used.
 
     Raises:
         InputError: an option or input file is wrong, too many clips are missing, or none is usable.
@@ -125,6 +125,7 @@ def _find(corpus: Corpus, options: CorpusOptions, progress: Progress) -> tuple[l
         ranged=not corpus.video,
         places=folders if options.file_list is None else (options.file_list,),
         name=lambda candidate: candidate.id,
+        rejects=options.output.with_name(f"{options.output.stem}-rejects.csv"),
         hint="check the folder and --column",
     )
     return list(candidates(records, corpus, index, options.captions, where)), origin

@@ -90,6 +90,7 @@ def _find(options: PrepareOptions, progress: Progress) -> tuple[list[Candidate],
         name=lambda candidate: name_map.get(candidate.id, f"{candidate.id}{READABLE[0]}"),
         also="with other suffixes, a leading Y, or start and end after the id",
         hint="check --audio-dir, --labels and --name-map",
+        rejects=options.output.with_name("rejects.csv"),
         id_name="ytid",
     )
     return candidates, origin

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import csv
+import json
 import os
 import random
 import shutil
+import subprocess
+import sys
 from collections import Counter
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -553,3 +556,34 @@ def test_a_name_of_no_encoding_is_rejected_as_that(corpus: Corpus) -> None:
     os.rename(corpus.clip("bad", "/m/dog"), f"{folder}/bad.wav")  # noqa: PTH104
     result = prepare_audioset(corpus.options())
     assert [(row["ytid"], row["reason"]) for row in read_rejects(result.rejects)] == [("bad", "name not UTF-8")]
+
+
+# Millions
+
+
+@pytest.mark.slow
+def test_two_million_segments_fit_into_two_gigabytes(tmp_path: Path, corpus: Corpus) -> None:
+    """All of AudioSet: 2,084,320 segments and a list of two million files, in a process of its own."""
+    count, listed = 2_084_320, 2_000_000
+    ids = [f"{number:08d}-_a" for number in range(count)]
+    mids = list(LABELS)
+    with (tmp_path / "segments.csv").open("w") as stream:
+        for number, ytid in enumerate(ids):
+            chosen = ",".join(mids[: 1 + number % 3])
+            stream.write(f'{ytid}, {number % 600}.000, {number % 600 + 10}.000, "{chosen}"\n')
+    with (tmp_path / "files.txt").open("w") as stream:
+        stream.writelines(f"/data/audioset/part{number % 41:02d}/Y{ids[number]}.wav\n" for number in range(listed))
+    verb = ["prepare-audioset", "--check", "none", "--captions", "each", "--json"]
+    files = ["segments.csv", "labels.csv", "files.txt", "train.json"]
+    paths = zip(("--segments", "--labels", "--file-list", "-o"), (str(tmp_path / name) for name in files), strict=True)
+    given = [*verb, *(word for pair in paths for word in pair)]
+    done = subprocess.Popen([sys.executable, "-m", "dplass_cli", *given], stdout=subprocess.PIPE)
+    assert done.stdout is not None
+    result = json.loads(done.stdout.read())
+    _, status, usage = os.wait4(done.pid, 0)
+    done.returncode = os.waitstatus_to_exitcode(status)
+    assert done.returncode == 0
+    assert (result["used_clips"], result["rejected"]) == (listed, {"missing": count - listed})
+    assert usage.ru_maxrss < 2_000_000  # kilobytes
+    rows = read_manifest(tmp_path / "train.json")
+    assert len(rows) == result["rows"] == 2 * listed - 1 - (listed % 3 == 1)
