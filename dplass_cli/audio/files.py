@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import soundfile
 
-from dplass_cli.errors import InputError
+from dplass_cli.errors import InputError, RunError
 from dplass_cli.storage import atomic_path, require_file
 
 Audio = npt.NDArray[np.float32]
@@ -109,6 +109,7 @@ def write_audio(path: Path | str, audio: Audio, sample_rate: int, subtype: str =
 
     Raises:
         InputError: the suffix is not a known container, or the container has no such sample format.
+        RunError: the disk is full.
     """
     path = Path(path)
     format = path.suffix.lstrip(".").upper()
@@ -118,7 +119,10 @@ def write_audio(path: Path | str, audio: Audio, sample_rate: int, subtype: str =
         known = ", ".join(soundfile.available_subtypes(format))
         raise InputError(f"{path}: {format} has no sample format {subtype!r}; use one of {known}")
     with atomic_path(path) as temporary:
-        soundfile.write(str(temporary), audio.T, sample_rate, subtype=subtype, format=format)
+        try:
+            soundfile.write(str(temporary), audio.T, sample_rate, subtype=subtype, format=format)
+        except soundfile.LibsndfileError as error:  # what libsndfile makes of a full disk
+            raise RunError(f"{path}: writing failed ({_reason(error)}); free space and run again") from error
 
 
 def _reason(error: soundfile.LibsndfileError) -> str:

@@ -12,7 +12,7 @@ from pathlib import Path
 from dplass_cli.errors import InputError
 from dplass_cli.storage import require_file
 
-READABLE = (".wav", ".flac", ".ogg", ".mp3")
+READABLE = (".wav", ".flac", ".ogg", ".opus", ".mp3")
 SUFFIXES = (*READABLE, ".m4a")  # which libsndfile can't decode: such a clip is named in the rejects as what it is
 _LOOKED_FOR = 16  # files of a listed folder that are looked for before its place is taken as given
 

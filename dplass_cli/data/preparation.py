@@ -35,7 +35,7 @@ class Selection:
         corrections: a table of corrections in place of the shipped one.
         convert: keep a copy of each clip that is cheap to read, such as ``32k-mono-flac``.
         convert_dir: the folder of these copies; by default one beside the manifest.
-        report: an HTML page to write, with the classes, the reasons and examples.
+        report: an HTML page to write, about the classes and the reasons.
     """
 
     check: Check = "header"
@@ -87,7 +87,7 @@ class Origin:
         places: the folders or the list that were searched.
         name: the file name that was looked for, of a candidate.
         also: under which other names it was looked for.
-        hint: what to try where no clip can be used.
+        hint: what to look at where clips are missing or none can be used.
         rejects: the file that lists what is not used.
         id_name: what an id is called there.
     """
@@ -224,10 +224,10 @@ class _Work:
             return
         missing = (place for place, fault in enumerate(self.faults) if fault == "missing")
         names = ", ".join(self.origin.name(self.candidates[place]) for place in islice(missing, 3))
+        more = f" and {count - 3} more" if count > 3 else ""
         raise InputError(
-            f"{count} of {total} clips are missing (looked for {names}{f' and {count - 3} more' if count > 3 else ''}"
-            f" in {some(self.origin.places)}; also {self.origin.also}); check --audio-dir, give other file names with"
-            " --name-map or --name-pattern, or allow more with --max-missing"
+            f"{count} of {total} clips are missing (looked for {names}{more} in {some(self.origin.places)};"
+            f" also {self.origin.also}); {self.origin.hint}, or allow more with --max-missing"
         )
 
     def require_usable(self) -> None:

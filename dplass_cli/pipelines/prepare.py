@@ -126,7 +126,7 @@ def _find(corpus: Corpus, options: CorpusOptions, progress: Progress) -> tuple[l
         places=folders if options.file_list is None else (options.file_list,),
         name=lambda candidate: candidate.id,
         rejects=options.output.with_name(f"{options.output.stem}-rejects.csv"),
-        hint="check the folder and --column",
+        hint="check the folder, --audio-dir and --column",
     )
     return list(candidates(records, corpus, index, options.captions, where)), origin
 

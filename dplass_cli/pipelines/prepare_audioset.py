@@ -89,7 +89,7 @@ def _find(options: PrepareOptions, progress: Progress) -> tuple[list[Candidate],
         places=options.audio_dir if options.file_list is None else (options.file_list,),
         name=lambda candidate: name_map.get(candidate.id, f"{candidate.id}{READABLE[0]}"),
         also="with other suffixes, a leading Y, or start and end after the id",
-        hint="check --audio-dir, --labels and --name-map",
+        hint="check --audio-dir and --labels, give other file names with --name-map or --name-pattern",
         rejects=options.output.with_name("rejects.csv"),
         id_name="ytid",
     )

@@ -6,10 +6,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
 
 from dplass_cli.audio.files import audio_info, default_subtype, fit_length, read_audio, read_mono, write_audio
 from dplass_cli.audio.resampling import resample
-from dplass_cli.errors import InputError
+from dplass_cli.errors import InputError, RunError
 
 RATE = 16000
 
@@ -95,3 +96,16 @@ def test_fitting_cuts_and_pads_the_end() -> None:
     audio = np.arange(6, dtype=np.float32).reshape(2, 3)
     np.testing.assert_array_equal(fit_length(audio, 2), [[0, 1], [3, 4]])
     np.testing.assert_array_equal(fit_length(audio, 4), [[0, 1, 2, 0], [3, 4, 5, 0]])
+
+
+def test_a_full_disk_is_told_and_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*arguments: object, **options: object) -> None:
+        raise soundfile.LibsndfileError(2)
+
+    write_audio(tmp_path / "a.wav", np.zeros((1, 10), np.float32), 16000)
+    before = (tmp_path / "a.wav").read_bytes()
+    monkeypatch.setattr(soundfile, "write", full)
+    with pytest.raises(RunError, match=r"a\.wav: writing failed .*; free space"):
+        write_audio(tmp_path / "a.wav", np.ones((1, 10), np.float32), 16000)
+    assert [path.name for path in tmp_path.iterdir()] == ["a.wav"]
+    assert (tmp_path / "a.wav").read_bytes() == before

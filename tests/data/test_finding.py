@@ -23,6 +23,7 @@ SEGMENT = ("-0RWZT-miFs", 30.0, 40.0)
         "-0RWZT-miFs.flac",
         "-0RWZT-miFs.ogg",
         "-0RWZT-miFs.mp3",
+        "-0RWZT-miFs.opus",
         "Y-0RWZT-miFs.wav",
         "-0RWZT-miFs_30.000_40.000.wav",
         "-0RWZT-miFs_30.0_40.0.wav",
