@@ -127,6 +127,65 @@ def test_unreadable_lists_are_refused_by_name(tmp_path: Path) -> None:
         read_segments(tmp_path / "latin.csv")
 
 
+# Strong labels
+
+STRONG_HEADER = "segment_id\tstart_time_seconds\tend_time_seconds\tlabel"
+
+
+@pytest.mark.parametrize("header", [(), (STRONG_HEADER,)])
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_events_of_a_clip_become_one_segment(tmp_path: Path, header: tuple[str, ...], end: str) -> None:
+    path = write(
+        tmp_path / "s.tsv",
+        *header,
+        "s9d-2nhuJCQ_30000\t2.627\t7.237\t/m/053hz1",
+        "-_b_0\t0.000\t10.000\t/m/b",
+        "s9d-2nhuJCQ_30000\t0.000\t1.000\t/t/dd00",
+        "s9d-2nhuJCQ_30000\t8.000\t9.000\t/m/053hz1",
+        "s9d-2nhuJCQ_40500\t8.000\t9.000\t/m/c",
+        end=end,
+    )
+    assert read_segments(path) == [
+        Segment("s9d-2nhuJCQ", 30.0, 40.0, ("/t/dd00", "/m/053hz1")),
+        Segment("-_b", 0.0, 10.0, ("/m/b",)),
+        Segment("s9d-2nhuJCQ", 40.5, 50.5, ("/m/c",)),
+    ]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "a_0\t0.0\t1.0",
+        "a\t0.0\t1.0\t/m/a",
+        "_0\t0.0\t1.0\t/m/a",
+        "a_x\t0.0\t1.0\t/m/a",
+        "a_-5\t0.0\t1.0\t/m/a",
+        "a_0\t1.0\t1.0\t/m/a",
+        "a_0\t0.0\tinf\t/m/a",
+        "a_0\t0.0\t1.0\t ",
+        "a_0, 0.0, 1.0, /m/a",
+        STRONG_HEADER,
+    ],
+)
+def test_a_malformed_event_is_refused_with_its_line(tmp_path: Path, line: str) -> None:
+    path = write(tmp_path / "s.tsv", STRONG_HEADER, "ok_0\t0.0\t1.0\t/m/a", line)
+    with pytest.raises(InputError, match=r"s\.tsv: line 3: expected ytid_milliseconds"):
+        read_segments(path)
+
+
+def test_names_of_strong_labels_are_read(tmp_path: Path) -> None:
+    path = write(
+        tmp_path / "names.tsv",
+        '/m/a\tThe "Amen" break',
+        "/m/b\tMale speech, man speaking",
+        "/m/b\tMale speech, man speaking",
+    )
+    assert read_class_labels(path) == {"/m/a": 'The "Amen" break', "/m/b": "Male speech, man speaking"}
+    for line, message in (("/m/c", "expected a machine id, a tab"), ("/m/a\tOther", "listed twice")):
+        with pytest.raises(InputError, match=rf"names\.tsv: line 2: .*{message}"):
+            read_class_labels(write(path, "/m/a\tA", line))
+
+
 # Tables
 
 

@@ -16,6 +16,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from dplass_cli.audio.files import audio_info, read_mono, write_audio
 from dplass_cli.data.manifest import Row, read_manifest
@@ -401,6 +403,42 @@ def test_what_is_wrong_with_real_clips_is_found(real_data: Path, tmp_path: Path)
     assert prepare_audioset(replace(options, check="decode")).rejected == result.rejected
 
 
+@given(
+    lines=st.lists(
+        st.tuples(
+            st.sampled_from(["-aa", "Y-aa", "b_1", "#c"]), st.lists(st.sampled_from([*LABELS, "/m/no"]), min_size=1)
+        ),
+        min_size=1,
+    )
+)
+@settings(deadline=None, max_examples=40)
+def test_repeated_ids_and_unknown_labels_are_told_apart(
+    tmp_path_factory: pytest.TempPathFactory, lines: list[tuple[str, list[str]]]
+) -> None:
+    folder = tmp_path_factory.getbasetemp() / "repeated"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    corpus = Corpus(folder)
+    (folder / "files.txt").write_text("/clips/-aa.wav\n/clips/YY-aa.wav\n/clips/b_1.wav\n/clips/good.wav\n")
+    wanted: list[tuple[str, str]] = []
+    used: list[tuple[str, str]] = [("good", "Dog")]
+    seen: set[str] = set()
+    corpus.segment("good", "/m/dog")
+    for ytid, mids in lines:
+        corpus.segment(ytid, *mids)
+        known = [mid for mid in dict.fromkeys(mids) if mid in LABELS]
+        if ytid.startswith("#"):
+            continue  # a comment
+        if ytid in seen or not known:
+            wanted.append((ytid, "duplicate id" if ytid in seen else "unknown label"))
+        else:
+            used += [(ytid, LABELS[mid]) for mid in known]
+        seen.add(ytid)
+    result = prepare_audioset(corpus.options(captions="each", check="none", file_list=folder / "files.txt"))
+    assert [(row.id, row.caption) for row in read_manifest(result.manifest)] == used
+    assert [(row["ytid"], row["reason"]) for row in read_rejects(result.rejects)] == wanted
+
+
 # Other captions, and balance
 
 
@@ -577,12 +615,12 @@ def test_two_million_segments_fit_into_two_gigabytes(tmp_path: Path, corpus: Cor
     files = ["segments.csv", "labels.csv", "files.txt", "train.json"]
     paths = zip(("--segments", "--labels", "--file-list", "-o"), (str(tmp_path / name) for name in files), strict=True)
     given = [*verb, *(word for pair in paths for word in pair)]
-    done = subprocess.Popen([sys.executable, "-m", "dplass_cli", *given], stdout=subprocess.PIPE)
-    assert done.stdout is not None
-    result = json.loads(done.stdout.read())
-    _, status, usage = os.wait4(done.pid, 0)
+    with (tmp_path / "result.json").open("w") as stream:
+        done = subprocess.Popen([sys.executable, "-m", "dplass_cli", *given], stdout=stream)
+        _, status, usage = os.wait4(done.pid, 0)
     done.returncode = os.waitstatus_to_exitcode(status)
     assert done.returncode == 0
+    result = json.loads((tmp_path / "result.json").read_text())
     assert (result["used_clips"], result["rejected"]) == (listed, {"missing": count - listed})
     assert usage.ru_maxrss < 2_000_000  # kilobytes
     rows = read_manifest(tmp_path / "train.json")
