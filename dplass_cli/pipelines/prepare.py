@@ -38,7 +38,7 @@ class CorpusOptions(Selection):
         folder: where it lies.
         output: the manifest to write; ``NAME-rejects.csv`` goes beside it.
         table: its lists, where they are not found below the folder.
-        audio_dir: folders with its clips, where not below ``folder``.
+        audio_dir: folders with its clips; by default ``folder``, else the lists' folders.
         split: the part of it; each corpus has a default.
         where: {column: values}; only lines with one of the values are used (values separated by commas).
         column: {"caption" (one or several, with commas), "wav", "id", "labels", "start" or "end": the table's column}.
@@ -84,8 +84,8 @@ def _corpus(options: CorpusOptions) -> Corpus:
         raise InputError(f"{options.kind}: no such corpus{nearest(options.kind, CORPORA)}")
     if options.captions not in get_args(Captions)[:3]:
         raise InputError(f"captions: no such choice {options.captions!r}; known: each, joined, single")
-    if options.folder is None and not (options.table and (options.audio_dir or options.file_list)):
-        raise InputError("no corpus; give its folder, or --table and --audio-dir")
+    if options.folder is None and not options.table:
+        raise InputError("no corpus; give its folder, or its list with --table")
     for folder in (*([] if options.folder is None else [options.folder]), *options.audio_dir):
         if not folder.is_dir():
             raise InputError(f"{folder}: no such folder; check the path")
@@ -101,13 +101,14 @@ def _corpus(options: CorpusOptions) -> Corpus:
 
 def _find(corpus: Corpus, options: CorpusOptions, progress: Progress) -> tuple[list[Candidate], Origin]:
     split = corpus.split if options.split is None else options.split
-    folders = options.audio_dir or ((options.folder,) if options.folder else ())
+    folders = options.audio_dir or (
+        (options.folder,) if options.folder else tuple(path.parent for path in options.table)
+    )
     progress(0, 1, "finding clips")
     files = walk_folders(folders) if options.file_list is None else listed_files(options.file_list, folders)
     records: list[Record]
     index: ClipIndex | None = None
     if corpus.table is None:
-        assert options.folder is not None or folders
         root = options.folder or folders[0]
         records, where = file_records(list(files), root, split), str(root)
         if not records:

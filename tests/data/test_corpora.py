@@ -202,6 +202,12 @@ def test_a_corpus_is_read_in_its_published_form(tmp_path: Path, kind: str) -> No
     assert prepared(tmp_path / "corpus", kind) == wanted
 
 
+def test_a_list_alone_is_enough_where_the_clips_are_beside_it(tmp_path: Path) -> None:
+    own_csv(tmp_path / "corpus")
+    options = CorpusOptions(kind="csv", table=(tmp_path / "corpus" / "mine.csv",), output=tmp_path / "out.json")
+    assert [row.caption for row in read_manifest(prepare_corpus(options).manifest)] == ["A dog", "Rain"]
+
+
 def test_lines_are_chosen_by_their_columns(tmp_path: Path) -> None:
     root = tmp_path / "corpus"
     esc50(root)
@@ -289,5 +295,5 @@ def test_what_is_no_corpus_is_refused(tmp_path: Path) -> None:
         prepared(tmp_path, "esc50")
     with pytest.raises(InputError, match="no audio files"):
         prepared(tmp_path, "folder")
-    with pytest.raises(InputError, match="give its folder, or --table and --audio-dir"):
+    with pytest.raises(InputError, match="give its folder, or its list with --table"):
         prepare_corpus(CorpusOptions(kind="esc50", output=tmp_path / "out.json"))
