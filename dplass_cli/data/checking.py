@@ -13,7 +13,8 @@ import numpy as np
 import soundfile
 
 from dplass_cli.audio.containers import is_cut
-from dplass_cli.audio.files import audio_info
+from dplass_cli.audio.files import Audio, audio_info
+from dplass_cli.audio.foreign import decode
 from dplass_cli.data.finding import READABLE
 from dplass_cli.errors import InputError
 
@@ -55,8 +56,8 @@ class Finding(NamedTuple):
     channels: int = 0
 
 
-def check_clip(path: Path | str, check: Check, limits: Limits | None = None) -> Finding:
-    """Check a clip.
+def check_clip(path: Path | str, check: Check, limits: Limits | None = None, foreign: bool = False) -> Finding:
+    """Check a clip. ``foreign`` lets one be of a form that only FFmpeg decodes, for it will be converted.
 
     ``header`` finds what is "missing", "unreadable" (permissions), "zero-length file" (also a header without samples),
     "not decodable here" (m4a), "not audio", "truncated" where the container tells (wav, Ogg), "too short" and "low
@@ -72,6 +73,8 @@ def check_clip(path: Path | str, check: Check, limits: Limits | None = None) -> 
             return Finding("missing")
         if is_cut(path):
             return Finding("truncated")
+        if foreign and path.suffix.lower() not in READABLE and path.stat().st_size:
+            return _foreign_finding(path, check, limits)
         info = audio_info(path)
     except InputError as error:
         if not isinstance(error.__cause__, soundfile.LibsndfileError):
@@ -79,26 +82,46 @@ def check_clip(path: Path | str, check: Check, limits: Limits | None = None) -> 
         return Finding("not audio" if path.suffix.lower() in READABLE else "not decodable here")
     except OSError:
         return Finding("unreadable")
-    found = Finding(None, info.seconds, info.sample_rate, info.channels)
-    if info.seconds < limits.min_seconds:
-        return found._replace(fault="too short")
-    if info.sample_rate < limits.min_rate:
-        return found._replace(fault="low sample rate")
-    return found._replace(fault=_samples_fault(path, info.frames, limits)) if check == "decode" else found
+    found = _header_finding(info.seconds, info.sample_rate, info.channels, limits)
+    if found.fault is None and check == "decode":
+        return found._replace(fault=_samples_fault(_blocks(path), info.frames, limits))
+    return found
 
 
-def _samples_fault(path: Path, frames: int, limits: Limits) -> str | None:
+def _header_finding(seconds: float, sample_rate: int, channels: int, limits: Limits) -> Finding:
+    short, low = seconds < limits.min_seconds, sample_rate < limits.min_rate
+    return Finding("too short" if short else "low sample rate" if low else None, seconds, sample_rate, channels)
+
+
+def _foreign_finding(path: Path, check: Check, limits: Limits) -> Finding:
+    """Decode a clip whatever the check: its containers tell little."""
+    try:
+        audio, rate = decode(path)
+    except InputError:
+        return Finding("not audio")
+    found = _header_finding(audio.shape[1] / rate, rate, len(audio), limits)
+    if found.fault is None and check == "decode":
+        return found._replace(fault=_samples_fault([audio.T], audio.shape[1], limits))
+    return found
+
+
+def _blocks(path: Path) -> Iterator[Audio]:
+    with soundfile.SoundFile(str(path)) as stream:
+        while len(block := stream.read(BLOCK, dtype="float32")):
+            yield block
+
+
+def _samples_fault(blocks: Iterable[Audio], frames: int, limits: Limits) -> str | None:
     decoded, samples, high, low, peak = 0, 0, 0, 0, 0.0
     try:
-        with soundfile.SoundFile(str(path)) as stream:
-            while len(block := stream.read(BLOCK, dtype="float32")):
-                if not np.isfinite(block).all():
-                    return "not finite"
-                decoded += len(block)
-                samples += block.size
-                high += int((block >= FULL_SCALE).sum())
-                low += int((block <= -FULL_SCALE).sum())
-                peak = max(peak, float(block.max()), -float(block.min()))
+        for block in blocks:
+            if not np.isfinite(block).all():
+                return "not finite"
+            decoded += len(block)
+            samples += block.size
+            high += int((block >= FULL_SCALE).sum())
+            low += int((block <= -FULL_SCALE).sum())
+            peak = max(peak, float(block.max()), -float(block.min()))
     except soundfile.LibsndfileError:  # the decoder gave up after a good header
         return "truncated"
     if decoded < frames:
@@ -108,7 +131,7 @@ def _samples_fault(path: Path, frames: int, limits: Limits) -> str | None:
     return "clipped" if 2 * min(high, low) > limits.max_clipped * samples else None
 
 
-def check_clips(paths: Iterable[str], check: Check, limits: Limits) -> Iterator[Finding]:
+def check_clips(paths: Iterable[str], check: Check, limits: Limits, foreign: bool = False) -> Iterator[Finding]:
     """Check clips, many at a time, in their order.
 
     The time goes into the disk and the decoder, which run beside each other in threads.
@@ -116,4 +139,4 @@ def check_clips(paths: Iterable[str], check: Check, limits: Limits) -> Iterator[
     paths = iter(paths)
     with ThreadPoolExecutor() as pool:
         while some := list(islice(paths, _AT_ONCE)):
-            yield from pool.map(lambda path: check_clip(path, check, limits), some)
+            yield from pool.map(lambda path: check_clip(path, check, limits, foreign), some)

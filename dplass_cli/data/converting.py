@@ -13,7 +13,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from dplass_cli.audio.files import read_mono, write_audio
+from dplass_cli.audio.files import Audio, read_mono, write_audio
+from dplass_cli.audio.foreign import decode
+from dplass_cli.data.finding import READABLE
 from dplass_cli.errors import InputError
 from dplass_cli.storage import Progress, make_folder
 
@@ -95,13 +97,23 @@ def _convert(source: Source, folder: Path, rate: int, suffix: str) -> _Copy:
         changed = Path(source.path).stat().st_mtime_ns
         if target.is_file() and target.stat().st_mtime_ns == changed:
             return _Copy(str(target))
-        audio = read_mono(source.path, rate, source.start, source.end)
+        audio = _read_mono(source, rate)
     except (InputError, OSError):
         return _Copy(None)
     peak = float(np.abs(audio).max(initial=0.0))
     write_audio(target, (audio / max(peak, 1.0))[None], rate, "PCM_16")
     os.utime(target, ns=(changed, changed))
     return _Copy(str(target), made=True, turned_down=peak > 1.0)
+
+
+def _read_mono(source: Source, rate: int) -> Audio:
+    path = Path(source.path)
+    if path.suffix.lower() in READABLE:
+        return read_mono(path, rate, source.start, source.end)
+    from dplass_cli.audio.resampling import resample
+
+    audio, found = decode(path, source.start, float("inf") if source.end is None else source.end)
+    return resample(audio.mean(axis=0, dtype=np.float32), found, rate)
 
 
 def _target(source: Source, folder: Path, suffix: str) -> Path:

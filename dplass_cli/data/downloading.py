@@ -10,14 +10,14 @@ from typing import Any
 
 import numpy as np
 
-from dplass_cli.audio.files import Audio, write_audio
+from dplass_cli.audio.files import write_audio
+from dplass_cli.audio.foreign import EXTRA, Undecodable, decode
 from dplass_cli.data.audioset import Segment
 from dplass_cli.errors import InputError, RunError
 from dplass_cli.storage import make_folder
 
 log = logging.getLogger(__name__)
 
-EXTRA = "pip install 'dplass[download]'"
 _SLOW_DOWN = ("HTTP Error 429", "Sign in to confirm")
 """What a server says to a client that asks too much: each further request would make it worse."""
 
@@ -63,7 +63,10 @@ def fetch_clip(segment: Segment, folder: Path, source: Source) -> Path:
     """
     target, staging = clip_path(folder, segment), make_folder(folder / ".fetching" / segment.ytid)
     video = _download(source.url.format(id=segment.ytid), staging, source)
-    audio, rate = decode_range(video, segment.start, segment.end)
+    try:
+        audio, rate = decode(video, segment.start, segment.end)
+    except Undecodable as error:
+        raise NotFetched(error.reason) from error
     peak = float(np.abs(audio).max(initial=0.0))
     write_audio(target, audio / max(peak, 1.0), rate, "PCM_16")
     shutil.rmtree(staging)
@@ -110,43 +113,3 @@ class _Quiet:
 
     def error(self, message: str) -> None:
         log.info(message)
-
-
-def decode_range(path: Path, start: float, end: float) -> tuple[Audio, int]:
-    """Decode [``start``, ``end``) seconds of any audio or video file: (float32 (C, T), rate in Hz).
-
-    Raises:
-        NotFetched: there is no audio in it, or none there. InputError: the extra ``download`` is missing.
-    """
-    try:
-        import av
-    except ImportError as error:
-        raise InputError(f"decoding {path.suffix} needs the extra 'download'; {EXTRA}") from error
-    blocks: list[Audio] = []
-    rate, began = 0, None
-    try:
-        with av.open(str(path)) as container:
-            if not container.streams.audio:
-                raise NotFetched("no audio in it")
-            stream = container.streams.audio[0]
-            rate = stream.rate
-            if start > 0:
-                container.seek(int(max(0.0, start - 1.0) * av.time_base))  # a second ahead: packets are no edges
-            resampler = av.AudioResampler(format="fltp")
-            for frame in container.decode(stream):
-                time = frame.time or 0.0
-                if time >= end:
-                    break
-                if time + frame.samples / rate > start:
-                    began = time if began is None else began
-                    blocks += [np.asarray(block.to_ndarray(), np.float32) for block in resampler.resample(frame)]
-    except av.FFmpegError as error:
-        raise NotFetched(f"not decodable ({error.strerror})") from error
-    if began is None:
-        raise NotFetched(f"ends before {start:g} s")
-    audio = np.concatenate(blocks, axis=1)
-    first = max(0, round((start - began) * rate))
-    cut: Audio = np.ascontiguousarray(audio[:, first : first + round((end - start) * rate)])
-    if cut.shape[1] == 0:
-        raise NotFetched(f"ends before {start:g} s")
-    return cut, rate

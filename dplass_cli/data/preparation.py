@@ -9,6 +9,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple, get_args
 
+from dplass_cli.audio.foreign import is_available
 from dplass_cli.data.captions import Text
 from dplass_cli.data.checking import Check, Limits, check_clips
 from dplass_cli.data.converting import Source, check_form, convert_clips
@@ -33,7 +34,8 @@ class Selection:
         max_per_class: at most so many rows a class; clips of rare classes are taken first.
         clean: correct captions; the files read are never changed.
         corrections: a table of corrections in place of the shipped one.
-        convert: keep a copy of each clip that is cheap to read, such as ``32k-mono-flac``.
+        convert: keep a copy of each clip that is cheap to read, such as ``32k-mono-flac``. With the extra ``download``
+            this makes m4a usable, too.
         convert_dir: the folder of these copies; by default one beside the manifest.
         report: an HTML page to write, about the classes and the reasons.
     """
@@ -242,9 +244,9 @@ class _Work:
         if selection.check == "none":
             return None
         places = self.usable()
-        findings = check_clips(
-            (self.candidates[place].path or "" for place in places), selection.check, selection.limits
-        )
+        paths = (self.candidates[place].path or "" for place in places)
+        foreign = selection.convert is not None and is_available()
+        findings = check_clips(paths, selection.check, selection.limits, foreign)
         seconds, rates, channels = 0.0, Counter[int](), Counter[int]()
         for done, (place, found) in enumerate(zip(places, findings, strict=True), start=1):
             self.faults[place] = found.fault

@@ -1,0 +1,70 @@
+"""Audio that libsndfile can't decode (m4a, video containers), by FFmpeg in the package ``av``: an extra."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+
+from dplass_cli.audio.files import Audio
+from dplass_cli.errors import InputError
+
+EXTRA = "pip install 'dplass[download]'"
+_AHEAD = 1.0  # seconds: a seek lands on a packet, and codecs take some to settle
+
+
+class Undecodable(InputError):
+    """A file without the wanted audio; ``reason`` says why, without the path."""
+
+    def __init__(self, path: Path, reason: str) -> None:
+        super().__init__(f"{path}: {reason}; replace or remove it")
+        self.reason = reason
+
+
+def is_available() -> bool:
+    """Whether the extra is installed."""
+    return find_spec("av") is not None
+
+
+def decode(path: Path, start: float = 0.0, end: float = float("inf")) -> tuple[Audio, int]:
+    """Decode [``start``, ``end``) seconds of the first audio track: (float32 (C, T), rate in Hz).
+
+    A range that ends after the file is cut there.
+
+    Raises:
+        Undecodable: there is no audio in it, or none there. InputError: the extra is not installed.
+    """
+    try:
+        import av
+    except ImportError as error:
+        raise InputError(f"{path}: decoding {path.suffix} needs the extra 'download'; {EXTRA}") from error
+    blocks: list[Audio] = []
+    began: float | None = None
+    try:
+        with av.open(str(path)) as container:
+            if not container.streams.audio:
+                raise Undecodable(path, "no audio in it")
+            stream = container.streams.audio[0]
+            rate = stream.rate
+            if start > 0:
+                container.seek(int(max(0.0, start - _AHEAD) * av.time_base))
+            resampler = av.AudioResampler(format="fltp")
+            for frame in container.decode(stream):
+                time = frame.time or 0.0
+                if time >= end:
+                    break
+                if time + frame.samples / rate > start:
+                    began = time if began is None else began
+                    blocks += [np.asarray(block.to_ndarray(), np.float32) for block in resampler.resample(frame)]
+    except (av.FFmpegError, UnicodeError) as error:
+        raise Undecodable(path, f"not decodable ({getattr(error, 'strerror', error)})") from error
+    if began is None:
+        raise Undecodable(path, f"ends before {start:g} s" if start else "no audio in it")
+    audio = np.concatenate(blocks, axis=1)
+    first = max(0, round((start - began) * rate))
+    last = None if end == float("inf") else first + round((end - start) * rate)
+    cut: Audio = np.ascontiguousarray(audio[:, first:last])
+    if cut.shape[1] == 0:
+        raise Undecodable(path, f"ends before {start:g} s")
+    return cut, rate
