@@ -37,7 +37,7 @@ class Row:
 
 
 def read_manifest(path: Path | str) -> list[Row]:
-    """Read a manifest; relative ``wav`` paths are relative to the manifest's folder.
+    """Read a manifest; relative ``wav`` paths are relative to the manifest's folder, and are made absolute.
 
     Rows are made as they are read: of millions of rows, never all are in memory in both forms.
 
@@ -45,7 +45,7 @@ def read_manifest(path: Path | str) -> list[Row]:
         InputError: not a manifest, no rows, or a row without a usable ``wav`` or ``caption`` (says which row).
     """
     path = Path(path)
-    folder, shared = path.parent, _Shared()
+    folder, shared = Path(os.path.abspath(path.parent)), _Shared()
     with collector_paused():
         rows = [_row(item, f"{path}: row ", index, folder, shared) for index, item in enumerate(_items(path))]
     if not rows:
