@@ -26,6 +26,9 @@ from dplass_cli.weights.hashing import tensors_sha256
 BANK, _CENTROIDS = "bank.json", "centroids.safetensors"
 _FORMAT = "dplass-bank-1"
 
+Activation = str | Mapping[str, float] | None
+"""What makes a network: one adapter, a weighted sum of several, or the base alone."""
+
 
 @dataclass(frozen=True)
 class BankDomain:
@@ -57,7 +60,7 @@ class AdapterBank:
         self.network = network
         self.base_sha256 = network.sha256()
         self.domains: dict[str, BankDomain] = {}
-        self.active: str | dict[str, float] | None = None
+        self.active: Activation = None
         self._adapters: dict[str, LoadedAdapter] = {}
         self._base_weights: dict[str, Tensor] = {}
         self._base_statistics = {name: buffer.clone() for name, buffer in statistics_of(network).items()}
@@ -121,7 +124,7 @@ class AdapterBank:
         return tensors_sha256({**adapter_state(adapter.layers), **adapter.statistics}, settings)
 
     @torch.no_grad()
-    def activate(self, which: str | Mapping[str, float] | None) -> None:
+    def activate(self, which: Activation) -> None:
         """Make the network the base (None), the base with one adapter, or with a weighted sum of linear deltas.
 
         Raises:

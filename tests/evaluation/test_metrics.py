@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 import torch
 
-from dplass_cli.evaluation.metrics import sdr, si_sdr
+from dplass_cli.evaluation.metrics import batch_scores, sdr, si_sdr
+from dplass_cli.separation.policies import Choice, make_policy
 from dplass_cli.training.module import batch_sdr
 
 METRICS: dict[str, Any] = json.loads((Path(__file__).parents[1] / "golden" / "metrics.json").read_text())
@@ -29,12 +30,30 @@ def test_golden_cases(case: dict[str, Any], dtype: str) -> None:
         assert si_sdr(reference, estimate) == pytest.approx(case[dtype]["sisdr"], abs=TOLERANCE[dtype])
 
 
+@pytest.mark.parametrize("case", METRICS["cases"], ids=lambda case: case["name"])
+def test_golden_cases_in_a_batch(case: dict[str, Any]) -> None:
+    reference, estimate = (torch.tensor([case[name]] * 2, dtype=torch.float32) for name in ("ref", "est"))
+    plain, invariant = batch_scores(reference, estimate)
+    assert plain.tolist() == pytest.approx([case["float32"]["sdr"]] * 2, abs=TOLERANCE["float32"])
+    if case["rounding_dominated_sisdr"]:
+        assert invariant.min() > FLOOR["float32"]
+    else:
+        assert invariant.tolist() == pytest.approx([case["float32"]["sisdr"]] * 2, abs=TOLERANCE["float32"])
+
+
 def test_golden_improvement() -> None:
     sample = METRICS["derived_sample_metrics"]
     source, mixture, separated = (np.array(sample[name]) for name in ("source", "mixture", "separated"))
     improvement = sdr(source, separated) - sdr(source, mixture)
     assert improvement == pytest.approx(sample["sdri"], abs=1e-9)
     assert si_sdr(source, separated) == pytest.approx(sample["sisdr"], abs=1e-9)
+
+
+def test_the_published_choice_among_adapters() -> None:
+    published = METRICS["aggregation"]["dp_lass_best_of_adapters"]
+    scores = [candidate["sdri"] + candidate["sisdr"] for candidate in published["candidates"]]
+    choice = Choice(torch.zeros(1), None, None, scores=dict(zip("abcd", scores, strict=True)))  # type: ignore[arg-type]
+    assert make_policy("oracle").choose(choice) == "abcd"[published["selected_index"]]
 
 
 def test_batched_sdr_of_training_is_the_same_number() -> None:
