@@ -73,6 +73,9 @@ def command(
         bool | None,
         typer.Option("--similarity/--no-similarity", help="Embed the outputs; audio needs it.  [default: yes]"),
     ] = None,
+    report: Annotated[
+        bool | None, typer.Option("--report/--no-report", help="Write report.html with sounds.  [default: yes]")
+    ] = None,
     check_published: Annotated[
         bool, typer.Option("--check-published", help="Tell whether published figures are met; exit 1 if not.")
     ] = False,
@@ -110,6 +113,7 @@ def command(
             "workers": workers,
             "precision": precision,
             "similarity": similarity,
+            "report": report,
             "trust_checkpoint": trust,
             "device": device,
         }

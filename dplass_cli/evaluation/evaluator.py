@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from dplass_cli.audio.files import Audio
 from dplass_cli.errors import InputError, RunError
 from dplass_cli.evaluation.items import Item, Loaded, load_item
 from dplass_cli.evaluation.metrics import batch_scores
@@ -177,6 +178,14 @@ def run_batch(
         rows += separation.rows(run, estimates, seconds)
     models.bank.activate(None)
     return rows
+
+
+@torch.inference_mode()
+def separate_item(item: Item, loaded: Loaded, activation: Activation, models: Models, settings: Running) -> Audio:
+    """Separate one item again: float32 (T,)."""
+    estimate = Separation([item], [loaded], models, settings).estimates([activation])[0]
+    models.bank.activate(None)
+    return estimate.cpu().numpy()
 
 
 class Separation:

@@ -11,16 +11,11 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-import numpy.typing as npt
-
-from dplass_cli.audio.files import audio_info, read_mono
+from dplass_cli.audio.files import Audio, audio_info, read_mono
 from dplass_cli.data.mixtures import Mixture, read_mixtures, render
 from dplass_cli.errors import InputError, nearest
 from dplass_cli.evaluation.benchmarks import Benchmark
 from dplass_cli.storage import Progress, file_sha256, no_progress, read_text
-
-Audio = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True)

@@ -16,16 +16,17 @@ from dplass_cli.devices import process_device, process_share
 from dplass_cli.errors import InputError, RunError, some
 from dplass_cli.evaluation.aggregation import Scores, score_policies
 from dplass_cli.evaluation.benchmarks import Benchmark, find_audio, find_benchmark, find_table
-from dplass_cli.evaluation.evaluator import Running, evaluate_batches, make_batches, plan_runs
-from dplass_cli.evaluation.items import Item, check_items, choose_items, read_items
+from dplass_cli.evaluation.evaluator import Running, Runs, evaluate_batches, make_batches, plan_runs, separate_item
+from dplass_cli.evaluation.items import Item, check_items, choose_items, load_item, read_items
 from dplass_cli.evaluation.published import Check, check_published
-from dplass_cli.evaluation.records import Row, Share, open_rows
+from dplass_cli.evaluation.records import Row, Share, number, open_rows
+from dplass_cli.reports.evaluation import Evaluated, Example, write_report
 from dplass_cli.separation.loading import Models, load_models
 from dplass_cli.separation.policies import DomainTexts, Policy, make_policy
 from dplass_cli.storage import Progress, file_sha256, no_progress, write_json, write_text
 from dplass_cli.weights.hashing import text_sha256
 
-RESULTS, TABLE = "results.json", "results.md"
+RESULTS, TABLE, REPORT = "results.json", "results.md", "report.html"
 _WITH_DOMAINS = ("base", "text", "text-knn", "audio", "blend", "oracle")
 _BATCH = {"cpu": 4}
 _BATCH_ELSEWHERE = 16
@@ -50,6 +51,7 @@ class EvaluateOptions:
         workers: threads that read ahead.
         precision: ``32-true`` or ``bf16-mixed``; ``auto`` is the second on a GPU of NVIDIA.
         similarity: embed the outputs; ``audio`` needs it.
+        report: write ``report.html``, with ``examples`` worst and as many best items to listen to.
         base_checkpoint, encoder, adapters, tokenizer, trust_checkpoint, device: the models and where they run.
     """
 
@@ -67,6 +69,8 @@ class EvaluateOptions:
     workers: int = 4
     precision: Literal["auto", "32-true", "bf16-mixed"] = "auto"
     similarity: bool = True
+    report: bool = True
+    examples: int = 4
     base_checkpoint: str = "tiny"
     encoder: str | None = None
     adapters: tuple[str, ...] | None = None
@@ -225,8 +229,49 @@ def _evaluate(
         float(known[idx, run]["seconds"]) for idx, runs in wanted.items() if idx not in failed for run in runs
     )
     result = EvaluateResult(task.name, task.folder, len(task.items), unusable, True, scores, seconds)
+    if options.report:
+        write_report(task.folder / REPORT, _evaluated(task, options, models, settings, result, items, known, plan))
     _write(result, task, models, options, settings, [known[item.idx, next(iter(plan[item.idx]))] for item in items])
     return result
+
+
+def _evaluated(
+    task: _Task,
+    options: EvaluateOptions,
+    models: Models,
+    settings: Running,
+    result: EvaluateResult,
+    items: Sequence[Item],
+    known: Mapping[tuple[str, str], Row],
+    plan: Mapping[str, Runs],
+) -> Evaluated:
+    """What the report is of; the worst and the best items under its first policy of choice are separated again."""
+    scores = result.scores
+    policies = list(scores.policies)
+    shown = next((name for name in policies if name != "base" and not scores.policies[name].bound), policies[0])
+    audible = [item for item in items if item.idx not in set(scores.silent)]
+    sdri = {item.idx: number(known[item.idx, scores.chosen[shown][item.idx]], "sdri") for item in audible}
+    ranked = sorted(audible, key=lambda item: sdri[item.idx])
+    half = min(options.examples, len(ranked) // 2)
+
+    def example(item: Item) -> Example:
+        rate = models.network.config.sample_rate
+        loaded, run = load_item(item, rate, settings.seconds), scores.chosen[shown][item.idx]
+        estimate = separate_item(item, loaded, plan[item.idx][run], models, settings)
+        return Example(item, run, sdri[item.idx], loaded.mixture, loaded.reference, estimate)
+
+    return Evaluated(
+        task.benchmark,
+        scores,
+        items,
+        result.unusable,
+        known,
+        {key: f"{domain.id} {domain.name}" for key, domain in models.bank.domains.items()},
+        shown,
+        [example(item) for item in ranked[:half]],
+        [example(item) for item in ranked[len(ranked) - half :][::-1]],
+        models.network.config.sample_rate,
+    )
 
 
 def _running(benchmark: Benchmark, options: EvaluateOptions, device: torch.device) -> Running:
@@ -266,7 +311,14 @@ def _write(
     rows: Sequence[Row],
 ) -> None:
     asked = to_mapping(options)
-    for name in ("output", "batch_size", "workers", "device"):  # what nothing that is measured depends on
+    for name in (
+        "output",
+        "batch_size",
+        "workers",
+        "device",
+        "report",
+        "examples",
+    ):  # what nothing that is measured depends on
         del asked[name]
     description = {
         "format": "dplass-evaluation-1",
