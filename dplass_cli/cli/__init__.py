@@ -16,6 +16,8 @@ from dplass_cli.cli import (
     partition,
     prepare_audioset,
     quickstart,
+    results,
+    retrieve,
     separate,
     train,
     weights,
@@ -75,7 +77,9 @@ app.command("train")(train.command)
 app.command("evaluate")(evaluate.command)
 app.command("separate")(separate.command)
 app.command("embed")(embed.command)
+app.command("retrieve")(retrieve.command)
 app.command("quickstart")(quickstart.command)
 app.add_typer(adapters.app, name="adapters")
 app.add_typer(domains.app, name="domains")
+app.add_typer(results.app, name="results")
 app.add_typer(weights.app, name="weights")

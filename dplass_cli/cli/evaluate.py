@@ -73,6 +73,9 @@ def command(
         bool | None,
         typer.Option("--similarity/--no-similarity", help="Embed the outputs; audio needs it.  [default: yes]"),
     ] = None,
+    metric: Annotated[
+        list[str] | None, typer.Option(help="More metrics: bss (BSS Eval's SDR, 512 taps); slow.")
+    ] = None,
     report: Annotated[
         bool | None, typer.Option("--report/--no-report", help="Write report.html with sounds.  [default: yes]")
     ] = None,
@@ -113,6 +116,7 @@ def command(
             "workers": workers,
             "precision": precision,
             "similarity": similarity,
+            "metric": metric,
             "report": report,
             "trust_checkpoint": trust,
             "device": device,

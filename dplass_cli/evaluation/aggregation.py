@@ -16,7 +16,7 @@ from dplass_cli.evaluation.statistics import Values, aggregate, bootstrap, inter
 from dplass_cli.separation.loading import Models
 from dplass_cli.separation.policies import Choice, DomainTexts, Policy, make_policy
 
-METRICS = ("sdri", "si_sdr", "si_sdri", "sdr", "similarity")
+METRICS = ("sdri", "si_sdr", "si_sdri", "sdr", "bss_sdr", "similarity")
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,8 @@ class PolicyScore:
     """What a policy reached, summed up by the benchmark's rule.
 
     Attributes:
-        sdri, si_sdr, si_sdri, sdr: dB. similarity: cosine of the output with the query; NaN where it was not computed.
+        sdri, si_sdr, si_sdri, sdr: dB. bss_sdr: BSS Eval's, dB. similarity: cosine of the output with the query. NaN
+            where they were not computed.
         sdri_ci, si_sdr_ci: bootstrap 95% intervals.
         n: items with an audible reference.
         bound: the policy looks at the true source: a bound, not a method.
@@ -40,6 +41,7 @@ class PolicyScore:
     si_sdr: float
     si_sdri: float
     sdr: float
+    bss_sdr: float
     similarity: float
     sdri_ci: tuple[float, float]
     si_sdr_ci: tuple[float, float]

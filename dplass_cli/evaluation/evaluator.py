@@ -16,7 +16,7 @@ from torch.nn import functional as F
 from dplass_cli.audio.files import Audio
 from dplass_cli.errors import InputError, RunError
 from dplass_cli.evaluation.items import Item, Loaded, load_item
-from dplass_cli.evaluation.metrics import batch_scores
+from dplass_cli.evaluation.metrics import batch_scores, bss_sdr
 from dplass_cli.evaluation.records import Rows, error_row
 from dplass_cli.models.resunet30 import Analysis
 from dplass_cli.separation.bank import Activation
@@ -37,7 +37,8 @@ class Running:
     Attributes:
         seconds: clips are cut or padded to this length before they are mixed; None: files as they are.
         batch_size: items a forward. workers: threads that read ahead.
-        bfloat16: compute the convolutions in bfloat16. similarity: embed what comes out.
+        bfloat16: compute the convolutions in bfloat16.
+        similarity: embed what comes out. bss: also compute BSS Eval's SDR.
     """
 
     seconds: float | None
@@ -45,6 +46,7 @@ class Running:
     workers: int
     bfloat16: bool
     similarity: bool
+    bss: bool
 
 
 def plan_runs(items: Sequence[Item], policies: Sequence[Policy], models: Models, texts: DomainTexts) -> dict[str, Runs]:
@@ -251,12 +253,15 @@ class Separation:
                 "si_sdr": si_after[row],
                 "si_sdri": si_after[row] - si_before[row],
             }
+            if self._settings.bss:
+                metrics["bss_sdr"] = bss_sdr(self._reference[row], estimates[row])
             rows.append(
                 {
                     "idx": item.idx,
                     "query": item.query,
                     "adapter": run,
                     "sha256": audio.sha256,
+                    "bss_sdr": "",
                     **{name: "" if silent[row] else _text(value) for name, value in metrics.items()},
                     "similarity": similarity[row],
                     "level_db": _text(float(level[row])),

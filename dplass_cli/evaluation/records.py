@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -10,10 +12,11 @@ from pathlib import Path
 
 from dplass_cli.errors import InputError
 from dplass_cli.evaluation.items import Item
-from dplass_cli.storage import Records, locked, read_records, write_records
+from dplass_cli.storage import Records, locked, read_records, read_text, write_records, write_rows
 
-ITEMS = "items.csv"
-METRICS = ("sdr", "sdri", "si_sdr", "si_sdri", "similarity", "level_db")
+ITEMS, CHOICES, RESULTS = "items.csv", "choices.csv", "results.json"
+FORMAT = "dplass-evaluation-1"
+METRICS = ("sdr", "sdri", "si_sdr", "si_sdri", "bss_sdr", "similarity", "level_db")
 COLUMNS = ("idx", "query", "adapter", "sha256", "sdr_mixture", *METRICS, "seconds", "error")
 
 Row = Mapping[str, str]
@@ -133,6 +136,24 @@ def read_items_csv(folder: Path) -> list[Row]:
     if rows is None:
         raise InputError(f"{path}: not the items of an evaluation of this version; evaluate again")
     return [row for row in rows if not row["error"]]
+
+
+def write_choices(folder: Path, items: Sequence[Item], chosen: Mapping[str, Mapping[str, str]]) -> None:
+    """Write what each policy chose for each item, {policy: {item: run}}; empty where it chose nothing."""
+    rows = [
+        {"idx": item.idx, "group": item.group, **{policy: runs.get(item.idx, "") for policy, runs in chosen.items()}}
+        for item in items
+    ]
+    write_rows(folder / CHOICES, ("idx", "group", *chosen), rows)
+
+
+def read_choices(folder: Path) -> list[Row]:
+    """Read what :func:`write_choices` wrote.
+
+    Raises:
+        InputError: it is not there.
+    """
+    return list(csv.DictReader(io.StringIO(read_text(folder / CHOICES), newline="")))
 
 
 def number(row: Row, column: str) -> float:

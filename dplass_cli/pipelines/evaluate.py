@@ -19,14 +19,14 @@ from dplass_cli.evaluation.benchmarks import Benchmark, find_audio, find_benchma
 from dplass_cli.evaluation.evaluator import Running, Runs, evaluate_batches, make_batches, plan_runs, separate_item
 from dplass_cli.evaluation.items import Item, check_items, choose_items, load_item, read_items
 from dplass_cli.evaluation.published import Check, check_published
-from dplass_cli.evaluation.records import Row, Share, number, open_rows
+from dplass_cli.evaluation.records import FORMAT, RESULTS, Row, Share, number, open_rows, write_choices
 from dplass_cli.reports.evaluation import Evaluated, Example, write_report
 from dplass_cli.separation.loading import Models, load_models
 from dplass_cli.separation.policies import DomainTexts, Policy, make_policy
 from dplass_cli.storage import Progress, file_sha256, no_progress, write_json, write_text
 from dplass_cli.weights.hashing import text_sha256
 
-RESULTS, TABLE, REPORT = "results.json", "results.md", "report.html"
+TABLE, REPORT = "results.md", "report.html"
 _WITH_DOMAINS = ("base", "text", "text-knn", "audio", "blend", "oracle")
 _BATCH = {"cpu": 4}
 _BATCH_ELSEWHERE = 16
@@ -37,8 +37,8 @@ class EvaluateOptions:
     """Options of ``evaluate``.
 
     Attributes:
-        output: folder of ``results.json``, ``results.md``, ``report.html`` and ``items.csv``, of each benchmark in a
-            folder of its own where there are several; an interrupted run goes on in it.
+        output: folder of ``results.json``, ``results.md``, ``report.html``, ``items.csv`` and ``choices.csv``, of each
+            benchmark in a folder of its own where there are several; an interrupted run goes on in it.
         benchmark: rows of the table of benchmarks.
         metadata_csv: the benchmark's table, or the folder of the tables.
         audio_dir: where the one benchmark's audio lies; default beside the table, or below ``data_root``.
@@ -50,7 +50,7 @@ class EvaluateOptions:
         batch_size: items a forward; default 4 on a CPU, 16 elsewhere.
         workers: threads that read ahead.
         precision: ``32-true`` or ``bf16-mixed``; ``auto`` is the second on a GPU of NVIDIA.
-        similarity: embed the outputs; ``audio`` needs it.
+        similarity: embed the outputs; ``audio`` needs it. metric: more of them: ``bss``, BSS Eval's SDR.
         report: write ``report.html``, with ``examples`` worst and as many best items to listen to.
         base_checkpoint, encoder, adapters, tokenizer, trust_checkpoint, device: the models and where they run.
     """
@@ -69,6 +69,7 @@ class EvaluateOptions:
     workers: int = 4
     precision: Literal["auto", "32-true", "bf16-mixed"] = "auto"
     similarity: bool = True
+    metric: tuple[Literal["bss"], ...] = ()
     report: bool = True
     examples: int = 4
     base_checkpoint: str = "tiny"
@@ -277,7 +278,7 @@ def _evaluated(
 def _running(benchmark: Benchmark, options: EvaluateOptions, device: torch.device) -> Running:
     bfloat16 = options.precision == "bf16-mixed" or (options.precision == "auto" and device.type == "cuda")
     size = options.batch_size or _BATCH.get(device.type, _BATCH_ELSEWHERE)
-    return Running(benchmark.seconds, size, options.workers, bfloat16, options.similarity)
+    return Running(benchmark.seconds, size, options.workers, bfloat16, options.similarity, "bss" in options.metric)
 
 
 def _check_missing(unusable: Mapping[str, str], task: _Task, most: float) -> None:
@@ -293,7 +294,7 @@ def _key(task: _Task, models: Models, options: EvaluateOptions, settings: Runnin
     parts = [
         task.name,
         file_sha256(task.table),
-        str((options.query_column, settings.seconds, settings.bfloat16, settings.similarity)),
+        str((options.query_column, settings.seconds, settings.bfloat16, settings.similarity, settings.bss)),
         models.bank.base_sha256,
         models.encoder.fingerprint,
         *(f"{key}|{models.bank.fingerprint(key)}" for key in models.bank.keys),
@@ -321,7 +322,7 @@ def _write(
     ):  # what nothing that is measured depends on
         del asked[name]
     description = {
-        "format": "dplass-evaluation-1",
+        "format": FORMAT,
         "benchmark": task.name,
         "title": task.benchmark.title,
         "aggregation": task.benchmark.aggregation,
@@ -341,6 +342,7 @@ def _write(
         "timing": {"forward_seconds": round(result.seconds, 3)},  # nothing else differs between repetitions
     }
     del description["chosen"]
+    write_choices(task.folder, task.items, result.scores.chosen)
     write_json(task.folder / RESULTS, description)
     write_text(task.folder / TABLE, markdown(task.benchmark, description))
 

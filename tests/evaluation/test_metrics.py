@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from dplass_cli.evaluation.metrics import batch_scores, sdr, si_sdr
+from dplass_cli.evaluation.metrics import batch_scores, bss_sdr, sdr, si_sdr
 from dplass_cli.separation.policies import Choice, make_policy
 from dplass_cli.training.module import batch_sdr
 
@@ -69,3 +69,16 @@ def test_other_shapes_are_refused() -> None:
         sdr(np.zeros(4), np.zeros(5))
     with pytest.raises(ValueError, match="one length"):
         si_sdr(np.zeros((1, 4)), np.zeros((1, 4)))
+
+
+def test_bss_sdr_allows_for_a_filter_and_tells_noise() -> None:
+    generator = torch.Generator().manual_seed(0)
+    reference, noise = torch.randn(2, 32000, generator=generator)
+    reference[-100:] = 0.0
+    delayed = 0.3 * torch.roll(reference, 40)
+    assert bss_sdr(reference, delayed) > 40.0  # where the plain one is below zero
+    assert sdr(reference.numpy(), delayed.numpy()) < 0.0
+    noisy = delayed + noise * 0.3 * 10 ** (-12 / 20)
+    assert bss_sdr(reference, noisy) == pytest.approx(12.0, abs=0.3)
+    tone = torch.sin(torch.arange(32000) * 0.1)  # one band: a filter that is not determined
+    assert bss_sdr(tone, tone + 0.1 * noise) == pytest.approx(17.0, abs=0.5)

@@ -6,6 +6,8 @@ import csv
 import json
 import random
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -358,3 +360,48 @@ def test_several_benchmarks_in_one_command(options: EvaluateOptions, clips: dict
     assert {row["query"] for row in items(tmp_path / "labels")} == {"Music Violin"}
     with pytest.raises(InputError, match="no folder Clotho_evaluation"):
         evaluate(replace(given, benchmark=("clotho",)))
+
+
+COMMAND = [sys.executable, "-m", "dplass_cli", "evaluate", "--json", "--no-report", "--device", "cpu"]
+
+
+def arguments(options: EvaluateOptions, output: Path) -> list[str]:
+    assert options.adapters is not None
+    return [
+        *COMMAND,
+        *("--metadata-csv", str(options.metadata_csv), "--base-checkpoint", options.base_checkpoint),
+        *("--encoder", "tiny", "--adapters", options.adapters[0], "--select", ",".join(EVERY)),
+        *("--batch-size", "1", "--output", str(output)),
+    ]
+
+
+@pytest.mark.slow
+def test_killed_by_the_dozen_it_ends_with_the_same_bytes(options: EvaluateOptions, tmp_path: Path) -> None:
+    """SIGKILL at random moments of one run, again and again, until it is through."""
+    whole, cut = tmp_path / "whole", tmp_path / "cut"
+    subprocess.run(arguments(options, whole), check=True, capture_output=True)
+    moment = random.Random(1)
+    kills = 0
+    for _ in range(100):
+        running = subprocess.Popen(arguments(options, cut), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        try:
+            assert running.wait(timeout=moment.uniform(2.0, 6.0)) == 0
+            break
+        except subprocess.TimeoutExpired:
+            running.kill()
+            running.wait()
+            kills += 1
+    assert kills > 0
+    assert untimed(cut) == untimed(whole)
+
+
+@pytest.mark.slow
+def test_two_processes_at_once_are_one_process(options: EvaluateOptions, tmp_path: Path) -> None:
+    subprocess.run(arguments(options, tmp_path / "one"), check=True, capture_output=True)
+    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m"]
+    shared = [*launcher, *arguments(options, tmp_path / "two")[2:]]
+    subprocess.run(shared, check=True, capture_output=True)
+    assert untimed(tmp_path / "two") == untimed(tmp_path / "one")
+    rows = [path.read_text().splitlines()[2:] for path in sorted((tmp_path / "two" / "parts").iterdir())]
+    assert len(rows) == 2
+    assert len(rows[0]) + len(rows[1]) == 50
