@@ -20,8 +20,8 @@ import numpy as np
 import numpy.typing as npt
 
 from dplass_cli.encoders.base import QueryEncoder
-from dplass_cli.errors import RunError
-from dplass_cli.storage import locked, make_folder, write_json
+from dplass_cli.errors import InputError, RunError, some
+from dplass_cli.storage import locked, make_folder, read_json, write_json
 
 _log = logging.getLogger(__name__)
 
@@ -154,6 +154,22 @@ class EmbeddingCache:
             write_json(described, header)
         for path in (self._keys, self._vectors):
             path.touch()
+
+
+def check_encoder(folder: Path | str, encoder: QueryEncoder) -> None:
+    """Refuse a folder of caches that hold another encoder's embeddings and none of this one's.
+
+    Raises:
+        InputError: they are another encoder's; the message names it.
+    """
+    made = {path.parent.name: path for path in sorted(Path(folder).glob("*/cache.json"))}
+    if made and encoder.fingerprint[:16] not in made:
+        others = [read_json(path) for path in made.values()]
+        known = some(f"{other.get('encoder')} ({str(other.get('fingerprint'))[:12]}…)" for other in others)
+        raise InputError(
+            f"{folder}: holds embeddings of {known}, none of {encoder.name} ({encoder.fingerprint[:12]}…); give the"
+            " --encoder that filled it, or another --cache"
+        )
 
 
 def _append(path: Path, place: int, content: bytes) -> None:

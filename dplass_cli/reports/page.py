@@ -108,7 +108,7 @@ def picture(png: bytes, alt: str, caption: str = "") -> Markup:
     """A PNG picture; ``alt`` says what it shows to those who can't see it."""
     source = f"data:image/png;base64,{base64.b64encode(png).decode()}"
     below = Markup("<figcaption>{}</figcaption>").format(caption) if caption else ""
-    return Markup('<figure><img src="{}" alt="{}">{}</figure>').format(source, alt, below)
+    return Markup('<figure><div class="wide"><img src="{}" alt="{}"></div>{}</figure>').format(source, alt, below)
 
 
 def player(audio: Audio, sample_rate: int, label: str) -> Markup:
