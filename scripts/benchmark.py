@@ -24,8 +24,9 @@ import soundfile
 import torch
 import torchaudio
 from torch import Tensor, nn
+from torchlibrosa import stft as torchlibrosa
 
-from dplass_cli import load_base
+from dplass_cli import load_base, load_encoder
 from dplass_cli.adapters import METHODS, Adapter, AdapterSettings, adapted, make_adapters
 from dplass_cli.adapters.files import AdapterInfo, LoadedAdapter, save_adapter
 from dplass_cli.adapters.injection import layer_at, layer_settings
@@ -33,16 +34,22 @@ from dplass_cli.adapters.published import to_published
 from dplass_cli.audio.files import write_audio
 from dplass_cli.configuration import to_mapping
 from dplass_cli.devices import choose_device
+from dplass_cli.encoders.base import QueryEncoder
 from dplass_cli.encoders.cache import EmbeddingCache
 from dplass_cli.encoders.clips import Clip, embed_clips
 from dplass_cli.encoders.laion import LaionConfig, LaionEncoder
 from dplass_cli.encoders.laion_audio import LogMel
 from dplass_cli.encoders.laion_model import build_clap, settle_buffers
+from dplass_cli.evaluation.evaluator import Running, Runs, evaluate_batches, make_batches
+from dplass_cli.evaluation.items import Item, Recorded
+from dplass_cli.evaluation.metrics import sdr, si_sdr
+from dplass_cli.evaluation.records import Share, open_rows
 from dplass_cli.models import BaseModel, save_base
 from dplass_cli.models.resunet30 import ResUNet30Config
 from dplass_cli.separation.bank import AdapterBank
+from dplass_cli.separation.loading import Models
 from dplass_cli.sounds import render
-from dplass_cli.storage import json_text, write_text
+from dplass_cli.storage import json_text, no_progress, write_text
 from dplass_cli.weights.audiosep import write_checkpoint
 
 SECONDS = 10.0
@@ -354,8 +361,8 @@ class ConvolutionSTFT(nn.Module):
 
 
 @torch.inference_mode()
-def evaluation(network: BaseModel, encoder: QueryEncoder, items: int, repeats: int) -> dict[str, float]:
-    """Evaluating items of 10 s with seven adapters, files and metrics included, against the published procedure.
+def evaluation(network: BaseModel, encoder: QueryEncoder, items: int, seconds: float, repeats: int) -> dict[str, float]:
+    """Evaluating items with seven adapters, files and metrics included, against the published procedure.
 
     That runs seven unmerged models on one item after the other, transforms by convolutions, and embeds the query for
     each model.
@@ -375,9 +382,9 @@ def evaluation(network: BaseModel, encoder: QueryEncoder, items: int, repeats: i
         for number in range(items):
             audio = Recorded(folder / f"segment-{number}.wav", folder / f"mixture-{number}.wav")
             for path, kind in ((audio.reference, "dog_bark"), (audio.mixture, "rain")):
-                write_audio(path, render(kind, 3000 + number, SECONDS, rate)[None], rate, "PCM_16")
+                write_audio(path, render(kind, 3000 + number, seconds, rate)[None], rate, "PCM_16")
             asked.append(Item(str(number), f"sound {number}", "", audio))
-        lengths = {item.idx: round(SECONDS * rate) for item in asked}
+        lengths = {item.idx: round(seconds * rate) for item in asked}
 
         def ours(keys: list[str], similarity: bool) -> None:
             nonlocal run
@@ -409,18 +416,23 @@ def evaluation(network: BaseModel, encoder: QueryEncoder, items: int, repeats: i
         ):
             result[f"{what}_times_faster"] = slow / fastest(lambda k=keys, s=similarity: ours(k, s), repeats)  # type: ignore[misc]
     whole = {t.data_ptr(): t.numel() * t.element_size() for m in models for t in (*m.parameters(), *m.buffers())}
-    for key in bank.keys:
-        bank.activate(key)
-    result["weights_of_plain"] = bank_bytes(bank, adapters) / sum(whole.values())
-    bank.activate(None)
+    for method in METHODS:
+        result[f"weights_of_plain_{method}"] = bank_bytes(network, method) / sum(whole.values())
     return result
 
 
-def bank_bytes(bank: AdapterBank, adapters: Iterable[LoadedAdapter]) -> int:
-    """Bytes of the tensors that a bank and its network hold, each counted once."""
+def bank_bytes(network: BaseModel, method: str) -> int:
+    """Bytes of the tensors that a network and a bank of seven adapters, switched through, hold; each counted once."""
+    bank, adapters = AdapterBank(network), [perturbed(network, method) for _ in range(7)]
+    for number, adapter in enumerate(adapters):
+        bank.add(f"domain{number}", adapter)
+    for key in bank.keys:
+        bank.activate(key)
     deltas = [p for adapter in adapters for layer in adapter.layers.values() for p in layer.parameters()]
-    tensors = [*bank.network.state_dict().values(), *deltas, *bank._base_weights.values()]
-    return sum({t.data_ptr(): t.numel() * t.element_size() for t in tensors}.values())
+    tensors = [*network.state_dict().values(), *deltas, *bank._base_weights.values()]
+    held = sum({t.data_ptr(): t.numel() * t.element_size() for t in tensors}.values())
+    bank.activate(None)
+    return held
 
 
 def main() -> None:
@@ -446,10 +458,12 @@ def main() -> None:
             "switching": switching(network, arguments.repeats),
             "held": held(network),
         }
-    small, wide = (8, 32) if device.type == "cpu" else (64, 64)
-    results["evaluation, tiny"] = evaluation(load_base("tiny", device), load_encoder("tiny"), small, arguments.repeats)
-    if device.type == "cuda" or arguments.repeats > 1:
-        pass
+    encoder = load_encoder("tiny", device=device)
+    wide = BaseModel(ResUNet30Config(condition_size=encoder.size)).eval().requires_grad_(False)
+    items, seconds = (4, 2.0) if device.type == "cpu" else (64, SECONDS)
+    for name, network in (("tiny", load_base("tiny", device)), ("full width", wide.to(device))):
+        network = network.to(memory_format=torch.channels_last)
+        results[f"evaluation, {name}"] = evaluation(network, encoder, items, seconds, arguments.repeats)
     results["disk, full width"] = disk(full.cpu())
     results["embedding"] = embedding(clap(device), 64 if device.type == "cuda" else 8, arguments.repeats)
     write_text(arguments.output, json_text(results) + "\n")

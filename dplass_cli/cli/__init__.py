@@ -39,7 +39,18 @@ class _Suite(TyperGroup):
     """The verbs; flags as the published scripts spell them are understood, and not shown."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        return super().parse_args(ctx, [_our_spelling(argument) for argument in args])
+        return super().parse_args(ctx, [_our_spelling(argument) for argument in _one_by_one(args)])
+
+
+def _one_by_one(arguments: list[str]) -> list[str]:
+    """Repeat ``--dora_checkpoints``, which the published scripts give once for all files, before each of them."""
+    repeated: list[str] = []
+    listing = False
+    for argument in arguments:
+        listing = argument == "--dora_checkpoints" or (listing and not argument.startswith("-"))
+        if argument != "--dora_checkpoints":
+            repeated += ["--dora_checkpoints", argument] if listing else [argument]
+    return repeated
 
 
 def _our_spelling(argument: str) -> str:

@@ -95,7 +95,7 @@ def command(
     """
     with verb(json, verbose) as run:
         from dplass_cli.configuration import build_options
-        from dplass_cli.pipelines.evaluate import EvaluateOptions, check_results, evaluate, summary
+        from dplass_cli.pipelines.evaluate import EvaluateOptions, evaluate, summary
 
         flags = {
             "benchmark": benchmark,
@@ -118,13 +118,14 @@ def command(
             "similarity": similarity,
             "metric": metric,
             "report": report,
+            "check_published": check_published or None,
             "trust_checkpoint": trust,
             "device": device,
         }
         results = evaluate(build_options(EvaluateOptions, config, settings or (), flags), run.progress)
-        checks = check_results(results.values()) if check_published else []
         shown = {name: summary(result) for name, result in results.items()}
-        run.result(_as_json(shown, checks), lambda: _tables(results, checks))
+        body = next(iter(shown.values())) if len(shown) == 1 else {"benchmarks": shown}
+        run.result(body, lambda: _tables(results))
         for result in results.values():
             if not result.complete:
                 run.note(f"{result.benchmark}: other processes are not done yet; the last to end writes the results")
@@ -134,18 +135,16 @@ def command(
                 )
             for idx, reason in result.unusable.items():
                 run.note(f"dplass: {result.benchmark} {idx} left out: {reason}")
-        if any(result.unusable for result in results.values()) or not all(check.within for check in checks):
+        if any(result.unusable for result in results.values()) or not all(
+            check.within for result in results.values() for check in result.checks
+        ):
             raise typer.Exit(EXIT_SOME_FAILED)
 
 
-def _as_json(shown: dict[str, dict[str, Any]], checks: list[Check]) -> dict[str, Any]:
-    """One benchmark's result, or those of several by name."""
-    body = next(iter(shown.values())) if len(shown) == 1 else {"benchmarks": shown}
-    return body | ({"published": checks} if checks else {})
-
-
-def _tables(results: dict[str, EvaluateResult], checks: list[Check]) -> Any:
+def _tables(results: dict[str, EvaluateResult]) -> Any:
     from rich.console import Group
+
+    checks = [check for result in results.values() for check in result.checks]
 
     tables = [policy_table(f"{name}: {result.folder}", result.scores.policies) for name, result in results.items()]
     return Group(*tables, *([check_table(checks)] if checks else []))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -51,6 +51,7 @@ class EvaluateOptions:
         workers: threads that read ahead.
         precision: ``32-true`` or ``bf16-mixed``; ``auto`` is the second on a GPU of NVIDIA.
         similarity: embed the outputs; ``audio`` needs it. metric: more of them: ``bss``, BSS Eval's SDR.
+        check_published: compare with the published figures of the benchmarks.
         report: write ``report.html``, with ``examples`` worst and as many best items to listen to.
         base_checkpoint, encoder, adapters, tokenizer, trust_checkpoint, device: the models and where they run.
     """
@@ -72,6 +73,7 @@ class EvaluateOptions:
     metric: tuple[Literal["bss"], ...] = ()
     report: bool = True
     examples: int = 4
+    check_published: bool = False
     base_checkpoint: str = "tiny"
     encoder: str | None = None
     adapters: tuple[str, ...] | None = None
@@ -99,6 +101,7 @@ class EvaluateResult:
         unusable: {item: why} of those left out.
         complete: every item is done, by whatever process; where False, ``scores`` is empty and nothing is written.
         seconds: what the rows took to compute, in all processes and runs.
+        checks: published figures beside the measured ones, where that was asked for.
     """
 
     benchmark: str
@@ -108,6 +111,7 @@ class EvaluateResult:
     complete: bool
     scores: Scores = field(default_factory=lambda: Scores({}, {}, {}, {}, {}, {}, []))
     seconds: float = 0.0
+    checks: tuple[Check, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -137,24 +141,11 @@ def evaluate(options: EvaluateOptions, progress: Progress = no_progress) -> dict
         options.trust_checkpoint,
     )
     policies = _policies(options, models)
+    names = {policy.name for policy in policies}
+    if options.check_published and not any(f.policy in names for task in tasks for f in task.benchmark.published):
+        raise InputError("--check-published: nothing is published for these benchmarks and policies; select base")
     share = Share(*process_share())
     return {task.name: _evaluate(task, options, models, policies, share, progress) for task in tasks}
-
-
-def check_results(results: Iterable[EvaluateResult]) -> list[Check]:
-    """Compare results with the published figures of their benchmarks.
-
-    Raises:
-        InputError: there is nothing to compare with.
-    """
-    checks = [
-        check
-        for result in results
-        for check in check_published(result.benchmark, find_benchmark(result.benchmark), result.scores.policies)
-    ]
-    if not checks:
-        raise InputError("--check-published: nothing published for these benchmarks and policies; select base")
-    return checks
 
 
 def summary(result: EvaluateResult) -> dict[str, Any]:
@@ -168,6 +159,7 @@ def summary(result: EvaluateResult) -> dict[str, Any]:
         "unusable": result.unusable,
         "complete": result.complete,
         **scores,
+        **({"published": to_mapping(result.checks)} if result.checks else {}),
     }
 
 
@@ -229,7 +221,8 @@ def _evaluate(
     seconds = sum(
         float(known[idx, run]["seconds"]) for idx, runs in wanted.items() if idx not in failed for run in runs
     )
-    result = EvaluateResult(task.name, task.folder, len(task.items), unusable, True, scores, seconds)
+    checks = check_published(task.name, task.benchmark, scores.policies) if options.check_published else []
+    result = EvaluateResult(task.name, task.folder, len(task.items), unusable, True, scores, seconds, tuple(checks))
     if options.report:
         write_report(task.folder / REPORT, _evaluated(task, options, models, settings, result, items, known, plan))
     _write(result, task, models, options, settings, [known[item.idx, next(iter(plan[item.idx]))] for item in items])
