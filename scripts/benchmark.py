@@ -417,13 +417,18 @@ def evaluation(network: BaseModel, encoder: QueryEncoder, items: int, seconds: f
             result[f"{what}_times_faster"] = slow / fastest(lambda k=keys, s=similarity: ours(k, s), repeats)  # type: ignore[misc]
     whole = {t.data_ptr(): t.numel() * t.element_size() for m in models for t in (*m.parameters(), *m.buffers())}
     for method in METHODS:
-        result[f"weights_of_plain_{method}"] = bank_bytes(network, method) / sum(whole.values())
+        for what, kept in (("all_kept", 7), ("read_at_switches", 1)):
+            result[f"weights_of_plain_{method}_{what}"] = bank_bytes(network, method, kept) / sum(whole.values())
     return result
 
 
-def bank_bytes(network: BaseModel, method: str) -> int:
-    """Bytes of the tensors that a network and a bank of seven adapters, switched through, hold; each counted once."""
-    bank, adapters = AdapterBank(network), [perturbed(network, method) for _ in range(7)]
+def bank_bytes(network: BaseModel, method: str, kept: int) -> int:
+    """Bytes of the tensors that a network and a bank hold after a switch, each counted once.
+
+    Args:
+        kept: adapters in memory: seven, or one where they are read again for every switch.
+    """
+    bank, adapters = AdapterBank(network), [perturbed(network, method) for _ in range(kept)]
     for number, adapter in enumerate(adapters):
         bank.add(f"domain{number}", adapter)
     for key in bank.keys:

@@ -10,6 +10,7 @@ from typing import Any, Literal
 import torch
 
 from dplass_cli import __version__
+from dplass_cli.adapters import METHODS
 from dplass_cli.adapters.files import versions
 from dplass_cli.configuration import to_mapping
 from dplass_cli.devices import process_device, process_share
@@ -28,6 +29,7 @@ from dplass_cli.weights.hashing import text_sha256
 
 TABLE, REPORT = "results.md", "report.html"
 _WITH_DOMAINS = ("base", "text", "text-knn", "audio", "blend", "oracle")
+_NOT_MEASURED = ("output", "batch_size", "workers", "device", "report", "examples", "check_published")
 _BATCH = {"cpu": 4}
 _BATCH_ELSEWHERE = 16
 
@@ -132,13 +134,15 @@ def evaluate(options: EvaluateOptions, progress: Progress = no_progress) -> dict
         InputError: wrong options, table, audio or models. RunError: too many items without usable audio.
     """
     tasks = [_task(name, options) for name in options.benchmark]
+    device = process_device(options.device)
     models = load_models(
         options.base_checkpoint,
         options.encoder,
         options.adapters,
         options.tokenizer,
-        process_device(options.device),
+        device,
         options.trust_checkpoint,
+        keep=device.type != "cpu",  # beside the forwards of a CPU, reading an adapter again takes no time
     )
     policies = _policies(options, models)
     names = {policy.name for policy in policies}
@@ -177,7 +181,7 @@ def _task(name: str, options: EvaluateOptions) -> _Task:
 def _policies(options: EvaluateOptions, models: Models) -> list[Policy]:
     chosen = options.select
     if chosen is None:
-        linear = all(layer.linear for key in models.bank.keys for layer in models.bank.get(key).layers.values())
+        linear = all(METHODS[info.method].linear for info in models.bank.infos.values())
         unable = {"audio"} if not options.similarity else set()
         unable |= set() if linear else {"blend"}
         without = ("base", "oracle") if models.bank.keys else ("base",)
@@ -305,14 +309,7 @@ def _write(
     rows: Sequence[Row],
 ) -> None:
     asked = to_mapping(options)
-    for name in (
-        "output",
-        "batch_size",
-        "workers",
-        "device",
-        "report",
-        "examples",
-    ):  # what nothing that is measured depends on
+    for name in _NOT_MEASURED:
         del asked[name]
     description = {
         "format": FORMAT,
