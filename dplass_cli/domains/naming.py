@@ -11,6 +11,7 @@ from dplass_cli.domains.features import FloatArray, similarities
 
 TYPICAL = 3
 _WORDS = 3
+_DECIMALS = 5
 _READ = 30  # of the captions nearest the centroid
 # Not scikit-learn's list, which takes "fire" and "cry" for words that say nothing.
 _FUNCTION_WORDS = """
@@ -26,8 +27,12 @@ _STEM = 4  # words that begin with the same four letters and one with the other 
 
 
 def nearest(captions: Sequence[str], vectors: FloatArray, centroid: FloatArray) -> tuple[str, ...]:
-    """The captions (C) in the order of their likeness to the centroid (D,): vectors float64 (C, D)."""
-    likeness = similarities(vectors, centroid[None])[:, 0]
+    """The captions (C) in the order of their likeness to the centroid (D,): vectors float64 (C, D).
+
+    Equally like ones, such as captions of the same clips, stay in their order whatever the last digits of an encoder
+    that ran on more threads.
+    """
+    likeness = similarities(vectors, centroid[None])[:, 0].round(_DECIMALS)
     return tuple(captions[position] for position in np.argsort(-likeness, kind="stable"))
 
 

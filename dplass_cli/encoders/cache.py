@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import mmap
 import os
 import zlib
 from collections.abc import Sequence
@@ -101,18 +102,28 @@ class EmbeddingCache:
 
     def get(self, keys: Sequence[bytes]) -> list[Vectors | None]:
         """Look keys up: each vector float32 (size,), or None where it is absent or damaged."""
-        found: list[Vectors | None] = []
+        rows = self.find(keys)
+        known = rows >= 0
+        vectors = np.array(self._mapped[rows[known]])
+        checks = self._records["vector"][rows[known]].tolist()
+        found: list[Vectors | None] = [None] * len(rows)
         damaged = 0
-        for row in self.find(keys).tolist():
-            vector = None if row < 0 else np.array(self._mapped[row])
-            if vector is not None and zlib.crc32(vector.tobytes()) != self._records["vector"][row]:
-                vector, damaged = None, damaged + 1
-            found.append(vector)
+        for place, vector, check in zip(np.flatnonzero(known).tolist(), vectors, checks, strict=True):
+            if zlib.crc32(vector) == check:
+                found[place] = vector
+            else:
+                damaged += 1
+        self._let_go()
         if damaged:
             _log.warning("%s: %d damaged embeddings are made again", self.folder, damaged)
         self.hits += sum(vector is not None for vector in found)
         self.misses += sum(vector is None for vector in found)
         return found
+
+    def _let_go(self) -> None:
+        """Give the pages that were read back, or a walk over all rows would hold the whole file in memory."""
+        if isinstance(self._mapped.base, mmap.mmap):
+            self._mapped.base.madvise(mmap.MADV_DONTNEED)
 
     def add(self, keys: Sequence[bytes], vectors: Vectors) -> None:
         """Add rows: keys (M), float32 (M, size). They are on the disk when this returns.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -71,7 +70,7 @@ def embed(options: EmbedOptions, progress: Progress = no_progress) -> EmbedResul
         InputError: an unusable manifest, encoder or folder. RunError: the disk is full.
     """
     rank, world = process_share()
-    rows = [Clip(Path(os.path.abspath(row.wav)), row.start, row.end) for row in read_manifest(options.manifest)]
+    rows = [Clip(row.wav, row.start, row.end) for row in read_manifest(options.manifest)]
     clips = list(dict.fromkeys(rows))
     encoder = load_encoder(options.encoder, options.tokenizer, process_device(options.device), options.trust_checkpoint)
     cache = EmbeddingCache(options.output, encoder)

@@ -30,7 +30,7 @@ from dplass_cli.domains.methods import Method
 from dplass_cli.domains.partition import PARTITION_FILE, Partition, build_partition
 from dplass_cli.domains.quality import Quality, choose, qualities, quality
 from dplass_cli.domains.validation import Split, split_rows, validation_mixtures
-from dplass_cli.encoders import QueryEncoder, load_encoder
+from dplass_cli.encoders import load_encoder
 from dplass_cli.encoders.cache import EmbeddingCache, check_encoder
 from dplass_cli.errors import InputError
 from dplass_cli.reports.partition import PartitionReport, write_report
@@ -145,13 +145,17 @@ def partition(options: PartitionOptions, progress: Progress = no_progress) -> Pa
     Raises:
         InputError: unusable manifest, clip, encoder, import file or output folder, or too few captions.
     """
-    rows = sorted_rows(read_manifest(options.manifest))
     categories = read_categories(options.import_file) if options.import_file else None
+    encoder = load_encoder(options.encoder, options.tokenizer, choose_device(options.device), options.trust_checkpoint)
+    if options.cache is not None:
+        check_encoder(options.cache, encoder)
+    rows = sorted_rows(read_manifest(options.manifest))
     if categories is None and options.method != "hdbscan":
         check_enough(len({row.caption for row in rows}), _FEWEST_AUTO if options.domains == "auto" else options.domains)
     labels = _labels_by_caption(rows, options) if categories else {}
     make_folder(options.output)
-    features, encoder = _features(rows, options, progress)
+    cache = EmbeddingCache(options.cache, encoder) if options.cache else None
+    features = caption_features(rows, encoder, progress, cache)
     numbers = _numbers(features, options, progress) if categories is None else []
     placed = _place(features, categories, labels, numbers, options)
     result = build_partition(
@@ -178,16 +182,6 @@ def partition(options: PartitionOptions, progress: Progress = no_progress) -> Pa
     )
     _write(options, made, split, mixtures, features, placed, by_domain)
     return made
-
-
-def _features(
-    rows: Sequence[Row], options: PartitionOptions, progress: Progress
-) -> tuple[CaptionFeatures, QueryEncoder]:
-    encoder = load_encoder(options.encoder, options.tokenizer, choose_device(options.device), options.trust_checkpoint)
-    if options.cache is None:
-        return caption_features(rows, encoder, progress), encoder
-    check_encoder(options.cache, encoder)
-    return caption_features(rows, encoder, progress, EmbeddingCache(options.cache, encoder)), encoder
 
 
 def _numbers(features: CaptionFeatures, options: PartitionOptions, progress: Progress) -> list[Quality]:
