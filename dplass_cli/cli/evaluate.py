@@ -144,9 +144,9 @@ def command(
 def _tables(results: dict[str, EvaluateResult]) -> Any:
     from rich.console import Group
 
-    checks = [check for result in results.values() for check in result.checks]
-
-    tables = [policy_table(f"{name}: {result.folder}", result.scores.policies) for name, result in results.items()]
+    done = {name: result for name, result in results.items() if result.complete}
+    tables = [policy_table(f"{name}: {result.folder}", result.scores.policies) for name, result in done.items()]
+    checks = [check for result in done.values() for check in result.checks]
     return Group(*tables, *([check_table(checks)] if checks else []))
 
 

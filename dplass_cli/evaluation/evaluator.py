@@ -117,15 +117,11 @@ def evaluate_batches(
     for batch, loaded in _read_ahead(open_batches, lengths, models, settings):
         progress(done, total, "items")
         done += len(batch)
-        failed = [
-            error_row(item, str(audio))
-            for item, audio in zip(batch, loaded, strict=True)
-            if isinstance(audio, Exception)
-        ]
-        usable = {item: audio for item, audio in zip(batch, loaded, strict=True) if isinstance(audio, Loaded)}
-        rows.append(
-            [*failed, *(run_batch(usable, plan, models, settings, _missing(batch, plan, rows)) if usable else [])]
-        )
+        pairs = list(zip(batch, loaded, strict=True))
+        usable = {item: audio for item, audio in pairs if isinstance(audio, Loaded)}
+        wanted = _missing(batch, plan, rows)
+        scored = _run_batch(usable, plan, wanted, models, settings) if usable else []
+        rows.append([*(error_row(item, str(audio)) for item, audio in pairs if item not in usable), *scored])
     progress(total, total, "items")
 
 
@@ -160,19 +156,14 @@ def _read_ahead(
 
 
 @torch.inference_mode()
-def run_batch(
-    items: Mapping[Item, Loaded],
-    plan: Mapping[str, Runs],
-    models: Models,
-    settings: Running,
-    wanted: set[str] | None = None,
+def _run_batch(
+    items: Mapping[Item, Loaded], plan: Mapping[str, Runs], wanted: set[str], models: Models, settings: Running
 ) -> list[dict[str, object]]:
-    """Separate and score items of one length by each of their runs; each output is dropped when it is scored."""
+    """Separate and score items of one length by the wanted of their runs; an output is dropped when it is scored."""
     separation = Separation(list(items), list(items.values()), models, settings)
     rows: list[dict[str, object]] = []
-    runs = plan[next(iter(items)).idx]
-    for run in runs:
-        if wanted is not None and run not in wanted:
+    for run in plan[next(iter(items)).idx]:
+        if run not in wanted:
             continue
         began = time.perf_counter()
         estimates = separation.estimates([plan[item.idx][run] for item in items])

@@ -14,7 +14,7 @@ from dplass_cli.adapters import METHODS
 from dplass_cli.adapters.files import versions
 from dplass_cli.configuration import to_mapping
 from dplass_cli.devices import process_device, process_share
-from dplass_cli.errors import InputError, RunError, some
+from dplass_cli.errors import InputError, some
 from dplass_cli.evaluation.aggregation import Scores, score_policies
 from dplass_cli.evaluation.benchmarks import Benchmark, find_audio, find_benchmark, find_table
 from dplass_cli.evaluation.evaluator import Running, Runs, evaluate_batches, make_batches, plan_runs, separate_item
@@ -131,7 +131,7 @@ def evaluate(options: EvaluateOptions, progress: Progress = no_progress) -> dict
     """Evaluate benchmarks one after the other: {benchmark: result}. Under ``torchrun`` each process does its share.
 
     Raises:
-        InputError: wrong options, table, audio or models. RunError: too many items without usable audio.
+        InputError: wrong options, table, audio or models; too many items without usable audio.
     """
     tasks = [_task(name, options) for name in options.benchmark]
     device = process_device(options.device)
@@ -280,7 +280,7 @@ def _running(benchmark: Benchmark, options: EvaluateOptions, device: torch.devic
 
 def _check_missing(unusable: Mapping[str, str], task: _Task, most: float) -> None:
     if len(unusable) > most * len(task.items) or len(unusable) == len(task.items):
-        raise RunError(
+        raise InputError(
             f"{task.name}: {len(unusable)} of {len(task.items)} items have no usable audio, more than --max-missing"
             f" {most} allows: {some(unusable.values(), 3)}"
         )

@@ -87,7 +87,7 @@ def write_report(path: Path, evaluated: Evaluated) -> None:
             Section("Classes", _breakdown(scores.classes, "class", evaluated.shown)),
             Section("Domains", _breakdown(scores.domains, "domain", evaluated.shown)),
             Section("Adapters", _adapters(evaluated)),
-            Section("All items", [_items(evaluated, audible, sdri)] if audible else []),
+            Section("All items", [text("SDRi in dB.", "soft"), _items(evaluated, audible, sdri)] if audible else []),
             Section("Left out", [table(["item", "why"], left_out)] if left_out else []),
         ],
     )
@@ -184,9 +184,7 @@ def _adapters(evaluated: Evaluated) -> list[Markup]:
         ]
         for key, reached in scores.adapters.items()
     ]
-    parts = [
-        table(["adapter", "SDRi alone (dB)", "SI-SDR alone (dB)", *(f"chosen by {name}" for name in policies)], rows)
-    ]
+    parts = [table(["adapter", "SDRi alone (dB)", "SI-SDR alone (dB)", *(f"{name} takes" for name in policies)], rows)]
     names = {key: evaluated.names.get(key, key) for key in scores.adapters}
     for name in takers:
         drawn = plots.confusion(scores.confusion[name], names, name)
@@ -204,9 +202,7 @@ def _items(evaluated: Evaluated, audible: Sequence[Item], sdri: Mapping[str, Val
         ]
         for position, item in enumerate(audible)
     ]
-    return table(
-        ["item", "query", f"chosen by {evaluated.shown}", *(f"{name} (dB)" for name in sdri)], rows, filtered=True
-    )
+    return table(["item", "query", f"{evaluated.shown} takes", *sdri], rows, filtered=True)
 
 
 def _interval(ends: tuple[float, float] | None, form: str) -> Markup:

@@ -57,7 +57,7 @@ def test_the_published_spelling_and_what_json_holds(folder: Path, tmp_path: Path
 
 def test_too_much_missing_is_one_line(folder: Path, tmp_path: Path) -> None:
     done = run(folder, tmp_path)
-    assert done.exit_code == 1
+    assert done.exit_code == 2
     assert "1 of 2 items have no usable audio, more than --max-missing 0.05 allows" in done.stderr
     assert done.stderr.count("\n") == 1
     assert not (tmp_path / "items.csv").exists()

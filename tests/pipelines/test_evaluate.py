@@ -21,7 +21,7 @@ import torch
 from small_banks import write_small_bank
 
 from dplass_cli.audio.files import read_mono, write_audio
-from dplass_cli.errors import InputError, RunError
+from dplass_cli.errors import InputError
 from dplass_cli.evaluation.metrics import sdr, si_sdr
 from dplass_cli.models import load_base
 from dplass_cli.pipelines.evaluate import EvaluateOptions, EvaluateResult, evaluate
@@ -233,7 +233,7 @@ def test_missing_and_damaged_files_are_listed_and_too_many_stop(
     assert "flute.wav: holds samples that are not numbers" in result.unusable["3"]
     assert result.scores.policies["base"].n == 4
     assert json.loads((given.output / "results.json").read_text())["unusable"] == result.unusable
-    with pytest.raises(RunError, match=r"1 of 6 items have no usable audio, more than --max-missing 0.1 allows"):
+    with pytest.raises(InputError, match=r"1 of 6 items have no usable audio, more than --max-missing 0.1 allows"):
         run(replace(given, max_missing=0.1))
     shutil.copy(clips["flute"], damaged)  # mended, it is tried again
     assert list(run(given).unusable) == ["2"]

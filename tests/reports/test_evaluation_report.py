@@ -61,7 +61,7 @@ def test_in_a_browser_it_loads_clean_plays_sorts_and_filters(folder: Path, chrom
     section = page.locator("section", has=page.locator("#all-items"))
     shown = lambda: section.locator("tbody tr:visible td:first-child").all_inner_texts()  # noqa: E731
     assert sorted(shown()) == [str(idx) for idx in range(6)]
-    section.get_by_role("button", name="base (dB)").click()
+    section.get_by_role("button", name="base", exact=True).click()
     values = [float(cell) for cell in section.locator("tbody tr td:nth-child(4)").all_inner_texts()]
     assert values == sorted(values, reverse=True)
     section.get_by_role("searchbox").fill("siren")
