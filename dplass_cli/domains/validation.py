@@ -104,7 +104,8 @@ class _Clips:
         """The clips of the other domains, each once, in random order."""
         if domain not in self._others:
             rows = {clip_of(row): row for other, rows in self._side.items() if other != domain for row in rows}
-            self._others[domain] = random.Random(f"{self._seed}:{domain}").sample(list(rows.values()), len(rows))
+            shuffled = random.Random(f"{self._seed}:{domain}").sample(list(rows.values()), len(rows))
+            self._others = {domain: shuffled}  # only the last: domains are asked for one after the other
         return self._others[domain]
 
 

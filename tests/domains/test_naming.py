@@ -18,7 +18,7 @@ DOMAINS = [
 def test_titles_hold_the_words_that_tell_domains_apart() -> None:
     dogs, speech, fire = titles(DOMAINS)
     assert dogs.lower().split(", ")[0] in ("dog", "dogs", "bark", "barks", "barking")
-    assert {"speak", "crowd", "people"} >= set(speech.lower().split(", "))
+    assert "speaking" in speech.lower().split(", ")  # a dog's captions say "speaks", none says "speaking"
     assert fire.startswith("Fire, ")
 
 
@@ -37,9 +37,13 @@ def test_captions_without_words_stand_for_themselves() -> None:
 
 
 def test_titles_take_any_script() -> None:
-    assert titles([["雨が降る"], ["собака лает"]]) == ["雨が降る", "Лает, собака"]
+    assert titles([["雨が降る"], ["собака лает"]]) == ["雨が降る", "Собака, лает"]
 
 
 def test_nearest_captions_come_first() -> None:
     vectors = np.array([[0.0, 1.0], [1.0, 0.0], [0.8, 0.6]])
     assert nearest(["far", "near", "middle"], vectors, np.array([1.0, 0.0])) == ("near", "middle", "far")
+
+
+def test_of_words_that_weigh_the_same_the_nearer_captions_tell() -> None:
+    assert titles([["Flute", "Frog", "Drip", "Alarm"], ["Organ"]]) == ["Flute, frog, drip", "Organ"]

@@ -155,7 +155,7 @@ def test_import_keeps_ids_and_domains_without_clips(corpus: Path, tmp_path: Path
     assert "tone6 kind0" in two.captions
     assert {"tone0 kind0", "tone1 kind0", "tone0 kind2"} <= set(five.captions)
     assert (three.captions, three.clips) == (("tone buzz", "whistle"), 0)
-    assert three.name == "Buzz, tone, whistle"
+    assert three.name == "Whistle, tone, buzz"
     assert three.typical == ("whistle", "tone buzz")
     assert len(result.unmatched) == GROUPS * CAPTIONS - 3
     assert result.training_rows[3] == result.validation_mixtures[3] == 0
