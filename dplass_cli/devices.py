@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import torch
 
 from dplass_cli.errors import InputError
@@ -31,3 +33,15 @@ def choose_device(name: str = "auto") -> torch.device:
     elif device.type != "cpu":
         raise InputError(f"--device {name}: not supported; use auto, cpu, cuda, cuda:N or mps")
     return device
+
+
+def process_device(name: str = "auto") -> torch.device:
+    """:func:`choose_device` for this process: under ``torchrun``, one GPU a process."""
+    device = choose_device(name)
+    local = os.environ.get("LOCAL_RANK")
+    return torch.device(f"cuda:{local}") if local is not None and str(device) == "cuda" else device
+
+
+def process_share() -> tuple[int, int]:
+    """Which of how many processes this is, as ``torchrun`` says: (rank, world)."""
+    return int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))

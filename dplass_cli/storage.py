@@ -201,14 +201,11 @@ class Records:
         self.path = Path(path)
         self.columns = list(columns)
         self.rows: list[dict[str, str]] = []
-        head = f"# {key}\n{','.join(self.columns)}\n"
-        kept = head
-        if self.path.is_file():
-            text = self.path.read_bytes().decode("utf-8", errors="replace")
-            whole = _whole_rows(text)
-            if whole.startswith(head):
-                kept = whole
-                self.rows = list(csv.DictReader(io.StringIO(whole.partition("\n")[2], newline="")))
+        head = _head(key, self.columns)
+        whole = _whole_text(self.path)
+        kept = whole if whole.startswith(head) else head
+        if kept is whole:
+            self.rows = _rows(whole)
         write_text(self.path, kept)
         self._stream = open(self.path, "a", encoding="utf-8", newline="")  # noqa: SIM115 (closed in __exit__)
         self._writer = csv.DictWriter(self._stream, fieldnames=self.columns, lineterminator="\n")
@@ -228,6 +225,34 @@ class Records:
 
     def __exit__(self, *exc: object) -> None:
         self._stream.close()
+
+
+def read_records(path: Path | str, columns: Iterable[str], key: str) -> list[dict[str, str]] | None:
+    """Read the whole rows of a record that :class:`Records` wrote; None where it is absent or has another key."""
+    whole = _whole_text(Path(path))
+    return _rows(whole) if whole.startswith(_head(key, columns)) else None
+
+
+def write_records(path: Path | str, columns: Iterable[str], key: str, rows: Iterable[Mapping[str, Any]]) -> None:
+    """Write a record whole, atomically."""
+    columns = list(columns)
+    text = io.StringIO(newline="")
+    writer = csv.DictWriter(text, fieldnames=columns, lineterminator="\n")
+    writer.writerows({column: row[column] for column in columns} for row in rows)
+    write_text(path, _head(key, columns) + text.getvalue())
+
+
+def _head(key: str, columns: Iterable[str]) -> str:
+    return f"# {key}\n{','.join(columns)}\n"
+
+
+def _rows(whole: str) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(whole.partition("\n")[2], newline="")))
+
+
+def _whole_text(path: Path) -> str:
+    """The text of a record up to its last whole row; empty where there is none."""
+    return _whole_rows(path.read_bytes().decode("utf-8", errors="replace")) if path.is_file() else ""
 
 
 def _whole_rows(text: str) -> str:

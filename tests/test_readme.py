@@ -52,7 +52,7 @@ def test_readme_commands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, real_d
     (tmp_path / "configs").symlink_to(ROOT / "configs")
     monkeypatch.chdir(tmp_path)
     lines = commands((ROOT / "README.md").read_text(encoding="utf-8"))
-    assert [line.split()[0] for line in lines].count("dplass") == 18
+    assert [line.split()[0] for line in lines].count("dplass") == 22
     for line in lines:
         if line.startswith("dplass "):
             run(line, {"DATA": str(real_data)})

@@ -19,6 +19,8 @@ from dplass_cli.cli import (
     prepare,
     prepare_audioset,
     quickstart,
+    results,
+    retrieve,
     separate,
     train,
     weights,
@@ -40,7 +42,18 @@ class _Suite(TyperGroup):
     """The verbs; flags as the published scripts spell them are understood, and not shown."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        return super().parse_args(ctx, [_our_spelling(argument) for argument in args])
+        return super().parse_args(ctx, [_our_spelling(argument) for argument in _one_by_one(args)])
+
+
+def _one_by_one(arguments: list[str]) -> list[str]:
+    """Repeat ``--dora_checkpoints``, which the published scripts give once for all files, before each of them."""
+    repeated: list[str] = []
+    listing = False
+    for argument in arguments:
+        listing = argument == "--dora_checkpoints" or (listing and not argument.startswith("-"))
+        if argument != "--dora_checkpoints":
+            repeated += ["--dora_checkpoints", argument] if listing else [argument]
+    return repeated
 
 
 def _our_spelling(argument: str) -> str:
@@ -78,10 +91,12 @@ app.command("train")(train.command)
 app.command("evaluate")(evaluate.command)
 app.command("separate")(separate.command)
 app.command("embed")(embed.command)
+app.command("retrieve")(retrieve.command)
 app.command("quickstart")(quickstart.command)
 app.command("doctor")(doctor.command)
 app.command("download-audioset")(download_audioset.command)
 app.add_typer(adapters.app, name="adapters")
 app.add_typer(domains.app, name="domains")
 app.add_typer(prepare.app, name="prepare")
+app.add_typer(results.app, name="results")
 app.add_typer(weights.app, name="weights")

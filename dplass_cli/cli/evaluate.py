@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from dplass_cli.cli.common import (
+    EXIT_SOME_FAILED,
     Adapters,
     Base,
     Config,
@@ -24,13 +25,28 @@ from dplass_cli.cli.common import (
 
 if TYPE_CHECKING:
     from dplass_cli.evaluation.aggregation import PolicyScore
+    from dplass_cli.evaluation.published import Check
+    from dplass_cli.pipelines.evaluate import EvaluateResult
 
 
 def command(
-    benchmark: Annotated[str | None, typer.Option(help="Which benchmark.  [default: custom]")] = None,
-    metadata_csv: Annotated[Path | None, typer.Option("--metadata-csv", help="The benchmark's table.")] = None,
+    benchmark: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="audioset, audiocaps, clotho, esc50, vggsound, music or custom; repeatable.  [default: custom]"
+        ),
+    ] = None,
+    metadata_csv: Annotated[
+        Path | None, typer.Option("--metadata-csv", help="The benchmark's table, or the folder of the tables.")
+    ] = None,
     audio_dir: Annotated[
         Path | None, typer.Option("--audio-dir", help="Its audio.  [default: beside the table]")
+    ] = None,
+    data_root: Annotated[
+        Path | None, typer.Option("--data-root", help="Folder of AudioCaps_evaluation, AudioSet_evaluation …")
+    ] = None,
+    query_column: Annotated[
+        str | None, typer.Option("--query-column", help="Another column of queries, such as labels of AudioCaps.")
     ] = None,
     base_checkpoint: Base = None,
     adapters: Adapters = None,
@@ -38,11 +54,34 @@ def command(
     tokenizer: Tokenizer = None,
     select: Annotated[
         str | None,
-        typer.Option(help="Policies, such as base,text,oracle,single:3.  [default: base,text,oracle with adapters]"),
+        typer.Option(help="Of base, text, text-knn, audio, blend, oracle, single:3.  [default: all with adapters]"),
     ] = None,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="The evaluation folder; resumes there.")] = None,
-    limit: Annotated[int | None, typer.Option(help="Only the first so many rows.")] = None,
-    batch_size: Annotated[int | None, typer.Option(help="Mixtures a forward.  [default: 8]")] = None,
+    limit: Annotated[int | None, typer.Option(help="Only the first so many items.")] = None,
+    items: Annotated[str | None, typer.Option(help="Only the items of these names, such as 3,17.")] = None,
+    max_missing: Annotated[
+        float | None, typer.Option("--max-missing", help="Share of items without audio that stops.  [default: 0.05]")
+    ] = None,
+    batch_size: Annotated[
+        int | None, typer.Option(help="Items a forward.  [default: 4 on a CPU, 16 elsewhere]")
+    ] = None,
+    workers: Annotated[int | None, typer.Option(help="Threads that read ahead.  [default: 4]")] = None,
+    precision: Annotated[
+        str | None, typer.Option(help="32-true or bf16-mixed.  [default: the second on CUDA, else the first]")
+    ] = None,
+    similarity: Annotated[
+        bool | None,
+        typer.Option("--similarity/--no-similarity", help="Embed the outputs; audio needs it.  [default: yes]"),
+    ] = None,
+    metric: Annotated[
+        list[str] | None, typer.Option(help="More metrics: bss (BSS Eval's SDR, 512 taps); slow.")
+    ] = None,
+    report: Annotated[
+        bool | None, typer.Option("--report/--no-report", help="Write report.html with sounds.  [default: yes]")
+    ] = None,
+    check_published: Annotated[
+        bool, typer.Option("--check-published", help="Tell whether published figures are met; exit 1 if not.")
+    ] = False,
     trust: Trust = None,
     device: Device = None,
     config: Config = None,
@@ -56,12 +95,14 @@ def command(
     """
     with verb(json, verbose) as run:
         from dplass_cli.configuration import build_options
-        from dplass_cli.pipelines.evaluate import EvaluateOptions, evaluate
+        from dplass_cli.pipelines.evaluate import EvaluateOptions, evaluate, summary
 
         flags = {
             "benchmark": benchmark,
             "metadata_csv": metadata_csv,
             "audio_dir": audio_dir,
+            "data_root": data_root,
+            "query_column": query_column,
             "base_checkpoint": base_checkpoint,
             "adapters": adapters,
             "encoder": encoder,
@@ -69,14 +110,44 @@ def command(
             "select": select,
             "output": output,
             "limit": limit,
+            "items": items,
+            "max_missing": max_missing,
             "batch_size": batch_size,
+            "workers": workers,
+            "precision": precision,
+            "similarity": similarity,
+            "metric": metric,
+            "report": report,
+            "check_published": check_published or None,
             "trust_checkpoint": trust,
             "device": device,
         }
-        result = evaluate(build_options(EvaluateOptions, config, settings or (), flags), run.progress)
-        run.result(result, lambda: policy_table(f"{result.benchmark}: {result.folder}", result.policies))
-        if result.silent_references:
-            run.note(f"{result.silent_references} items have a silent reference and are left out")
+        results = evaluate(build_options(EvaluateOptions, config, settings or (), flags), run.progress)
+        shown = {name: summary(result) for name, result in results.items()}
+        body = next(iter(shown.values())) if len(shown) == 1 else {"benchmarks": shown}
+        run.result(body, lambda: _tables(results))
+        for result in results.values():
+            if not result.complete:
+                run.note(f"{result.benchmark}: other processes are not done yet; the last to end writes the results")
+            if result.scores.silent:
+                run.note(
+                    f"{result.benchmark}: {len(result.scores.silent)} items have a silent reference and stand apart"
+                )
+            for idx, reason in result.unusable.items():
+                run.note(f"dplass: {result.benchmark} {idx} left out: {reason}")
+        if any(result.unusable for result in results.values()) or not all(
+            check.within for result in results.values() for check in result.checks
+        ):
+            raise typer.Exit(EXIT_SOME_FAILED)
+
+
+def _tables(results: dict[str, EvaluateResult]) -> Any:
+    from rich.console import Group
+
+    done = {name: result for name, result in results.items() if result.complete}
+    tables = [policy_table(f"{name}: {result.folder}", result.scores.policies) for name, result in done.items()]
+    checks = [check for result in done.values() for check in result.checks]
+    return Group(*tables, *([check_table(checks)] if checks else []))
 
 
 def policy_table(title: str, policies: dict[str, PolicyScore]) -> Any:
@@ -84,12 +155,32 @@ def policy_table(title: str, policies: dict[str, PolicyScore]) -> Any:
     rows = [
         [
             f"{name} (bound: sees the reference)" if score.bound else name,
-            f"{score.sdri:.2f}",
+            f"{score.sdri:.2f} [{score.sdri_ci[0]:.2f}, {score.sdri_ci[1]:.2f}]",
             f"{score.si_sdr:.2f}",
+            "" if score.difference is None or name == "base" else f"{score.difference:+.2f}",
             "" if score.regret is None else f"{score.regret:.2f}",
             "" if score.accuracy is None else f"{score.accuracy:.0%}",
             str(score.n),
         ]
         for name, score in policies.items()
     ]
-    return plain_table(title, ["policy", "SDRi (dB)", "SI-SDR (dB)", "regret (dB)", "accuracy", "items"], rows)
+    columns = ["policy", "SDRi (dB) [95%]", "SI-SDR (dB)", "over base (dB)", "regret (dB)", "accuracy", "items"]
+    return plain_table(title, columns, rows)
+
+
+def check_table(checks: list[Check]) -> Any:
+    """A line a published figure."""
+    rows = [
+        [
+            f"{check.benchmark} {check.metric}",
+            check.system,
+            f"{check.published:.3f}",
+            f"{check.measured:.3f}",
+            f"{check.tolerance:.2f}",
+            check.verdict,
+        ]
+        for check in checks
+    ]
+    return plain_table(
+        "Published figures", ["", "system", "published", "measured", "tolerance", "verdict"], rows, left=2
+    )

@@ -30,14 +30,15 @@ def command(
         flags = {"folder": folder, "device": device}
         options = build_options(QuickstartOptions, config, settings or (), flags)
         result = quickstart(options, run.progress)
+        policies = result.evaluated.scores.policies
         summary = {
             "folder": str(options.folder),
             "rows": result.prepared.rows,
             "domains": {d.id: d.name for d in result.partitioned.partition.domains},
             "trained": {domain: trained.steps for domain, trained in result.trained.domains.items()},
-            "policies": result.evaluated.policies,
+            "policies": policies,
             "separated": {"mixture": str(result.mixture), "target": str(result.target), "sdri": result.sdri},
         }
-        run.result(summary, lambda: policy_table("Built-in sounds, mixtures not trained on", result.evaluated.policies))
+        run.result(summary, lambda: policy_table("Built-in sounds, mixtures not trained on", policies))
         run.note(f"Everything is in {options.folder}: train.json, partition/, run/bank/, evaluation/results/.")
         run.note(f"Listen: {result.mixture}, then {result.target} ({result.sdri:+.1f} dB), and the residual beside it.")

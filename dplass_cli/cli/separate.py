@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -31,7 +31,8 @@ def command(
     residual: Annotated[bool, typer.Option("--residual", help="Also write the input less all targets.")] = False,
     adapters: Adapters = None,
     select: Annotated[
-        str | None, typer.Option(help="text, base or single:k.  [default: text with adapters, else base]")
+        str | None,
+        typer.Option(help="text, text-knn, audio, blend, base or single:k.  [default: text with adapters, else base]"),
     ] = None,
     subtype: Annotated[
         str | None, typer.Option(help="Sample format, such as PCM_16 or FLOAT.  [default: the input's]")
@@ -69,7 +70,7 @@ def command(
             "device": device,
         }
         result = separate(build_options(SeparateOptions, config, settings or (), flags), run.progress)
-        rows = [[str(s.path), s.query, s.adapter or "base"] for written in result.written.values() for s in written]
+        rows = [[str(s.path), s.query, _adapter(s.adapter)] for written in result.written.values() for s in written]
         run.result(result, lambda: plain_table("", ["written", "query", "adapter"], rows))
         for written in result.written.values():
             for target in written:
@@ -81,3 +82,8 @@ def command(
             run.note(f"dplass: {path} failed: {reason}")
         if result.failed:
             raise typer.Exit(EXIT_SOME_FAILED)
+
+
+def _adapter(served: Any) -> str:
+    """What served a query, in a word."""
+    return "base" if served is None else served if isinstance(served, str) else "blend"

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 import yaml
@@ -12,6 +14,23 @@ from dplass_cli.errors import InputError, nearest
 from dplass_cli.resources import resource
 from dplass_cli.storage import read_text
 
+Aggregation = Literal["mean", "mean-of-class-medians", "mean-of-class-means"]
+
+
+@dataclass(frozen=True)
+class Published:
+    """Figures in dB that others have published: of which system, to be compared with which policy, and where read.
+
+    ``tolerance`` is how near in dB a repetition should come.
+    """
+
+    system: str
+    policy: str
+    sdri: float
+    si_sdr: float
+    tolerance: float
+    source: str
+
 
 @dataclass(frozen=True)
 class Benchmark:
@@ -19,19 +38,33 @@ class Benchmark:
 
     Attributes:
         title: what it is.
-        columns: the columns of its table.
-        query: the column that holds the query.
+        columns: the columns that its table must have.
+        query: the column that holds the query; ``queries``: other columns that can.
+        group: the column of an item's class, where items have one.
+        idx: the form of an item's name; forms hold columns in braces, and ``take``, which counts the rows of one idx.
+        reference, mixture: the forms of an item's files below the audio folder; absent where mixtures are made.
         mixing: ``on-the-fly``: two clips a row, mixed by :func:`dplass_cli.data.mixtures.render`.
-        seconds: clips are cut or padded to this length.
-        aggregation: ``mean`` over items.
+        seconds: clips are cut or padded to this length before they are mixed.
+        aggregation: how items are summed up.
+        table, folder, rows: usual names below a data root, and the rows of the published table.
+        published: figures of others.
     """
 
     title: str
     columns: tuple[str, ...]
     query: str
-    mixing: Literal["on-the-fly"]
-    seconds: float
-    aggregation: Literal["mean"]
+    aggregation: Aggregation
+    idx: str
+    queries: tuple[str, ...] = ()
+    group: str | None = None
+    reference: str | None = None
+    mixture: str | None = None
+    mixing: Literal["on-the-fly"] | None = None
+    seconds: float | None = None
+    table: str | None = None
+    folder: str | None = None
+    rows: int | None = None
+    published: tuple[Published, ...] = ()
 
 
 def find_benchmark(name: str) -> Benchmark:
@@ -45,3 +78,40 @@ def find_benchmark(name: str) -> Benchmark:
     if name not in table:
         raise InputError(f"--benchmark {name}: not in the table of benchmarks{nearest(name, table)}")
     return from_mapping(Benchmark, table[name], f"{path}: {name}")
+
+
+def find_audio(name: str, benchmark: Benchmark, root: Path) -> Path:
+    """Find a benchmark's folder below a data root: ``AudioCaps_evaluation``, or AudioSep's ``audiocaps``.
+
+    Raises:
+        InputError: there is none.
+    """
+    if root.is_dir():
+        for child in sorted(root.iterdir()):
+            plain = re.sub(r"[^a-z0-9]", "", child.name.lower())
+            if child.is_dir() and plain.removesuffix("evaluation") == name:
+                return child
+    raise InputError(
+        f"{root}: no folder {benchmark.folder or name} (or {name}) below it; give its parent as --data-root"
+    )
+
+
+def find_table(name: str, benchmark: Benchmark, root: Path | None, given: Path | None) -> Path:
+    """Find a benchmark's table: the one given, in the folder given, or in the usual places about a data root.
+
+    Raises:
+        InputError: there is none.
+    """
+    if given is not None and (benchmark.table is None or not given.is_dir()):
+        return given
+    if benchmark.table is None:
+        raise InputError(f"--benchmark {name}: its table is not given; give --metadata-csv")
+    folders = [given] if given is not None else []
+    if root is not None:
+        beside = (root, root / "metadata", root.parent / "metadata", root.parent / "evaluation" / "metadata")
+        folders = [*folders, find_audio(name, benchmark, root), *beside] if given is None else folders
+    for folder in folders:
+        if (folder / benchmark.table).is_file():
+            return folder / benchmark.table
+    where = ", ".join(map(str, folders)) or "no folder is given"
+    raise InputError(f"--benchmark {name}: no {benchmark.table} ({where}); give --metadata-csv FILE or its folder")

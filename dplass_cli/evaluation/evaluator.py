@@ -1,84 +1,281 @@
-"""The one evaluator: every item is read, transformed and embedded once, then every adapter runs on it."""
+"""The one evaluator: every item is read, transformed and embedded once, then every adapter that is asked for runs."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import groupby, islice
 
 import numpy as np
 import torch
+from torch import Tensor
+from torch.nn import functional as F
 
-from dplass_cli.data.mixtures import Mixture, render
-from dplass_cli.evaluation.metrics import sdr, si_sdr
+from dplass_cli.audio.files import Audio
+from dplass_cli.errors import InputError, RunError
+from dplass_cli.evaluation.items import Item, Loaded, load_item
+from dplass_cli.evaluation.metrics import batch_scores, bss_sdr
+from dplass_cli.evaluation.records import Rows, error_row
+from dplass_cli.models.resunet30 import Analysis
+from dplass_cli.separation.bank import Activation
 from dplass_cli.separation.loading import Models
-from dplass_cli.storage import Progress, Records
+from dplass_cli.separation.policies import Choice, DomainTexts, Policy
+from dplass_cli.storage import Progress
 
 BASE = "base"
-COLUMNS = ("idx", "caption", "adapter", "sdr_mixture", "sdr", "sdri", "si_sdr", "si_sdri")
+_SILENT_DB = -200.0
+
+Runs = dict[str, Activation]
 
 
-def evaluate_mixtures(
-    mixtures: Sequence[Mixture],
-    models: Models,
-    records: Records,
-    seconds: float,
-    batch_size: int,
-    progress: Progress,
-) -> int:
-    """Score the base and every adapter on every mixture, a row each; items with rows in ``records`` are skipped.
+@dataclass(frozen=True)
+class Running:
+    """How an evaluation runs.
 
-    SI-SDR is reported as such by the published evaluations; ``si_sdri`` is beside it. An item whose reference is silent
-    has no SDR: it gets no row.
-
-    Returns:
-        The number of items with a silent reference.
+    Attributes:
+        seconds: clips are cut or padded to this length before they are mixed; None: files as they are.
+        batch_size: items a forward. workers: threads that read ahead.
+        bfloat16: compute the convolutions in bfloat16.
+        similarity: embed what comes out. bss: also compute BSS Eval's SDR.
     """
-    keys: list[str | None] = [None, *models.bank.keys]
-    counts: dict[str, int] = {}
-    for row in records.rows:
-        counts[row["idx"]] = counts.get(row["idx"], 0) + 1
-    open_items = [mixture for mixture in mixtures if counts.get(mixture.idx, 0) < len(keys)]
-    silent = 0
-    done = len(mixtures) - len(open_items)
-    for start in range(0, len(open_items), batch_size):
-        progress(done + start, len(mixtures), "mixtures")
-        batch = open_items[start : start + batch_size]
-        rendered = [render(mixture, models.network.config.sample_rate, seconds) for mixture in batch]
-        audible = [(m, *pair) for m, pair in zip(batch, rendered, strict=True) if np.any(pair[1])]
-        silent += len(batch) - len(audible)
-        if audible:
-            records.append(_score_batch(audible, models, keys))
-    progress(len(mixtures), len(mixtures), "mixtures")
-    return silent
+
+    seconds: float | None
+    batch_size: int
+    workers: int
+    bfloat16: bool
+    similarity: bool
+    bss: bool
+
+
+def plan_runs(items: Sequence[Item], policies: Sequence[Policy], models: Models, texts: DomainTexts) -> dict[str, Runs]:
+    """What has to run on each item for the policies: {idx: {run: what to activate}}.
+
+    A run is the base, an adapter, or a policy's own mixture of adapters, under the policy's name. Policies that look
+    at outputs need every adapter; of the others only the choice has to run.
+
+    Raises:
+        InputError: a policy lacks what it needs.
+    """
+    early = [policy for policy in policies if not (policy.uses_outputs or policy.uses_reference)]
+    every: Runs = {} if len(early) == len(policies) else {key: key for key in models.bank.keys}
+    queries = list(dict.fromkeys(item.query for item in items))
+    planned: dict[str, Runs] = {}
+    for query, embedding in zip(queries, models.encoder.embed_text(queries), strict=True):
+        choice = Choice(embedding, models.bank, texts)
+        chosen = [(policy, policy.choose(choice)) for policy in early]
+        runs = {run_name(policy, activation): activation for policy, activation in chosen} | every
+        order = [BASE, *models.bank.keys]
+        planned[query] = {name: runs[name] for name in [*order, *sorted(set(runs) - set(order))] if name in runs}
+    return {item.idx: planned[item.query] for item in items}
+
+
+def run_name(policy: Policy, activation: Activation) -> str:
+    """The name of the run that an activation by a policy is."""
+    if activation is None:
+        return BASE
+    return activation if isinstance(activation, str) else policy.name
+
+
+def make_batches(
+    items: Sequence[Item], lengths: Mapping[str, int], plan: Mapping[str, Runs], size: int
+) -> list[list[Item]]:
+    """Cut items into batches of one length and the same runs, long ones first.
+
+    The batches depend on the items alone, not on what is done already, so that a resumed run computes the same bits.
+    """
+
+    def alike(item: Item) -> tuple[int, tuple[str, ...]]:
+        return -lengths[item.idx], tuple(plan[item.idx])
+
+    batches = []
+    # Items of one query lie together: they share the weights of a blend.
+    for _, group in groupby(sorted(items, key=lambda item: (*alike(item), item.query)), key=alike):
+        while batch := list(islice(group, size)):
+            batches.append(batch)
+    return batches
+
+
+def evaluate_batches(
+    batches: Sequence[list[Item]],
+    lengths: Mapping[str, int],
+    plan: Mapping[str, Runs],
+    models: Models,
+    rows: Rows,
+    settings: Running,
+    progress: Progress,
+) -> None:
+    """Run what is planned and not known yet on this process's share of the batches, and keep a row for each run.
+
+    An item that cannot be read gets a row that says so.
+    """
+    share = batches[rows.share.rank :: rows.share.world]
+    open_batches = [batch for batch in share if _missing(batch, plan, rows)]
+    total = sum(map(len, share))
+    done = total - sum(map(len, open_batches))
+    for batch, loaded in _read_ahead(open_batches, lengths, models, settings):
+        progress(done, total, "items")
+        done += len(batch)
+        pairs = list(zip(batch, loaded, strict=True))
+        usable = {item: audio for item, audio in pairs if isinstance(audio, Loaded)}
+        wanted = _missing(batch, plan, rows)
+        scored = _run_batch(usable, plan, wanted, models, settings) if usable else []
+        rows.append([*(error_row(item, str(audio)) for item, audio in pairs if item not in usable), *scored])
+    progress(total, total, "items")
+
+
+def _missing(batch: Sequence[Item], plan: Mapping[str, Runs], rows: Rows) -> set[str]:
+    """The runs that some item of a batch lacks."""
+    return {run for item in batch for run in plan[item.idx] if (item.idx, run) not in rows.known}
+
+
+def _read_ahead(
+    batches: Sequence[list[Item]], lengths: Mapping[str, int], models: Models, settings: Running
+) -> Iterator[tuple[list[Item], list[Loaded | InputError]]]:
+    rate = models.network.config.sample_rate
+
+    def read(item: Item) -> Loaded | InputError:
+        try:
+            loaded = load_item(item, rate, settings.seconds)
+        except InputError as error:
+            return error
+        if len(loaded.mixture) != lengths[item.idx]:
+            return InputError(f"{item.files[1]}: is not as long as its header says; replace it")
+        return loaded
+
+    with ThreadPoolExecutor(settings.workers) as pool:
+        waiting: list[list[Future[Loaded | InputError]]] = []
+        coming = iter(batches)
+        for batch in islice(coming, 1):
+            waiting.append([pool.submit(read, item) for item in batch])
+        for batch in batches:
+            for following in islice(coming, 1):
+                waiting.append([pool.submit(read, item) for item in following])
+            yield batch, [future.result() for future in waiting.pop(0)]
 
 
 @torch.inference_mode()
-def _score_batch(
-    items: Sequence[tuple[Mixture, np.ndarray, np.ndarray]],  # type: ignore[type-arg]
-    models: Models,
-    keys: Sequence[str | None],
+def _run_batch(
+    items: Mapping[Item, Loaded], plan: Mapping[str, Runs], wanted: set[str], models: Models, settings: Running
 ) -> list[dict[str, object]]:
-    network, bank = models.network, models.bank
-    device = next(network.parameters()).device
-    condition = models.encoder.embed_text([item.source.caption for item, _, _ in items]).to(device)
-    analysis = network.analyse(torch.from_numpy(np.stack([mixed for _, mixed, _ in items]))[:, None].to(device))
+    """Separate and score items of one length by the wanted of their runs; an output is dropped when it is scored."""
+    separation = Separation(list(items), list(items.values()), models, settings)
     rows: list[dict[str, object]] = []
-    for key in keys:
-        bank.activate(key)
-        estimates = network(analysis, condition)[:, 0].cpu().numpy()
-        for (item, mixed, target), estimate in zip(items, estimates, strict=True):
-            before, after = sdr(target, mixed), sdr(target, estimate)
-            after_si = si_sdr(target, estimate)
+    for run in plan[next(iter(items)).idx]:
+        if run not in wanted:
+            continue
+        began = time.perf_counter()
+        estimates = separation.estimates([plan[item.idx][run] for item in items])
+        seconds = (time.perf_counter() - began) / len(items)
+        rows += separation.rows(run, estimates, seconds)
+    models.bank.activate(None)
+    return rows
+
+
+@torch.inference_mode()
+def separate_item(item: Item, loaded: Loaded, activation: Activation, models: Models, settings: Running) -> Audio:
+    """Separate one item again: float32 (T,)."""
+    estimate = Separation([item], [loaded], models, settings).estimates([activation])[0]
+    models.bank.activate(None)
+    return estimate.cpu().numpy()
+
+
+class Separation:
+    """A batch of mixtures, transformed and embedded once, for any number of forwards.
+
+    Args:
+        items, loaded: B items of one length and their audio.
+    """
+
+    def __init__(self, items: Sequence[Item], loaded: Sequence[Loaded], models: Models, settings: Running) -> None:
+        self._items, self._loaded, self._models, self._settings = items, loaded, models, settings
+        device = next(models.network.parameters()).device
+        self._length = len(loaded[0].mixture)
+        self._queries = models.encoder.embed_text([item.query for item in items])
+        self._conditions = self._queries.to(device)
+        self._reference = torch.from_numpy(np.stack([audio.reference for audio in loaded])).to(device)
+        self._mixture = torch.from_numpy(np.stack([audio.mixture for audio in loaded])).to(device)
+        short = models.network.config.n_fft - self._length  # the shortest that can be transformed
+        self._analysis = models.network.analyse(F.pad(self._mixture, (0, max(0, short)))[:, None])
+        self._before = batch_scores(self._reference, self._mixture)
+
+    def estimates(self, activations: Sequence[Activation]) -> Tensor:
+        """Separate each mixture under what it asks for: float32 (B, T) on the device.
+
+        Raises:
+            RunError: an output is not finite.
+        """
+        network, bank = self._models.network, self._models.bank
+        output = torch.empty_like(self._mixture)
+        for activation in _distinct(activations):
+            bank.activate(activation)
+            rows = [row for row, wanted in enumerate(activations) if wanted == activation]
+            analysis = self._analysis if len(rows) == len(activations) else self._part(rows)
+            with torch.autocast(output.device.type, torch.bfloat16, enabled=self._settings.bfloat16):
+                separated = network(analysis, self._conditions[rows])
+            output[rows] = separated[:, 0, : self._length].float()
+        if not torch.isfinite(output).all():
+            row = int((~torch.isfinite(output)).any(dim=1).nonzero()[0])
+            raise RunError(f"item {self._items[row].idx}: {bank.active or BASE} gives samples that are not numbers")
+        return output
+
+    def _part(self, rows: Sequence[int]) -> Analysis:
+        chosen = list(rows)
+        return Analysis(self._analysis.spectrum[chosen], self._analysis.magnitude[chosen], self._analysis.length)
+
+    def rows(self, run: str, estimates: Tensor, seconds: float) -> list[dict[str, object]]:
+        """Score estimates (B, T): a row an item."""
+        after = batch_scores(self._reference, estimates)
+        level = _decibels(estimates) - _decibels(self._mixture)
+        similarity = [""] * len(self._items)
+        if self._settings.similarity:
+            embedded = self._models.encoder.embed_audio(estimates, self._models.network.config.sample_rate)
+            similarity = [_text(value) for value in (embedded * self._queries).sum(dim=-1).tolist()]
+        silent = (self._reference == 0).all(dim=-1).tolist()
+        sdr_before, si_before = (scores.tolist() for scores in self._before)
+        sdr_after, si_after = (scores.tolist() for scores in after)
+        rows: list[dict[str, object]] = []
+        for row, (item, audio) in enumerate(zip(self._items, self._loaded, strict=True)):
+            metrics = {
+                "sdr_mixture": sdr_before[row],
+                "sdr": sdr_after[row],
+                "sdri": sdr_after[row] - sdr_before[row],
+                "si_sdr": si_after[row],
+                "si_sdri": si_after[row] - si_before[row],
+            }
+            if self._settings.bss:
+                metrics["bss_sdr"] = bss_sdr(self._reference[row], estimates[row])
             rows.append(
                 {
                     "idx": item.idx,
-                    "caption": item.source.caption,
-                    "adapter": key or BASE,
-                    "sdr_mixture": round(before, 4),
-                    "sdr": round(after, 4),
-                    "sdri": round(after - before, 4),
-                    "si_sdr": round(after_si, 4),
-                    "si_sdri": round(after_si - si_sdr(target, mixed), 4),
+                    "query": item.query,
+                    "adapter": run,
+                    "sha256": audio.sha256,
+                    "bss_sdr": "",
+                    **{name: "" if silent[row] else _text(value) for name, value in metrics.items()},
+                    "similarity": similarity[row],
+                    "level_db": _text(float(level[row])),
+                    "seconds": f"{seconds:.4f}",
+                    "error": "",
                 }
             )
-    bank.activate(None)
-    return rows
+        return rows
+
+
+def _distinct(activations: Sequence[Activation]) -> list[Activation]:
+    distinct: list[Activation] = []
+    for activation in activations:
+        if activation not in distinct:
+            distinct.append(activation)
+    return distinct
+
+
+def _decibels(audio: Tensor) -> Tensor:
+    """The mean energy of audio (B, T) in dB; silence is at -200 dB."""
+    energy = audio.square().mean(dim=-1).cpu().double()
+    return 10.0 * torch.log10(energy.clamp(min=10.0 ** (_SILENT_DB / 10.0)))
+
+
+def _text(value: float) -> str:
+    return f"{value:.6f}"

@@ -6,8 +6,11 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import torch
+from torch import Tensor
 
 _POWER_FLOOR = 1e-10
+_LOAD = 1e-9
 
 
 def sdr(reference: npt.NDArray[Any], estimate: npt.NDArray[Any]) -> float:
@@ -45,6 +48,45 @@ def si_sdr(reference: npt.NDArray[Any], estimate: npt.NDArray[Any]) -> float:
     residual = estimate - projection
     ratio = (eps + float(np.sum(projection**2))) / (eps + float(np.sum(residual**2)))
     return float(10.0 * np.log10(ratio))
+
+
+def batch_scores(reference: Tensor, estimate: Tensor) -> tuple[Tensor, Tensor]:
+    """:func:`sdr` and :func:`si_sdr` of a batch on its device, from three inner products in float64.
+
+    Args:
+        reference, estimate: float32 (B, T).
+
+    Returns:
+        (SDR, SI-SDR), float64 (B,) on the CPU; within 1e-3 dB of the functions above in float32, unless the two
+        signals are so alike that rounding decides.
+    """
+    eps = torch.finfo(reference.dtype).eps
+    if reference.device.type == "mps":  # has no float64
+        reference, estimate = reference.cpu(), estimate.cpu()
+    s, e = reference.double(), estimate.double()
+    ss, se, ee = ((a * b).sum(dim=-1).cpu() for a, b in ((s, s), (s, e), (e, e)))
+    samples = s.shape[-1]
+    noise = (ee - 2.0 * se + ss).clamp(min=0.0) / samples
+    ratio = (ss / samples).clamp(min=_POWER_FLOOR) / noise.clamp(min=_POWER_FLOOR)
+    scale = (eps + se) / (ss + eps)
+    residual = (ee - 2.0 * scale * se + scale**2 * ss).clamp(min=0.0)
+    invariant = (eps + scale**2 * ss) / (eps + residual)
+    return 10.0 * torch.log10(ratio), 10.0 * torch.log10(invariant)
+
+
+def bss_sdr(reference: Tensor, estimate: Tensor) -> float:
+    """SDR of BSS Eval version 3 in dB: any filter of 512 taps on the reference is allowed for.
+
+    Vincent, Gribonval and Févotte, "Performance Measurement in Blind Audio Source Separation", 2006, in the closed form
+    of Scheibler, "SDR — Medium Rare with Fast Computations", 2022, as torchmetrics has it.
+
+    Args:
+        reference, estimate: float32 (T,).
+    """
+    from torchmetrics.functional.audio import signal_distortion_ratio
+
+    # Without a load, the filter of a reference that has nothing in some band (speech of 8 kHz) is not determined.
+    return float(signal_distortion_ratio(estimate.cpu().double(), reference.cpu().double(), load_diag=_LOAD))
 
 
 def _check(reference: npt.NDArray[Any], estimate: npt.NDArray[Any]) -> None:

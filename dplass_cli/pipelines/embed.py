@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from dplass_cli.data.manifest import read_manifest
-from dplass_cli.devices import choose_device
+from dplass_cli.devices import process_device, process_share
 from dplass_cli.encoders import QueryEncoder, load_encoder
 from dplass_cli.encoders.cache import EmbeddingCache
 from dplass_cli.encoders.clips import Clip, Embedding, clip_key, embed_clips
@@ -71,10 +69,10 @@ def embed(options: EmbedOptions, progress: Progress = no_progress) -> EmbedResul
     Raises:
         InputError: an unusable manifest, encoder or folder. RunError: the disk is full.
     """
-    rank, world = (int(os.environ.get(name, default)) for name, default in (("RANK", 0), ("WORLD_SIZE", 1)))
+    rank, world = process_share()
     rows = [Clip(row.wav, row.start, row.end) for row in read_manifest(options.manifest)]
     clips = list(dict.fromkeys(rows))
-    encoder = load_encoder(options.encoder, options.tokenizer, _device(options.device), options.trust_checkpoint)
+    encoder = load_encoder(options.encoder, options.tokenizer, process_device(options.device), options.trust_checkpoint)
     cache = EmbeddingCache(options.output, encoder)
     failed: dict[Clip, str] = {}
     share, done = clips[rank::world], 0
@@ -90,13 +88,6 @@ def embed(options: EmbedOptions, progress: Progress = no_progress) -> EmbedResul
     write_json(cache.folder / f"done-{rank}-of-{world}.json", {"clips": listed, "failed": sorted(reasons)})
     complete = _finish(options, cache, encoder, rows, listed, world)
     return EmbedResult(len(rows), len(share), cache.hits, done - cache.hits, reasons, complete)
-
-
-def _device(name: str) -> Any:
-    """The device of this process: under ``torchrun``, one a process."""
-    local = os.environ.get("LOCAL_RANK")
-    device = choose_device(name)
-    return f"cuda:{local}" if local is not None and str(device) == "cuda" else device
 
 
 def _finish(

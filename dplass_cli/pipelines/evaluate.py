@@ -1,23 +1,37 @@
-"""``evaluate``: every adapter on every mixture, and what each selection policy makes of it."""
+"""``evaluate``: every adapter on every item of a benchmark, and what each selection policy makes of it."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any, Literal
+
+import torch
 
 from dplass_cli import __version__
+from dplass_cli.adapters import METHODS
 from dplass_cli.adapters.files import versions
 from dplass_cli.configuration import to_mapping
-from dplass_cli.data.mixtures import Mixture, read_mixtures
-from dplass_cli.devices import choose_device
-from dplass_cli.errors import InputError
-from dplass_cli.evaluation.aggregation import PolicyScore, score_policies
-from dplass_cli.evaluation.benchmarks import find_benchmark
-from dplass_cli.evaluation.evaluator import COLUMNS, evaluate_mixtures
+from dplass_cli.devices import process_device, process_share
+from dplass_cli.errors import InputError, some
+from dplass_cli.evaluation.aggregation import Scores, score_policies
+from dplass_cli.evaluation.benchmarks import Benchmark, find_audio, find_benchmark, find_table
+from dplass_cli.evaluation.evaluator import Running, Runs, evaluate_batches, make_batches, plan_runs, separate_item
+from dplass_cli.evaluation.items import Item, check_items, choose_items, load_item, read_items
+from dplass_cli.evaluation.published import Check, check_published
+from dplass_cli.evaluation.records import FORMAT, RESULTS, Row, Share, number, open_rows, write_choices
+from dplass_cli.reports.evaluation import Evaluated, Example, write_report
 from dplass_cli.separation.loading import Models, load_models
-from dplass_cli.separation.policies import make_policy
-from dplass_cli.storage import Progress, Records, no_progress, write_json, write_text
+from dplass_cli.separation.policies import DomainTexts, Policy, make_policy
+from dplass_cli.storage import Progress, file_sha256, no_progress, write_json, write_text
 from dplass_cli.weights.hashing import text_sha256
+
+TABLE, REPORT = "results.md", "report.html"
+_WITH_DOMAINS = ("base", "text", "text-knn", "audio", "blend", "oracle")
+_NOT_MEASURED = ("output", "batch_size", "workers", "device", "report", "examples", "check_published")
+_BATCH = {"cpu": 4}
+_BATCH_ELSEWHERE = 16
 
 
 @dataclass(frozen=True)
@@ -25,23 +39,43 @@ class EvaluateOptions:
     """Options of ``evaluate``.
 
     Attributes:
-        metadata_csv: the benchmark's table.
-        output: folder of ``results.json``, ``results.md`` and ``items.csv``; an interrupted run goes on in it.
-        audio_dir: where the table's audio lies; default beside the table.
-        benchmark: a row of the table of benchmarks.
+        output: folder of ``results.json``, ``results.md``, ``report.html``, ``items.csv`` and ``choices.csv``, of each
+            benchmark in a folder of its own where there are several; an interrupted run goes on in it.
+        benchmark: rows of the table of benchmarks.
+        metadata_csv: the benchmark's table, or the folder of the tables.
+        audio_dir: where the one benchmark's audio lies; default beside the table, or below ``data_root``.
+        data_root: the folder of ``AudioCaps_evaluation``, ``AudioSet_evaluation`` …
+        query_column: another column of queries (AudioCaps: ``labels``).
         select: the policies to report; without adapters only ``base`` can be.
-        limit: only the first so many rows.
-        batch_size: mixtures a forward.
+        limit: only the first so many items. items: only the items of these names.
+        max_missing: the share of items without usable audio above which nothing is evaluated.
+        batch_size: items a forward; default 4 on a CPU, 16 elsewhere.
+        workers: threads that read ahead.
+        precision: ``32-true`` or ``bf16-mixed``; ``auto`` is the second on a GPU of NVIDIA.
+        similarity: embed the outputs; ``audio`` needs it. metric: more of them: ``bss``, BSS Eval's SDR.
+        check_published: compare with the published figures of the benchmarks.
+        report: write ``report.html``, with ``examples`` worst and as many best items to listen to.
         base_checkpoint, encoder, adapters, tokenizer, trust_checkpoint, device: the models and where they run.
     """
 
-    metadata_csv: Path
     output: Path
+    benchmark: tuple[str, ...] = ("custom",)
+    metadata_csv: Path | None = None
     audio_dir: Path | None = None
-    benchmark: str = "custom"
+    data_root: Path | None = None
+    query_column: str | None = None
     select: tuple[str, ...] | None = None
     limit: int | None = None
-    batch_size: int = 8
+    items: tuple[str, ...] | None = None
+    max_missing: float = 0.05
+    batch_size: int | None = None
+    workers: int = 4
+    precision: Literal["auto", "32-true", "bf16-mixed"] = "auto"
+    similarity: bool = True
+    metric: tuple[Literal["bss"], ...] = ()
+    report: bool = True
+    examples: int = 4
+    check_published: bool = False
     base_checkpoint: str = "tiny"
     encoder: str | None = None
     adapters: tuple[str, ...] | None = None
@@ -50,99 +84,287 @@ class EvaluateOptions:
     device: str = "auto"
 
     def __post_init__(self) -> None:
-        for name in ("batch_size", "limit"):
+        for name in ("batch_size", "limit", "workers"):
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise ValueError(f"{name} must be at least 1, not {value}")
+        if not 0 <= self.max_missing <= 1:
+            raise ValueError(f"max_missing must be a share between 0 and 1, not {self.max_missing}")
+        if len(self.benchmark) > 1 and (self.audio_dir or self.items):
+            raise ValueError("audio_dir and items go with one benchmark; give --data-root for several")
 
 
 @dataclass(frozen=True)
 class EvaluateResult:
-    """What was measured; the same is in ``results.json``."""
+    """What was measured on one benchmark; the same is in ``results.json``.
+
+    Attributes:
+        scores: of policies, adapters, classes. n: items that were asked for.
+        unusable: {item: why} of those left out.
+        complete: every item is done, by whatever process; where False, ``scores`` is empty and nothing is written.
+        seconds: what the rows took to compute, in all processes and runs.
+        checks: published figures beside the measured ones, where that was asked for.
+    """
 
     benchmark: str
-    policies: dict[str, PolicyScore]
-    adapters: dict[str, dict[str, float]]
-    silent_references: int
+    folder: Path
+    n: int
+    unusable: dict[str, str]
+    complete: bool
+    scores: Scores = field(default_factory=lambda: Scores({}, {}, {}, {}, {}, {}, []))
+    seconds: float = 0.0
+    checks: tuple[Check, ...] = ()
+
+
+@dataclass(frozen=True)
+class _Task:
+    """One benchmark of a run: its row of the table, its items and where its results go."""
+
+    name: str
+    benchmark: Benchmark
+    table: Path
+    items: tuple[Item, ...]
     folder: Path
 
 
-def evaluate(options: EvaluateOptions, progress: Progress = no_progress) -> EvaluateResult:
-    """Evaluate and write the evaluation folder.
+def evaluate(options: EvaluateOptions, progress: Progress = no_progress) -> dict[str, EvaluateResult]:
+    """Evaluate benchmarks one after the other: {benchmark: result}. Under ``torchrun`` each process does its share.
 
     Raises:
-        InputError: wrong options, table, audio or models.
+        InputError: wrong options, table, audio or models; too many items without usable audio.
     """
-    benchmark = find_benchmark(options.benchmark)
-    mixtures = read_mixtures(options.metadata_csv, options.audio_dir)[: options.limit]
-    _check_unique(mixtures, options.metadata_csv)
+    tasks = [_task(name, options) for name in options.benchmark]
+    device = process_device(options.device)
     models = load_models(
         options.base_checkpoint,
         options.encoder,
         options.adapters,
         options.tokenizer,
-        choose_device(options.device),
+        device,
         options.trust_checkpoint,
+        keep=device.type != "cpu",  # beside the forwards of a CPU, reading an adapter again takes no time
     )
-    chosen = options.select or (("base", "text", "oracle") if models.bank.domains else ("base",))
-    policies = [make_policy(name) for name in chosen]
+    policies = _policies(options, models)
+    names = {policy.name for policy in policies}
+    if options.check_published and not any(f.policy in names for task in tasks for f in task.benchmark.published):
+        raise InputError("--check-published: nothing is published for these benchmarks and policies; select base")
+    share = Share(*process_share())
+    return {task.name: _evaluate(task, options, models, policies, share, progress) for task in tasks}
+
+
+def summary(result: EvaluateResult) -> dict[str, Any]:
+    """A result without what is only of use item by item."""
+    scores = to_mapping(result.scores)
+    del scores["chosen"]
+    return {
+        "benchmark": result.benchmark,
+        "folder": str(result.folder),
+        "items": result.n,
+        "unusable": result.unusable,
+        "complete": result.complete,
+        **scores,
+        **({"published": to_mapping(result.checks)} if result.checks else {}),
+    }
+
+
+def _task(name: str, options: EvaluateOptions) -> _Task:
+    benchmark = find_benchmark(name)
+    table = find_table(name, benchmark, options.data_root, options.metadata_csv)
+    audio_dir = options.audio_dir
+    if audio_dir is None and options.data_root is not None and benchmark.table is not None:
+        audio_dir = find_audio(name, benchmark, options.data_root)
+    items = choose_items(read_items(benchmark, table, audio_dir, options.query_column), options.items, options.limit)
+    folder = options.output if len(options.benchmark) == 1 else options.output / name
+    return _Task(name, benchmark, table, tuple(items), folder)
+
+
+def _policies(options: EvaluateOptions, models: Models) -> list[Policy]:
+    chosen = options.select
+    if chosen is None:
+        linear = all(METHODS[info.method].linear for info in models.bank.infos.values())
+        unable = {"audio"} if not options.similarity else set()
+        unable |= set() if linear else {"blend"}
+        without = ("base", "oracle") if models.bank.keys else ("base",)
+        chosen = tuple(name for name in (_WITH_DOMAINS if models.bank.domains else without) if name not in unable)
+    policies = [make_policy(name) for name in dict.fromkeys(chosen)]
     for policy in policies:
         if policy.name != "base" and not models.bank.keys:
             raise InputError(f"--select {policy.name}: needs adapters; give --adapters BANK, or --select base alone")
-    with Records(options.output / "items.csv", COLUMNS, _key(mixtures, models, benchmark.seconds)) as records:
-        silent = evaluate_mixtures(mixtures, models, records, benchmark.seconds, options.batch_size, progress)
-        rows = records.rows
-    captions = sorted({mixture.source.caption for mixture in mixtures})
-    embeddings = dict(zip(captions, models.encoder.embed_text(captions), strict=True))
-    scores = score_policies(policies, rows, embeddings, models.bank, make_policy("oracle"))
-    singles = [make_policy(f"single:{key}") for key in models.bank.keys]
-    each = score_policies(singles, rows, embeddings, models.bank, make_policy("oracle"))
-    result = EvaluateResult(
-        options.benchmark,
-        scores,
-        {name.partition(":")[2]: {"sdri": score.sdri, "si_sdr": score.si_sdr} for name, score in each.items()},
-        silent,
-        options.output,
+        if policy.uses_outputs and not policy.uses_reference and not options.similarity:
+            raise InputError(f"--select {policy.name}: listens to outputs; leave --no-similarity out")
+    return policies
+
+
+def _evaluate(
+    task: _Task,
+    options: EvaluateOptions,
+    models: Models,
+    policies: Sequence[Policy],
+    share: Share,
+    progress: Progress,
+) -> EvaluateResult:
+    settings = _running(task.benchmark, options, next(models.network.parameters()).device)
+    rate = models.network.config.sample_rate
+    lengths, unusable = check_items(task.items, rate, settings.seconds, options.workers, progress)
+    _check_missing(unusable, task, options.max_missing)
+    items = [item for item in task.items if item.idx in lengths]
+    texts = DomainTexts(models.bank, models.encoder)
+    plan = plan_runs(items, policies, models, texts)
+    wanted = {item.idx: tuple(plan[item.idx]) for item in items}
+    with open_rows(task.folder, _key(task, models, options, settings), share) as rows:
+        batches = make_batches(items, lengths, plan, settings.batch_size)
+        evaluate_batches(batches, lengths, plan, models, rows, settings, progress)
+        complete = rows.merge(wanted)
+        known, failed = rows.known, dict(rows.failed)
+    unusable |= failed
+    if not complete:
+        return EvaluateResult(task.name, task.folder, len(task.items), unusable, False)
+    _check_missing(unusable, task, options.max_missing)
+    items = [item for item in items if item.idx not in failed]
+    scores = score_policies(policies, items, known, models, texts, task.benchmark.aggregation)
+    seconds = sum(
+        float(known[idx, run]["seconds"]) for idx, runs in wanted.items() if idx not in failed for run in runs
     )
-    _write(result, models, options)
+    checks = check_published(task.name, task.benchmark, scores.policies) if options.check_published else []
+    result = EvaluateResult(task.name, task.folder, len(task.items), unusable, True, scores, seconds, tuple(checks))
+    if options.report:
+        write_report(task.folder / REPORT, _evaluated(task, options, models, settings, result, items, known, plan))
+    _write(result, task, models, options, settings, [known[item.idx, next(iter(plan[item.idx]))] for item in items])
     return result
 
 
-def _check_unique(mixtures: list[Mixture], table: Path) -> None:
-    seen: set[str] = set()
-    for mixture in mixtures:
-        if mixture.idx in seen:
-            raise InputError(f"{table}: idx {mixture.idx!r} occurs twice; give every row its own")
-        seen.add(mixture.idx)
+def _evaluated(
+    task: _Task,
+    options: EvaluateOptions,
+    models: Models,
+    settings: Running,
+    result: EvaluateResult,
+    items: Sequence[Item],
+    known: Mapping[tuple[str, str], Row],
+    plan: Mapping[str, Runs],
+) -> Evaluated:
+    """What the report is of; the worst and the best items under its first policy of choice are separated again."""
+    scores = result.scores
+    policies = list(scores.policies)
+    shown = next((name for name in policies if name != "base" and not scores.policies[name].bound), policies[0])
+    audible = [item for item in items if item.idx not in set(scores.silent)]
+    sdri = {item.idx: number(known[item.idx, scores.chosen[shown][item.idx]], "sdri") for item in audible}
+    ranked = sorted(audible, key=lambda item: sdri[item.idx])
+    half = min(options.examples, len(ranked) // 2)
 
+    def example(item: Item) -> Example:
+        rate = models.network.config.sample_rate
+        loaded, run = load_item(item, rate, settings.seconds), scores.chosen[shown][item.idx]
+        estimate = separate_item(item, loaded, plan[item.idx][run], models, settings)
+        return Example(item, run, sdri[item.idx], loaded.mixture, loaded.reference, estimate)
 
-def _key(mixtures: list[Mixture], models: Models, seconds: float) -> str:
-    """What the rows of ``items.csv`` depend on; other mixtures or models begin the record anew."""
-    parts = [f"{m.idx}|{m.source}|{m.noise}|{m.snr_db}" for m in mixtures]
-    adapters = [f"{key}|{models.bank.fingerprint(key)}" for key in models.bank.keys]
-    return text_sha256(
-        "\n".join([*parts, models.bank.base_sha256, models.encoder.fingerprint, *adapters, str(seconds)])
+    return Evaluated(
+        task.benchmark,
+        scores,
+        items,
+        result.unusable,
+        known,
+        {key: f"{domain.id} {domain.name}" for key, domain in models.bank.domains.items()},
+        shown,
+        [example(item) for item in ranked[:half]],
+        [example(item) for item in ranked[len(ranked) - half :][::-1]],
+        models.network.config.sample_rate,
     )
 
 
-def _write(result: EvaluateResult, models: Models, options: EvaluateOptions) -> None:
-    lines = ["| policy | SDRi (dB) | SI-SDR (dB) | regret (dB) | accuracy | items |", "|---|---:|---:|---:|---:|---:|"]
-    for name, score in result.policies.items():
-        regret = "" if score.regret is None else f"{score.regret:.2f}"
-        accuracy = "" if score.accuracy is None else f"{score.accuracy:.0%}"
-        bound = " (bound: sees the reference)" if score.bound else ""
-        lines.append(f"| {name}{bound} | {score.sdri:.2f} | {score.si_sdr:.2f} | {regret} | {accuracy} | {score.n} |")
-    write_text(options.output / "results.md", "\n".join(lines) + "\n")
-    write_json(
-        options.output / "results.json",
-        {
-            "benchmark": result.benchmark,
-            "policies": to_mapping(result.policies),
-            "adapters": result.adapters,
-            "silent_references": result.silent_references,
-            "base_sha256": models.bank.base_sha256,
-            "encoder_fingerprint": models.encoder.fingerprint,
-            "options": to_mapping(options),
-            "versions": {"dplass": __version__, **versions()},
-        },
-    )
+def _running(benchmark: Benchmark, options: EvaluateOptions, device: torch.device) -> Running:
+    bfloat16 = options.precision == "bf16-mixed" or (options.precision == "auto" and device.type == "cuda")
+    size = options.batch_size or _BATCH.get(device.type, _BATCH_ELSEWHERE)
+    return Running(benchmark.seconds, size, options.workers, bfloat16, options.similarity, "bss" in options.metric)
+
+
+def _check_missing(unusable: Mapping[str, str], task: _Task, most: float) -> None:
+    if len(unusable) > most * len(task.items) or len(unusable) == len(task.items):
+        raise InputError(
+            f"{task.name}: {len(unusable)} of {len(task.items)} items have no usable audio, more than --max-missing"
+            f" {most} allows: {some(unusable.values(), 3)}"
+        )
+
+
+def _key(task: _Task, models: Models, options: EvaluateOptions, settings: Running) -> str:
+    """What a row of ``items.csv`` depends on besides its item and run."""
+    parts = [
+        task.name,
+        file_sha256(task.table),
+        str((options.query_column, settings.seconds, settings.bfloat16, settings.similarity, settings.bss)),
+        models.bank.base_sha256,
+        models.encoder.fingerprint,
+        *(f"{key}|{models.bank.fingerprint(key)}" for key in models.bank.keys),
+        *(f"{key}|{domain.name}|{domain.captions}" for key, domain in models.bank.domains.items()),
+    ]
+    return text_sha256("\n".join(parts))
+
+
+def _write(
+    result: EvaluateResult,
+    task: _Task,
+    models: Models,
+    options: EvaluateOptions,
+    settings: Running,
+    rows: Sequence[Row],
+) -> None:
+    asked = to_mapping(options)
+    for name in _NOT_MEASURED:
+        del asked[name]
+    description = {
+        "format": FORMAT,
+        "benchmark": task.name,
+        "title": task.benchmark.title,
+        "aggregation": task.benchmark.aggregation,
+        "items": result.n,
+        "expected_rows": task.benchmark.rows,
+        **to_mapping(result.scores),
+        "published": to_mapping(task.benchmark.published),
+        "unusable": result.unusable,
+        "precision": "bf16-mixed" if settings.bfloat16 else "32-true",
+        "table_sha256": file_sha256(task.table),
+        "audio_sha256": text_sha256("\n".join(f"{row['idx']} {row['sha256']}" for row in rows)),
+        "base_sha256": models.bank.base_sha256,
+        "encoder_fingerprint": models.encoder.fingerprint,
+        "adapters_sha256": {key: models.bank.fingerprint(key) for key in models.bank.keys},
+        "options": asked,
+        "versions": {"dplass": __version__, **versions()},
+        "timing": {"forward_seconds": round(result.seconds, 3)},  # nothing else differs between repetitions
+    }
+    del description["chosen"]
+    write_choices(task.folder, task.items, result.scores.chosen)
+    write_json(task.folder / RESULTS, description)
+    write_text(task.folder / TABLE, markdown(task.benchmark, description))
+
+
+def markdown(benchmark: Benchmark, results: Mapping[str, Any]) -> str:
+    """The table of policies, with published figures below, to paste into a paper."""
+    head = "| policy | SDRi (dB) | SI-SDR (dB) | over base (dB) | regret (dB) | accuracy | items |"
+    lines = [
+        f"{benchmark.title}, {results['aggregation']}, 95% bootstrap intervals",
+        "",
+        head,
+        "|---|---:|---:|---:|---:|---:|---:|",
+    ]
+    for name, score in results["policies"].items():
+        bound = " (bound: sees the reference)" if score["bound"] else ""
+        cells = [
+            f"{name}{bound}",
+            _with_interval(score["sdri"], score["sdri_ci"]),
+            _with_interval(score["si_sdr"], score["si_sdr_ci"]),
+            _with_interval(score["difference"], score["difference_ci"]),
+            "" if score["regret"] is None else f"{score['regret']:.2f}",
+            "" if score["accuracy"] is None else f"{score['accuracy']:.0%}",
+            str(score["n"]),
+        ]
+        lines.append(f"| {' | '.join(cells)} |")
+    for figure in benchmark.published:
+        lines.append(
+            f"| {figure.system}, published (compare with {figure.policy}) | {figure.sdri:.2f} | {figure.si_sdr:.2f}"
+            f" | | | | {benchmark.rows} |"
+        )
+    return "\n".join(lines) + "\n"
+
+
+def _with_interval(value: float | None, ends: Sequence[float] | None) -> str:
+    return "" if value is None or ends is None else f"{value:.2f} [{ends[0]:.2f}, {ends[1]:.2f}]"

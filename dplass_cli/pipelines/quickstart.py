@@ -94,7 +94,7 @@ def quickstart(options: QuickstartOptions, progress: Progress = no_progress) -> 
             device=options.device,
         ),
         progress,
-    )
+    )["custom"]
     mixture, reference = _write_recording(folder / "listen")
     separated = separate(
         SeparateOptions(

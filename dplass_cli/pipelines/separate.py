@@ -61,7 +61,7 @@ def separate(options: SeparateOptions, progress: Progress = no_progress) -> Sepa
         options.tokenizer,
         options.trust_checkpoint,
     )
-    separator.choose(options.query)  # a wrong query or policy is every input's error
+    separator.check(options.query)  # a wrong query or policy is every input's error
     written: dict[str, list[Separated]] = {}
     failed: dict[str, str] = {}
     for done, path in enumerate(options.inputs):

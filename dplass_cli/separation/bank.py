@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
+from dplass_cli.adapters import METHODS
 from dplass_cli.adapters.base import Adapter
 from dplass_cli.adapters.files import DESCRIPTION, AdapterInfo, LoadedAdapter, load_adapter
 from dplass_cli.adapters.injection import adapter_state, layer_at, statistics_of
@@ -25,6 +27,9 @@ from dplass_cli.weights.hashing import tensors_sha256
 
 BANK, _CENTROIDS = "bank.json", "centroids.safetensors"
 _FORMAT = "dplass-bank-1"
+
+Activation = str | Mapping[str, float] | None
+"""What makes a network: one adapter, a weighted sum of several, or the base alone."""
 
 
 @dataclass(frozen=True)
@@ -57,8 +62,10 @@ class AdapterBank:
         self.network = network
         self.base_sha256 = network.sha256()
         self.domains: dict[str, BankDomain] = {}
-        self.active: str | dict[str, float] | None = None
+        self.active: Activation = None
+        self._infos: dict[str, AdapterInfo] = {}
         self._adapters: dict[str, LoadedAdapter] = {}
+        self._files: dict[str, Callable[[], LoadedAdapter]] = {}
         self._base_weights: dict[str, Tensor] = {}
         self._base_statistics = {name: buffer.clone() for name, buffer in statistics_of(network).items()}
         self._branches: dict[str, Adapter] = {}
@@ -66,14 +73,14 @@ class AdapterBank:
     @property
     def keys(self) -> list[str]:
         """The names of the loaded adapters."""
-        return list(self._adapters)
+        return list(self._infos)
 
     @property
     def infos(self) -> dict[str, AdapterInfo]:
         """What is known of each loaded adapter."""
-        return {key: adapter.info for key, adapter in self._adapters.items()}
+        return dict(self._infos)
 
-    def load(self, path: Path | str, trust: bool = False) -> list[str]:
+    def load(self, path: Path | str, trust: bool = False, keep: bool = True) -> list[str]:
         """Load a bank folder, a folder of adapter folders, one adapter folder, or a published adapter file.
 
         A bank's adapters are ``domain0`` …; an adapter folder is known by its name, and a published file by its cluster
@@ -81,6 +88,8 @@ class AdapterBank:
 
         Args:
             trust: read pickled files that hold more than weights; such files can run code.
+            keep: hold the adapters in memory. Otherwise each is checked now and read again whenever it is activated,
+                so that seven of them take no more memory than one.
 
         Returns:
             The new keys.
@@ -91,18 +100,25 @@ class AdapterBank:
         found = find_adapters(path)
         domains = read_bank(path) if (Path(path) / BANK).is_file() else {}
         for key, place in found.items():
-            if key in self._adapters:
+            if key in self._infos:
                 raise InputError(f"{place}: an adapter named {key!r} is loaded already; rename it")
-            if place.is_dir():
-                self.add(key, load_adapter(place, self.network, self.base_sha256))
+            adapter = self._read(place, trust)
+            if keep:
+                self.add(key, adapter)
             else:
-                self.add(key, from_published(read_published(place, trust), self.network, self.base_sha256))
+                self._infos[key], self._files[key] = adapter.info, partial(self._read, place, trust)
         self.domains |= domains
         return list(found)
 
     def add(self, key: str, adapter: LoadedAdapter) -> None:
         """Add an adapter that is in memory already; it must have been made for this base."""
+        self._infos[key] = adapter.info
         self._adapters[key] = adapter.to(next(self.network.parameters()).device)
+
+    def _read(self, place: Path, trust: bool) -> LoadedAdapter:
+        if place.is_dir():
+            return load_adapter(place, self.network, self.base_sha256)
+        return from_published(read_published(place, trust), self.network, self.base_sha256)
 
     def get(self, key: str) -> LoadedAdapter:
         """A loaded adapter.
@@ -110,9 +126,11 @@ class AdapterBank:
         Raises:
             InputError: an unknown key.
         """
-        if key not in self._adapters:
-            raise InputError(f"no adapter {key!r} is loaded{nearest(key, self._adapters)}")
-        return self._adapters[key]
+        if key not in self._infos:
+            raise InputError(f"no adapter {key!r} is loaded{nearest(key, self._infos)}")
+        if key in self._adapters:
+            return self._adapters[key]
+        return self._files[key]().to(next(self.network.parameters()).device)
 
     def fingerprint(self, key: str) -> str:
         """sha256 over an adapter's tensors, statistics and layer settings."""
@@ -121,28 +139,32 @@ class AdapterBank:
         return tensors_sha256({**adapter_state(adapter.layers), **adapter.statistics}, settings)
 
     @torch.no_grad()
-    def activate(self, which: str | Mapping[str, float] | None) -> None:
+    def activate(self, which: Activation) -> None:
         """Make the network the base (None), the base with one adapter, or with a weighted sum of linear deltas.
 
         Raises:
             InputError: an unknown key, or a sum of adapters that are not linear.
         """
         shares = {which: 1.0} if isinstance(which, str) else dict(which or {})
-        adapters = {key: self.get(key) for key in shares}
-        if isinstance(which, Mapping):
-            for key, adapter in adapters.items():
-                if not all(layer.linear for layer in adapter.layers.values()):
-                    raise InputError(
-                        f"adapter {key!r} ({adapter.info.method}) is not a change of weights, so it cannot be blended;"
-                        " activate it alone"
-                    )
+        for key in shares:
+            if key not in self._infos:
+                raise InputError(f"no adapter {key!r} is loaded{nearest(key, self._infos)}")
+            if isinstance(which, Mapping) and not METHODS[self._infos[key].method].linear:
+                raise InputError(
+                    f"adapter {key!r} ({self._infos[key].method}) is not a change of weights, so it cannot be blended;"
+                    " activate it alone"
+                )
         shares = {key: share for key, share in shares.items() if share != 0.0}
         self._restore()
-        for path in dict.fromkeys(path for key in shares for path in adapters[key].layers):
-            self._apply(
-                path, {key: adapters[key].layers[path] for key in shares if path in adapters[key].layers}, shares
-            )
-        self._apply_statistics({key: adapters[key].statistics for key in shares}, shares)
+        alone = list(shares.values()) == [1.0]
+        for key, share in shares.items():  # one after the other: those that are read from files never meet in memory
+            adapter = self.get(key)
+            for path, adapted in adapter.layers.items():
+                self._apply(path, adapted, None if alone else share)
+            self._apply_statistics(adapter.statistics, None if alone else share)
+        for name, buffer in statistics_of(self.network).items():
+            if not alone and name.endswith("running_var"):
+                buffer.clamp_(min=0.0)  # a sum with negative shares could be below
         self.active = which if which is None or isinstance(which, str) else dict(which)
 
     def _restore(self) -> None:
@@ -154,34 +176,25 @@ class AdapterBank:
         for name, buffer in statistics_of(self.network).items():
             buffer.copy_(self._base_statistics[name])
 
-    def _apply(self, path: str, adapters: Mapping[str, Adapter], shares: Mapping[str, float]) -> None:
+    def _apply(self, path: str, adapter: Adapter, share: float | None) -> None:
+        """Apply one layer's adapter, alone or as a share of its change."""
         layer = layer_at(self.network, path)
-        alone = next(iter(adapters.values())) if list(shares.values()) == [1.0] else None
-        if alone is not None and not alone.linear:
-            alone.attach(layer)
-            self._branches[path] = alone
+        if share is None and not adapter.linear:
+            adapter.attach(layer)
+            self._branches[path] = adapter
             return
         base = self._base_weights.setdefault(path, layer.weight.data)
-        if alone is not None:
-            layer.weight.data = alone(base)
-        else:
-            deltas = [shares[key] * (adapter(base) - base) for key, adapter in adapters.items()]
-            layer.weight.data = base + torch.stack(deltas).sum(dim=0)
+        layer.weight.data = adapter(base) if share is None else layer.weight.data + share * (adapter(base) - base)
 
-    def _apply_statistics(self, statistics: Mapping[str, Mapping[str, Tensor]], shares: Mapping[str, float]) -> None:
-        """Set the weighted sum of what each adapter's statistics differ by; a variance stays positive."""
-        alone = list(shares.values()) == [1.0]
+    def _apply_statistics(self, statistics: Mapping[str, Tensor], share: float | None) -> None:
+        """Set an adapter's statistics, or add a share of what they differ by."""
         for name, buffer in statistics_of(self.network).items():
-            moved = {key: own[name] for key, own in statistics.items() if name in own}
-            if not moved or not buffer.is_floating_point():  # counts are read by no forward
+            if name not in statistics or not buffer.is_floating_point():  # counts are read by no forward
                 continue
-            base = self._base_statistics[name]
-            if alone:
-                buffer.copy_(next(iter(moved.values())))
+            if share is None:
+                buffer.copy_(statistics[name])
                 continue
-            buffer.copy_(base + torch.stack([shares[key] * (moved[key] - base) for key in moved]).sum(dim=0))
-            if name.endswith("running_var"):
-                buffer.clamp_(min=0.0)
+            buffer.add_(share * (statistics[name] - self._base_statistics[name]))
 
 
 def find_adapters(path: Path | str) -> dict[str, Path]:

@@ -17,9 +17,9 @@ from dplass_cli.audio.resampling import resample
 from dplass_cli.devices import choose_device
 from dplass_cli.encoders import QueryEncoder
 from dplass_cli.errors import InputError
-from dplass_cli.separation.bank import AdapterBank
+from dplass_cli.separation.bank import Activation, AdapterBank
 from dplass_cli.separation.loading import load_models
-from dplass_cli.separation.policies import Choice, Policy, make_policy
+from dplass_cli.separation.policies import Choice, DomainTexts, Policy, make_policy
 from dplass_cli.separation.windows import run_windowed
 
 _CORE_SECONDS, _CONTEXT_SECONDS = 8.0, 1.0
@@ -32,13 +32,13 @@ class Separated:
 
     Attributes:
         query: the sentence, or ``residual``. path: the written file.
-        adapter: the adapter that served it; None for the base.
+        adapter: the adapter that served it, or the weights of several; None for the base.
         clipped: samples that the sample format of the file could not hold and that were limited to full scale.
     """
 
     query: str
     path: Path
-    adapter: str | None
+    adapter: Activation
     clipped: int
 
 
@@ -55,6 +55,7 @@ class Separator:
         if policy.uses_reference:
             raise InputError(f"--select {policy.name}: needs the true source; it works in evaluations only")
         self.bank, self.encoder, self.policy = bank, encoder, policy
+        self._texts = DomainTexts(bank, encoder)
 
     @classmethod
     def from_pretrained(
@@ -71,7 +72,7 @@ class Separator:
 
         Args:
             base, encoder, adapters, tokenizer, trust: as :func:`~dplass_cli.separation.loading.load_models`.
-            policy: ``text``, ``base`` or ``single:k``; default ``text`` where adapters with domains are loaded.
+            policy: any but ``oracle``; default ``text`` where adapters with domains are loaded.
             device: ``auto``, ``cpu``, ``cuda[:N]`` or ``mps``.
 
         Raises:
@@ -98,19 +99,10 @@ class Separator:
         Raises:
             InputError: an empty query, or audio that is not (C, T) with at least one sample.
         """
-        choices = self.choose(queries)
-        if audio.ndim != 2 or audio.shape[-1] == 0:
-            raise InputError(f"audio must be (channels, samples) with at least one sample, not of shape {audio.shape}")
-        rate = self.bank.network.config.sample_rate
-        mixture = torch.from_numpy(resample(np.ascontiguousarray(audio, dtype=np.float32), sample_rate, rate))
-        targets = self._separate(mixture, list(choices), list(choices.values()))
-        return {
-            query: _fit(resample(target.numpy(), rate, sample_rate), audio.shape[-1])
-            for query, target in zip(choices, targets, strict=True)
-        }
+        return self._serve(audio, sample_rate, queries)[0]
 
-    def choose(self, queries: Sequence[str]) -> dict[str, str | None]:
-        """Choose the adapter of each distinct query: {query: key, or None for the base}.
+    def check(self, queries: Sequence[str]) -> None:
+        """Refuse queries and policies that no recording could be separated by.
 
         Raises:
             InputError: a query without words, no query, or a policy that lacks what it needs.
@@ -120,11 +112,53 @@ class Separator:
                 raise InputError("--query is empty; describe the sound, such as 'a dog barking'")
         if not queries:
             raise InputError("no query is given; describe the sound with --query")
+        if self.policy.uses_outputs:
+            self._listen(dict.fromkeys(self.bank.keys, 0.0), self.encoder.embed_text(queries[:1])[0])
+        else:
+            self.choose(queries)
+
+    def choose(self, queries: Sequence[str]) -> dict[str, Activation]:
+        """Choose what serves each distinct query, by a policy that needs no outputs: {query: key, weights or None}.
+
+        Raises:
+            InputError: a policy that lacks what it needs.
+        """
         embedded = self.encoder.embed_text(queries)
         return {
-            query: self.policy.choose(Choice(embedding, self.bank))
+            query: self.policy.choose(Choice(embedding, self.bank, self._texts))
             for query, embedding in zip(queries, embedded, strict=True)
         }
+
+    def _listen(self, similarities: dict[str, float], query: Tensor) -> Activation:
+        return self.policy.choose(Choice(query, self.bank, self._texts, similarities))
+
+    def _serve(
+        self, audio: npt.NDArray[np.float32], sample_rate: int, queries: Sequence[str]
+    ) -> tuple[dict[str, npt.NDArray[np.float32]], dict[str, Activation]]:
+        """Separate (C, T) by queries: ({query: target}, {query: what served it})."""
+        self.check(queries)
+        if audio.ndim != 2 or audio.shape[-1] == 0:
+            raise InputError(f"audio must be (channels, samples) with at least one sample, not of shape {audio.shape}")
+        rate = self.bank.network.config.sample_rate
+        mixture = torch.from_numpy(resample(np.ascontiguousarray(audio, dtype=np.float32), sample_rate, rate))
+        choices: dict[str, Activation] = {}
+        if self.policy.uses_outputs:
+            separated = []
+            for query in dict.fromkeys(queries):
+                outputs = self._separate(mixture, [query] * len(self.bank.keys), self.bank.keys)
+                embedding = self.encoder.embed_text([query])[0]
+                similarities = (self.encoder.embed_audio(outputs.mean(dim=1), rate) @ embedding).tolist()
+                chosen = self._listen(dict(zip(self.bank.keys, similarities, strict=True)), embedding)
+                choices[query] = chosen
+                separated.append(outputs[self.bank.keys.index(str(chosen))])
+        else:
+            choices = self.choose(queries)
+            separated = list(self._separate(mixture, list(choices), list(choices.values())))
+        targets = {
+            query: _fit(resample(target.numpy(), rate, sample_rate), audio.shape[-1])
+            for query, target in zip(choices, separated, strict=True)
+        }
+        return targets, choices
 
     def separate_file(
         self,
@@ -145,10 +179,9 @@ class Separator:
         path, output_dir = Path(path), Path(output_dir)
         info = audio_info(path)
         audio, rate = read_audio(path)
-        targets = self(audio, rate, queries)
+        targets, choices = self._serve(audio, rate, queries)
         if residual:
             targets["residual"] = audio - np.sum(list(targets.values()), axis=0, dtype=np.float32)
-        choices = self.choose(queries)
         names = _file_names(list(targets))
         suffix, form = _form(info, subtype)
         written = []
@@ -162,7 +195,7 @@ class Separator:
         return written
 
     @torch.inference_mode()
-    def _separate(self, mixture: Tensor, queries: Sequence[str], keys: Sequence[str | None]) -> Tensor:
+    def _separate(self, mixture: Tensor, queries: Sequence[str], keys: Sequence[Activation]) -> Tensor:
         """Separate float32 (C, T) at the network's rate: (Q, C, T). Each window is transformed once for all queries."""
         network = self.bank.network
         device = next(network.parameters()).device

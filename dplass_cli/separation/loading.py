@@ -33,6 +33,7 @@ def load_models(
     tokenizer: Path | str | None = None,
     device: str | torch.device = "cpu",
     trust: bool = False,
+    keep: bool = True,
 ) -> Models:
     """Load a base, its encoder and its adapters, and refuse what does not belong together.
 
@@ -43,6 +44,7 @@ def load_models(
         tokenizer: as :func:`~dplass_cli.encoders.load_encoder`.
         device: where they compute.
         trust: read pickled files that hold more than weights; such files can run code.
+        keep: as :meth:`~dplass_cli.separation.bank.AdapterBank.load`.
 
     Raises:
         InputError: something is missing, damaged, or made for another base or encoder.
@@ -59,7 +61,7 @@ def load_models(
     if adapters is None and base == "tiny" and shipped(TINY_BANK):
         adapters = ["tiny"]
     for path in adapters or []:
-        for key in bank.load(shipped(TINY_BANK) or path if path == "tiny" else path, trust):
+        for key in bank.load(shipped(TINY_BANK) or path if path == "tiny" else path, trust, keep):
             if bank.infos[key].encoder_fingerprint not in ("", chosen.fingerprint):
                 raise InputError(f"{path}: adapter {key!r} was trained with another encoder; give that with --encoder")
     return Models(network, chosen, bank)

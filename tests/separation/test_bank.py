@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ import torch
 from small_networks import loaded, small_inputs, small_network
 
 from dplass_cli.adapters import METHODS, AdapterSettings
-from dplass_cli.adapters.files import save_adapter
+from dplass_cli.adapters.files import LoadedAdapter, save_adapter
 from dplass_cli.adapters.published import to_published
 from dplass_cli.errors import InputError
 from dplass_cli.separation.bank import AdapterBank, BankDomain, write_bank
@@ -103,3 +104,24 @@ def test_memory_is_one_base_the_deltas_and_one_merged_set() -> None:
     deltas = sum(p.numel() for adapter in adapters for layer in adapter.layers.values() for p in layer.parameters())
     merged = sum(tensor.numel() for tensor in bank._base_weights.values())
     assert sum(held.values()) == base + deltas + merged
+
+
+def test_adapters_that_are_not_kept_give_the_same_and_take_the_memory_of_one(tmp_path: Path) -> None:
+    network = small_network()
+    for number, method in enumerate(METHODS):
+        save_adapter(tmp_path / f"domain{number}", loaded(network, AdapterSettings(method), number))
+    kept, read = AdapterBank(network), AdapterBank(small_network())
+    assert kept.load(tmp_path) == read.load(tmp_path, keep=False) == kept.keys == read.keys
+    linear = {"domain0": 0.5, "domain1": -0.25, "domain2": 1.5}
+    for which in ("domain1", None, "domain3", linear, "domain0"):
+        for bank in (kept, read):
+            bank.activate(which)
+        assert torch.equal(kept.network(*small_inputs()), read.network(*small_inputs()))
+    assert read.fingerprint("domain2") == kept.fingerprint("domain2")
+    gc.collect()
+    alive = [thing for thing in gc.get_objects() if type(thing) is LoadedAdapter]
+    assert sum(any(thing is own for own in alive) for thing in kept._adapters.values()) == 4
+    assert len(alive) == 4  # those that are kept, and none of the others
+    (tmp_path / "domain2" / "adapter.safetensors").unlink()
+    with pytest.raises(InputError, match="domain2"):
+        read.activate("domain2")

@@ -2,27 +2,41 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from dplass_cli.errors import InputError, nearest
+from dplass_cli.separation.policies.audio import Audio
 from dplass_cli.separation.policies.base import Choice, Policy
+from dplass_cli.separation.policies.blend import Blend
 from dplass_cli.separation.policies.oracle import Oracle
 from dplass_cli.separation.policies.single import Single
 from dplass_cli.separation.policies.text import Text
+from dplass_cli.separation.policies.text_knn import TextNeighbours
+from dplass_cli.separation.policies.texts import DomainTexts
 from dplass_cli.separation.policies.unadapted import Unadapted
 
-__all__ = ["Choice", "Policy", "make_policy"]
+__all__ = ["Choice", "DomainTexts", "Policy", "make_policy"]
 
-_POLICIES: dict[str, type[Policy]] = {"base": Unadapted, "text": Text, "oracle": Oracle}
+_POLICIES: dict[str, Callable[[], Policy]] = {
+    "base": Unadapted,
+    "text": Text,
+    "text-knn": TextNeighbours,
+    "audio": Audio,
+    "blend": Blend,
+    "oracle": Oracle,
+}
+_WITH_ARGUMENT: dict[str, Callable[[str], Policy]] = {"single": Single, "text-knn": TextNeighbours}
 
 
 def make_policy(name: str) -> Policy:
-    """Make the policy of a name: ``base``, ``text``, ``oracle`` or ``single:k``.
+    """Make the policy of a name: ``base``, ``text``, ``text-knn[:n]``, ``audio``, ``blend``, ``oracle``, ``single:k``.
 
     Raises:
         InputError: no such policy.
     """
-    kind, _, which = name.partition(":")
-    if kind == "single" and which:
-        return Single(which)
+    kind, _, argument = name.partition(":")
+    if argument and kind in _WITH_ARGUMENT:
+        return _WITH_ARGUMENT[kind](argument)
     if name not in _POLICIES:
         raise InputError(f"--select {name}: no such policy{nearest(name, [*_POLICIES, 'single:k'])}")
     return _POLICIES[name]()

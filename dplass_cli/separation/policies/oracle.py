@@ -13,7 +13,7 @@ class Oracle:
     """
 
     name = "oracle"
-    uses_reference = True
+    uses_outputs = uses_reference = True
 
     def choose(self, choice: Choice) -> str | None:
         """Return the key with the largest score; the first of equal ones.

@@ -1,0 +1,174 @@
+"""The items of a benchmark: what is asked of which audio, and whether that audio can be read."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+from collections import Counter
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from dplass_cli.audio.files import Audio, audio_info, read_mono
+from dplass_cli.data.mixtures import Mixture, read_mixtures, render
+from dplass_cli.errors import InputError, nearest
+from dplass_cli.evaluation.benchmarks import Benchmark
+from dplass_cli.storage import Progress, file_sha256, no_progress, read_text
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """A mixture that lies on the disk beside its reference."""
+
+    reference: Path
+    mixture: Path
+
+
+@dataclass(frozen=True)
+class Item:
+    """One question of a benchmark.
+
+    Attributes:
+        idx: its name, unique in the benchmark. query: what is asked for. group: its class; empty where it has none.
+        audio: two files, or the recipe of a mixture.
+    """
+
+    idx: str
+    query: str
+    group: str
+    audio: Recorded | Mixture
+
+    @property
+    def files(self) -> tuple[Path, Path]:
+        """The two files that its audio is made of."""
+        if isinstance(self.audio, Recorded):
+            return self.audio.reference, self.audio.mixture
+        return self.audio.source.wav, self.audio.noise.wav
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """An item's audio: mixture and reference, float32 (T,), and the first digits of the sha256 of its files."""
+
+    mixture: Audio
+    reference: Audio
+    sha256: str
+
+
+def read_items(benchmark: Benchmark, table: Path, audio_dir: Path | None, query: str | None = None) -> list[Item]:
+    """Read a benchmark's table; audio lies below ``audio_dir`` (default: the table's folder).
+
+    Args:
+        query: another column to take the queries from.
+
+    Raises:
+        InputError: the file is missing, lacks a column, has no rows, a row without a query, or two of one name.
+    """
+    column = query or benchmark.query
+    if column not in (benchmark.query, *benchmark.queries):
+        raise InputError(
+            f"--query-column {column}: not a column of queries{nearest(column, [benchmark.query, *benchmark.queries])}"
+        )
+    if benchmark.mixing:
+        mixtures = read_mixtures(table, audio_dir)
+        items = [Item(mixture.idx, mixture.source.caption, mixture.source.caption, mixture) for mixture in mixtures]
+    else:
+        items = _read_recorded(benchmark, table, audio_dir or table.parent, column)
+    seen: set[str] = set()
+    for item in items:
+        if item.idx in seen:
+            raise InputError(f"{table}: idx {item.idx!r} occurs twice; give every row its own")
+        seen.add(item.idx)
+    return items
+
+
+def _read_recorded(benchmark: Benchmark, table: Path, folder: Path, query: str) -> list[Item]:
+    assert benchmark.reference is not None
+    assert benchmark.mixture is not None
+    reader = csv.DictReader(io.StringIO(read_text(table), newline=""))
+    for column in (*benchmark.columns, query):
+        if column not in (reader.fieldnames or []):
+            raise InputError(f"{table}: no column {column!r}; {benchmark.title} has {', '.join(benchmark.columns)}")
+    items = []
+    takes: Counter[str] = Counter()
+    for row in reader:
+        for column in (*benchmark.columns, query):
+            if not (row[column] or "").strip():
+                raise InputError(f"{table}: line {reader.line_num}: {column!r} is empty")
+        first = row[benchmark.columns[0]]
+        fields = {**row, "take": takes[first]}
+        takes[first] += 1
+        audio = Recorded(folder / benchmark.reference.format_map(fields), folder / benchmark.mixture.format_map(fields))
+        group = row[benchmark.group].strip() if benchmark.group else ""
+        items.append(Item(benchmark.idx.format_map(fields), row[query].strip(), group, audio))
+    if not items:
+        raise InputError(f"{table}: the table has no rows")
+    return items
+
+
+def choose_items(items: Sequence[Item], names: Sequence[str] | None, limit: int | None) -> list[Item]:
+    """The items of the names given, in the table's order, and of these the first ``limit``.
+
+    Raises:
+        InputError: there is no item of a name.
+    """
+    if names is not None:
+        known = {item.idx for item in items}
+        for name in names:
+            if name not in known:
+                raise InputError(f"--items {name}: no such item{nearest(name, list(known)[:1000])}")
+        items = [item for item in items if item.idx in names]
+    return list(items[:limit])
+
+
+def check_items(
+    items: Sequence[Item], sample_rate: int, seconds: float | None, workers: int, progress: Progress = no_progress
+) -> tuple[dict[str, int], dict[str, str]]:
+    """Look at the headers of all files: ({idx: length in samples at ``sample_rate``}, {idx: why it cannot be used})."""
+    with ThreadPoolExecutor(workers) as pool:
+        files = list(dict.fromkeys(file for item in items for file in item.files))
+        found: dict[Path, int | str] = {}
+        for done, (file, length) in enumerate(
+            zip(files, pool.map(lambda f: _length(f, sample_rate), files), strict=True)
+        ):
+            found[file] = length
+            progress(done, len(files), "looking at files")
+    lengths: dict[str, int] = {}
+    unusable: dict[str, str] = {}
+    for item in items:
+        first, second = (found[file] for file in item.files)
+        wrong = next((reason for reason in (first, second) if isinstance(reason, str)), None)
+        if wrong is None and seconds is None and first != second:
+            wrong = f"{item.files[1]}: is not as long as its reference {item.files[0].name}"
+        if wrong is not None:
+            unusable[item.idx] = wrong
+        else:
+            assert isinstance(first, int)
+            lengths[item.idx] = first if seconds is None else round(seconds * sample_rate)
+    return lengths, unusable
+
+
+def _length(file: Path, sample_rate: int) -> int | str:
+    try:
+        info = audio_info(file)
+    except InputError as error:
+        return str(error)
+    return -(-info.frames * sample_rate // info.sample_rate)
+
+
+def load_item(item: Item, sample_rate: int, seconds: float | None) -> Loaded:
+    """Read (or mix) an item's audio at ``sample_rate``.
+
+    Raises:
+        InputError: a file cannot be read, or mixture and reference are not equally long.
+    """
+    sha256 = hashlib.sha256("".join(map(file_sha256, item.files)).encode()).hexdigest()[:16]
+    if isinstance(item.audio, Mixture):
+        assert seconds is not None
+        return Loaded(*render(item.audio, sample_rate, seconds), sha256)
+    reference, mixture = (read_mono(file, sample_rate) for file in item.files)
+    if len(reference) != len(mixture):
+        raise InputError(f"{item.audio.mixture}: is not as long as its reference")
+    return Loaded(mixture, reference, sha256)

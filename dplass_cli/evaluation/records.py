@@ -1,0 +1,171 @@
+"""The rows of an evaluation on the disk: appended as it goes, shared among processes, merged exactly."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from dplass_cli.errors import InputError
+from dplass_cli.evaluation.items import Item
+from dplass_cli.storage import Records, locked, read_records, read_text, write_records, write_rows
+
+ITEMS, CHOICES, RESULTS = "items.csv", "choices.csv", "results.json"
+FORMAT = "dplass-evaluation-1"
+METRICS = ("sdr", "sdri", "si_sdr", "si_sdri", "bss_sdr", "similarity", "level_db")
+COLUMNS = ("idx", "query", "adapter", "sha256", "sdr_mixture", *METRICS, "seconds", "error")
+
+Row = Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Share:
+    """Which of how many processes this is."""
+
+    rank: int = 0
+    world: int = 1
+
+
+class Rows:
+    """What is known of (item, run) pairs: of this process's record and of those of others.
+
+    A row holds what one run (the base, an adapter, a blend) reached on one item. A row with an ``error`` stands for an
+    item that could not be read; such items are tried again by the next run.
+
+    Args:
+        folder: the evaluation folder. key: what rows depend on. share: this process.
+
+    Raises:
+        InputError: the folder holds the rows of another evaluation.
+    """
+
+    def __init__(self, folder: Path, key: str, share: Share) -> None:
+        self.folder, self.key, self.share = folder, key, share
+        own = _part(folder, share)
+        if (folder / ITEMS).is_file() and read_records(folder / ITEMS, COLUMNS, key) is None:
+            raise InputError(
+                f"{folder}: holds an evaluation of other models, items or settings; give another --output or delete it"
+            )
+        self.known: dict[tuple[str, str], Row] = {}
+        self.failed: dict[str, str] = {}
+        with locked(folder / ".lock"):
+            self._collect()
+            kept = [row for row in read_records(own, COLUMNS, key) or [] if not row["error"]]
+            write_records(own, COLUMNS, key, kept)
+        self.failed = {}
+        self._record = Records(own, COLUMNS, key)
+
+    def append(self, rows: Sequence[Mapping[str, object]]) -> None:
+        """Keep the rows that are not known yet; they are in the file when this returns."""
+        new = [row for row in rows if (row["idx"], row["adapter"]) not in self.known]
+        self._record.append(new)
+        self._take(self._record.rows[len(self._record.rows) - len(new) :])
+
+    def merge(self, wanted: Mapping[str, Sequence[str]]) -> bool:
+        """Gather the rows of all processes, and write them in order where they are complete.
+
+        Args:
+            wanted: {item: runs}; complete is what has a row for each, or whose item could not be read.
+        """
+        with locked(self.folder / ".lock"):
+            self._collect()
+            missing = [idx for idx, runs in wanted.items() if any((idx, run) not in self.known for run in runs)]
+            if any(idx not in self.failed for idx in missing):
+                return False
+            self.failed = {idx: self.failed[idx] for idx in missing}
+            rows = [*self._in_order(wanted), *(_error_row(idx, reason) for idx, reason in self.failed.items())]
+            write_records(self.folder / ITEMS, COLUMNS, self.key, rows)
+        return True
+
+    def close(self) -> None:
+        """Close the record."""
+        self._record.__exit__()
+
+    def _in_order(self, wanted: Mapping[str, Sequence[str]]) -> Iterator[Row]:
+        """First the wanted rows as they are wanted, then what is known besides."""
+        first = [(idx, run) for idx, runs in wanted.items() for run in runs if (idx, run) in self.known]
+        listed = set(first)
+        yield from (self.known[pair] for pair in [*first, *sorted(set(self.known) - listed)])
+
+    def _collect(self) -> None:
+        merged = read_records(self.folder / ITEMS, COLUMNS, self.key) or []
+        # What a run before this one could not read, this one tries again.
+        self._take(row for row in merged if self.share.world == 1 or not row["error"])
+        for path in sorted((self.folder / "parts").glob("items-*.csv")):
+            self._take(read_records(path, COLUMNS, self.key) or [])
+
+    def _take(self, rows: Iterable[Row]) -> None:
+        for row in rows:
+            if row["error"]:
+                self.failed[row["idx"]] = row["error"]
+            else:
+                self.known.setdefault((row["idx"], row["adapter"]), row)
+
+
+@contextmanager
+def open_rows(folder: Path, key: str, share: Share) -> Iterator[Rows]:
+    """Open the rows of an evaluation folder; see :class:`Rows`."""
+    rows = Rows(folder, key, share)
+    try:
+        yield rows
+    finally:
+        rows.close()
+
+
+def error_row(item: Item, reason: str) -> Mapping[str, object]:
+    """The row of an item that cannot be read."""
+    return _error_row(item.idx, reason) | {"query": item.query}
+
+
+def read_items_csv(folder: Path) -> list[Row]:
+    """Read the rows of a finished evaluation, errors left out.
+
+    Raises:
+        InputError: there are none.
+    """
+    path = folder / ITEMS
+    try:
+        key = path.read_text(encoding="utf-8").partition("\n")[0].removeprefix("# ")
+    except OSError as error:
+        raise InputError(f"{path}: no items of an evaluation ({error.strerror})") from error
+    rows = read_records(path, COLUMNS, key)
+    if rows is None:
+        raise InputError(f"{path}: not the items of an evaluation of this version; evaluate again")
+    return [row for row in rows if not row["error"]]
+
+
+def write_choices(folder: Path, items: Sequence[Item], chosen: Mapping[str, Mapping[str, str]]) -> None:
+    """Write what each policy chose for each item, {policy: {item: run}}; empty where it chose nothing."""
+    rows = [
+        {"idx": item.idx, "group": item.group, **{policy: runs.get(item.idx, "") for policy, runs in chosen.items()}}
+        for item in items
+    ]
+    write_rows(folder / CHOICES, ("idx", "group", *chosen), rows)
+
+
+def read_choices(folder: Path) -> list[Row]:
+    """Read what :func:`write_choices` wrote.
+
+    Raises:
+        InputError: it is not there.
+    """
+    return list(csv.DictReader(io.StringIO(read_text(folder / CHOICES), newline="")))
+
+
+def number(row: Row, column: str) -> float:
+    """A metric of a row; NaN where it has none (a silent reference has no SDR)."""
+    return float(row[column]) if row[column] else math.nan
+
+
+def _error_row(idx: str, reason: str) -> dict[str, str]:
+    return dict.fromkeys(COLUMNS, "") | {"idx": idx, "error": reason}
+
+
+def _part(folder: Path, share: Share) -> Path:
+    if share.world == 1:
+        return folder / ITEMS
+    return folder / "parts" / f"items-{share.rank}-of-{share.world}.csv"

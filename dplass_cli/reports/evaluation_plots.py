@@ -1,0 +1,147 @@
+"""Pictures of an evaluation, as PNG in memory."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+
+from dplass_cli.audio.files import Audio
+from dplass_cli.audio.stft import STFT
+from dplass_cli.evaluation.statistics import Values
+
+_DPI = 110
+_BARS = 40
+_COLOURS = ("#6b7686", "#1f6feb", "#17a2a2", "#8250df", "#d4870b", "#c2317a", "#3a8f3a", "#a05a2c")
+_RANGE_DB = 70.0
+
+
+def histogram(sdri: Mapping[str, Values]) -> bytes:
+    """How the SDRi of items is distributed, a line a policy: {policy: (N,)}."""
+    figure, axes = _figure(8.0, 3.6)
+    everything = np.concatenate(list(sdri.values()))
+    low, high = np.floor(everything.min()), np.ceil(everything.max())
+    edges = np.linspace(low, max(high, low + 1.0), 41)
+    for (name, values), colour in zip(sdri.items(), _cycle(len(sdri)), strict=True):
+        counts, _ = np.histogram(values, edges)
+        axes.stairs(counts, edges, label=f"{name}, mean {values.mean():.2f}", color=colour, linewidth=1.6)
+    axes.axvline(0.0, color="#444", linewidth=0.8)
+    axes.set_xlabel("SDRi (dB)")
+    axes.set_ylabel("items")
+    axes.legend(fontsize=8, frameon=False)
+    return _png(figure)
+
+
+def class_bars(classes: Mapping[str, Mapping[str, float]]) -> tuple[bytes, int]:
+    """Bars of the mean SDRi by class, a colour a policy; of many classes, those that policies differ in most.
+
+    Args:
+        classes: {class: {policy: dB}}.
+
+    Returns:
+        (PNG, how many classes it shows).
+    """
+    by_spread = sorted(classes, key=lambda name: max(classes[name].values()) - min(classes[name].values()))
+    names = [name for name in classes if name in set(by_spread[-_BARS:])][::-1]
+    policies = list(next(iter(classes.values())))
+    figure, axes = _figure(8.0, 1.2 + 0.11 * len(names) * max(2, len(policies)))
+    height = 0.84 / len(policies)
+    for position, (policy, colour) in enumerate(zip(policies, _cycle(len(policies)), strict=True)):
+        places = np.arange(len(names)) + 0.42 - height * (position + 0.5)
+        axes.barh(places, [classes[name][policy] for name in names], height, color=colour, label=policy)
+    axes.set_yticks(np.arange(len(names)), [_short(name) for name in names], fontsize=8, parse_math=False)
+    axes.set_ylim(-0.6, len(names) - 0.4)
+    axes.axvline(0.0, color="#444", linewidth=0.8)
+    axes.set_xlabel("mean SDRi (dB)")
+    figure.legend(loc="outside upper center", ncols=min(4, len(policies)), fontsize=8, frameon=False)
+    return _png(figure), len(names)
+
+
+def confusion(counts: Mapping[str, Mapping[str, int]], names: Mapping[str, str], policy: str) -> bytes:
+    """What a policy took against what the oracle would take, as a heat map.
+
+    Args:
+        counts: {taken: {best: items}}. names: {adapter: how it is called}, in order.
+    """
+    keys = list(names)
+    grid = np.array([[counts.get(taken, {}).get(best, 0) for best in keys] for taken in keys])
+    size = 2.2 + 0.5 * len(keys)
+    figure, axes = _figure(size + 1.6, size)
+    axes.imshow(grid, cmap="Blues", aspect="equal")
+    for (row, column), count in np.ndenumerate(grid):
+        if count:
+            dark = count > grid.max() / 2
+            axes.text(column, row, str(count), ha="center", va="center", fontsize=8, color="w" if dark else "k")
+    labels = [_short(names[key], 22) for key in keys]
+    axes.set_xticks(range(len(keys)), labels, rotation=40, ha="right", fontsize=8, parse_math=False)
+    axes.set_yticks(range(len(keys)), labels, fontsize=8, parse_math=False)
+    axes.set_xlabel("best (oracle)")
+    axes.set_ylabel(f"chosen by {policy}")
+    return _png(figure)
+
+
+def spectrogram(audio: Audio, sample_rate: int, top_db: float) -> bytes:
+    """The spectrogram of audio (T,), 70 dB below ``top_db``."""
+    levels = _levels(audio)
+    figure, axes = _figure(3.9, 2.0)
+    extent = (0.0, len(audio) / sample_rate, 0.0, sample_rate / 2000.0)
+    axes.imshow(
+        levels.T, origin="lower", aspect="auto", cmap="magma", extent=extent, vmin=top_db - _RANGE_DB, vmax=top_db
+    )
+    axes.set_xlabel("s", fontsize=7, labelpad=0)
+    axes.set_ylabel("kHz", fontsize=7, labelpad=1)
+    axes.tick_params(labelsize=7)
+    return _png(figure, 90)
+
+
+def peak_level(audio: Audio) -> float:
+    """The level of the loudest cell of a spectrogram, dB."""
+    return float(_levels(audio).max())
+
+
+def differences(rows: Sequence[tuple[str, float, tuple[float, float]]]) -> bytes:
+    """Points with intervals: (name, value, (low, high)) in dB, a line each, against zero."""
+    figure, axes = _figure(7.0, 1.0 + 0.34 * len(rows))
+    for place, (_, value, (low, high)) in enumerate(reversed(rows)):
+        axes.plot([low, high], [place, place], color=_COLOURS[1], linewidth=2)
+        axes.plot([value], [place], "o", color=_COLOURS[1], markersize=5)
+    axes.set_yticks(range(len(rows)), [_short(name, 60) for name, *_ in reversed(rows)], fontsize=8, parse_math=False)
+    axes.axvline(0.0, color="#444", linewidth=0.8)
+    axes.set_xlabel("difference of SDRi to the first run (dB), 95% interval")
+    axes.margins(y=0.2)
+    return _png(figure)
+
+
+def _levels(audio: Audio) -> Values:
+    spectrum = STFT(1024, 512)(torch.from_numpy(np.pad(audio, (0, max(0, 1024 - len(audio)))))[None])[0]
+    levels: Values = (20.0 * torch.log10(spectrum.abs().clamp(min=1e-6))).double().numpy()
+    return levels
+
+
+def _cycle(count: int) -> list[str]:
+    return [_COLOURS[position % len(_COLOURS)] for position in range(count)]
+
+
+def _short(text: str, length: int = 32) -> str:
+    return text if len(text) <= length else text[: length - 1] + "…"
+
+
+def _figure(width: float, height: float) -> tuple[Any, Any]:
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width, height), dpi=_DPI, layout="constrained")
+    axes = figure.add_subplot()
+    axes.spines[["top", "right"]].set_visible(False)
+    return figure, axes
+
+
+def _png(figure: Any, dpi: int = _DPI) -> bytes:
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    stream = io.BytesIO()
+    FigureCanvasAgg(figure)
+    figure.savefig(stream, format="png", dpi=dpi, metadata={"Software": None})
+    return stream.getvalue()
