@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import torch
 
 from dplass_cli.errors import InputError
@@ -31,3 +33,13 @@ def choose_device(name: str = "auto") -> torch.device:
     elif device.type != "cpu":
         raise InputError(f"--device {name}: not supported; use auto, cpu, cuda, cuda:N or mps")
     return device
+
+
+def process_rank() -> int:
+    """This process's number among those that train together, under torchrun, SLURM or the trainer's own launcher."""
+    return next((int(os.environ[name]) for name in ("RANK", "SLURM_PROCID", "LOCAL_RANK") if name in os.environ), 0)
+
+
+def launched_together() -> bool:
+    """Whether torchrun or SLURM has started several processes of this run."""
+    return any(int(os.environ.get(name, "1") or 1) > 1 for name in ("WORLD_SIZE", "SLURM_NTASKS"))

@@ -89,7 +89,7 @@ def quickstart(options: QuickstartOptions, progress: Progress = no_progress) -> 
         EvaluateOptions(
             metadata_csv=folder / "evaluation" / "mixtures.csv",
             output=folder / "evaluation" / "results",
-            adapters=(str(trained.bank),),
+            adapters=(str(trained.output),),
             device=options.device,
         ),
         progress,
@@ -101,7 +101,7 @@ def quickstart(options: QuickstartOptions, progress: Progress = no_progress) -> 
             ("a dog barking",),
             folder / "listen",
             residual=True,
-            adapters=(str(trained.bank),),
+            adapters=(str(trained.output),),
             device=options.device,
         ),
         progress,
