@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -19,6 +20,7 @@ from dplass_cli.cli.common import (
     Trust,
     Verbose,
     plain_table,
+    quieten,
     verb,
 )
 
@@ -111,7 +113,8 @@ def command(
             "trust_checkpoint": trust,
             "device": device,
         }
-        result = train(build_options(TrainOptions, config, settings or (), flags, adopt), run.progress)
+        options = build_options(TrainOptions, config, settings or (), flags, adopt)
+        result = train(options, run.progress, begin=partial(quieten, verbose))
         if process_rank() > 0:  # one of several processes of this run; the first one tells
             return
         run.result(result, lambda: _plan_table(result) if dry_run else _table(result))

@@ -5,8 +5,9 @@ from __future__ import annotations
 import contextlib
 import math
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -46,6 +47,10 @@ _MAY_CHANGE = {
     "train.min_epochs", "train.max_steps", "train.patience", "train.save_top_k", "train.save_step_frequency",
     "train.examples", "train.wandb_project",
 }  # fmt: skip
+
+
+def _nothing() -> None:
+    """What processes do first by default."""
 
 
 @dataclass(frozen=True)
@@ -125,11 +130,17 @@ class TrainResult:
     plan: tuple[PlannedJob, ...] = ()
 
 
-def train(options: TrainOptions, progress: Progress = no_progress, report: EpochReport = no_report) -> TrainResult:
+def train(
+    options: TrainOptions,
+    progress: Progress = no_progress,
+    report: EpochReport = no_report,
+    begin: Callable[[], None] = _nothing,
+) -> TrainResult:
     """Train what is asked for and write it: adapters as a bank, a network as a file.
 
     Args:
         report: as :func:`~dplass_cli.training.trainer.train_network`.
+        begin: called first in processes that train domains side by side; must be importable.
 
     Raises:
         InputError: wrong options, partition, base or encoder; or another run is at work in the workspace.
@@ -148,7 +159,7 @@ def train(options: TrainOptions, progress: Progress = no_progress, report: Epoch
         write_text(options.workspace / "config.yaml", yaml.safe_dump(to_mapping(options), sort_keys=False))
         shares = run.shares()
         if len(shares) > 1:
-            side_by_side(shares, [str(job) for job in run.unfinished()], _work_aside, options, progress)
+            side_by_side(shares, [str(job) for job in run.unfinished()], partial(_work_aside, begin), options, progress)
             run.write_banks()
         else:
             run.work(run.unfinished(), run.hardware, progress, report)
@@ -162,8 +173,11 @@ def _refuse(workspace: Path) -> Any:
     return waiting
 
 
-def _work_aside(options: TrainOptions, domain: str, share: Share, progress: Progress) -> None:
+def _work_aside(
+    begin: Callable[[], None], options: TrainOptions, domain: str, share: Share, progress: Progress
+) -> None:
     """Train one domain in a process of its own."""
+    begin()
     torch.set_num_threads(share.threads)
     run = _Run(replace(options, domain=domain, device=share.device, num_gpus=0, parallel=1))
     run.work([int(domain)], run.hardware, progress, no_report)

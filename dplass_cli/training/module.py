@@ -59,7 +59,7 @@ class SeparationTraining(lightning.LightningModule):
         self.network, self.batches, self.settings = network, batches, settings
         self.moving_statistics, self.teacher, self.max_bad_files = moving_statistics, teacher, max_bad_files
         self.bad_files: dict[str, str] = {}
-        self.last_loss = float("nan")
+        self.last_loss: float | None = None
         self.examples: list[tuple[Tensor, Tensor, Tensor]] = []
         self._latest: tuple[Tensor, Tensor] | None = None  # loss and sample numbers of the step not yet looked at
         self._epoch = (0.0, 0)  # sum and number of this epoch's losses

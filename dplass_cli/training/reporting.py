@@ -79,13 +79,15 @@ class Report(Checkpoint):
         total = int(trainer.estimated_stepping_batches)
         if now - self._told > _TOLD_EVERY or trainer.global_step >= total:
             self._told = now
+            if trainer.global_step >= total:
+                module.settle()
             self.progress(trainer.global_step, total, f"{self.name}: {self._state(trainer, module)}")
         if now - self._logged > _LOGGED_EVERY:
             self._logged = now
             self._log(f"step {trainer.global_step}: {self._state(trainer, module)}")
 
     def _state(self, trainer: Any, module: Any) -> str:
-        parts = [f"loss {module.last_loss:.4f}"]
+        parts = [] if module.last_loss is None else [f"loss {module.last_loss:.4f}"]
         if SCORES[0] in trainer.callback_metrics:
             parts.append(f"SDRi {float(trainer.callback_metrics[SCORES[0]]):.2f} dB")
         return ", ".join([*parts, f"{self.items_per_s:.1f} items/s", f"waiting {self.loader_wait:.0%}"])

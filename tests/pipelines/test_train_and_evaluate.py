@@ -91,7 +91,7 @@ def test_interrupted_training_goes_on_from_its_last_epoch(corpus: Path, trained:
 
     with pytest.raises(KeyboardInterrupt):
         train(given, interrupt)
-    assert not (tmp_path / "run" / "bank" / "domain1").exists()
+    assert not (tmp_path / "run" / "checkpoints" / "domain1" / "trained.json").exists()
     steps: list[int] = []
     train(replace(given, resume=True), lambda done, total, what: steps.append(done))
     assert min(steps) == per_epoch + 1

@@ -128,13 +128,8 @@ def kill_at_random(corpus: Path, workspace: Path, kills: int, chance: random.Ran
     assert done.returncode == 0, done.stderr
 
 
-def test_killed_with_9_it_goes_on(corpus: Path, uninterrupted: Path, tmp_path: Path) -> None:
-    kill_at_random(corpus, tmp_path / "run", 1, random.Random(0))
-    same_run(tmp_path / "run", uninterrupted)
-
-
 @pytest.mark.slow
-def test_killed_by_the_dozen(corpus: Path, uninterrupted: Path, tmp_path: Path) -> None:
+def test_killed_with_9_by_the_dozen(corpus: Path, uninterrupted: Path, tmp_path: Path) -> None:
     for seed in range(4):
         kill_at_random(corpus, tmp_path / str(seed), 4, random.Random(seed))
         same_run(tmp_path / str(seed), uninterrupted)
