@@ -57,7 +57,7 @@ def test_none_happens_with_probability_0(scene: Scene, responses: Path) -> None:
     never = [Gain(0.0), Masking(0.0), Polarity(0.0), Remix(0.0), Reverberation(responses, 0.0), Shift(0.0)]
     for augmentation in never:
         np.testing.assert_array_equal(augmentation(scene, np.random.default_rng(0)), scene.sources)
-    with pytest.raises(InputError, match="between 0 and 1, not 1.5"):
+    with pytest.raises(InputError, match=r"between 0 and 1, not 1\.5"):
         Gain(1.5)
 
 
