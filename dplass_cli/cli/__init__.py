@@ -17,6 +17,7 @@ from dplass_cli.cli import (
     prepare_audioset,
     quickstart,
     separate,
+    sweep,
     train,
     weights,
 )
@@ -72,6 +73,7 @@ def dplass(
 app.command("prepare-audioset")(prepare_audioset.command)
 app.command("partition")(partition.command)
 app.command("train")(train.command)
+app.command("sweep")(sweep.command)
 app.command("evaluate")(evaluate.command)
 app.command("separate")(separate.command)
 app.command("embed")(embed.command)
