@@ -1,6 +1,6 @@
 """Measure the claims of speed as ratios against the plain procedure, in one run; writes JSON.
 
-    python scripts/benchmark.py [--output benchmark.json] [--repeats 3]
+    python scripts/benchmark.py [--output benchmark.json] [--repeats 3] [--training-loop]
 
 The plain procedure is what is published: two convolutions a layer, seven whole models, one item at a time, the mixture
 transformed once for every model. Nothing is asserted; ``…_of_plain`` is ours over the plain procedure's.
@@ -12,12 +12,15 @@ import argparse
 import contextlib
 import copy
 import ctypes
+import importlib.util
 import multiprocessing
 import platform
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from typing import Any
 from unittest import mock
 
 import soundfile
@@ -32,17 +35,24 @@ from dplass_cli.adapters.injection import layer_at, layer_settings
 from dplass_cli.adapters.published import to_published
 from dplass_cli.audio.files import write_audio
 from dplass_cli.configuration import to_mapping
+from dplass_cli.data.manifest import Row
+from dplass_cli.data.samples import Source, TrainingSamples
+from dplass_cli.data.settings import DataSettings
 from dplass_cli.devices import choose_device
 from dplass_cli.encoders.cache import EmbeddingCache
 from dplass_cli.encoders.clips import Clip, embed_clips
 from dplass_cli.encoders.laion import LaionConfig, LaionEncoder
 from dplass_cli.encoders.laion_audio import LogMel
 from dplass_cli.encoders.laion_model import build_clap, settle_buffers
+from dplass_cli.encoders.laion_text import pad
+from dplass_cli.encoders.tiny import TinyEncoder
 from dplass_cli.models import BaseModel, save_base
 from dplass_cli.models.resunet30 import ResUNet30Config
 from dplass_cli.separation.bank import AdapterBank
 from dplass_cli.sounds import render
 from dplass_cli.storage import json_text, write_text
+from dplass_cli.training.settings import OptimizerSettings, TrainSettings
+from dplass_cli.training.trainer import Hardware, Job, ValidationMixtures, train_network
 from dplass_cli.weights.audiosep import write_checkpoint
 
 SECONDS = 10.0
@@ -202,6 +212,99 @@ def training_step(network: BaseModel, batch: int, repeats: int) -> dict[str, flo
     }
 
 
+def training_loop(
+    network: BaseModel, embed: Callable[[], object], batch: int, steps: int, device: torch.device
+) -> dict[str, float]:
+    """Mixtures a second of the whole loop, second epoch of two, against the plain procedure.
+
+    The plain one reads whole files and embeds each caption in the step, and has two convolutions a layer. ``embed`` is
+    what it does for an item's caption.
+    """
+    adapter = perturbed(network)
+    result: dict[str, float] = {}
+    with tempfile.TemporaryDirectory() as name:
+        rows = []
+        for number in range(batch * steps):
+            kind = ("rain", "dog_bark", "siren", "flute")[number % 4]
+            rows.append(Row(Path(name) / f"{number}.flac", kind, id=str(number)))
+            write_audio(rows[-1].wav, render(kind, 4000 + number % 8, 10.0, 44100)[None], 44100, "PCM_16")
+        sources = [Source(row, frozenset({row.caption}), (0,)) for row in rows]
+        table = nn.functional.normalize(torch.randn(1, network.config.condition_size), dim=-1)
+        samples = TrainingSamples(sources, {0: sources}, table, DataSettings(), 0)
+        two = plain(network, adapter).train().requires_grad_(False)
+        learnt = [
+            p for module in two.modules() if isinstance(module, TwoConvolutions) for p in module.beside.parameters()
+        ]
+        optimizer = torch.optim.AdamW([p.requires_grad_() for p in learnt], 1e-6, amsgrad=True)
+
+        def whole(row: Row) -> Tensor:
+            audio, rate = soundfile.read(row.wav, dtype="float32")
+            return torchaudio.functional.resample(torch.from_numpy(audio), rate, network.config.sample_rate)[
+                20000:84000
+            ]
+
+        def step(first: int) -> None:
+            targets = torch.stack([whole(row) for row in rows[first : first + batch]])
+            for _ in range(batch):
+                embed()
+            mixture = (targets + targets.roll(1, 0)).to(device)
+            condition = table.expand(batch, -1).to(device)
+            loss = (two(mixture[:, None], condition)[:, 0] - targets.to(device)).abs().mean()
+            optimizer.zero_grad()
+            loss.backward()
+            torch.nn.utils.clip_grad_norm_(learnt, 1.0)
+            optimizer.step()
+            loss.item()
+
+        with published_steps():
+            step(0)
+            began = time.perf_counter()
+            for number in range(steps):
+                step(number * batch)
+            result["plain_items_per_s"] = batch * steps / (time.perf_counter() - began)
+        for precision in ("32-true", "bf16-mixed"):
+            settings = TrainSettings(
+                OptimizerSettings(learning_rate=1e-6),
+                batch_size_per_device=batch,
+                max_epochs=2,
+                precision=precision,
+                examples=0,
+            )
+            hardware = Hardware("gpu" if device.type == "cuda" else "cpu")
+            with adapted(network, adapter.layers), utilisation(device) as used:
+                job = Job("run", network, samples, ValidationMixtures({}, {}, 32000), lambda which, reached: None)
+                done = train_network(job, settings, hardware, Path(name) / precision, False, lambda *told: None)
+            network.to(device)
+            result |= {
+                f"ours_{precision}_items_per_s": done.items_per_s,
+                f"ours_{precision}_of_plain": done.items_per_s / result["plain_items_per_s"],
+                f"ours_{precision}_loader_wait": done.loader_wait,
+            }
+            if used:
+                result[f"ours_{precision}_gpu_utilisation"] = sum(used) / len(used)
+    return result
+
+
+@contextlib.contextmanager
+def utilisation(device: torch.device) -> Iterator[list[float]]:
+    """Percent of time that a GPU computes, asked for twice a second; empty where nobody can tell."""
+    used: list[float] = []
+    if device.type != "cuda" or importlib.util.find_spec("pynvml") is None:
+        yield used
+        return
+    ended = threading.Event()
+
+    def ask() -> None:
+        while not ended.wait(0.5):
+            used.append(float(torch.cuda.utilization(device)))
+
+    thread = threading.Thread(target=ask)
+    thread.start()
+    yield used
+    ended.set()
+    thread.join()
+
+
 @torch.inference_mode()
 def seven_adapters(network: BaseModel, items: int, repeats: int) -> dict[str, float]:
     """Every adapter on some mixtures: one base and deltas, in batch, against seven unmerged models item by item."""
@@ -342,26 +445,40 @@ def main() -> None:
     parser.add_argument("--output", type=Path, default=Path("benchmark.json"))
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--device", default="auto")
+    parser.add_argument("--training-loop", action="store_true", help="measure the training loop alone")
     arguments = parser.parse_args()
     device = choose_device(arguments.device)
     torch.manual_seed(0)
-    results: dict[str, object] = {
+    tiny_encoder = TinyEncoder().eval()
+    results: dict[str, Any] = {
         "machine": torch.cuda.get_device_name() if device.type == "cuda" else platform.machine(),
         "threads": torch.get_num_threads(),
         "torch": torch.__version__,
     }
     full = BaseModel(ResUNet30Config()).eval().requires_grad_(False).to(memory_format=torch.channels_last)
     sizes = {"tiny": (load_base("tiny"), 4, 8), "full width": (full, 20 if device.type == "cuda" else 2, 1)}
-    for name, (network, batch, items) in sizes.items():
+    results |= {name: {} for name in sizes}
+    published = clap(device)
+    tokens = pad([list(range(5, 21))])
+    captions: dict[str, Callable[[], object]] = {
+        "tiny": lambda: tiny_encoder.text(["rain on a roof"]),
+        "full width": lambda: published._embed_tokens(tokens),
+    }
+    for name, (network, batch, _) in sizes.items():
         network = network.to(device)
-        results[name] = {
-            "training_step": training_step(network, batch, arguments.repeats),
-            "seven_adapters": seven_adapters(network, items, arguments.repeats),
-            "switching": switching(network, arguments.repeats),
-            "held": held(network),
-        }
-    results["disk, full width"] = disk(full.cpu())
-    results["embedding"] = embedding(clap(device), 64 if device.type == "cuda" else 8, arguments.repeats)
+        steps = 10 if name == "tiny" or device.type == "cuda" else 3
+        results[name]["training_loop"] = training_loop(network, captions[name], batch, steps, device)
+    if not arguments.training_loop:
+        for name, (network, batch, items) in sizes.items():
+            network = network.to(device)
+            results[name] |= {
+                "training_step": training_step(network, batch, arguments.repeats),
+                "seven_adapters": seven_adapters(network, items, arguments.repeats),
+                "switching": switching(network, arguments.repeats),
+                "held": held(network),
+            }
+        results["disk, full width"] = disk(full.cpu())
+        results["embedding"] = embedding(published, 64 if device.type == "cuda" else 8, arguments.repeats)
     write_text(arguments.output, json_text(results) + "\n")
     print(json_text(results))
 
