@@ -1,6 +1,6 @@
 PYTHON := $(if $(wildcard .venv/bin/python),.venv/bin/python,python3)
 
-.PHONY: setup check check-slow bench clean
+.PHONY: setup check check-slow check-browser bench clean
 
 setup:  ## install into .venv
 	bash scripts/setup.sh dev
@@ -13,6 +13,9 @@ check:  ## what CI runs
 
 check-slow:  ## the tests that take minutes
 	$(PYTHON) -m pytest -q -m slow
+
+check-browser:  ## the pages, in headless Chromium
+	$(PYTHON) -m pytest -q -m browser
 
 bench:  ## measure speed as ratios
 	$(PYTHON) scripts/benchmark.py

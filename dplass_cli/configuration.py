@@ -135,7 +135,11 @@ def _convert(kind: Any, value: Any, where: str) -> Any:
         # Of several types there is at most one mapping: a section by name, beside one value for all.
         members = [argument for argument in arguments if argument is not type(None)]
         sections = [member for member in members if typing.get_origin(member) is dict]
-        chosen = sections if sections and isinstance(value, Mapping) else [m for m in members if m not in sections]
+        words = [member for member in members if typing.get_origin(member) is typing.Literal]
+        if any(value in typing.get_args(member) for member in words):
+            return value  # a word in place of a value, such as 'auto' for a number
+        others = [member for member in members if member not in sections + words]
+        chosen = sections if sections and isinstance(value, Mapping) else others
         return _convert(chosen[0], value, where)
     elif origin is typing.Literal:
         if value in arguments:

@@ -114,6 +114,12 @@ def append_text(path: Path | str, text: str) -> None:
         raise RunError(f"{path}: writing failed ({error.strerror}); free space and run again") from error
 
 
+def write_bytes(path: Path | str, content: bytes) -> None:
+    """Write a file atomically."""
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(content)
+
+
 def write_json(path: Path | str, value: Any) -> None:
     """Write ``value`` as indented JSON, atomically; NaN and infinity become ``null``, as JSON has neither."""
     write_text(path, json_text(value) + "\n")

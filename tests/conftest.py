@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shutil
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -67,3 +69,27 @@ def clips(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         paths[name] = folder / f"{name}.wav"
         write_audio(paths[name], render(name, 3000, 5.0, 32000)[None], 32000, "PCM_16")
     return paths
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Callable[..., tuple[Any, list[str]]]]:
+    """Open a page in headless Chromium: (file or address, width, height) -> (page, what it complains of)."""
+    sync_api = pytest.importorskip("playwright.sync_api", reason="bash scripts/setup_browser.sh installs it")
+    found = shutil.which("chromium")
+    if found is None:
+        pytest.skip("no chromium; bash scripts/setup_browser.sh installs it")
+    with sync_api.sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=found, args=["--no-sandbox"])
+
+        def open_page(where: Path | str, width: int = 1280, height: int = 900) -> tuple[Any, list[str]]:
+            page = browser.new_page(viewport={"width": width, "height": height})
+            errors: list[str] = []
+            page.on("console", lambda said: errors.append(said.text) if said.type in ("error", "warning") else None)
+            page.on("pageerror", lambda error: errors.append(str(error)))
+            page.on("requestfailed", lambda request: errors.append(f"not loaded: {request.url[:80]}"))
+            page.goto(where.as_uri() if isinstance(where, Path) else where)
+            page.wait_for_function("[...document.querySelectorAll('audio')].every(a => a.readyState > 0 || a.error)")
+            return page, errors
+
+        yield open_page
+        browser.close()

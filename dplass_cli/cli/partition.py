@@ -3,17 +3,26 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from dplass_cli.cli.common import Config, Device, Json, Settings, Tokenizer, Trust, Verbose, plain_table, verb
 
+if TYPE_CHECKING:
+    from dplass_cli.pipelines.partition import PartitionResult
+
 
 def command(
     manifest: Annotated[Path | None, typer.Argument(help="Training manifest, such as train.json.")] = None,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="The partition folder to write.")] = None,
-    domains: Annotated[int | None, typer.Option(help="Number of domains.  [default: 7]")] = None,
+    domains: Annotated[
+        str | None, typer.Option(metavar="N|auto", help="Number of domains; auto finds it.  [default: 7]")
+    ] = None,
+    method: Annotated[
+        str | None,
+        typer.Option(help="kmeans, spherical-kmeans, agglomerative, or hdbscan (its own number).  [default: kmeans]"),
+    ] = None,
     features: Annotated[
         str | None, typer.Option(help="audio (how captions sound), text (what they say) or both.  [default: audio]")
     ] = None,
@@ -25,6 +34,16 @@ def command(
     seed: Annotated[int | None, typer.Option(help="Everything random follows from it.  [default: 42]")] = None,
     import_file: Annotated[
         Path | None, typer.Option("--import", help="Adopt a published partition instead of clustering.")
+    ] = None,
+    labels: Annotated[
+        Path | None, typer.Option(help="AudioSet's class_labels_indices.csv: matches rows' labels to --import.")
+    ] = None,
+    report: Annotated[
+        bool | None, typer.Option("--report", help="Judge 2 to 15 domains, in a table and a plot.")
+    ] = None,
+    map: Annotated[str | None, typer.Option(help="tsne, umap or pca.  [default: tsne]")] = None,
+    val_fraction: Annotated[
+        float | None, typer.Option(help="Part of the clips to hold out for validation.  [default: 0.1]")
     ] = None,
     cache: Annotated[Path | None, typer.Option(help="Folder of audio embeddings, such as embed fills.")] = None,
     trust: Trust = None,
@@ -40,49 +59,82 @@ def command(
     """
     with verb(json, verbose) as run:
         from dplass_cli.configuration import build_options
+        from dplass_cli.errors import some
         from dplass_cli.pipelines.partition import PartitionOptions, partition
 
         flags = {
             "manifest": manifest,
             "output": output,
-            "domains": domains,
+            "domains": int(domains) if domains and domains.isdecimal() else domains,
+            "method": method,
             "features": features,
             "weight": weight,
             "encoder": encoder,
             "tokenizer": tokenizer,
             "seed": seed,
             "import_file": import_file,
+            "labels": labels,
+            "report": report,
+            "map": map,
+            "val_fraction": val_fraction,
             "cache": cache,
             "trust_checkpoint": trust,
             "device": device,
         }
         result = partition(build_options(PartitionOptions, config, settings or (), flags), run.progress)
-        rows = [
-            [
-                f"{d.id} {d.name}",
-                str(len(d.captions)),
-                str(result.training_rows[d.id]),
-                str(result.validation_mixtures[d.id]),
-            ]
-            for d in result.partition.domains
-        ]
-        columns = ["domain", "captions", "training rows", "validation mixtures"]
         summary = {
             "folder": str(result.folder),
             "domains": [
                 {
                     "id": d.id,
                     "name": d.name,
+                    "typical": list(d.typical),
                     "captions": list(d.captions),
                     "training_rows": result.training_rows[d.id],
                     "validation_mixtures": result.validation_mixtures[d.id],
                 }
                 for d in result.partition.domains
             ],
+            "quality": result.quality,
+            "numbers": result.numbers,
             "unmatched": list(result.unmatched),
         }
-        run.result(summary, lambda: plain_table(f"{result.folder}: {len(rows)} domains", columns, rows))
+        run.result(summary, lambda: _tables(result))
         if result.unmatched:
             run.note(
                 f"{len(result.unmatched)} captions were not in the imported partition and went to the nearest domain"
+                f" (listed in {result.folder / 'report.html'}): {some(result.unmatched)}"
             )
+
+
+def _tables(result: PartitionResult) -> Any:
+    from rich.console import Group
+
+    rows = [
+        [
+            f"{d.id} {d.name}",
+            "; ".join(d.typical),
+            str(len(d.captions)),
+            str(result.training_rows[d.id]),
+            str(result.validation_mixtures[d.id]),
+        ]
+        for d in result.partition.domains
+    ]
+    columns = ["domain", "typical captions", "captions", "training rows", "validation mixtures"]
+    title = f"{result.folder}: {len(rows)} domains (silhouette {_figure(result.quality.silhouette)}); see report.html"
+    tables = [plain_table(title, columns, rows, left=2)]
+    if result.numbers:
+        judged = [
+            [
+                f"{row.domains}{' *' if row.domains == result.quality.domains else ''}",
+                *map(_figure, (row.silhouette, row.davies_bouldin, row.within_between, row.seeds, row.bootstrap)),
+            ]
+            for row in result.numbers
+        ]
+        columns = ["domains", "silhouette", "Davies-Bouldin", "within / between", "stable: seeds", "bootstrap"]
+        tables.append(plain_table("Numbers of domains (* this partition)", columns, judged))
+    return Group(*tables)
+
+
+def _figure(value: float | None) -> str:
+    return "" if value is None else f"{value:.3f}"

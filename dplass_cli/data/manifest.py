@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import os
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from dplass_cli.errors import InputError
-from dplass_cli.storage import read_json, write_json
+from dplass_cli.storage import atomic_path, read_text
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Row:
     """One clip with one caption.
 
@@ -33,42 +35,130 @@ class Row:
 
 
 def read_manifest(path: Path | str) -> list[Row]:
-    """Read a manifest; relative ``wav`` paths are relative to the manifest's folder.
+    """Read a manifest; relative ``wav`` paths are relative to the manifest's folder, and are made absolute.
+
+    Rows are made as they are read: of millions of rows, never all are in memory in both forms.
 
     Raises:
         InputError: not a manifest, no rows, or a row without a usable ``wav`` or ``caption`` (says which row).
     """
     path = Path(path)
-    content = read_json(path)
-    rows = content.get("data") if isinstance(content, dict) else None
-    if not isinstance(rows, list):
-        raise InputError(f'{path}: not a manifest; expected {{"data": [{{"wav": …, "caption": …}}, …]}}')
+    folder, shared = Path(os.path.abspath(path.parent)), _Shared()
+    rows = [_row(item, f"{path}: row ", index, folder, shared) for index, item in enumerate(_items(path))]
     if not rows:
         raise InputError(f"{path}: the manifest has no rows")
-    folder = path.parent
-    return [_row(item, f"{path}: row {index}", folder) for index, item in enumerate(rows)]
+    return rows
 
 
-def _row(item: Any, where: str, folder: Path) -> Row:
+def _items(path: Path) -> Iterator[Any]:
+    """The items of the list ``data`` of a JSON object, one after the other."""
+    text = read_text(path)
+    if not text.strip():
+        raise InputError(f"{path}: the file is empty; expected JSON")
+    try:
+        # Decoding the whole text at once would hold every row twice; what is no manifest is decoded so, for its error.
+        place = _data_list(text)
+        if place is None:
+            json.loads(text)
+            raise InputError(f'{path}: not a manifest; expected {{"data": [{{"wav": …, "caption": …}}, …]}}')
+        closing = False
+        while text[place : place + 1] != "]":
+            if closing:
+                place = _after(text, place, ",")
+            item, place = _DECODER.raw_decode(text, place)
+            yield item
+            place, closing = _skip_blanks(text, place), True
+        _require_end(text, place + 1)
+    except ValueError as error:
+        if isinstance(error, InputError):
+            raise
+        raise InputError(f"{path}: not valid JSON ({error})") from error
+
+
+_DECODER = json.JSONDecoder()
+_BLANKS = re.compile(r"[ \t\n\r]*")
+
+
+def _skip_blanks(text: str, place: int) -> int:
+    blanks = _BLANKS.match(text, place)
+    assert blanks is not None, "no blanks match too"
+    return blanks.end()
+
+
+def _after(text: str, place: int, sign: str) -> int:
+    """The place after a sign and the blanks that follow it."""
+    if text[place : place + 1] != sign:
+        raise json.JSONDecodeError(f"Expecting {sign!r} delimiter", text, place)
+    return _skip_blanks(text, place + 1)
+
+
+def _data_list(text: str) -> int | None:
+    """Where the first item of an object's list ``data`` begins; None if there is no such list."""
+    place = _skip_blanks(text, 0)
+    if text[place : place + 1] != "{":
+        return None
+    place = _skip_blanks(text, place + 1)
+    while text[place : place + 1] == '"':
+        key, place = _DECODER.raw_decode(text, place)
+        place = _after(text, _skip_blanks(text, place), ":")
+        if key == "data":
+            return _skip_blanks(text, place + 1) if text[place : place + 1] == "[" else None
+        _, place = _DECODER.raw_decode(text, place)
+        place = _skip_blanks(text, place)
+        if text[place : place + 1] != ",":
+            return None
+        place = _skip_blanks(text, place + 1)
+    return None
+
+
+def _require_end(text: str, place: int) -> None:
+    """Check that nothing but the other members of the object, which do not matter, follow its rows."""
+    json.loads('{"data": []' + text[place:])
+
+
+class _Shared:
+    """Captions and label sets, each kept once however many rows have it."""
+
+    def __init__(self) -> None:
+        self._known: dict[Any, Any] = {}
+
+    def text(self, value: str) -> str:
+        known: str = self._known.setdefault(value, value)
+        return known
+
+    def texts(self, values: Iterable[str]) -> tuple[str, ...]:
+        key = tuple(map(self.text, values))
+        known: tuple[str, ...] = self._known.setdefault(key, key)
+        return known
+
+
+def _row(item: Any, where: str, index: int, folder: Path, shared: _Shared) -> Row:
+    try:
+        return _checked_row(item, folder, shared)
+    except InputError as error:
+        raise InputError(f"{where}{index}{error}") from None
+
+
+def _checked_row(item: Any, folder: Path, shared: _Shared) -> Row:
     if not isinstance(item, dict):
-        raise InputError(f"{where} is not an object with 'wav' and 'caption'")
+        raise InputError(" is not an object with 'wav' and 'caption'")
     for key in ("wav", "caption"):
         if key not in item:
-            raise InputError(f"{where} has no {key!r}; every row needs 'wav' and 'caption'")
+            raise InputError(f" has no {key!r}; every row needs 'wav' and 'caption'")
         if not isinstance(item[key], str) or not item[key].strip():
-            raise InputError(f"{where}: {key!r} must be a text that is not empty, not {item[key]!r}")
+            raise InputError(f": {key!r} must be a text that is not empty, not {item[key]!r}")
     labels = item.get("labels", [])
     if isinstance(labels, str):  # some writers of this form join them
         labels = [label.strip() for label in labels.split(",") if label.strip()]
     if not isinstance(labels, list) or not all(isinstance(label, str) for label in labels):
-        raise InputError(f"{where}: 'labels' must be a list of machine ids")
+        raise InputError(": 'labels' must be a list of machine ids")
     start, end = item.get("start", 0.0), item.get("end")
     if not _seconds(start) or (end is not None and not (_seconds(end) and end > start)):
-        raise InputError(f"{where}: 'start' and 'end' must be seconds with 0 <= start < end, not {start!r} and {end!r}")
+        raise InputError(f": 'start' and 'end' must be seconds with 0 <= start < end, not {start!r} and {end!r}")
     return Row(
         wav=folder / item["wav"],  # an absolute wav replaces the folder
-        caption=item["caption"].strip(),
-        labels=tuple(labels),
+        caption=shared.text(item["caption"].strip()),
+        labels=shared.texts(labels),
         id=str(item.get("id") or Path(item["wav"]).stem),
         start=float(start),
         end=None if end is None else float(end),
@@ -81,7 +171,22 @@ def _seconds(value: Any) -> bool:
 
 def write_manifest(path: Path | str, rows: Iterable[Row]) -> None:
     """Write a manifest atomically, with absolute ``wav`` paths, so that it may be moved."""
-    write_json(path, {"data": [_item(row) for row in rows]})
+    write_items(path, map(_item, rows))
+
+
+def write_items(path: Path | str, items: Iterable[Mapping[str, Any]]) -> int:
+    """Write a manifest atomically from its items as they come, a line each, and return their number.
+
+    ``wav`` must be an absolute path here, and floats finite.
+    """
+    encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False).encode
+    count = 0
+    with atomic_path(path) as temporary, open(temporary, "w", encoding="utf-8", newline="\n") as stream:
+        stream.write('{"data": [')
+        for count, item in enumerate(items, start=1):
+            stream.write(("\n" if count == 1 else ",\n") + encode(item))
+        stream.write("\n]}\n")
+    return count
 
 
 def _item(row: Row) -> dict[str, Any]:

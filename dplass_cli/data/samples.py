@@ -29,7 +29,7 @@ Unreadable = tuple[str, str]
 """A file and why it cannot be read."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Source:
     """A row that may be drawn.
 

@@ -1,14 +1,13 @@
-"""K-means over the captions' features, with domain ids that any machine gives to the same data."""
+"""Captions grouped by their features, with domain ids that any machine gives to the same data."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 import numpy as np
-from sklearn.cluster import KMeans
-from threadpoolctl import threadpool_limits
 
 from dplass_cli.domains.features import FloatArray, IntArray
+from dplass_cli.domains.methods import Method, group
 from dplass_cli.errors import InputError
 
 _DECIMALS = 9  # features nearer than this are one point
@@ -21,30 +20,34 @@ def cluster(
     domains: int,
     seed: int,
     by_clips: bool = False,
+    method: Method = "kmeans",
 ) -> IntArray:
-    """Partition captions into domains by k-means (the best of ten starts, one thread).
+    """Partition captions into domains.
 
     Domain 0 has the most clips, and so on; among equals the one with the alphabetically first caption comes first.
 
     Args:
         features: float64 (C, D). captions: C distinct texts. clips: int64 (C,).
+        domains: how many; ``hdbscan`` finds its own number.
         by_clips: a caption weighs as many clips as it has; else all captions weigh the same, as published.
+        method: as :mod:`dplass_cli.domains.methods` has them.
 
     Returns:
         The domain ids int64 (C,) in the order of ``captions``, which does not matter.
 
     Raises:
-        InputError: there are fewer captions, or captions of different features, than domains.
+        InputError: there are fewer captions, or captions of different features, than domains, or the method does not
+            take them.
     """
-    check_enough(len(captions), domains)
     order = sorted(range(len(captions)), key=lambda position: captions[position])
     points = np.asarray(features, dtype=np.float64)[order]
-    _check_distinct(len(np.unique(points.round(_DECIMALS), axis=0)), domains)
+    if method != "hdbscan":
+        check_enough(len(captions), domains)
+        _check_distinct(distinct_points(points), domains)
     weights = clips[order].astype(np.float64) if by_clips else None
-    with threadpool_limits(limits=1):
-        labels = KMeans(domains, n_init=10, random_state=seed).fit_predict(points, sample_weight=weights)
+    labels = group(method, points, weights, domains, seed)
     ids = np.empty(len(order), dtype=np.int64)
-    ids[order] = _canonical(labels.astype(np.int64), clips[order])
+    ids[order] = _canonical(labels, clips[order])
     return ids
 
 
@@ -55,6 +58,11 @@ def check_enough(captions: int, domains: int) -> None:
             f"{domains} domains need at least {domains} distinct captions, but the manifest has {captions};"
             f" ask for --domains {captions} or fewer, or add captions"
         )
+
+
+def distinct_points(points: FloatArray) -> int:
+    """Count points (N, D) that differ by more than rounding."""
+    return len(np.unique(points.round(_DECIMALS), axis=0))
 
 
 def _check_distinct(points: int, domains: int) -> None:

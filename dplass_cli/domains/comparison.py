@@ -6,9 +6,12 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy.optimize import linear_sum_assignment
-from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score
+from scipy.special import comb
+from scipy.stats import entropy
+from sklearn.metrics import mutual_info_score
 from sklearn.metrics.cluster import contingency_matrix
 
+from dplass_cli.domains.features import IntArray
 from dplass_cli.domains.partition import Partition
 from dplass_cli.errors import InputError
 
@@ -35,6 +38,26 @@ class Comparison:
     only_second: tuple[str, ...]
 
 
+def adjusted_rand(one: IntArray, other: IntArray) -> float:
+    """The adjusted Rand index of two groupings int64 (N,): 1 for the same, 0 for chance (Hubert and Arabie, 1985).
+
+    From the table of counts, since scikit-learn's own function warns of groupings into many small groups.
+    """
+    table = contingency_matrix(one, other).astype(np.float64)
+    together = comb(table, 2).sum()
+    first, second = comb(table.sum(axis=1), 2).sum(), comb(table.sum(axis=0), 2).sum()
+    expected = first * second / max(comb(len(one), 2), 1.0)
+    most = (first + second) / 2
+    return 1.0 if most == expected else float((together - expected) / (most - expected))
+
+
+def mutual_information(one: IntArray, other: IntArray) -> float:
+    """The mutual information of two groupings int64 (N,) over the mean of their entropies: 0 … 1."""
+    table = contingency_matrix(one, other)
+    mean = (entropy(table.sum(axis=1)) + entropy(table.sum(axis=0))) / 2
+    return 1.0 if mean == 0 else float(mutual_info_score(None, None, contingency=table) / mean)
+
+
 def compare(first: Partition, second: Partition) -> Comparison:
     """Compare two partitions by the captions that both have.
 
@@ -55,8 +78,8 @@ def compare(first: Partition, second: Partition) -> Comparison:
     matched = {int(rows[row]): int(columns[column]) for row, column in pairs}
     return Comparison(
         captions=len(common),
-        adjusted_rand=float(adjusted_rand_score(ids[:, 0], ids[:, 1])),
-        mutual_information=float(normalized_mutual_info_score(ids[:, 0], ids[:, 1])),
+        adjusted_rand=adjusted_rand(ids[:, 0], ids[:, 1]),
+        mutual_information=mutual_information(ids[:, 0], ids[:, 1]),
         matched=matched,
         moved={c: (one[c], two[c]) for c in common if matched.get(one[c]) != two[c]},
         only_first=tuple(sorted(one.keys() - two.keys())),

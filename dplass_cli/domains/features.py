@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import dataclass
+from itertools import groupby
 from typing import Literal
 
 import numpy as np
@@ -59,15 +57,15 @@ def clip_of(row: Row) -> Clip:
 
 
 def sorted_rows(rows: Iterable[Row]) -> list[Row]:
-    """Return the rows with absolute ``wav`` paths, in an order that depends only on what they hold."""
-    absolute = [replace(row, wav=Path(os.path.abspath(row.wav))) for row in rows]
-    return sorted(absolute, key=lambda row: (str(row.wav), *_content(row)))
+    """Return the rows in an order that depends only on what they hold; those of one clip are neighbours."""
+    return sorted(rows, key=lambda row: (str(row.wav), *_content(row)))
 
 
 def rows_sha256(rows: Iterable[Row]) -> str:
     """Hash what rows hold, whatever their order; files count by name, so that a corpus may be moved."""
-    lines = sorted(json.dumps([row.wav.name, *_content(row)]) for row in rows)
-    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+    encode = json.JSONEncoder().encode
+    digests = sorted(hashlib.sha256(encode([row.wav.name, *_content(row)]).encode()).digest() for row in rows)
+    return hashlib.sha256(b"".join(digests)).hexdigest()
 
 
 def _content(row: Row) -> tuple[float, float, str, str, tuple[str, ...]]:
@@ -83,7 +81,7 @@ def caption_features(
 ) -> CaptionFeatures:
     """Compute the features of each distinct caption; a file range that several rows use is embedded once.
 
-    Embeddings are taken from and put into ``cache``.
+    Embeddings are taken from and put into ``cache``, and summed as they come: memory grows with captions, not clips.
 
     Raises:
         InputError: a clip cannot be read, or an embedding is not finite; the message names the file or caption.
@@ -91,15 +89,15 @@ def caption_features(
     rows = sorted_rows(rows)
     captions = tuple(sorted({row.caption for row in rows}))
     index = {caption: position for position, caption in enumerate(captions)}
-    users: dict[Clip, list[int]] = defaultdict(list)
-    for row in rows:
-        users[clip_of(row)].append(index[row.caption])
     sums = np.zeros((len(captions), encoder.size))
-    for clip, embedding in embed_clips(list(users), encoder, cache, progress=progress):
-        for position in users[clip]:
-            sums[position] += embedding
-    clips = np.bincount([index[row.caption] for row in rows], minlength=len(captions)).astype(np.int64)
-    return CaptionFeatures(captions, clips, unit(sums), text_features(captions, encoder))
+    total = sum(1 for _ in groupby(rows, clip_of))
+    clips = (clip for clip, _ in groupby(rows, clip_of))
+    embeddings = embed_clips(clips, encoder, cache, progress=progress, total=total)
+    for (_, embedding), (_, users) in zip(embeddings, groupby(rows, clip_of), strict=True):
+        for row in users:
+            sums[index[row.caption]] += embedding
+    counts = np.bincount([index[row.caption] for row in rows], minlength=len(captions)).astype(np.int64)
+    return CaptionFeatures(captions, counts, unit(sums), text_features(captions, encoder))
 
 
 def text_features(captions: Sequence[str], encoder: QueryEncoder) -> FloatArray:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,8 +24,8 @@ class Assignment:
 
     Attributes:
         ids: int64 (C,), the domain of each caption.
-        unmatched: captions that are no category of the file and went to the nearest domain.
-        clipless: categories of the domains that no caption went to.
+        unmatched: captions that match no category of the file and went to the nearest domain.
+        clipless: categories of each domain that are no caption of the manifest.
     """
 
     ids: IntArray
@@ -79,26 +80,53 @@ def _domain_by_caption(domains: Categories, path: Path | str) -> dict[str, int]:
     return found
 
 
-def assign(features: CaptionFeatures, domains: Categories, path: Path | str, kind: Features = "audio") -> Assignment:
-    """Assign captions to published domains: by name, whatever the case; else to the nearest domain.
+def assign(
+    features: CaptionFeatures,
+    domains: Categories,
+    path: Path | str,
+    kind: Features = "audio",
+    labels: Mapping[str, Counter[str]] | None = None,
+) -> Assignment:
+    """Assign captions to published domains: by name, else by the names of their labels, else to the nearest domain.
 
-    Nearest is the domain whose matched captions have the mean feature most like the caption's.
+    Names match whatever their case. A caption whose labels lie in several domains goes to the one with most of them
+    (among equals the lowest id). Nearest is the domain whose matched captions have the mean feature most like the
+    caption's.
+
+    Args:
+        features: of C captions.
+        domains: as :func:`read_categories` gives them. path: their file, for messages.
+        kind: the features that nearness goes by.
+        labels: {caption: how many of its clips have each label}, labels by name.
 
     Raises:
-        InputError: no caption is a category of the file.
+        InputError: no caption matches a category of the file.
     """
     known = _domain_by_caption(domains, path)
-    ids = np.array([known.get(caption.casefold(), -1) for caption in features.captions], dtype=np.int64)
+    ids = np.array([_match(caption, known, labels or {}) for caption in features.captions], dtype=np.int64)
     if (ids < 0).all():
         raise InputError(
             f"{path}: none of its categories ({some((name for names in domains.values() for name in names), 3)})"
-            f" is a caption of the manifest ({some(features.captions, 3)}); import the partition of these captions"
+            f" is a caption of the manifest ({some(features.captions, 3)}) or the name of one of its labels; import the"
+            " partition of these captions, or give --labels class_labels_indices.csv, which names AudioSet's ids"
         )
     missing = ids < 0
     ids[missing] = _nearest_domains(features.of(kind), ids, missing)
     unmatched = tuple(caption for caption, lost in zip(features.captions, missing, strict=True) if lost)
-    clipless = {id: categories for id, categories in domains.items() if id not in ids}
+    present = {caption.casefold() for caption in features.captions}
+    clipless = {id: tuple(c for c in names if c.casefold() not in present) for id, names in domains.items()}
     return Assignment(ids, unmatched, clipless)
+
+
+def _match(caption: str, known: Mapping[str, int], labels: Mapping[str, Counter[str]]) -> int:
+    """The domain of a caption by name, else the one that most of its labels are in; -1 where there is none."""
+    if (id := known.get(caption.casefold())) is not None:
+        return id
+    votes: Counter[int] = Counter()
+    for label, clips in labels.get(caption, Counter()).items():
+        if (id := known.get(label.casefold())) is not None:
+            votes[id] += clips
+    return min(votes, key=lambda id: (-votes[id], id), default=-1)
 
 
 def _nearest_domains(vectors: np.ndarray[Any, Any], ids: IntArray, missing: np.ndarray[Any, Any]) -> IntArray:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -19,10 +19,10 @@ from dplass_cli.domains.features import (
     FloatArray,
     IntArray,
     Space,
-    similarities,
     text_features,
     unit,
 )
+from dplass_cli.domains.naming import TYPICAL, nearest, titles
 from dplass_cli.encoders.base import QueryEncoder
 from dplass_cli.errors import InputError
 from dplass_cli.storage import read_json, require_file, write_json
@@ -30,17 +30,25 @@ from dplass_cli.weights.checkpoints import read_tensors, write_safetensors
 
 PARTITION_FILE = "partition.json"
 CENTROIDS_FILE = "centroids.safetensors"
-_CAPTIONS_IN_NAME = 3
 
 
 @dataclass(frozen=True)
 class Domain:
-    """One domain: its id, a name made of typical captions, all its captions, and the number of its clips (rows)."""
+    """One domain of sound.
+
+    Attributes:
+        id: its number.
+        name: a short title of words that its captions use.
+        captions: all of them.
+        clips: the number of its rows.
+        typical: the captions nearest its centroid.
+    """
 
     id: int
     name: str
     captions: tuple[str, ...]
     clips: int
+    typical: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,6 +112,7 @@ class Partition:
                 {
                     "id": domain.id,
                     "name": domain.name,
+                    "typical": list(domain.typical),
                     "counts": {"captions": len(domain.captions), "clips": domain.clips},
                     "captions": list(domain.captions),
                 }
@@ -133,21 +142,24 @@ def build_partition(
         features: of C captions.
         ids: int64 (C,), the domain of each caption.
         encoder: what the features were computed with.
-        kind: the features that name a domain: its three captions nearest to their mean.
-        clipless: captions of domains that have no clip. Such a domain is known by its words alone: its audio
-            centroid is its text centroid.
+        kind: the features by which a domain's captions are typical of it.
+        clipless: captions of domains that no clip has, known by their words alone. A domain that has no others has
+            its text centroid for audio too.
         described: the ``settings``, ``seed`` and ``rows_sha256`` of the partition.
     """
-    parts = {int(id): _domain(int(id), features, ids == id, kind) for id in np.unique(ids)}
-    for id, captions in (clipless or {}).items():
-        text = text_features(captions, encoder)
-        centroid = mean_direction(text)
-        parts[id] = Domain(id, _name(captions, text), tuple(captions), 0), centroid, centroid
-    domains, audio, text_centroids = zip(*(parts[id] for id in sorted(parts)), strict=True)
+    clipless = {id: tuple(captions) for id, captions in (clipless or {}).items() if captions}
+    found = [
+        _domain(id, features, ids == id, clipless.get(id, ()), encoder, kind)
+        for id in sorted({*np.unique(ids).tolist(), *clipless})
+    ]
+    names = titles([domain.typical for domain, _, _ in found])
     return Partition(
-        domains=domains,
-        audio_centroids=torch.from_numpy(np.stack(audio)).float(),
-        text_centroids=torch.from_numpy(np.stack(text_centroids)).float(),
+        domains=tuple(
+            replace(domain, name=name, typical=domain.typical[:TYPICAL])
+            for (domain, _, _), name in zip(found, names, strict=True)
+        ),
+        audio_centroids=torch.from_numpy(np.stack([audio for _, audio, _ in found])).float(),
+        text_centroids=torch.from_numpy(np.stack([text for _, _, text in found])).float(),
         encoder_name=encoder.name,
         encoder_fingerprint=encoder.fingerprint,
         **described,
@@ -160,18 +172,22 @@ def mean_direction(vectors: FloatArray) -> FloatArray:
 
 
 def _domain(
-    id: int, features: CaptionFeatures, members: np.ndarray[Any, Any], kind: Features
+    id: int,
+    features: CaptionFeatures,
+    members: np.ndarray[Any, Any],
+    clipless: Sequence[str],
+    encoder: QueryEncoder,
+    kind: Features,
 ) -> tuple[Domain, FloatArray, FloatArray]:
-    captions = tuple(caption for caption, member in zip(features.captions, members, strict=True) if member)
-    name = _name(captions, features.of(kind)[members])
-    domain = Domain(id, name, captions, int(features.clips[members].sum()))
-    return domain, mean_direction(features.audio[members]), mean_direction(features.text[members])
-
-
-def _name(captions: Sequence[str], vectors: FloatArray) -> str:
-    nearness = similarities(vectors, mean_direction(vectors)[None])[:, 0]
-    typical = np.argsort(-nearness, kind="stable")[:_CAPTIONS_IN_NAME]
-    return "; ".join(captions[position] for position in typical)
+    """A domain that has no name yet and all its captions as typical ones, its audio centroid and its text centroid."""
+    heard = tuple(caption for caption, member in zip(features.captions, members, strict=True) if member)
+    text = np.concatenate((features.text[members], text_features(clipless, encoder)))
+    text_centroid = mean_direction(text)
+    audio_centroid = mean_direction(features.audio[members]) if heard else text_centroid
+    vectors = features.of(kind)[members] if heard else text
+    typical = nearest(heard or clipless, vectors, mean_direction(vectors))
+    captions = tuple(sorted({*heard, *clipless}))
+    return Domain(id, "", captions, int(features.clips[members].sum()), typical), audio_centroid, text_centroid
 
 
 def read_partition(folder: Path | str) -> Partition:
@@ -211,7 +227,8 @@ def _read_domain(item: Any, path: Path) -> Domain:
     if not captions or not all(isinstance(caption, str) for caption in captions):
         raise InputError(f"{path}: the captions of a domain must be texts, at least one")
     clips = _get(_get(item, "counts", dict, path), "clips", int, path)
-    return Domain(_get(item, "id", int, path), _get(item, "name", str, path), tuple(captions), clips)
+    typical = tuple(str(caption) for caption in _get(item, "typical", list, path))
+    return Domain(_get(item, "id", int, path), _get(item, "name", str, path), tuple(captions), clips, typical)
 
 
 def _get(mapping: Mapping[str, Any], key: str, kind: type, path: Path) -> Any:

@@ -8,6 +8,7 @@ import random
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from dplass_cli.data.manifest import Row
 from dplass_cli.data.mixtures import Mixture
@@ -30,19 +31,30 @@ def split_rows(domains: DomainRows, fraction: float, seed: int) -> Split:
     A domain with two clip ids or more has at least one in validation. It keeps at least one in training too, unless
     shared clips make that impossible; a domain with one clip id keeps it in training.
     """
-    rank = {row.id: _rank(row.id, seed) for rows in domains.values() for row in rows}
-    clips = [sorted({row.id for row in rows}, key=lambda id: rank[id]) for rows in domains.values()]
-    held = {id for id in rank if rank[id] < fraction}
+    held = {row.id for rows in domains.values() for row in rows if _rank(row.id, seed) < fraction}
+    if not all(_on_both_sides(rows, held) for rows in domains.values()):
+        held = _mended(domains, held, seed)
+    return Split(
+        {domain: [row for row in rows if row.id not in held] for domain, rows in domains.items()},
+        {domain: [row for row in rows if row.id in held] for domain, rows in domains.items()},
+    )
+
+
+def _on_both_sides(rows: Iterable[Row], held: set[str]) -> bool:
+    return {row.id in held for row in rows} == {True, False}
+
+
+def _mended(domains: DomainRows, held: set[str], seed: int) -> set[str]:
+    """Move single clips so that each domain has some on both sides, as far as that is possible."""
+    held = set(held)
+    clips = [sorted({row.id for row in rows}, key=lambda id: _rank(id, seed)) for rows in domains.values()]
     for ids in clips:
         if held.issuperset(ids):
             held.difference_update(ids[-1:])
     for ids in clips:
         if len(ids) > 1 and held.isdisjoint(ids):
             held.add(next((id for id in ids if not _is_last(id, clips, held)), ids[0]))
-    return Split(
-        {domain: [row for row in rows if row.id not in held] for domain, rows in domains.items()},
-        {domain: [row for row in rows if row.id in held] for domain, rows in domains.items()},
-    )
+    return held
 
 
 def _rank(id: str, seed: int) -> float:
@@ -60,39 +72,49 @@ def validation_mixtures(split: Split, per_domain: int, seed: int) -> dict[int, l
     The target is a validation row of the domain. The noise is a validation clip of another domain that shares neither
     its clip id nor a caption with the target's clip; where there is none, it is such a training clip.
     """
-    captions = _captions_by_clip([*split.training.values(), *split.validation.values()])
+    validation = _Clips(split.validation, f"{seed}:validation")
+    pools = [validation, _Clips(split.training, f"{seed}:training")]
     mixtures = {}
     for domain, targets in split.validation.items():
-        chance = random.Random(f"{seed}:{domain}")
-        targets = chance.sample(targets, len(targets))
-        pools = [_shuffled_clips(side, domain, chance) for side in (split.validation, split.training)]
-        partners = [_partners(target, pools, captions, turn) for turn, target in enumerate(targets)]
+        targets = random.Random(f"{seed}:{domain}").sample(targets, len(targets))
+        partners = [
+            _partners(target, validation.captions[target.id], pools, domain, turn)
+            for turn, target in enumerate(targets)
+        ]
         mixtures[domain] = list(itertools.islice(_round_robin(targets, partners), per_domain))
     return mixtures
 
 
-def _captions_by_clip(sides: Iterable[Iterable[Row]]) -> dict[str, set[str]]:
-    captions: dict[str, set[str]] = defaultdict(set)
-    for row in itertools.chain.from_iterable(sides):
-        captions[row.id].add(row.caption.casefold())
-    return captions
+class _Clips:
+    """The clips of one side. What is asked of them is made when it is asked: of training it rarely is."""
+
+    def __init__(self, side: DomainRows, seed: str) -> None:
+        self._side, self._seed = side, seed
+        self._others: dict[int, list[Row]] = {}
+
+    @cached_property
+    def captions(self) -> Mapping[str, set[str]]:
+        """The captions of each clip id; an id's rows are all on one side."""
+        captions: dict[str, set[str]] = defaultdict(set)
+        for row in itertools.chain.from_iterable(self._side.values()):
+            captions[row.id].add(row.caption.casefold())
+        return captions
+
+    def others(self, domain: int) -> list[Row]:
+        """The clips of the other domains, each once, in random order."""
+        if domain not in self._others:
+            rows = {clip_of(row): row for other, rows in self._side.items() if other != domain for row in rows}
+            self._others[domain] = random.Random(f"{self._seed}:{domain}").sample(list(rows.values()), len(rows))
+        return self._others[domain]
 
 
-def _shuffled_clips(side: DomainRows, domain: int, chance: random.Random) -> list[Row]:
-    """The clips of the other domains, each once, in random order."""
-    others = {clip_of(row): row for other, rows in side.items() if other != domain for row in rows}
-    return chance.sample(list(others.values()), len(others))
-
-
-def _partners(
-    target: Row, pools: Iterable[Sequence[Row]], captions: Mapping[str, set[str]], turn: int
-) -> Iterator[Row]:
+def _partners(target: Row, captions: set[str], pools: Iterable[_Clips], domain: int, turn: int) -> Iterator[Row]:
     """Yield noises for a target out of the first pool that has any; each turn begins at another place."""
-    for pool in pools:
-        found = False
+    for clips in pools:
+        found, pool = False, clips.others(domain)
         for place in range(len(pool)):
             noise = pool[(place + turn) % len(pool)]
-            if noise.id != target.id and captions[noise.id].isdisjoint(captions[target.id]):
+            if noise.id != target.id and clips.captions[noise.id].isdisjoint(captions):
                 found = True
                 yield noise
         if found:

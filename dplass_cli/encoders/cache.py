@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import mmap
 import os
 import zlib
 from collections.abc import Sequence
@@ -20,8 +21,8 @@ import numpy as np
 import numpy.typing as npt
 
 from dplass_cli.encoders.base import QueryEncoder
-from dplass_cli.errors import RunError
-from dplass_cli.storage import locked, make_folder, write_json
+from dplass_cli.errors import InputError, RunError, some
+from dplass_cli.storage import locked, make_folder, read_json, write_json
 
 _log = logging.getLogger(__name__)
 
@@ -101,18 +102,28 @@ class EmbeddingCache:
 
     def get(self, keys: Sequence[bytes]) -> list[Vectors | None]:
         """Look keys up: each vector float32 (size,), or None where it is absent or damaged."""
-        found: list[Vectors | None] = []
+        rows = self.find(keys)
+        known = rows >= 0
+        vectors = np.array(self._mapped[rows[known]])
+        checks = self._records["vector"][rows[known]].tolist()
+        found: list[Vectors | None] = [None] * len(rows)
         damaged = 0
-        for row in self.find(keys).tolist():
-            vector = None if row < 0 else np.array(self._mapped[row])
-            if vector is not None and zlib.crc32(vector.tobytes()) != self._records["vector"][row]:
-                vector, damaged = None, damaged + 1
-            found.append(vector)
+        for place, vector, check in zip(np.flatnonzero(known).tolist(), vectors, checks, strict=True):
+            if zlib.crc32(vector) == check:
+                found[place] = vector
+            else:
+                damaged += 1
+        self._let_go()
         if damaged:
             _log.warning("%s: %d damaged embeddings are made again", self.folder, damaged)
         self.hits += sum(vector is not None for vector in found)
         self.misses += sum(vector is None for vector in found)
         return found
+
+    def _let_go(self) -> None:
+        """Give the pages that were read back, or a walk over all rows would hold the whole file in memory."""
+        if isinstance(self._mapped.base, mmap.mmap):
+            self._mapped.base.madvise(mmap.MADV_DONTNEED)
 
     def add(self, keys: Sequence[bytes], vectors: Vectors) -> None:
         """Add rows: keys (M), float32 (M, size). They are on the disk when this returns.
@@ -154,6 +165,22 @@ class EmbeddingCache:
             write_json(described, header)
         for path in (self._keys, self._vectors):
             path.touch()
+
+
+def check_encoder(folder: Path | str, encoder: QueryEncoder) -> None:
+    """Refuse a folder of caches that hold another encoder's embeddings and none of this one's.
+
+    Raises:
+        InputError: they are another encoder's; the message names it.
+    """
+    made = {path.parent.name: path for path in sorted(Path(folder).glob("*/cache.json"))}
+    if made and encoder.fingerprint[:16] not in made:
+        others = [read_json(path) for path in made.values()]
+        known = some(f"{other.get('encoder')} ({str(other.get('fingerprint'))[:12]}…)" for other in others)
+        raise InputError(
+            f"{folder}: holds embeddings of {known}, none of {encoder.name} ({encoder.fingerprint[:12]}…); give the"
+            " --encoder that filled it, or another --cache"
+        )
 
 
 def _append(path: Path, place: int, content: bytes) -> None:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence, Sized
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -22,6 +22,7 @@ from dplass_cli.storage import Progress, file_sha256, no_progress
 Identity = Literal["path", "content"]
 
 _LOOKED_UP_AT_ONCE = 4096
+_KEYS_AT_ONCE = 64
 
 
 class Clip(NamedTuple):
@@ -49,45 +50,56 @@ class Embedding:
 
 
 def embed_clips(
-    clips: Sequence[Clip],
+    clips: Iterable[Clip],
     encoder: QueryEncoder,
     cache: EmbeddingCache | None = None,
     settings: Embedding | None = None,
     failed: dict[Clip, str] | None = None,
     progress: Progress = no_progress,
+    total: int = 0,
 ) -> Iterator[tuple[Clip, Vectors]]:
     """Embed clips and yield each with its vector float32 (D,), in their order; memory does not grow with their number.
 
     Args:
+        clips: what to embed; no clip twice.
         cache: where vectors are taken from and put.
         failed: filled with the clips that cannot be embedded and why; None makes the first of them an error.
+        total: the number of clips, where they come one by one; told to ``progress``.
 
     Raises:
         InputError: a clip cannot be read, or its embedding is not finite; the message names the file.
     """
     settings = settings or Embedding()
-    done = 0
+    total = len(clips) if isinstance(clips, Sized) else total
+    done, coming = 0, iter(clips)
     with ThreadPoolExecutor(settings.readers) as pool:
-        for first in range(0, len(clips), _LOOKED_UP_AT_ONCE):
-            part = clips[first : first + _LOOKED_UP_AT_ONCE]
-            keys = dict(zip(part, pool.map(lambda clip: clip_key(clip, settings.identity), part), strict=True))
+        while part := list(islice(coming, _LOOKED_UP_AT_ONCE)):
+            keys: dict[Clip, bytes | None] = {}
             found: dict[Clip, Vectors] = {}
             if cache is not None:
+                keys = _keys(part, pool, settings)
                 known = {clip: key for clip, key in keys.items() if key is not None}
                 cached = zip(known, cache.get(list(known.values())), strict=True)
                 found = {clip: vector for clip, vector in cached if vector is not None}
             absent = [clip for clip in part if clip not in found]
             done += len(found)
             for batch in _batches(_read_ahead(absent, encoder.sample_rate, pool, settings), settings.batch):
-                progress(done, len(clips), "embedding clips")
+                progress(done, total, "embedding clips")
                 embedded = _embed(batch, encoder, failed)
                 if cache is not None and embedded:
                     named = {clip: key for clip in embedded if (key := keys[clip]) is not None}
                     cache.add(list(named.values()), np.stack([embedded[clip] for clip in named]))
                 found |= embedded
                 done += len(batch)
+            progress(done, total, "embedding clips")
             yield from ((clip, found[clip]) for clip in part if clip in found)
-    progress(len(clips), len(clips), "embedding clips")
+
+
+def _keys(clips: Sequence[Clip], pool: ThreadPoolExecutor, settings: Embedding) -> dict[Clip, bytes | None]:
+    """The keys of clips; a thread takes many of them, since most cost less than handing them over."""
+    shares = [clips[first : first + _KEYS_AT_ONCE] for first in range(0, len(clips), _KEYS_AT_ONCE)]
+    found = pool.map(lambda share: [clip_key(clip, settings.identity) for clip in share], shares)
+    return dict(zip(clips, chain.from_iterable(found), strict=True))
 
 
 def clip_key(clip: Clip, identity: Identity) -> bytes | None:

@@ -72,7 +72,7 @@ def embed(options: EmbedOptions, progress: Progress = no_progress) -> EmbedResul
         InputError: an unusable manifest, encoder or folder. RunError: the disk is full.
     """
     rank, world = (int(os.environ.get(name, default)) for name, default in (("RANK", 0), ("WORLD_SIZE", 1)))
-    rows = [Clip(Path(os.path.abspath(row.wav)), row.start, row.end) for row in read_manifest(options.manifest)]
+    rows = [Clip(row.wav, row.start, row.end) for row in read_manifest(options.manifest)]
     clips = list(dict.fromkeys(rows))
     encoder = load_encoder(options.encoder, options.tokenizer, _device(options.device), options.trust_checkpoint)
     cache = EmbeddingCache(options.output, encoder)

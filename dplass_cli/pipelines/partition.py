@@ -2,26 +2,46 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import logging
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
+import numpy as np
+
+from dplass_cli.configuration import to_mapping
+from dplass_cli.data.audioset import read_class_labels
 from dplass_cli.data.manifest import Row, read_manifest, write_manifest
 from dplass_cli.data.mixtures import Mixture, write_mixtures
 from dplass_cli.devices import choose_device
 from dplass_cli.domains.clustering import check_enough, cluster
-from dplass_cli.domains.features import CaptionFeatures, IntArray, caption_features, rows_sha256, sorted_rows
+from dplass_cli.domains.features import (
+    CaptionFeatures,
+    Features,
+    IntArray,
+    caption_features,
+    rows_sha256,
+    sorted_rows,
+)
 from dplass_cli.domains.imported import Assignment, assign, read_categories
-from dplass_cli.domains.partition import Partition, build_partition
+from dplass_cli.domains.methods import Method
+from dplass_cli.domains.partition import PARTITION_FILE, Partition, build_partition
+from dplass_cli.domains.quality import Quality, choose, qualities, quality
 from dplass_cli.domains.validation import Split, split_rows, validation_mixtures
 from dplass_cli.encoders import load_encoder
-from dplass_cli.encoders.cache import EmbeddingCache
+from dplass_cli.encoders.cache import EmbeddingCache, check_encoder
 from dplass_cli.errors import InputError
-from dplass_cli.reports.plots import plot_clusters
-from dplass_cli.storage import Progress, make_folder, no_progress
+from dplass_cli.reports.partition import PartitionReport, write_report
+from dplass_cli.reports.projection import Projection
+from dplass_cli.storage import Progress, make_folder, no_progress, write_rows
 
-_LARGEST_SEED = 2**32 - 1
+_log = logging.getLogger(__name__)
+
+_LARGEST_SEED = 2**31 - 1
+_FEWEST_AUTO = 3
+_SWALLOWED = 0.8
 
 
 @dataclass(frozen=True)
@@ -31,11 +51,16 @@ class PartitionOptions:
     Attributes:
         manifest: the rows to partition.
         output: the partition folder to write.
-        domains: how many; an imported partition has its own number.
+        domains: how many, or ``auto`` for the number that suits the captions best, of 2 … 15; an imported partition and
+            ``hdbscan`` have their own number.
+        method: of clustering.
         features: partition by what the captions sound like, by what they say, or by both.
         weight: all captions weigh the same (as published), or each as many clips as it has.
         encoder, tokenizer: as :func:`dplass_cli.encoders.load_encoder` takes them.
-        import_file: a published partition to adopt instead of k-means.
+        import_file: a published partition to adopt instead of clustering.
+        labels: AudioSet's list of classes, by which rows' machine ids match an imported partition.
+        report: judge 2 … 15 domains, not only the number that is made.
+        map: how the map lays captions out.
         seed: of k-means, the split and the mixtures.
         val_fraction: the part of the clip ids that is held out, between 0 and 1.
         val_mixtures: validation mixtures a domain, at most.
@@ -49,12 +74,16 @@ class PartitionOptions:
 
     manifest: Path
     output: Path
-    domains: int = 7
-    features: Literal["audio", "text", "both"] = "audio"
+    domains: int | Literal["auto"] = 7
+    method: Method = "kmeans"
+    features: Features = "audio"
     weight: Literal["captions", "clips"] = "captions"
     encoder: str = "tiny"
     tokenizer: Path | None = None
     import_file: Path | None = None
+    labels: Path | None = None
+    report: bool = False
+    map: Projection = "tsne"
     seed: int = 42
     val_fraction: float = 0.1
     val_mixtures: int = 20
@@ -63,18 +92,27 @@ class PartitionOptions:
     device: str = "auto"
 
     def __post_init__(self) -> None:
-        if self.domains < 1:
-            raise InputError(f"--domains must be at least 1, not {self.domains}")
-        if self.features not in ("audio", "text", "both"):
-            raise InputError(f"--features must be audio, text or both, not {self.features!r}")
-        if self.weight not in ("captions", "clips"):
-            raise InputError(f"--weight must be captions or clips, not {self.weight!r}")
+        if self.domains != "auto" and self.domains < 1:
+            raise InputError(f"--domains must be auto or at least 1, not {self.domains}")
+        for name, known in _CHOICES.items():
+            if getattr(self, name) not in known:
+                raise InputError(f"--{name} must be one of {', '.join(known)}, not {getattr(self, name)!r}")
+        if self.method == "hdbscan" and self.report:
+            raise InputError("--method hdbscan finds its own number of domains; leave --report out")
         if not 0 <= self.seed <= _LARGEST_SEED:
             raise InputError(f"--seed must be between 0 and {_LARGEST_SEED}, not {self.seed}")
         if not 0.0 < self.val_fraction < 1.0:
             raise InputError(f"--val-fraction must be more than 0 and less than 1, not {self.val_fraction}")
         if self.val_mixtures < 1:
             raise InputError(f"--val-mixtures must be at least 1, not {self.val_mixtures}")
+
+
+_CHOICES: dict[str, tuple[str, ...]] = {
+    "features": get_args(Features),
+    "method": get_args(Method),
+    "weight": ("captions", "clips"),
+    "map": get_args(Projection),
+}
 
 
 @dataclass(frozen=True)
@@ -85,6 +123,8 @@ class PartitionResult:
         folder: the partition folder.
         partition: its domains and centroids.
         training_rows, validation_mixtures: counts by domain id.
+        quality: how well this number of domains fits.
+        numbers: the same of 2 … 15 domains, where they were judged.
         unmatched: captions that an imported partition does not know and that went to the nearest domain.
     """
 
@@ -92,6 +132,8 @@ class PartitionResult:
     partition: Partition
     training_rows: dict[int, int]
     validation_mixtures: dict[int, int]
+    quality: Quality
+    numbers: tuple[Quality, ...]
     unmatched: tuple[str, ...]
 
 
@@ -103,55 +145,104 @@ def partition(options: PartitionOptions, progress: Progress = no_progress) -> Pa
     Raises:
         InputError: unusable manifest, clip, encoder, import file or output folder, or too few captions.
     """
-    rows = sorted_rows(read_manifest(options.manifest))
     categories = read_categories(options.import_file) if options.import_file else None
-    if categories is None:
-        check_enough(len({row.caption for row in rows}), options.domains)
+    encoder = load_encoder(options.encoder, options.tokenizer, choose_device(options.device), options.trust_checkpoint)
+    if options.cache is not None:
+        check_encoder(options.cache, encoder)
+    rows = sorted_rows(read_manifest(options.manifest))
+    if categories is None and options.method != "hdbscan":
+        check_enough(len({row.caption for row in rows}), _FEWEST_AUTO if options.domains == "auto" else options.domains)
+    labels = _labels_by_caption(rows, options) if categories else {}
     make_folder(options.output)
-    device = choose_device(options.device)
-    encoder = load_encoder(options.encoder, options.tokenizer, device, options.trust_checkpoint)
     cache = EmbeddingCache(options.cache, encoder) if options.cache else None
     features = caption_features(rows, encoder, progress, cache)
-    placed = _place(features, categories, options)
+    numbers = _numbers(features, options, progress) if categories is None else []
+    placed = _place(features, categories, labels, numbers, options)
     result = build_partition(
         features,
         placed.ids,
         encoder,
         options.features,
         placed.clipless,
-        settings=_settings(options, categories),
+        settings=_settings(options, placed),
         seed=options.seed,
         rows_sha256=rows_sha256(rows),
     )
-    split = split_rows(_rows_by_domain(rows, features.captions, placed.ids, result), options.val_fraction, options.seed)
+    by_domain = _rows_by_domain(rows, features.captions, placed.ids, result)
+    split = split_rows(by_domain, options.val_fraction, options.seed)
     mixtures = validation_mixtures(split, options.val_mixtures, options.seed)
-    _write(options.output, split, mixtures)
-    plot_clusters(options.output / "clusters.png", features, placed.ids, result.domains, options.features)
-    result.save(options.output)
-    return PartitionResult(
+    made = PartitionResult(
         folder=options.output,
         partition=result,
         training_rows={domain: len(kept) for domain, kept in split.training.items()},
         validation_mixtures={domain: len(chosen) for domain, chosen in mixtures.items()},
+        quality=_own_quality(features, placed.ids, numbers, options),
+        numbers=tuple(numbers),
         unmatched=placed.unmatched,
     )
+    _write(options, made, split, mixtures, features, placed, by_domain)
+    return made
+
+
+def _numbers(features: CaptionFeatures, options: PartitionOptions, progress: Progress) -> list[Quality]:
+    """Judge numbers of domains, where that is asked for."""
+    if options.method == "hdbscan" or not (options.report or options.domains == "auto"):
+        return []
+    weights = features.clips.astype(np.float64) if options.weight == "clips" else None
+    also = None if options.domains == "auto" else options.domains
+    rows = qualities(features.of(options.features), weights, options.method, options.seed, also, progress)
+    if not rows and options.domains == "auto":
+        raise InputError(
+            f"--domains auto needs captions with at least {_FEWEST_AUTO} different features; give --domains a number"
+        )
+    return rows
+
+
+def _own_quality(
+    features: CaptionFeatures, ids: IntArray, numbers: Sequence[Quality], options: PartitionOptions
+) -> Quality:
+    own = quality(features.of(options.features), ids, options.seed)
+    known = next((row for row in numbers if row.domains == own.domains), own)
+    return replace(own, seeds=known.seeds, bootstrap=known.bootstrap)
+
+
+def _labels_by_caption(rows: Sequence[Row], options: PartitionOptions) -> dict[str, Counter[str]]:
+    """How many clips of each caption have each label; machine ids are named where --labels is given."""
+    names = read_class_labels(options.labels) if options.labels else {}
+    counted: dict[str, Counter[str]] = defaultdict(Counter)
+    for row in rows:
+        counted[row.caption].update(names.get(label, label) for label in row.labels)
+    return counted
 
 
 def _place(
-    features: CaptionFeatures, categories: dict[int, tuple[str, ...]] | None, options: PartitionOptions
+    features: CaptionFeatures,
+    categories: dict[int, tuple[str, ...]] | None,
+    labels: Mapping[str, Counter[str]],
+    numbers: Sequence[Quality],
+    options: PartitionOptions,
 ) -> Assignment:
     if categories is not None:
         assert options.import_file is not None
-        return assign(features, categories, options.import_file, options.features)
-    vectors = features.of(options.features)
-    by_clips = options.weight == "clips"
-    ids = cluster(vectors, features.captions, features.clips, options.domains, options.seed, by_clips)
+        return assign(features, categories, options.import_file, options.features, labels)
+    domains = choose(numbers) if options.domains == "auto" and numbers else options.domains
+    ids = cluster(
+        features.of(options.features),
+        features.captions,
+        features.clips,
+        1 if domains == "auto" else domains,  # hdbscan: not used
+        options.seed,
+        options.weight == "clips",
+        options.method,
+    )
     return Assignment(ids, (), {})
 
 
-def _settings(options: PartitionOptions, categories: dict[int, tuple[str, ...]] | None) -> dict[str, Any]:
+def _settings(options: PartitionOptions, placed: Assignment) -> dict[str, Any]:
     return {
-        "domains": options.domains if categories is None else len(categories),
+        "domains": len({*placed.ids.tolist(), *placed.clipless}),
+        "auto": options.import_file is None and (options.domains == "auto" or options.method == "hdbscan"),
+        "method": "imported" if options.import_file else options.method,
         "features": options.features,
         "weight": options.weight,
         "imported": options.import_file.name if options.import_file else None,
@@ -170,7 +261,66 @@ def _rows_by_domain(
     return by_domain
 
 
-def _write(folder: Path, split: Split, mixtures: dict[int, list[Mixture]]) -> None:
+def _write(
+    options: PartitionOptions,
+    made: PartitionResult,
+    split: Split,
+    mixtures: Mapping[int, Sequence[Mixture]],
+    features: CaptionFeatures,
+    placed: Assignment,
+    by_domain: Mapping[int, Sequence[Row]],
+) -> None:
+    """Write the folder; ``partition.json`` last, so that a killed run leaves no folder that looks whole."""
+    folder = options.output
+    _clear(folder)
     for domain, rows in split.training.items():
         write_manifest(folder / f"domain{domain}.json", rows)
         write_mixtures(folder / f"val{domain}.csv", mixtures[domain])
+    if made.numbers:
+        write_rows(folder / "quality.csv", to_mapping(made.numbers[0]), map(to_mapping, made.numbers))
+    write_report(
+        folder,
+        PartitionReport(
+            partition=made.partition,
+            features=features,
+            ids=placed.ids,
+            kind=options.features,
+            rows=by_domain,
+            training_rows=made.training_rows,
+            validation_mixtures=made.validation_mixtures,
+            quality=made.quality,
+            numbers=made.numbers,
+            unmatched=made.unmatched,
+            warnings=_warnings(made.partition),
+            projection=options.map,
+        ),
+    )
+    made.partition.save(folder)
+
+
+def _clear(folder: Path) -> None:
+    """Remove what an earlier partition wrote: it may have had more domains."""
+    for pattern in (PARTITION_FILE, "domain[0-9]*.json", "val[0-9]*.csv", "quality.*"):
+        for path in folder.glob(pattern):
+            path.unlink()
+
+
+def _warnings(result: Partition) -> list[str]:
+    """Say where one domain has swallowed nearly everything, which leaves little for the others to learn."""
+    if len(result.domains) < 2:
+        return []
+    warnings = []
+    for what, sizes in (
+        ("clips", {domain.id: domain.clips for domain in result.domains}),
+        ("captions", {domain.id: len(domain.captions) for domain in result.domains}),
+    ):
+        largest = max(sizes, key=lambda id: sizes[id])
+        share = sizes[largest] / max(sum(sizes.values()), 1)
+        if share > _SWALLOWED:
+            warnings.append(
+                f"domain {largest} holds {share:.0%} of the {what}; try other --features, another --method, more"
+                " --domains or --domains auto, or --weight clips"
+            )
+    for warning in warnings:
+        _log.warning("%s", warning)
+    return warnings

@@ -9,6 +9,8 @@ from sklearn.metrics import adjusted_rand_score
 from threadpoolctl import threadpool_limits
 
 from dplass_cli.domains.clustering import cluster
+from dplass_cli.domains.features import unit
+from dplass_cli.domains.methods import Method
 from dplass_cli.errors import InputError
 
 Groups = tuple[npt.NDArray[np.float64], list[str], npt.NDArray[np.int64], npt.NDArray[np.int64]]
@@ -39,6 +41,35 @@ def test_order_threads_and_seed_do_not_matter_for_clear_groups() -> None:
     with threadpool_limits(limits=2):
         np.testing.assert_array_equal(cluster(features, captions, clips, 7, seed=42), ids)
     np.testing.assert_array_equal(cluster(features, captions, clips, 7, seed=7), ids)
+
+
+@pytest.mark.parametrize("method", ["spherical-kmeans", "agglomerative", "hdbscan"])
+def test_other_methods_find_the_same_groups_in_any_order_on_any_number_of_threads(method: Method) -> None:
+    if method == "spherical-kmeans":
+        pytest.importorskip("faiss")
+    features, captions, clips, truth = _groups()
+    ids = cluster(features, captions, clips, 7, seed=42, method=method)
+    assert adjusted_rand_score(truth, ids) >= 0.99
+    order = np.random.default_rng(1).permutation(len(captions))
+    with threadpool_limits(limits=2):
+        shuffled = cluster(features[order], [captions[i] for i in order], clips[order], 7, seed=42, method=method)
+    np.testing.assert_array_equal(shuffled, ids[order])
+
+
+def test_hdbscan_leaves_no_caption_out_and_tells_when_it_finds_nothing() -> None:
+    features, captions, clips, _ = _groups(3)
+    strays = np.concatenate((features, unit(np.random.default_rng(5).normal(size=(4, 32)))))
+    ids = cluster(strays, [*captions, *"wxyz"], np.append(clips, [1, 1, 1, 1]), 7, seed=0, method="hdbscan")
+    assert set(ids.tolist()) == {0, 1, 2}
+    with pytest.raises(InputError, match="hdbscan found no group of 5"):
+        cluster(np.eye(8), list("abcdefgh"), np.ones(8, np.int64), 7, seed=0, method="hdbscan")
+
+
+@pytest.mark.parametrize("method", ["agglomerative", "hdbscan"])
+def test_methods_without_weights_say_so(method: Method) -> None:
+    features, captions, clips, _ = _groups(3)
+    with pytest.raises(InputError, match=f"--method {method} weighs all captions the same"):
+        cluster(features, captions, clips, 3, seed=0, by_clips=True, method=method)
 
 
 def test_ids_go_by_clips_then_by_first_caption() -> None:

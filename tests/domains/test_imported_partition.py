@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +40,7 @@ def test_ids_are_kept_and_strangers_go_to_the_nearest_domain(tmp_path: Path) -> 
     placed = assign(features, domains, path)
     assert placed.ids.tolist() == [3, 4, 4]
     assert placed.unmatched == ("murmur",)
-    assert placed.clipless == {7: ("Piano",)}
+    assert placed.clipless == {3: ("Bark",), 4: (), 7: ("Piano",)}
 
 
 def test_no_common_caption_is_an_error(tmp_path: Path) -> None:
@@ -75,3 +76,17 @@ def test_the_published_file(real_data: Path) -> None:
 def test_other_files_are_refused(tmp_path: Path, content: Any, message: str) -> None:
     with pytest.raises(InputError, match=message):
         read_categories(_file(tmp_path, content))
+
+
+def test_captions_match_by_the_names_of_their_labels_too(tmp_path: Path) -> None:
+    path = _file(tmp_path, PUBLISHED)
+    features = _features(("a hound", "a shore", "talk", "hum"), [[1.0, 0.0], [0.6, 0.8], [0.0, 1.0], [0.1, 1.0]])
+    labels = {
+        "a hound": Counter({"bark": 3, "Speech": 2}),
+        "a shore": Counter({"Speech": 1, "Waves, surf": 1}),
+        "talk": Counter({"Speech": 4, "Unheard of": 9}),
+        "hum": Counter({"Unheard of": 1}),
+    }
+    placed = assign(features, read_categories(path), path, labels=labels)
+    assert placed.ids.tolist() == [3, 3, 4, 4]
+    assert placed.unmatched == ("hum",)

@@ -43,10 +43,10 @@ def partition() -> Partition:
 
 
 def test_centroids_names_and_counts(partition: Partition) -> None:
-    assert [(d.id, d.name, d.captions, d.clips) for d in partition.domains] == [
-        (2, "a1; a2", ("a1", "a2"), 7),
-        (5, "b1", ("b1",), 1),
-        (9, "d1; d2", ("d1", "d2"), 0),
+    assert [(d.id, d.name, d.typical, d.captions, d.clips) for d in partition.domains] == [
+        (2, "A1, a2", ("a1", "a2"), ("a1", "a2"), 7),
+        (5, "B1", ("b1",), ("b1",), 1),
+        (9, "D1, d2", ("d1", "d2"), ("d1", "d2"), 0),
     ]
     assert partition.audio_centroids.dtype == torch.float32
     torch.testing.assert_close(partition.audio_centroids, torch.eye(4)[[0, 2, 3]])

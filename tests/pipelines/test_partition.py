@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import json
 import zlib
 from collections.abc import Sequence
@@ -94,7 +95,7 @@ def test_seven_groups_become_seven_domains_with_all_files(corpus: Path, tmp_path
     # All domains have nine clips, so the alphabet decides.
     assert [d.captions[0] for d in result.partition.domains] == [f"tone{k} kind0" for k in range(GROUPS)]
     assert [d.clips for d in result.partition.domains] == [CAPTIONS * CLIPS] * GROUPS
-    names = {"partition.json", "centroids.safetensors", "clusters.png"}
+    names = {"partition.json", "centroids.safetensors", "report.html", "clusters.png", "sizes.png", "similarity.png"}
     names |= {f"domain{k}.json" for k in range(7)} | {f"val{k}.csv" for k in range(7)}
     assert {path.name for path in result.folder.iterdir()} == names
     assert read_partition(result.folder).domains == result.partition.domains
@@ -153,7 +154,9 @@ def test_import_keeps_ids_and_domains_without_clips(corpus: Path, tmp_path: Path
     assert (two.id, three.id, five.id) == (2, 3, 5)
     assert "tone6 kind0" in two.captions
     assert {"tone0 kind0", "tone1 kind0", "tone0 kind2"} <= set(five.captions)
-    assert (three.captions, three.clips) == (("whistle", "tone buzz"), 0)
+    assert (three.captions, three.clips) == (("tone buzz", "whistle"), 0)
+    assert three.name == "Buzz, tone, whistle"
+    assert three.typical == ("whistle", "tone buzz")
     assert len(result.unmatched) == GROUPS * CAPTIONS - 3
     assert result.training_rows[3] == result.validation_mixtures[3] == 0
     assert torch.equal(result.partition.audio_centroids[1], result.partition.text_centroids[1])
@@ -168,7 +171,16 @@ def test_wrong_requests_are_told_before_any_clip_is_read(
         partition(PartitionOptions(corpus / "train.json", tmp_path, domains=22))
     with pytest.raises(InputError, match="no such file"):
         partition(PartitionOptions(corpus / "train.json", tmp_path, import_file=tmp_path / "absent.json"))
-    for wrong in ({"domains": 0}, {"seed": -1}, {"val_fraction": 1.0}, {"val_mixtures": 0}, {"features": "sound"}):
+    for wrong in (
+        {"method": "magic"},
+        {"map": "globe"},
+        {"weight": "gold"},
+        {"domains": 0},
+        {"seed": -1},
+        {"val_fraction": 1.0},
+        {"val_mixtures": 0},
+        {"features": "sound"},
+    ):
         with pytest.raises(InputError, match=f"--{next(iter(wrong)).replace('_', '-')}"):
             PartitionOptions(corpus / "train.json", tmp_path, **wrong)  # type: ignore[arg-type]
 
@@ -177,3 +189,144 @@ def test_captions_may_hold_anything_that_a_plot_might_read_as_markup(corpus: Pat
     rows = [{**row, "caption": row["caption"].replace("tone", "$_{tone\\")} for row in _rows(corpus)]
     result = partition(PartitionOptions(_write(corpus / "markup.json", rows), tmp_path, domains=12))
     assert (result.folder / "clusters.png").stat().st_size > 10_000
+
+
+def test_auto_finds_the_seven_groups_and_reports_every_number(corpus: Path, tmp_path: Path) -> None:
+    result = partition(PartitionOptions(corpus / "train.json", tmp_path, domains="auto"))
+    assert len(result.partition.domains) == result.quality.domains == GROUPS
+    assert result.partition.settings["auto"] is True
+    assert result.quality.seeds == pytest.approx(1.0)
+    with open(tmp_path / "quality.csv", newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    assert [int(row["domains"]) for row in rows] == list(range(2, 16))
+    assert (tmp_path / "quality.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_auto_needs_captions_that_differ(corpus: Path, tmp_path: Path) -> None:
+    rows = [{**row, "caption": f"name {number % 4}"} for number, row in enumerate(_rows(corpus)[:1] * 4)]
+    with pytest.raises(InputError, match=r"--domains auto needs captions with at least 3 different features"):
+        partition(PartitionOptions(_write(corpus / "same.json", rows), tmp_path, domains="auto"))
+
+
+def test_hdbscan_makes_its_own_number(corpus: Path, tmp_path: Path) -> None:
+    rows = [{**row, "caption": f"{row['caption']} {number}"} for number, row in enumerate(_rows(corpus))]
+    options = PartitionOptions(_write(corpus / "many.json", rows), tmp_path, method="hdbscan", domains=2)
+    assert len(partition(options).partition.domains) == GROUPS
+    with pytest.raises(InputError, match="leave --report out"):
+        PartitionOptions(corpus / "train.json", tmp_path, method="hdbscan", report=True)
+
+
+def test_what_an_earlier_partition_left_is_removed(corpus: Path, tmp_path: Path) -> None:
+    partition(PartitionOptions(corpus / "train.json", tmp_path, report=True))
+    assert (tmp_path / "domain6.json").exists()
+    (tmp_path / "domains.txt").write_text("mine")
+    partition(PartitionOptions(corpus / "train.json", tmp_path, domains=3))
+    left = {path.name for path in tmp_path.iterdir()}
+    assert {name for name in left if name.startswith(("domain", "val"))} == {
+        *(f"domain{k}.json" for k in range(3)),
+        *(f"val{k}.csv" for k in range(3)),
+        "domains.txt",
+    }
+    assert not {"quality.csv", "quality.png"} & left
+
+
+def test_a_domain_that_swallows_the_rest_is_warned_of(
+    corpus: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    partition(PartitionOptions(corpus / "train.json", tmp_path))
+    assert not caplog.records
+    rows = [row for row in _rows(corpus) if not row["wav"].startswith("g5") or row["wav"] == "g5-0-0.wav"]
+    kept = [{**row, "caption": row["caption"].replace("tone5", "lonely")} for row in rows if row["wav"] > "g4"]
+    kept = [row for row in kept if not row["wav"].startswith("g4")] + [
+        {**row, "id": f"{row['wav']}-{copy}"} for row in kept if row["wav"].startswith("g6") for copy in range(3)
+    ]
+    partition(PartitionOptions(_write(corpus / "swallowed.json", kept), tmp_path, domains=2))
+    (warned,) = [record.getMessage() for record in caplog.records]
+    assert warned.startswith("domain 0 holds 97% of the clips; try other --features")
+    assert "domain 0 holds 97% of the clips" in (tmp_path / "report.html").read_text()
+
+
+def test_a_cache_of_another_encoder_is_refused(corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    options = PartitionOptions(corpus / "train.json", tmp_path / "out", cache=tmp_path / "cache")
+    partition(options)
+    monkeypatch.setattr(SpectrumEncoder, "fingerprint", "1" * 64)
+    with pytest.raises(InputError, match=r"cache: holds embeddings of spectrum \(000000000000…\), none of spectrum"):
+        partition(options)
+
+
+def test_an_embedding_that_is_not_finite_names_the_file(
+    corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sound = SpectrumEncoder.embed_audio
+
+    def broken(self: SpectrumEncoder, waveforms: Sequence[Tensor], sample_rate: int) -> Tensor:
+        vectors = sound(self, waveforms, sample_rate)
+        vectors[2] = float("nan")
+        return vectors
+
+    monkeypatch.setattr(SpectrumEncoder, "embed_audio", broken)
+    with pytest.raises(InputError, match=r"g0-0-2\.wav: its audio embedding is not finite"):
+        partition(PartitionOptions(corpus / "train.json", tmp_path))
+
+
+def test_labels_match_rows_to_an_imported_partition(corpus: Path, tmp_path: Path) -> None:
+    rows = [{**row, "labels": [f"/m/{row['caption'][4]}"]} for row in _rows(corpus)]
+    classes = ["index,mid,display_name", *(f'{k},/m/{k},"Tone, {k}"' for k in range(GROUPS))]
+    (tmp_path / "classes.csv").write_text("\n".join(classes))
+    published = {
+        f"cluster{k}": {"cluster_id": k, "categories_in_cluster": [f"Tone, {n}" for n in range(k, GROUPS, 2)]}
+        for k in range(2)
+    }
+    (tmp_path / "clusters.json").write_text(json.dumps(published))
+    manifest = _write(corpus / "labelled.json", rows)
+    options = PartitionOptions(manifest, tmp_path / "out", import_file=tmp_path / "clusters.json")
+    with pytest.raises(InputError, match="give --labels class_labels_indices"):
+        partition(options)
+    result = partition(dataclasses.replace(options, labels=tmp_path / "classes.csv"))
+    assert result.unmatched == ()
+    even, odd = result.partition.domains
+    assert {caption for caption in even.captions if caption.startswith("tone")} == {
+        f"tone{k} kind{c}" for k in (0, 2, 4, 6) for c in range(CAPTIONS)
+    }
+    assert {"Tone, 1", "Tone, 3", "Tone, 5"} <= set(odd.captions)
+
+
+def test_a_clip_that_vanishes_is_left_out_of_the_report(
+    corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    from dplass_cli.reports import partition as report
+
+    def gone(path: Path, start: float, end: float | None) -> Any:
+        if path.name.startswith("g0"):
+            raise InputError(f"{path}: no such audio file")
+        return read_audio(path, start, end)
+
+    read_audio = report.read_audio
+    monkeypatch.setattr(report, "read_audio", gone)
+    partition(PartitionOptions(corpus / "train.json", tmp_path))
+    page = (tmp_path / "report.html").read_text()
+    assert page.count("<audio") == 3 * (GROUPS - 1)
+    assert "No clip of this domain can be heard" in page
+    assert len(caplog.records) == CAPTIONS * CLIPS
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("width", [390, 1280])
+def test_the_report_reads_well_in_a_browser(corpus: Path, tmp_path: Path, chromium: Any, width: int) -> None:
+    partition(PartitionOptions(corpus / "train.json", tmp_path, report=True))
+    page, errors = chromium(tmp_path / "report.html", width)
+    assert page.title() == "7 domains of sound"
+    durations = page.evaluate("[...document.querySelectorAll('audio')].map(a => a.duration)")
+    assert len(durations) == 3 * GROUPS
+    assert all(0.05 < duration < 0.4 for duration in durations)
+    assert page.evaluate("[...document.images].every(i => i.naturalWidth > 300 && i.alt)")
+    assert page.evaluate("document.documentElement.scrollWidth") <= width  # wide tables scroll inside their frame
+    captions = page.locator("section", has=page.locator("#captions"))
+    captions.get_by_role("button", name="caption").click()
+    first = captions.locator("tbody td:first-child")
+    assert first.first.inner_text() == "tone0 kind0"
+    captions.get_by_role("button", name="caption").click()
+    assert first.first.inner_text() == "tone6 kind2"
+    captions.get_by_role("searchbox").fill("tone3 kind1")
+    assert captions.locator("tbody tr:visible").count() == 1
+    assert errors == []

@@ -1,0 +1,108 @@
+"""Reading text tables line by line, so that what is wrong in one is told with its file and line."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from dplass_cli.errors import InputError
+from dplass_cli.storage import require_file
+
+csv.field_size_limit(1 << 20)  # a caption may be long; a quote that never closes is found long before
+
+
+def table_lines(path: Path | str, delimiter: str = ",", quoted: bool = True) -> Iterator[tuple[int, list[str]]]:
+    """Yield (line number, fields) of each line that is neither blank nor a ``#`` comment.
+
+    Byte-order marks, any line ends and blanks after a delimiter are understood. ``quoted`` tells whether quotes hold
+    fields together, as they do in CSV.
+
+    Raises:
+        InputError: the file is missing, not UTF-8, or a quote does not close on its line.
+    """
+    require_file(path)
+    line = 0
+    try:
+        with open(path, encoding="utf-8-sig", newline="") as stream:
+            reader = csv.reader(
+                map(_without_comment, stream),
+                delimiter=delimiter,
+                skipinitialspace=True,
+                quoting=csv.QUOTE_MINIMAL if quoted else csv.QUOTE_NONE,
+            )
+            for line, fields in enumerate(reader, start=1):
+                if reader.line_num != line:
+                    raise InputError(f"{path}: line {line}: a quote opens and does not close on the line")
+                if fields:
+                    yield line, fields
+    except csv.Error as error:
+        raise InputError(f"{path}: line {line + 1}: not CSV ({error})") from error
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path}: not UTF-8 text; save the file as UTF-8") from error
+    except OSError as error:
+        raise InputError(f"{path}: cannot read ({error.strerror})") from error
+
+
+def _without_comment(line: str) -> str:
+    return "\n" if line.isspace() or line.lstrip().startswith("#") else line
+
+
+def table_columns(path: Path | str, *names: Iterable[str]) -> Iterator[tuple[int, list[str]]]:
+    """Yield (line number, values) of the columns of a CSV file with a header, whatever their order and case.
+
+    Each of ``names`` is a column, by the names that it may have; values are stripped of blanks around them.
+
+    Raises:
+        InputError: as :func:`table_lines`; a column is not there; a line has more or fewer fields than the header.
+    """
+    lines = table_lines(path)
+    _, header = next(lines, (0, []))
+    columns = [name.strip().lower() for name in header]
+    places = [_place(columns, [name.lower() for name in known]) for known in names]
+    if None in places:
+        wanted = " and ".join(" or ".join(known) for known in names)
+        raise InputError(f"{path}: expected a header with the columns {wanted}, not {','.join(header)!r}")
+    for line, fields in lines:
+        if len(fields) != len(columns):
+            raise InputError(f"{path}: line {line}: expected {len(columns)} fields, not {len(fields)}; quote commas")
+        yield line, [fields[place].strip() for place in places if place is not None]
+
+
+def _place(columns: list[str], known: list[str]) -> int | None:
+    return next((columns.index(name) for name in known if name in columns), None)
+
+
+def read_pairs(path: Path | str, key: Iterable[str], value: Iterable[str]) -> dict[str, str]:
+    """Read two columns as a dictionary; the names are as in :func:`table_columns`.
+
+    Raises:
+        InputError: as :func:`table_columns`; a key or value is empty, or a key is listed twice.
+    """
+    key, value = list(key), list(value)
+    pairs: dict[str, str] = {}
+    for line, (name, text) in table_columns(path, key, value):
+        if not name or not text:
+            raise InputError(f"{path}: line {line}: {key[0]} or {value[0]} is empty")
+        if name in pairs:
+            raise InputError(f"{path}: line {line}: {key[0]} {name!r} is listed twice; keep one of the lines")
+        pairs[name] = text
+    return pairs
+
+
+def read_captions(path: Path | str) -> dict[str, tuple[str, ...]]:
+    """Read captions by id from a CSV such as AudioCaps': a line a caption, an id on any number of lines.
+
+    The columns are ``ytid``, ``youtube_id`` or ``id``, and ``caption``.
+
+    Raises:
+        InputError: as :func:`table_columns`; an id or caption is empty, or there is none.
+    """
+    captions: dict[str, tuple[str, ...]] = {}
+    for line, (id, caption) in table_columns(path, ("ytid", "youtube_id", "id"), ("caption",)):
+        if not id or not caption:
+            raise InputError(f"{path}: line {line}: the id or the caption is empty")
+        captions[id] = (*captions.get(id, ()), caption)
+    if not captions:
+        raise InputError(f"{path}: holds no captions")
+    return captions

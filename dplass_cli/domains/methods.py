@@ -1,0 +1,126 @@
+"""The ways to group points: one function a method, each from a library, each the same on every run and machine.
+
+A method takes points float64 (N, D), weights float64 (N,) or None, the number of groups, and a seed; it returns labels
+int64 (N,) from 0 on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Literal
+
+import numpy as np
+from threadpoolctl import threadpool_limits
+
+from dplass_cli.domains.features import FloatArray, IntArray, similarities, unit
+from dplass_cli.errors import InputError
+
+Method = Literal["kmeans", "spherical-kmeans", "agglomerative", "hdbscan"]
+Grouping = Callable[[FloatArray, FloatArray | None, int, int], IntArray]
+
+STARTS = 10
+MIN_CLUSTER_SIZE = 5
+_MOST_AGGLOMERATED = 20_000
+_ITERATIONS = 100
+
+
+def group(method: Method, points: FloatArray, weights: FloatArray | None, domains: int, seed: int) -> IntArray:
+    """Group points by a method, on one thread (sums in another order could tip a point to another group).
+
+    Raises:
+        InputError: the method does not take weights or that many points, finds no groups, or its library is missing.
+    """
+    with threadpool_limits(limits=1):
+        return METHODS[method](points, weights, domains, seed)
+
+
+def kmeans(points: FloatArray, weights: FloatArray | None, domains: int, seed: int) -> IntArray:
+    """The best of ten k-means (scikit-learn)."""
+    from sklearn.cluster import KMeans
+
+    return _labels(KMeans(domains, n_init=STARTS, random_state=seed).fit_predict(points, sample_weight=weights))
+
+
+def spherical_kmeans(points: FloatArray, weights: FloatArray | None, domains: int, seed: int) -> IntArray:
+    """The best of ten k-means by cosine, centroids kept on the unit sphere (Dhillon and Modha, 2001; faiss)."""
+    try:
+        import faiss
+    except ImportError as error:
+        raise InputError(
+            "--method spherical-kmeans needs faiss; install it with: pip install 'dplass[clusters]'"
+        ) from error
+    from sklearn.cluster import kmeans_plusplus
+
+    vectors = np.ascontiguousarray(points, dtype=np.float32)
+    shares = np.ones(len(points)) if weights is None else weights
+    best, most = np.zeros(len(points), dtype=np.int64), -np.inf
+    for start in range(STARTS):
+        first, _ = kmeans_plusplus(
+            vectors, domains, sample_weight=shares, random_state=np.random.RandomState([seed, start])
+        )
+        found = faiss.Kmeans(
+            vectors.shape[1],
+            domains,
+            niter=_ITERATIONS,
+            seed=seed,
+            spherical=True,
+            min_points_per_centroid=1,
+            max_points_per_centroid=len(vectors),
+        )
+        found.train(vectors, weights=shares.astype(np.float32), init_centroids=first)
+        likeness = similarities(points, np.asarray(found.centroids, dtype=np.float64))
+        total = float(likeness.max(axis=1) @ shares)
+        if total > most:
+            best, most = _labels(likeness.argmax(axis=1)), total
+    return best
+
+
+def agglomerative(points: FloatArray, weights: FloatArray | None, domains: int, seed: int) -> IntArray:
+    """Ward's agglomerative clustering (scikit-learn); it draws no random number."""
+    from sklearn.cluster import AgglomerativeClustering
+
+    _no_weights("agglomerative", weights)
+    if len(points) > _MOST_AGGLOMERATED:
+        raise InputError(
+            f"--method agglomerative compares all pairs of captions, and {len(points)} are too many for that"
+            f" (at most {_MOST_AGGLOMERATED}); take --method kmeans"
+        )
+    return _labels(AgglomerativeClustering(domains).fit_predict(points))
+
+
+def hdbscan(points: FloatArray, weights: FloatArray | None, domains: int, seed: int) -> IntArray:
+    """Density clustering (Campello et al., 2013; scikit-learn), which finds its own number of groups.
+
+    Points that it leaves out as noise go to the group of the nearest mean. Neither the number nor the seed is used.
+    """
+    from sklearn.cluster import HDBSCAN
+
+    _no_weights("hdbscan", weights)
+    found = HDBSCAN(min_cluster_size=min(MIN_CLUSTER_SIZE, len(points)), copy=True).fit_predict(points)
+    labels = _labels(found)
+    if (labels < 0).all():
+        raise InputError(
+            f"--method hdbscan found no group of {MIN_CLUSTER_SIZE} captions or more that stands apart; take"
+            " --method kmeans, or other --features"
+        )
+    means = np.stack([points[labels == label].mean(axis=0) for label in range(labels.max() + 1)])
+    noise = labels < 0
+    labels[noise] = similarities(points[noise], unit(means)).argmax(axis=1)
+    return labels
+
+
+METHODS: dict[Method, Grouping] = {
+    "kmeans": kmeans,
+    "spherical-kmeans": spherical_kmeans,
+    "agglomerative": agglomerative,
+    "hdbscan": hdbscan,
+}
+
+
+def _no_weights(method: Method, weights: FloatArray | None) -> None:
+    if weights is not None:
+        raise InputError(f"--method {method} weighs all captions the same; leave --weight clips out, or take kmeans")
+
+
+def _labels(found: object) -> IntArray:
+    return np.asarray(found, dtype=np.int64)

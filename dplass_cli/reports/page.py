@@ -1,0 +1,177 @@
+"""The one HTML shell of all reports: whole in one file, with tables to sort and filter, pictures and players.
+
+Parts are built by functions that escape what they are given and return Markup; :func:`page` puts them together.
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import soundfile
+from jinja2 import Environment, StrictUndefined, Template
+from markupsafe import Markup
+
+from dplass_cli.audio.files import Audio
+from dplass_cli.audio.resampling import resample
+from dplass_cli.resources import resource
+from dplass_cli.storage import read_text, write_text
+
+_MP3_RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000)
+_MP3_FALLBACK_RATE = 44100
+_FILTER = Markup(
+    '<div class="filter"><input type="search" placeholder="show rows with …" aria-label="show rows with these words">'
+    "<output></output></div>"
+)
+
+
+class Number(NamedTuple):
+    """A cell that sorts by its value; None stands for none and sorts last.
+
+    Attributes:
+        value: what to sort by.
+        form: how it is written, a format specification such as ``.2f``.
+    """
+
+    value: float | None
+    form: str = "g"
+
+
+Cell = str | Markup | int | Number
+
+
+@dataclass(frozen=True)
+class Section:
+    """A part of a page under a heading, which the page's navigation leads to."""
+
+    title: str
+    parts: Sequence[Markup]
+
+    @property
+    def anchor(self) -> str:
+        """The heading's id."""
+        return re.sub(r"[^a-z0-9]+", "-", self.title.lower()).strip("-") or "section"
+
+
+def write_page(path: Path | str, title: str, lead: Iterable[str], sections: Iterable[Section]) -> None:
+    """Write a page atomically.
+
+    Args:
+        path: of the HTML file.
+        title: of the page.
+        lead: lines of text below the title.
+        sections: in their order; those without parts are left out.
+
+    Raises:
+        InputError: the folder cannot be written.
+    """
+    from dplass_cli import __version__
+
+    shown = [section for section in sections if section.parts]
+    write_text(path, _shell().render(title=title, lead=list(lead), sections=shown, version=__version__))
+
+
+@cache
+def _shell() -> Template:
+    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, keep_trailing_newline=True)
+    return environment.from_string(read_text(resource("assets/pages/report.html")))
+
+
+def text(words: str, kind: str = "") -> Markup:
+    """A paragraph; ``kind`` is ``soft`` or ``warning``, or nothing."""
+    return Markup('<p class="{}">{}</p>').format(kind, words)
+
+
+def heading(words: str) -> Markup:
+    """A heading inside a section."""
+    return Markup("<h3>{}</h3>").format(words)
+
+
+def row(parts: Iterable[Markup]) -> Markup:
+    """Parts side by side, as many as the width takes."""
+    return Markup('<div class="row">{}</div>').format(Markup("").join(parts))
+
+
+def folded(title: str, parts: Iterable[Markup]) -> Markup:
+    """Parts that a click on the title unfolds."""
+    return Markup("<details><summary>{}</summary>{}</details>").format(title, Markup("").join(parts))
+
+
+def picture(png: bytes, alt: str, caption: str = "") -> Markup:
+    """A PNG picture; ``alt`` says what it shows to those who can't see it."""
+    source = f"data:image/png;base64,{base64.b64encode(png).decode()}"
+    below = Markup("<figcaption>{}</figcaption>").format(caption) if caption else ""
+    return Markup('<figure><div class="wide"><img src="{}" alt="{}"></div>{}</figure>').format(source, alt, below)
+
+
+def player(audio: Audio, sample_rate: int, label: str) -> Markup:
+    """A player of float32 audio (C, T) or (T,), C at most 2: MP3, which all browsers play.
+
+    Audio over full scale is turned down as a whole.
+    """
+    source = f"data:audio/mpeg;base64,{base64.b64encode(_mp3(np.atleast_2d(audio), sample_rate)).decode()}"
+    return Markup(
+        '<div class="player"><span>{0}</span>'
+        '<audio controls preload="metadata" src="{1}" aria-label="{0}"></audio></div>'
+    ).format(label, source)
+
+
+def _mp3(audio: Audio, sample_rate: int) -> bytes:
+    if sample_rate not in _MP3_RATES:
+        audio, sample_rate = resample(audio, sample_rate, _MP3_FALLBACK_RATE), _MP3_FALLBACK_RATE
+    peak = float(np.abs(audio).max(initial=0.0))
+    stream = io.BytesIO()
+    soundfile.write(stream, (audio / max(peak, 1.0)).T, sample_rate, format="MP3", subtype="MPEG_LAYER_III")
+    return stream.getvalue()
+
+
+def table(
+    columns: Sequence[str], rows: Iterable[Sequence[Cell]], filtered: bool = False, marked: Iterable[int] = ()
+) -> Markup:
+    """A table that sorts by a click on a column's head.
+
+    Args:
+        columns: their names. A column whose first cell is a number stands to the right.
+        rows: the cells; texts are escaped.
+        filtered: put a field above that shows only rows with the words typed there.
+        marked: rows to highlight, by position.
+    """
+    rows = [list(cells) for cells in rows]
+    right = [bool(rows) and isinstance(rows[0][column], (int, Number)) for column in range(len(columns))]
+    heads = [
+        Markup('<th scope="col"{}><button type="button">{}</button></th>').format(_class(number), name)
+        for name, number in zip(columns, right, strict=True)
+    ]
+    chosen = set(marked)
+    lines = [
+        Markup("<tr{}>{}</tr>").format(
+            Markup(' class="marked"') if position in chosen else "",
+            Markup("").join(_cell(cell) for cell in cells),
+        )
+        for position, cells in enumerate(rows)
+    ]
+    return Markup(
+        '<div class="table">{}<div class="wide"><table class="sortable"><thead><tr>{}</tr></thead>'
+        "<tbody>{}</tbody></table></div></div>"
+    ).format(_FILTER if filtered else "", Markup("").join(heads), Markup("\n").join(lines))
+
+
+def _class(number: bool) -> Markup:
+    return Markup(' class="number"') if number else Markup("")
+
+
+def _cell(cell: Cell) -> Markup:
+    if isinstance(cell, int):
+        cell = Number(cell, "d")
+    if not isinstance(cell, Number):
+        return Markup("<td>{}</td>").format(cell)
+    if cell.value is None or not np.isfinite(cell.value):
+        return Markup('<td class="number">–</td>')
+    return Markup('<td class="number" data-value="{}">{}</td>').format(float(cell.value), format(cell.value, cell.form))

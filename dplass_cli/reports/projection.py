@@ -1,0 +1,60 @@
+"""Features laid out on a plane, for maps."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+from threadpoolctl import threadpool_limits
+
+from dplass_cli.domains.features import FloatArray
+from dplass_cli.errors import InputError
+
+Projection = Literal["tsne", "umap", "pca"]
+
+_FEWEST = 8  # points of which neighbours tell something
+_PERPLEXITY = 30.0
+_NEIGHBOURS = 15
+
+
+def project(features: FloatArray, projection: Projection, seed: int) -> FloatArray:
+    """Lay features (C, D) out on a plane: (C, 2), the same for the same features and seed.
+
+    ``tsne`` is t-SNE (van der Maaten and Hinton, 2008; scikit-learn), ``umap`` is UMAP (McInnes et al., 2018), ``pca``
+    takes the two directions of greatest variance, as the others do for fewer than eight points.
+
+    Raises:
+        InputError: UMAP is not installed.
+    """
+    with threadpool_limits(limits=1):
+        if projection == "pca" or len(features) < _FEWEST:
+            return _pca(features)
+        return _tsne(features, seed) if projection == "tsne" else _umap(features, seed)
+
+
+def _pca(features: FloatArray) -> FloatArray:
+    centred = features - features.mean(axis=0)
+    _, directions = np.linalg.eigh(centred.T @ centred)
+    points = centred @ directions[:, ::-1][:, :2]
+    padded: FloatArray = np.pad(points, [(0, 0), (0, 2 - points.shape[1])])
+    return padded
+
+
+def _tsne(features: FloatArray, seed: int) -> FloatArray:
+    from sklearn.manifold import TSNE
+
+    perplexity = min(_PERPLEXITY, (len(features) - 1) / 3)
+    start = _pca(features)
+    start = start / max(float(start[:, 0].std()), 1e-12) * 1e-4  # the scale that scikit-learn's own start has
+    points = TSNE(perplexity=perplexity, init=start, learning_rate="auto", random_state=seed).fit_transform(features)
+    return np.asarray(points, dtype=np.float64)
+
+
+def _umap(features: FloatArray, seed: int) -> FloatArray:
+    try:
+        import umap
+    except ImportError as error:
+        raise InputError("--map umap needs umap-learn; install it with: pip install 'dplass[clusters]'") from error
+    neighbours = min(_NEIGHBOURS, len(features) - 1)
+    model = umap.UMAP(n_neighbors=neighbours, random_state=seed, n_jobs=1)
+    return np.asarray(model.fit_transform(features), dtype=np.float64)

@@ -1,0 +1,45 @@
+"""Titles of domains come from what their captions say."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+
+from dplass_cli.domains.naming import nearest, titles
+
+DOMAINS = [
+    ["a dog is barking", "a dog barks at night", "dogs bark", "a man speaks and a dog growls"],
+    ["a man speaks", "a woman is speaking to a crowd", "people speak"],
+    ["fire crackles", "the fire is burning", "a camp fire"],
+]
+
+
+def test_titles_hold_the_words_that_tell_domains_apart() -> None:
+    dogs, speech, fire = titles(DOMAINS)
+    assert dogs.lower().split(", ")[0] in ("dog", "dogs", "bark", "barks", "barking")
+    assert {"speak", "crowd", "people"} >= set(speech.lower().split(", "))
+    assert fire.startswith("Fire, ")
+
+
+def test_titles_invent_nothing_and_repeat_no_word_in_another_form() -> None:
+    for title, captions in zip(titles(DOMAINS), DOMAINS, strict=True):
+        words = title.lower().split(", ")
+        assert 1 <= len(words) <= 3
+        assert set(words) <= set(re.findall(r"\w+", " ".join(captions)))
+        assert not {"a", "is", "the", "and", "at", "to"} & set(words)
+        assert len({word[:4].rstrip("s") for word in words}) == len(words)
+
+
+def test_captions_without_words_stand_for_themselves() -> None:
+    assert titles([["???", "!"], ["12"]]) == ["???", "12"]
+    assert titles([["...."], ["rain"]]) == ["....", "Rain"]
+
+
+def test_titles_take_any_script() -> None:
+    assert titles([["雨が降る"], ["собака лает"]]) == ["雨が降る", "Лает, собака"]
+
+
+def test_nearest_captions_come_first() -> None:
+    vectors = np.array([[0.0, 1.0], [1.0, 0.0], [0.8, 0.6]])
+    assert nearest(["far", "near", "middle"], vectors, np.array([1.0, 0.0])) == ("near", "middle", "far")
