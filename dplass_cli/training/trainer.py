@@ -178,7 +178,7 @@ def train_network(
         job.network, batches, settings, job.moving_statistics, job.teacher, job.samples.settings.max_bad_files
     )
     loader = TrainingLoader(job.samples, batches, settings.num_workers)
-    validation = DataLoader(job.validation, settings.batch_size_per_device)
+    validation = DataLoader(job.validation, settings.batch_size_per_device) if len(job.validation) else None
     checkpoint = last.path if resume and last.path.exists() else None
     try:
         with interruption.watched():
