@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, cast
 
 import lightning
 import torch
@@ -39,8 +39,8 @@ class SeparationTraining(lightning.LightningModule):
 
     Attributes:
         bad_files: the files that were skipped and why.
-        last_loss: the loss of the last step that is known, a step behind on purpose: asking for the current one would
-            make a GPU's driver wait.
+        last_loss: the loss of the last step that was looked at; a step behind, so that nothing waits for a GPU.
+        epoch_loss: the mean loss of the last whole epoch.
         examples: of the first validation items asked for: (mixture, target, estimate), each float32 (T,).
     """
 
@@ -60,8 +60,9 @@ class SeparationTraining(lightning.LightningModule):
         self.moving_statistics, self.teacher, self.max_bad_files = moving_statistics, teacher, max_bad_files
         self.bad_files: dict[str, str] = {}
         self.last_loss: float | None = None
+        self.epoch_loss = float("nan")
         self.examples: list[tuple[Tensor, Tensor, Tensor]] = []
-        self._latest: tuple[Tensor, Tensor] | None = None  # loss and sample numbers of the step not yet looked at
+        self._latest: tuple[_OnItsWay, Tensor] | None = None  # loss and sample numbers of the step not yet looked at
         self._epoch = (0.0, 0)  # sum and number of this epoch's losses
         self._plateau: torch.optim.lr_scheduler.ReduceLROnPlateau | None = None
         self._restored: dict[str, Any] = {}
@@ -78,6 +79,7 @@ class SeparationTraining(lightning.LightningModule):
 
     def training_step(self, batch: Batch, index: int) -> Tensor:
         """Mix a batch, separate it, return its loss."""
+        self.settle()
         self._note_unreadable(batch.unreadable)
         with torch.autocast(self.device.type, enabled=False):
             mixture, target = mix(batch.target, batch.interferers, batch.gains_db, batch.noise_gain_db, batch.present)
@@ -86,9 +88,8 @@ class SeparationTraining(lightning.LightningModule):
         estimate = self.network(mixture[:, None], batch.condition)[:, 0]
         with torch.autocast(self.device.type, enabled=False):
             loss = self.loss(estimate.float(), target, mixture).mean() * self.batches.weight(index)
-        self.settle()
-        self._latest = loss.detach(), batch.number
-        self.log("train_loss", self._latest[0])
+        self._latest = _OnItsWay(loss.detach()), batch.number
+        self.log("train_loss", loss.detach())
         return loss
 
     def settle(self) -> None:
@@ -100,7 +101,7 @@ class SeparationTraining(lightning.LightningModule):
         if self._latest is None:
             return
         (loss, numbers), self._latest = self._latest, None
-        self.last_loss = float(loss)
+        self.last_loss = loss.value()
         if self.last_loss - self.last_loss != 0.0:
             raise NotFinite(self.global_step, numbers.tolist())
         self._epoch = self._epoch[0] + self.last_loss, self._epoch[1] + 1
@@ -202,6 +203,23 @@ class SeparationTraining(lightning.LightningModule):
 
 
 _REMEDY = "lower train.optimizer.learning_rate or use --precision 32-true; the last checkpoint is kept"
+
+
+class _OnItsWay:
+    """A number that a device is still computing; it is copied when it is there, and nobody waits meanwhile."""
+
+    def __init__(self, number: Tensor) -> None:
+        self._number, self._there = number, cast(Any, None)
+        if number.is_cuda:
+            self._number = torch.empty((), dtype=number.dtype, pin_memory=True).copy_(number, non_blocking=True)
+            self._there = cast(Any, torch.cuda.Event)()
+            self._there.record()
+
+    def value(self) -> float:
+        """The number, when it is there."""
+        if self._there is not None:
+            self._there.synchronize()
+        return float(self._number)
 
 
 class NotFinite(RunError):
