@@ -3,8 +3,8 @@
     python scripts/adapters_on_fold4.py DATA PARTITION BANK WORK
 
 DATA is a folder with clips.csv, audio/ and eval_fold4.csv (see docs/tiny.md), PARTITION the domains that the adapters
-of BANK were trained on. WORK receives a row an item, so that a stopped run goes on. Prints a table; the interval is the 95%
-percentile interval of 10,000 bootstrap draws of target clips (a clip's mixtures stay together).
+of BANK were trained on. WORK receives a row an item, so that a stopped run goes on. Prints a table; the interval is
+the 95% percentile interval of 10,000 bootstrap draws of target clips (a clip's mixtures stay together).
 """
 
 from __future__ import annotations
