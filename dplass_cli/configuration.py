@@ -10,7 +10,7 @@ import dataclasses
 import functools
 import types
 import typing
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -27,6 +27,7 @@ def build_options(
     config: Path | str | None = None,
     settings: Sequence[str] = (),
     flags: Mapping[str, Any] | None = None,
+    adopt: Callable[[Mapping[str, Any]], dict[str, Any]] = dict,
 ) -> T:
     """Build an options object; later sources win: defaults, ``config``, ``settings``, ``flags``.
 
@@ -35,26 +36,27 @@ def build_options(
         config: a YAML file of (nested) fields.
         settings: texts ``key.path=value``; the value is read as YAML.
         flags: {field: value}; None means "not given".
+        adopt: gives keys of a configuration of another origin the names they have here.
 
     Raises:
         InputError: an unknown key, an ill-typed value, or a required field that nothing gave.
     """
     tree: dict[str, Any] = {}
     if config is not None:
-        tree = _read_yaml(Path(config))
+        tree = adopt(read_yaml(Path(config)))
         _check(options, tree, str(config))
     for setting in settings:
         key, equals, text = setting.partition("=")
         if not equals or not key.strip():
             raise InputError(f"--set {setting!r}: expected key.path=value")
         branch: dict[str, Any] = {}
-        _put(branch, key.strip(), _parse(text, f"--set {setting}"))
+        put(branch, key.strip(), _parse(text, f"--set {setting}"))
         _check(options, branch, f"--set {setting}")
         tree = _merge(tree, branch)
     for key, value in (flags or {}).items():
         if value is not None and value != [] and value != ():
             branch = {}
-            _put(branch, key, value)
+            put(branch, key, value)
             tree = _merge(tree, branch)
     return from_mapping(options, tree, str(config) if config else "options")
 
@@ -188,7 +190,12 @@ def _spell(kind: Any) -> str:
     return "a section of options"
 
 
-def _read_yaml(path: Path) -> dict[str, Any]:
+def read_yaml(path: Path) -> dict[str, Any]:
+    """Read a YAML file of options.
+
+    Raises:
+        InputError: it cannot be read, is no YAML, or holds something else.
+    """
     content = _parse(read_text(path), str(path))
     if content is None:
         return {}
@@ -206,7 +213,8 @@ def _parse(text: str, where: str) -> Any:
         raise InputError(f"{where}: not valid YAML{place}; check indentation and quotes") from error
 
 
-def _put(tree: dict[str, Any], path: str, value: Any) -> None:
+def put(tree: dict[str, Any], path: str, value: Any) -> None:
+    """Set ``key.path`` of a tree."""
     *folders, leaf = path.split(".")
     for folder in folders:
         tree = tree.setdefault(folder, {})

@@ -45,3 +45,13 @@ def process_device(name: str = "auto") -> torch.device:
 def process_share() -> tuple[int, int]:
     """Which of how many processes this is, as ``torchrun`` says: (rank, world)."""
     return int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))
+
+
+def process_rank() -> int:
+    """This process's number among those that train together, under torchrun, SLURM or the trainer's own launcher."""
+    return next((int(os.environ[name]) for name in ("RANK", "SLURM_PROCID", "LOCAL_RANK") if name in os.environ), 0)
+
+
+def launched_together() -> bool:
+    """Whether torchrun or SLURM has started several processes of this run."""
+    return any(int(os.environ.get(name, "1") or 1) > 1 for name in ("WORLD_SIZE", "SLURM_NTASKS"))

@@ -100,6 +100,20 @@ def write_text(path: Path | str, text: str) -> None:
         temporary.write_text(text, encoding="utf-8")
 
 
+def append_text(path: Path | str, text: str) -> None:
+    """Append to a UTF-8 text file, such as a log, in one write.
+
+    Raises:
+        InputError: the folder cannot be made. RunError: the disk is full or failed.
+    """
+    make_folder(Path(path).parent)
+    try:
+        with open(path, "a", encoding="utf-8") as stream:
+            stream.write(text)
+    except OSError as error:
+        raise RunError(f"{path}: writing failed ({error.strerror}); free space and run again") from error
+
+
 def write_bytes(path: Path | str, content: bytes) -> None:
     """Write a file atomically."""
     with atomic_path(path) as temporary:

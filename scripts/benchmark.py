@@ -1,6 +1,6 @@
 """Measure the claims of speed as ratios against the plain procedure, in one run; writes JSON.
 
-    python scripts/benchmark.py [--output benchmark.json] [--repeats 3]
+    python scripts/benchmark.py [--output benchmark.json] [--repeats 3] [--device auto] [--only SECTION …]
 
 The plain procedure is what is published: two convolutions a layer, seven whole models, one item at a time, the mixture
 transformed once for every model. Nothing is asserted; ``…_of_plain`` is ours over the plain procedure's.
@@ -9,472 +9,75 @@ transformed once for every model. Nothing is asserted; ``…_of_plain`` is ours 
 from __future__ import annotations
 
 import argparse
-import base64
-import contextlib
-import copy
-import ctypes
-import multiprocessing
-import os
 import platform
-import random
-import subprocess
-import sys
-import tempfile
-import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from unittest import mock
+from typing import Any
 
-import soundfile
 import torch
-import torchaudio
-from torch import Tensor, nn
-from torchlibrosa import stft as torchlibrosa
 
+from benchmarks.adapters import disk, held, seven_adapters, switching, training_step
+from benchmarks.corpora import partitioning, preparing
+from benchmarks.embedding import clap, embedding
+from benchmarks.evaluating import evaluation
+from benchmarks.training import training_loop
 from dplass_cli import load_base, load_encoder
-from dplass_cli.adapters import METHODS, Adapter, AdapterSettings, adapted, make_adapters
-from dplass_cli.adapters.files import AdapterInfo, LoadedAdapter, save_adapter
-from dplass_cli.adapters.injection import layer_at, layer_settings
-from dplass_cli.adapters.published import to_published
-from dplass_cli.audio.files import write_audio
-from dplass_cli.configuration import to_mapping
 from dplass_cli.devices import choose_device
-from dplass_cli.encoders.base import QueryEncoder
-from dplass_cli.encoders.cache import EmbeddingCache
-from dplass_cli.encoders.clips import Clip, embed_clips
-from dplass_cli.encoders.laion import LaionConfig, LaionEncoder
-from dplass_cli.encoders.laion_audio import LogMel
-from dplass_cli.encoders.laion_model import build_clap, settle_buffers
-from dplass_cli.evaluation.evaluator import Running, Runs, evaluate_batches, make_batches
-from dplass_cli.evaluation.items import Item, Recorded
-from dplass_cli.evaluation.metrics import sdr, si_sdr
-from dplass_cli.evaluation.records import Share, open_rows
-from dplass_cli.models import BaseModel, save_base
+from dplass_cli.encoders.laion_text import pad
+from dplass_cli.models import BaseModel
 from dplass_cli.models.resunet30 import ResUNet30Config
-from dplass_cli.separation.bank import AdapterBank
-from dplass_cli.separation.loading import Models
-from dplass_cli.sounds import render
-from dplass_cli.storage import json_text, no_progress, write_text
-from dplass_cli.weights.audiosep import write_checkpoint
+from dplass_cli.storage import json_text, write_text
 
-SECONDS = 10.0
+_AUDIOSET, _MILLIONS = 2_084_320, 2_000_000
 
 
-class TwoConvolutions(nn.Module):
-    """An adapted layer as published: the frozen convolution and the adapter's, added."""
-
-    def __init__(self, frozen: nn.Module, adapter: Adapter) -> None:
-        super().__init__()
-        self.frozen, self.beside = frozen, copy.deepcopy(frozen)
-        self.beside.weight = nn.Parameter(adapter.get_parameter("kernel").detach().clone())
-        self.scale = float(adapter.scale)  # type: ignore[arg-type]
-
-    def forward(self, x: Tensor) -> Tensor:
-        out: Tensor = self.frozen(x) + self.scale * self.beside(x)
-        return out
+def network(size: str, device: torch.device, condition_size: int = 512) -> BaseModel:
+    """The tiny base, or one of the full width with drawn weights."""
+    wide = ResUNet30Config(condition_size=condition_size)
+    made = load_base("tiny") if size == "tiny" else BaseModel(wide).eval().requires_grad_(False)
+    return made.to(memory_format=torch.channels_last).to(device)
 
 
-def plain(network: BaseModel, adapter: LoadedAdapter) -> BaseModel:
-    """A whole copy of the network with two convolutions in every adapted layer."""
-    whole = copy.deepcopy(network)
-    for path, layer in adapter.layers.items():
-        parent, _, name = path.rpartition(".")
-        setattr(whole.get_submodule(parent), name, TwoConvolutions(layer_at(whole, path), layer))
-    return whole
-
-
-@contextlib.contextmanager
-def published_steps() -> Iterator[None]:
-    """Let networks take the published steps between convolutions, of which autograd keeps every input."""
-
-    def conditioned(norm: nn.Module, x: Tensor, beta: Tensor) -> Tensor:
-        return nn.functional.leaky_relu(norm(x) + beta, 0.01)
-
-    def pointwise(layer: nn.Module, x: Tensor) -> Tensor:
-        out: Tensor = layer(x)
-        return out
-
-    steps = {"conditioned": conditioned, "average_pool": nn.functional.avg_pool2d, "pointwise": pointwise}
-    with mock.patch.multiple("dplass_cli.models.resunet30", **steps):
-        yield
-
-
-def perturbed(network: BaseModel, method: str = "reconv") -> LoadedAdapter:
-    """An adapter that does something."""
-    settings = AdapterSettings(method)
-    layers = layer_settings(network, settings)
-    adapters = make_adapters(network, method, layers)
-    for adapter in adapters.values():
-        for parameter in adapter.parameters():
-            parameter.data += 0.01 * torch.randn_like(parameter)
-    return LoadedAdapter(adapters, {}, AdapterInfo(method, layers, network.sha256(), to_mapping(network.config)))
-
-
-def fastest(work: Callable[[], object], repeats: int) -> float:
-    """Seconds of the fastest of some runs, after one to warm up."""
-    work()
-    times = []
-    for _ in range(repeats):
-        synchronise()
-        began = time.perf_counter()
-        work()
-        synchronise()
-        times.append(time.perf_counter() - began)
-    return min(times)
-
-
-def synchronise() -> None:
-    if torch.cuda.is_available():
-        torch.cuda.synchronize()
-
-
-def peak_memory(work: Callable[[], object], device: torch.device) -> float:
-    """MiB that a piece of work needs at its peak, over what is held before it.
-
-    On a CPU this is told by the resident memory of a forked copy of this process, so that what earlier work left to the
-    allocator does not count; nan where the system cannot tell.
-    """
-    if device.type == "cuda":
-        torch.cuda.reset_peak_memory_stats()
-        held = torch.cuda.memory_allocated()
-        work()
-        return (torch.cuda.max_memory_allocated() - held) / 2**20
-    if not Path("/proc/self/clear_refs").exists():
-        return float("nan")
-    context = multiprocessing.get_context("fork")
-    receiving, sending = context.Pipe(duplex=False)
-
-    def measure() -> None:
-        ctypes.CDLL(None).malloc_trim(0)
-        Path("/proc/self/clear_refs").write_text("5")  # sets the peak back to what is resident now
-        held = resident("VmRSS")
-        work()
-        sending.send(resident("VmHWM") - held)
-
-    child = context.Process(target=measure)
-    child.start()
-    peak: float = receiving.recv()
-    child.join()
-    return peak
-
-
-def resident(what: str) -> float:
-    """A line of this process's memory in MiB: ``VmRSS`` now, ``VmHWM`` at its peak (Linux)."""
-    lines = Path("/proc/self/status").read_text().splitlines()
-    return next(int(line.split()[1]) for line in lines if line.startswith(what)) / 1024
-
-
-def kept_for_gradient(network: nn.Module, mixture: Tensor, condition: Tensor) -> float:
-    """MiB that a forward keeps for its gradient, besides what the network holds: exact, the same on every machine."""
-    held = {t.untyped_storage().data_ptr() for t in (*network.parameters(), *network.buffers())}
-    kept: dict[int, Tensor] = {}
-
-    def keep(tensor: Tensor) -> Tensor:
-        kept[tensor.untyped_storage().data_ptr()] = tensor
-        return tensor
-
-    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
-        network(mixture, condition).abs().mean()
-    return sum(t.untyped_storage().nbytes() for place, t in kept.items() if place not in held) / 2**20
-
-
-def inputs(network: BaseModel, items: int, seconds: float) -> tuple[Tensor, Tensor]:
-    """Mixtures (items, 1, T) and unit conditions (items, D) on the network's device."""
-    device = next(network.parameters()).device
-    mixture = 0.1 * torch.randn(items, 1, round(seconds * network.config.sample_rate))
-    condition = nn.functional.normalize(torch.randn(items, network.config.condition_size), dim=-1)
-    return mixture.to(device), condition.to(device)
-
-
-def training_step(network: BaseModel, batch: int, repeats: int) -> dict[str, float]:
-    """A step of adapter training: one convolution a layer over frozen norms, against two over moving norms."""
-    mixture, condition = inputs(network, batch, 2.0)
-    adapter = perturbed(network)
-    two = plain(network, adapter).train()
-
-    def step(model: nn.Module) -> Callable[[], object]:
-        return lambda: model(mixture, condition).abs().mean().backward()
-
-    with adapted(network, adapter.layers):
-        ours = fastest(step(network), repeats)
-        our_peak, our_kept = peak_memory(step(network), mixture.device), kept_for_gradient(network, mixture, condition)
-    with published_steps():
-        theirs = fastest(step(two), repeats)
-        their_peak, their_kept = peak_memory(step(two), mixture.device), kept_for_gradient(two, mixture, condition)
-    return {
-        "plain_s": theirs,
-        "ours_s": ours,
-        "time_of_plain": ours / theirs,
-        "plain_peak_mib": their_peak,
-        "ours_peak_mib": our_peak,
-        "peak_of_plain": our_peak / their_peak,
-        "plain_kept_mib": their_kept,
-        "ours_kept_mib": our_kept,
-        "kept_of_plain": our_kept / their_kept,
+def sections(device: torch.device, repeats: int) -> dict[str, Callable[[], dict[str, Any]]]:
+    """What can be measured, by name; nothing is made before it is called."""
+    gpu = device.type == "cuda"
+    found: dict[str, Callable[[], dict[str, Any]]] = {}
+    for size, batch, items in (("tiny", 4, 8), ("full width", 20 if gpu else 2, 1)):
+        made = partial(network, size, device)
+        found |= {
+            f"training_step, {size}": lambda made=made, batch=batch: training_step(made(), batch, repeats),
+            f"seven_adapters, {size}": lambda made=made, items=items: seven_adapters(made(), items, repeats),
+            f"switching, {size}": lambda made=made: switching(made(), repeats),
+            f"held, {size}": lambda made=made: held(made()),
+            f"training_loop, {size}": partial(loop, size, batch, device),
+            f"evaluation, {size}": partial(evaluate, size, device, repeats),
+        }
+    return found | {
+        "disk, full width": lambda: disk(network("full width", torch.device("cpu"))),
+        "embedding": lambda: embedding(clap(device), 64 if gpu else 8, repeats),
+        "preparing": lambda: preparing(_AUDIOSET),
+        "partitioning": lambda: partitioning(_MILLIONS),
     }
 
 
-@torch.inference_mode()
-def seven_adapters(network: BaseModel, items: int, repeats: int) -> dict[str, float]:
-    """Every adapter on some mixtures: one base and deltas, in batch, against seven unmerged models item by item."""
-    mixtures, condition = inputs(network, items, SECONDS)
-    adapters = [perturbed(network) for _ in range(7)]
-    models = [plain(network, adapter) for adapter in adapters]
-    bank = AdapterBank(network)
-    for number, adapter in enumerate(adapters):
-        bank.add(f"domain{number}", adapter)
-
-    def ours() -> None:
-        analysis = network.analyse(mixtures)
-        for key in bank.keys:
-            bank.activate(key)
-            network(analysis, condition)
-        bank.activate(None)
-
-    def theirs() -> None:
-        with published_steps():
-            for item in range(items):
-                for model in models:
-                    model(mixtures[item : item + 1], condition[item : item + 1])
-
-    slow, quick = (fastest(work, repeats) for work in (theirs, ours))
-    return {"plain_s": slow, "ours_s": quick, "time_of_plain": quick / slow}
+def loop(size: str, batch: int, device: torch.device) -> dict[str, Any]:
+    """The training loop; the plain one embeds each caption by the encoder that goes with the size."""
+    if size == "tiny":
+        encoder = load_encoder("tiny", device=device)
+        embed = partial(encoder.embed_text, ["rain on a roof"])
+    else:
+        tokens = pad([list(range(5, 21))])
+        embed = partial(clap(device)._embed_tokens, tokens)
+    steps = 10 if size == "tiny" or device.type == "cuda" else 3
+    return training_loop(network(size, device), embed, batch, steps, device)
 
 
-@torch.inference_mode()
-def switching(network: BaseModel, repeats: int) -> dict[str, float]:
-    """Switching among seven adapters of each method, as a share of one forward of 10 s."""
-    mixture, condition = inputs(network, 1, SECONDS)
-    result = {"forward_s": fastest(lambda: network(mixture, condition), repeats)}
-    for method in METHODS:
-        bank = AdapterBank(network)
-        for number in range(7):
-            bank.add(f"domain{number}", perturbed(network, method))
-
-        def switch(bank: AdapterBank = bank) -> None:
-            for key in bank.keys:
-                bank.activate(key)
-
-        result[f"{method}_share_of_forward"] = fastest(switch, repeats) / 7 / result["forward_s"]
-        bank.activate(None)
-    return result
-
-
-def held(network: BaseModel) -> dict[str, float]:
-    """MiB of a bank of seven reconv adapters, switched through, against seven whole models; in tensors held."""
-
-    def mib(tensors: Iterable[Tensor]) -> float:
-        return sum({t.data_ptr(): t.numel() * t.element_size() for t in tensors}.values()) / 2**20
-
-    adapters = [perturbed(network) for _ in range(7)]
-    bank = AdapterBank(network)
-    for number, adapter in enumerate(adapters):
-        bank.add(f"domain{number}", adapter)
-    for key in bank.keys:
-        bank.activate(key)
-    deltas = [p for adapter in adapters for layer in adapter.layers.values() for p in layer.parameters()]
-    frozen = [bank._base_weights[path] for path in bank._base_weights]
-    ours = mib([*network.state_dict().values(), *deltas, *frozen])
-    bank.activate(None)
-    base, one = (
-        mib(network.state_dict().values()),
-        mib(p for layer in adapters[0].layers.values() for p in layer.parameters()),
-    )
-    return {"base_mib": base, "adapter_mib": one, "bank_of_7_mib": ours, "of_plain": ours / (7 * (base + one))}
-
-
-def disk(network: BaseModel) -> dict[str, float]:
-    """MB on disk of a base and seven adapters by method, against seven published files (whole wrapped models)."""
-
-    def size(folder: Path) -> float:
-        return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) / 1e6
-
-    result: dict[str, float] = {}
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        save_base(folder / "base" / "base.safetensors", network, None)
-        base = size(folder / "base")
-        for method in METHODS:
-            adapter = perturbed(network, method)
-            save_adapter(folder / method, adapter)
-            write_checkpoint(folder / f"{method}.pt", to_published(adapter, network))
-            ours, theirs = base + 7 * size(folder / method), 7 * (folder / f"{method}.pt").stat().st_size / 1e6
-            result |= {f"{method}_mb": size(folder / method), f"{method}_of_plain": ours / theirs}
-    return result
-
-
-def clap(device: torch.device) -> LaionEncoder:
-    """LAION's CLAP in its published size with random weights: as fast as any."""
-    network = build_clap("base", False).to_empty(device="cpu")
-    for tensor in (*network.parameters(), *network.buffers()):
-        if tensor.is_floating_point():
-            tensor.data.uniform_(0.01, 0.03)
-        else:
-            tensor.data.zero_()
-    # The windows of attention are made of indices; without them the tower would read elsewhere.
-    settle_buffers(network)
-    return LaionEncoder(LaionConfig(), network, None, device)  # type: ignore[arg-type]
-
-
-@torch.inference_mode()
-def embedding(encoder: LaionEncoder, clips: int, repeats: int) -> dict[str, float]:
-    """Audio embeddings of files: ``embed`` against one clip at a time with features on the CPU, made anew a clip."""
-    with tempfile.TemporaryDirectory() as name:
-        files = [Path(name) / f"{number}.flac" for number in range(clips)]
-        for number, file in enumerate(files):
-            write_audio(file, render("rain", 3000 + number, 10.0, 44100)[None], 44100, "PCM_16")
-
-        def plain_procedure() -> None:
-            for file in files:
-                samples, rate = soundfile.read(file, dtype="float32")
-                heard = torchaudio.functional.resample(torch.from_numpy(samples), rate, 48000)
-                heard = (heard.clamp(-1, 1) * 32767).to(torch.int16).float() / 32767
-                mel = LogMel(False)(heard[None, :480000])  # on the CPU, its filters made anew
-                encoder._log_mel.forward, kept = lambda _, mel=mel: mel.to(encoder._device), encoder._log_mel.forward
-                encoder._embed_windows(heard[None])
-                encoder._log_mel.forward = kept
-
-        ours = fastest(lambda: list(embed_clips([Clip(file, 0.0, None) for file in files], encoder)), repeats)
-        theirs = fastest(plain_procedure, repeats)
-        with_cache = EmbeddingCache(Path(name) / "cache", encoder)
-        found = [Clip(file, 0.0, None) for file in files]
-        list(embed_clips(found, encoder, with_cache))
-        with_cache.refresh()
-        again = fastest(lambda: list(embed_clips(found, encoder, with_cache)), repeats)
-    return {
-        "plain_clips_per_s": clips / theirs,
-        "ours_clips_per_s": clips / ours,
-        "time_of_plain": ours / theirs,
-        "cached_time_of_plain": again / theirs,
-    }
-
-
-def preparing(segments: int) -> dict[str, float]:
-    """``prepare-audioset --check none`` over a list of ``segments`` and a tenth of it, in processes of their own."""
-    figures: dict[str, float] = {}
-    for name, count in (("tenth", segments // 10), ("whole", segments)):
-        with tempfile.TemporaryDirectory() as folder:
-            seconds, mib = _prepare(Path(folder), count)
-        figures |= {f"{name}_seconds": seconds, f"{name}_peak_mib": mib}
-    return figures | {"time_of_ten_tenths": figures["whole_seconds"] / figures["tenth_seconds"] / 10}
-
-
-def _prepare(folder: Path, count: int) -> tuple[float, float]:
-    """Seconds of CPU and MiB at the peak. Ids, labels and names are drawn; 24 of 25 files are listed."""
-    draw = random.Random(0)
-    mids = [f"/m/{number:05d}" for number in range(527)]
-    names = "index,mid,display_name\n" + "".join(f"0,{mid},Class {mid}\n" for mid in mids)
-    (folder / "labels.csv").write_text(names)
-    with open(folder / "segments.csv", "w") as segments, open(folder / "files.txt", "w") as files:
-        for _ in range(count):
-            ytid, start = base64.urlsafe_b64encode(draw.randbytes(8))[:11].decode(), 10 * draw.randrange(60)
-            chosen = ",".join(sorted(draw.sample(mids, draw.randint(1, 4))))
-            segments.write(f'{ytid}, {start}.000, {start + 10}.000, "{chosen}"\n')
-            if draw.random() < 0.96:
-                files.write(f"/data/audioset/unbalanced/part{start:03d}/Y{ytid}.wav\n")
-    command = [sys.executable, "-m", "dplass_cli", "prepare-audioset", "--check", "none", "--captions", "each"]
-    for flag, name in (("--segments", "segments.csv"), ("--labels", "labels.csv"), ("--file-list", "files.txt")):
-        command += [flag, str(folder / name)]
-    process = subprocess.Popen([*command, "-o", str(folder / "train.json")], stdout=subprocess.DEVNULL)
-    _, status, usage = os.wait4(process.pid, 0)
-    assert status == 0
-    return usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024
-
-
-class ConvolutionSTFT(nn.Module):
-    """The transform as published: convolutions with the kernels of a Fourier transform."""
-
-    def __init__(self, n_fft: int, hop: int) -> None:
-        super().__init__()
-        self.forwards, self.backwards = torchlibrosa.STFT(n_fft, hop), torchlibrosa.ISTFT(n_fft, hop)
-
-    def forward(self, waveform: Tensor) -> Tensor:
-        real, imag = self.forwards(waveform)
-        return torch.complex(real, imag)[:, 0]
-
-    def inverse(self, spectrum: Tensor, length: int) -> Tensor:
-        out: Tensor = self.backwards(spectrum.real[:, None], spectrum.imag[:, None], length)
-        return out
-
-
-@torch.inference_mode()
-def evaluation(network: BaseModel, encoder: QueryEncoder, items: int, seconds: float, repeats: int) -> dict[str, float]:
-    """Evaluating items with seven adapters, files and metrics included, against the published procedure.
-
-    That runs seven unmerged models on one item after the other, transforms by convolutions, and embeds the query for
-    each model.
-    """
-    device = next(network.parameters()).device
-    adapters = [perturbed(network) for _ in range(7)]
-    models = [plain(network, adapter) for adapter in adapters]
-    for model in models:
-        model.base.stft = ConvolutionSTFT(network.config.n_fft, network.config.hop).to(device)
-    bank = AdapterBank(network)
-    for number, adapter in enumerate(adapters):
-        bank.add(f"domain{number}", adapter)
-    rate, run = network.config.sample_rate, 0
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        asked = []
-        for number in range(items):
-            audio = Recorded(folder / f"segment-{number}.wav", folder / f"mixture-{number}.wav")
-            for path, kind in ((audio.reference, "dog_bark"), (audio.mixture, "rain")):
-                write_audio(path, render(kind, 3000 + number, seconds, rate)[None], rate, "PCM_16")
-            asked.append(Item(str(number), f"sound {number}", "", audio))
-        lengths = {item.idx: round(seconds * rate) for item in asked}
-
-        def ours(keys: list[str], similarity: bool) -> None:
-            nonlocal run
-            run += 1
-            plan: dict[str, Runs] = {item.idx: {key: key for key in keys} for item in asked}
-            size = 4 if device.type == "cpu" else 16
-            settings = Running(None, size, 4, device.type == "cuda", similarity, False)
-            with open_rows(folder / str(run), "k", Share()) as rows:
-                batches = make_batches(asked, lengths, plan, size)
-                evaluate_batches(batches, lengths, plan, Models(network, encoder, bank), rows, settings, no_progress)
-
-        def theirs() -> None:
-            for item in asked:
-                source, mixed = (soundfile.read(file, dtype="float32")[0] for file in item.files)
-                before = sdr(source, mixed)
-                for model in models:
-                    encoder._texts.clear()  # type: ignore[attr-defined]
-                    condition = encoder.embed_text([item.query]).to(device)
-                    estimate = model(torch.from_numpy(mixed)[None, None].to(device), condition)[0, 0].cpu().numpy()
-                    _ = sdr(source, estimate) - before, si_sdr(source, estimate)
-
-        with published_steps():
-            slow = fastest(theirs, repeats)
-        result = {"plain_s": slow}
-        for what, keys, similarity in (
-            ("all_adapters", bank.keys, False),
-            ("all_adapters_with_similarity", bank.keys, True),
-            ("text", bank.keys[:1], False),
-        ):
-            result[f"{what}_times_faster"] = slow / fastest(lambda k=keys, s=similarity: ours(k, s), repeats)  # type: ignore[misc]
-    whole = {t.data_ptr(): t.numel() * t.element_size() for m in models for t in (*m.parameters(), *m.buffers())}
-    for method in METHODS:
-        for what, kept in (("all_kept", 7), ("read_at_switches", 1)):
-            result[f"weights_of_plain_{method}_{what}"] = bank_bytes(network, method, kept) / sum(whole.values())
-    return result
-
-
-def bank_bytes(network: BaseModel, method: str, kept: int) -> int:
-    """Bytes of the tensors that a network and a bank hold after a switch, each counted once.
-
-    Args:
-        kept: adapters in memory: seven, or one where they are read again for every switch.
-    """
-    bank, adapters = AdapterBank(network), [perturbed(network, method) for _ in range(kept)]
-    for number, adapter in enumerate(adapters):
-        bank.add(f"domain{number}", adapter)
-    for key in bank.keys:
-        bank.activate(key)
-    deltas = [p for adapter in adapters for layer in adapter.layers.values() for p in layer.parameters()]
-    tensors = [*network.state_dict().values(), *deltas, *bank._base_weights.values()]
-    held = sum({t.data_ptr(): t.numel() * t.element_size() for t in tensors}.values())
-    bank.activate(None)
-    return held
+def evaluate(size: str, device: torch.device, repeats: int) -> dict[str, Any]:
+    """An evaluation, with the tiny encoder."""
+    encoder = load_encoder("tiny", device=device)
+    items, seconds = (4, 2.0) if device.type == "cpu" else (64, 10.0)
+    return evaluation(network(size, device, encoder.size), encoder, items, seconds, repeats)
 
 
 def main() -> None:
@@ -482,35 +85,20 @@ def main() -> None:
     parser.add_argument("--output", type=Path, default=Path("benchmark.json"))
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--device", default="auto")
+    parser.add_argument("--only", nargs="*", default=[], help="sections, by the beginnings of their names")
     arguments = parser.parse_args()
     device = choose_device(arguments.device)
     torch.manual_seed(0)
-    results: dict[str, object] = {
+    results: dict[str, Any] = {
         "machine": torch.cuda.get_device_name() if device.type == "cuda" else platform.machine(),
         "threads": torch.get_num_threads(),
         "torch": torch.__version__,
     }
-    full = BaseModel(ResUNet30Config()).eval().requires_grad_(False).to(memory_format=torch.channels_last)
-    sizes = {"tiny": (load_base("tiny"), 4, 8), "full width": (full, 20 if device.type == "cuda" else 2, 1)}
-    for name, (network, batch, items) in sizes.items():
-        network = network.to(device)
-        results[name] = {
-            "training_step": training_step(network, batch, arguments.repeats),
-            "seven_adapters": seven_adapters(network, items, arguments.repeats),
-            "switching": switching(network, arguments.repeats),
-            "held": held(network),
-        }
-    encoder = load_encoder("tiny", device=device)
-    wide = BaseModel(ResUNet30Config(condition_size=encoder.size)).eval().requires_grad_(False)
-    items, seconds = (4, 2.0) if device.type == "cpu" else (64, SECONDS)
-    for name, network in (("tiny", load_base("tiny", device)), ("full width", wide.to(device))):
-        network = network.to(memory_format=torch.channels_last)
-        results[f"evaluation, {name}"] = evaluation(network, encoder, items, seconds, arguments.repeats)
-    results["disk, full width"] = disk(full.cpu())
-    results["embedding"] = embedding(clap(device), 64 if device.type == "cuda" else 8, arguments.repeats)
-    results["preparing"] = preparing(2_084_320)
+    for name, measure in sections(device, arguments.repeats).items():
+        if not arguments.only or name.startswith(tuple(arguments.only)):
+            results[name] = measure()
+            print(json_text({name: results[name]}), flush=True)
     write_text(arguments.output, json_text(results) + "\n")
-    print(json_text(results))
 
 
 if __name__ == "__main__":

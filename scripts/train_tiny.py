@@ -16,28 +16,24 @@ import time
 from collections import defaultdict
 from pathlib import Path
 
-import lightning
 import numpy as np
 import torch
 import yaml
-from lightning.pytorch.callbacks import ModelCheckpoint
-from lightning.pytorch.loggers import CSVLogger
 from torch.nn import functional as F
-from torch.utils.data import DataLoader
 
 from dplass_cli import sounds
 from dplass_cli.audio.files import read_mono, write_audio
 from dplass_cli.audio.resampling import resample
 from dplass_cli.data.manifest import Row
-from dplass_cli.data.samples import EpochNumbers, Source, TrainingSamples, collate
+from dplass_cli.data.samples import Source, TrainingSamples
 from dplass_cli.data.settings import DataSettings
 from dplass_cli.devices import choose_device
 from dplass_cli.encoders import load_encoder, save_tiny_encoder
 from dplass_cli.encoders.tiny import TinyEncoder
 from dplass_cli.models import save_base
 from dplass_cli.models.resunet30 import ResUNet30, ResUNet30Config
-from dplass_cli.training.module import SeparationTraining
 from dplass_cli.training.settings import OptimizerSettings, TrainSettings
+from dplass_cli.training.trainer import Hardware, Job, Trained, ValidationMixtures, train_network
 
 RATE = 32000
 ASSETS = Path(__file__).parents[1] / "dplass_cli" / "assets" / "tiny"
@@ -163,9 +159,9 @@ def _crop(clip: torch.Tensor, length: int, rng: np.random.Generator) -> torch.Te
     return F.pad(best, (0, length - len(best)))
 
 
-def train_base(data: Path, work: Path, steps: int, minutes: float) -> None:
+def train_base(data: Path, work: Path, steps: int) -> None:
     """Train the whole base on mixtures of two different classes, with the frozen encoder's text embeddings."""
-    lightning.seed_everything(1, workers=True)
+    torch.manual_seed(1)
     encoder = load_encoder("tiny")
     index = json.loads((work / "index.json").read_text())
     sentences = wordings(data)
@@ -173,53 +169,38 @@ def train_base(data: Path, work: Path, steps: int, minutes: float) -> None:
     numbers = {text: number for number, text in enumerate(texts)}
     sources = [
         Source(
-            Row(Path(item["wav"]), item["label"]), item["label"], tuple(numbers[t] for t in sentences[item["label"]])
+            Row(Path(item["wav"]), item["label"]),
+            frozenset({item["label"]}),
+            tuple(numbers[t] for t in sentences[item["label"]]),
         )
         for item in index
     ]
     settings = TrainSettings(
         OptimizerSettings(learning_rate=1e-3, schedule="cosine", warm_up_steps=200),
         batch_size_per_device=10,
+        num_workers=0,
         loss_type="negative_sdr",
         precision="bf16-mixed",
+        max_epochs=1_000_000,
         max_steps=steps,
+        save_step_frequency=200,
+        gradient_clip=5.0,
+        random_seed=1,
     )
-    samples = TrainingSamples(sources, sources, DataSettings(segment_seconds=2.0), seed=1)
+    samples = TrainingSamples(sources, {0: sources}, encoder.embed_text(texts), DataSettings(), settings.random_seed)
     network = ResUNet30(BASE).to(memory_format=torch.channels_last)
-    module = SeparationTraining(network, encoder.embed_text(texts), settings, moving_statistics=True)
-    loader = DataLoader(
-        samples, settings.batch_size_per_device, sampler=EpochNumbers(len(samples)), collate_fn=collate, drop_last=True
-    )
-    keep = ModelCheckpoint(work / "base", save_last=True, every_n_train_steps=200, save_top_k=0)
-    trainer = lightning.Trainer(
-        accelerator="auto",
-        devices=1,
-        precision=settings.precision,
-        max_steps=steps,
-        max_time={"minutes": minutes} if minutes else None,
-        gradient_clip_val=5.0,
-        logger=CSVLogger(work, "base", version=0),
-        callbacks=[keep, _Report()],
-        enable_progress_bar=False,
-        use_distributed_sampler=False,
-    )
-    last = work / "base" / "last.ckpt"
-    trainer.fit(module, loader, ckpt_path=last if last.exists() else None, weights_only=True)
-    save_base(ASSETS / "base.safetensors", network.eval(), encoder.fingerprint, torch.float16)
+
+    def export(which: str, reached: Trained) -> None:
+        if which == "last":
+            save_base(ASSETS / "base.safetensors", network, encoder.fingerprint, torch.float16)
+
+    job = Job("base", network, samples, ValidationMixtures({}, {}, RATE), export, moving_statistics=True)
+    train_network(job, settings, Hardware(), work, resume=True, progress=_tell)
 
 
-class _Report(lightning.Callback):
-    def __init__(self) -> None:
-        self.recent: list[float] = []
-        self.began = time.time()
-
-    def on_train_batch_end(self, trainer, module, outputs, batch, batch_idx) -> None:  # type: ignore[no-untyped-def]
-        self.recent = [*self.recent[-199:], float(outputs["loss"])]
-        if trainer.global_step % 50 == 0:
-            print(
-                f"base step {trainer.global_step} loss {np.mean(self.recent):.3f} {time.time() - self.began:.0f} s",
-                flush=True,
-            )
+def _tell(step: int, steps: int, what: str) -> None:
+    if step % 50 == 0:
+        print(f"step {step} of {steps}, {what}", flush=True)
 
 
 def main() -> None:
@@ -228,7 +209,6 @@ def main() -> None:
     parser.add_argument("work", type=Path)
     parser.add_argument("--encoder-steps", type=int, default=1500)
     parser.add_argument("--steps", type=int, default=7000)
-    parser.add_argument("--minutes", type=float, default=0.0, help="stop the base after so many minutes")
     parser.add_argument("--stage", choices=["all", "data", "encoder", "base"], default="all")
     arguments = parser.parse_args()
     if arguments.stage in ("all", "data") and not (arguments.work / "index.json").exists():
@@ -236,7 +216,7 @@ def main() -> None:
     if arguments.stage in ("all", "encoder"):
         train_encoder(arguments.data, arguments.work, arguments.encoder_steps)
     if arguments.stage in ("all", "base"):
-        train_base(arguments.data, arguments.work, arguments.steps, arguments.minutes)
+        train_base(arguments.data, arguments.work, arguments.steps)
 
 
 if __name__ == "__main__":

@@ -29,6 +29,14 @@ def real_data() -> Path:
 
 
 @pytest.fixture(scope="session")
+def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small base, a partition of six captions into three domains, and a table of mixtures; not to be changed."""
+    import small_corpus
+
+    return small_corpus.build(tmp_path_factory.mktemp("corpus"))
+
+
+@pytest.fixture(scope="session")
 def golden_network() -> dict[str, Any]:
     """Inputs and outputs of the published network under the formula's weights."""
     with np.load(GOLDEN / "resunet30_io.npz") as archive:

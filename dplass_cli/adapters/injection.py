@@ -92,7 +92,7 @@ def statistics_of(network: nn.Module) -> dict[str, Tensor]:
     return {
         f"{path}.{name}": buffer
         for path, module in network.named_modules()
-        if isinstance(module, nn.BatchNorm2d)
+        if isinstance(module, (nn.BatchNorm2d, nn.SyncBatchNorm))  # the latter while several GPUs train
         for name, buffer in module.named_buffers()
     }
 

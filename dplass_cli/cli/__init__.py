@@ -22,6 +22,7 @@ from dplass_cli.cli import (
     results,
     retrieve,
     separate,
+    sweep,
     train,
     weights,
 )
@@ -88,6 +89,7 @@ def dplass(
 app.command("prepare-audioset")(prepare_audioset.command)
 app.command("partition")(partition.command)
 app.command("train")(train.command)
+app.command("sweep")(sweep.command)
 app.command("evaluate")(evaluate.command)
 app.command("separate")(separate.command)
 app.command("embed")(embed.command)

@@ -48,6 +48,7 @@ class Verb:
     def __init__(self, json_output: bool) -> None:
         self.json_output = json_output
         self._bar: Any = None
+        self._lines: dict[str, Any] = {}
         self._told = time.monotonic()
 
     def progress(self, done: int, total: int, what: str) -> None:
@@ -72,14 +73,17 @@ class Verb:
                 transient=True,
             )
             self._bar.start()
-            self._bar.add_task(what, total=total)
-        self._bar.update(self._bar.task_ids[0], completed=done, total=total, description=what)
+        # Work with a name, such as "domain3: loss 0.01", gets a line of its own; there may be several at once.
+        name = what.partition(": ")[0] if ": " in what else ""
+        if name not in self._lines:
+            self._lines[name] = self._bar.add_task(what, total=total)
+        self._bar.update(self._lines[name], completed=done, total=total, description=what)
 
     def close(self) -> None:
         """Take the progress bar off the screen."""
         if self._bar is not None:
             self._bar.stop()
-            self._bar = None
+            self._bar, self._lines = None, {}
 
     def result(self, value: Any, table: Callable[[], Any]) -> None:
         """Print a result: as JSON where it was asked for, else as what ``table`` makes for people."""
@@ -113,7 +117,7 @@ def verb(json_output: bool = False, verbose: bool = False) -> Iterator[Verb]:
         stream=sys.stderr,
     )
     logging.getLogger("dplass_cli").setLevel(logging.INFO if verbose else logging.WARNING)
-    _quieten(verbose)
+    quieten(verbose)
     run = Verb(json_output)
     previous = signal.signal(signal.SIGTERM, _interrupt)
     try:
@@ -147,14 +151,14 @@ def _one_line(text: str) -> str:
     return " ".join(text.split())
 
 
-def _quieten(verbose: bool) -> None:
+def quieten(verbose: bool) -> None:
     """Leave the training library's advice to its developers, and its tips, out of a user's terminal."""
     import warnings
 
     if not verbose:
         warnings.filterwarnings("ignore", module=r"(lightning|torch)\..*")
-    for name in ("lightning.pytorch.utilities.rank_zero", "lightning.fabric.utilities.rank_zero"):
-        logging.getLogger(name).setLevel(logging.WARNING if verbose else logging.ERROR)
+    for name in ("pytorch.utilities.rank_zero", "fabric.utilities.rank_zero", "fabric.utilities.distributed"):
+        logging.getLogger(f"lightning.{name}").setLevel(logging.WARNING if verbose else logging.ERROR)
 
 
 def plain_table(title: str, columns: list[str], rows: list[list[str]], left: int = 1) -> Any:

@@ -31,7 +31,9 @@ def match_energy(audio: Tensor, reference: Tensor, gain_db: Tensor) -> Tensor:
     return audio * (10.0 ** (gain_db / 20.0) / ratio)[..., None]
 
 
-def mix(target: Tensor, interferers: Tensor, gains_db: Tensor, noise_gain_db: Tensor) -> tuple[Tensor, Tensor]:
+def mix(
+    target: Tensor, interferers: Tensor, gains_db: Tensor, noise_gain_db: Tensor, present: Tensor | None = None
+) -> tuple[Tensor, Tensor]:
     """Mix targets with the sum of their interferers.
 
     Args:
@@ -39,12 +41,16 @@ def mix(target: Tensor, interferers: Tensor, gains_db: Tensor, noise_gain_db: Te
         interferers: float32 (B, K, T), K >= 1; zeros where an item has fewer.
         gains_db: (B, K), the gain of each interferer over its target.
         noise_gain_db: (B,), the gain of the summed noise over the target.
+        present: bool (B,), default all: an absent target is taken out of the mixture that it would have been in, and
+            silence is the target.
 
     Returns:
         (mixture, target), float32 (B, T); both are scaled by 0.9 / peak where the mixture's peak exceeds 1.
     """
     noise = match_energy(interferers, target[:, None], gains_db).sum(dim=1)
     noise = match_energy(noise, target, noise_gain_db)
+    if present is not None:
+        target = target * present[:, None]
     return declip(target + noise, target)
 
 

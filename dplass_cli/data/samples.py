@@ -3,40 +3,49 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
-from torch.utils.data import Dataset, Sampler
+from torch.utils.data import Dataset
 
-from dplass_cli.audio.files import audio_info, fit_length, read_mono
+from dplass_cli.audio.files import Audio, audio_info, fit_length, read_mono
+from dplass_cli.data.augmentations import Scene
 from dplass_cli.data.manifest import Row
 from dplass_cli.data.settings import DataSettings
-from dplass_cli.errors import InputError, RunError
+from dplass_cli.errors import InputError, RunError, some
 
 log = logging.getLogger(__name__)
 
 _SILENCE = 1e-3  # RMS below which another place of the clip is tried
 _TRIES = 4
 
+Unreadable = tuple[str, str]
+"""A file and why it cannot be read."""
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, slots=True)
 class Source:
     """A row that may be drawn.
 
     Attributes:
         row: the clip.
-        group: interference never comes from the target's group (its caption, or its class).
-        queries: indices of the query embeddings that describe it; one is drawn a sample.
+        captions: all that is said of the clip; a clip that shares any of it with the target never interferes.
+        texts: rows of the table of query embeddings that describe it in words; one is drawn a sample.
+        sound: the row of the table that holds its audio embedding; None where there is none.
+        domain: the id of its domain.
     """
 
     row: Row
-    group: str
-    queries: tuple[int, ...]
+    captions: frozenset[str]
+    texts: tuple[int, ...] = ()
+    sound: int | None = None
+    domain: int = 0
 
 
 class Batch(NamedTuple):
@@ -44,16 +53,30 @@ class Batch(NamedTuple):
 
     Attributes:
         target: float32 (B, T). interferers: float32 (B, K, T), zeros where an item has fewer than K.
-        gains_db: (B, K). noise_gain_db: (B,). query: int64 (B,), indices of query embeddings.
-        unreadable: files that were skipped, as (path, reason).
+        gains_db: (B, K). noise_gain_db: (B,).
+        present: bool (B,), whether the target is in the mixture.
+        condition: float32 (B, D), the query embeddings. domain: int64 (B,), the targets' domains.
+        number: int64 (B,), the sample numbers.
+        unreadable: files that were skipped.
     """
 
     target: Tensor
     interferers: Tensor
     gains_db: Tensor
     noise_gain_db: Tensor
-    query: Tensor
-    unreadable: tuple[tuple[str, str], ...]
+    present: Tensor
+    condition: Tensor
+    domain: Tensor
+    number: Tensor
+    unreadable: tuple[Unreadable, ...]
+
+
+class _Segment(NamedTuple):
+    """A piece of a clip: float32 (T,), from ``start`` seconds on."""
+
+    audio: Audio
+    source: Source
+    start: float
 
 
 class TrainingSamples(Dataset[Batch]):
@@ -61,74 +84,130 @@ class TrainingSamples(Dataset[Batch]):
 
     Every epoch visits every target once, in an order of its own. A file that cannot be read is replaced by the next
     target (or another interferer) and reported with the sample.
+
+    Args:
+        targets: what is to be separated, a sample an epoch each.
+        interference: {domain of a target: what may interfere with it}.
+        embeddings: float32 (N, D), the table of query embeddings that sources point into.
+        settings: how samples are drawn.
+        seed: everything random follows from it and the number.
+
+    Raises:
+        InputError: a target that nothing may interfere with.
     """
 
     def __init__(
-        self, targets: Sequence[Source], interference: Sequence[Source], settings: DataSettings, seed: int
+        self,
+        targets: Sequence[Source],
+        interference: Mapping[int, Sequence[Source]],
+        embeddings: Tensor,
+        settings: DataSettings,
+        seed: int,
     ) -> None:
-        self.targets, self.interference = list(targets), list(interference)
+        self.targets, self.interference, self.embeddings = list(targets), interference, embeddings
         self.settings, self.seed = settings, seed
-        groups = {source.group for source in self.interference}
-        for group in sorted({source.group for source in self.targets}):
-            if not groups - {group}:
-                raise InputError(f"no interference for {group!r}: no clip with another caption to mix it with")
+        self._order: tuple[int, npt.NDArray[np.int64]] = (-1, np.empty(0, np.int64))
+        self._by_caption: dict[str, list[int]] = defaultdict(list)
+        for number, source in enumerate(self.targets):
+            self._by_caption[source.row.caption].append(number)
+        for domain in {source.domain for source in self.targets}:
+            pool = {source.captions for source in interference.get(domain, ())}
+            for captions in {source.captions for source in self.targets if source.domain == domain}:
+                if all(captions & other for other in pool):
+                    named = some(sorted(captions), 3)
+                    raise InputError(f"no interference for {named!r}: no clip with another caption to mix it with")
 
     def __len__(self) -> int:
         return len(self.targets)
 
     def __getitem__(self, number: int) -> Batch:
+        rng, target, interferers, unreadable = self._draw(number)
+        settings, count = self.settings, len(interferers)
+        sources = np.zeros((settings.max_mix_num, settings.segment_samples), dtype=np.float32)
+        sources[: count + 1] = [segment.audio for segment in (target, *interferers)]
+
+        def another() -> Audio | None:
+            return self._another(target.source, rng, unreadable)
+
+        for augmentation in settings.augment:
+            scene = Scene(sources[: count + 1], settings.sampling_rate, another)
+            sources[: count + 1] = augmentation(scene, rng)
+        bounds = settings.loudness_norm
+        gains = rng.integers(bounds.lower_db, bounds.higher_db, size=len(sources), endpoint=True)
+        return Batch(
+            target=torch.from_numpy(sources[:1]),
+            interferers=torch.from_numpy(sources[None, 1:]),
+            gains_db=torch.from_numpy(gains[None, :-1]).float(),
+            noise_gain_db=torch.from_numpy(gains[-1:]).float(),
+            present=torch.tensor([rng.random() >= settings.negative_share]),
+            condition=self.embeddings[self._query(target.source, rng)][None],
+            domain=torch.tensor([target.source.domain]),
+            number=torch.tensor([number]),
+            unreadable=tuple(unreadable),
+        )
+
+    def describe(self, number: int) -> dict[str, Any]:
+        """Say what a sample is made of: captions, files and where in them."""
+        _, target, interferers, _ = self._draw(number)
+        return {"number": number, "target": _place(target), "interferers": [_place(segment) for segment in interferers]}
+
+    def _draw(self, number: int) -> tuple[np.random.Generator, _Segment, list[_Segment], list[Unreadable]]:
         epoch, index = divmod(number, len(self.targets))
         rng = np.random.default_rng((self.seed, epoch, index))
-        order = np.random.default_rng((self.seed, epoch)).permutation(len(self.targets))
-        unreadable: list[tuple[str, str]] = []
+        order = self._epoch_order(epoch)
+        unreadable: list[Unreadable] = []
         for step in range(len(order)):
-            source = self.targets[order[(index + step) % len(order)]]
-            target = self._read(source.row, rng, unreadable)
+            target = self._read(self.targets[order[(index + step) % len(order)]], rng, unreadable)
             if target is not None:
                 break
         else:
             raise RunError(f"none of {len(order)} training files can be read; the first: {': '.join(unreadable[0])}")
-        interferers = np.zeros((self.settings.max_mix_num - 1, self.settings.segment_samples), dtype=np.float32)
         count = int(rng.integers(2, self.settings.max_mix_num, endpoint=True)) - 1
-        for slot in range(count):
-            interferers[slot] = self._interferer(source, rng, unreadable)
-        bounds = self.settings.loudness_norm
-        gains = rng.integers(bounds.lower_db, bounds.higher_db, size=len(interferers) + 1, endpoint=True)
-        return Batch(
-            target=torch.from_numpy(target)[None],
-            interferers=torch.from_numpy(interferers)[None],
-            gains_db=torch.from_numpy(gains[None, :-1]).float(),
-            noise_gain_db=torch.from_numpy(gains[-1:]).float(),
-            query=torch.tensor([source.queries[rng.integers(len(source.queries))]]),
-            unreadable=tuple(unreadable),
+        return rng, target, [self._interferer(target.source, rng, unreadable) for _ in range(count)], unreadable
+
+    def _epoch_order(self, epoch: int) -> npt.NDArray[np.int64]:
+        if self._order[0] != epoch:
+            self._order = epoch, np.random.default_rng((self.seed, epoch)).permutation(len(self.targets))
+        return self._order[1]
+
+    def _interferer(self, target: Source, rng: np.random.Generator, unreadable: list[Unreadable]) -> _Segment:
+        pool = self.interference[target.domain]
+        for _ in range(100 * _TRIES):
+            source = pool[rng.integers(len(pool))]
+            if source.captions.isdisjoint(target.captions) and _clip(source) != _clip(target):
+                segment = self._read(source, rng, unreadable)
+                if segment is not None:
+                    return segment
+        raise RunError(
+            f"found no readable interference for {target.row.caption!r}; check the files that it is mixed with"
         )
 
-    def _interferer(
-        self, target: Source, rng: np.random.Generator, unreadable: list[tuple[str, str]]
-    ) -> npt.NDArray[np.float32]:
-        for _ in range(100 * _TRIES):
-            source = self.interference[rng.integers(len(self.interference))]
-            if source.group != target.group and (source.row.id or source.row.wav) != (target.row.id or target.row.wav):
-                audio = self._read(source.row, rng, unreadable)
-                if audio is not None:
-                    return audio
-        raise RunError(f"found no readable interference for {target.group!r}; check the files of the other domains")
+    def _another(self, target: Source, rng: np.random.Generator, unreadable: list[Unreadable]) -> Audio | None:
+        """A segment of another clip of the target's caption; None where there is none, or it cannot be read."""
+        others = self._by_caption[target.row.caption]
+        source = self.targets[others[rng.integers(len(others))]]
+        segment = None if _clip(source) == _clip(target) else self._read(source, rng, unreadable)
+        return None if segment is None else segment.audio
 
-    def _read(
-        self, row: Row, rng: np.random.Generator, unreadable: list[tuple[str, str]]
-    ) -> npt.NDArray[np.float32] | None:
+    def _query(self, source: Source, rng: np.random.Generator) -> int:
+        """The row of the embedding that the target is asked for by."""
+        if source.sound is not None and rng.random() >= self.settings.use_text_ratio:
+            return source.sound
+        return source.texts[rng.integers(len(source.texts))]
+
+    def _read(self, source: Source, rng: np.random.Generator, unreadable: list[Unreadable]) -> _Segment | None:
         """Read a random segment, the loudest of a few tries where the clip has silence; None if unreadable."""
-        seconds = self.settings.segment_seconds
-        best = np.zeros(self.settings.segment_samples, dtype=np.float32)
+        row, seconds = source.row, self.settings.segment_seconds
+        best = _Segment(np.zeros(self.settings.segment_samples, dtype=np.float32), source, row.start)
         try:
             end = min(row.end or np.inf, audio_info(row.wav).seconds)
             for _ in range(_TRIES):
                 start = rng.uniform(row.start, max(row.start, end - seconds))
                 audio = read_mono(row.wav, self.settings.sampling_rate, start, min(end, start + seconds))
                 audio = fit_length(audio, self.settings.segment_samples)
-                if np.square(audio).sum() >= np.square(best).sum():
-                    best = audio
-                if np.sqrt(np.square(best).mean()) > _SILENCE:
+                if np.square(audio).sum() >= np.square(best.audio).sum():
+                    best = _Segment(audio, source, float(start))
+                if np.sqrt(np.square(best.audio).mean()) > _SILENCE:
                     break
         except InputError as error:
             unreadable.append((str(row.wav), str(error)))
@@ -137,25 +216,24 @@ class TrainingSamples(Dataset[Batch]):
         return best
 
 
+def _clip(source: Source) -> object:
+    return source.row.id or source.row.wav
+
+
+def _place(segment: _Segment) -> dict[str, Any]:
+    row = segment.source.row
+    return {"wav": str(row.wav), "start": segment.start, "caption": row.caption, "id": row.id}
+
+
 def collate(items: Sequence[Batch]) -> Batch:
     """Join one-item batches to one."""
-    names = ("target", "interferers", "gains_db", "noise_gain_db", "query")
-    tensors = {name: torch.cat([getattr(item, name) for item in items]) for name in names}
+    tensors = {name: torch.cat([getattr(item, name) for item in items]) for name in Batch._fields[:-1]}
     return Batch(**tensors, unreadable=tuple(entry for item in items for entry in item.unreadable))
 
 
-class EpochNumbers(Sampler[int]):
-    """Yields the sample numbers of an epoch: this process's share of them where several train together."""
-
-    def __init__(self, length: int, rank: int = 0, world: int = 1) -> None:
-        self.length, self.rank, self.world, self.epoch = length, rank, world, 0
-
-    def set_epoch(self, epoch: int) -> None:
-        """Called by the training loop before each epoch."""
-        self.epoch = epoch
-
-    def __iter__(self) -> Iterator[int]:
-        return iter(range(self.epoch * self.length + self.rank, (self.epoch + 1) * self.length, self.world))
-
-    def __len__(self) -> int:
-        return -(-(self.length - self.rank) // self.world)
+def captions_of_clips(rows: Iterable[Row]) -> dict[object, frozenset[str]]:
+    """All captions of each clip: {its id, or its file where it has none: captions, without case}."""
+    found: dict[object, set[str]] = defaultdict(set)
+    for row in rows:
+        found[row.id or row.wav].add(row.caption.casefold())
+    return {clip: frozenset(captions) for clip, captions in found.items()}

@@ -64,11 +64,15 @@ def load_base(
     load_strictly(network, as_float32(state), str(path))
     network.source = str(base)
     network.encoder_fingerprint = metadata.get("encoder_fingerprint")
-    # The same numbers in the memory order that convolutions are fastest in (1.2 to 1.5 times on a CPU).
+    return in_fast_order(network).eval().requires_grad_(False).to(device)
+
+
+def in_fast_order(network: BaseModel) -> BaseModel:
+    """Keep the same numbers in the memory order that convolutions are fastest in (1.2 to 1.5 times on a CPU)."""
     for parameter in network.parameters():
         if parameter.dim() == 4:
             parameter.data = parameter.data.to(memory_format=torch.channels_last)
-    return network.eval().requires_grad_(False).to(device)
+    return network
 
 
 def save_base(

@@ -8,6 +8,7 @@ checkpoints load; widths, transform and condition size are configuration, and so
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 import torch
@@ -254,3 +255,8 @@ class ResUNet30(nn.Module):
     def analyse(self, mixture: Tensor) -> Analysis:
         """Transform mixtures (B, 1, T) once, for several calls of :meth:`forward`."""
         return self.base.analyse(mixture)
+
+
+def is_unread(parameter: str) -> bool:
+    """Whether a parameter, or an adapter's on it, is one of those that no forward reads, by its name in a network."""
+    return re.search(r"decoder_block\d+(\.bn2|->beta2)\b", parameter) is not None

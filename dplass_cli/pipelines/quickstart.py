@@ -90,7 +90,7 @@ def quickstart(options: QuickstartOptions, progress: Progress = no_progress) -> 
         EvaluateOptions(
             metadata_csv=folder / "evaluation" / "mixtures.csv",
             output=folder / "evaluation" / "results",
-            adapters=(str(trained.bank),),
+            adapters=(str(trained.output),),
             device=options.device,
         ),
         progress,
@@ -102,7 +102,7 @@ def quickstart(options: QuickstartOptions, progress: Progress = no_progress) -> 
             ("a dog barking",),
             folder / "listen",
             residual=True,
-            adapters=(str(trained.bank),),
+            adapters=(str(trained.output),),
             device=options.device,
         ),
         progress,

@@ -1,33 +1,56 @@
-"""``train``: one adapter a domain over a frozen base."""
+"""``train``: one adapter a domain over a frozen base; or a whole base; or one student of many adapters."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+import contextlib
+import math
+import shutil
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
+from typing import Any, Literal
 
 import torch
 import yaml
 
-from dplass_cli import __version__
-from dplass_cli.adapters import AdapterSettings, adapted, make_adapters
-from dplass_cli.adapters.files import DESCRIPTION, AdapterInfo, LoadedAdapter, save_adapter, versions
-from dplass_cli.adapters.injection import layer_settings, moved_statistics
-from dplass_cli.configuration import to_mapping
+from dplass_cli.adapters import AdapterSettings, make_adapters
+from dplass_cli.adapters.files import DESCRIPTION
+from dplass_cli.adapters.injection import layer_settings
+from dplass_cli.configuration import from_mapping, read_yaml, to_mapping
+from dplass_cli.data.loading import EpochBatches
 from dplass_cli.data.manifest import Row, read_manifest
 from dplass_cli.data.mixtures import Mixture, read_mixtures
-from dplass_cli.data.samples import Source, TrainingSamples
 from dplass_cli.data.settings import DataSettings
-from dplass_cli.devices import choose_device
+from dplass_cli.devices import choose_device, launched_together, process_rank
 from dplass_cli.domains.partition import Partition, read_partition
-from dplass_cli.encoders import QueryEncoder
 from dplass_cli.errors import InputError, some
-from dplass_cli.models import BaseModel
-from dplass_cli.separation.bank import BankDomain, bank_key, write_bank
-from dplass_cli.separation.loading import load_models
-from dplass_cli.storage import Progress, make_folder, no_progress, read_json, write_text
+from dplass_cli.models import BaseModel, in_fast_order
+from dplass_cli.models.resunet30 import ResUNet30Config, is_unread
+from dplass_cli.separation.bank import AdapterBank, BankDomain, bank_key, write_bank
+from dplass_cli.separation.loading import Models, load_models
+from dplass_cli.storage import Progress, locked, make_folder, no_progress, read_json, write_json, write_text
+from dplass_cli.training.jobs import Corpus, Recipe, RoutedTeacher, adapter_job, embed_queries, network_job
+from dplass_cli.training.losses import make_loss
+from dplass_cli.training.optimizers import check_names
+from dplass_cli.training.reporting import EpochReport, no_report
 from dplass_cli.training.settings import TrainSettings
-from dplass_cli.training.trainer import Hardware, Trained, ValidationMixtures, train_network
+from dplass_cli.training.side_by_side import Share, side_by_side
+from dplass_cli.training.trainer import Hardware, Job, Trained, train_network
+
+_NETWORK_NAMES = {"base": "base", "distil": "student"}
+_DRY_BATCHES, _DRY_MIXTURES = 3, 2  # of --fast-dev-run
+# What a resumed run may be given anew; all else must be as it was begun.
+_MAY_CHANGE = {
+    "workspace", "domain", "trust_checkpoint", "cache", "device", "num_gpus", "num_nodes", "strategy", "parallel",
+    "resume", "dry_run", "fast_dev_run", "data.max_bad_files", "train.num_workers", "train.max_epochs",
+    "train.min_epochs", "train.max_steps", "train.patience", "train.save_top_k", "train.save_step_frequency",
+    "train.examples", "train.wandb_project",
+}  # fmt: skip
+
+
+def _nothing() -> None:
+    """What processes do first by default."""
 
 
 @dataclass(frozen=True)
@@ -37,74 +60,330 @@ class TrainOptions:
     Attributes:
         partition: the partition folder.
         workspace: folder of ``checkpoints/ logs/ tf_logs/ bank/``, ``config.yaml`` and ``metrics.csv``.
+        what: ``adapters``, one a domain; ``base``, the whole network on all domains; ``distil``, a whole network that
+            learns what the base does with each row's own adapter.
         domain: ``all``, or numbers separated by commas.
         base_checkpoint, encoder, tokenizer, trust_checkpoint: the frozen base and its encoder.
+        adapters: the teachers of ``distil``; default as in the other verbs.
+        network: ``base`` and ``distil`` train a fresh network of this width instead of going on from the base.
         adapter, data, train: settings of the method, of the samples, of the optimisation.
-        device, num_gpus, num_nodes, strategy: where to train; ``num_gpus`` 0 lets ``device`` decide.
+        cache: folder of audio embeddings that are taken and kept, where queries are audio; default in the workspace.
+        device, num_gpus, num_nodes, strategy: where to train; ``num_gpus`` 0 takes one device, or where several GPUs
+            are there and several domains asked for, one a domain. On a CPU it is a number of processes.
+        parallel: domains that train side by side, each in a process of its own; 0: one a GPU where there are several.
         resume: go on where an earlier run in this workspace stopped; finished domains are kept.
+        dry_run: only plan. fast_dev_run: a handful of batches through everything, in a sub-folder of the workspace.
     """
 
     partition: Path
     workspace: Path
+    what: Literal["adapters", "base", "distil"] = "adapters"
     domain: str = "all"
     base_checkpoint: str = "tiny"
     encoder: str | None = None
     tokenizer: Path | None = None
     trust_checkpoint: bool = False
+    adapters: tuple[str, ...] | None = None
+    network: ResUNet30Config | None = None
     adapter: AdapterSettings = field(default_factory=AdapterSettings)
     data: DataSettings = field(default_factory=DataSettings)
     train: TrainSettings = field(default_factory=TrainSettings)
+    cache: Path | None = None
     device: str = "auto"
     num_gpus: int = 0
     num_nodes: int = 1
     strategy: str = "auto"
+    parallel: int = 0
     resume: bool = False
+    dry_run: bool = False
+    fast_dev_run: bool = False
+
+
+@dataclass(frozen=True)
+class PlannedJob:
+    """What a training would do: rows, validation mixtures, parameters that move, and optimiser steps."""
+
+    name: str
+    rows: int
+    validation_mixtures: int
+    parameters: int
+    steps_per_epoch: int
+    steps: int
 
 
 @dataclass(frozen=True)
 class TrainResult:
-    """The bank, what each domain's training reached, and the domains left out for lack of clips."""
+    """What was trained.
 
-    bank: Path
-    domains: dict[int, Trained]
-    skipped: tuple[int, ...]
+    Attributes:
+        output: the bank of adapters, or the network's file.
+        domains: what each domain's training reached; those finished by an earlier run in this workspace too.
+        network: what the training of a whole network reached.
+        skipped: the domains left out for lack of clips.
+        plan: what would be trained, of a dry run.
+    """
+
+    output: Path
+    domains: dict[int, Trained] = field(default_factory=dict)
+    network: Trained | None = None
+    skipped: tuple[int, ...] = ()
+    plan: tuple[PlannedJob, ...] = ()
 
 
-def train(options: TrainOptions, progress: Progress = no_progress) -> TrainResult:
-    """Train the adapters of the asked-for domains, one after another, and write them as a bank.
+def train(
+    options: TrainOptions,
+    progress: Progress = no_progress,
+    report: EpochReport = no_report,
+    begin: Callable[[], None] = _nothing,
+) -> TrainResult:
+    """Train what is asked for and write it: adapters as a bank, a network as a file.
+
+    Args:
+        report: as :func:`~dplass_cli.training.trainer.train_network`.
+        begin: called first in processes that train domains side by side; must be importable.
 
     Raises:
-        InputError: wrong options, partition, base or encoder. RunError: the training could not go on.
+        InputError: wrong options, partition, base or encoder; or another run is at work in the workspace.
+        RunError: the training could not go on.
     """
-    partition = read_partition(options.partition)
-    wanted, skipped = _domains(options, partition)
-    _require_fresh(options)
-    device = choose_device(options.device)
-    models = load_models(
-        options.base_checkpoint, options.encoder, [], options.tokenizer, trust=options.trust_checkpoint
-    )
-    network, encoder, base_sha256 = models.network, models.encoder, models.bank.base_sha256
-    if partition.encoder_fingerprint != encoder.fingerprint:
-        raise InputError(
-            f"{options.partition}: was made with another encoder ({partition.encoder_name},"
-            f" {partition.encoder_fingerprint[:12]}…); partition again with the encoder of the base"
+    if options.fast_dev_run:
+        options = _shortened(options)
+    run = _Run(options)
+    if options.dry_run:
+        return replace(run.result(), plan=tuple(run.plan()))
+    if process_rank() > 0:  # one of several processes; the first one keeps the workspace
+        run.work(run.jobs, run.hardware, progress, report)
+        return run.result()
+    with locked(options.workspace / ".lock", _refuse(options.workspace)):
+        _require_fresh(options)
+        write_text(options.workspace / "config.yaml", yaml.safe_dump(to_mapping(options), sort_keys=False))
+        shares = run.shares()
+        if len(shares) > 1:
+            side_by_side(shares, [str(job) for job in run.unfinished()], partial(_work_aside, begin), options, progress)
+            run.write_banks()
+        else:
+            run.work(run.unfinished(), run.hardware, progress, report)
+        return run.result()
+
+
+def _refuse(workspace: Path) -> Any:
+    def waiting() -> None:
+        raise InputError(f"{workspace}: another run is at work in this workspace; wait for it, or give another")
+
+    return waiting
+
+
+def _work_aside(
+    begin: Callable[[], None], options: TrainOptions, domain: str, share: Share, progress: Progress
+) -> None:
+    """Train one domain in a process of its own."""
+    begin()
+    torch.set_num_threads(share.threads)
+    run = _Run(replace(options, domain=domain, device=share.device, num_gpus=0, parallel=1))
+    run.work([int(domain)], run.hardware, progress, no_report)
+
+
+class _Run:
+    """One run: what is read and checked once, before anything is written."""
+
+    def __init__(self, options: TrainOptions) -> None:
+        self.options = options
+        self.partition = read_partition(options.partition)
+        self.domains, self.skipped = _domains(options, self.partition)
+        self.hardware = _hardware(options)
+        make_loss(options.train.loss_type)
+        check_names(options.train.optimizer)
+        self.models = load_models(
+            options.base_checkpoint, options.encoder, [], options.tokenizer, trust=options.trust_checkpoint
         )
-    if options.data.sampling_rate != network.config.sample_rate:
-        raise InputError(
-            f"data.sampling_rate is {options.data.sampling_rate}, the base works at {network.config.sample_rate};"
-            " leave it out"
-        )
-    layer_settings(network, options.adapter)  # so that a wrong target stops the run before it begins
-    write_text(options.workspace / "config.yaml", yaml.safe_dump(to_mapping(options), sort_keys=False))
-    rows = {d.id: read_manifest(options.partition / f"domain{d.id}.json") for d in partition.domains if d.clips}
-    results: dict[int, Trained] = {}
-    for domain in wanted:
-        if not (options.resume and _finished(options, domain)):
-            results[domain] = _train_domain(
-                domain, options, partition, network, base_sha256, encoder, rows, device, progress
+        _check_encoder(options, self.partition, self.models)
+        rate = self.models.network.config.sample_rate
+        if options.data.sampling_rate != rate:
+            raise InputError(
+                f"data.sampling_rate is {options.data.sampling_rate}, the base works at {rate}; leave it out"
             )
-        _write_bank(options, partition, base_sha256, encoder)
-    return TrainResult(options.workspace / "bank", results, skipped)
+        self.layers = layer_settings(self.models.network, options.adapter)  # a wrong target stops the run here
+
+    @property
+    def jobs(self) -> list[int]:
+        """The domains that are trained each for itself; of a whole network, one job that stands for all."""
+        return self.domains if self.options.what == "adapters" else [-1]
+
+    def unfinished(self) -> list[int]:
+        """The jobs that an earlier run in this workspace has not finished."""
+        return [job for job in self.jobs if not self._finished(job)]
+
+    def shares(self) -> list[Share]:
+        """The devices for domains that train side by side; fewer than two for one after the other."""
+        options = self.options
+        count = options.parallel or (_gpus(options) if options.strategy == "auto" and options.num_gpus != 1 else 1)
+        count = min(count, len(self.unfinished()))
+        if options.what != "adapters" or launched_together() or options.num_nodes > 1 or count < 2:
+            return []
+        gpus = _gpus(options)
+        threads = max(1, torch.get_num_threads() // count)
+        return [Share(f"cuda:{place % gpus}" if gpus else options.device, threads) for place in range(count)]
+
+    def plan(self) -> Iterator[PlannedJob]:
+        """What each job would do."""
+        settings = self.options.train
+        devices = self.hardware.devices if isinstance(self.hardware.devices, int) else 1
+        for job in self.jobs:
+            domains = self.domains if job < 0 else [job]
+            rows = sum(len(read_manifest(self.options.partition / f"domain{d}.json")) for d in domains)
+            mixtures = sum(len(_validation(self.options.partition / f"val{d}.csv")) for d in domains)
+            world = 1 if self.shares() else devices * self.hardware.nodes
+            batches = len(EpochBatches(rows, settings.batch_size_per_device, 0, world))
+            steps = math.ceil(min(batches, settings.steps_per_epoch or batches) / settings.accumulate)
+            total = steps * settings.max_epochs
+            yield PlannedJob(
+                self._name(job),
+                rows,
+                mixtures,
+                self._parameters(job),
+                steps,
+                min(total, settings.max_steps) if settings.max_steps > 0 else total,
+            )
+
+    def _parameters(self, job: int) -> int:
+        if job >= 0:
+            adapters = make_adapters(self.models.network, self.options.adapter.method, self.layers)
+            return sum(parameter.numel() for adapter in adapters.values() for parameter in adapter.parameters())
+        named = self._network().named_parameters()
+        return sum(parameter.numel() for name, parameter in named if not is_unread(name))
+
+    def work(self, jobs: Sequence[int], hardware: Hardware, progress: Progress, report: EpochReport) -> None:
+        """Train jobs one after another."""
+        if not jobs:
+            return
+        options = self.options
+        recipe = Recipe(
+            self._corpus(progress),
+            self._network() if options.what != "adapters" else self.models.network,
+            self.models.bank.base_sha256,
+            self.models.encoder.fingerprint,
+            options.data,
+            options.train,
+        )
+        for number in jobs:
+            with self._job(recipe, number) as job:
+                resume = options.resume
+                trained = train_network(job, options.train, hardware, options.workspace, resume, progress, report)
+            if process_rank() == 0:
+                write_json(self._record(number), {"limits": self._limits(), "trained": to_mapping(trained)})
+                self.write_banks()
+
+    def _job(self, recipe: Recipe, number: int) -> contextlib.AbstractContextManager[Job]:
+        options, workspace = self.options, self.options.workspace
+        if number >= 0:
+            folders = {which: folder / bank_key(number) for which, folder in self._banks().items()}
+            name = next(domain.name for domain in self.partition.domains if domain.id == number)
+            return adapter_job(recipe, options.adapter, number, name, folders)
+        name = _NETWORK_NAMES[options.what]
+        files = {"best": self._output(), "last": workspace / f"{name}_last.safetensors"}
+        teacher = RoutedTeacher(self._load_bank) if options.what == "distil" else None
+        return network_job(recipe, name, self.domains, files, teacher)
+
+    def _load_bank(self, device: torch.device) -> AdapterBank:
+        options = self.options
+        adapters = options.adapters
+        loaded = load_models(
+            options.base_checkpoint, options.encoder, adapters, options.tokenizer, device, options.trust_checkpoint
+        )
+        if not loaded.bank.keys:
+            raise InputError("--what distil: needs adapters to learn from; give --adapters BANK")
+        return loaded.bank
+
+    def _network(self) -> BaseModel:
+        """The whole network to train: the base, or a fresh one of the asked-for width."""
+        config = self.options.network
+        if config is None:
+            return self.models.network
+        if (config.condition_size, config.sample_rate) != (self.models.encoder.size, self.options.data.sampling_rate):
+            raise InputError(
+                f"network: condition_size must be the encoder's {self.models.encoder.size} and sample_rate"
+                f" {self.options.data.sampling_rate}, not {config.condition_size} and {config.sample_rate}"
+            )
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(self.options.train.random_seed)
+            fresh = BaseModel(config)
+        return in_fast_order(fresh)
+
+    def _corpus(self, progress: Progress) -> Corpus:
+        folder, options = self.options.partition, self.options
+        rows = {d.id: read_manifest(folder / f"domain{d.id}.json") for d in self.partition.domains if d.clips}
+        mixtures = {domain: _validation(folder / f"val{domain}.csv") for domain in self.domains}
+        if options.fast_dev_run:
+            mixtures = {domain: items[:_DRY_MIXTURES] for domain, items in mixtures.items()}
+        targets: list[Row] = [row for domain in self.domains for row in rows[domain]]
+        cache = (options.cache or options.workspace / "embeddings") if options.data.use_text_ratio < 1 else None
+        validated = [mixture for items in mixtures.values() for mixture in items]
+        queries = embed_queries(targets, validated, self.models.encoder, cache, progress)
+        return Corpus(rows, mixtures, queries)
+
+    def result(self) -> TrainResult:
+        """What has been reached by now."""
+        reached = {job: _read_trained(self._record(job)) for job in self.jobs if self._record(job).is_file()}
+        whole = reached.pop(-1, None)
+        return TrainResult(self._output(), reached, whole, self.skipped)
+
+    def _name(self, job: int) -> str:
+        return bank_key(job) if job >= 0 else _NETWORK_NAMES[self.options.what]
+
+    def _record(self, job: int) -> Path:
+        """Where it stands what a finished training reached."""
+        return self.options.workspace / "checkpoints" / self._name(job) / "trained.json"
+
+    def _limits(self) -> dict[str, int]:
+        return {"max_epochs": self.options.train.max_epochs, "max_steps": self.options.train.max_steps}
+
+    def _finished(self, job: int) -> bool:
+        """Whether an earlier run trained the job for as many epochs and steps as are asked for."""
+        record = self._record(job)
+        if not self.options.resume or not record.is_file():
+            return False
+        done, asked = read_json(record)["limits"], self._limits()
+        return bool(done["max_epochs"] >= asked["max_epochs"] and done["max_steps"] == asked["max_steps"])
+
+    def _output(self) -> Path:
+        name = _NETWORK_NAMES.get(self.options.what)
+        return self.options.workspace / (f"{name}.safetensors" if name else "bank")
+
+    def _banks(self) -> dict[str, Path]:
+        return {"best": self.options.workspace / "bank", "last": self.options.workspace / "bank_last"}
+
+    def write_banks(self) -> None:
+        """Describe the adapters that are there by now, so that a run that stops leaves a bank of them."""
+        if self.options.what != "adapters":
+            return
+        for bank in self._banks().values():
+            domains = [
+                BankDomain(
+                    d.id, d.name, d.captions, self.partition.text_centroids[row], self.partition.audio_centroids[row]
+                )
+                for row, d in enumerate(self.partition.domains)
+                if (bank / bank_key(d.id) / DESCRIPTION).is_file()
+            ]
+            description = {
+                "base_sha256": self.models.bank.base_sha256,
+                "encoder_fingerprint": self.models.encoder.fingerprint,
+                "partition_sha256": self.partition.rows_sha256,
+                "settings": to_mapping(self.options.adapter),
+            }
+            write_bank(bank, domains, description)
+
+
+def _read_trained(record: Path) -> Trained:
+    return from_mapping(Trained, read_json(record)["trained"], str(record))
+
+
+def _shortened(options: TrainOptions) -> TrainOptions:
+    """A handful of batches of one epoch, in a fresh sub-folder of the workspace."""
+    folder = options.workspace / "fast_dev_run"
+    if not options.dry_run and process_rank() == 0:
+        shutil.rmtree(folder, ignore_errors=True)
+    settings = replace(options.train, max_epochs=1, max_steps=-1, steps_per_epoch=_DRY_BATCHES, wandb_project="")
+    return replace(options, workspace=folder, train=settings, resume=False)
 
 
 def _domains(options: TrainOptions, partition: Partition) -> tuple[list[int], tuple[int, ...]]:
@@ -122,83 +401,35 @@ def _domains(options: TrainOptions, partition: Partition) -> tuple[list[int], tu
     return chosen, ()
 
 
+def _check_encoder(options: TrainOptions, partition: Partition, models: Models) -> None:
+    if partition.encoder_fingerprint != models.encoder.fingerprint:
+        raise InputError(
+            f"{options.partition}: was made with another encoder ({partition.encoder_name},"
+            f" {partition.encoder_fingerprint[:12]}…); partition again with the encoder of the base"
+        )
+
+
 def _require_fresh(options: TrainOptions) -> None:
-    if (options.workspace / "config.yaml").exists() and not options.resume:
+    begun = options.workspace / "config.yaml"
+    if begun.exists() and not options.resume:
         raise InputError(f"{options.workspace}: holds a training run; go on with --resume, or give another --workspace")
     make_folder(options.workspace)
+    if begun.exists():
+        was, now = _flat(read_yaml(begun)), _flat(to_mapping(options))
+        for key, value in now.items():
+            if key not in _MAY_CHANGE and key in was and was[key] != value:
+                raise InputError(
+                    f"{options.workspace}: was begun with {key} {was[key]!r}, not {value!r}; --resume goes on with the"
+                    " same settings, or give another --workspace"
+                )
 
 
-def _adapter_folder(options: TrainOptions, domain: int) -> Path:
-    return options.workspace / "bank" / bank_key(domain)
-
-
-def _finished(options: TrainOptions, domain: int) -> bool:
-    """Whether an earlier run trained the domain for as many epochs and steps as are asked for."""
-    path = _adapter_folder(options, domain) / DESCRIPTION
-    if not path.is_file():
-        return False
-    done = read_json(path)["training"]
-    return bool(done["max_epochs"] >= options.train.max_epochs and done["max_steps"] == options.train.max_steps)
-
-
-def _train_domain(
-    domain: int,
-    options: TrainOptions,
-    partition: Partition,
-    network: BaseModel,
-    base_sha256: str,
-    encoder: QueryEncoder,
-    rows: dict[int, list[Row]],
-    device: torch.device,
-    progress: Progress,
-) -> Trained:
-    mixtures = _validation(options.partition / f"val{domain}.csv")
-    interference = _interference(domain, rows, options.data)
-    captions = sorted({row.caption for row in rows[domain]} | {mixture.source.caption for mixture in mixtures})
-    numbers = {caption: number for number, caption in enumerate(captions)}
-    samples = TrainingSamples(
-        [Source(row, row.caption, (numbers[row.caption],)) for row in rows[domain]],
-        [Source(row, row.caption, ()) for row in interference],
-        options.data,
-        options.train.random_seed,
-    )
-    layers = layer_settings(network, options.adapter)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(options.train.random_seed)
-        adapters = make_adapters(network, options.adapter.method, layers)
-    adapting = options.adapter.batchnorm == "adapt"
-    with adapted(network, adapters) as base_statistics:
-        trained = train_network(
-            network,
-            encoder.embed_text(captions),
-            samples,
-            ValidationMixtures(mixtures, numbers, options.data.sampling_rate),
-            options.train,
-            _hardware(options, device),
-            options.workspace,
-            bank_key(domain),
-            options.resume,
-            progress,
-            adapting,
-        )
-        network.cpu()
-        statistics = moved_statistics(network, base_statistics)
-    assert adapting or not statistics, "training moved frozen batch-norm statistics"
-    info = AdapterInfo(
-        method=options.adapter.method,
-        layers=layers,
-        base_sha256=base_sha256,
-        architecture=to_mapping(network.config),
-        encoder_fingerprint=encoder.fingerprint,
-        domain={"id": domain, "name": next(d.name for d in partition.domains if d.id == domain)},
-        batchnorm=options.adapter.batchnorm,
-        dtype=options.adapter.dtype,
-        training={**to_mapping(options.train), "data": to_mapping(options.data), "steps": trained.steps},
-        metrics={"val_sdri": trained.best_sdri, "val_mixtures": len(mixtures)},
-        versions={"dplass": __version__, **versions()},
-    )
-    save_adapter(_adapter_folder(options, domain), LoadedAdapter(adapters, statistics, info))
-    return trained
+def _flat(tree: Mapping[str, Any], path: str = "") -> dict[str, Any]:
+    """{key.path: value} of nested sections."""
+    flat: dict[str, Any] = {}
+    for key, value in tree.items():
+        flat |= _flat(value, f"{path}{key}.") if isinstance(value, Mapping) else {f"{path}{key}": value}
+    return flat
 
 
 def _validation(path: Path) -> list[Mixture]:
@@ -207,31 +438,19 @@ def _validation(path: Path) -> list[Mixture]:
     return read_mixtures(path) if len(lines) > 1 else []
 
 
-def _interference(domain: int, rows: dict[int, list[Row]], settings: DataSettings) -> list[Row]:
-    allowed = {"other": rows.keys() - {domain}, "same": {domain}, "any": rows.keys()}[settings.interference]
-    return [row for other, items in rows.items() if other in allowed for row in items]
+def _gpus(options: TrainOptions) -> int:
+    """The GPUs that the options speak of."""
+    if choose_device(options.device) != torch.device("cuda"):
+        return 0
+    return min(options.num_gpus or torch.cuda.device_count(), torch.cuda.device_count())
 
 
-def _hardware(options: TrainOptions, device: torch.device) -> Hardware:
-    if options.num_gpus > 0:
-        if torch.cuda.device_count() < options.num_gpus:
-            raise InputError(f"--num-gpus {options.num_gpus}: torch sees {torch.cuda.device_count()} CUDA devices")
-        return Hardware("gpu", options.num_gpus, options.num_nodes, options.strategy)
+def _hardware(options: TrainOptions) -> Hardware:
+    device = choose_device(options.device)
+    if device.type == "cuda" and options.num_gpus > torch.cuda.device_count():
+        raise InputError(f"--num-gpus {options.num_gpus}: torch sees {torch.cuda.device_count()} CUDA devices")
     accelerator = {"cuda": "gpu", "mps": "mps"}.get(device.type, "cpu")
-    return Hardware(accelerator, 1, options.num_nodes, options.strategy)
-
-
-def _write_bank(options: TrainOptions, partition: Partition, base_sha256: str, encoder: QueryEncoder) -> None:
-    """Describe the adapters that are there by now, so that a run that stops leaves a bank of them."""
-    domains: Sequence[BankDomain] = [
-        BankDomain(d.id, d.name, d.captions, partition.text_centroids[row], partition.audio_centroids[row])
-        for row, d in enumerate(partition.domains)
-        if (_adapter_folder(options, d.id) / DESCRIPTION).is_file()
-    ]
-    description = {
-        "base_sha256": base_sha256,
-        "encoder_fingerprint": encoder.fingerprint,
-        "partition_sha256": partition.rows_sha256,
-        "settings": to_mapping(options.adapter),
-    }
-    write_bank(options.workspace / "bank", domains, description)
+    devices: int | list[int] = options.num_gpus or 1
+    if device.index is not None and device.type == "cuda":
+        devices = [device.index]
+    return Hardware(accelerator, devices, options.num_nodes, options.strategy)

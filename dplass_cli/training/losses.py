@@ -1,35 +1,101 @@
-"""Training losses by name: (estimate, target) float32 (B, T) to a scalar."""
+"""Training losses by name: (estimate, target, mixture), each float32 (B, T), to one value an item, (B,).
+
+Where the target is silence (a query for what is not there), ratios of energies have no meaning; those losses then fall
+with the estimate's energy under the mixture's, as in Wisdom et al. 2021 ("What's All the FUSS About Free Universal
+Sound Separation Data?", arXiv:2011.00803), and level off 30 dB below it.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from functools import partial
 
 import torch
 from torch import Tensor
 
+from dplass_cli.errors import InputError, nearest
+
+Loss = Callable[[Tensor, Tensor, Tensor], Tensor]
+
 _EPS = 1e-8
+_LEVEL_OFF = 1e-3  # -30 dB, so that easy items do not take over
+_RESOLUTIONS = ((512, 128), (1024, 256), (2048, 512))
 
 
-def l1_wav(estimate: Tensor, target: Tensor) -> Tensor:
+def l1_wav(estimate: Tensor, target: Tensor, mixture: Tensor) -> Tensor:
     """Mean absolute difference of the waveforms: the published loss."""
-    return (estimate - target).abs().mean()
+    return (estimate - target).abs().mean(dim=-1)
 
 
-def l1_relative(estimate: Tensor, target: Tensor) -> Tensor:
-    """Absolute difference of each item over its target's absolute sum: quiet items count as much as loud ones."""
-    error = (estimate - target).abs().mean(dim=-1)
-    return (error / target.abs().mean(dim=-1).clamp(min=1e-4)).mean()
-
-
-def negative_sdr(estimate: Tensor, target: Tensor) -> Tensor:
-    """Minus the SDR in dB, levelling off near 30 dB so that easy items do not take over."""
+def negative_sdr(estimate: Tensor, target: Tensor, mixture: Tensor) -> Tensor:
+    """Minus the SDR in dB, levelling off near 30 dB."""
     energy = target.square().sum(dim=-1)
+    reference = torch.where(energy > _EPS, energy, mixture.square().sum(dim=-1))
     error = (estimate - target).square().sum(dim=-1)
-    return 10.0 * torch.log10((error + 1e-3 * energy + _EPS) / (energy + _EPS)).mean()
+    return 10.0 * torch.log10((error + _LEVEL_OFF * reference + _EPS) / (reference + _EPS))
 
 
-LOSSES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
+def negative_si_sdr(estimate: Tensor, target: Tensor, mixture: Tensor) -> Tensor:
+    """Minus the scale-invariant SDR in dB (Le Roux et al. 2019, arXiv:1811.02508), levelling off near 30 dB.
+
+    The level of the estimate is free under it; add a loss that fixes it, such as ``l1_wav``, where levels matter.
+    """
+    energy = target.square().sum(dim=-1)
+    scaled = ((estimate * target).sum(dim=-1) / (energy + _EPS))[:, None] * target
+    signal, error = scaled.square().sum(dim=-1), (estimate - scaled).square().sum(dim=-1)
+    audible = 10.0 * torch.log10((error + _LEVEL_OFF * signal + _EPS) / (signal + _EPS))
+    return torch.where(energy > _EPS, audible, negative_sdr(estimate, target, mixture))
+
+
+def multi_resolution_stft(estimate: Tensor, target: Tensor, mixture: Tensor) -> Tensor:
+    """Spectral convergence and log-magnitude distance over three STFTs (Yamamoto et al. 2020, arXiv:1910.11480).
+
+    Resolutions longer than the audio are left out. Both terms go by the mixture where the target is silence.
+    """
+    silent = target.square().sum(dim=-1) <= _EPS
+    total, used = torch.zeros_like(estimate[:, 0]), 0
+    for n_fft, hop in _RESOLUTIONS:
+        if estimate.shape[-1] <= n_fft // 2:
+            continue
+        window = torch.hann_window(n_fft, device=estimate.device)
+        ours, true, mixed = (_magnitude(audio, n_fft, hop, window) for audio in (estimate, target, mixture))
+        norm = torch.where(silent, mixed.square().sum(dim=(1, 2)), true.square().sum(dim=(1, 2))).sqrt()
+        convergence = (ours - true).square().sum(dim=(1, 2)).clamp(min=_EPS).sqrt() / norm.clamp(min=1e-4)
+        # A floor 60 dB under the item's level: what is fainter counts for nothing.
+        floor = 1e-3 * norm[:, None, None] / (true.shape[1] * true.shape[2]) ** 0.5 + _EPS
+        distance = (torch.log(ours + floor) - torch.log(true + floor)).abs().mean(dim=(1, 2))
+        total, used = total + convergence + distance, used + 1
+    return total / max(1, used)
+
+
+def _magnitude(audio: Tensor, n_fft: int, hop: int, window: Tensor) -> Tensor:
+    spectrum = torch.stft(audio, n_fft, hop, window=window, return_complex=True)
+    return (spectrum.real.square() + spectrum.imag.square() + _EPS).sqrt()
+
+
+LOSSES: dict[str, Loss] = {
     "l1_wav": l1_wav,
-    "l1_relative": l1_relative,
     "negative_sdr": negative_sdr,
+    "negative_si_sdr": negative_si_sdr,
+    "multi_resolution_stft": multi_resolution_stft,
 }
+
+
+def make_loss(chosen: str | Mapping[str, float]) -> Loss:
+    """Return a loss by name, or the weighted sum of several: {name: weight}.
+
+    Raises:
+        InputError: an unknown name, or no weight above 0.
+    """
+    weights = {chosen: 1.0} if isinstance(chosen, str) else dict(chosen)
+    for name in weights:
+        if name not in LOSSES:
+            raise InputError(f"train.loss_type {name!r} is unknown{nearest(name, LOSSES)}")
+    if not weights or min(weights.values()) < 0 or max(weights.values()) == 0:
+        raise InputError(f"train.loss_type {chosen!r}: give a name, or names with weights above 0")
+    return partial(_weighted, weights)
+
+
+def _weighted(weights: Mapping[str, float], estimate: Tensor, target: Tensor, mixture: Tensor) -> Tensor:
+    parts = [weight * LOSSES[name](estimate, target, mixture) for name, weight in weights.items()]
+    return torch.stack(parts).sum(dim=0)

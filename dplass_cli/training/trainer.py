@@ -1,146 +1,249 @@
-"""Training one domain's adapter: samples, loop, checkpoints, and the best adapter out."""
+"""One training: samples, loop, checkpoints, and the best weights out."""
 
 from __future__ import annotations
 
-import csv
-import signal
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import lightning
-import numpy as np
 import torch
-from lightning.pytorch.callbacks import Checkpoint, ModelCheckpoint
-from lightning.pytorch.loggers import TensorBoardLogger
+from lightning.pytorch.loggers import Logger, TensorBoardLogger, WandbLogger
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
+from dplass_cli.data.loading import EpochBatches, TrainingLoader
 from dplass_cli.data.mixtures import Mixture, render
-from dplass_cli.data.samples import EpochNumbers, TrainingSamples, collate
-from dplass_cli.models.resunet30 import ResUNet30
-from dplass_cli.storage import Progress, make_folder, write_rows
-from dplass_cli.training.module import SeparationTraining
+from dplass_cli.data.samples import TrainingSamples
+from dplass_cli.errors import RunError
+from dplass_cli.models.resunet30 import ResUNet30, is_unread
+from dplass_cli.storage import Progress, make_folder, write_json
+from dplass_cli.training.checkpoints import LAST, BestCheckpoints, Interruption, LastCheckpoint, Patience, WholeFiles
+from dplass_cli.training.module import NotFinite, SeparationTraining, Teacher
+from dplass_cli.training.reporting import EpochReport, Report, no_report
 from dplass_cli.training.settings import TrainSettings
 
-_METRICS = ("run", "epoch", "step", "train_loss", "val_sdri", "learning_rate", "unreadable")
+_CACHED_MIB = 512  # of rendered validation mixtures
 
 
 @dataclass(frozen=True)
 class Hardware:
-    """Where to train: Lightning's accelerator name, devices and nodes, and how they share the work."""
+    """Where to train: Lightning's accelerator name, devices (their number, or which) and nodes, and the strategy."""
 
     accelerator: str = "auto"
-    devices: int = 1
+    devices: int | list[int] = 1
     nodes: int = 1
     strategy: str = "auto"
 
 
 @dataclass(frozen=True)
 class Trained:
-    """What a training reached: epochs and steps done, the best validation SDRi in dB, and the skipped files."""
+    """What a training reached.
 
-    epochs: int
-    steps: int
-    best_sdri: float | None
-    unreadable: dict[str, str]
+    Attributes:
+        epochs, steps: done.
+        best_sdri, best_si_sdr: of the best epoch by validation SDRi, dB; None without validation.
+        best_epoch: its number, from 0.
+        validation_mixtures: how many there are.
+        unreadable: the skipped files and why.
+        items_per_s, loader_wait: mixtures a second and the share of time spent waiting for them, in the last epoch.
+    """
+
+    epochs: int = 0
+    steps: int = 0
+    best_sdri: float | None = None
+    best_si_sdr: float | None = None
+    best_epoch: int | None = None
+    validation_mixtures: int = 0
+    unreadable: dict[str, str] = field(default_factory=dict)
+    items_per_s: float = 0.0
+    loader_wait: float = 0.0
+
+
+Export = Callable[[Literal["best", "last"], Trained], None]
+"""Writes what the network has learnt by now."""
 
 
 class ValidationMixtures(Dataset[dict[str, Any]]):
-    """The validation mixtures of a domain, each with the number of its query's embedding."""
+    """Validation mixtures with their queries' embeddings and domains; a few are kept in memory once they are mixed.
 
-    def __init__(self, mixtures: Sequence[Mixture], queries: dict[str, int], sample_rate: int) -> None:
-        self.mixtures, self.queries, self.sample_rate = mixtures, queries, sample_rate
+    Args:
+        mixtures: {domain: its mixtures}.
+        embeddings: {caption: float32 (D,)}.
+        sample_rate: Hz.
+    """
+
+    def __init__(
+        self, mixtures: Mapping[int, Sequence[Mixture]], embeddings: dict[str, Tensor], sample_rate: int
+    ) -> None:
+        self.items = [(domain, mixture) for domain, items in mixtures.items() for mixture in items]
+        self.embeddings, self.sample_rate = embeddings, sample_rate
+        self._rendered: dict[int, dict[str, Any]] = {}
 
     def __len__(self) -> int:
-        return len(self.mixtures)
+        return len(self.items)
 
     def __getitem__(self, index: int) -> dict[str, Any]:
-        mixture = self.mixtures[index]
+        if index in self._rendered:
+            return self._rendered[index]
+        domain, mixture = self.items[index]
         mixed, target = render(mixture, self.sample_rate)
-        return {"mixture": mixed, "target": target, "query": self.queries[mixture.source.caption]}
+        item = {
+            "mixture": torch.from_numpy(mixed),
+            "target": torch.from_numpy(target),
+            "condition": self.embeddings[mixture.source.caption],
+            "domain": domain,
+        }
+        if len(self._rendered) * 2 * mixed.nbytes < _CACHED_MIB * 2**20:
+            self._rendered[index] = item
+        return item
+
+
+@dataclass(frozen=True)
+class Job:
+    """What is trained.
+
+    Attributes:
+        name: of its folders and rows, such as ``domain3``.
+        network: what requires a gradient in it is trained.
+        samples, validation: validation may be empty; then the last weights are the best.
+        export: writes what has been learnt; called at every best epoch and at the end.
+        moving_statistics, teacher: as :class:`~dplass_cli.training.module.SeparationTraining`.
+    """
+
+    name: str
+    network: ResUNet30
+    samples: TrainingSamples
+    validation: ValidationMixtures
+    export: Export
+    moving_statistics: bool = False
+    teacher: Teacher | None = None
 
 
 def train_network(
-    network: ResUNet30,
-    embeddings: Tensor,
-    samples: TrainingSamples,
-    validation: ValidationMixtures,
+    job: Job,
     settings: TrainSettings,
     hardware: Hardware,
     workspace: Path,
-    name: str,
     resume: bool,
     progress: Progress,
-    moving_statistics: bool = False,
+    report: EpochReport = no_report,
 ) -> Trained:
-    """Train what is trainable of a network and leave it at the best weights that validation saw.
+    """Train a job's network and leave it at the best weights that validation saw.
 
     Writes ``checkpoints/{name}/``, ``tf_logs/{name}/``, ``logs/{name}.log`` and rows of ``metrics.csv``.
 
     Args:
-        embeddings: float32 (N, D), the query embeddings that samples and validation point into.
-        validation: may be empty: then the last weights are the best.
         resume: go on from the last checkpoint where there is one.
-        moving_statistics: as :class:`~dplass_cli.training.module.SeparationTraining`.
+        report: told the number of each epoch and its validation SDRi, in dB; may raise to end the run.
 
     Raises:
         InputError, RunError: as the training step; the last checkpoint is kept.
+        KeyboardInterrupt: the run was asked to stop; the last checkpoint holds all its steps.
     """
     lightning.seed_everything(settings.random_seed, workers=True, verbose=False)
-    checkpoints = make_folder(workspace / "checkpoints" / name)
-    last = checkpoints / "last.ckpt"
-    module = SeparationTraining(network, embeddings, settings, moving_statistics, samples.settings.max_bad_files)
-    best = ModelCheckpoint(
-        checkpoints,
-        filename="best",
-        monitor="val_sdri" if len(validation) else None,
-        mode="max",
-        save_weights_only=True,
-        enable_version_counter=False,
-        save_on_train_epoch_end=True,
+    folder = make_folder(workspace / "checkpoints" / job.name)
+    interruption = Interruption()
+    table = Report(workspace, job.name, job.samples.settings.sampling_rate, progress, report)
+    best = BestCheckpoints(folder, settings.save_top_k, lambda: _export(job, "best", trainer, reached()))
+    last = LastCheckpoint(folder / LAST, settings.save_step_frequency, interruption)
+    stopping = [Patience(settings.patience)] if settings.patience and len(job.validation) else []
+    trainer = _trainer(job, settings, hardware, workspace, [*stopping, table, best, last])
+
+    def reached() -> Trained:
+        kept = best.kept[0] if best.kept else None
+        return Trained(
+            epochs=trainer.current_epoch,
+            steps=trainer.global_step,
+            best_sdri=kept.sdri if kept else None,
+            best_si_sdr=kept.si_sdr if kept else None,
+            best_epoch=kept.epoch if kept else None,
+            validation_mixtures=len(job.validation),
+            unreadable=dict(module.bad_files),
+            items_per_s=table.items_per_s,
+            loader_wait=table.loader_wait,
+        )
+
+    def position() -> tuple[int, int]:
+        """Where the loop stands: (epoch, batch); after an epoch's last batch that is the beginning of the next."""
+        loop: Any = trainer.fit_loop
+        done = loop.epoch_loop.batch_progress.current.ready
+        return loop.epoch_progress.current.processed, done if done < trainer.num_training_batches else 0
+
+    batches = EpochBatches(
+        len(job.samples), settings.batch_size_per_device, trainer.global_rank, trainer.world_size, position
     )
-    table = MetricsTable(workspace, name, progress)
-    trainer = lightning.Trainer(
+    module = SeparationTraining(
+        job.network, batches, settings, job.moving_statistics, job.teacher, job.samples.settings.max_bad_files
+    )
+    loader = TrainingLoader(job.samples, batches, settings.num_workers)
+    validation = DataLoader(job.validation, settings.batch_size_per_device) if len(job.validation) else None
+    checkpoint = last.path if resume and last.path.exists() else None
+    try:
+        with interruption.watched():
+            trainer.fit(module, loader, validation, ckpt_path=checkpoint, weights_only=True)
+    except SystemExit as stop:  # what the trainer makes of an interrupt
+        raise KeyboardInterrupt from stop
+    except NotFinite as stop:
+        place = workspace / "logs" / f"{job.name}_not_finite.json"
+        write_json(place, [job.samples.describe(number) for number in stop.numbers])
+        raise RunError(f"{stop}; the items of its batch are in {place}") from stop
+    _export(job, "last", trainer, reached())
+    if best.kept:
+        _restore(module, folder / best.kept[0].name)
+    _export(job, "best", trainer, reached())
+    return reached()
+
+
+def _trainer(
+    job: Job, settings: TrainSettings, hardware: Hardware, workspace: Path, callbacks: list[Any]
+) -> lightning.Trainer:
+    loggers: list[Logger] = [TensorBoardLogger(workspace / "tf_logs", name=job.name, version="")]
+    if settings.wandb_project:
+        loggers.append(
+            WandbLogger(project=settings.wandb_project, name=f"{workspace.name}-{job.name}", save_dir=workspace)
+        )
+    # An epoch longer than the whole run would end without validation.
+    limits = [settings.steps_per_epoch, max(0, settings.max_steps) * settings.accumulate]
+    return lightning.Trainer(
         accelerator=hardware.accelerator,
         devices=hardware.devices,
         num_nodes=hardware.nodes,
-        strategy=hardware.strategy,
+        strategy=_strategy(job, hardware),
         precision=settings.precision,
         max_epochs=settings.max_epochs,
         max_steps=settings.max_steps,
-        # An epoch longer than the whole run would end without validation.
-        limit_train_batches=settings.max_steps if settings.max_steps > 0 else None,
+        min_epochs=settings.min_epochs,
+        limit_train_batches=min((limit for limit in limits if limit), default=None),
+        accumulate_grad_batches=settings.accumulate,
         gradient_clip_val=settings.gradient_clip,
-        logger=TensorBoardLogger(workspace / "tf_logs", name=name, version=""),
-        callbacks=[table, best, LastCheckpoint(last)],
+        sync_batchnorm=settings.sync_batchnorm and job.moving_statistics and hardware.accelerator == "gpu",
+        logger=loggers,
+        callbacks=callbacks,
+        plugins=[WholeFiles()],
+        default_root_dir=workspace / "checkpoints" / job.name,
         enable_progress_bar=False,
         enable_model_summary=False,
         use_distributed_sampler=False,
         num_sanity_val_steps=0,
         log_every_n_steps=10,
     )
-    loaders = _loaders(samples, validation, settings, trainer)
-    try:
-        trainer.fit(module, *loaders, ckpt_path=last if resume and last.exists() else None, weights_only=True)
-    except SystemExit as stop:  # what the trainer makes of an interrupt, after it has switched further ones off
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-        raise KeyboardInterrupt from stop
-    if len(validation) and best.best_model_path:
-        _restore(module, Path(best.best_model_path))
-    reached = None if best.best_model_score is None else float(best.best_model_score)
-    return Trained(trainer.current_epoch, trainer.global_step, reached, dict(module.bad_files))
 
 
-def _loaders(
-    samples: TrainingSamples, validation: ValidationMixtures, settings: TrainSettings, trainer: lightning.Trainer
-) -> tuple[DataLoader[Any], DataLoader[Any]]:
-    batch = settings.batch_size_per_device
-    common: dict[str, Any] = {"num_workers": settings.num_workers, "persistent_workers": settings.num_workers > 0}
-    numbers = EpochNumbers(len(samples), trainer.global_rank, trainer.world_size)
-    training = DataLoader(samples, batch, sampler=numbers, collate_fn=collate, **common)
-    return training, DataLoader(validation, batch)
+def _strategy(job: Job, hardware: Hardware) -> str:
+    """Several devices work under DDP; it is told of parameters that no forward reads, for which it would wait."""
+    several = hardware.nodes > 1 or (hardware.devices if isinstance(hardware.devices, int) else 1) > 1
+    if hardware.strategy not in ("auto", "ddp") or not several:
+        return hardware.strategy
+    trained = {name for name, parameter in job.network.named_parameters() if parameter.requires_grad}
+    return "ddp_find_unused_parameters_true" if any(is_unread(name) for name in trained) else "ddp"
+
+
+@torch.no_grad()
+def _export(job: Job, which: Literal["best", "last"], trainer: lightning.Trainer, reached: Trained) -> None:
+    if trainer.is_global_zero:
+        job.export(which, reached)
 
 
 def _restore(module: SeparationTraining, checkpoint: Path) -> None:
@@ -148,60 +251,3 @@ def _restore(module: SeparationTraining, checkpoint: Path) -> None:
     own = module.state_dict()
     for key, value in state.items():
         own[key].copy_(value)
-
-
-class LastCheckpoint(Checkpoint):
-    """Replaces ``last.ckpt`` after every epoch, whole or not at all.
-
-    It stands after the best checkpoint's callback, whose state it saves too.
-    """
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-
-    def on_train_epoch_end(self, trainer: Any, module: Any) -> None:
-        """Save everything that a resumed run needs."""
-        written = self.path.with_suffix(".new")
-        trainer.save_checkpoint(written, False)  # not the weights only: the optimiser and the loop too
-        if trainer.is_global_zero:
-            written.replace(self.path)
-
-
-class MetricsTable(lightning.Callback):
-    """Writes a row an epoch to ``metrics.csv``, a line to the run's text log, and reports progress."""
-
-    def __init__(self, workspace: Path, name: str, progress: Progress) -> None:
-        self.table, self.log_file = workspace / "metrics.csv", workspace / "logs" / f"{name}.log"
-        self.name, self.progress = name, progress
-        make_folder(self.log_file.parent)
-
-    def on_train_batch_end(self, trainer: Any, module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
-        """Report progress in steps."""
-        if trainer.is_global_zero:
-            total = int(trainer.estimated_stepping_batches)
-            self.progress(trainer.global_step, total, f"{self.name}: loss {float(outputs['loss']):.4f}")
-
-    def on_train_epoch_end(self, trainer: Any, module: Any) -> None:
-        """Write the epoch's row."""
-        if not trainer.is_global_zero:
-            return
-        metrics = {key: float(value) for key, value in trainer.callback_metrics.items()}
-        row = {
-            "run": self.name,
-            "epoch": trainer.current_epoch,
-            "step": trainer.global_step,
-            "train_loss": f"{metrics.get('train_loss_epoch', np.nan):.6g}",
-            "val_sdri": f"{metrics.get('val_sdri', np.nan):.4f}",
-            "learning_rate": f"{trainer.optimizers[0].param_groups[0]['lr']:.3g}",
-            "unreadable": len(module.bad_files),
-        }
-        write_rows(self.table, _METRICS, [*self._kept(trainer.current_epoch), row])
-        with open(self.log_file, "a", encoding="utf-8") as stream:
-            stream.write(" ".join(f"{key}={value}" for key, value in row.items()) + "\n")
-
-    def _kept(self, epoch: int) -> list[dict[str, Any]]:
-        """The table's rows but those of epochs that this run does again."""
-        if not self.table.is_file():
-            return []
-        with open(self.table, encoding="utf-8", newline="") as stream:
-            return [row for row in csv.DictReader(stream) if row["run"] != self.name or int(row["epoch"]) < epoch]

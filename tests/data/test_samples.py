@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from torch.utils.data import DataLoader
 
 from dplass_cli.audio.files import read_mono, write_audio
+from dplass_cli.data.loading import EpochBatches, TrainingLoader
 from dplass_cli.data.manifest import Row
-from dplass_cli.data.samples import EpochNumbers, Source, TrainingSamples, collate
+from dplass_cli.data.mixing import mix
+from dplass_cli.data.samples import Batch, Source, TrainingSamples, captions_of_clips, collate
 from dplass_cli.data.settings import DataSettings
 from dplass_cli.errors import InputError, RunError
 
@@ -27,8 +29,20 @@ def sources(tmp_path: Path) -> list[Source]:
         path = tmp_path / f"{number}.wav"
         tone = 0.1 * (number + 1) * np.sign(np.sin(np.arange(2 * RATE) * (0.05 + 0.03 * number)))
         write_audio(path, tone[None].astype(np.float32), RATE)
-        found.append(Source(Row(path, "x", id=str(number)), f"group{number // 2}", (number,)))
+        found.append(Source(Row(path, "x", id=str(number)), frozenset({f"group{number // 2}"}), (number,)))
     return found
+
+
+def samples_of(
+    targets: list[Source], interference: list[Source], settings: DataSettings = SETTINGS, seed: int = 0
+) -> TrainingSamples:
+    """Samples whose query embeddings tell which row of the table they are."""
+    return TrainingSamples(targets, {0: interference}, torch.eye(10), settings, seed)
+
+
+def queries(batch: Batch) -> list[int]:
+    """The rows of the table that a batch's conditions are."""
+    return [int(row) for row in batch.condition.argmax(dim=-1)]
 
 
 def levels(audio: torch.Tensor) -> list[int]:
@@ -36,30 +50,35 @@ def levels(audio: torch.Tensor) -> list[int]:
 
 
 def test_a_sample_depends_on_seed_and_number_alone(sources: list[Source]) -> None:
-    samples = TrainingSamples(sources, sources, SETTINGS, seed=3)
+    samples = samples_of(sources, sources, seed=3)
     forward = [samples[number] for number in range(12)]
     backward = [samples[number] for number in reversed(range(12))][::-1]
-    loader = DataLoader(samples, 2, sampler=EpochNumbers(12), num_workers=2, collate_fn=collate)
-    loaded = collate(list(loader))
-    assert torch.equal(loaded.target, collate(forward).target)
+    batches = EpochBatches(6, 2)
+    loader = TrainingLoader(samples, batches, workers=2)
+    loaded = []
+    for epoch in (0, 1):
+        batches.position = lambda epoch=epoch: (epoch, 0)
+        loaded += list(loader)
+    assert torch.equal(collate(loaded).target, collate(forward).target)
+    assert loader.waited > 0
     for one, other in zip(forward, backward, strict=True):
-        for name in ("target", "interferers", "gains_db", "noise_gain_db", "query"):
+        for name in Batch._fields[:-1]:
             assert torch.equal(getattr(one, name), getattr(other, name))
-    other_seed = collate([TrainingSamples(sources, sources, SETTINGS, seed=4)[number] for number in range(6)])
+    other_seed = collate([samples_of(sources, sources, seed=4)[number] for number in range(6)])
     assert not torch.equal(other_seed.target, collate(forward[:6]).target)
     assert not torch.equal(collate(forward[:6]).target, collate(forward[6:]).target)
 
 
 def test_an_epoch_visits_every_target_once(sources: list[Source]) -> None:
-    samples = TrainingSamples(sources, sources, SETTINGS, seed=0)
+    samples = samples_of(sources, sources)
     for epoch in range(3):
         batch = collate([samples[epoch * 6 + index] for index in range(6)])
-        assert sorted(batch.query.tolist()) == list(range(6))
-        assert levels(batch.target) == batch.query.tolist()
+        assert sorted(queries(batch)) == list(range(6))
+        assert levels(batch.target) == queries(batch)
 
 
 def test_interference_is_of_another_group(sources: list[Source]) -> None:
-    samples = TrainingSamples(sources, sources, SETTINGS, seed=0)
+    samples = samples_of(sources, sources)
     seen = set()
     for number in range(60):
         sample = samples[number]
@@ -70,14 +89,18 @@ def test_interference_is_of_another_group(sources: list[Source]) -> None:
 
 
 def test_interference_is_never_the_same_clip_under_another_name(sources: list[Source]) -> None:
-    twins = [Source(sources[0].row, "a", (0,)), Source(sources[0].row, "b", (0,)), Source(sources[2].row, "c", (0,))]
-    samples = TrainingSamples(twins[:1], twins, SETTINGS, seed=0)
+    twins = [
+        Source(sources[0].row, frozenset("a"), (0,)),
+        Source(sources[0].row, frozenset("b"), (0,)),
+        Source(sources[2].row, frozenset("c"), (0,)),
+    ]
+    samples = samples_of(twins[:1], twins)
     assert {levels(samples[number].interferers)[0] for number in range(20)} == {2}
 
 
 def test_gains_and_number_of_sources(sources: list[Source]) -> None:
     settings = DataSettings(sampling_rate=RATE, segment_seconds=0.5, max_mix_num=4)
-    samples = TrainingSamples(sources, sources, settings, seed=0)
+    samples = samples_of(sources, sources, settings)
     batch = collate([samples[number] for number in range(60)])
     assert batch.interferers.shape == (60, 3, 4000)
     counts = (batch.interferers.abs().amax(-1) > 0).sum(-1)
@@ -88,14 +111,14 @@ def test_gains_and_number_of_sources(sources: list[Source]) -> None:
 
 
 def test_unreadable_files_are_reported_and_the_next_target_serves(sources: list[Source], tmp_path: Path) -> None:
-    bad = Source(Row(tmp_path / "gone.wav", "x", id="gone"), "group9", (9,))
-    samples = TrainingSamples([bad, *sources], [*sources, bad], SETTINGS, seed=1)
+    bad = Source(Row(tmp_path / "gone.wav", "x", id="gone"), frozenset({"group9"}), (9,))
+    samples = samples_of([bad, *sources], [*sources, bad], seed=1)
     batch = collate([samples[number] for number in range(7)])
-    assert 9 not in batch.query.tolist()
-    assert levels(batch.target) == batch.query.tolist()
+    assert 9 not in queries(batch)
+    assert levels(batch.target) == queries(batch)
     assert {path for path, _ in batch.unreadable} == {str(tmp_path / "gone.wav")}
     with pytest.raises(RunError, match=r"none of 1 training files can be read.*gone.wav"):
-        TrainingSamples([bad], sources, SETTINGS, seed=1)[0]
+        samples_of([bad], sources, seed=1)[0]
 
 
 def test_crops_avoid_silence_and_stay_in_the_row(tmp_path: Path) -> None:
@@ -104,8 +127,8 @@ def test_crops_avoid_silence_and_stay_in_the_row(tmp_path: Path) -> None:
     clip[0, :RATE] = 1.0  # outside the row
     write_audio(tmp_path / "a.wav", clip, RATE)
     row = Row(tmp_path / "a.wav", "x", start=2.0, end=10.0)
-    other = Source(Row(tmp_path / "a.wav", "y", id="other"), "y", ())
-    samples = TrainingSamples([Source(row, "x", (0,))], [other], SETTINGS, seed=0)
+    other = Source(Row(tmp_path / "a.wav", "y", id="other"), frozenset("y"))
+    samples = samples_of([Source(row, frozenset("x"), (0,))], [other])
     targets = collate([samples[number] for number in range(80)]).target
     assert targets.abs().max() == 0.5
     loud = float((targets.abs().amax(-1) > 0).float().mean())
@@ -114,21 +137,81 @@ def test_crops_avoid_silence_and_stay_in_the_row(tmp_path: Path) -> None:
 
 def test_short_clips_are_padded_at_the_end(tmp_path: Path, sources: list[Source]) -> None:
     write_audio(tmp_path / "s.wav", np.full((1, 1000), 0.7, dtype=np.float32), RATE)
-    short = Source(Row(tmp_path / "s.wav", "x", id="s"), "short", (0,))
-    target = TrainingSamples([short], sources, SETTINGS, seed=0)[0].target[0].numpy()
+    short = Source(Row(tmp_path / "s.wav", "x", id="s"), frozenset({"short"}), (0,))
+    target = samples_of([short], sources)[0].target[0].numpy()
     np.testing.assert_array_equal(target[:1000], read_mono(tmp_path / "s.wav", RATE))
     assert not target[1000:].any()
 
 
-def test_shares_of_several_processes_are_disjoint_and_complete() -> None:
+@pytest.mark.parametrize(("length", "size", "world"), [(11, 2, 3), (12, 2, 3), (13, 4, 3), (5, 1, 1), (2, 4, 3)])
+def test_every_process_makes_as_many_steps_and_each_sample_counts_once(length: int, size: int, world: int) -> None:
     for epoch in (0, 2):
-        shares = [EpochNumbers(11, rank, 3) for rank in range(3)]
-        for share in shares:
-            share.set_epoch(epoch)
-        assert [len(list(share)) for share in shares] == [len(share) for share in shares]
-        assert sorted(n for share in shares for n in share) == list(range(epoch * 11, epoch * 11 + 11))
+        shares = [EpochBatches(length, size, rank, world, lambda epoch=epoch: (epoch, 0)) for rank in range(world)]
+        drawn = [list(share) for share in shares]
+        assert {len(batches) for batches in drawn} == {len(share) for share in shares} == {-(-length // (size * world))}
+        weights: dict[int, float] = {}
+        for index in range(len(shares[0])):
+            own = [(batches[index], share.weight(index)) for share, batches in zip(shares, drawn, strict=True)]
+            whole = sum(len(numbers) for numbers, weight in own if weight)
+            for numbers, weight in own:
+                assert 1 <= len(numbers) <= size
+                for number in numbers:  # its weight in the mean over processes of weighted means, times the items
+                    weights[number] = weights.get(number, 0.0) + weight / len(numbers) / world * whole
+        expected = dict.fromkeys(range(epoch * length, epoch * length + length), 1.0)
+        assert weights == pytest.approx(expected)
+
+
+def test_an_epoch_goes_on_where_it_stopped() -> None:
+    whole = EpochBatches(11, 2, 1, 2, lambda: (3, 0))
+    assert list(EpochBatches(11, 2, 1, 2, lambda: (3, 2))) == list(whole)[2:]
+
+
+def test_interference_shares_no_caption_with_the_clip(sources: list[Source], tmp_path: Path) -> None:
+    rows = [Row(source.row.wav, caption, id=source.row.id) for source in sources[:3] for caption in ("Dog", "Bark")]
+    rows[-1] = Row(sources[2].row.wav, "Rain", id="2")
+    said = captions_of_clips(rows[:4] + rows[-1:])
+    assert said == {"0": {"dog", "bark"}, "1": {"dog", "bark"}, "2": {"rain"}}
+    found = [Source(row, said[row.id], (0,)) for row in rows[:4] + rows[-1:]]
+    samples = samples_of(found[:1], found)
+    assert {levels(samples[number].interferers)[0] for number in range(20)} == {2}
+
+
+def test_negatives_lack_their_target(sources: list[Source]) -> None:
+    samples = samples_of(sources, sources, replace(SETTINGS, negative_share=0.3))
+    batch = collate([samples[number] for number in range(300)])
+    assert 0.2 < float((~batch.present).float().mean()) < 0.4
+    mixture, target = mix(batch.target, batch.interferers, batch.gains_db, batch.noise_gain_db, batch.present)
+    absent = ~batch.present
+    assert not target[absent].any()
+    assert (target[batch.present].abs().amax(-1) > 0).all()
+    assert (mixture[absent].abs().amax(-1) > 0).all()
+    whole, _ = mix(batch.target, batch.interferers, batch.gains_db, batch.noise_gain_db)
+    quiet = absent & (whole.abs().amax(-1) < 0.89)
+    torch.testing.assert_close(mixture[quiet], (whole - batch.target)[quiet])
+
+
+def test_queries_are_texts_or_the_sound_of_the_target(sources: list[Source]) -> None:
+    heard = [replace(source, texts=(0, 1), sound=2 + number) for number, source in enumerate(sources)]
+    samples = samples_of(heard, heard, replace(SETTINGS, use_text_ratio=0.5))
+    asked = [queries(samples[number])[0] for number in range(300)]
+    target = [levels(samples[number].target)[0] for number in range(300)]
+    texts = [query < 2 for query in asked]
+    assert 0.4 < np.mean(texts) < 0.6
+    assert {query for query, text in zip(asked, texts, strict=True) if text} == {0, 1}
+    assert all(query == 2 + level for query, level, text in zip(asked, target, texts, strict=True) if not text)
+    unheard = samples_of(sources, sources, replace(SETTINGS, use_text_ratio=0.0))
+    assert queries(unheard[0]) == levels(unheard[0].target)  # the clip has no embedding: the caption serves
+
+
+def test_a_sample_says_what_it_is_made_of(sources: list[Source]) -> None:
+    samples = samples_of(sources, sources)
+    for number in (0, 7):
+        said, sample = samples.describe(number), samples[number]
+        for place, audio in ((said["target"], sample.target[0]), (said["interferers"][0], sample.interferers[0, 0])):
+            heard = read_mono(place["wav"], RATE, place["start"], place["start"] + SETTINGS.segment_seconds)
+            np.testing.assert_allclose(heard[:3990], audio[:3990], atol=0.5 / 2**15)
 
 
 def test_without_interference_nothing_is_trained(sources: list[Source]) -> None:
     with pytest.raises(InputError, match="no interference for 'group0'"):
-        TrainingSamples(sources[:2], sources[:2], SETTINGS, seed=0)
+        samples_of(sources[:2], sources[:2])

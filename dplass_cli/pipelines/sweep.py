@@ -1,0 +1,272 @@
+"""``sweep``: many trainings of one configuration: over ranges that it declares, and over seeds."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import optuna
+from optuna.storages.journal import JournalFileBackend
+from optuna.trial import TrialState
+
+from dplass_cli.configuration import build_options, from_mapping, read_yaml, to_mapping
+from dplass_cli.errors import InputError, RunError
+from dplass_cli.pipelines.train import TrainOptions, train
+from dplass_cli.storage import Progress, locked, no_progress, write_json
+from dplass_cli.training.published import adopt
+
+_SECTION, _JOURNAL, _STUDY = "sweep", "sweep.journal", "dplass"
+_FOLDER, _ERROR = "folder", "error"  # what is noted of a trial
+
+
+@dataclass(frozen=True)
+class Range:
+    """Numbers from ``low`` to ``high``; whole ones if both are. ``log`` draws them evenly over orders of magnitude."""
+
+    low: float
+    high: float
+    log: bool = False
+
+    def __post_init__(self) -> None:
+        if self.low >= self.high:
+            raise ValueError(f"low {self.low} must be below high {self.high}")
+        if self.log and self.low <= 0:
+            raise ValueError(f"low must be positive where log is true, not {self.low}")
+
+    @property
+    def whole(self) -> bool:
+        """Whether it is of whole numbers."""
+        return self.low.is_integer() and self.high.is_integer() and not self.log
+
+    @property
+    def ends(self) -> tuple[float, float]:
+        """The smallest and largest number, whole if all are."""
+        return (int(self.low), int(self.high)) if self.whole else (self.low, self.high)
+
+
+@dataclass(frozen=True)
+class SweepSettings:
+    """The section ``sweep`` of a configuration.
+
+    Attributes:
+        parameters: {key.path of a training option: a list of choices, or low, high and log of a range}.
+        trials: trainings in all; each begins with settings that the earlier ones speak for (TPE).
+        prune: end a training early whose validation SDRi is below the median of the earlier ones at its epoch.
+        seed: of the choices.
+    """
+
+    parameters: dict[str, Any] = field(default_factory=dict)
+    trials: int = 20
+    prune: bool = True
+    seed: int = 42
+
+
+@dataclass(frozen=True)
+class SweepOptions:
+    """Options of ``sweep``.
+
+    Attributes:
+        config: a configuration of ``train`` with a section ``sweep``.
+        workspace: folder of a sub-folder a training, ``sweep.journal`` (what the search knows) and ``sweep.json``.
+        settings: training options as ``key.path=value``, over those of ``config``.
+        train: training options by key, over both.
+        trials: trainings of the search in all; default what the configuration says.
+        seeds: train the best settings (without ranges, the configuration) with so many seeds.
+    """
+
+    config: Path
+    workspace: Path
+    settings: tuple[str, ...] = ()
+    train: dict[str, Any] = field(default_factory=dict)
+    trials: int | None = None
+    seeds: int = 0
+
+    def __post_init__(self) -> None:
+        if self.seeds < 0 or self.seeds == 1:
+            raise ValueError(f"seeds must be at least 2 to tell a deviation, or 0 for none, not {self.seeds}")
+
+
+@dataclass(frozen=True)
+class TrialScore:
+    """One training of the search: its settings, how it ended, and its mean best validation SDRi in dB."""
+
+    folder: str
+    settings: dict[str, Any]
+    state: str
+    sdri: float | None
+
+
+@dataclass(frozen=True)
+class SweepResult:
+    """What was found.
+
+    Attributes:
+        workspace: where it is.
+        best: the settings of the best training; empty without ranges.
+        trials: the trainings of the search.
+        seeds: {seed: mean best validation SDRi over domains, dB}.
+        mean, deviation: of ``seeds``; the sample standard deviation.
+    """
+
+    workspace: Path
+    best: dict[str, Any]
+    trials: tuple[TrialScore, ...]
+    seeds: dict[int, float]
+    mean: float | None
+    deviation: float | None
+
+
+def sweep(options: SweepOptions, progress: Progress = no_progress) -> SweepResult:
+    """Search and repeat; what an earlier run in the workspace has finished is kept.
+
+    Raises:
+        InputError: wrong options; or another run is at work in the workspace.
+        RunError: a training could not go on for a reason that other settings would not change.
+    """
+    section = read_yaml(options.config).get(_SECTION) or {}
+    settings = from_mapping(SweepSettings, section, f"{options.config}: {_SECTION}")
+    ranges = {key: _range(key, value, options.config) for key, value in settings.parameters.items()}
+    if not ranges and not options.seeds:
+        raise InputError(f"{options.config}: declares no ranges (sweep: parameters:); add some, or give --seeds")
+    for key, values in ranges.items():  # a wrong key or value stops the sweep before it begins
+        for value in values if isinstance(values, list) else values.ends:
+            _options(options, {key: value}, "")
+
+    def refuse() -> None:
+        raise InputError(f"{options.workspace}: another sweep is at work in this workspace; wait, or give another")
+
+    with locked(options.workspace / ".lock", refuse):
+        study = _study(options.workspace, settings)
+        if ranges:
+            _search(study, ranges, options, options.trials or settings.trials, progress)
+        done = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+        best = study.best_params if done else {}
+        seeds = _repeat(options, best, progress)
+        result = SweepResult(
+            options.workspace,
+            best,
+            tuple(_score(trial) for trial in _latest(study)),
+            seeds,
+            statistics.mean(seeds.values()) if seeds else None,
+            statistics.stdev(seeds.values()) if seeds else None,
+        )
+        write_json(options.workspace / "sweep.json", to_mapping(result))
+    return result
+
+
+def _range(key: str, value: Any, config: Path) -> list[Any] | Range:
+    if isinstance(value, list) and value:
+        return value
+    if isinstance(value, Mapping):
+        return from_mapping(Range, value, f"{config}: sweep.parameters.{key}")
+    raise InputError(f"{config}: sweep.parameters.{key} must be a list of choices, or low, high and log, not {value!r}")
+
+
+def _study(workspace: Path, settings: SweepSettings) -> optuna.Study:
+    optuna.logging.disable_default_handler()  # what it says goes the way of all logging
+    optuna.logging.enable_propagation()
+    backend = JournalFileBackend(str(workspace / _JOURNAL))
+    pruner = optuna.pruners.MedianPruner(n_startup_trials=4, n_warmup_steps=1)
+    return optuna.create_study(
+        storage=optuna.storages.JournalStorage(backend),
+        study_name=_STUDY,
+        direction="maximize",
+        load_if_exists=True,
+        sampler=optuna.samplers.TPESampler(seed=settings.seed),
+        pruner=pruner if settings.prune else optuna.pruners.NopPruner(),
+    )
+
+
+def _search(
+    study: optuna.Study, ranges: Mapping[str, list[Any] | Range], options: SweepOptions, trials: int, progress: Progress
+) -> None:
+    for trial in _latest(study):
+        # It was killed or interrupted: its training goes on as a trial with the same settings and folder.
+        if trial.state == TrialState.RUNNING:
+            study.tell(trial.number, state=TrialState.FAIL)
+        if trial.state == TrialState.RUNNING or (trial.state == TrialState.FAIL and _ERROR not in trial.user_attrs):
+            study.enqueue_trial(trial.params, user_attrs={_FOLDER: _folder(trial)})
+
+    def objective(trial: optuna.Trial) -> float:
+        chosen = {key: _suggest(trial, key, values) for key, values in ranges.items()}
+        folder = trial.user_attrs.get(_FOLDER, _folder(trial))
+        epochs: list[int] = []
+
+        def report(epoch: int, sdri: float) -> None:
+            epochs.append(epoch)
+            domain = sum(later < earlier for earlier, later in pairwise(epochs))
+            trial.report(sdri, domain * given.train.max_epochs + epoch)
+            if trial.should_prune():
+                raise optuna.TrialPruned
+
+        given = _options(options, chosen, folder)
+        try:
+            return _train(given, lambda done, total, what: progress(done, total, f"{folder}, {what}"), report)
+        except RunError as error:  # such as a loss that is not finite: these settings are no good
+            trial.set_user_attr(_ERROR, str(error))
+            raise
+
+    left = trials - sum(trial.state.is_finished() for trial in _latest(study))
+    if left > 0:
+        study.optimize(objective, n_trials=left, catch=(RunError,))
+
+
+def _latest(study: optuna.Study) -> list[optuna.trial.FrozenTrial]:
+    """The trials, of those that were begun again the latest."""
+    return list({_folder(trial): trial for trial in study.get_trials(deepcopy=False)}.values())
+
+
+def _folder(trial: Any) -> str:
+    return str(trial.user_attrs.get(_FOLDER, f"trial{trial.number:04d}"))
+
+
+def _suggest(trial: optuna.Trial, key: str, values: list[Any] | Range) -> Any:
+    if isinstance(values, list):
+        return trial.suggest_categorical(key, values)
+    if values.whole:
+        return trial.suggest_int(key, int(values.low), int(values.high))
+    return trial.suggest_float(key, values.low, values.high, log=values.log)
+
+
+def _options(options: SweepOptions, chosen: Mapping[str, Any], folder: str) -> TrainOptions:
+    """The options of one training."""
+
+    def without_section(tree: Mapping[str, Any]) -> dict[str, Any]:
+        return {key: value for key, value in adopt(tree).items() if key != _SECTION}
+
+    given = {**options.train, **chosen, "workspace": options.workspace / folder, "resume": True}
+    return build_options(TrainOptions, options.config, options.settings, given, without_section)
+
+
+def _train(options: TrainOptions, progress: Progress, report: Any) -> float:
+    """Train and return the mean over domains of the best validation SDRi in dB."""
+    result = train(options, progress, report)
+    scores = [trained.best_sdri for trained in [*result.domains.values(), result.network] if trained is not None]
+    known = [score for score in scores if score is not None]
+    if not known:
+        raise InputError(f"{options.partition}: has no validation mixtures to compare settings by")
+    return statistics.mean(known)
+
+
+def _repeat(options: SweepOptions, best: Mapping[str, Any], progress: Progress) -> dict[int, float]:
+    scores: dict[int, float] = {}
+    first = _options(options, best, "").train.random_seed
+    for seed in range(first, first + options.seeds):
+        folder = f"seed{seed}"
+        given = _options(options, {**best, "train.random_seed": seed}, folder)
+
+        def tell(done: int, total: int, what: str, folder: str = folder) -> None:
+            progress(done, total, f"{folder}, {what}")
+
+        scores[seed] = _train(given, tell, lambda epoch, sdri: None)
+    return scores
+
+
+def _score(trial: optuna.trial.FrozenTrial) -> TrialScore:
+    best = [value for value in trial.intermediate_values.values() if value == value]
+    value = trial.value if trial.state == TrialState.COMPLETE else max(best, default=None)
+    return TrialScore(_folder(trial), trial.params, trial.state.name.lower(), value)

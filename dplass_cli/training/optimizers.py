@@ -1,0 +1,72 @@
+"""Optimisers and learning-rate schedules by name."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable
+
+from torch.nn import Parameter
+from torch.optim import SGD, Adam, AdamW, Optimizer
+
+from dplass_cli.errors import InputError, nearest
+from dplass_cli.training.settings import OptimizerSettings
+
+OPTIMIZERS: dict[str, Callable[[Iterable[Parameter], OptimizerSettings], Optimizer]] = {
+    "AdamW": lambda p, s: AdamW(p, s.learning_rate, weight_decay=s.weight_decay, amsgrad=s.amsgrad),
+    "Adam": lambda p, s: Adam(p, s.learning_rate, weight_decay=s.weight_decay, amsgrad=s.amsgrad),
+    "SGD": lambda p, s: SGD(p, s.learning_rate, momentum=s.momentum, weight_decay=s.weight_decay),
+}
+
+PLATEAU = "plateau"
+
+
+def constant(step: int, settings: OptimizerSettings, total: int) -> float:
+    """The same rate all along, after a linear warm-up if there is one."""
+    return _warm_up(step, settings)
+
+
+def cosine(step: int, settings: OptimizerSettings, total: int) -> float:
+    """A linear warm-up, then half a cosine down to 0 at the run's last step."""
+    past = step - settings.warm_up_steps
+    if past < 0:
+        return _warm_up(step, settings)
+    return 0.5 * (1.0 + math.cos(math.pi * min(1.0, past / max(1, total - settings.warm_up_steps))))
+
+
+def linear_warm_up(step: int, settings: OptimizerSettings, total: int) -> float:
+    """AudioSep's schedule of this name: up in ``warm_up_steps``, then 0.9 of it every ``reduce_lr_steps``."""
+    if step <= settings.warm_up_steps:
+        return step / max(1, settings.warm_up_steps)
+    return float(0.9 ** (step // settings.reduce_lr_steps))
+
+
+def constant_warm_up(step: int, settings: OptimizerSettings, total: int) -> float:
+    """AudioSep's schedule of this name: 0.001, 0.01 and 0.1 of the rate for ``warm_up_steps`` each, then all of it."""
+    done = step // settings.warm_up_steps if settings.warm_up_steps else 3
+    return (0.001, 0.01, 0.1, 1.0)[min(3, done)]
+
+
+def _warm_up(step: int, settings: OptimizerSettings) -> float:
+    return min(1.0, (step + 1) / max(1, settings.warm_up_steps))
+
+
+SCHEDULES: dict[str, Callable[[int, OptimizerSettings, int], float]] = {
+    "constant": constant,
+    "cosine": cosine,
+    "linear_warm_up": linear_warm_up,
+    "constant_warm_up": constant_warm_up,
+}
+"""(step, settings, steps of the run) -> what the learning rate is multiplied with."""
+
+
+def check_names(settings: OptimizerSettings) -> None:
+    """Refuse names that are in no table.
+
+    Raises:
+        InputError: as said; the message names the nearest right one.
+    """
+    names = {"optimizer_type": OPTIMIZERS.keys(), "schedule": {PLATEAU, *SCHEDULES}}
+    for key, known in names.items():
+        name = getattr(settings, key)
+        if name not in known:
+            raise InputError(f"train.optimizer.{key} {name!r} is unknown{nearest(name, known)}")

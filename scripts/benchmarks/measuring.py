@@ -1,0 +1,135 @@
+"""Measuring, and the published procedure that is measured against."""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import ctypes
+import multiprocessing
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from unittest import mock
+
+import torch
+from torch import Tensor, nn
+
+from dplass_cli.adapters import Adapter, AdapterSettings, make_adapters
+from dplass_cli.adapters.files import AdapterInfo, LoadedAdapter
+from dplass_cli.adapters.injection import layer_at, layer_settings
+from dplass_cli.configuration import to_mapping
+from dplass_cli.models import BaseModel
+
+SECONDS = 10.0
+
+
+class TwoConvolutions(nn.Module):
+    """An adapted layer as published: the frozen convolution and the adapter's, added."""
+
+    def __init__(self, frozen: nn.Module, adapter: Adapter) -> None:
+        super().__init__()
+        self.frozen, self.beside = frozen, copy.deepcopy(frozen)
+        self.beside.weight = nn.Parameter(adapter.get_parameter("kernel").detach().clone())
+        self.scale = float(adapter.scale)  # type: ignore[arg-type]
+
+    def forward(self, x: Tensor) -> Tensor:
+        out: Tensor = self.frozen(x) + self.scale * self.beside(x)
+        return out
+
+
+def plain(network: BaseModel, adapter: LoadedAdapter) -> BaseModel:
+    """A whole copy of the network with two convolutions in every adapted layer."""
+    whole = copy.deepcopy(network)
+    for path, layer in adapter.layers.items():
+        parent, _, name = path.rpartition(".")
+        setattr(whole.get_submodule(parent), name, TwoConvolutions(layer_at(whole, path), layer))
+    return whole
+
+
+@contextlib.contextmanager
+def published_steps() -> Iterator[None]:
+    """Let networks take the published steps between convolutions, of which autograd keeps every input."""
+
+    def conditioned(norm: nn.Module, x: Tensor, beta: Tensor) -> Tensor:
+        return nn.functional.leaky_relu(norm(x) + beta, 0.01)
+
+    def pointwise(layer: nn.Module, x: Tensor) -> Tensor:
+        out: Tensor = layer(x)
+        return out
+
+    steps = {"conditioned": conditioned, "average_pool": nn.functional.avg_pool2d, "pointwise": pointwise}
+    with mock.patch.multiple("dplass_cli.models.resunet30", **steps):
+        yield
+
+
+def perturbed(network: BaseModel, method: str = "reconv") -> LoadedAdapter:
+    """An adapter that does something."""
+    settings = AdapterSettings(method)
+    layers = layer_settings(network, settings)
+    adapters = make_adapters(network, method, layers)
+    for adapter in adapters.values():
+        for parameter in adapter.parameters():
+            parameter.data += 0.01 * torch.randn_like(parameter)
+    return LoadedAdapter(adapters, {}, AdapterInfo(method, layers, network.sha256(), to_mapping(network.config)))
+
+
+def fastest(work: Callable[[], object], repeats: int) -> float:
+    """Seconds of the fastest of some runs, after one to warm up."""
+    work()
+    times = []
+    for _ in range(repeats):
+        synchronise()
+        began = time.perf_counter()
+        work()
+        synchronise()
+        times.append(time.perf_counter() - began)
+    return min(times)
+
+
+def synchronise() -> None:
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
+
+
+def peak_memory(work: Callable[[], object], device: torch.device) -> float:
+    """MiB that a piece of work needs at its peak, over what is held before it.
+
+    On a CPU this is told by the resident memory of a forked copy of this process, so that what earlier work left to the
+    allocator does not count; nan where the system cannot tell.
+    """
+    if device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats()
+        held = torch.cuda.memory_allocated()
+        work()
+        return (torch.cuda.max_memory_allocated() - held) / 2**20
+    if not Path("/proc/self/clear_refs").exists():
+        return float("nan")
+    context = multiprocessing.get_context("fork")
+    receiving, sending = context.Pipe(duplex=False)
+
+    def measure() -> None:
+        ctypes.CDLL(None).malloc_trim(0)
+        Path("/proc/self/clear_refs").write_text("5")  # sets the peak back to what is resident now
+        held = resident("VmRSS")
+        work()
+        sending.send(resident("VmHWM") - held)
+
+    child = context.Process(target=measure)
+    child.start()
+    peak: float = receiving.recv()
+    child.join()
+    return peak
+
+
+def resident(what: str) -> float:
+    """A line of this process's memory in MiB: ``VmRSS`` now, ``VmHWM`` at its peak (Linux)."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith(what)) / 1024
+
+
+def inputs(network: BaseModel, items: int, seconds: float) -> tuple[Tensor, Tensor]:
+    """Mixtures (items, 1, T) and unit conditions (items, D) on the network's device."""
+    device = next(network.parameters()).device
+    mixture = 0.1 * torch.randn(items, 1, round(seconds * network.config.sample_rate))
+    condition = nn.functional.normalize(torch.randn(items, network.config.condition_size), dim=-1)
+    return mixture.to(device), condition.to(device)

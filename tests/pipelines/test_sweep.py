@@ -1,0 +1,82 @@
+"""Searching settings and repeating seeds: resumable, pruned, and the best found."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from small_corpus import train_steps
+
+from dplass_cli.errors import InputError
+from dplass_cli.pipelines.sweep import SweepOptions, sweep
+
+RATES = [1e-30, 1e-2]
+
+
+def write(folder: Path, parameters: str, trials: int = 2) -> Path:
+    path = folder / "sweep.yaml"
+    path.write_text(
+        f"""
+encoder: tiny
+device: cpu
+domain: "1"
+train:
+  batch_size_per_device: 2
+  num_workers: 0
+  max_epochs: 2
+  examples: 0
+sweep:
+  trials: {trials}
+  parameters: {parameters}
+"""
+    )
+    return path
+
+
+def options(corpus: Path, folder: Path, parameters: str, trials: int = 2) -> SweepOptions:
+    train = {"partition": corpus / "partition", "base_checkpoint": str(corpus / "base.safetensors")}
+    return SweepOptions(write(folder, parameters, trials), folder / "search", train=train)
+
+
+def test_a_search_goes_on_after_a_kill_and_finds_the_better_settings(corpus: Path, tmp_path: Path) -> None:
+    given = options(corpus, tmp_path, f"{{train.optimizer.learning_rate: {RATES}, adapter.rank: {{low: 2, high: 6}}}}")
+    told: list[str] = []
+
+    def kill(done: int, total: int, what: str) -> None:
+        told.append(what.partition(",")[0])
+        if len(set(told)) == 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        sweep(given, kill)
+    assert told[-1] == "trial0001"
+    result = sweep(replace(given, seeds=2), lambda done, total, what: told.append(what.partition(",")[0]))
+    assert "trial0000" not in told[len(told) - told[::-1].index("trial0001") :]  # nothing is done twice
+    assert [trial.folder for trial in result.trials] == ["trial0000", "trial0001"]
+    assert {trial.state for trial in result.trials} == {"complete"}
+    assert all(2 <= trial.settings["adapter.rank"] <= 6 for trial in result.trials)
+    scores = {trial.folder: trial.sdri for trial in result.trials}
+    assert all(score is not None for score in scores.values())
+    best = max(result.trials, key=lambda trial: trial.sdri or 0.0)
+    assert result.best == best.settings or len({trial.sdri for trial in result.trials}) == 1
+    assert list(result.seeds) == [42, 43]
+    assert result.mean == pytest.approx(sum(result.seeds.values()) / 2)
+    assert (tmp_path / "search" / "sweep.json").is_file()
+    assert (tmp_path / "search" / "seed43" / "bank" / "bank.json").is_file()
+    assert sweep(replace(given, seeds=2)) == result  # all is done
+    assert train_steps(corpus)
+
+
+def test_wrong_ranges_stop_before_anything_begins(corpus: Path, tmp_path: Path) -> None:
+    wrong = {
+        "{train.optimizer.learning_rat: [1, 2]}": "unknown option 'learning_rat'; did you mean 'learning_rate'",
+        "{adapter.rank: {low: 4, high: 2}}": "low 4.0 must be below high 2.0",
+        "{adapter.rank: 3}": "must be a list of choices, or low, high and log",
+        "{adapter.rank: [0]}": "adapter rank must be at least 1",
+        "{}": "declares no ranges",
+    }
+    for parameters, message in wrong.items():
+        with pytest.raises(InputError, match=message):
+            sweep(options(corpus, tmp_path, parameters))
+    assert not (tmp_path / "search").exists()

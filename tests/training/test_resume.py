@@ -1,0 +1,187 @@
+"""Runs that are killed, interrupted, run out of disk or meet each other, and go on as if nothing had been."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+import pytest
+import torch
+from small_corpus import losses, options, same_adapter, train_steps
+
+from dplass_cli.errors import InputError, RunError
+from dplass_cli.pipelines.train import TrainOptions, train
+from dplass_cli.storage import locked
+from dplass_cli.training.settings import OptimizerSettings, TrainSettings
+
+EPOCHS = 4
+
+
+def long_run(corpus: Path, workspace: Path, workers: int = 0) -> TrainOptions:
+    """Four epochs of one domain; the rate falls at every epoch that is not better, and every step is saved."""
+    settings = TrainSettings(
+        OptimizerSettings(learning_rate=1e-2, patience=0),
+        batch_size_per_device=2,
+        num_workers=workers,
+        max_epochs=EPOCHS,
+        save_step_frequency=1,
+    )
+    return replace(options(corpus, workspace), domain="1", train=settings)
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    workspace = tmp_path_factory.mktemp("whole") / "run"
+    train(long_run(corpus, workspace))
+    return workspace
+
+
+def same_run(run: Path, whole: Path) -> None:
+    """The loss curve and the adapters are those of an uninterrupted run."""
+    for one, other in zip(losses(run, "domain1"), losses(whole, "domain1"), strict=True):
+        assert one == pytest.approx(other, rel=1e-6)
+    same_adapter(run, whole)
+    same_adapter(run, whole, "bank_last")
+
+
+class Stop(Exception):
+    """Stands for a kill: nothing is saved on its way."""
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_stopped_after_any_step_it_goes_on_as_if_nothing_had_been(
+    corpus: Path, uninterrupted: Path, tmp_path: Path, workers: int
+) -> None:
+    per_epoch = train_steps(corpus)  # in the middle of an epoch, on its last step and on the first of the next
+    stops = [2, per_epoch, per_epoch + 1, 2 * per_epoch + 2] if workers == 0 else [per_epoch + 2]
+    done: list[int] = []
+    given = long_run(corpus, tmp_path / "run", workers)
+    for stop in stops:
+
+        def progress(step: int, total: int, what: str, stop: int = stop) -> None:
+            done.append(step)
+            if step == stop:
+                raise Stop
+
+        with mock.patch("dplass_cli.training.reporting._TOLD_EVERY", 0.0), pytest.raises(Stop):
+            train(replace(given, resume=True), progress)
+    train(replace(given, resume=True))
+    same_run(tmp_path / "run", uninterrupted)
+    if workers == 0:  # only the step was done again that was not saved, and an epoch's last ones with it
+        assert len(done) <= max(stops) + 2 * len(stops)
+
+
+def test_a_stop_saves_and_ends_with_3(corpus: Path, uninterrupted: Path, tmp_path: Path) -> None:
+    given = long_run(corpus, tmp_path / "run")
+    given = replace(given, train=replace(given.train, save_step_frequency=1000))
+    for number in (signal.SIGTERM, signal.SIGINT):
+        before = signal.getsignal(number)
+
+        def progress(step: int, total: int, what: str, number: int = number) -> None:
+            if step in (4, 8):
+                os.kill(os.getpid(), number)
+
+        with mock.patch("dplass_cli.training.reporting._TOLD_EVERY", 0.0), pytest.raises(KeyboardInterrupt):
+            train(replace(given, resume=True), progress)
+        assert signal.getsignal(number) is before
+    checkpoint = torch.load(tmp_path / "run" / "checkpoints" / "domain1" / "last.ckpt", weights_only=True)
+    assert checkpoint["global_step"] == 8
+    train(replace(given, resume=True))
+    same_run(tmp_path / "run", uninterrupted)
+
+
+def command(given: TrainOptions) -> list[str]:
+    """The run as a user would start it."""
+    rate, batch = given.train.optimizer.learning_rate, given.train.batch_size_per_device
+    return [
+        sys.executable, "-m", "dplass_cli", "train", "--data", str(given.partition),
+        "--workspace", str(given.workspace),
+        "--base-checkpoint", given.base_checkpoint, "--encoder", "tiny", "--domain", given.domain, "--device", "cpu",
+        "--max-epochs", str(EPOCHS), "--set", f"train.optimizer.learning_rate={rate}",
+        "--set", "train.optimizer.patience=0", "--set", f"train.batch_size_per_device={batch}",
+        "--set", "train.num_workers=0",
+        "--set", "train.save_step_frequency=1", "--resume",
+    ]  # fmt: skip
+
+
+def kill_at_random(corpus: Path, workspace: Path, kills: int, chance: random.Random) -> None:
+    """Start the run and kill it some time after its checkpoint appears, again and again; then let it end."""
+    given = long_run(corpus, workspace)
+    last = workspace / "checkpoints" / "domain1" / "last.ckpt"
+    for _ in range(kills):
+        seen = last.stat().st_mtime_ns if last.exists() else 0
+        with subprocess.Popen(command(given), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as run:
+            while run.poll() is None and (last.stat().st_mtime_ns if last.exists() else 0) == seen:
+                time.sleep(0.002)
+            time.sleep(chance.uniform(0, 0.3))
+            run.kill()
+        torch.load(last, weights_only=True)
+    done = subprocess.run(command(given), capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.slow
+def test_killed_with_9_by_the_dozen(corpus: Path, uninterrupted: Path, tmp_path: Path) -> None:
+    for seed in range(4):
+        kill_at_random(corpus, tmp_path / str(seed), 4, random.Random(seed))
+        same_run(tmp_path / str(seed), uninterrupted)
+
+
+def test_a_full_disk_keeps_the_previous_checkpoint(corpus: Path, uninterrupted: Path, tmp_path: Path) -> None:
+    given = long_run(corpus, tmp_path / "run")
+    writes: list[int] = []
+
+    def replacing(*arguments: Any) -> None:
+        writes.append(1)
+        raise OSError(28, "No space left on device")
+
+    def progress(step: int, total: int, what: str) -> None:
+        if step == 5:
+            full.start()
+
+    full = mock.patch("dplass_cli.storage.os.fsync", replacing)
+    with mock.patch("dplass_cli.training.reporting._TOLD_EVERY", 0.0):
+        try:
+            with pytest.raises(RunError, match=r"last.ckpt: writing failed \(No space left on device\)"):
+                train(given, progress)
+        finally:
+            full.stop()
+    assert writes
+    checkpoint = torch.load(tmp_path / "run" / "checkpoints" / "domain1" / "last.ckpt", weights_only=True)
+    assert checkpoint["global_step"] == 4
+    train(replace(given, resume=True))
+    same_run(tmp_path / "run", uninterrupted)
+
+
+def test_two_runs_on_one_workspace_are_refused(corpus: Path, tmp_path: Path) -> None:
+    with locked(tmp_path / ".lock"), pytest.raises(InputError, match="another run is at work in this workspace"):
+        train(long_run(corpus, tmp_path))
+    assert not (tmp_path / "config.yaml").exists()
+
+
+def test_other_settings_cannot_go_on(corpus: Path, uninterrupted: Path) -> None:
+    given = replace(long_run(corpus, uninterrupted), resume=True)
+    faster = replace(given.train, optimizer=replace(given.train.optimizer, learning_rate=1.0))
+    with pytest.raises(InputError, match=r"was begun with train.optimizer.learning_rate 0.01, not 1.0"):
+        train(replace(given, train=faster))
+
+
+def test_what_is_not_finite_stops_and_is_written_out(corpus: Path, tmp_path: Path) -> None:
+    given = long_run(corpus, tmp_path / "run")
+
+    wild = replace(given.train, optimizer=OptimizerSettings("SGD", learning_rate=1e30), gradient_clip=0.0)
+    with pytest.raises(RunError, match=r"not finite.*lower train.optimizer.learning_rate") as stop:
+        train(replace(given, train=wild))
+    assert not (tmp_path / "run" / "bank").exists()
+    assert "domain1_not_finite.json" in str(stop.value)
+    items = (tmp_path / "run" / "logs" / "domain1_not_finite.json").read_text()
+    assert items.count('"target"') == 2
+    assert '"caption"' in items
