@@ -33,6 +33,9 @@ def command(
     tokenizer: Tokenizer = None,
     adapters: Adapters = None,
     benchmark: Annotated[str | None, typer.Option(help="Which benchmark will be evaluated.")] = None,
+    data_root: Annotated[
+        Path | None, typer.Option("--data-root", help="The folder of AudioCaps_evaluation, AudioSet_evaluation …")
+    ] = None,
     metadata_csv: Annotated[Path | None, typer.Option("--metadata-csv", help="The benchmark's table.")] = None,
     audio_dir: Annotated[
         Path | None, typer.Option("--audio-dir", help="Its audio.  [default: beside the table]")
@@ -61,6 +64,7 @@ def command(
             "tokenizer": tokenizer,
             "adapters": adapters,
             "benchmark": benchmark,
+            "data_root": data_root,
             "metadata_csv": metadata_csv,
             "audio_dir": audio_dir,
             "workspace": workspace,

@@ -14,7 +14,7 @@ from pathlib import Path
 from dplass_cli.audio.files import Audio, audio_info, read_mono
 from dplass_cli.data.mixtures import Mixture, read_mixtures, render
 from dplass_cli.errors import InputError, nearest
-from dplass_cli.evaluation.benchmarks import Benchmark
+from dplass_cli.evaluation.benchmarks import Benchmark, find_audio, find_benchmark, find_table
 from dplass_cli.storage import Progress, file_sha256, no_progress, read_text
 
 
@@ -55,6 +55,25 @@ class Loaded:
     mixture: Audio
     reference: Audio
     sha256: str
+
+
+def find_items(
+    name: str,
+    data_root: Path | None,
+    metadata_csv: Path | None,
+    audio_dir: Path | None,
+    query: str | None = None,
+) -> tuple[Benchmark, Path, list[Item]]:
+    """Find a benchmark's table and audio, as given or below a data root, and read its items: (its row, table, items).
+
+    Raises:
+        InputError: no such benchmark, nothing at these places, or as :func:`read_items`.
+    """
+    benchmark = find_benchmark(name)
+    table = find_table(name, benchmark, data_root, metadata_csv)
+    if audio_dir is None and data_root is not None and benchmark.table is not None:
+        audio_dir = find_audio(name, benchmark, data_root)
+    return benchmark, table, read_items(benchmark, table, audio_dir, query)
 
 
 def read_items(benchmark: Benchmark, table: Path, audio_dir: Path | None, query: str | None = None) -> list[Item]:

@@ -18,12 +18,11 @@ import torch
 
 from dplass_cli.data.checking import Limits, check_clips
 from dplass_cli.data.manifest import Row, read_manifest
-from dplass_cli.data.mixtures import read_mixtures
 from dplass_cli.devices import choose_device
 from dplass_cli.domains.partition import PARTITION_FILE, read_partition
 from dplass_cli.encoders import QueryEncoder, load_encoder
 from dplass_cli.errors import InputError, some
-from dplass_cli.evaluation.benchmarks import find_benchmark
+from dplass_cli.evaluation.items import check_items, find_items
 from dplass_cli.models import BaseModel, check_encoder, load_base
 from dplass_cli.resources import shipped
 from dplass_cli.separation.bank import AdapterBank
@@ -35,6 +34,8 @@ State = Literal["ok", "note", "wrong"]
 
 _FREE_BYTES = 2 << 30  # checkpoints, a bank and logs of a run
 _CLIPS_CHECKED = 1000
+_READERS = 4
+_ANY_RATE = 32_000  # lengths are compared at it
 _DRIVER = Path("/proc/driver/nvidia/version")
 
 
@@ -45,7 +46,7 @@ class DoctorOptions:
     Attributes:
         data: a manifest, or a partition folder.
         base_checkpoint, encoder, tokenizer, adapters, trust_checkpoint, device: as the verbs that use models.
-        benchmark, metadata_csv, audio_dir: as ``evaluate``.
+        benchmark, data_root, metadata_csv, audio_dir: as ``evaluate``.
         workspace: the folder that the run will write to.
         clips: the audio headers that are read, of evenly chosen clips of ``data``; 0 for all.
     """
@@ -58,6 +59,7 @@ class DoctorOptions:
     trust_checkpoint: bool = False
     device: str = "auto"
     benchmark: str | None = None
+    data_root: Path | None = None
     metadata_csv: Path | None = None
     audio_dir: Path | None = None
     workspace: Path = field(default_factory=Path)
@@ -296,14 +298,12 @@ def _benchmark(options: DoctorOptions) -> Iterator[Check]:
     if options.benchmark is None and options.metadata_csv is None:
         return
     name = options.benchmark or "custom"
-    find_benchmark(name)
-    if options.metadata_csv is None:
-        raise InputError(f"{name}: its table is not given; give --metadata-csv")
-    mixtures = read_mixtures(options.metadata_csv, options.audio_dir)
-    yield Check("benchmark", "ok", f"{name}: {len(mixtures):,} items of {options.metadata_csv}")
-    files = list(dict.fromkeys(str(row.wav) for mixture in mixtures for row in (mixture.source, mixture.noise)))
-    found = zip(files, check_clips(files, "header", Limits()), strict=True)
-    if bad := [f"{file}: {finding.fault}" for file, finding in found if finding.fault is not None]:
-        yield Check("benchmark", "wrong", f"{len(bad)} of {len(files)} clips: {some(bad, 2)}", "check --audio-dir")
+    benchmark, table, items = find_items(name, options.data_root, options.metadata_csv, options.audio_dir)
+    yield Check("benchmark", "ok", f"{name}: {len(items):,} items of {table}")
+    _, unusable = check_items(items, _ANY_RATE, benchmark.seconds, _READERS)
+    if unusable:
+        where = "check --audio-dir or --data-root"
+        found = f"{len(unusable)} of {len(items)} items: {some(unusable.values(), 2)}"
+        yield Check("benchmark", "wrong", found, where)
     else:
-        yield Check("benchmark", "ok", f"{len(files):,} clips have sound headers")
+        yield Check("benchmark", "ok", f"the clips of {len(items):,} items have sound headers")

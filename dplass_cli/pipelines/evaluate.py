@@ -16,9 +16,9 @@ from dplass_cli.configuration import to_mapping
 from dplass_cli.devices import process_device, process_share
 from dplass_cli.errors import InputError, some
 from dplass_cli.evaluation.aggregation import Scores, score_policies
-from dplass_cli.evaluation.benchmarks import Benchmark, find_audio, find_benchmark, find_table
+from dplass_cli.evaluation.benchmarks import Benchmark
 from dplass_cli.evaluation.evaluator import Running, Runs, evaluate_batches, make_batches, plan_runs, separate_item
-from dplass_cli.evaluation.items import Item, check_items, choose_items, load_item, read_items
+from dplass_cli.evaluation.items import Item, check_items, choose_items, find_items, load_item
 from dplass_cli.evaluation.published import Check, check_published
 from dplass_cli.evaluation.records import FORMAT, RESULTS, Row, Share, number, open_rows, write_choices
 from dplass_cli.reports.evaluation import Evaluated, Example, write_report
@@ -168,12 +168,10 @@ def summary(result: EvaluateResult) -> dict[str, Any]:
 
 
 def _task(name: str, options: EvaluateOptions) -> _Task:
-    benchmark = find_benchmark(name)
-    table = find_table(name, benchmark, options.data_root, options.metadata_csv)
-    audio_dir = options.audio_dir
-    if audio_dir is None and options.data_root is not None and benchmark.table is not None:
-        audio_dir = find_audio(name, benchmark, options.data_root)
-    items = choose_items(read_items(benchmark, table, audio_dir, options.query_column), options.items, options.limit)
+    benchmark, table, found = find_items(
+        name, options.data_root, options.metadata_csv, options.audio_dir, options.query_column
+    )
+    items = choose_items(found, options.items, options.limit)
     folder = options.output if len(options.benchmark) == 1 else options.output / name
     return _Task(name, benchmark, table, tuple(items), folder)
 

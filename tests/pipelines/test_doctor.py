@@ -111,7 +111,7 @@ def test_wrong_benchmarks_are_rows(tmp_path: Path, table: Path, clips: dict[str,
     assert wrong("benchmark", benchmark="custom").remedy == "give --metadata-csv"
     assert "no such file" in wrong("benchmark", metadata_csv=tmp_path / "gone.csv").found
     write_mixtures(table, [Mixture(Row(clips["rain"], "rain"), Row(tmp_path / "gone.wav", ""))])
-    assert "1 of 2 clips" in wrong("benchmark", metadata_csv=table).found
+    assert "1 of 1 items" in wrong("benchmark", metadata_csv=table).found
 
 
 def test_the_machine_is_judged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
