@@ -44,7 +44,9 @@ def audio_info(path: Path | str) -> AudioInfo:
     try:
         info = soundfile.info(str(path))
     except soundfile.LibsndfileError as error:
-        raise InputError(f"{path}: not a readable audio file ({_reason(error)}); give wav, flac, ogg or mp3") from error
+        raise InputError(
+            f"{path}: not a readable audio file ({sndfile_reason(error)}); give wav, flac, ogg or mp3"
+        ) from error
     if info.frames <= 0:
         raise InputError(f"{path}: holds no audio samples; replace or remove it")
     return AudioInfo(info.frames, info.samplerate, info.channels, info.format, info.subtype)
@@ -67,7 +69,7 @@ def read_audio(path: Path | str, start: float = 0.0, end: float | None = None) -
     try:
         samples, rate = soundfile.read(str(path), start=first, stop=last, dtype="float32", always_2d=True)
     except soundfile.LibsndfileError as error:
-        raise InputError(f"{path}: damaged audio ({_reason(error)}); replace or remove it") from error
+        raise InputError(f"{path}: damaged audio ({sndfile_reason(error)}); replace or remove it") from error
     if len(samples) == 0:
         raise InputError(f"{path}: the header promises audio that is not there; replace or remove the file")
     audio: Audio = np.ascontiguousarray(samples.T)
@@ -129,18 +131,29 @@ def write_audio(path: Path | str, audio: Audio, sample_rate: int, subtype: str =
         RunError: the disk is full.
     """
     path = Path(path)
+    format = container_of(path, subtype)
+    with atomic_path(path) as temporary:
+        try:
+            soundfile.write(str(temporary), audio.T, sample_rate, subtype=subtype, format=format)
+        except soundfile.LibsndfileError as error:  # what libsndfile makes of a full disk
+            raise RunError(f"{path}: writing failed ({sndfile_reason(error)}); free space and run again") from error
+
+
+def container_of(path: Path, subtype: str) -> str:
+    """The container that a suffix asks for, as libsndfile names it.
+
+    Raises:
+        InputError: the suffix is not a known container, or the container has no such sample format.
+    """
     format = path.suffix.lstrip(".").upper()
     if format not in soundfile.available_formats():
         raise InputError(f"{path}: cannot write {path.suffix or 'a file without suffix'}; use .wav, .flac or .ogg")
     if not soundfile.check_format(format, subtype):
         known = ", ".join(soundfile.available_subtypes(format))
         raise InputError(f"{path}: {format} has no sample format {subtype!r}; use one of {known}")
-    with atomic_path(path) as temporary:
-        try:
-            soundfile.write(str(temporary), audio.T, sample_rate, subtype=subtype, format=format)
-        except soundfile.LibsndfileError as error:  # what libsndfile makes of a full disk
-            raise RunError(f"{path}: writing failed ({_reason(error)}); free space and run again") from error
+    return format
 
 
-def _reason(error: soundfile.LibsndfileError) -> str:
+def sndfile_reason(error: soundfile.LibsndfileError) -> str:
+    """What libsndfile says is wrong."""
     return str(error.error_string).rstrip(". ")

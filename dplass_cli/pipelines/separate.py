@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dplass_cli.errors import InputError
-from dplass_cli.separation.engine import Separated, Separator
+from dplass_cli.separation.engine import Separator
+from dplass_cli.separation.files import Separated
 from dplass_cli.storage import Progress, no_progress
 
 

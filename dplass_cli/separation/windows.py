@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import math
+from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
-import torch
-from torch import Tensor
-from torch.nn import functional as F
+import numpy as np
+
+from dplass_cli.audio.files import Audio
+from dplass_cli.audio.streams import read_blocks
+from dplass_cli.models.resunet30 import ResUNet30Config
+
+CORE_SECONDS, CONTEXT_SECONDS = 8.0, 1.0
 
 
 @dataclass(frozen=True)
@@ -18,6 +24,34 @@ class Window:
     stop: int
     first: int
     last: int
+
+    @property
+    def kept(self) -> slice:
+        """Where what is kept lies in the window."""
+        return slice(self.first - self.start, self.last - self.start)
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Samples of a recording that a window keeps, and of the context on either side of them."""
+
+    core: int
+    context: int
+
+
+def layout(sample_rate: int, config: ResUNet30Config) -> Layout:
+    """Lay windows out for a recording of ``sample_rate`` Hz.
+
+    Both lengths are whole cells of the network's grid and whole periods of the resampling between both rates, so that
+    in every window the cells and the resampled instants are those of the whole recording.
+    """
+    common = math.gcd(sample_rate, config.sample_rate)
+    there, here = config.sample_rate // common, sample_rate // common
+    unit = math.lcm(config.grid[0] * config.hop, there) // there * here
+    return Layout(
+        max(1, round(CORE_SECONDS * sample_rate / unit)) * unit,
+        math.ceil(CONTEXT_SECONDS * sample_rate / unit) * unit,
+    )
 
 
 def windows(length: int, core: int, context: int) -> Iterator[Window]:
@@ -33,21 +67,26 @@ def windows(length: int, core: int, context: int) -> Iterator[Window]:
         yield Window(max(0, first - context), min(length, last + context), first, last)
 
 
-def run_windowed(run: Callable[[Tensor], Tensor], audio: Tensor, core: int, context: int, shortest: int) -> Tensor:
-    """Apply ``run`` to audio (C, T) window by window.
+Parts = Iterator[tuple[Window, Audio]]
 
-    Args:
-        run: maps float32 (C, n) to (Q, C, n), for any n >= ``shortest``.
-        audio: float32 (C, T), T >= 1.
-        core, context: in samples; multiples of the network's grid keep its cells where they are in the whole.
-        shortest: the fewest samples that ``run`` takes; shorter audio is padded with zeros for it.
 
-    Returns:
-        float32 (Q, C, T).
+def parts_of(audio: Audio, laid: Layout) -> Parts:
+    """The windows of audio (C, T), each with its samples (C, n)."""
+    for window in windows(audio.shape[-1], laid.core, laid.context):
+        yield window, audio[:, window.start : window.stop]
+
+
+def parts_of_file(path: Path, frames: int, laid: Layout) -> Parts:
+    """The windows of a file of ``frames`` samples, read once from its beginning to its end.
+
+    Raises:
+        InputError: the file is damaged or holds fewer samples than its header says.
     """
-    kept = []
-    for window in windows(audio.shape[-1], core, context):
-        part = audio[:, window.start : window.stop]
-        output = run(F.pad(part, (0, max(0, shortest - part.shape[-1]))))
-        kept.append(output[..., window.first - window.start : window.last - window.start])
-    return torch.cat(kept, dim=-1)
+    found = list(windows(frames, laid.core, laid.context))
+    read = [0, *(window.stop for window in found)]
+    blocks = read_blocks(path, (window.stop - before for window, before in zip(found, read, strict=False)))
+    held, begin = np.empty((0, 0), np.float32), 0
+    for window, block in zip(found, blocks, strict=True):
+        held = np.concatenate((held[:, window.start - begin :], block), axis=1) if held.size else block
+        begin = window.start
+        yield window, held

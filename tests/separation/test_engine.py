@@ -10,7 +10,7 @@ import soundfile
 
 from dplass_cli import Separator, sounds
 from dplass_cli.audio.files import write_audio
-from dplass_cli.errors import InputError
+from dplass_cli.errors import InputError, RunError
 from dplass_cli.evaluation.metrics import sdr
 from dplass_cli.separation.bank import AdapterBank
 from dplass_cli.separation.policies import make_policy
@@ -49,7 +49,7 @@ def test_same_shape_out(separator: Separator, rate: int, channels: int, samples:
 def test_long_audio_in_windows_equals_the_whole(separator: Separator, monkeypatch: pytest.MonkeyPatch) -> None:
     mixture = np.concatenate([dog_in_the_rain(seconds=13.0)[0], dog_in_the_rain(seconds=8.3)[0]])
     windowed = separator(mixture[None], 32000, ["a dog barking"])["a dog barking"]
-    monkeypatch.setattr("dplass_cli.separation.engine._CORE_SECONDS", 60.0)
+    monkeypatch.setattr("dplass_cli.separation.windows.CORE_SECONDS", 60.0)
     whole = separator(mixture[None], 32000, ["a dog barking"])["a dog barking"]
     error = np.sqrt(np.square(windowed - whole).mean() / np.square(whole).mean())
     assert 20 * np.log10(error) < -20.0
@@ -95,3 +95,102 @@ def test_wrong_use_is_refused(separator: Separator, tmp_path: Path) -> None:
         separator(np.zeros((1, 10), dtype=np.float32), 32000, [])
     with pytest.raises(InputError, match="needs a bank"):
         Separator(AdapterBank(separator.bank.network), separator.encoder, make_policy("text")).choose(["a"])
+
+
+def _pan(mono: np.ndarray, left: float, right: float) -> np.ndarray:  # type: ignore[type-arg]
+    return np.stack([left * mono, right * mono])
+
+
+def test_sounds_stay_where_they_stand_between_the_channels(separator: Separator) -> None:
+    mixture, dog = dog_in_the_rain(seconds=3.0)
+    stereo = _pan(dog, 0.9, -0.3) + _pan(mixture - dog, 0.4, 0.8)
+    out = separator(stereo, 32000, ["a dog barking"])["a dog barking"]
+    loud = np.abs(dog) > 0.25 * np.abs(dog).max()
+    assert (out[1, loud] @ out[0, loud]) / np.square(out[0, loud]).sum() == pytest.approx(-1 / 3, abs=0.12)
+    assert sdr(0.9 * dog, out[0]) > 4.0
+
+
+def test_one_mask_or_one_a_channel(separator: Separator) -> None:
+    mixture, _ = dog_in_the_rain(seconds=1.0)
+    each = Separator(separator.bank, separator.encoder, separator.policy, "each")
+    mono = separator(mixture[None], 32000, ["rain"])["rain"]
+    np.testing.assert_allclose(each(mixture[None], 32000, ["rain"])["rain"], mono, atol=1e-6)
+    stereo = _pan(mixture, 1.0, 0.1)
+    np.testing.assert_allclose(each(stereo, 32000, ["rain"])["rain"][:1], mono, atol=1e-6)
+    with pytest.raises(InputError, match="--stereo must be one of shared, each"):
+        Separator(separator.bank, separator.encoder, separator.policy, "mono")  # type: ignore[arg-type]
+
+
+def test_files_give_what_their_samples_give(separator: Separator, tmp_path: Path) -> None:
+    mixture = np.concatenate([dog_in_the_rain(44100, 7.3)[0], dog_in_the_rain(44100, 6.0)[0]])
+    write_audio(tmp_path / "m.wav", mixture[None], 44100, "FLOAT")
+    told: list[tuple[int, int]] = []
+    (written,) = separator.separate_file(
+        tmp_path / "m.wav", ["a dog"], tmp_path, progress=lambda done, total, what: told.append((done, total))
+    )
+    whole = separator(mixture[None], 44100, ["a dog"])["a dog"][0]
+    np.testing.assert_array_equal(soundfile.read(str(written.path), dtype="float32")[0], whole)
+    assert told[-1] == (len(mixture), len(mixture))
+    assert len(told) == 2
+
+
+def test_what_stops_a_separation_leaves_nothing(separator: Separator, tmp_path: Path) -> None:
+    write_audio(tmp_path / "m.wav", np.zeros((1, 20 * 8000), np.float32), 8000)
+
+    def stop(done: int, total: int, what: str) -> None:
+        raise KeyboardInterrupt
+
+    for clip in ("limit", "scale"):
+        with pytest.raises(KeyboardInterrupt):
+            separator.separate_file(tmp_path / "m.wav", ["a dog"], tmp_path / "out", clip=clip, progress=stop)  # type: ignore[arg-type]
+    assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_nothing_wraps_over_full_scale(separator: Separator, tmp_path: Path) -> None:
+    hot, query = tmp_path / "hot.wav", ["a dog barking"]
+    loud = 6 * dog_in_the_rain(seconds=2.0)[0]
+    write_audio(hot, loud[None], 32000, "FLOAT")
+    true = separator(loud[None], 32000, query)[query[0]][0]
+    assert np.abs(true).max() > 1.2
+    (limited,) = separator.separate_file(hot, query, tmp_path / "limit", subtype="PCM_16")
+    found = soundfile.read(str(limited.path))[0]
+    np.testing.assert_allclose(found, true.clip(-1, 1), atol=1e-4)
+    assert limited.clipped == np.count_nonzero(np.abs(true) > 1)
+    scaled, rest = separator.separate_file(hot, query, tmp_path / "scale", True, "PCM_16", "scale")
+    found = soundfile.read(str(scaled.path))[0]
+    np.testing.assert_allclose(found, true * 10 ** (scaled.gain_db / 20), atol=1e-4)
+    assert np.abs(found).max() <= 0.9991
+    assert (scaled.gain_db < 0, scaled.clipped, rest.gain_db) == (True, 0, scaled.gain_db)
+    with pytest.raises(RunError, match=r"dB over full scale; take --clip limit or scale"):
+        separator.separate_file(hot, query, tmp_path / "error", subtype="PCM_16", clip="error")
+    assert list((tmp_path / "error").iterdir()) == []
+    (kept,) = separator.separate_file(hot, query, tmp_path / "float", clip="error")
+    np.testing.assert_allclose(soundfile.read(str(kept.path))[0], true, atol=1e-6)
+
+
+def test_what_is_above_the_band_goes_where_it_is_told(separator: Separator, tmp_path: Path) -> None:
+    time = np.arange(2 * 96000) / 96000
+    mixture = dog_in_the_rain(96000, 2.0)[0] + 0.1 * np.sin(2 * np.pi * 30000 * time).astype(np.float32)
+    write_audio(tmp_path / "m.wav", mixture[None].astype(np.float32), 96000, "FLOAT")
+
+    def levels(highband: str) -> tuple[float, float]:
+        written = separator.separate_file(
+            tmp_path / "m.wav",
+            ["a dog"],
+            tmp_path / highband,
+            residual=True,
+            highband=highband,  # type: ignore[arg-type]
+        )
+        tones = np.exp(-2j * np.pi * 30000 * time)
+        target, rest = (abs(soundfile.read(str(w.path))[0] @ tones) * 2 / len(time) for w in written)
+        return float(target), float(rest)
+
+    assert levels("residual") == pytest.approx((0.0, 0.1), abs=2e-3)
+    assert levels("target") == pytest.approx((0.1, 0.0), abs=2e-3)
+    assert levels("drop") == pytest.approx((0.0, 0.0), abs=2e-3)
+
+
+def test_a_query_named_as_the_residual_is_refused(separator: Separator, tmp_path: Path) -> None:
+    write_audio(tmp_path / "m.wav", np.zeros((1, 800), np.float32), 8000)
+    with pytest.raises(InputError, match="--query residual"):
+        separator.separate_file(tmp_path / "m.wav", ["residual"], tmp_path, residual=True)

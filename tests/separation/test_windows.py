@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-import torch
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from torch.nn import functional as F
 
-from dplass_cli.separation.windows import run_windowed, windows
+from dplass_cli.audio.files import write_audio
+from dplass_cli.errors import InputError
+from dplass_cli.models.resunet30 import ResUNet30Config
+from dplass_cli.separation.windows import Layout, layout, parts_of, parts_of_file, windows
 
 SIZES = {"length": st.integers(1, 400), "core": st.integers(1, 60), "context": st.integers(0, 30)}
 
@@ -23,17 +29,41 @@ def test_windows_cover_each_sample_once(length: int, core: int, context: int) ->
 
 
 @given(**SIZES)
-def test_identity_gives_the_input(length: int, core: int, context: int) -> None:
-    audio = torch.arange(2.0 * length).reshape(2, length)
-    assert torch.equal(run_windowed(lambda part: part[None], audio, core, context, shortest=50)[0], audio)
-
-
-@given(**SIZES)
 def test_a_filter_no_longer_than_the_context_is_seamless(length: int, core: int, context: int) -> None:
-    audio = torch.sin(torch.arange(float(length)))[None]
-    kernel = torch.ones(1, 1, 2 * context + 1)
+    audio = np.sin(np.arange(float(length), dtype=np.float32))[None]
+    kernel = np.ones(2 * context + 1)
+    kept = [
+        np.convolve(np.pad(part[0], context), kernel, "valid")[window.kept]
+        for window, part in parts_of(audio, Layout(core, context))
+    ]
+    np.testing.assert_allclose(np.concatenate(kept), np.convolve(np.pad(audio[0], context), kernel, "valid"), atol=1e-4)
 
-    def smooth(part: torch.Tensor) -> torch.Tensor:
-        return F.conv1d(part[:, None], kernel, padding=context)[:, 0][None]
 
-    torch.testing.assert_close(run_windowed(smooth, audio, core, context, shortest=1), smooth(audio))
+@given(length=st.integers(1, 300), core=st.integers(1, 60), context=st.integers(0, 30))
+def test_windows_of_a_file_are_those_of_its_samples(length: int, core: int, context: int) -> None:
+    audio = np.random.default_rng(length).uniform(-1, 1, (2, length)).astype(np.float32)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "a.wav"
+        write_audio(path, audio, 8000)
+        laid = Layout(core, context)
+        for (one, here), (other, there) in zip(parts_of_file(path, length, laid), parts_of(audio, laid), strict=True):
+            assert one == other
+            np.testing.assert_array_equal(here, there)
+
+
+@pytest.mark.parametrize("rate", [8000, 11025, 16000, 22050, 32000, 37800, 44100, 44101, 48000, 96000, 192000])
+def test_windows_keep_the_cells_and_the_instants_of_the_whole(rate: int) -> None:
+    config = ResUNet30Config()
+    laid = layout(rate, config)
+    for samples in (laid.core, laid.context):
+        at_the_network, rest = divmod(samples * config.sample_rate, rate)
+        assert rest == 0
+        assert at_the_network % (config.grid[0] * config.hop) == 0
+    assert laid.context >= rate
+    assert rate <= laid.core <= 12 * rate
+
+
+def test_a_file_that_ends_early_is_told(tmp_path: Path) -> None:
+    write_audio(tmp_path / "a.wav", np.zeros((1, 100), np.float32), 8000)
+    with pytest.raises(InputError, match=r"a\.wav: ends before its header says"):
+        list(parts_of_file(tmp_path / "a.wav", 120, Layout(50, 10)))

@@ -1,0 +1,181 @@
+"""The files of a separated recording: names, sample format, what is over full scale, what is above the model's band."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from dplass_cli.audio.files import Audio, AudioInfo, default_subtype
+from dplass_cli.audio.streams import audio_writer, read_blocks
+from dplass_cli.errors import InputError, RunError
+from dplass_cli.separation.bank import Activation
+from dplass_cli.storage import make_folder
+
+Clip = Literal["limit", "scale", "error"]
+Highband = Literal["residual", "target", "drop"]
+
+RESIDUAL = "residual"
+_WRITTEN = {"WAV": ".wav", "WAVEX": ".wav", "RF64": ".wav", "FLAC": ".flac", "OGG": ".ogg"}
+_WHOLE = ("FLOAT", "DOUBLE")  # sample formats that hold what is over full scale
+_CEILING = 0.999
+_COPIED_AT_ONCE = 1 << 20
+_LONGEST_PART = 60
+
+
+@dataclass(frozen=True)
+class Output:
+    """How targets are written.
+
+    Attributes:
+        residual: also write the input less all targets.
+        subtype: sample format; default the input's.
+        clip: what happens to samples over full scale, where the format does not hold them: ``limit`` each, ``scale``
+            all outputs of the recording by one factor, or make it an ``error``.
+        highband: where what lies above the model's band goes: into the ``residual``, into every ``target``, or nowhere.
+    """
+
+    residual: bool = False
+    subtype: str | None = None
+    clip: Clip = "limit"
+    highband: Highband = "residual"
+
+
+@dataclass(frozen=True)
+class Separated:
+    """One written target.
+
+    Attributes:
+        query: the sentence, or ``residual``. path: the written file.
+        adapter: the adapter that served it, or the weights of several; None for the base.
+        clipped: samples that the sample format of the file could not hold and that were limited to full scale.
+        gain_db: by what all outputs of the recording were scaled, dB.
+    """
+
+    query: str
+    path: Path
+    adapter: Activation
+    clipped: int
+    gain_db: float = 0.0
+
+
+class Targets:
+    """Takes the targets of one recording block by block; made by :func:`open_targets`.
+
+    Attributes:
+        clipped: {query: samples that were limited}. gain: by which everything was scaled.
+    """
+
+    def __init__(self, paths: Mapping[str, Path], output: Output, holds_more: bool) -> None:
+        self._paths, self._output, self._holds_more = paths, output, holds_more
+        self.writers: dict[str, Callable[[Audio], None]] = {}
+        self.clipped = dict.fromkeys(paths, 0)
+        self.gain = 1.0
+        self.peak = 0.0
+
+    def write(self, recording: Audio, targets: Audio, high: Audio | None) -> None:
+        """Write one block.
+
+        Args:
+            recording: float32 (C, n). targets: float32 (Q, C, n).
+            high: what of the recording lies above the model's band, float32 (C, n); None where nothing does.
+
+        Raises:
+            RunError: samples are over full scale, and that was to be an error.
+        """
+        rest = recording - targets.sum(axis=0)
+        if high is not None and self._output.highband != "residual":
+            rest = rest - high
+            targets = targets + high if self._output.highband == "target" else targets
+        for query, block in zip(self._paths, [*targets, *([rest] if self._output.residual else [])], strict=True):
+            self.writers[query](block if self._holds_more else self._fitted(query, block))
+
+    def _fitted(self, query: str, block: Audio) -> Audio:
+        """A block for a sample format that ends at full scale."""
+        peak = float(np.abs(block).max(initial=0.0))
+        self.peak = max(self.peak, peak)
+        if peak <= 1.0 or self._output.clip == "scale":
+            return block
+        if self._output.clip == "error":
+            raise RunError(
+                f"{self._paths[query]}: {20 * np.log10(peak):.1f} dB over full scale; take --clip limit or scale, or a"
+                " sample format that holds it (--subtype FLOAT)"
+            )
+        self.clipped[query] += int(np.count_nonzero(np.abs(block) > 1.0))
+        return block.clip(-1.0, 1.0)
+
+
+@contextlib.contextmanager
+def open_targets(paths: Mapping[str, Path], info: AudioInfo, output: Output) -> Iterator[Targets]:
+    """Open files to write targets to; they are there when the context ends without an error.
+
+    Where all may have to be scaled, they are drafts in float until their peak is known.
+
+    Args:
+        paths: {query: file}. info: of the recording.
+    """
+    subtype = subtype_of(info, output)
+    targets = Targets(paths, output, subtype in _WHOLE)
+    scaling = output.clip == "scale" and subtype not in _WHOLE
+    folder = make_folder(next(iter(paths.values())).parent)
+    with tempfile.TemporaryDirectory(dir=folder, prefix=".drafts-") if scaling else contextlib.nullcontext("") as name:
+        drafts = {query: Path(name) / f"{number}.wav" for number, query in enumerate(paths)}
+        with contextlib.ExitStack() as stack:
+            for query, path in (drafts if scaling else paths).items():
+                form = "FLOAT" if scaling else subtype
+                writer = audio_writer(path, info.sample_rate, info.channels, form, info.frames)
+                targets.writers[query] = stack.enter_context(writer)
+            yield targets
+        if scaling:
+            targets.gain = min(1.0, _CEILING / max(targets.peak, _CEILING))
+            for query, draft in drafts.items():
+                _copy(draft, paths[query], info, subtype, targets.gain)
+
+
+def _copy(draft: Path, path: Path, info: AudioInfo, subtype: str, gain: float) -> None:
+    sizes = [min(_COPIED_AT_ONCE, info.frames - first) for first in range(0, info.frames, _COPIED_AT_ONCE)]
+    with audio_writer(path, info.sample_rate, info.channels, subtype, info.frames) as write:
+        for block in read_blocks(draft, sizes):
+            write(block * np.float32(gain))
+
+
+def suffix_of(info: AudioInfo) -> str:
+    """The suffix of outputs: the recording's container where it can be written, else ``.wav``."""
+    return _WRITTEN.get(info.format, ".wav")
+
+
+def subtype_of(info: AudioInfo, output: Output) -> str:
+    """The sample format of outputs."""
+    return output.subtype or default_subtype(suffix_of(info)[1:].upper(), info.subtype)
+
+
+def target_paths(source: Path, info: AudioInfo, folder: Path, name: str, queries: Sequence[str]) -> dict[str, Path]:
+    """Where each query's target goes: ``{name}_{query}`` in the container of the recording.
+
+    Raises:
+        InputError: one would overwrite the recording.
+    """
+    paths = {query: folder / f"{name}_{part}{suffix_of(info)}" for query, part in name_parts(queries).items()}
+    for path in paths.values():
+        if path.resolve() == source.resolve():
+            raise InputError(f"{path}: would overwrite the input; choose another --output")
+    return paths
+
+
+def name_parts(queries: Sequence[str]) -> dict[str, str]:
+    """A part of a file name for each query: letters, digits and underscores, no two alike."""
+    names: dict[str, str] = {}
+    for query in queries:
+        name = stem = re.sub(r"\W+", "_", query).strip("_")[:_LONGEST_PART] or "query"
+        count = 2
+        while name.lower() in {other.lower() for other in names.values()}:
+            name = f"{stem}_{count}"
+            count += 1
+        names[query] = name
+    return names
