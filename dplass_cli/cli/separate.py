@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -23,11 +28,24 @@ from dplass_cli.cli.common import (
     verb,
 )
 
+if TYPE_CHECKING:
+    from dplass_cli.pipelines.separate import SeparateResult
+
+PIPE = Path("-")
+
 
 def command(
-    inputs: Annotated[list[Path] | None, typer.Argument(help="Recordings: wav, flac, ogg, mp3 …")] = None,
+    inputs: Annotated[
+        list[Path] | None, typer.Argument(help="Recordings, folders, patterns, or - for a wav on standard input.")
+    ] = None,
     query: Annotated[list[str] | None, typer.Option("--query", "-q", help="What to separate; repeatable.")] = None,
-    output: Annotated[Path | None, typer.Option("--output", "-o", help="Folder of the targets.")] = None,
+    queries: Annotated[Path | None, typer.Option(help="File of queries, a line each.")] = None,
+    list_file: Annotated[
+        Path | None, typer.Option("--list", help="File of path<TAB>query<TAB>output name lines.")
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Folder of the targets, or - for standard output.")
+    ] = None,
     residual: Annotated[bool, typer.Option("--residual", help="Also write the input less all targets.")] = False,
     adapters: Adapters = None,
     select: Annotated[
@@ -36,6 +54,16 @@ def command(
     ] = None,
     subtype: Annotated[
         str | None, typer.Option(help="Sample format, such as PCM_16 or FLOAT.  [default: the input's]")
+    ] = None,
+    clip: Annotated[
+        str | None,
+        typer.Option(help="Over full scale: limit samples, scale all outputs, or error.  [default: limit]"),
+    ] = None,
+    highband: Annotated[
+        str | None, typer.Option(help="Above the model's band: into the residual, the target, or drop.")
+    ] = None,
+    stereo: Annotated[
+        str | None, typer.Option(help="shared: one mask for all channels; each: one a channel.  [default: shared]")
     ] = None,
     base_checkpoint: Base = None,
     encoder: Encoder = None,
@@ -55,29 +83,37 @@ def command(
         from dplass_cli.configuration import build_options
         from dplass_cli.pipelines.separate import SeparateOptions, separate
 
-        flags = {
-            "inputs": inputs,
+        flags: dict[str, Any] = {
             "query": query,
-            "output": output,
+            "queries": queries,
+            "list": list_file,
             "residual": residual or None,
             "adapters": adapters,
             "select": select,
             "subtype": subtype,
+            "clip": clip,
+            "highband": highband,
+            "stereo": stereo,
             "base_checkpoint": base_checkpoint,
             "encoder": encoder,
             "tokenizer": tokenizer,
             "trust_checkpoint": trust,
             "device": device,
         }
-        result = separate(build_options(SeparateOptions, config, settings or (), flags), run.progress)
+        with piped(inputs or [], output, json) as (files, folder):
+            flags |= {"inputs": files, "output": folder}
+            result = separate(build_options(SeparateOptions, config, settings or (), flags), run.progress)
+            if output == PIPE:
+                send(result)
+        if output == PIPE:
+            return
         rows = [[str(s.path), s.query, _adapter(s.adapter)] for written in result.written.values() for s in written]
         run.result(result, lambda: plain_table("", ["written", "query", "adapter"], rows))
-        for written in result.written.values():
-            for target in written:
-                if target.clipped:
-                    run.note(
-                        f"{target.path}: {target.clipped} samples limited to full scale; --subtype FLOAT keeps them"
-                    )
+        for target in (target for written in result.written.values() for target in written):
+            if target.clipped:
+                run.note(f"{target.path}: {target.clipped} samples limited to full scale; --subtype FLOAT keeps them")
+            if target.gain_db:
+                run.note(f"{target.path}: turned down by {-target.gain_db:.2f} dB to stay below full scale")
         for path, reason in result.failed.items():
             run.note(f"dplass: {path} failed: {reason}")
         if result.failed:
@@ -87,3 +123,33 @@ def command(
 def _adapter(served: Any) -> str:
     """What served a query, in a word."""
     return "base" if served is None else served if isinstance(served, str) else "blend"
+
+
+@contextlib.contextmanager
+def piped(inputs: list[Path], output: Path | None, json: bool) -> Iterator[tuple[list[Path], Path | None]]:
+    """Put files in the places of ``-``: a wav of standard input, and a folder for what standard output gets."""
+    from dplass_cli.errors import InputError
+
+    if output == PIPE and (json or len(inputs) != 1):
+        raise InputError("--output - writes one target of one recording, and no --json; name a folder for more")
+    if PIPE not in inputs and output != PIPE:
+        yield inputs, output
+        return
+    with tempfile.TemporaryDirectory() as name:
+        if PIPE in inputs:
+            with open(Path(name) / "stdin.wav", "wb") as file:
+                shutil.copyfileobj(sys.stdin.buffer, file)
+        files = [Path(name) / "stdin.wav" if path == PIPE else path for path in inputs]
+        yield files, Path(name) / "out" if output == PIPE else output
+
+
+def send(result: SeparateResult) -> None:
+    """Write the one target to standard output."""
+    from dplass_cli.errors import InputError
+
+    targets = [target for written in result.written.values() for target in written]
+    if len(targets) != 1:
+        raise InputError("--output - writes one target; give one --query and no --residual, or name a folder")
+    with open(targets[0].path, "rb") as file:
+        shutil.copyfileobj(file, sys.stdout.buffer)
+    sys.stdout.buffer.flush()

@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from dplass_cli.errors import InputError
-from dplass_cli.separation.engine import Separator
-from dplass_cli.separation.files import Separated
-from dplass_cli.storage import Progress, no_progress
+from dplass_cli.errors import DplassError
+from dplass_cli.separation.engine import Separator, Stereo
+from dplass_cli.separation.files import Clip, Highband, Separated
+from dplass_cli.separation.inputs import find_recordings
+from dplass_cli.storage import Progress, no_progress, read_text
 
 
 @dataclass(frozen=True)
@@ -16,21 +17,28 @@ class SeparateOptions:
     """Options of ``separate``.
 
     Attributes:
-        inputs: audio files.
-        query: sentences, one target each.
+        inputs: audio files, folders of them, or patterns.
+        query: sentences, one target each. queries: a file of sentences, a line each.
         output: folder of the targets.
+        list: a file of ``path<TAB>query<TAB>output name`` lines.
         residual: also write the input less all targets.
         select: selection policy; default ``text`` with adapters, ``base`` without.
-        subtype: sample format to write; default the input's.
+        subtype, clip, highband: as :class:`~dplass_cli.separation.files.Output`.
+        stereo: as :class:`~dplass_cli.separation.engine.Separator`.
         base_checkpoint, encoder, adapters, tokenizer, trust_checkpoint, device: the models and where they run.
     """
 
-    inputs: tuple[Path, ...]
-    query: tuple[str, ...]
     output: Path
+    inputs: tuple[Path, ...] = ()
+    query: tuple[str, ...] = ()
+    queries: Path | None = None
+    list: Path | None = None
     residual: bool = False
     select: str | None = None
     subtype: str | None = None
+    clip: Clip = "limit"
+    highband: Highband = "residual"
+    stereo: Stereo = "shared"
     base_checkpoint: str = "tiny"
     encoder: str | None = None
     adapters: tuple[str, ...] | None = None
@@ -48,11 +56,12 @@ class SeparateResult:
 
 
 def separate(options: SeparateOptions, progress: Progress = no_progress) -> SeparateResult:
-    """Separate every input by every query. An input that fails does not stop the others.
+    """Separate every recording by its queries. One that fails does not stop the others.
 
     Raises:
-        InputError: wrong options or models, or no input could be read.
+        InputError: wrong options or models, or no recording could be separated.
     """
+    recordings = find_recordings(options.inputs, options.list, [*options.query, *_lines(options.queries)])
     separator = Separator.from_pretrained(
         options.base_checkpoint,
         options.encoder,
@@ -61,19 +70,36 @@ def separate(options: SeparateOptions, progress: Progress = no_progress) -> Sepa
         options.device,
         options.tokenizer,
         options.trust_checkpoint,
+        options.stereo,
     )
-    separator.check(options.query)  # a wrong query or policy is every input's error
+    for queries in dict.fromkeys(recording.queries for recording in recordings):
+        separator.check(queries)  # a wrong query or policy is told before anything is read
+    inputs = {recording.path.resolve() for recording in recordings}
     written: dict[str, list[Separated]] = {}
-    failed: dict[str, str] = {}
-    for done, path in enumerate(options.inputs):
-        progress(done, len(options.inputs), path.name)
+    failed: dict[str, DplassError] = {}
+    for number, recording in enumerate(recordings):
+        which = f"{recording.path.name} ({number + 1} of {len(recordings)})"
         try:
-            written[str(path)] = separator.separate_file(
-                path, options.query, options.output, options.residual, options.subtype
+            done = separator.separate_file(
+                recording.path,
+                recording.queries,
+                (options.output / recording.name).parent,
+                options.residual,
+                options.subtype,
+                options.clip,
+                options.highband,
+                Path(recording.name).name,
+                inputs,
+                lambda samples, total, _, which=which: progress(samples, total, which),  # type: ignore[misc]
             )
-        except InputError as error:
-            failed[str(path)] = str(error)
-    progress(len(options.inputs), len(options.inputs), "done")
+            written.setdefault(str(recording.path), []).extend(done)
+        except DplassError as error:
+            failed[str(recording.path)] = error
     if not written:
-        raise InputError(next(iter(failed.values()), "no input is given"))
-    return SeparateResult(written, failed)
+        raise next(iter(failed.values()))
+    return SeparateResult(written, {path: str(error) for path, error in failed.items()})
+
+
+def _lines(path: Path | None) -> list[str]:
+    """The lines of a file of queries that are not blank."""
+    return [] if path is None else [line.strip() for line in read_text(path).splitlines() if line.strip()]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -165,6 +165,7 @@ class Separator:
         clip: Clip = "limit",
         highband: Highband = "residual",
         name: str | None = None,
+        inputs: Collection[Path] = (),
         progress: Progress = no_progress,
     ) -> list[Separated]:
         """Separate a file from disk to disk and write one file a query: ``{name}_{query}``, in the input's format.
@@ -175,6 +176,7 @@ class Separator:
         Args:
             residual, subtype, clip, highband: as :class:`~dplass_cli.separation.files.Output`.
             name: of the outputs; default the input's.
+            inputs: other recordings, by their resolved paths, that no output may overwrite either.
             progress: told the samples done; what it raises ends the separation, and nothing is left behind.
 
         Raises:
@@ -189,7 +191,7 @@ class Separator:
         laid = layout(info.sample_rate, self.bank.network.config)
         output = Output(residual, subtype, clip, highband)
         names = [*dict.fromkeys(queries), *([RESIDUAL] if residual else [])]
-        paths = target_paths(path, info, Path(output_dir), name or path.stem, names)
+        paths = target_paths(info, Path(output_dir), name or path.stem, names, {path.resolve(), *inputs})
 
         def parts() -> Parts:
             return parts_of_file(path, info.frames, laid)

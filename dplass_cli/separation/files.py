@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import re
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -155,16 +155,21 @@ def subtype_of(info: AudioInfo, output: Output) -> str:
     return output.subtype or default_subtype(suffix_of(info)[1:].upper(), info.subtype)
 
 
-def target_paths(source: Path, info: AudioInfo, folder: Path, name: str, queries: Sequence[str]) -> dict[str, Path]:
+def target_paths(
+    info: AudioInfo, folder: Path, name: str, queries: Sequence[str], inputs: Collection[Path]
+) -> dict[str, Path]:
     """Where each query's target goes: ``{name}_{query}`` in the container of the recording.
 
+    Args:
+        inputs: resolved paths that none may have.
+
     Raises:
-        InputError: one would overwrite the recording.
+        InputError: one would overwrite an input.
     """
     paths = {query: folder / f"{name}_{part}{suffix_of(info)}" for query, part in name_parts(queries).items()}
     for path in paths.values():
-        if path.resolve() == source.resolve():
-            raise InputError(f"{path}: would overwrite the input; choose another --output")
+        if path.resolve() in inputs:
+            raise InputError(f"{path}: would overwrite an input; choose another --output")
     return paths
 
 

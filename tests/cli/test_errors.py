@@ -51,7 +51,7 @@ def test_empty_file(tmp_path: Path) -> None:
 
 def test_empty_query_and_no_query(tmp_path: Path, tone: Path) -> None:
     refused("separate", tone, "-q", " ", "-o", tmp_path, says="--query is empty")
-    refused("separate", tone, "-o", tmp_path, says="'query' is not given")
+    refused("separate", tone, "-o", tmp_path, says="no query is given")
 
 
 def test_wrong_policy(tmp_path: Path, tone: Path) -> None:
