@@ -157,6 +157,7 @@ def quieten(verbose: bool) -> None:
 
     if not verbose:
         warnings.filterwarnings("ignore", module=r"(lightning|torch)\..*")
+        warnings.filterwarnings("ignore", message="Glyph .* missing from font")  # a picture's caption in another script
     for name in ("pytorch.utilities.rank_zero", "fabric.utilities.rank_zero", "fabric.utilities.distributed"):
         logging.getLogger(f"lightning.{name}").setLevel(logging.WARNING if verbose else logging.ERROR)
 

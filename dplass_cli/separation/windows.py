@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -83,8 +84,8 @@ def parts_of_file(path: Path, frames: int, laid: Layout) -> Parts:
         InputError: the file is damaged or holds fewer samples than its header says.
     """
     found = list(windows(frames, laid.core, laid.context))
-    read = [0, *(window.stop for window in found)]
-    blocks = read_blocks(path, (window.stop - before for window, before in zip(found, read, strict=False)))
+    stops = pairwise([0, *(window.stop for window in found)])
+    blocks = read_blocks(path, (stop - before for before, stop in stops))
     held, begin = np.empty((0, 0), np.float32), 0
     for window, block in zip(found, blocks, strict=True):
         held = np.concatenate((held[:, window.start - begin :], block), axis=1) if held.size else block
