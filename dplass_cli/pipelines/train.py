@@ -5,19 +5,18 @@ from __future__ import annotations
 import contextlib
 import math
 import shutil
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import torch
-import yaml
 
 from dplass_cli.adapters import AdapterSettings, make_adapters
 from dplass_cli.adapters.files import DESCRIPTION
 from dplass_cli.adapters.injection import layer_settings
-from dplass_cli.configuration import from_mapping, read_yaml, to_mapping
+from dplass_cli.configuration import from_mapping, to_mapping
 from dplass_cli.data.loading import EpochBatches
 from dplass_cli.data.manifest import Row, read_manifest
 from dplass_cli.data.mixtures import Mixture, read_mixtures
@@ -29,7 +28,7 @@ from dplass_cli.models import BaseModel, in_fast_order
 from dplass_cli.models.resunet30 import ResUNet30Config, is_unread
 from dplass_cli.separation.bank import AdapterBank, BankDomain, bank_key, write_bank
 from dplass_cli.separation.loading import Models, load_models
-from dplass_cli.storage import Progress, locked, make_folder, no_progress, read_json, write_json, write_text
+from dplass_cli.storage import Progress, locked, no_progress, read_json, write_json
 from dplass_cli.training.jobs import Corpus, Recipe, RoutedTeacher, adapter_job, embed_queries, network_job
 from dplass_cli.training.losses import make_loss
 from dplass_cli.training.optimizers import check_names
@@ -37,16 +36,10 @@ from dplass_cli.training.reporting import EpochReport, no_report
 from dplass_cli.training.settings import TrainSettings
 from dplass_cli.training.side_by_side import Share, side_by_side
 from dplass_cli.training.trainer import Hardware, Job, Trained, train_network
+from dplass_cli.training.workspace import begin_run, refuse_second
 
 _NETWORK_NAMES = {"base": "base", "distil": "student"}
 _DRY_BATCHES, _DRY_MIXTURES = 3, 2  # of --fast-dev-run
-# What a resumed run may be given anew; all else must be as it was begun.
-_MAY_CHANGE = {
-    "workspace", "domain", "trust_checkpoint", "cache", "device", "num_gpus", "num_nodes", "strategy", "parallel",
-    "resume", "dry_run", "fast_dev_run", "data.max_bad_files", "train.num_workers", "train.max_epochs",
-    "train.min_epochs", "train.max_steps", "train.patience", "train.save_top_k", "train.save_step_frequency",
-    "train.examples", "train.wandb_project",
-}  # fmt: skip
 
 
 def _nothing() -> None:
@@ -154,9 +147,8 @@ def train(
     if process_rank() > 0:  # one of several processes; the first one keeps the workspace
         run.work(run.jobs, run.hardware, progress, report)
         return run.result()
-    with locked(options.workspace / ".lock", _refuse(options.workspace)):
-        _require_fresh(options)
-        write_text(options.workspace / "config.yaml", yaml.safe_dump(to_mapping(options), sort_keys=False))
+    with locked(options.workspace / ".lock", refuse_second(options.workspace)):
+        begin_run(options.workspace, to_mapping(options), options.resume)
         shares = run.shares()
         if len(shares) > 1:
             side_by_side(shares, [str(job) for job in run.unfinished()], partial(_work_aside, begin), options, progress)
@@ -164,13 +156,6 @@ def train(
         else:
             run.work(run.unfinished(), run.hardware, progress, report)
         return run.result()
-
-
-def _refuse(workspace: Path) -> Any:
-    def waiting() -> None:
-        raise InputError(f"{workspace}: another run is at work in this workspace; wait for it, or give another")
-
-    return waiting
 
 
 def _work_aside(
@@ -407,29 +392,6 @@ def _check_encoder(options: TrainOptions, partition: Partition, models: Models) 
             f"{options.partition}: was made with another encoder ({partition.encoder_name},"
             f" {partition.encoder_fingerprint[:12]}…); partition again with the encoder of the base"
         )
-
-
-def _require_fresh(options: TrainOptions) -> None:
-    begun = options.workspace / "config.yaml"
-    if begun.exists() and not options.resume:
-        raise InputError(f"{options.workspace}: holds a training run; go on with --resume, or give another --workspace")
-    make_folder(options.workspace)
-    if begun.exists():
-        was, now = _flat(read_yaml(begun)), _flat(to_mapping(options))
-        for key, value in now.items():
-            if key not in _MAY_CHANGE and key in was and was[key] != value:
-                raise InputError(
-                    f"{options.workspace}: was begun with {key} {was[key]!r}, not {value!r}; --resume goes on with the"
-                    " same settings, or give another --workspace"
-                )
-
-
-def _flat(tree: Mapping[str, Any], path: str = "") -> dict[str, Any]:
-    """{key.path: value} of nested sections."""
-    flat: dict[str, Any] = {}
-    for key, value in tree.items():
-        flat |= _flat(value, f"{path}{key}.") if isinstance(value, Mapping) else {f"{path}{key}": value}
-    return flat
 
 
 def _validation(path: Path) -> list[Mixture]:

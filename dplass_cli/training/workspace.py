@@ -1,0 +1,60 @@
+"""The folder of a training run: it is one run's, and whoever goes on in it has the settings that it was begun with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from dplass_cli.configuration import read_yaml
+from dplass_cli.errors import InputError
+from dplass_cli.storage import make_folder, write_text
+
+_CONFIG = "config.yaml"
+# What a resumed run may be given anew; all else must be as it was begun.
+_MAY_CHANGE = {
+    "workspace", "domain", "trust_checkpoint", "cache", "device", "num_gpus", "num_nodes", "strategy", "parallel",
+    "resume", "dry_run", "fast_dev_run", "data.max_bad_files", "train.num_workers", "train.max_epochs",
+    "train.min_epochs", "train.max_steps", "train.patience", "train.save_top_k", "train.save_step_frequency",
+    "train.examples", "train.wandb_project",
+}  # fmt: skip
+
+
+def begin_run(workspace: Path, settings: Mapping[str, Any], resume: bool) -> None:
+    """Take a folder for a run and write its settings there; or go on with the run that it holds.
+
+    Raises:
+        InputError: it holds a run and ``resume`` is not set, or that run was begun with other settings.
+    """
+    begun = workspace / _CONFIG
+    if begun.exists() and not resume:
+        raise InputError(f"{workspace}: holds a training run; go on with --resume, or give another --workspace")
+    make_folder(workspace)
+    if begun.exists():
+        was, now = _flat(read_yaml(begun)), _flat(settings)
+        for key, value in now.items():
+            if key not in _MAY_CHANGE and key in was and was[key] != value:
+                raise InputError(
+                    f"{workspace}: was begun with {key} {was[key]!r}, not {value!r}; --resume goes on with the same"
+                    " settings, or give another --workspace"
+                )
+    write_text(begun, yaml.safe_dump(dict(settings), sort_keys=False))
+
+
+def refuse_second(workspace: Path) -> Callable[[], None]:
+    """What a run does that finds another at work in its workspace."""
+
+    def waiting() -> None:
+        raise InputError(f"{workspace}: another run is at work in this workspace; wait for it, or give another")
+
+    return waiting
+
+
+def _flat(tree: Mapping[str, Any], path: str = "") -> dict[str, Any]:
+    """{key.path: value} of nested sections."""
+    flat: dict[str, Any] = {}
+    for key, value in tree.items():
+        flat |= _flat(value, f"{path}{key}.") if isinstance(value, Mapping) else {f"{path}{key}": value}
+    return flat
