@@ -104,11 +104,13 @@ def folded(title: str, parts: Iterable[Markup]) -> Markup:
     return Markup("<details><summary>{}</summary>{}</details>").format(title, Markup("").join(parts))
 
 
-def picture(png: bytes, alt: str, caption: str = "") -> Markup:
-    """A PNG picture; ``alt`` says what it shows to those who can't see it."""
+def picture(png: bytes, alt: str, caption: str = "", detailed: bool = False) -> Markup:
+    """A PNG picture; ``alt`` says what it shows to those who can't see it. A phone shrinks it unless ``detailed``."""
     source = f"data:image/png;base64,{base64.b64encode(png).decode()}"
     below = Markup("<figcaption>{}</figcaption>").format(caption) if caption else ""
-    return Markup('<figure><div class="wide"><img src="{}" alt="{}"></div>{}</figure>').format(source, alt, below)
+    kind = Markup(' class="detailed"') if detailed else ""
+    shown = Markup('<div class="wide"><img src="{}" alt="{}"{}></div>').format(source, alt, kind)
+    return Markup("<figure>{}{}</figure>").format(shown, below)
 
 
 def player(audio: Audio, sample_rate: int, label: str) -> Markup:

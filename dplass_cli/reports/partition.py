@@ -91,11 +91,13 @@ def write_report(folder: Path, report: PartitionReport) -> None:
         write_bytes(folder / f"{name}.png", content)
     sections = [
         Section("Domains", [*(text(warning, "warning") for warning in report.warnings), _domains_table(report)]),
-        Section("Map", [picture(pictures["clusters"], "captions on a plane, coloured by domain")]),
+        Section("Map", [picture(pictures["clusters"], "captions on a plane, coloured by domain", detailed=True)]),
         Section("Listen", list(_examples(report))),
         Section("Quality", list(_quality(report, pictures.get("quality")))),
-        Section("Sizes", [picture(pictures["sizes"], "clips and captions of each domain")]),
-        Section("Likeness", [picture(pictures["similarity"], "cosines between the centroids of the domains")]),
+        Section("Sizes", [picture(pictures["sizes"], "clips and captions of each domain", detailed=True)]),
+        Section(
+            "Likeness", [picture(pictures["similarity"], "cosines between the centroids of the domains", detailed=True)]
+        ),
         Section("Captions", list(_captions(report))),
     ]
     write_page(folder / "report.html", f"{len(domains)} domains of sound", _lead(report), sections)
@@ -199,7 +201,7 @@ def _quality(report: PartitionReport, shown: bytes | None) -> Iterator[Markup]:
         "soft",
     )
     if shown is not None:
-        yield picture(shown, "quality over the number of domains, the chosen one marked")
+        yield picture(shown, "quality over the number of domains, the chosen one marked", detailed=True)
 
 
 def _measures(item: Quality) -> tuple[float | None, ...]:
