@@ -72,6 +72,13 @@ def clips(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 
 @pytest.fixture(scope="session")
+def recordings(clips: dict[str, Path]) -> dict[str, Path]:
+    """Eight real clips where they lie beside the checkout, else the built-in sounds: {name: path}."""
+    real = sorted((SHARED_DATA / "audio").glob("4-*-A-*.ogg"))[::6][:8]
+    return {path.stem: path for path in real} if len(real) == 8 else clips
+
+
+@pytest.fixture(scope="session")
 def chromium() -> Iterator[Callable[..., tuple[Any, list[str]]]]:
     """Open a page in headless Chromium: (file or address, width, height) -> (page, what it complains of)."""
     sync_api = pytest.importorskip("playwright.sync_api", reason="bash scripts/setup_browser.sh installs it")

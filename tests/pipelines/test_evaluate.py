@@ -318,9 +318,9 @@ def by_class(values: list[float], classes: list[str], inner: Callable[[list[floa
 
 @pytest.mark.parametrize("name", ["audioset", "audiocaps", "clotho", "esc50", "vggsound", "music"])
 def test_a_small_copy_of_each_benchmark(
-    options: EvaluateOptions, clips: dict[str, Path], tmp_path: Path, name: str
+    options: EvaluateOptions, recordings: dict[str, Path], tmp_path: Path, name: str
 ) -> None:
-    made = fake(name, tmp_path / "data", clips)
+    made = fake(name, tmp_path / "data", recordings)
     network = load_base(options.base_checkpoint)
     encoder = load_models(options.base_checkpoint, "tiny").encoder
     sdris, si_sdrs = [], []
