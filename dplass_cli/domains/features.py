@@ -82,7 +82,7 @@ def _content(row: Row) -> tuple[float, float, str, str, tuple[str, ...]]:
 
 
 def caption_features(
-    rows: Iterable[Row],
+    rows: Sequence[Row],
     encoder: QueryEncoder,
     progress: Progress = no_progress,
     cache: EmbeddingCache | None = None,
@@ -91,10 +91,12 @@ def caption_features(
 
     Embeddings are taken from and put into ``cache``, and summed as they come: memory grows with captions, not clips.
 
+    Args:
+        rows: as :func:`sorted_rows` orders them.
+
     Raises:
         InputError: a clip cannot be read, or an embedding is not finite; the message names the file or caption.
     """
-    rows = sorted_rows(rows)
     captions = tuple(sorted({row.caption for row in rows}))
     index = {caption: position for position, caption in enumerate(captions)}
     sums = np.zeros((len(captions), encoder.size))

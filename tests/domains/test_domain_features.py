@@ -53,7 +53,7 @@ def test_means_over_the_clips_of_each_caption(tmp_path: Path) -> None:
     one, two = _wav(tmp_path, "1.wav", 0.2, 1), _wav(tmp_path, "2.wav", 0.2, 2)
     rows = [Row(two, "b", id="2"), Row(one, "b", id="1"), Row(one, "a", id="1")]
     encoder = LoudnessEncoder()
-    features = caption_features(rows, encoder)
+    features = caption_features(sorted_rows(rows), encoder)
     assert features.captions == ("a", "b")
     assert features.clips.tolist() == [1, 2]
     waves = [torch.from_numpy(read_mono(path, SAMPLE_RATE)) for path in (one, two)]
@@ -71,7 +71,7 @@ def test_each_range_is_embedded_once(tmp_path: Path) -> None:
     rows += [Row(short, "a", id="s")] * 2
     encoder = LoudnessEncoder()
     calls: list[tuple[int, int]] = []
-    features = caption_features(rows, encoder, lambda done, total, what: calls.append((done, total)))
+    features = caption_features(sorted_rows(rows), encoder, lambda done, total, what: calls.append((done, total)))
     assert sorted(encoder.lengths) == [8000, 16000, 16000]
     assert features.clips.tolist() == [4, 2]
     assert calls == [(0, 3), (3, 3)]
@@ -100,18 +100,18 @@ def test_cached_embeddings_give_the_same_features(tmp_path: Path) -> None:
     files = [_wav(tmp_path, f"{n}.wav", 0.2, n) for n in range(1, 5)]
     rows = [Row(path, caption, id=path.stem) for path in files for caption in ("a", "b")]
     first, second = LoudnessEncoder(), LoudnessEncoder()
-    plain = caption_features(rows, first, cache=EmbeddingCache(tmp_path / "cache", first))
-    cached = caption_features(rows, second, cache=EmbeddingCache(tmp_path / "cache", second))
+    plain = caption_features(sorted_rows(rows), first, cache=EmbeddingCache(tmp_path / "cache", first))
+    cached = caption_features(sorted_rows(rows), second, cache=EmbeddingCache(tmp_path / "cache", second))
     assert (len(first.lengths), len(second.lengths)) == (4, 0)
     np.testing.assert_array_equal(plain.audio, cached.audio)
     _wav(tmp_path, "2.wav", 0.3, 9)  # another file by that name is embedded again
-    caption_features(rows, second, cache=EmbeddingCache(tmp_path / "cache", second))
+    caption_features(sorted_rows(rows), second, cache=EmbeddingCache(tmp_path / "cache", second))
     assert second.lengths == [9600]
 
 
 def test_both_features_side_by_side_have_the_mean_cosine(tmp_path: Path) -> None:
     rows = [Row(_wav(tmp_path, f"{n}.wav", 0.1, n), "abc"[:n], id=str(n)) for n in range(1, 4)]
-    features = caption_features(rows, LoudnessEncoder())
+    features = caption_features(sorted_rows(rows), LoudnessEncoder())
     both = features.of("both")
     np.testing.assert_allclose(np.linalg.norm(both, axis=1), 1.0)
     cosines = (features.audio @ features.audio.T + features.text @ features.text.T) / 2
