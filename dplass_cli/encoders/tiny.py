@@ -1,7 +1,10 @@
-"""The bundled query encoder: two small towers trained contrastively, so that everything runs offline.
+"""The bundled query encoder: two small towers over one space, so that everything runs offline.
 
 Text: each word is the mean of hashed character n-grams (after Bojanowski et al., "Enriching Word Vectors with Subword
-Information", 2017), so any word of any spelling has a vector; a learned weight a word pools them into a sentence.
+Information", 2017), so any word of any spelling has a vector; a learned weight a word pools them into a sentence. What
+the sentence is about is told as probabilities of the kinds of sound that the encoder knows, and its embedding is the
+mean of their anchors under these: wordings that mean the same land on the same point, and a sentence without a known
+word lands between all of them.
 Audio: a small convolutional network on a log-mel spectrogram, averaged over fixed windows.
 """
 
@@ -29,7 +32,12 @@ _SHORTEST_SECONDS = 1.0
 
 @dataclass(frozen=True)
 class TinyEncoderConfig:
-    """Sizes of the two towers; ``sample_rate`` in Hz, ``n_fft`` and ``hop`` in samples."""
+    """Sizes of the two towers; ``sample_rate`` in Hz, ``n_fft`` and ``hop`` in samples.
+
+    Attributes:
+        kinds: the names of the kinds of sound that sentences are told as; none: a sentence is its own point.
+        sharpness: of the probabilities of the kinds: cosines are multiplied by it.
+    """
 
     size: int = 128
     buckets: int = 16384
@@ -40,6 +48,8 @@ class TinyEncoderConfig:
     hop: int = 640
     mels: int = 64
     widths: tuple[int, ...] = (32, 64, 128, 256)
+    kinds: tuple[str, ...] = ()
+    sharpness: float = 10.0
 
 
 class TextTower(nn.Module):
@@ -53,9 +63,22 @@ class TextTower(nn.Module):
         self.project = nn.Sequential(
             nn.Linear(config.word_size, config.hidden), nn.GELU(), nn.Linear(config.hidden, config.size)
         )
+        self.sharpness = config.sharpness
+        self.anchors: Tensor
+        self.register_buffer("anchors", torch.zeros(len(config.kinds), config.size), persistent=bool(config.kinds))
 
     def forward(self, sentences: Sequence[str]) -> Tensor:
-        """Embed N sentences: float32 (N, size), unit norm. A sentence without a word is one unknown word."""
+        """Embed N sentences: float32 (N, size), unit norm."""
+        if not len(self.anchors):
+            return self.points(sentences)
+        return F.normalize(self.logits(sentences).softmax(dim=-1) @ self.anchors, dim=-1)
+
+    def logits(self, sentences: Sequence[str]) -> Tensor:
+        """Tell N sentences as kinds: float32 (N, K); their softmax is the probability of each kind."""
+        return self.sharpness * self.points(sentences) @ self.anchors.T
+
+    def points(self, sentences: Sequence[str]) -> Tensor:
+        """Read N sentences: float32 (N, size), unit norm. A sentence without a word is one unknown word."""
         words = [_WORD.findall(sentence.lower()) or ["?"] for sentence in sentences]
         flat = [self._subwords(word) for sentence in words for word in sentence]
         device = self.subwords.weight.device
@@ -104,8 +127,16 @@ class AudioTower(nn.Module):
     def forward(self, waveforms: Tensor) -> Tensor:
         """Embed float32 (N, T): float32 (N, size), unit norm. The level of a waveform does not matter."""
         rms = waveforms.square().mean(dim=-1, keepdim=True).sqrt()
-        mel = torch.log(self.mel(waveforms / rms.clamp(min=_RMS_FLOOR)) + 1e-3)
-        features = self.body(mel[:, None])
+        return self.embed(self.compress(self.mel(waveforms / rms.clamp(min=_RMS_FLOOR)))[:, None])
+
+    @staticmethod
+    def compress(mel: Tensor) -> Tensor:
+        """The logarithm of a mel spectrogram of a waveform of RMS 1, with a floor."""
+        return torch.log(mel + 1e-3)
+
+    def embed(self, mel: Tensor) -> Tensor:
+        """Embed compressed mel spectrograms, float32 (N, 1, mels, frames): (N, size), unit norm."""
+        features = self.body(mel)
         pooled = torch.cat((features.mean(dim=(2, 3)), features.mean(dim=2).amax(dim=2)), dim=1)
         return F.normalize(self.project(pooled), dim=-1)
 
@@ -137,6 +168,16 @@ class TinyEncoder(nn.Module):
             if sentence not in self._texts:
                 self._texts[sentence] = self.text([sentence])[0].cpu()
         return torch.stack([self._texts[sentence] for sentence in sentences]).clone()
+
+    @torch.inference_mode()
+    def kinds_of(self, sentence: str) -> dict[str, float]:
+        """What a sentence is about: {kind: probability}, the likeliest first.
+
+        Of a sentence without a word that was learnt, all are about equal.
+        """
+        probabilities = self.text.logits([sentence])[0].softmax(dim=-1).tolist()
+        named = zip(self.config.kinds, probabilities, strict=True)
+        return dict(sorted(named, key=lambda kind: -kind[1]))
 
     @torch.inference_mode()
     def embed_audio(self, waveforms: Tensor | Sequence[Tensor], sample_rate: int) -> Tensor:

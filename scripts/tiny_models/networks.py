@@ -1,0 +1,149 @@
+"""The base and its seven adapters, trained by the loop of ``dplass train``."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from dplass_cli.adapters import AdapterSettings
+from dplass_cli.configuration import to_mapping
+from dplass_cli.data.manifest import Row, write_manifest
+from dplass_cli.data.samples import Source, TrainingSamples
+from dplass_cli.data.settings import DataSettings
+from dplass_cli.domains.partition import Partition, read_partition
+from dplass_cli.encoders import load_encoder
+from dplass_cli.models import load_base, save_base
+from dplass_cli.models.resunet30 import ResUNet30, ResUNet30Config
+from dplass_cli.pipelines.partition import PartitionOptions, partition
+from dplass_cli.separation.bank import AdapterBank, BankDomain, bank_key, write_bank
+from dplass_cli.storage import make_folder
+from dplass_cli.training.jobs import Corpus, Queries, Recipe, adapter_job
+from dplass_cli.training.settings import OptimizerSettings, TrainSettings
+from dplass_cli.training.trainer import Hardware, Job, Trained, ValidationMixtures, train_network
+from tiny_models.clips import RATE, Sound
+from tiny_models.wordings import Wordings
+
+BASE = ResUNet30Config(
+    condition_size=128,
+    n_fft=1024,
+    hop=320,
+    pre_channels=32,
+    channels=(32, 64, 96, 128, 160),
+    downsample=((2, 2), (2, 2), (2, 2), (2, 2), (1, 2)),
+    stem=(2, 4),
+    input_power=0.3,
+)
+DOMAINS = 7
+ADAPTER = AdapterSettings(method="lora", rank=16, alpha=16.0, dtype="float16")
+_FOREVER = 1_000_000  # epochs: the number of steps is what counts
+
+
+def train_base(found: Sequence[Sound], wordings: Wordings, encoder: Path, work: Path, output: Path, steps: int) -> None:
+    """Train the whole base on mixtures of two different classes, asked for in any of their wordings."""
+    torch.manual_seed(1)
+    reader = load_encoder(encoder)
+    texts = sorted({text for sound in found for text in wordings.sentences[sound.label]})
+    numbers = {text: number for number, text in enumerate(texts)}
+    sources = [
+        Source(
+            Row(Path(sound.wav), sound.label),
+            frozenset({sound.label}),
+            tuple(numbers[text] for text in wordings.sentences[sound.label]),
+        )
+        for sound in found
+    ]
+    settings = _settings(steps, learning_rate=1e-3, warm_up=200, batch=10)
+    samples = TrainingSamples(sources, {0: sources}, reader.embed_text(texts), DataSettings(), settings.random_seed)
+    network = ResUNet30(BASE).to(memory_format=torch.channels_last)
+
+    def export(which: str, reached: Trained) -> None:
+        if which == "last":
+            save_base(output, network, reader.fingerprint, torch.float16)
+
+    nothing = ValidationMixtures({}, {}, RATE)
+    job = Job("base", network, samples, nothing, export, moving_statistics=True)
+    train_network(job, settings, Hardware(), work, resume=True, progress=_tell)
+
+
+def make_partition(found: Sequence[Sound], encoder: Path, work: Path) -> Partition:
+    """Seven domains of the classes. Each weighs as many sounds as it has, so that recorded classes are spread out."""
+    manifest = work / "train.json"
+    write_manifest(manifest, [Row(Path(sound.wav), sound.caption, id=sound.clip) for sound in found])
+    options = PartitionOptions(
+        manifest, work / "partition", DOMAINS, features="text", weight="clips", encoder=str(encoder)
+    )
+    partition(options)
+    return read_partition(work / "partition")
+
+
+def train_adapters(
+    found: Sequence[Sound], domains: Partition, models: Path, work: Path, steps: int, only: Collection[int]
+) -> None:
+    """Train the adapters of some domains, and write the bank once all are there.
+
+    Args:
+        models: folder of the base and the encoder; the bank goes there too.
+    """
+    network, encoder = load_base(models / "base.safetensors"), load_encoder(models / "encoder.safetensors")
+    corpus = _corpus(found, domains, encoder.embed_text)
+    settings = _settings(steps, learning_rate=1e-3, warm_up=20, batch=8)
+    recipe = Recipe(corpus, network, network.sha256(), encoder.fingerprint, DataSettings(interference="any"), settings)
+    bank = make_folder(models / "bank")
+    names = {domain.id: domain.name for domain in domains.domains}
+    for domain in (number for number in names if number in only):
+        folders = {"best": bank / bank_key(domain), "last": work / "last" / bank_key(domain)}
+        with adapter_job(recipe, ADAPTER, domain, names[domain], folders) as job:
+            train_network(job, settings, Hardware(), work, resume=True, progress=_tell)
+    if all((bank / bank_key(domain) / "adapter.json").is_file() for domain in names):
+        _describe(bank, domains, network.sha256(), encoder.fingerprint)
+
+
+def _corpus(found: Sequence[Sound], domains: Partition, embed: Any) -> Corpus:
+    """All sounds by domain, asked for by the caption of their class; none is kept for validation."""
+    of = {caption: domain.id for domain in domains.domains for caption in domain.captions}
+    rows: dict[int, list[Row]] = {domain.id: [] for domain in domains.domains}
+    for sound in found:
+        rows[of[sound.caption]].append(Row(Path(sound.wav), sound.caption, id=sound.clip))
+    captions = sorted(of)
+    table: Tensor = embed(captions)
+    queries = Queries(table, {caption: number for number, caption in enumerate(captions)}, {})
+    return Corpus(rows, {domain: [] for domain in rows}, queries)
+
+
+def _describe(bank: Path, domains: Partition, base_sha256: str, fingerprint: str) -> None:
+    described = [
+        BankDomain(domain.id, domain.name, domain.captions, domains.text_centroids[row], domains.audio_centroids[row])
+        for row, domain in enumerate(domains.domains)
+    ]
+    description = {
+        "base_sha256": base_sha256,
+        "encoder_fingerprint": fingerprint,
+        "partition_sha256": domains.rows_sha256,
+        "settings": to_mapping(ADAPTER),
+    }
+    write_bank(bank, described, description)
+    AdapterBank(load_base(bank.parent / "base.safetensors")).load(bank)  # what was written can be read
+
+
+def _settings(steps: int, learning_rate: float, warm_up: int, batch: int) -> TrainSettings:
+    return TrainSettings(
+        OptimizerSettings(learning_rate=learning_rate, schedule="cosine", warm_up_steps=warm_up),
+        batch_size_per_device=batch,
+        num_workers=0,
+        loss_type="negative_sdr",
+        precision="bf16-mixed",
+        max_epochs=_FOREVER,
+        max_steps=steps,
+        save_step_frequency=100,
+        gradient_clip=5.0,
+        random_seed=1,
+    )
+
+
+def _tell(step: int, steps: int, what: str) -> None:
+    if step % 50 == 0:
+        print(f"step {step} of {steps}, {what}", flush=True)
