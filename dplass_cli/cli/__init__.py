@@ -22,6 +22,7 @@ from dplass_cli.cli import (
     results,
     retrieve,
     separate,
+    serve,
     sweep,
     train,
     weights,
@@ -92,6 +93,7 @@ app.command("train")(train.command)
 app.command("sweep")(sweep.command)
 app.command("evaluate")(evaluate.command)
 app.command("separate")(separate.command)
+app.command("serve")(serve.command)
 app.command("embed")(embed.command)
 app.command("retrieve")(retrieve.command)
 app.command("quickstart")(quickstart.command)

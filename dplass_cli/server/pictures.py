@@ -1,0 +1,50 @@
+"""Spectrograms of files of any length, in memory that does not grow with it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from dplass_cli.audio.files import AudioInfo
+from dplass_cli.audio.stft import STFT
+from dplass_cli.audio.streams import read_blocks
+from dplass_cli.storage import atomic_path
+
+_COLUMNS = 900
+_AT_ONCE = 60  # columns
+_N_FFT, _HOP = 1024, 512
+_TOP_HZ = 16_000.0  # what is above lies beyond the network's band
+_RANGE_DB = 70.0
+
+
+def levels(path: Path, info: AudioInfo, read: Callable[[], None] = lambda: None) -> npt.NDArray[np.float32]:
+    """The levels of a file's mean channel: float32 (bins up to 16 kHz, at most 900 columns), dB.
+
+    Args:
+        read: called now and then; what it raises ends the reading.
+    """
+    frames_a_column = -(-(info.frames // _HOP + 1) // _COLUMNS)
+    size = _AT_ONCE * frames_a_column * _HOP
+    transform = STFT(_N_FFT, _HOP)
+    top = min(_N_FFT // 2 + 1, round(_TOP_HZ / info.sample_rate * _N_FFT) + 1)
+    columns: list[torch.Tensor] = []
+    for block in read_blocks(path, (min(size, info.frames - first) for first in range(0, info.frames, size))):
+        read()
+        mono = block.mean(axis=0)
+        padded = torch.from_numpy(np.pad(mono, (0, max(0, _N_FFT - len(mono)))))
+        energies = transform(padded[None])[0, : max(1, len(mono) // _HOP), :top].abs().square()
+        columns += [part.mean(dim=0) for part in energies.split(frames_a_column)]
+    decibels: npt.NDArray[np.float32] = (10.0 * torch.log10(torch.stack(columns).clamp(min=1e-12))).numpy().T
+    return decibels
+
+
+def draw(levels: npt.NDArray[np.float32], top_db: float, path: Path) -> None:
+    """Write levels as a PNG without axes, from 70 dB below ``top_db`` (black) up to it."""
+    from matplotlib.image import imsave
+
+    with atomic_path(path) as temporary:
+        imsave(temporary, levels, vmin=top_db - _RANGE_DB, vmax=top_db, cmap="magma", origin="lower", format="png")
