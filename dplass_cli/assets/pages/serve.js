@@ -311,13 +311,13 @@ function card(sound, told, stem) {
   const name = [stem, sound.kind === "target" ? sound.query : sound.kind].join("_").replace(/[^\p{L}\p{N}]+/gu, "_");
   const link = make("a", {href: sound.audio, download: `${name}.wav`, textContent: "Download wav"});
   link.setAttribute("aria-label", `Download ${title} as wav`);
-  const head = make("div", {className: "head"});
-  const top = Math.min(16, told.sample_rate / 2000);
+  const head = make("div", {className: "head", hidden: true});
   const picture = make("div", {className: "spectrogram"},
-    make("img", {src: sound.spectrogram, alt: `Spectrogram of ${title}`}), head,
-    make("span", {className: "top", textContent: `${+top.toFixed(1)} kHz`}),
-    make("span", {className: "bottom", textContent: "0"}));
-  const place = () => { head.style.left = `${100 * audio.currentTime / seconds}%`; };
+    make("img", {src: sound.spectrogram, alt: `Spectrogram of ${title}`}), head, ...marks(told.sample_rate));
+  const place = () => {
+    head.hidden = !audio.currentTime;
+    head.style.left = `${100 * audio.currentTime / seconds}%`;
+  };
   const run = () => { place(); if (!audio.paused) requestAnimationFrame(run); };
   audio.addEventListener("play", run);
   audio.addEventListener("timeupdate", place);
@@ -337,6 +337,17 @@ function card(sound, told, stem) {
     parts.push(make("p", {className: "soft", textContent: `${sound.clipped} samples over full scale were limited.`}));
   }
   return make("article", {className: "sound"}, ...parts);
+}
+
+// Frequencies beside a picture, whose height is mel.
+function marks(sampleRate) {
+  const mel = hertz => 2595 * Math.log10(1 + hertz / 700);
+  const top = mel(Math.min(16000, sampleRate / 2));
+  return [250, 1000, 4000, 12000].filter(hertz => mel(hertz) < top).map(hertz => {
+    const mark = make("span", {textContent: hertz < 1000 ? `${hertz} Hz` : `${hertz / 1000} kHz`});
+    mark.style.bottom = `${100 * mel(hertz) / top}%`;
+    return mark;
+  });
 }
 
 // One sound at a time; the next one goes on where the last one is.
