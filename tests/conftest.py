@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pytest
+from browsing import wait_for
 
 from dplass_cli.audio.files import write_audio
 from dplass_cli.sounds import render
@@ -102,7 +103,7 @@ def chromium() -> Iterator[Callable[..., tuple[Any, list[str]]]]:
             page.on("pageerror", lambda error: errors.append(str(error)))
             page.on("requestfailed", lambda request: errors.extend(_not_loaded(request)))
             page.goto(where.as_uri() if isinstance(where, Path) else where)
-            page.wait_for_function("[...document.querySelectorAll('audio')].every(a => a.readyState > 0 || a.error)")
+            wait_for(page, "[...document.querySelectorAll('audio[src]')].every(a => a.readyState > 0 || a.error)")
             return page, errors
 
         yield open_page

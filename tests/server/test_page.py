@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import soundfile
+from browsing import wait_for
 from served import encoded, noise
 
 from dplass_cli.server.app import example_wav
@@ -46,7 +47,7 @@ def separate(page: Any, *queries: str) -> None:
 
 def wait_for_players(page: Any, count: int) -> None:
     page.locator("#results").wait_for(state="visible", timeout=60_000)
-    page.wait_for_function(f"{PLAYERS}.length === {count} && {PLAYERS}.every(a => a.readyState > 0)")
+    wait_for(page, f"{PLAYERS}.length === {count} && {PLAYERS}.every(a => a.readyState > 0)")
 
 
 @pytest.mark.parametrize("width", [1280, 390])
@@ -58,15 +59,15 @@ def test_upload_query_wait_play_download(listening: Any, chromium: Any, width: i
     titles = page.locator("#sounds h3").all_inner_texts()
     assert titles == ["The recording", "a dog barking", "rain <b>falling</b>", "Everything else"]
     assert page.evaluate(f"{PLAYERS}.map(a => a.duration)") == [8.0] * 4
-    page.wait_for_function("[...document.images].every(i => i.complete && i.naturalHeight === 160)")
+    wait_for(page, "[...document.images].every(i => i.complete && i.naturalHeight === 160)")
     assert page.evaluate("document.documentElement.scrollWidth") == width
 
     page.locator(".spectrogram").nth(1).click(position={"x": 60, "y": 40})  # plays from there
     begun = page.evaluate(f"{PLAYERS}[1].currentTime")
     assert begun == pytest.approx(60 / page.locator(".spectrogram").nth(1).bounding_box()["width"] * 8, abs=0.6)
-    page.wait_for_function(f"{PLAYERS}[1].currentTime > {begun} + 0.3")
+    wait_for(page, f"{PLAYERS}[1].currentTime > {begun} + 0.3")
     page.evaluate(f"{PLAYERS}[3].play()")  # goes on where the other was
-    page.wait_for_function(f"{PLAYERS}[1].paused && {PLAYERS}[3].currentTime > {begun} + 0.3")
+    wait_for(page, f"{PLAYERS}[1].paused && {PLAYERS}[3].currentTime > {begun} + 0.3")
 
     with page.expect_download() as download:
         page.get_by_role("link", name="Download a dog barking as wav").click()
@@ -81,7 +82,7 @@ def test_upload_query_wait_play_download(listening: Any, chromium: Any, width: i
 
 
 def test_what_is_wrong_is_said_and_can_be_mended(listening: Any, chromium: Any) -> None:
-    page, errors, served = opened(listening, chromium, upload_bytes=1_000_000)
+    page, errors, _ = opened(listening, chromium, upload_bytes=1_000_000)
     alert = page.get_by_role("alert")
     separate(page, "rain")
     assert alert.inner_text() == "Choose, drop or record a recording first."
@@ -154,7 +155,7 @@ def test_recording_with_the_microphone_and_the_example(listening: Any, chromium:
     page.get_by_role("button", name="Try an example").click()
     page.get_by_text("dog in the rain.wav").wait_for()
     separate(page, "a dog barking")
-    page.wait_for_function(f"{PLAYERS}.length === 3 && {PLAYERS}.every(a => a.duration === 8)")
+    wait_for(page, f"{PLAYERS}.length === 3 && {PLAYERS}.every(a => a.duration === 8)")
     assert errors == []
     page.close()
 
