@@ -140,7 +140,7 @@ def test_recording_with_the_microphone_and_the_example(listening: Any, chromium:
     page.get_by_role("button", name="Record", exact=True).click()
     page.get_by_text("Recording: 0:02").wait_for()
     page.get_by_role("button", name="Stop recording").click()
-    page.get_by_text("recording.wav").wait_for()
+    page.get_by_text("recording.wav", exact=True).wait_for()
     separate(page, "a beep")
     wait_for_players(page, 3)
     assert page.evaluate(f"{PLAYERS}[0].duration") == pytest.approx(2.0, abs=0.8)
@@ -153,7 +153,7 @@ def test_recording_with_the_microphone_and_the_example(listening: Any, chromium:
     )
     assert peak > 0.01
     page.get_by_role("button", name="Try an example").click()
-    page.get_by_text("dog in the rain.wav").wait_for()
+    page.get_by_text("dog in the rain.wav", exact=True).wait_for()
     separate(page, "a dog barking")
     wait_for(page, f"{PLAYERS}.length === 3 && {PLAYERS}.every(a => a.duration === 8)")
     assert errors == []
@@ -177,7 +177,7 @@ def test_dropping_a_file_and_what_only_browsers_decode(listening: Any, chromium:
         }""",
         list((tmp_path / "speech.m4a").read_bytes()),
     )
-    page.get_by_text("speech.m4a").wait_for()
+    page.get_by_text("speech.m4a", exact=True).wait_for()
     separate(page, "hiss")
     wait_for_players(page, 3)
     assert page.evaluate(f"{PLAYERS}[0].duration") == pytest.approx(1.0, abs=0.1)
