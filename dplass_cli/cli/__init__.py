@@ -68,6 +68,7 @@ app = typer.Typer(
     cls=_Suite,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",  # in rich's own markup "[default: …]" would be a tag, and vanish
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
