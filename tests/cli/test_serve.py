@@ -2,48 +2,21 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-import os
 import signal
 import socket
-import subprocess
-import sys
 import time
 import urllib.request
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from served import encoded, noise
+from serving import serving
 from typer.testing import CliRunner
 
 from dplass_cli.cli import app
 
 pytest.importorskip("uvicorn", reason="pip install 'dplass[serve]'")
-
-
-@contextlib.contextmanager
-def serving(temporary: Path, *options: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
-    """Run the command with its files below a folder: (process, address)."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "dplass_cli", "serve", "--port", "0", "--json", "--no-open", *options],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env={**os.environ, "TMPDIR": str(temporary)},
-    )
-    try:
-        assert process.stdout is not None
-        said = ""
-        while not said.endswith("}\n"):
-            line = process.stdout.readline()
-            assert line, process.communicate()[1]
-            said += line
-        yield process, json.loads(said)["address"]
-    finally:
-        process.kill()
-        process.communicate()
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
