@@ -100,8 +100,8 @@ def serve(options: ServeOptions, started: Callable[[Serving], None]) -> None:
                 limit_concurrency=_MOST_CONNECTIONS,
                 timeout_graceful_shutdown=_GRACE_SECONDS,
             )
-            started(_serving(listener))
             with contextlib.suppress(KeyboardInterrupt):  # which the server raises again when it has ended
+                started(_serving(listener))
                 Server(config).run(sockets=[listener])
 
 

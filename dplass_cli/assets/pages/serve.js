@@ -55,7 +55,7 @@ function choose(blob, name, decoded = false) {
   $("preview").hidden = false;
   $("preview").src = URL.createObjectURL(blob);
   $("chosen-name").textContent = name;
-  $("chosen-size").textContent = `${(blob.size / 1e6).toFixed(blob.size < 1e6 ? 2 : 1)} MB`;
+  $("chosen-size").textContent = blob.size < 1e5 ? `${Math.ceil(blob.size / 1000)} kB` : `${(blob.size / 1e6).toFixed(1)} MB`;
   $("chosen").hidden = false;
   announce(`Recording chosen: ${name}`);
 }
