@@ -78,3 +78,19 @@ def test_without_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     done = CliRunner().invoke(app, ["serve", "--no-open"])
     assert done.exit_code == 2
     assert "pip install 'dplass[serve]'" in done.stderr
+
+
+@pytest.mark.parametrize(("options", "opened"), [(["--open"], 1), (["--no-open"], 0), ([], 0)])
+def test_a_browser_is_opened_where_it_is_wanted(
+    monkeypatch: pytest.MonkeyPatch, options: list[str], opened: int
+) -> None:
+    import webbrowser
+
+    from dplass_cli.pipelines import serve
+
+    addresses: list[str] = []
+    monkeypatch.setattr(webbrowser, "open", addresses.append)
+    monkeypatch.setattr(serve, "serve", lambda _, started: started(serve.Serving("http://127.0.0.1:1", True)))
+    done = CliRunner().invoke(app, ["serve", *options])
+    assert (done.exit_code, done.stdout) == (0, "http://127.0.0.1:1 (Ctrl-C ends it)\n")
+    assert addresses == ["http://127.0.0.1:1"] * opened
