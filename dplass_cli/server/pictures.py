@@ -17,7 +17,7 @@ from dplass_cli.audio.streams import read_blocks
 from dplass_cli.storage import atomic_path
 
 _COLUMNS, _ROWS = 900, 160
-_AT_ONCE = 60  # columns
+_FRAMES_AT_ONCE = 512
 _N_FFT, _HOP = 1024, 512
 _TOP_HZ = 16_000.0  # what is above lies beyond the network's band
 _RANGE_DB = 70.0
@@ -30,7 +30,7 @@ def levels(path: Path, info: AudioInfo, read: Callable[[], None] = lambda: None)
         read: called now and then; what it raises ends the reading.
     """
     frames_a_column = -(-(info.frames // _HOP + 1) // _COLUMNS)
-    size = _AT_ONCE * frames_a_column * _HOP
+    size = max(1, _FRAMES_AT_ONCE // frames_a_column) * frames_a_column * _HOP
     transform = STFT(_N_FFT, _HOP)
     low, high = _bins_of_rows(info.sample_rate)
     columns: list[torch.Tensor] = []
