@@ -1,13 +1,16 @@
 """The README's commands run, in their order, on what they speak of; runs are only shortened.
 
-They run without a network: no verb but ``weights fetch`` touches it, and none imports wandb.
+They run without a network: no verb but ``weights fetch`` touches it, and none imports wandb. ``serve``, which goes on
+until it is ended, runs as a process of its own and is ended when its page is there.
 """
 
 from __future__ import annotations
 
 import re
 import shlex
+import signal
 import socket
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -32,8 +35,20 @@ def commands(text: str) -> list[str]:
 
 def run(line: str, environment: dict[str, str]) -> None:
     words = [re.sub(r"\$(\w+)", lambda match: environment[match[1]], word) for word in shlex.split(line)]
+    if words[1] == "serve":
+        return serve(words[2:])
     done = CliRunner().invoke(app, words[1:] + SHORTER.get(words[1], []))
     assert done.exit_code == 0, f"{line}\n{done.output}"
+
+
+def serve(options: list[str]) -> None:
+    pytest.importorskip("uvicorn", reason="pip install 'dplass[serve]'")
+    command = [sys.executable, "-m", "dplass_cli", "serve", *options, "--port", "0", "--no-open"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert re.match(r"http://127\.0\.0\.1:\d+ \(Ctrl-C ends it\)", process.stdout.readline())
+        process.send_signal(signal.SIGINT)
+        assert process.wait(timeout=60) == 0
 
 
 @pytest.fixture(autouse=True)
@@ -52,7 +67,7 @@ def test_readme_commands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, real_d
     (tmp_path / "configs").symlink_to(ROOT / "configs")
     monkeypatch.chdir(tmp_path)
     lines = commands((ROOT / "README.md").read_text(encoding="utf-8"))
-    assert [line.split()[0] for line in lines].count("dplass") == 22
+    assert [line.split()[0] for line in lines].count("dplass") == 23
     for line in lines:
         if line.startswith("dplass "):
             run(line, {"DATA": str(real_data)})

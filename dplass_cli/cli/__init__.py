@@ -22,6 +22,7 @@ from dplass_cli.cli import (
     results,
     retrieve,
     separate,
+    serve,
     sweep,
     train,
     weights,
@@ -67,6 +68,7 @@ app = typer.Typer(
     cls=_Suite,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",  # in rich's own markup "[default: …]" would be a tag, and vanish
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
@@ -92,6 +94,7 @@ app.command("train")(train.command)
 app.command("sweep")(sweep.command)
 app.command("evaluate")(evaluate.command)
 app.command("separate")(separate.command)
+app.command("serve")(serve.command)
 app.command("embed")(embed.command)
 app.command("retrieve")(retrieve.command)
 app.command("quickstart")(quickstart.command)

@@ -41,7 +41,7 @@ def command(
     query: Annotated[list[str] | None, typer.Option("--query", "-q", help="What to separate; repeatable.")] = None,
     queries: Annotated[Path | None, typer.Option(help="File of queries, a line each.")] = None,
     list_file: Annotated[
-        Path | None, typer.Option("--list", help="File of path<TAB>query<TAB>output name lines.")
+        Path | None, typer.Option("--list", help="File of lines: path, TAB, query, TAB, output name.")
     ] = None,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Folder of the targets, or - for standard output.")

@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 from dplass_cli import __version__
 from dplass_cli.cli import app
 
-VERBS = ("prepare-audioset", "partition", "train", "evaluate", "separate", "embed", "quickstart", "doctor")
+VERBS = ("prepare-audioset", "partition", "train", "evaluate", "separate", "embed", "quickstart", "doctor", "serve")
 
 
 def test_help_lists_the_verbs_and_imports_nothing_heavy() -> None:
@@ -80,3 +80,9 @@ def test_published_spellings_are_understood_and_hidden(tmp_path: Path) -> None:
     given = ["evaluate", "--metadata_csv", str(tmp_path / "no.csv"), f"--audio_dir={tmp_path}", "-o", str(tmp_path)]
     assert "no.csv: no such file" in CliRunner().invoke(app, given).stderr
     assert "--metadata_csv" not in CliRunner().invoke(app, ["evaluate", "--help"]).output
+
+
+def test_help_tells_defaults_and_extras(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "200")  # brackets are no markup
+    assert "[default: limit]" in CliRunner().invoke(app, ["separate", "--help"]).output
+    assert "'dplass[download]'" in CliRunner().invoke(app, ["download-audioset", "--help"]).output

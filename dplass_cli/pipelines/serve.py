@@ -1,0 +1,137 @@
+"""``serve``: a page on this machine to separate recordings with."""
+
+from __future__ import annotations
+
+import contextlib
+import ipaddress
+import logging
+import socket
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+
+from dplass_cli.errors import InputError
+from dplass_cli.separation.engine import Separator, Stereo
+
+_EXTRA = "pip install 'dplass[serve]'"
+_GRACE_SECONDS = 2  # for answers under way when the server ends
+_MOST_CONNECTIONS = 200
+
+
+@dataclass(frozen=True)
+class ServeOptions:
+    """Options of ``serve``.
+
+    Attributes:
+        host, port: where to listen; port 0 takes a free one.
+        allow_host: names that the server answers to, beside IP addresses, ``localhost`` and ``host``.
+        max_upload_mb, max_seconds: of a recording. max_waiting: recordings in the queue.
+        keep_minutes: how long results are kept after their last use.
+        select: selection policy; default ``text`` with adapters, ``base`` without.
+        stereo, base_checkpoint, encoder, adapters, tokenizer, trust_checkpoint, device: as ``separate``.
+    """
+
+    host: str = "127.0.0.1"
+    port: int = 7860
+    allow_host: tuple[str, ...] = ()
+    max_upload_mb: float = 100.0
+    max_seconds: float = 1800.0
+    max_waiting: int = 8
+    keep_minutes: float = 30.0
+    select: str | None = None
+    stereo: Stereo = "shared"
+    base_checkpoint: str = "tiny"
+    encoder: str | None = None
+    adapters: tuple[str, ...] | None = None
+    tokenizer: Path | None = None
+    trust_checkpoint: bool = False
+    device: str = "auto"
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.port <= 65535:
+            raise InputError(f"--port {self.port}: a port is a number from 0 to 65535")
+        for name in ("max_upload_mb", "max_seconds", "max_waiting", "keep_minutes"):
+            if not getattr(self, name) > 0:
+                raise InputError(f"--{name.replace('_', '-')} must be more than 0, not {getattr(self, name)}")
+
+
+@dataclass(frozen=True)
+class Serving:
+    """Where the page is: its address, and whether only this machine reaches it."""
+
+    address: str
+    local: bool
+
+
+def serve(options: ServeOptions, started: Callable[[Serving], None]) -> None:
+    """Serve the page until the process is interrupted or terminated; then every file of its jobs is gone.
+
+    Args:
+        started: called once, when the page can be opened.
+
+    Raises:
+        InputError: wrong options or models, the extra is not installed, or the port is taken.
+    """
+    if find_spec("starlette") is None or find_spec("uvicorn") is None:
+        raise InputError(f"serve needs the extra 'serve'; {_EXTRA}")
+    from uvicorn import Config, Server
+
+    from dplass_cli.server.app import Limits, make_app
+    from dplass_cli.server.jobs import Jobs
+    from dplass_cli.server.work import Separation
+
+    with contextlib.closing(_listen(options.host, options.port)) as listener:
+        separation = Separation(_separator(options))
+        limits = Limits(round(options.max_upload_mb * 1e6), options.max_seconds, options.keep_minutes * 60)
+        names = {"localhost", options.host, *options.allow_host}
+        with (
+            tempfile.TemporaryDirectory(prefix="dplass-serve-", ignore_cleanup_errors=True) as folder,
+            Jobs(separation, Path(folder), options.max_waiting, limits.keep_seconds) as jobs,
+        ):
+            config = Config(
+                make_app(jobs, separation, limits, names),
+                lifespan="off",
+                ws="none",
+                log_config=None,
+                access_log=logging.getLogger("dplass_cli").isEnabledFor(logging.INFO),
+                server_header=False,
+                limit_concurrency=_MOST_CONNECTIONS,
+                timeout_graceful_shutdown=_GRACE_SECONDS,
+            )
+            with contextlib.suppress(KeyboardInterrupt):  # which the server raises again when it has ended
+                started(_serving(listener))
+                Server(config).run(sockets=[listener])
+
+
+def _separator(options: ServeOptions) -> Separator:
+    separator = Separator.from_pretrained(
+        options.base_checkpoint,
+        options.encoder,
+        options.adapters,
+        options.select,
+        options.device,
+        options.tokenizer,
+        options.trust_checkpoint,
+        options.stereo,
+    )
+    separator.check(["a sound"])  # a policy that lacks what it needs is told now
+    return separator
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    try:
+        return socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
+    except OSError as error:
+        raise InputError(
+            f"cannot listen on {host}, port {port} ({error.strerror}); choose another with --port (0 takes a free one)"
+        ) from error
+
+
+def _serving(listener: socket.socket) -> Serving:
+    host, port = listener.getsockname()[:2]
+    address = ipaddress.ip_address(host)
+    if address.is_unspecified:  # all of the machine's addresses
+        host = "::1" if address.version == 6 else "127.0.0.1"
+    return Serving(f"http://{f'[{host}]' if ':' in host else host}:{port}", address.is_loopback)
