@@ -21,6 +21,7 @@ from benchmarks.adapters import disk, held, seven_adapters, switching, training_
 from benchmarks.corpora import partitioning, preparing
 from benchmarks.embedding import clap, embedding
 from benchmarks.evaluating import evaluation
+from benchmarks.separating import one_core, separation
 from benchmarks.training import training_loop
 from dplass_cli import load_base, load_encoder
 from dplass_cli.devices import choose_device
@@ -54,6 +55,8 @@ def sections(device: torch.device, repeats: int) -> dict[str, Callable[[], dict[
             f"evaluation, {size}": partial(evaluate, size, device, repeats),
         }
     return found | {
+        "separating, full width": partial(separate, device, repeats),
+        "separating, tiny on one core": partial(separate_on_one_core, repeats),
         "disk, full width": lambda: disk(network("full width", torch.device("cpu"))),
         "embedding": lambda: embedding(clap(device), 64 if gpu else 8, repeats),
         "preparing": lambda: preparing(_AUDIOSET),
@@ -78,6 +81,17 @@ def evaluate(size: str, device: torch.device, repeats: int) -> dict[str, Any]:
     encoder = load_encoder("tiny", device=device)
     items, seconds = (4, 2.0) if device.type == "cpu" else (64, 10.0)
     return evaluation(network(size, device, encoder.size), encoder, items, seconds, repeats)
+
+
+def separate(device: torch.device, repeats: int) -> dict[str, Any]:
+    """10 seconds and 5 minutes, with the tiny encoder."""
+    encoder = load_encoder("tiny", device=device)
+    return separation(network("full width", device, encoder.size), encoder, 10.0, 300.0, repeats)
+
+
+def separate_on_one_core(repeats: int) -> dict[str, Any]:
+    """A minute, by the bundled models."""
+    return one_core(network("tiny", torch.device("cpu")), load_encoder("tiny"), 60.0, repeats)
 
 
 def main() -> None:

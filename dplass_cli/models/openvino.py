@@ -27,7 +27,7 @@ Backend = Literal["auto", "torch", "openvino"]
 PATIENCE = 30e9
 """Multiply-accumulates up to which ``auto`` stays with torch: starting OpenVINO (0.3 s) takes what it saves on these.
 
-That is 1.3 s of audio for the full-width network and XX s for the tiny one; measured on one core.
+That is 1.3 s of audio for the full-width network and half a minute for the tiny one; measured on one core.
 """
 
 Betas = Mapping[str, Tensor]
@@ -94,7 +94,7 @@ class _Graph:
     """
 
     def __init__(self, base: ResUNetBase, statistics: Tensor) -> None:
-        openvino = _openvino()
+        openvino = openvino_module()
         self._ops = openvino.opset13
         self.statistics = statistics
         self._inputs: list[Any] = []
@@ -193,7 +193,8 @@ def _channels(values: Tensor) -> Tensor:
     return values[None, :, None, None]
 
 
-def _openvino() -> ModuleType:
+def openvino_module() -> ModuleType:
+    """Import OpenVINO without its conversion tools, which report their import over the network."""
     reporting = "openvino.tools.ovc"
     if "openvino" not in sys.modules and reporting not in sys.modules:
         sys.modules[reporting] = None  # type: ignore[assignment]  # its import is an ImportError, which is passed over

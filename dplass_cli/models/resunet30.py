@@ -229,12 +229,16 @@ def apply_masks(spectrum: Tensor, logits: Tensor) -> Tensor:
     Returns:
         complex64 (B, frames, bins). The Nyquist bin is zero, since its rotation has no direction.
     """
-    mask = torch.sigmoid(logits[:, 0])
+    mask, cosine, sine = mask_and_rotation(logits)
+    # The published mask·magnitude·(phase of the mixture) is mask·spectrum, silent cells included.
+    return spectrum * mask * torch.complex(cosine, sine)
+
+
+def mask_and_rotation(logits: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """From logits (B, 3, frames, bins): the magnitude mask, and the rotation's cosine and sine, (B, frames, bins)."""
     real, imag = torch.tanh(logits[:, 1]), torch.tanh(logits[:, 2])
     length = torch.sqrt((real**2 + imag**2).clamp(min=_FLOOR))
-    rotation = torch.complex(real / length, imag / length)
-    # The published mask·magnitude·(phase of the mixture) is mask·spectrum, silent cells included.
-    return spectrum * mask * rotation
+    return torch.sigmoid(logits[:, 0]), real / length, imag / length
 
 
 class ResUNet30(nn.Module):

@@ -38,12 +38,12 @@ class TwoConvolutions(nn.Module):
 
 
 def plain(network: BaseModel, adapter: LoadedAdapter) -> BaseModel:
-    """A whole copy of the network with two convolutions in every adapted layer."""
+    """A whole copy of the network with two convolutions in every adapted layer, in torch's usual memory order."""
     whole = copy.deepcopy(network)
     for path, layer in adapter.layers.items():
         parent, _, name = path.rpartition(".")
         setattr(whole.get_submodule(parent), name, TwoConvolutions(layer_at(whole, path), layer))
-    return whole
+    return whole.to(memory_format=torch.contiguous_format)
 
 
 @contextlib.contextmanager
