@@ -17,6 +17,7 @@ from typing import Any
 
 import torch
 
+from benchmarks import measuring
 from benchmarks.adapters import disk, held, seven_adapters, switching, training_step
 from benchmarks.corpora import partitioning, preparing
 from benchmarks.embedding import clap, embedding
@@ -99,13 +100,18 @@ def main() -> None:
     parser.add_argument("--output", type=Path, default=Path("benchmark.json"))
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--device", default="auto")
+    parser.add_argument(
+        "--clock", choices=("wall", "cpu"), default="wall", help="cpu: where others use the machine too"
+    )
     parser.add_argument("--only", nargs="*", default=[], help="sections, by the beginnings of their names")
     arguments = parser.parse_args()
     device = choose_device(arguments.device)
+    measuring.clock = arguments.clock
     torch.manual_seed(0)
     results: dict[str, Any] = {
         "machine": torch.cuda.get_device_name() if device.type == "cuda" else platform.machine(),
         "threads": torch.get_num_threads(),
+        "clock": arguments.clock,
         "torch": torch.__version__,
     }
     for name, measure in sections(device, arguments.repeats).items():

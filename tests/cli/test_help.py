@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 from dplass_cli import __version__
 from dplass_cli.cli import app
 
-VERBS = ("prepare-audioset", "partition", "train", "evaluate", "separate", "embed", "quickstart", "doctor")
+VERBS = ("prepare-audioset", "partition", "train", "evaluate", "separate", "export", "embed", "quickstart", "doctor")
 
 
 def test_help_lists_the_verbs_and_imports_nothing_heavy() -> None:
