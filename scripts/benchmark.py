@@ -17,10 +17,12 @@ from typing import Any
 
 import torch
 
+from benchmarks import measuring
 from benchmarks.adapters import disk, held, seven_adapters, switching, training_step
 from benchmarks.corpora import partitioning, preparing
 from benchmarks.embedding import clap, embedding
 from benchmarks.evaluating import evaluation
+from benchmarks.separating import one_core, separation
 from benchmarks.training import training_loop
 from dplass_cli import load_base, load_encoder
 from dplass_cli.devices import choose_device
@@ -54,6 +56,8 @@ def sections(device: torch.device, repeats: int) -> dict[str, Callable[[], dict[
             f"evaluation, {size}": partial(evaluate, size, device, repeats),
         }
     return found | {
+        "separating, full width": partial(separate, device, repeats),
+        "separating, tiny on one core": partial(separate_on_one_core, repeats),
         "disk, full width": lambda: disk(network("full width", torch.device("cpu"))),
         "embedding": lambda: embedding(clap(device), 64 if gpu else 8, repeats),
         "preparing": lambda: preparing(_AUDIOSET),
@@ -80,18 +84,34 @@ def evaluate(size: str, device: torch.device, repeats: int) -> dict[str, Any]:
     return evaluation(network(size, device, encoder.size), encoder, items, seconds, repeats)
 
 
+def separate(device: torch.device, repeats: int) -> dict[str, Any]:
+    """10 seconds and 5 minutes, with the tiny encoder."""
+    encoder = load_encoder("tiny", device=device)
+    return separation(network("full width", device, encoder.size), encoder, 10.0, 300.0, repeats)
+
+
+def separate_on_one_core(repeats: int) -> dict[str, Any]:
+    """A minute, by the bundled models."""
+    return one_core(network("tiny", torch.device("cpu")), load_encoder("tiny"), 60.0, repeats)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--output", type=Path, default=Path("benchmark.json"))
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--device", default="auto")
+    parser.add_argument(
+        "--clock", choices=("wall", "cpu"), default="wall", help="cpu: where others use the machine too"
+    )
     parser.add_argument("--only", nargs="*", default=[], help="sections, by the beginnings of their names")
     arguments = parser.parse_args()
     device = choose_device(arguments.device)
+    measuring.clock = arguments.clock
     torch.manual_seed(0)
     results: dict[str, Any] = {
         "machine": torch.cuda.get_device_name() if device.type == "cuda" else platform.machine(),
         "threads": torch.get_num_threads(),
+        "clock": arguments.clock,
         "torch": torch.__version__,
     }
     for name, measure in sections(device, arguments.repeats).items():

@@ -15,6 +15,7 @@ from dplass_cli.cli import (
     download_audioset,
     embed,
     evaluate,
+    export,
     partition,
     prepare,
     prepare_audioset,
@@ -95,6 +96,7 @@ app.command("sweep")(sweep.command)
 app.command("evaluate")(evaluate.command)
 app.command("separate")(separate.command)
 app.command("serve")(serve.command)
+app.command("export")(export.command)
 app.command("embed")(embed.command)
 app.command("retrieve")(retrieve.command)
 app.command("quickstart")(quickstart.command)

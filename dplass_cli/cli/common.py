@@ -26,6 +26,9 @@ Settings = Annotated[
 Json = Annotated[bool, typer.Option("--json", help="Print one machine-readable result on stdout.")]
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Log what is done, and tracebacks of errors.")]
 Device = Annotated[str | None, typer.Option(help="auto, cpu, cuda, cuda:N or mps.  [default: auto]")]
+Backend = Annotated[
+    str | None, typer.Option(help="torch or openvino (extra, CPU).  [default: auto, the faster one there is]")
+]
 Base = Annotated[
     str | None,
     typer.Option("--base-checkpoint", help="Base model: tiny or a checkpoint.  [default: tiny]"),

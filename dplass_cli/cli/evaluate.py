@@ -10,6 +10,7 @@ import typer
 from dplass_cli.cli.common import (
     EXIT_SOME_FAILED,
     Adapters,
+    Backend,
     Base,
     Config,
     Device,
@@ -84,6 +85,7 @@ def command(
     ] = False,
     trust: Trust = None,
     device: Device = None,
+    backend: Backend = None,
     config: Config = None,
     settings: Settings = None,
     json: Json = False,
@@ -121,6 +123,7 @@ def command(
             "check_published": check_published or None,
             "trust_checkpoint": trust,
             "device": device,
+            "backend": backend,
         }
         results = evaluate(build_options(EvaluateOptions, config, settings or (), flags), run.progress)
         shown = {name: summary(result) for name, result in results.items()}

@@ -15,6 +15,7 @@ import typer
 from dplass_cli.cli.common import (
     EXIT_SOME_FAILED,
     Adapters,
+    Backend,
     Base,
     Config,
     Device,
@@ -70,6 +71,7 @@ def command(
     tokenizer: Tokenizer = None,
     trust: Trust = None,
     device: Device = None,
+    backend: Backend = None,
     config: Config = None,
     settings: Settings = None,
     json: Json = False,
@@ -99,6 +101,7 @@ def command(
             "tokenizer": tokenizer,
             "trust_checkpoint": trust,
             "device": device,
+            "backend": backend,
         }
         with piped(inputs or [], output, json) as (files, folder):
             flags |= {"inputs": files, "output": folder}

@@ -49,6 +49,8 @@ def average_pool(x: Tensor, size: tuple[int, int]) -> Tensor:
     """Average pooling of x (B, C, T, F) over whole cells of a size, which divides T and F."""
     if size == (1, 1):
         return x
+    if not torch.is_grad_enabled():
+        return F.avg_pool2d(x, size)
     return cast(Tensor, _AveragePool.apply(x, size))  # type: ignore[no-untyped-call]
 
 

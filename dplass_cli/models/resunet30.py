@@ -9,6 +9,7 @@ checkpoints load; widths, transform and condition size are configuration, and so
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -129,7 +130,13 @@ class DecoderBlock(nn.Module):
 
 
 class ResUNetBase(nn.Module):
-    """The network without its conditioning maps: a mixture and betas in, the target's waveform out."""
+    """The network without its conditioning maps: a mixture and betas in, the target's waveform out.
+
+    Attributes:
+        runner: does what :meth:`body` does, elsewhere than in torch; None: torch does it.
+    """
+
+    runner: Callable[[Tensor, dict[str, Tensor]], Tensor] | None = None
 
     def __init__(self, config: ResUNet30Config) -> None:
         super().__init__()
@@ -186,6 +193,11 @@ class ResUNetBase(nn.Module):
             magnitude = magnitude**self.config.input_power
         x = self.bn0(magnitude.transpose(1, 3)).transpose(1, 3)
         x = F.pad(x[..., :-1], (0, 0, 0, -frames % grid[0]))  # the Nyquist bin is not modelled
+        x = _unfold_stem((self.runner or self.body)(x, betas), self.config.stem)
+        return F.pad(x[:, :, :frames], (0, 1))  # zero logits for the Nyquist bin
+
+    def body(self, x: Tensor, betas: dict[str, Tensor]) -> Tensor:
+        """Apply the convolutions to (B, 1, T, F), whole cells of the grid: (B, 3·t·f, T/t, F/f), t and f the stem's."""
         x = self.pre_conv(x)
         skips = []
         for name in self.encoders:
@@ -194,8 +206,7 @@ class ResUNetBase(nn.Module):
         x, _ = self.conv_block7a(x, betas, "conv_block7a")
         for name in self.decoders:
             x = self.get_submodule(name)(x, skips.pop(), betas, name)
-        x = _unfold_stem(pointwise(self.after_conv, x), self.config.stem)
-        return F.pad(x[:, :, :frames], (0, 1))  # zero logits for the Nyquist bin
+        return pointwise(self.after_conv, x)
 
 
 def _unfold_stem(x: Tensor, stem: tuple[int, int]) -> Tensor:
@@ -218,12 +229,16 @@ def apply_masks(spectrum: Tensor, logits: Tensor) -> Tensor:
     Returns:
         complex64 (B, frames, bins). The Nyquist bin is zero, since its rotation has no direction.
     """
-    mask = torch.sigmoid(logits[:, 0])
+    mask, cosine, sine = mask_and_rotation(logits)
+    # The published mask·magnitude·(phase of the mixture) is mask·spectrum, silent cells included.
+    return spectrum * mask * torch.complex(cosine, sine)
+
+
+def mask_and_rotation(logits: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """From logits (B, 3, frames, bins): the magnitude mask, and the rotation's cosine and sine, (B, frames, bins)."""
     real, imag = torch.tanh(logits[:, 1]), torch.tanh(logits[:, 2])
     length = torch.sqrt((real**2 + imag**2).clamp(min=_FLOOR))
-    rotation = torch.complex(real / length, imag / length)
-    # The published mask·magnitude·(phase of the mixture) is mask·spectrum, silent cells included.
-    return spectrum * mask * rotation
+    return torch.sigmoid(logits[:, 0]), real / length, imag / length
 
 
 class ResUNet30(nn.Module):

@@ -21,6 +21,7 @@ from dplass_cli.evaluation.evaluator import Running, Runs, evaluate_batches, mak
 from dplass_cli.evaluation.items import Item, check_items, choose_items, find_items, load_item
 from dplass_cli.evaluation.published import Check, check_published
 from dplass_cli.evaluation.records import FORMAT, RESULTS, Row, Share, number, open_rows, write_choices
+from dplass_cli.models.openvino import Backend
 from dplass_cli.reports.evaluation import Evaluated, Example, write_report
 from dplass_cli.separation.loading import Models, load_models
 from dplass_cli.separation.policies import DomainTexts, Policy, make_policy
@@ -29,7 +30,7 @@ from dplass_cli.weights.hashing import text_sha256
 
 TABLE, REPORT = "results.md", "report.html"
 _WITH_DOMAINS = ("base", "text", "text-knn", "audio", "blend", "oracle")
-_NOT_MEASURED = ("output", "batch_size", "workers", "device", "report", "examples", "check_published")
+_NOT_MEASURED = ("output", "batch_size", "workers", "device", "backend", "report", "examples", "check_published")
 _BATCH = {"cpu": 4}
 _BATCH_ELSEWHERE = 16
 
@@ -55,7 +56,8 @@ class EvaluateOptions:
         similarity: embed the outputs; ``audio`` needs it. metric: more of them: ``bss``, BSS Eval's SDR.
         check_published: compare with the published figures of the benchmarks.
         report: write ``report.html``, with ``examples`` worst and as many best items to listen to.
-        base_checkpoint, encoder, adapters, tokenizer, trust_checkpoint, device: the models and where they run.
+        base_checkpoint, encoder, adapters, tokenizer, trust_checkpoint, device, backend: the models and
+            where they run.
     """
 
     output: Path
@@ -82,6 +84,7 @@ class EvaluateOptions:
     tokenizer: Path | None = None
     trust_checkpoint: bool = False
     device: str = "auto"
+    backend: Backend = "auto"
 
     def __post_init__(self) -> None:
         for name in ("batch_size", "limit", "workers"):
@@ -143,6 +146,8 @@ def evaluate(options: EvaluateOptions, progress: Progress = no_progress) -> dict
         device,
         options.trust_checkpoint,
         keep=device.type != "cpu",  # beside the forwards of a CPU, reading an adapter again takes no time
+        backend=options.backend,
+        patience=0.0,  # so that a resumed run computes the same bits
     )
     policies = _policies(options, models)
     names = {policy.name for policy in policies}

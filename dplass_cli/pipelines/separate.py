@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dplass_cli.errors import DplassError
+from dplass_cli.models.openvino import Backend
 from dplass_cli.separation.engine import Separator, Stereo
 from dplass_cli.separation.files import Clip, Highband, Separated
 from dplass_cli.separation.inputs import find_recordings
@@ -25,7 +26,8 @@ class SeparateOptions:
         select: selection policy; default ``text`` with adapters, ``base`` without.
         subtype, clip, highband: as :class:`~dplass_cli.separation.files.Output`.
         stereo: as :class:`~dplass_cli.separation.engine.Separator`.
-        base_checkpoint, encoder, adapters, tokenizer, trust_checkpoint, device: the models and where they run.
+        base_checkpoint, encoder, adapters, tokenizer, trust_checkpoint, device, backend: the models and
+            where they run.
     """
 
     output: Path
@@ -45,6 +47,7 @@ class SeparateOptions:
     tokenizer: Path | None = None
     trust_checkpoint: bool = False
     device: str = "auto"
+    backend: Backend = "auto"
 
 
 @dataclass(frozen=True)
@@ -71,6 +74,7 @@ def separate(options: SeparateOptions, progress: Progress = no_progress) -> Sepa
         options.tokenizer,
         options.trust_checkpoint,
         options.stereo,
+        options.backend,
     )
     for queries in dict.fromkeys(recording.queries for recording in recordings):
         separator.check(queries)  # a wrong query or policy is told before anything is read

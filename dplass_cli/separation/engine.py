@@ -17,6 +17,7 @@ from dplass_cli.audio.resampling import resample
 from dplass_cli.devices import choose_device
 from dplass_cli.encoders import QueryEncoder
 from dplass_cli.errors import InputError
+from dplass_cli.models.openvino import Backend
 from dplass_cli.models.resunet30 import Analysis
 from dplass_cli.separation.bank import Activation, AdapterBank
 from dplass_cli.separation.files import RESIDUAL, Clip, Highband, Output, Separated, open_targets, target_paths
@@ -58,6 +59,7 @@ class Separator:
         tokenizer: Path | str | None = None,
         trust: bool = False,
         stereo: Stereo = "shared",
+        backend: Backend = "auto",
     ) -> Separator:
         """Load models by name or file.
 
@@ -66,12 +68,13 @@ class Separator:
             policy: any but ``oracle``; default ``text`` where adapters with domains are loaded.
             device: ``auto``, ``cpu``, ``cuda[:N]`` or ``mps``.
             stereo: as the class takes it.
+            backend: ``torch``, ``openvino``, or ``auto``: the faster one on this device.
 
         Raises:
             InputError: something is missing, damaged, or does not belong together.
         """
         listed = [adapters] if isinstance(adapters, (str, Path)) else adapters
-        models = load_models(base, encoder, listed, tokenizer, choose_device(device), trust)
+        models = load_models(base, encoder, listed, tokenizer, choose_device(device), trust, backend=backend)
         name = policy or ("text" if models.bank.domains else "base")
         return cls(models.bank, models.encoder, make_policy(name), stereo)
 

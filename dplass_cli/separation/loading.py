@@ -8,9 +8,11 @@ from pathlib import Path
 
 import torch
 
+from dplass_cli.adapters import METHODS
 from dplass_cli.encoders import QueryEncoder, load_encoder
 from dplass_cli.errors import InputError
 from dplass_cli.models import BaseModel, check_encoder, load_base
+from dplass_cli.models.openvino import PATIENCE, Backend, choose_backend
 from dplass_cli.resources import shipped
 from dplass_cli.separation.bank import AdapterBank
 
@@ -34,6 +36,8 @@ def load_models(
     device: str | torch.device = "cpu",
     trust: bool = False,
     keep: bool = True,
+    backend: Backend = "auto",
+    patience: float = PATIENCE,
 ) -> Models:
     """Load a base, its encoder and its adapters, and refuse what does not belong together.
 
@@ -45,11 +49,13 @@ def load_models(
         device: where they compute.
         trust: read pickled files that hold more than weights; such files can run code.
         keep: as :meth:`~dplass_cli.separation.bank.AdapterBank.load`.
+        backend, patience: as :func:`~dplass_cli.models.openvino.choose_backend`.
 
     Raises:
-        InputError: something is missing, damaged, or made for another base or encoder.
+        InputError: something is missing, damaged, or made for another base or encoder; a backend that cannot be.
     """
     network = load_base(base, device, trust=trust)
+    choose_backend(network, backend, patience)
     chosen = load_encoder(encoder or base, tokenizer, device, trust)
     check_encoder(network, chosen.fingerprint, str(encoder or base))
     if chosen.size != network.config.condition_size:
@@ -64,4 +70,8 @@ def load_models(
         for key in bank.load(shipped(TINY_BANK) or path if path == "tiny" else path, trust, keep):
             if bank.infos[key].encoder_fingerprint not in ("", chosen.fingerprint):
                 raise InputError(f"{path}: adapter {key!r} was trained with another encoder; give that with --encoder")
+            if backend == "openvino" and not METHODS[bank.infos[key].method].linear:
+                raise InputError(
+                    f"--backend openvino: adapter {key!r} ({bank.infos[key].method}) cannot run in it; use torch"
+                )
     return Models(network, chosen, bank)

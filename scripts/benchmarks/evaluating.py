@@ -19,6 +19,7 @@ from dplass_cli.evaluation.items import Item, Recorded
 from dplass_cli.evaluation.metrics import sdr, si_sdr
 from dplass_cli.evaluation.records import Share, open_rows
 from dplass_cli.models import BaseModel
+from dplass_cli.models.openvino import choose_backend
 from dplass_cli.separation.bank import AdapterBank
 from dplass_cli.separation.loading import Models
 from dplass_cli.sounds import render
@@ -90,12 +91,14 @@ def evaluation(network: BaseModel, encoder: QueryEncoder, items: int, seconds: f
         with published_steps():
             slow = fastest(theirs, repeats)
         result = {"plain_s": slow}
+        choose_backend(network, "auto", patience=0.0)
         for what, keys, similarity in (
             ("all_adapters", bank.keys, False),
             ("all_adapters_with_similarity", bank.keys, True),
             ("text", bank.keys[:1], False),
         ):
             result[f"{what}_times_faster"] = slow / fastest(lambda k=keys, s=similarity: ours(k, s), repeats)  # type: ignore[misc]
+    choose_backend(network, "torch")
     whole = {t.data_ptr(): t.numel() * t.element_size() for m in models for t in (*m.parameters(), *m.buffers())}
     for method in METHODS:
         for what, kept in (("all_kept", 7), ("read_at_switches", 1)):

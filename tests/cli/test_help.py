@@ -12,7 +12,9 @@ from typer.testing import CliRunner
 from dplass_cli import __version__
 from dplass_cli.cli import app
 
-VERBS = ("prepare-audioset", "partition", "train", "evaluate", "separate", "embed", "quickstart", "doctor", "serve")
+VERBS = (
+    "prepare-audioset", "partition", "train", "evaluate", "separate", "serve", "export", "embed", "quickstart", "doctor",
+)  # fmt: skip
 
 
 def test_help_lists_the_verbs_and_imports_nothing_heavy() -> None:

@@ -85,3 +85,20 @@ def test_wrong_use_is_one_line(noise: Path, tmp_path: Path, extra: list[str], wr
     assert done.exit_code == 2
     assert wrong in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1
+
+
+def test_backends_give_the_same(noise: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("openvino")
+    outputs = {}
+    for backend in ("torch", "openvino"):
+        folder = tmp_path / backend
+        more = ["--backend", backend, "--subtype", "FLOAT", "--output", str(folder)]
+        assert run(app, ["separate", str(noise), "-q", "rain", *more]).exit_code == 0
+        outputs[backend] = soundfile.read(folder / "n_rain.wav", dtype="float32")[0]
+    assert np.abs(outputs["torch"]).max() > 1e-3
+    assert 0.0 < np.abs(outputs["torch"] - outputs["openvino"]).max() < 1e-4
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    refused = run(app, ["separate", str(noise), "-q", "rain", "--backend", "openvino", "-o", str(tmp_path)])
+    assert refused.exit_code == 2
+    assert "pip install 'dplass[openvino]'" in refused.stderr
+    assert refused.stderr.count("\n") == 1

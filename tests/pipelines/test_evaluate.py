@@ -203,6 +203,14 @@ def test_processes_share_without_repeating_and_merge_exactly(
     assert "items 0" not in seen  # all was there
 
 
+def test_backends_measure_the_same(options: EvaluateOptions, tmp_path: Path) -> None:
+    pytest.importorskip("openvino")
+    in_torch = run(replace(options, backend="torch", output=tmp_path / "torch"))
+    compiled = run(replace(options, backend="openvino", output=tmp_path / "openvino"))
+    for name, score in in_torch.scores.policies.items():
+        assert compiled.scores.policies[name].sdri == pytest.approx(score.sdri, abs=1e-3)
+
+
 def test_another_evaluation_in_the_folder_is_not_overwritten(options: EvaluateOptions) -> None:
     run(replace(options, limit=1))
     before = (options.output / "items.csv").read_bytes()

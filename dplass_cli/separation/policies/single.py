@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from dplass_cli.errors import InputError, nearest
 from dplass_cli.separation.bank import bank_key
 from dplass_cli.separation.policies.base import Choice
@@ -14,7 +16,7 @@ class Single:
 
     def __init__(self, which: str) -> None:
         self.name = f"single:{which}"
-        self.key = bank_key(int(which)) if which.isdigit() else which
+        self._which = which
 
     def choose(self, choice: Choice) -> str | None:
         """Return the adapter's key.
@@ -22,8 +24,16 @@ class Single:
         Raises:
             InputError: it is not loaded.
         """
-        if self.key not in choice.bank.keys:
-            raise InputError(
-                f"--select {self.name}: no adapter {self.key!r} is loaded{nearest(self.key, choice.bank.keys)}"
-            )
-        return self.key
+        return single_key(self._which, choice.bank.keys)
+
+
+def single_key(which: str, keys: Sequence[str]) -> str:
+    """The key of the adapter of a domain's number, or of a name, among those loaded.
+
+    Raises:
+        InputError: it is not loaded.
+    """
+    key = bank_key(int(which)) if which.isdigit() else which
+    if key not in keys:
+        raise InputError(f"--select single:{which}: no adapter {key!r} is loaded{nearest(key, keys)}")
+    return key

@@ -1,0 +1,110 @@
+"""Separating recordings from disk to disk."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import soundfile
+import torch
+from torch import Tensor
+
+from benchmarks.evaluating import ConvolutionSTFT
+from benchmarks.measuring import fastest, now, perturbed, plain, published_steps
+from dplass_cli import sounds
+from dplass_cli.audio.files import write_audio
+from dplass_cli.encoders.base import QueryEncoder
+from dplass_cli.models import BaseModel
+from dplass_cli.models.openvino import Backend, choose_backend
+from dplass_cli.separation.bank import AdapterBank
+from dplass_cli.separation.engine import Separator
+from dplass_cli.separation.policies import make_policy
+
+QUERY = "a dog barking"
+WINDOW, KEPT = 5.0, 3.0  # seconds of AudioSep's chunks, and what is kept of each but the first and last
+
+
+def recording(path: Path, seconds: float, rate: int) -> Path:
+    """Write a mixture of two built-in sounds, repeated to a length."""
+    dog, rain = (sounds.render(name, 3000, 10.0, rate) for name in ("dog_bark", "rain"))
+    mixture = np.tile(dog + rain, int(np.ceil(seconds / 10.0)))[: round(seconds * rate)]
+    write_audio(path, 0.5 * mixture[None] / np.abs(mixture).max(), rate, "PCM_16")
+    return path
+
+
+def published_runs(seconds: float) -> int:
+    """Forwards of the published chunk scheme: a window every three seconds, all but the first computed twice."""
+    windows = int(np.ceil((seconds - WINDOW) / KEPT))
+    return 2 * windows - 1
+
+
+@torch.inference_mode()
+def separation(
+    network: BaseModel, encoder: QueryEncoder, seconds: float, long: float, repeats: int
+) -> dict[str, float]:
+    """One query with one adapter on a short and on a long recording, against the published procedure.
+
+    That is two convolutions a layer and a transform by convolutions, over the whole of the short recording, and in
+    chunks over the long one. Of its equal chunks a few are measured, and their time is multiplied.
+    """
+    adapter, rate = perturbed(network), network.config.sample_rate
+    model = plain(network, adapter)
+    model.base.stft = ConvolutionSTFT(network.config.n_fft, network.config.hop).to(next(network.parameters()).device)
+    bank = AdapterBank(network)
+    bank.add("domain0", adapter)
+    separator = Separator(bank, encoder, make_policy("single:0"))
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        short, lengthy = (recording(folder / f"{at}.wav", at, rate) for at in (seconds, long))
+
+        def theirs(samples: int) -> None:
+            mixture = soundfile.read(short, samples, dtype="float32")[0]
+            condition = encoder.embed_text([QUERY]).to(next(model.parameters()).device)
+            estimate: Tensor = model(torch.from_numpy(mixture)[None, None].to(condition.device), condition)
+            soundfile.write(folder / "theirs.wav", np.int16(estimate[0, 0].cpu().numpy() * 32767), rate)
+
+        def ours(file: Path) -> None:
+            separator.separate_file(file, [QUERY], folder / "ours")
+
+        with published_steps():
+            whole = fastest(lambda: theirs(round(seconds * rate)), repeats)
+            chunk = fastest(lambda: theirs(round(WINDOW * rate)), repeats)
+        result = {
+            "short_s": seconds,
+            "long_s": long,
+            "plain_short_takes_s": whole,
+            "plain_long_takes_s": chunk * published_runs(long),
+            "of_it_measured_s": chunk,
+        }
+        for backend in backends(network):
+            choose_backend(network, backend)
+            result[f"{backend}_short_times_faster"] = whole / fastest(lambda: ours(short), repeats)
+        began = now()
+        ours(lengthy)  # by the fastest backend
+        took = now() - began
+        result["long_times_faster"] = chunk * published_runs(long) / took
+        result["long_real_time_factor"] = took / long
+    choose_backend(network, "torch")
+    return result
+
+
+def backends(network: BaseModel) -> list[Backend]:
+    """Those that there are for a network's device."""
+    choose_backend(network, "auto")
+    return ["torch"] if network.base.runner is None else ["torch", "openvino"]
+
+
+def one_core(network: BaseModel, encoder: QueryEncoder, seconds: float, repeats: int) -> dict[str, float]:
+    """Seconds that a second of a recording takes on one core."""
+    threads, result = torch.get_num_threads(), {}
+    torch.set_num_threads(1)
+    separator = Separator(AdapterBank(network), encoder, make_policy("base"))
+    with tempfile.TemporaryDirectory() as name:
+        file = recording(Path(name) / "mixture.wav", seconds, network.config.sample_rate)
+        for backend in backends(network):
+            choose_backend(network, backend)
+            took = fastest(lambda: separator.separate_file(file, [QUERY], Path(name) / "out"), repeats)
+            result[f"{backend}_real_time_factor"] = took / seconds
+    torch.set_num_threads(threads)
+    return result

@@ -1,0 +1,162 @@
+"""The network in OpenVINO against torch: every width, adapter and length in one compiled graph."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from small_networks import EVERYWHERE, SMALL, loaded, small_inputs, small_network
+
+from dplass_cli import load_base
+from dplass_cli.adapters import AdapterSettings
+from dplass_cli.adapters.injection import statistics_of
+from dplass_cli.errors import InputError
+from dplass_cli.models import BaseModel
+from dplass_cli.models.costs import layer_costs
+from dplass_cli.models.openvino import OpenVINOBody, choose_backend, macs_per_cell
+from dplass_cli.models.resunet30 import ResUNet30Config
+from dplass_cli.separation.bank import AdapterBank
+
+pytest.importorskip("openvino", reason="pip install 'dplass[openvino]'")
+
+
+def difference(network: BaseModel, mixture: torch.Tensor, condition: torch.Tensor) -> float:
+    """The largest difference between OpenVINO and torch, which must not be of an empty output."""
+    runner = network.base.runner
+    assert isinstance(runner, OpenVINOBody)
+    with torch.inference_mode():
+        ours = network(mixture, condition)
+        network.base.runner = None
+        wanted = network(mixture, condition)
+    network.base.runner = runner
+    assert wanted.abs().max() > 1e-3
+    return float((ours - wanted).abs().max())
+
+
+@pytest.mark.parametrize("config", [SMALL, replace(SMALL, stem=(2, 4), input_power=0.3)])
+def test_equals_torch_at_any_length_and_batch(config: ResUNet30Config) -> None:
+    network = small_network(config=config)
+    choose_backend(network, "openvino")
+    mixture, condition = small_inputs()
+    assert difference(network, mixture, condition) < 1e-4
+    assert difference(network, mixture[:1, :, :777], condition[:1]) < 1e-4
+    assert difference(network, mixture.repeat(2, 1, 3), condition.repeat(2, 1)) < 1e-4
+
+
+def test_the_tiny_network_equals_torch() -> None:
+    network = load_base("tiny")
+    choose_backend(network, "openvino")
+    generator = torch.Generator().manual_seed(0)
+    condition = torch.nn.functional.normalize(torch.randn(1, network.config.condition_size, generator=generator))
+    assert difference(network, 0.1 * torch.randn(1, 1, 64000, generator=generator), condition) < 1e-4
+
+
+@pytest.mark.parametrize("method", ["reconv", "lora", "dora"])
+def test_adapters_and_blends_run_in_one_graph(method: str) -> None:
+    network = small_network()
+    bank = AdapterBank(network)
+    for number in range(2):
+        bank.add(f"domain{number}", loaded(network, AdapterSettings(method, targets=EVERYWHERE), number + 1))
+    choose_backend(network, "openvino")
+    runner = network.base.runner
+    assert isinstance(runner, OpenVINOBody)
+    outputs, graphs = [], set()
+    for activation in (None, "domain0", {"domain0": 0.3, "domain1": 0.7}):
+        bank.activate(activation)
+        assert difference(network, *small_inputs()) < 1e-4
+        with torch.inference_mode():
+            outputs.append(network(*small_inputs()))
+        graphs.add(id(runner._graph))
+    assert (outputs[0] - outputs[1]).abs().max() > 1e-2
+    assert (outputs[1] - outputs[2]).abs().max() > 1e-2
+    assert len(graphs) == 1
+
+
+def test_other_statistics_are_followed() -> None:
+    network = small_network()
+    bank = AdapterBank(network)
+    moved = {name: buffer * 1.5 for name, buffer in statistics_of(network).items() if buffer.is_floating_point()}
+    bank.add("moved", loaded(network, AdapterSettings("reconv"), statistics=moved))
+    choose_backend(network, "openvino")
+    assert difference(network, *small_inputs()) < 1e-4
+    bank.activate("moved")
+    assert difference(network, *small_inputs()) < 1e-4
+
+
+def test_what_openvino_cannot_do_is_done_in_torch() -> None:
+    network = small_network()
+    bank = AdapterBank(network)
+    bank.add("branches", loaded(network, AdapterSettings("conv-adapter")))
+    choose_backend(network, "openvino")
+    bank.activate("branches")
+    assert difference(network, *small_inputs()) == 0.0
+    bank.activate(None)
+    network.requires_grad_(True)
+    network(*small_inputs()).sum().backward()
+    assert network.base.pre_conv.weight.grad is not None
+
+
+def test_auto_stays_with_torch_until_a_compilation_pays() -> None:
+    network = small_network()
+    choose_backend(network, "auto", patience=1.5 * 2000 / 80 * 128 * 2 * macs_per_cell(network.base))
+    assert difference(network, *small_inputs()) == 0.0
+    assert 0.0 < difference(network, *small_inputs()) < 1e-4
+
+
+def test_work_is_counted_almost_exactly() -> None:
+    for config in (ResUNet30Config(), load_base("tiny").config):
+        with torch.device("meta"):
+            roughly = macs_per_cell(BaseModel(config).base) * config.n_fft / 2 * config.sample_rate / config.hop
+        exactly = sum(cost.macs_per_second for cost in layer_costs(config))
+        assert roughly == pytest.approx(exactly, rel=0.02)
+
+
+def test_results_stay_when_the_next_is_computed() -> None:
+    network = small_network()
+    choose_backend(network, "openvino")
+    mixture, condition = small_inputs()
+    with torch.inference_mode():
+        first = network(mixture, condition)
+        kept = first.clone()
+        network(-2 * mixture, condition)
+    assert torch.equal(first, kept)
+
+
+def test_a_backend_that_cannot_be_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    network = small_network()
+    with pytest.raises(InputError, match="--backend tensorrt: must be one of auto, torch, openvino"):
+        choose_backend(network, "tensorrt")  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="not on meta; give --device cpu"):
+        choose_backend(BaseModel(SMALL).to("meta"), "openvino")
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(InputError, match=r"pip install 'dplass\[openvino\]'"):
+        choose_backend(network, "openvino")
+    choose_backend(network, "auto")
+    assert network.base.runner is None
+
+
+def test_openvino_does_not_report_itself() -> None:
+    script = (
+        "import socket, sys\n"
+        "def refuse(*_, **__): raise AssertionError('the network was touched')\n"
+        "socket.socket.connect = socket.getaddrinfo = refuse\n"
+        "from dplass_cli.models.openvino import openvino_module\n"
+        "assert openvino_module().__version__\n"
+        "assert not [name for name in sys.modules if name.startswith(('openvino_telemetry', 'openvino.tools'))]\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_weights_in_any_memory_order() -> None:
+    network = small_network()
+    for parameter in network.parameters():
+        if parameter.dim() == 4:
+            parameter.data = parameter.data.to(memory_format=torch.channels_last)
+    choose_backend(network, "openvino")
+    assert difference(network, *small_inputs()) < 1e-4
+    assert np.isfinite(macs_per_cell(network.base))

@@ -1,0 +1,125 @@
+"""Exported graphs, run by ONNX Runtime and OpenVINO, against torch; the guide's example runs."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+from small_banks import write_small_bank
+from typer.testing import CliRunner
+
+from dplass_cli import AdapterBank, load_base
+from dplass_cli.audio.files import write_audio
+from dplass_cli.cli import app
+from dplass_cli.models.openvino import openvino_module
+from dplass_cli.models.portable import Portable
+from dplass_cli.sounds import render
+
+pytestmark = pytest.mark.filterwarnings("ignore:::torch", "ignore:::copyreg", "ignore:::onnxscript", "ignore:::copy")
+GUIDE = Path(__file__).parents[2] / "docs" / "export.md"
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    return write_small_bank(tmp_path_factory.mktemp("trained"), "dora")
+
+
+def run(*arguments: object) -> dict[str, object]:
+    done = CliRunner().invoke(app, ["export", "--json", *map(str, arguments)])
+    assert done.exit_code == 0, done.output
+    told: dict[str, object] = json.loads(done.stdout)
+    return told
+
+
+def cases(base: Path, bank: Path) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:  # type: ignore[type-arg]
+    """Mixtures, conditions and what torch makes of them, of several lengths and batches."""
+    network = load_base(base)
+    adapters = AdapterBank(network)
+    adapters.load(bank)
+    adapters.activate("domain1")
+    generator = torch.Generator().manual_seed(0)
+    found = []
+    for batch, samples in ((1, 9000), (3, 20001)):
+        mixture = 0.1 * torch.randn(batch, 1, samples, generator=generator)
+        condition = torch.nn.functional.normalize(torch.randn(batch, 128, generator=generator))
+        found.append((mixture.numpy(), condition.numpy(), network(mixture, condition).numpy()))
+    return found
+
+
+def test_the_portable_network_equals_the_network() -> None:
+    network = load_base("tiny")
+    mixture, condition = torch.from_numpy(render("rain", 1, 1.3, 32000))[None, None], torch.randn(1, 128)
+    condition = torch.nn.functional.normalize(condition)
+    with torch.no_grad():
+        wanted, portable = network(mixture, condition), Portable(network)(mixture, condition)
+    assert wanted.abs().max() > 1e-3
+    assert (portable - wanted).abs().max() < 1e-5
+
+
+def test_onnx_with_an_adapter_and_the_guide(
+    trained: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    onnxruntime = pytest.importorskip("onnxruntime")
+    base, bank = trained
+    graph = tmp_path / "dogs.onnx"
+    told = run("--base-checkpoint", base, "--adapters", bank, "--select", "single:1", "--output", graph)
+    assert told["files"] == [str(graph)]
+    assert told["inputs"] == {"mixture": ["batch", 1, "samples"], "condition": ["batch", 128]}
+    assert told["adapter"] == "domain1"
+    session = onnxruntime.InferenceSession(graph, providers=["CPUExecutionProvider"])
+    assert session.get_modelmeta().custom_metadata_map["base_sha256"] == load_base(base).sha256()
+    compiled = openvino_module().Core().compile_model(graph, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+    for mixture, condition, wanted in cases(base, bank):
+        (target,) = session.run(["target"], {"mixture": mixture, "condition": condition})
+        assert np.abs(wanted).max() > 1e-3
+        assert np.abs(target - wanted).max() < 1e-4
+        assert np.abs(compiled([mixture, condition])[0] - wanted).max() < 1e-4
+
+    monkeypatch.chdir(tmp_path)
+    write_audio(Path("mixture.wav"), render("dog_bark", 3, 1.0, 32000)[None], 32000, "FLOAT")
+    for block in re.findall(r"```python\n(.*?)```", GUIDE.read_text(encoding="utf-8"), re.DOTALL):
+        exec(block, {})
+    target, rate = soundfile.read("target.wav", dtype="float32")
+    assert (len(target), rate) == (32000, 32000)
+    assert np.abs(target).max() > 1e-4
+
+
+@pytest.mark.slow
+def test_openvino_with_a_branch_beside_its_layers(tmp_path: Path) -> None:
+    base, bank = write_small_bank(tmp_path, "conv-adapter")
+    graph = tmp_path / "graph.xml"
+    told = run("--base-checkpoint", base, "--adapters", bank, "--select", "single:domain1", "--output", graph)
+    assert told["files"] == [str(graph), str(tmp_path / "graph.bin")]
+    compiled = openvino_module().Core().compile_model(graph, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+    for mixture, condition, wanted in cases(base, bank):
+        assert np.abs(compiled([mixture, condition])[0] - wanted).max() < 1e-4
+
+
+def test_what_cannot_be_exported_is_said(trained: tuple[Path, Path], tmp_path: Path) -> None:
+    base, bank = trained
+    common = ["export", "--base-checkpoint", str(base), "--adapters", str(bank)]
+    for more, said in (
+        (["--output", str(tmp_path / "a.pt")], "must end in .onnx"),
+        (["--output", str(tmp_path / "a.xml"), "--format", "onnx"], "must end in .onnx"),
+        (["--output", str(tmp_path / "a.onnx")], "choose one with --select single:k"),
+        (["--output", str(tmp_path / "a.onnx"), "--select", "text"], "a graph holds one network"),
+        (["--output", str(tmp_path / "a.onnx"), "--select", "single:9"], "no adapter 'domain9' is loaded"),
+        (["--select", "base"], "output"),
+    ):
+        done = CliRunner().invoke(app, [*common, *more])
+        assert done.exit_code == 2
+        assert said in done.stderr
+        assert done.stderr.count("\n") == 1
+    assert not list(tmp_path.iterdir())
+
+
+def test_missing_packages_are_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    done = CliRunner().invoke(app, ["export", "--output", str(tmp_path / "a.onnx")])
+    assert done.exit_code == 2
+    assert "pip install 'dplass[export]'" in done.stderr
