@@ -1,6 +1,6 @@
 """Train the bundled tiny encoder and tiny base from real clips (folds 1 to 3) and the built-in sounds.
 
-    python scripts/train_tiny.py DATA WORK [--stage data|encoder|base] [--steps N]
+    python scripts/train_tiny.py DATA WORK [--stage data|encoder|words|base] [--steps N]
 
 DATA is a folder with clips.csv and audio/ (see docs/tiny.md); fold 4 is never read. WORK receives 32 kHz copies,
 checkpoints and logs; the finished weights go to dplass_cli/assets/tiny. The base goes on from its last checkpoint.
@@ -30,6 +30,7 @@ from dplass_cli.data.settings import DataSettings
 from dplass_cli.devices import choose_device
 from dplass_cli.encoders import load_encoder, save_tiny_encoder
 from dplass_cli.encoders.tiny import TinyEncoder
+from dplass_cli.encoders.vocabulary import vocabulary_of
 from dplass_cli.models import save_base
 from dplass_cli.models.resunet30 import ResUNet30, ResUNet30Config
 from dplass_cli.training.settings import OptimizerSettings, TrainSettings
@@ -148,7 +149,16 @@ def train_encoder(data: Path, work: Path, steps: int) -> None:
             print(
                 f"encoder step {step} loss {loss.item():.3f} right {right:.2f} {time.time() - began:.0f} s", flush=True
             )
+    encoder.vocabulary = vocabulary_of(sentences)
     save_tiny_encoder(ASSETS / "encoder.safetensors", encoder.eval())
+
+
+def list_words(data: Path) -> None:
+    """Write the words of the training sentences into the bundled encoder's file; its weights stay as they are."""
+    encoder = load_encoder("tiny")
+    assert isinstance(encoder, TinyEncoder)
+    encoder.vocabulary = vocabulary_of(wordings(data))
+    save_tiny_encoder(ASSETS / "encoder.safetensors", encoder)
 
 
 def _crop(clip: torch.Tensor, length: int, rng: np.random.Generator) -> torch.Tensor:
@@ -209,12 +219,14 @@ def main() -> None:
     parser.add_argument("work", type=Path)
     parser.add_argument("--encoder-steps", type=int, default=1500)
     parser.add_argument("--steps", type=int, default=7000)
-    parser.add_argument("--stage", choices=["all", "data", "encoder", "base"], default="all")
+    parser.add_argument("--stage", choices=["all", "data", "encoder", "words", "base"], default="all")
     arguments = parser.parse_args()
     if arguments.stage in ("all", "data") and not (arguments.work / "index.json").exists():
         prepare(arguments.data, arguments.work)
     if arguments.stage in ("all", "encoder"):
         train_encoder(arguments.data, arguments.work, arguments.encoder_steps)
+    if arguments.stage == "words":
+        list_words(arguments.data)
     if arguments.stage in ("all", "base"):
         train_base(arguments.data, arguments.work, arguments.steps)
 

@@ -10,6 +10,7 @@ from dplass_cli.configuration import from_mapping, to_mapping
 from dplass_cli.encoders.base import QueryEncoder
 from dplass_cli.encoders.laion import LaionConfig, LaionEncoder, clap_state, load_laion
 from dplass_cli.encoders.tiny import TinyEncoder, TinyEncoderConfig
+from dplass_cli.encoders.vocabulary import read_vocabulary
 from dplass_cli.errors import InputError
 from dplass_cli.resources import resource
 from dplass_cli.weights.checkpoints import as_float32, described_config, load_strictly, read_tensors, write_safetensors
@@ -52,6 +53,7 @@ def load_encoder(
         config = from_mapping(TinyEncoderConfig, described_config(metadata, path), str(path))
         tiny = TinyEncoder(config)
         load_strictly(tiny, as_float32(tensors), str(path))
+        tiny.vocabulary = read_vocabulary(metadata, str(path))
         return tiny.eval().requires_grad_(False).to(device)
     state = clap_state(tensors, str(path))
     if state is None:
@@ -63,10 +65,13 @@ def load_encoder(
 
 
 def save_tiny_encoder(path: Path | str, encoder: TinyEncoder, dtype: torch.dtype = torch.float16) -> None:
-    """Write a tiny encoder with its configuration, atomically.
+    """Write a tiny encoder with its configuration and its vocabulary, atomically.
 
     Raises:
         InputError: the folder cannot be written.
     """
     state = {k: v.to(dtype) if v.is_floating_point() else v for k, v in encoder.state_dict().items()}
-    write_safetensors(path, state, {"format": _TINY_FORMAT, "config": to_mapping(encoder.config)})
+    metadata = {"format": _TINY_FORMAT, "config": to_mapping(encoder.config)}
+    if encoder.vocabulary is not None:
+        metadata["vocabulary"] = to_mapping(encoder.vocabulary)
+    write_safetensors(path, state, metadata)

@@ -7,7 +7,6 @@ Audio: a small convolutional network on a log-mel spectrogram, averaged over fix
 
 from __future__ import annotations
 
-import re
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,9 +18,9 @@ from torchaudio.transforms import MelSpectrogram
 
 from dplass_cli.audio.resampling import resample_tensor
 from dplass_cli.configuration import to_mapping
+from dplass_cli.encoders.vocabulary import WORD, Vocabulary
 from dplass_cli.weights.hashing import tensors_sha256
 
-_WORD = re.compile(r"[^\W_]+")
 _RMS_FLOOR = 1e-5
 _WINDOW_SECONDS = 10.0
 _SHORTEST_SECONDS = 1.0
@@ -56,7 +55,7 @@ class TextTower(nn.Module):
 
     def forward(self, sentences: Sequence[str]) -> Tensor:
         """Embed N sentences: float32 (N, size), unit norm. A sentence without a word is one unknown word."""
-        words = [_WORD.findall(sentence.lower()) or ["?"] for sentence in sentences]
+        words = [WORD.findall(sentence.lower()) or ["?"] for sentence in sentences]
         flat = [self._subwords(word) for sentence in words for word in sentence]
         device = self.subwords.weight.device
         offsets = torch.tensor([0] + [len(subwords) for subwords in flat[:-1]], device=device).cumsum(0)
@@ -111,7 +110,11 @@ class AudioTower(nn.Module):
 
 
 class TinyEncoder(nn.Module):
-    """Our small text-audio encoder; implements :class:`~dplass_cli.encoders.base.QueryEncoder`."""
+    """Our small text-audio encoder; implements :class:`~dplass_cli.encoders.base.QueryEncoder`.
+
+    Attributes:
+        vocabulary: the words of its training sentences, where its file says them.
+    """
 
     name = "tiny"
     windows = "10 s, averaged by length, last under 1 s left out, shorter repeated to 1 s"
@@ -123,6 +126,7 @@ class TinyEncoder(nn.Module):
         self.sample_rate = self.config.sample_rate
         self.text = TextTower(self.config)
         self.audio = AudioTower(self.config)
+        self.vocabulary: Vocabulary | None = None
         self._texts: dict[str, Tensor] = {}
 
     @property
