@@ -86,7 +86,7 @@ def command(
     highband: Annotated[
         str | None,
         typer.Option(
-            help="Above the model's band: into the residual, the target, or drop.  [default: residual; target for --not]"
+            help="Above the model's band: into residual, target, or drop.  [default: residual; target for --not alone]"
         ),
     ] = None,
     stereo: Annotated[

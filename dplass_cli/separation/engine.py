@@ -234,7 +234,7 @@ class Separator:
 
         planned = plan(asked, self.encoder, excerpt, consistent)
         choices = self._decide(parts, info.sample_rate, planned.conditions)
-        meter = self._meter(planned)
+        meter = self._meter(asked, planned)
         done = 0
         with open_targets(paths, info, output, silencing=silence_if_absent is not None) as files:
             for block in self._stream(parts(), info.sample_rate, planned, choices, meter):
@@ -251,11 +251,12 @@ class Separator:
             for name, file in paths.items()
         ]
 
-    def _meter(self, planned: Plan) -> PresenceMeter:
+    def _meter(self, asked: Mapping[str, Query], planned: Plan) -> PresenceMeter:
         """What listens whether the targets are there; of everything but something there is nothing to listen for."""
-        asked = {name: planned.conditions[name] for name, target in planned.targets.items() if target.source}
+        conditions = {name: planned.conditions[name] for name, query in asked.items() if not query.is_rest}
+        others = {name for name, query in asked.items() if not query.text or query.spans}
         calibration = calibration_of(self.bank.base_sha256, self.encoder.fingerprint)
-        return PresenceMeter(asked, self.encoder, self.bank.network.config.sample_rate, calibration)
+        return PresenceMeter(conditions, self.encoder, self.bank.network.config.sample_rate, calibration, others)
 
     def _stream(
         self,

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -15,9 +15,6 @@ from dplass_cli.resources import resource
 from dplass_cli.storage import read_json
 
 CALIBRATION = "assets/tiny/presence.json"
-TEMPERATURE = 0.07
-"""CLAP's first temperature (Radford et al., "Learning transferable visual models …", 2021, section 2.5)."""
-
 _QUIETEST_DB = -60.0
 _SHORTEST_SECONDS = 1.0
 
@@ -47,7 +44,7 @@ class Presence:
         score: 0 to 1; a probability where it is calibrated.
         similarity, residual_similarity: cosine of the query with what is heard in the target and in what it leaves.
         level_db: energy of the target over that of the recording, dB, at least -60.
-        calibrated: ``score`` was fitted for this base and encoder; else it is a softmax of the two similarities.
+        calibrated: the score was fitted for this base and encoder, and the query is a sentence, as there.
     """
 
     score: float
@@ -66,13 +63,19 @@ def calibration_of(base: str, encoder: str) -> Calibration | None:
 def presence(
     similarity: float, residual_similarity: float, level_db: float, calibration: Calibration | None
 ) -> Presence:
-    """Make a score of what was heard."""
-    if calibration is None:
-        logit = (similarity - residual_similarity) / TEMPERATURE
+    """Make a score of what was heard.
+
+    Without a calibration it is the geometric mean of similarity and relative amplitude: it has no constants that
+    another encoder could make wrong, grows with both and lies between 0 and 1, but is no probability.
+    """
+    if level_db <= _QUIETEST_DB:
+        score = 0.0
+    elif calibration is None:
+        score = math.sqrt(max(0.0, similarity) * min(1.0, 10.0 ** (level_db / 20.0)))
     else:
         logit = calibration.bias + calibration.similarity * similarity + calibration.level_db * level_db
         logit += calibration.residual_similarity * residual_similarity
-    score = 1.0 / (1.0 + math.exp(-logit)) if level_db > _QUIETEST_DB else 0.0
+        score = 1.0 / (1.0 + math.exp(-logit))
     return Presence(score, similarity, residual_similarity, level_db, calibration is not None)
 
 
@@ -80,14 +83,20 @@ class PresenceMeter:
     """Listens to targets window by window, and keeps of each the window where it is likeliest.
 
     Args:
-        conditions: {name of a target: its query's embedding (D,)}.
+        conditions: {name of a target: its query's embedding (D,)}. sample_rate: of what it listens to, Hz.
+        calibration: of the base and encoder. others: names of targets that it was not fitted for.
     """
 
     def __init__(
-        self, conditions: Mapping[str, Tensor], encoder: QueryEncoder, sample_rate: int, calibration: Calibration | None
+        self,
+        conditions: Mapping[str, Tensor],
+        encoder: QueryEncoder,
+        sample_rate: int,
+        calibration: Calibration | None,
+        others: Collection[str] = (),
     ) -> None:
         self._conditions, self._encoder, self._sample_rate = conditions, encoder, sample_rate
-        self._calibration = calibration
+        self._calibration, self._others = calibration, others
         self.found: dict[str, Presence] = {}
 
     @torch.inference_mode()
@@ -100,6 +109,7 @@ class PresenceMeter:
             sounds = torch.stack([target.mean(dim=0), (mixture - target).mean(dim=0)])
             heard, left = (self._encoder.embed_audio(sounds, self._sample_rate) @ query).tolist()
             now = presence(heard, left, level_db(target, mixture), self._calibration)
+            now = replace(now, calibrated=now.calibrated and name not in self._others)
             if name not in self.found or now.score > self.found[name].score:
                 self.found[name] = now
 
