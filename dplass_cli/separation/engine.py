@@ -275,7 +275,7 @@ class Separator:
             estimates = self._run(mixture, conditions, [choices[source] for source in planned.conditions])
             outputs = share(estimates, mixture, planned, network.base.stft, self.stereo == "shared")
             if meter is not None:
-                kept = slice(*(round(at * rate / sample_rate) for at in (window.kept.start, window.kept.stop)))
+                kept = slice(window.kept.start * rate // sample_rate, -(-window.kept.stop * rate // sample_rate))
                 meter.hear(mixture[:, kept], dict(zip(planned.targets, outputs[..., kept], strict=True)))
             targets = resampled(outputs.numpy(), rate, sample_rate, part.shape[-1]).numpy()[..., window.kept]
             high = None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import re
 import tempfile
+import zlib
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,7 +28,7 @@ _WRITTEN = {"WAV": ".wav", "WAVEX": ".wav", "RF64": ".wav", "FLAC": ".flac", "OG
 _WHOLE = ("FLOAT", "DOUBLE")  # sample formats that hold what is over full scale
 _CEILING = 0.999
 _COPIED_AT_ONCE = 1 << 20
-_LONGEST_PART = 60
+_LONGEST_PART, _LONGEST_NAME = 60, 255  # bytes; the second is what file systems take
 
 
 @dataclass(frozen=True)
@@ -191,18 +192,29 @@ def target_paths(
     Raises:
         InputError: one would overwrite an input.
     """
-    paths = {query: folder / f"{name}_{part}{suffix_of(info)}" for query, part in name_parts(queries).items()}
+    ends = {query: f"_{part}{suffix_of(info)}" for query, part in name_parts(queries).items()}
+    stem = _cut(name, _LONGEST_NAME - max(len(end.encode()) for end in ends.values()))
+    paths = {query: folder / f"{stem}{end}" for query, end in ends.items()}
     for path in paths.values():
         if path.resolve() in inputs:
             raise InputError(f"{path}: would overwrite an input; choose another --output")
     return paths
 
 
+def _cut(name: str, size: int) -> str:
+    """A name that takes no more than ``size`` bytes; one that is cut ends with a checksum, to differ from others."""
+    if len(name.encode()) <= size:
+        return name
+    end = f"~{zlib.crc32(name.encode()):08x}"
+    return name.encode()[: size - len(end)].decode(errors="ignore") + end
+
+
 def name_parts(queries: Sequence[str]) -> dict[str, str]:
     """A part of a file name for each query: letters, digits and underscores, no two alike."""
     names: dict[str, str] = {}
     for query in queries:
-        name = stem = re.sub(r"\W+", "_", query).strip("_")[:_LONGEST_PART] or "query"
+        plain = re.sub(r"\W+", "_", query).strip("_") or "query"
+        name = stem = plain.encode()[:_LONGEST_PART].decode(errors="ignore")
         count = 2
         while name.lower() in {other.lower() for other in names.values()}:
             name = f"{stem}_{count}"
