@@ -139,7 +139,7 @@ def _convert(kind: Any, value: Any, where: str) -> Any:
         if any(value in typing.get_args(member) for member in words):
             return value  # a word in place of a value, such as 'auto' for a number
         others = [member for member in members if member not in sections + words]
-        chosen = sections if sections and isinstance(value, Mapping) else others
+        chosen = sections if sections and isinstance(value, Mapping) else others or words
         return _convert(chosen[0], value, where)
     elif origin is typing.Literal:
         if value in arguments:

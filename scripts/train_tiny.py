@@ -56,7 +56,7 @@ def main() -> None:
     parser.add_argument("--text-steps", type=int, default=1500)
     parser.add_argument("--audio-steps", type=int, default=1600)
     parser.add_argument("--base-steps", type=int, default=5000)
-    parser.add_argument("--adapter-steps", type=int, default=600)
+    parser.add_argument("--adapter-steps", type=int, default=400)
     parser.add_argument("--only", default=",".join(map(str, range(DOMAINS))), help="adapters of these domains")
     arguments = parser.parse_args()
     work, models = make_folder(arguments.work), make_folder(arguments.output or arguments.work / "models")

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torchaudio.transforms import Resample
+
+_ZEROS, _ROLLOFF = 6, 0.99  # torchaudio's defaults: zero crossings on either side, cut-off below Nyquist
+_LARGEST_TABLE = 1 << 21
+_AT_ONCE = 1 << 16
 
 
 @lru_cache(maxsize=16)
@@ -20,11 +25,36 @@ def resample_tensor(audio: torch.Tensor, source: int, target: int) -> torch.Tens
     """Resample float32 (..., T) from ``source`` to ``target`` Hz: (..., ceil(T·target/source))."""
     if source == target:
         return audio
+    common = math.gcd(source, target)
+    if (source // common) * (target // common) > _LARGEST_TABLE:
+        return _resample_sample_by_sample(audio, source // common, target // common)
     resampler = _resampler(source, target)
     if audio.device.type != "cpu":
         resampler = Resample(source, target).to(audio.device)
     resampled: torch.Tensor = resampler(audio)
     return resampled
+
+
+def _resample_sample_by_sample(audio: torch.Tensor, source: int, target: int) -> torch.Tensor:
+    """The same filter for rates without a large common divisor, where a table of its phases would take gigabytes.
+
+    Args:
+        audio: float32 (..., T). source, target: rates without a common divisor.
+    """
+    cut = _ROLLOFF * min(source, target)
+    reach = math.ceil(_ZEROS * source / cut)
+    offsets = torch.arange(-reach, reach + 1, device=audio.device)
+    padded = torch.nn.functional.pad(audio, (reach, reach + 1))
+    length = -(-audio.shape[-1] * target // source)
+    blocks = []
+    for first in range(0, length, _AT_ONCE):
+        instants = torch.arange(first, min(length, first + _AT_ONCE), device=audio.device) * source
+        nearest, phase = instants // target, (instants % target).double() / target
+        distance = ((offsets - phase[:, None]) * (cut / source)).clamp(-_ZEROS, _ZEROS)
+        window = torch.cos(distance * (math.pi / 2 / _ZEROS)).square()
+        kernel = (torch.sinc(distance) * window * (cut / source)).to(audio.dtype)
+        blocks.append((padded[..., (nearest[:, None] + offsets + reach)] * kernel).sum(dim=-1))
+    return torch.cat(blocks, dim=-1)
 
 
 def resample(audio: npt.NDArray[np.float32], source: int, target: int) -> npt.NDArray[np.float32]:

@@ -31,6 +31,7 @@ from dplass_cli.cli.common import (
 
 if TYPE_CHECKING:
     from dplass_cli.pipelines.separate import SeparateResult
+    from dplass_cli.separation.files import Separated
 
 PIPE = Path("-")
 
@@ -39,8 +40,24 @@ def command(
     inputs: Annotated[
         list[Path] | None, typer.Argument(help="Recordings, folders, patterns, or - for a wav on standard input.")
     ] = None,
-    query: Annotated[list[str] | None, typer.Option("--query", "-q", help="What to separate; repeatable.")] = None,
-    queries: Annotated[Path | None, typer.Option(help="File of queries, a line each.")] = None,
+    query: Annotated[
+        list[str] | None, typer.Option("--query", "-q", help="What to separate: -q 'a dog barking'. Repeatable.")
+    ] = None,
+    queries: Annotated[Path | None, typer.Option(help="File of queries, a line each: --queries sounds.txt")] = None,
+    like: Annotated[
+        list[Path] | None,
+        typer.Option(help="A recording of the sound, or a folder of several: --like my_dog.wav. Repeatable."),
+    ] = None,
+    spans: Annotated[
+        str | None, typer.Option(help="Seconds at which the target occurs in the input: --spans 3.2-4.0,6-7")
+    ] = None,
+    without: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--not",
+            help="What to keep out of the targets: -q speech --not wind. Alone: the input without it. Repeatable.",
+        ),
+    ] = None,
     list_file: Annotated[
         Path | None, typer.Option("--list", help="File of lines: path, TAB, query, TAB, output name.")
     ] = None,
@@ -48,6 +65,13 @@ def command(
         Path | None, typer.Option("--output", "-o", help="Folder of the targets, or - for standard output.")
     ] = None,
     residual: Annotated[bool, typer.Option("--residual", help="Also write the input less all targets.")] = False,
+    consistent: Annotated[
+        bool, typer.Option("--consistent", help="Count no sound twice: targets share the input: -q rain -q wind")
+    ] = False,
+    silence_if_absent: Annotated[
+        float | None,
+        typer.Option(help="Silence for targets with less presence (0 to 1) than this: --silence-if-absent 0.5"),
+    ] = None,
     adapters: Adapters = None,
     select: Annotated[
         str | None,
@@ -61,7 +85,10 @@ def command(
         typer.Option(help="Over full scale: limit samples, scale all outputs, or error.  [default: limit]"),
     ] = None,
     highband: Annotated[
-        str | None, typer.Option(help="Above the model's band: into the residual, the target, or drop.")
+        str | None,
+        typer.Option(
+            help="Above the model's band: into residual, target, or drop.  [default: residual; target for --not alone]"
+        ),
     ] = None,
     stereo: Annotated[
         str | None, typer.Option(help="shared: one mask for all channels; each: one a channel.  [default: shared]")
@@ -88,8 +115,13 @@ def command(
         flags: dict[str, Any] = {
             "query": query,
             "queries": queries,
+            "like": like,
+            "spans": spans,
+            "without": without,
             "list": list_file,
             "residual": residual or None,
+            "consistent": consistent or None,
+            "silence_if_absent": silence_if_absent,
             "adapters": adapters,
             "select": select,
             "subtype": subtype,
@@ -108,10 +140,12 @@ def command(
             result = separate(build_options(SeparateOptions, config, settings or (), flags), run.progress)
             if output == PIPE:
                 send(result)
+        for note in result.unlearnt.values():
+            run.note(f"note: {note}")
         if output == PIPE:
             return
-        rows = [[str(s.path), s.query, _adapter(s.adapter)] for written in result.written.values() for s in written]
-        run.result(result, lambda: plain_table("", ["written", "query", "adapter"], rows))
+        rows = [[str(s.path), s.query, _adapter(s.adapter), _presence(s)] for w in result.written.values() for s in w]
+        run.result(result, lambda: plain_table("", ["written", "query", "adapter", "presence"], rows))
         for target in (target for written in result.written.values() for target in written):
             if target.clipped:
                 run.note(f"{target.path}: {target.clipped} samples limited to full scale; --subtype FLOAT keeps them")
@@ -126,6 +160,14 @@ def command(
 def _adapter(served: Any) -> str:
     """What served a query, in a word."""
     return "base" if served is None else served if isinstance(served, str) else "blend"
+
+
+def _presence(target: Separated) -> str:
+    """The score of presence; ~ where it is not calibrated."""
+    if target.presence is None:
+        return ""
+    score = f"{'' if target.presence.calibrated else '~'}{target.presence.score:.2f}"
+    return f"{score} (silenced)" if target.silenced else score
 
 
 @contextlib.contextmanager

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from dplass_cli.errors import DplassError
+from dplass_cli.encoders.knowing import unlearnt
+from dplass_cli.errors import DplassError, InputError
 from dplass_cli.models.openvino import Backend
 from dplass_cli.separation.engine import Separator, Stereo
 from dplass_cli.separation.files import Clip, Highband, Separated
 from dplass_cli.separation.inputs import find_recordings
+from dplass_cli.separation.queries import Query, parse_spans
 from dplass_cli.storage import Progress, no_progress, read_text
 
 
@@ -20,11 +23,15 @@ class SeparateOptions:
     Attributes:
         inputs: audio files, folders of them, or patterns.
         query: sentences, one target each. queries: a file of sentences, a line each.
+        like: recordings of a sound, or folders of several, one target each.
+        spans: where the one target occurs, in seconds, such as ``3.2-4.0,6-7``.
+        without: sentences about what every target is to be kept free of; without a target: the input less all of it.
         output: folder of the targets.
         list: a file of ``path<TAB>query<TAB>output name`` lines.
         residual: also write the input less all targets.
+        consistent, silence_if_absent, highband: as :meth:`~dplass_cli.separation.engine.Separator.separate_file`.
         select: selection policy; default ``text`` with adapters, ``base`` without.
-        subtype, clip, highband: as :class:`~dplass_cli.separation.files.Output`.
+        subtype, clip: as :class:`~dplass_cli.separation.files.Output`.
         stereo: as :class:`~dplass_cli.separation.engine.Separator`.
         base_checkpoint, encoder, adapters, tokenizer, trust_checkpoint, device, backend: the models and
             where they run.
@@ -34,12 +41,17 @@ class SeparateOptions:
     inputs: tuple[Path, ...] = ()
     query: tuple[str, ...] = ()
     queries: Path | None = None
+    like: tuple[Path, ...] = ()
+    spans: str | None = None
+    without: tuple[str, ...] = ()
     list: Path | None = None
     residual: bool = False
+    consistent: bool = False
+    silence_if_absent: float | None = None
     select: str | None = None
     subtype: str | None = None
     clip: Clip = "limit"
-    highband: Highband = "residual"
+    highband: Highband | None = None
     stereo: Stereo = "shared"
     base_checkpoint: str = "tiny"
     encoder: str | None = None
@@ -49,13 +61,23 @@ class SeparateOptions:
     device: str = "auto"
     backend: Backend = "auto"
 
+    def __post_init__(self) -> None:
+        if self.silence_if_absent is not None and not 0.0 <= self.silence_if_absent <= 1.0:
+            raise InputError(f"--silence-if-absent {self.silence_if_absent}: must be a score from 0 to 1, such as 0.5")
+
 
 @dataclass(frozen=True)
 class SeparateResult:
-    """What was written, and the inputs that failed, as {input: reason}."""
+    """What came of it.
+
+    Attributes:
+        written: {input: what was written}. failed: {input: reason}.
+        unlearnt: {sentence: that the encoder has learnt no word of it}.
+    """
 
     written: dict[str, list[Separated]]
     failed: dict[str, str]
+    unlearnt: dict[str, str]
 
 
 def separate(options: SeparateOptions, progress: Progress = no_progress) -> SeparateResult:
@@ -64,7 +86,9 @@ def separate(options: SeparateOptions, progress: Progress = no_progress) -> Sepa
     Raises:
         InputError: wrong options or models, or no recording could be separated.
     """
-    recordings = find_recordings(options.inputs, options.list, [*options.query, *_lines(options.queries)])
+    likes = [Query(like=like) for like in options.like]
+    found = find_recordings(options.inputs, options.list, [*options.query, *_lines(options.queries), *likes])
+    recordings = [replace(recording, queries=_asked(recording.queries, options)) for recording in found]
     separator = Separator.from_pretrained(
         options.base_checkpoint,
         options.encoder,
@@ -76,8 +100,9 @@ def separate(options: SeparateOptions, progress: Progress = no_progress) -> Sepa
         options.stereo,
         options.backend,
     )
+    asked: dict[str, Query] = {}
     for queries in dict.fromkeys(recording.queries for recording in recordings):
-        separator.check(queries)  # a wrong query or policy is told before anything is read
+        asked |= separator.check(queries)  # a wrong query or policy is told before anything is read
     inputs = {recording.path.resolve() for recording in recordings}
     written: dict[str, list[Separated]] = {}
     failed: dict[str, DplassError] = {}
@@ -95,13 +120,32 @@ def separate(options: SeparateOptions, progress: Progress = no_progress) -> Sepa
                 Path(recording.name).name,
                 inputs,
                 lambda samples, total, _, which=which: progress(samples, total, which),  # type: ignore[misc]
+                options.consistent,
+                options.silence_if_absent,
             )
             written.setdefault(str(recording.path), []).extend(done)
         except DplassError as error:
             failed[str(recording.path)] = error
     if not written:
         raise next(iter(failed.values()))
-    return SeparateResult(written, {path: str(error) for path, error in failed.items()})
+    sentences = dict.fromkeys(text for query in asked.values() for text in (query.text, *query.without) if text)
+    notes = {sentence: unlearnt(sentence, separator.encoder) for sentence in sentences}
+    return SeparateResult(
+        written,
+        {path: str(error) for path, error in failed.items()},
+        {sentence: note for sentence, note in notes.items() if note is not None},
+    )
+
+
+def _asked(queries: Sequence[str | Query], options: SeparateOptions) -> tuple[Query, ...]:
+    """A recording's queries with the spans and negatives of the options."""
+    spans = () if options.spans is None else parse_spans(options.spans)
+    if spans and len(queries) > 1:
+        raise InputError("--spans tells where one target occurs; give one --query or --like with it")
+    if not queries and (spans or options.without):
+        queries = [Query(spans=spans, without=options.without)]
+    whole = (query if isinstance(query, Query) else Query(query) for query in queries)
+    return tuple(replace(query, spans=spans, without=options.without) for query in whole)
 
 
 def _lines(path: Path | None) -> list[str]:

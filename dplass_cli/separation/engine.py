@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -12,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from dplass_cli.audio.files import Audio, audio_info
+from dplass_cli.audio.files import Audio, audio_info, read_mono
 from dplass_cli.audio.resampling import resample
 from dplass_cli.devices import choose_device
 from dplass_cli.encoders import QueryEncoder
@@ -20,13 +21,25 @@ from dplass_cli.errors import InputError
 from dplass_cli.models.openvino import Backend
 from dplass_cli.models.resunet30 import Analysis
 from dplass_cli.separation.bank import Activation, AdapterBank
+from dplass_cli.separation.consistency import share
 from dplass_cli.separation.files import RESIDUAL, Clip, Highband, Output, Separated, open_targets, target_paths
 from dplass_cli.separation.loading import load_models
 from dplass_cli.separation.policies import Choice, DomainTexts, Policy, make_policy
+from dplass_cli.separation.presence import PresenceMeter, calibration_of
+from dplass_cli.separation.queries import Plan, Query, named, plan
 from dplass_cli.separation.windows import Parts, layout, parts_of, parts_of_file
 from dplass_cli.storage import Progress, no_progress
 
 Stereo = Literal["shared", "each"]
+
+
+@dataclass(frozen=True)
+class Block:
+    """What is kept of a window: the recording (C, n), its targets (Q, C, n), what is above the model's band (C, n)."""
+
+    recording: Audio
+    targets: Audio
+    high: Audio | None
 
 
 class Separator:
@@ -79,97 +92,109 @@ class Separator:
         return cls(models.bank, models.encoder, make_policy(name), stereo)
 
     def __call__(
-        self, audio: npt.NDArray[np.float32], sample_rate: int, queries: Sequence[str]
+        self,
+        audio: npt.NDArray[np.float32],
+        sample_rate: int,
+        queries: Sequence[str | Query],
+        consistent: bool = False,
     ) -> dict[str, npt.NDArray[np.float32]]:
         """Separate what each query describes.
 
         Args:
             audio: float32 (C, T), any rate and number of channels.
             sample_rate: Hz.
-            queries: sentences.
+            queries: sentences, or other queries.
+            consistent: as :meth:`separate_file`.
 
         Returns:
-            {query: float32 (C, T)} at the rate of the input.
+            {query, or its name: float32 (C, T)} at the rate of the input.
 
         Raises:
-            InputError: an empty query, or audio that is not (C, T) with at least one sample.
+            InputError: a query that can't be asked for, or audio that is not (C, T) with at least one sample.
         """
-        self.check(queries)
+        asked = self.check(queries)
         if audio.ndim != 2 or audio.shape[-1] == 0:
             raise InputError(f"audio must be (channels, samples) with at least one sample, not of shape {audio.shape}")
         audio = np.ascontiguousarray(audio, dtype=np.float32)
         laid = layout(sample_rate, self.bank.network.config)
-        choices = self._decide(lambda: parts_of(audio, laid), sample_rate, queries)
-        blocks = [targets for _, targets, _ in self._stream(parts_of(audio, laid), sample_rate, choices)]
-        return dict(zip(choices, np.concatenate(blocks, axis=-1), strict=True))
 
-    def check(self, queries: Sequence[str]) -> None:
-        """Refuse queries and policies that no recording could be separated by.
+        def excerpt(start: float, end: float) -> Tensor:
+            part = audio[:, round(start * sample_rate) : round(end * sample_rate)].mean(axis=0)
+            return resampled(part, sample_rate, self.encoder.sample_rate)
+
+        planned = plan(asked, self.encoder, excerpt, consistent)
+        choices = self._decide(lambda: parts_of(audio, laid), sample_rate, planned.conditions)
+        stream = self._stream(parts_of(audio, laid), sample_rate, planned, choices)
+        return dict(zip(asked, np.concatenate([block.targets for block in stream], axis=-1), strict=True))
+
+    def check(self, queries: Sequence[str | Query]) -> dict[str, Query]:
+        """Refuse queries and policies that no recording could be separated by, and return the queries by their names.
 
         Raises:
-            InputError: a query without words, no query, or a policy that lacks what it needs.
+            InputError: a query that can't be asked for, no query, or a policy that lacks what it needs.
         """
-        for query in queries:
-            if not query.strip():
-                raise InputError("--query is empty; describe the sound, such as 'a dog barking'")
-        if not queries:
-            raise InputError("no query is given; describe the sound with --query")
+        asked = named(queries)
+        texts = [text for query in asked.values() for text in (query.text, *query.without) if text]
         if self.policy.uses_outputs:
-            self._listen(dict.fromkeys(self.bank.keys, 0.0), self.encoder.embed_text(queries[:1])[0])
+            self._listen(dict.fromkeys(self.bank.keys, 0.0), self.encoder.embed_text(["any"])[0])
         else:
-            self.choose(queries)
+            self.choose(texts or ["any"])
+        return asked
 
     def choose(self, queries: Sequence[str]) -> dict[str, Activation]:
-        """Choose what serves each distinct query, by a policy that needs no outputs: {query: key, weights or None}.
+        """Choose what serves each distinct sentence, by a policy that needs no outputs: {query: key, weights or None}.
 
         Raises:
             InputError: a policy that lacks what it needs.
         """
-        embedded = self.encoder.embed_text(queries)
+        return self._choose(dict(zip(queries, self.encoder.embed_text(queries), strict=True)))
+
+    def _choose(self, conditions: Mapping[str, Tensor]) -> dict[str, Activation]:
         return {
-            query: self.policy.choose(Choice(embedding, self.bank, self._texts))
-            for query, embedding in zip(queries, embedded, strict=True)
+            name: self.policy.choose(Choice(embedding, self.bank, self._texts))
+            for name, embedding in conditions.items()
         }
 
     def _listen(self, similarities: dict[str, float], query: Tensor) -> Activation:
         return self.policy.choose(Choice(query, self.bank, self._texts, similarities))
 
-    def _decide(self, parts: Callable[[], Parts], sample_rate: int, queries: Sequence[str]) -> dict[str, Activation]:
-        """Choose what serves each distinct query. A policy that listens has every adapter run over the whole first.
+    def _decide(
+        self, parts: Callable[[], Parts], sample_rate: int, conditions: Mapping[str, Tensor]
+    ) -> dict[str, Activation]:
+        """Choose what serves each source. A policy that listens has every adapter run over the whole first.
 
         Args:
             parts: begins the windows of the recording anew.
         """
         if not self.policy.uses_outputs:
-            return self.choose(queries)
-        queries = list(dict.fromkeys(queries))
-        pairs = [(query, key) for query in queries for key in self.bank.keys]
+            return self._choose(conditions)
+        pairs = [(name, key) for name in conditions for key in self.bank.keys]
         rate = self.bank.network.config.sample_rate
         heard = torch.zeros(len(pairs), self.encoder.size)
-        conditions = self.encoder.embed_text([query for query, _ in pairs])
+        embedded = torch.stack([conditions[name] for name, _ in pairs])
         for window, part in parts():
-            outputs = self._run(resampled(part, sample_rate, rate), conditions, [key for _, key in pairs])
-            embedded = self.encoder.embed_audio(outputs.mean(dim=1), rate)
-            heard += (window.last - window.first) * embedded
-        likeness = (F.normalize(heard, dim=-1) * conditions).sum(dim=-1).tolist()
-        by_query: dict[str, dict[str, float]] = {query: {} for query in queries}
-        for (query, key), value in zip(pairs, likeness, strict=True):
-            by_query[query][key] = value
-        embeddings = self.encoder.embed_text(queries)
-        return {q: self._listen(by_query[q], embedding) for q, embedding in zip(queries, embeddings, strict=True)}
+            outputs = self._run(resampled(part, sample_rate, rate), embedded, [key for _, key in pairs])
+            heard += (window.last - window.first) * self.encoder.embed_audio(outputs.mean(dim=1), rate)
+        likeness = (F.normalize(heard, dim=-1) * embedded).sum(dim=-1).tolist()
+        by_source: dict[str, dict[str, float]] = {name: {} for name in conditions}
+        for (name, key), value in zip(pairs, likeness, strict=True):
+            by_source[name][key] = value
+        return {name: self._listen(by_source[name], embedding) for name, embedding in conditions.items()}
 
     def separate_file(
         self,
         path: Path | str,
-        queries: Sequence[str],
+        queries: Sequence[str | Query],
         output_dir: Path | str,
         residual: bool = False,
         subtype: str | None = None,
         clip: Clip = "limit",
-        highband: Highband = "residual",
+        highband: Highband | None = None,
         name: str | None = None,
         inputs: Collection[Path] = (),
         progress: Progress = no_progress,
+        consistent: bool = False,
+        silence_if_absent: float | None = None,
     ) -> list[Separated]:
         """Separate a file from disk to disk and write one file a query: ``{name}_{query}``, in the input's format.
 
@@ -177,53 +202,90 @@ class Separator:
         sample format too unless ``subtype`` is given. Memory does not grow with the length.
 
         Args:
-            residual, subtype, clip, highband: as :class:`~dplass_cli.separation.files.Output`.
+            queries: sentences, or other queries.
+            residual, subtype, clip: as :class:`~dplass_cli.separation.files.Output`.
+            highband: also; default ``residual``, and ``target`` for queries of everything but something.
             name: of the outputs; default the input's.
             inputs: other recordings, by their resolved paths, that no output may overwrite either.
             progress: told the samples done; what it raises ends the separation, and nothing is left behind.
+            consistent: the targets share the recording by masks that add up to one at most, so that no sound is
+                counted twice.
+            silence_if_absent: targets whose presence is below this score become silence, and what was in them residual.
 
         Raises:
-            InputError: the file cannot be read, or an output would overwrite the input.
+            InputError: the file or an example cannot be read, or an output would overwrite the input.
             RunError: the disk is full, or a target is over full scale and ``clip`` is ``error``.
         """
         path = Path(path)
         info = audio_info(path)
-        self.check(queries)
-        if residual and RESIDUAL in queries:
+        asked = self.check(queries)
+        if residual and RESIDUAL in asked:
             raise InputError(f"--query {RESIDUAL}: is the name of what is left over; say it otherwise")
         laid = layout(info.sample_rate, self.bank.network.config)
-        output = Output(residual, subtype, clip, highband)
-        names = [*dict.fromkeys(queries), *([RESIDUAL] if residual else [])]
+        rest = all(query.is_rest for query in asked.values())
+        output = Output(residual, subtype, clip, highband or ("target" if rest else "residual"))
+        names = [*asked, *([RESIDUAL] if residual else [])]
         paths = target_paths(info, Path(output_dir), name or path.stem, names, {path.resolve(), *inputs})
 
         def parts() -> Parts:
             return parts_of_file(path, info.frames, laid)
 
-        choices = self._decide(parts, info.sample_rate, queries)
+        def excerpt(start: float, end: float) -> Tensor:
+            if start >= info.seconds:
+                return torch.zeros(0)
+            return torch.from_numpy(read_mono(path, self.encoder.sample_rate, start, end))
+
+        planned = plan(asked, self.encoder, excerpt, consistent)
+        choices = self._decide(parts, info.sample_rate, planned.conditions)
+        meter = self._meter(asked, planned)
         done = 0
-        with open_targets(paths, info, output) as files:
-            for recording, targets, high in self._stream(parts(), info.sample_rate, choices):
-                files.write(recording, targets, high)
-                done += recording.shape[-1]
+        with open_targets(paths, info, output, silencing=silence_if_absent is not None) as files:
+            for block in self._stream(parts(), info.sample_rate, planned, choices, meter):
+                files.write(block.recording, block.targets, block.high)
+                done += block.recording.shape[-1]
                 progress(done, info.frames, path.name)
+            if silence_if_absent is not None:
+                files.silenced = {name for name, found in meter.found.items() if found.score < silence_if_absent}
         gain = 20 * float(np.log10(files.gain))
-        return [Separated(query, file, choices.get(query), files.clipped[query], gain) for query, file in paths.items()]
+        return [
+            Separated(
+                name, file, choices.get(name), files.clipped[name], gain, meter.found.get(name), name in files.silenced
+            )
+            for name, file in paths.items()
+        ]
+
+    def _meter(self, asked: Mapping[str, Query], planned: Plan) -> PresenceMeter:
+        """What listens whether the targets are there; of everything but something there is nothing to listen for."""
+        conditions = {name: planned.conditions[name] for name, query in asked.items() if not query.is_rest}
+        others = {name for name, query in asked.items() if not query.text or query.spans}
+        calibration = calibration_of(self.bank.base_sha256, self.encoder.fingerprint)
+        return PresenceMeter(conditions, self.encoder, self.bank.network.config.sample_rate, calibration, others)
 
     def _stream(
-        self, parts: Parts, sample_rate: int, choices: Mapping[str, Activation]
-    ) -> Iterator[tuple[Audio, Audio, Audio | None]]:
-        """Separate window by window: (recording (C, n), targets (Q, C, n), what is above the band (C, n) or None)."""
-        rate = self.bank.network.config.sample_rate
-        conditions = self.encoder.embed_text(list(choices))
+        self,
+        parts: Parts,
+        sample_rate: int,
+        planned: Plan,
+        choices: Mapping[str, Activation],
+        meter: PresenceMeter | None = None,
+    ) -> Iterator[Block]:
+        """Separate window by window."""
+        network = self.bank.network
+        rate = network.config.sample_rate
+        conditions = torch.stack(list(planned.conditions.values()))
         for window, part in parts:
             mixture = resampled(part, sample_rate, rate)
-            outputs = self._run(mixture, conditions, list(choices.values()))
+            estimates = self._run(mixture, conditions, [choices[source] for source in planned.conditions])
+            outputs = share(estimates, mixture, planned, network.base.stft, self.stereo == "shared")
+            if meter is not None:
+                kept = slice(window.kept.start * rate // sample_rate, -(-window.kept.stop * rate // sample_rate))
+                meter.hear(mixture[:, kept], dict(zip(planned.targets, outputs[..., kept], strict=True)))
             targets = resampled(outputs.numpy(), rate, sample_rate, part.shape[-1]).numpy()[..., window.kept]
             high = None
             if sample_rate > rate:
                 low = resampled(mixture.numpy(), rate, sample_rate, part.shape[-1]).numpy()
                 high = (part - low)[:, window.kept]
-            yield part[:, window.kept], targets, high
+            yield Block(part[:, window.kept], targets, high)
 
     @torch.inference_mode()
     def _run(self, mixture: Tensor, conditions: Tensor, activations: Sequence[Activation]) -> Tensor:

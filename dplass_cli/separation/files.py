@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import re
 import tempfile
+import zlib
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,7 @@ from dplass_cli.audio.files import Audio, AudioInfo, default_subtype
 from dplass_cli.audio.streams import audio_writer, read_blocks
 from dplass_cli.errors import InputError, RunError
 from dplass_cli.separation.bank import Activation
+from dplass_cli.separation.presence import Presence
 from dplass_cli.storage import make_folder
 
 Clip = Literal["limit", "scale", "error"]
@@ -26,7 +28,7 @@ _WRITTEN = {"WAV": ".wav", "WAVEX": ".wav", "RF64": ".wav", "FLAC": ".flac", "OG
 _WHOLE = ("FLOAT", "DOUBLE")  # sample formats that hold what is over full scale
 _CEILING = 0.999
 _COPIED_AT_ONCE = 1 << 20
-_LONGEST_PART = 60
+_LONGEST_PART, _LONGEST_NAME = 60, 255  # bytes; the second is what file systems take
 
 
 @dataclass(frozen=True)
@@ -52,10 +54,12 @@ class Separated:
     """One written target.
 
     Attributes:
-        query: the sentence, or ``residual``. path: the written file.
+        query: the sentence or the query's name, or ``residual``. path: the written file.
         adapter: the adapter that served it, or the weights of several; None for the base.
         clipped: samples that the sample format of the file could not hold and that were limited to full scale.
         gain_db: by what all outputs of the recording were scaled, dB.
+        presence: whether the recording holds it; None for what is left over.
+        silenced: it was made silence, since it is absent.
     """
 
     query: str
@@ -63,6 +67,8 @@ class Separated:
     adapter: Activation
     clipped: int
     gain_db: float = 0.0
+    presence: Presence | None = None
+    silenced: bool = False
 
 
 class Targets:
@@ -70,14 +76,15 @@ class Targets:
 
     Attributes:
         clipped: {query: samples that were limited}. gain: by which everything was scaled.
+        silenced: queries whose targets are to be silence; to be said before the end.
     """
 
-    def __init__(self, paths: Mapping[str, Path], output: Output, holds_more: bool) -> None:
-        self._paths, self._output, self._holds_more = paths, output, holds_more
+    def __init__(self, paths: Mapping[str, Path], output: Output, holds_more: bool, drafting: bool) -> None:
+        self._paths, self._output, self._holds_more, self._drafting = paths, output, holds_more, drafting
         self.writers: dict[str, Callable[[Audio], None]] = {}
         self.clipped = dict.fromkeys(paths, 0)
         self.gain = 1.0
-        self.peak = 0.0
+        self.silenced: set[str] = set()
 
     def write(self, recording: Audio, targets: Audio, high: Audio | None) -> None:
         """Write one block.
@@ -93,14 +100,15 @@ class Targets:
         if high is not None and self._output.highband != "residual":
             rest = rest - high
             targets = targets + high if self._output.highband == "target" else targets
-        for query, block in zip(self._paths, [*targets, *([rest] if self._output.residual else [])], strict=True):
-            self.writers[query](block if self._holds_more else self._fitted(query, block))
+        blocks = dict(zip(self._paths, [*targets, *([rest] if self._output.residual else [])], strict=True))
+        for query, block in blocks.items():
+            self.writers[query](block if self._drafting else self.fitted(query, block))
 
-    def _fitted(self, query: str, block: Audio) -> Audio:
-        """A block for a sample format that ends at full scale."""
+    def fitted(self, query: str, block: Audio) -> Audio:
+        """A block for the sample format of the file: scaled, and limited where that ends at full scale."""
+        block = block * np.float32(self.gain) if self.gain != 1.0 else block
         peak = float(np.abs(block).max(initial=0.0))
-        self.peak = max(self.peak, peak)
-        if peak <= 1.0 or self._output.clip == "scale":
+        if self._holds_more or peak <= 1.0:
             return block
         if self._output.clip == "error":
             raise RunError(
@@ -112,37 +120,55 @@ class Targets:
 
 
 @contextlib.contextmanager
-def open_targets(paths: Mapping[str, Path], info: AudioInfo, output: Output) -> Iterator[Targets]:
+def open_targets(
+    paths: Mapping[str, Path], info: AudioInfo, output: Output, silencing: bool = False
+) -> Iterator[Targets]:
     """Open files to write targets to; they are there when the context ends without an error.
 
-    Where all may have to be scaled, they are drafts in float until their peak is known.
+    Where all may have to be scaled, or some silenced, they are drafts in float until that is known.
 
     Args:
         paths: {query: file}. info: of the recording.
+        silencing: targets may be silenced at the end.
     """
     subtype = subtype_of(info, output)
-    targets = Targets(paths, output, subtype in _WHOLE)
     scaling = output.clip == "scale" and subtype not in _WHOLE
+    targets = Targets(paths, output, subtype in _WHOLE, scaling or silencing)
+    if not (scaling or silencing):
+        with _writers(paths, info, subtype) as targets.writers:
+            yield targets
+        return
     folder = make_folder(next(iter(paths.values())).parent)
-    with tempfile.TemporaryDirectory(dir=folder, prefix=".drafts-") if scaling else contextlib.nullcontext("") as name:
+    with tempfile.TemporaryDirectory(dir=folder, prefix=".drafts-") as name:
         drafts = {query: Path(name) / f"{number}.wav" for number, query in enumerate(paths)}
-        with contextlib.ExitStack() as stack:
-            for query, path in (drafts if scaling else paths).items():
-                form = "FLOAT" if scaling else subtype
-                writer = audio_writer(path, info.sample_rate, info.channels, form, info.frames)
-                targets.writers[query] = stack.enter_context(writer)
+        with _writers(drafts, info, "FLOAT") as targets.writers:
             yield targets
         if scaling:
-            targets.gain = min(1.0, _CEILING / max(targets.peak, _CEILING))
-            for query, draft in drafts.items():
-                _copy(draft, paths[query], info, subtype, targets.gain)
+            blocks = (block for made in _finished(drafts, info, targets.silenced) for block in made.values())
+            targets.gain = _CEILING / max(_CEILING, *(float(np.abs(block).max(initial=0.0)) for block in blocks))
+        with _writers(paths, info, subtype) as writers:
+            for made in _finished(drafts, info, targets.silenced):
+                for query, block in made.items():
+                    writers[query](targets.fitted(query, block))
 
 
-def _copy(draft: Path, path: Path, info: AudioInfo, subtype: str, gain: float) -> None:
+@contextlib.contextmanager
+def _writers(paths: Mapping[str, Path], info: AudioInfo, subtype: str) -> Iterator[dict[str, Callable[[Audio], None]]]:
+    with contextlib.ExitStack() as stack:
+        yield {
+            query: stack.enter_context(audio_writer(path, info.sample_rate, info.channels, subtype, info.frames))
+            for query, path in paths.items()
+        }
+
+
+def _finished(drafts: Mapping[str, Path], info: AudioInfo, silenced: Collection[str]) -> Iterator[dict[str, Audio]]:
+    """The blocks of all outputs: what is silenced goes into the residual."""
     sizes = [min(_COPIED_AT_ONCE, info.frames - first) for first in range(0, info.frames, _COPIED_AT_ONCE)]
-    with audio_writer(path, info.sample_rate, info.channels, subtype, info.frames) as write:
-        for block in read_blocks(draft, sizes):
-            write(block * np.float32(gain))
+    for blocks in zip(*(read_blocks(draft, sizes) for draft in drafts.values()), strict=True):
+        made = dict(zip(drafts, blocks, strict=True))
+        if RESIDUAL in made:
+            made[RESIDUAL] = sum((made[query] for query in silenced), start=made[RESIDUAL])
+        yield made | {query: np.zeros_like(made[query]) for query in silenced}
 
 
 def suffix_of(info: AudioInfo) -> str:
@@ -166,18 +192,29 @@ def target_paths(
     Raises:
         InputError: one would overwrite an input.
     """
-    paths = {query: folder / f"{name}_{part}{suffix_of(info)}" for query, part in name_parts(queries).items()}
+    ends = {query: f"_{part}{suffix_of(info)}" for query, part in name_parts(queries).items()}
+    stem = _cut(name, _LONGEST_NAME - max(len(end.encode()) for end in ends.values()))
+    paths = {query: folder / f"{stem}{end}" for query, end in ends.items()}
     for path in paths.values():
         if path.resolve() in inputs:
             raise InputError(f"{path}: would overwrite an input; choose another --output")
     return paths
 
 
+def _cut(name: str, size: int) -> str:
+    """A name that takes no more than ``size`` bytes; one that is cut ends with a checksum, to differ from others."""
+    if len(name.encode()) <= size:
+        return name
+    end = f"~{zlib.crc32(name.encode()):08x}"
+    return name.encode()[: size - len(end)].decode(errors="ignore") + end
+
+
 def name_parts(queries: Sequence[str]) -> dict[str, str]:
     """A part of a file name for each query: letters, digits and underscores, no two alike."""
     names: dict[str, str] = {}
     for query in queries:
-        name = stem = re.sub(r"\W+", "_", query).strip("_")[:_LONGEST_PART] or "query"
+        plain = re.sub(r"\W+", "_", query).strip("_") or "query"
+        name = stem = plain.encode()[:_LONGEST_PART].decode(errors="ignore")
         count = 2
         while name.lower() in {other.lower() for other in names.values()}:
             name = f"{stem}_{count}"

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from dplass_cli.audio.files import audio_files
 from dplass_cli.errors import InputError
+from dplass_cli.separation.queries import Query
 from dplass_cli.storage import read_text
 
 
@@ -17,16 +18,16 @@ class Recording:
     """One recording to separate.
 
     Attributes:
-        path: the file. queries: sentences.
+        path: the file. queries: sentences, or other queries.
         name: of the outputs below the output folder; may hold folders.
     """
 
     path: Path
-    queries: tuple[str, ...]
+    queries: tuple[str | Query, ...]
     name: str
 
 
-def find_recordings(inputs: Iterable[Path], list_file: Path | None, queries: Sequence[str]) -> list[Recording]:
+def find_recordings(inputs: Iterable[Path], list_file: Path | None, queries: Sequence[str | Query]) -> list[Recording]:
     """The recordings that are named, in their order, with names that no two share.
 
     Args:
@@ -58,8 +59,8 @@ def _expand(entry: Path) -> list[tuple[Path, str]]:
     return [(path, path.stem) for path in files]
 
 
-def _listed(list_file: Path, queries: Sequence[str]) -> list[Recording]:
-    asked: dict[tuple[Path, str], list[str]] = {}
+def _listed(list_file: Path, queries: Sequence[str | Query]) -> list[Recording]:
+    asked: dict[tuple[Path, str], list[str | Query]] = {}
     for number, line in enumerate(read_text(list_file).split("\n"), start=1):
         line = line.removesuffix("\r")
         if not line.strip() or line.startswith("#"):

@@ -13,7 +13,7 @@ from dplass_cli.adapters import AdapterSettings
 from dplass_cli.configuration import to_mapping
 from dplass_cli.data.manifest import Row, write_manifest
 from dplass_cli.data.samples import Source, TrainingSamples
-from dplass_cli.data.settings import DataSettings
+from dplass_cli.data.settings import DataSettings, LoudnessSettings
 from dplass_cli.domains.partition import Partition, read_partition
 from dplass_cli.encoders import load_encoder
 from dplass_cli.models import load_base, save_base
@@ -39,6 +39,10 @@ BASE = ResUNet30Config(
 )
 DOMAINS = 7
 ADAPTER = AdapterSettings(method="lora", rank=16, alpha=16.0, dtype="float16")
+# Closer to what is separated than what a base learns from: longer, of about equal levels, and with any other class.
+ADAPTER_DATA = DataSettings(
+    segment_seconds=4.0, loudness_norm=LoudnessSettings(lower_db=-5, higher_db=5), interference="any"
+)
 _FOREVER = 1_000_000  # epochs: the number of steps is what counts
 
 
@@ -90,7 +94,7 @@ def train_adapters(
     """
     network, encoder = load_base(models / "base.safetensors"), load_encoder(models / "encoder.safetensors")
     corpus = _corpus(found, domains, encoder.embed_text)
-    settings = _settings(steps, learning_rate=1e-3, warm_up=20, batch=8)
+    settings = _settings(steps, learning_rate=5e-4, warm_up=20, batch=4)
     recipe = Recipe(corpus, network, network.sha256(), encoder.fingerprint, DataSettings(interference="any"), settings)
     bank = make_folder(models / "bank")
     names = {domain.id: domain.name for domain in domains.domains}

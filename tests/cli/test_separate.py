@@ -76,6 +76,13 @@ def test_standard_input_and_output(noise: Path) -> None:
         (["-q", "rain", "-q", "dog", "-o", "-"], "--output - writes one target"),
         (["-q", "rain", "-o", "-", "--json"], "--output - writes one target"),
         ([], "no query is given"),
+        (["--not", " "], "--not is empty"),
+        (["-q", "rain", "--not", "rain"], "--not 'rain': is what --query asks for"),
+        (["-q", "rain", "--spans", "1"], "--spans 1: expected seconds such as 3.2-4.0"),
+        (["-q", "rain", "-q", "dog", "--spans", "0-1"], "--spans tells where one target occurs"),
+        (["-q", "rain", "--spans", "7-8"], "--spans 7-8: the recording is over before"),
+        (["--like", "no.wav"], "no.wav: no such audio file"),
+        (["-q", "rain", "--silence-if-absent", "2"], "--silence-if-absent 2.0: must be a score from 0 to 1"),
         (["-q", " "], "--query is empty"),
     ],
 )
@@ -102,3 +109,55 @@ def test_backends_give_the_same(noise: Path, tmp_path: Path, monkeypatch: pytest
     assert refused.exit_code == 2
     assert "pip install 'dplass[openvino]'" in refused.stderr
     assert refused.stderr.count("\n") == 1
+
+
+def test_examples_spans_and_negatives(noise: Path, tmp_path: Path) -> None:
+    (tmp_path / "dogs").mkdir()
+    (tmp_path / "dogs" / "one.wav").write_bytes(noise.read_bytes())
+    out = tmp_path / "out"
+    for asked in (
+        ["--like", str(tmp_path / "dogs"), "--like", str(noise), "-q", "rain", "--not", "wind", "--consistent"],
+        ["--spans", "0.1-0.2,0.3-0.4"],
+        ["--not", "wind", "--not", "rain"],
+    ):
+        done = run(app, ["separate", str(noise), *asked, "-o", str(out)])
+        assert done.exit_code == 0, done.output
+    assert sorted(path.stem for path in out.iterdir()) == [
+        "n_at_0_1_0_2_s_and_0_3_0_4_s",
+        "n_dogs",
+        "n_n",
+        "n_rain",
+        "n_without_wind_and_rain",
+    ]
+
+
+def test_a_list_has_queries_of_its_own_and_shares_negatives(noise: Path, tmp_path: Path) -> None:
+    (tmp_path / "list.tsv").write_text("n.wav\train\tmine\nn.wav\n")
+    done = run(app, ["separate", "--list", str(tmp_path / "list.tsv"), "--not", "wind", "-o", str(tmp_path / "out")])
+    assert done.exit_code == 0, done.output
+    assert sorted(path.stem for path in (tmp_path / "out").iterdir()) == ["mine_rain", "n_without_wind"]
+
+
+def test_presence_is_told_and_what_was_not_learnt(noise: Path, tmp_path: Path) -> None:
+    asked = ["separate", str(noise), "-q", "xylofoon", "-q", "rain", "-o", str(tmp_path / "out")]
+    done = run(app, [*asked, "--silence-if-absent", "1", "--json"])
+    assert done.exit_code == 0, done.output
+    said = (
+        "the tiny encoder does not know what 'xylofoon' is; of the kinds of sound it knows, did you mean 'xylophone'?"
+    )
+    assert done.stderr == f"note: {said}\n"
+    result = json.loads(done.stdout)
+    assert result["unlearnt"] == {"xylofoon": said}
+    for target in result["written"][str(noise)]:
+        assert 0.0 <= target["presence"]["score"] < 1.0
+        assert set(target["presence"]) == {"score", "similarity", "residual_similarity", "level_db", "calibrated"}
+        assert target["silenced"] is True
+        assert not soundfile.read(target["path"])[0].any()
+    assert "(silenced)" in run(app, [*asked, "--silence-if-absent", "1"]).stdout
+
+
+def test_a_recording_without_samples_is_told(tmp_path: Path) -> None:
+    soundfile.write(str(tmp_path / "e.wav"), np.zeros((0, 1)), 8000)
+    done = run(app, ["separate", str(tmp_path / "e.wav"), "-q", "rain", "-o", str(tmp_path / "out")])
+    assert done.exit_code == 2
+    assert "e.wav: holds no audio samples" in done.stderr

@@ -14,6 +14,7 @@ from dplass_cli.errors import InputError, RunError
 from dplass_cli.evaluation.metrics import sdr
 from dplass_cli.separation.bank import AdapterBank
 from dplass_cli.separation.policies import make_policy
+from dplass_cli.separation.queries import Query
 
 
 @pytest.fixture(scope="module")
@@ -190,7 +191,123 @@ def test_what_is_above_the_band_goes_where_it_is_told(separator: Separator, tmp_
     assert levels("drop") == pytest.approx((0.0, 0.0), abs=2e-3)
 
 
+@pytest.mark.parametrize(
+    ("samples", "rate", "channels", "subtype", "suffix"),
+    [
+        (1, 8000, 1, "PCM_U8", ".wav"),
+        (1, 192000, 2, "PCM_24", ".flac"),
+        (14700, 48999, 3, "PCM_24", ".wav"),  # 0.3 s of an odd rate
+        (220500, 44100, 1, "PCM_16", ".flac"),  # 5.000 s
+        (55131, 11025, 6, "PCM_32", ".wav"),  # 5.001 s
+        (57600, 192000, 1, "FLOAT", ".wav"),
+        (9000, 96000, 2, "DOUBLE", ".wav"),
+        (2500, 8000, 4, "PCM_S8", ".aiff"),
+    ],
+)
+def test_any_length_rate_channels_and_sample_format(
+    separator: Separator, tmp_path: Path, samples: int, rate: int, channels: int, subtype: str, suffix: str
+) -> None:
+    time = np.arange(samples) / rate
+    mixture = np.stack([0.3 * np.sin(2 * np.pi * 440 * (n + 1) * time + 1.0) for n in range(channels)])
+    path = tmp_path / f"m{suffix}"
+    write_audio(path, mixture.astype(np.float32), rate, subtype)
+    written = separator.separate_file(path, ["a flute"], tmp_path / "out", residual=True, clip="error")
+    found = [soundfile.read(str(target.path), always_2d=True)[0] for target in written]
+    for target, audio in zip(written, found, strict=True):
+        info = soundfile.info(str(target.path))
+        assert (audio.shape, info.samplerate) == ((samples, channels), rate)
+        assert suffix == ".aiff" or info.subtype == subtype
+        assert np.isfinite(audio).all()
+    before = soundfile.read(str(path), always_2d=True)[0]
+    np.testing.assert_allclose(sum(found), before, atol=0.03 if subtype.endswith("8") else 1e-3)
+
+
+@pytest.mark.parametrize("clip", ["limit", "scale", "error"])
+def test_an_estimate_over_full_scale_follows_clip(
+    separator: Separator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, clip: str
+) -> None:
+    mixture = dog_in_the_rain(seconds=1.0)[0]
+    mixture *= 10 ** (-0.1 / 20) / np.abs(mixture).max()
+    write_audio(tmp_path / "m.wav", mixture[None], 32000, "PCM_16")
+    monkeypatch.setattr(separator, "_run", lambda audio, conditions, activations: 1.5 * audio[None])
+    before = soundfile.read(str(tmp_path / "m.wav"))[0]
+    call = (tmp_path / "m.wav", ["a dog"], tmp_path / clip, True, None, clip)
+    if clip == "error":
+        with pytest.raises(RunError, match=r"m_a_dog\.wav: 3\.4 dB over full scale"):
+            separator.separate_file(*call)  # type: ignore[arg-type]
+        assert list((tmp_path / clip).iterdir()) == []
+        return
+    target, rest = separator.separate_file(*call)  # type: ignore[arg-type]
+    true, left = 1.5 * before, -0.5 * before
+    if clip == "scale":
+        gain = 0.999 / np.abs(true).max()
+        assert target.gain_db == pytest.approx(20 * np.log10(gain), abs=0.01)
+        true, left = gain * true, gain * left
+    np.testing.assert_allclose(soundfile.read(str(target.path))[0], true.clip(-1, 1), atol=2e-4)
+    np.testing.assert_allclose(soundfile.read(str(rest.path))[0], left, atol=2e-4)
+
+
+@pytest.mark.parametrize(
+    "name", ["犬 🐕 ö", "two\nlines", "quote \" ' and, comma", "-dash & $HOME `x` #1%", "long é " + "犬" * 70]
+)
+def test_names_and_queries_of_any_character(separator: Separator, tmp_path: Path, name: str) -> None:
+    path = tmp_path / f"{name}.wav"
+    write_audio(path, np.full((1, 800), 0.1, np.float32), 8000)
+    written = separator.separate_file(path, [f"a {name}? / ..", "/etc"], tmp_path / "out")
+    assert {target.path for target in written} == set((tmp_path / "out").iterdir())
+    assert len(written) == 2
+
+
+def test_targets_that_share_add_up_to_the_input_in_windows_as_in_the_whole(
+    separator: Separator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dplass_cli.separation.windows.CORE_SECONDS", 2.0)
+    mixture, _ = dog_in_the_rain(44100, 5.0)
+    stereo = np.stack([mixture, 0.3 * mixture[::-1]])
+    write_audio(tmp_path / "m.wav", stereo, 44100, "FLOAT")
+    queries = ["a dog", "an animal", "rain"]
+    written = separator.separate_file(tmp_path / "m.wav", queries, tmp_path / "out", residual=True, consistent=True)
+    audio = np.stack([soundfile.read(str(target.path), dtype="float32")[0].T for target in written])
+    np.testing.assert_allclose(audio.sum(axis=0), stereo, atol=1e-6)
+    apart = separator(stereo, 44100, queries)
+    assert np.square(audio[:2].sum(axis=0)).mean() < np.square(apart["a dog"] + apart["an animal"]).mean()
+    monkeypatch.setattr("dplass_cli.separation.windows.CORE_SECONDS", 60.0)
+    whole = separator(stereo, 44100, queries, consistent=True)
+    for query, found in zip(queries, audio, strict=False):
+        error = np.sqrt(np.square(found - whole[query]).mean() / np.square(whole[query]).mean())
+        assert 20 * np.log10(error) < -40.0
+
+
+def test_what_is_named_by_not_is_kept_out(separator: Separator, tmp_path: Path) -> None:
+    mixture, dog = dog_in_the_rain(96000, 3.0)
+    write_audio(tmp_path / "m.wav", mixture[None], 96000, "FLOAT")
+    (rest, left) = separator.separate_file(tmp_path / "m.wav", [Query(without=("rain falling",))], tmp_path, True)
+    assert rest.query == "without rain falling"
+    audio, rain = (soundfile.read(str(target.path), dtype="float32")[0] for target in (rest, left))
+    np.testing.assert_allclose(audio + rain, mixture, atol=1e-6)
+    assert sdr(dog, audio) > sdr(dog, mixture) + 4.0
+    plain, kept = (separator(mixture[None], 96000, [q]) for q in ("an animal", Query("an animal", without=("rain",))))
+    assert sdr(mixture - dog, plain["an animal"][0]) > sdr(mixture - dog, kept["an animal"][0]) - 0.1
+    # What lies above the band is no rain that was found: it stays, unless the user says otherwise.
+    (dropped,) = separator.separate_file(
+        tmp_path / "m.wav", [Query(without=("rain falling",))], tmp_path / "drop", highband="drop"
+    )
+    high = np.abs(np.fft.rfft(audio))[60000:].sum(), np.abs(np.fft.rfft(mixture))[60000:].sum()
+    assert high[0] == pytest.approx(high[1], rel=0.02)
+    assert np.abs(np.fft.rfft(soundfile.read(str(dropped.path))[0]))[60000:].sum() < 0.05 * high[1]
+
+
 def test_a_query_named_as_the_residual_is_refused(separator: Separator, tmp_path: Path) -> None:
     write_audio(tmp_path / "m.wav", np.zeros((1, 800), np.float32), 8000)
     with pytest.raises(InputError, match="--query residual"):
         separator.separate_file(tmp_path / "m.wav", ["residual"], tmp_path, residual=True)
+
+
+def test_names_that_were_cut_stay_apart(separator: Separator, tmp_path: Path) -> None:
+    names = [f"{'犬' * 80}{number}" for number in range(2)]
+    for name in names:
+        write_audio(tmp_path / f"{name}.wav", np.full((1, 80), 0.1, np.float32), 8000)
+        separator.separate_file(tmp_path / f"{name}.wav", ["a dog barking"], tmp_path / "out")
+    found = list((tmp_path / "out").iterdir())
+    assert len(found) == 2
+    assert all(path.name.endswith("_a_dog_barking.wav") for path in found)

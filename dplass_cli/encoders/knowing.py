@@ -1,0 +1,26 @@
+"""Whether an encoder knows what a sentence speaks of."""
+
+from __future__ import annotations
+
+import difflib
+
+from dplass_cli.encoders.base import QueryEncoder
+from dplass_cli.encoders.tiny import TinyEncoder
+
+KNOWN = 0.3  # a kind this probable is meant; sentences of made-up words stay below 0.1, learnt ones above 0.5
+
+
+def unlearnt(sentence: str, encoder: QueryEncoder) -> str | None:
+    """Say that an encoder does not know what a sentence speaks of, and what is nearest; None where it knows.
+
+    Of encoders that know no list of kinds (CLAP has read millions of captions) nothing is said.
+    """
+    if not isinstance(encoder, TinyEncoder) or not encoder.config.kinds:
+        return None
+    kind, probability = next(iter(encoder.kinds_of(sentence).items()))
+    if probability >= KNOWN:
+        return None
+    named = {word: kind for kind in encoder.config.kinds for word in kind.lower().replace(",", "").split()}
+    spelt = [near for word in sentence.lower().split() for near in difflib.get_close_matches(word, named, 1, 0.75)]
+    nearest = f"did you mean {spelt[0]!r}?" if spelt else f"{kind!r} is nearest ({probability:.0%})"
+    return f"the {encoder.name} encoder does not know what {sentence!r} is; of the kinds of sound it knows, {nearest}"

@@ -1,0 +1,33 @@
+"""Resampling between any two rates."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from torchaudio.functional import resample as reference
+
+from dplass_cli.audio import resampling
+from dplass_cli.audio.resampling import resample
+
+
+@pytest.mark.parametrize(("source", "target"), [(44100, 32000), (32000, 44100), (8000, 11025), (96000, 32000)])
+def test_both_ways_are_the_same_filter(source: int, target: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    audio = np.random.default_rng(0).standard_normal((2, 5001)).astype(np.float32)
+    wanted = reference(torch.from_numpy(audio), source, target).numpy()
+    np.testing.assert_allclose(resample(audio, source, target), wanted, atol=1e-4)
+    monkeypatch.setattr(resampling, "_LARGEST_TABLE", 0)
+    monkeypatch.setattr(resampling, "_AT_ONCE", 1000)
+    found = resample(audio, source, target)
+    assert found.shape == wanted.shape
+    np.testing.assert_allclose(found, wanted, atol=1e-4)  # torchaudio takes the phases in float32
+
+
+@pytest.mark.parametrize(("source", "target"), [(48999, 32000), (32000, 8001), (191999, 32000)])
+def test_rates_without_a_common_divisor_need_no_table(source: int, target: int) -> None:
+    time = np.arange(source // 2) / source
+    heard = resample(np.sin(2 * np.pi * 440 * time).astype(np.float32)[None], source, target)
+    again = np.arange(heard.shape[1]) / target
+    inner = slice(200, -200)
+    assert heard.shape == (1, -(-(source // 2) * target // source))
+    np.testing.assert_allclose(heard[0, inner], np.sin(2 * np.pi * 440 * again)[inner], atol=2e-3)

@@ -1,0 +1,134 @@
+"""What may be asked for, and what the network is conditioned by."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch.nn import functional as F
+
+from dplass_cli.audio.files import write_audio
+from dplass_cli.encoders import QueryEncoder, load_encoder
+from dplass_cli.errors import InputError
+from dplass_cli.separation.queries import (
+    OUTSIDE_WEIGHT,
+    SPAN_WEIGHT,
+    Query,
+    Target,
+    condition,
+    named,
+    parse_spans,
+    plan,
+)
+
+
+@pytest.fixture(scope="module")
+def encoder() -> QueryEncoder:
+    return load_encoder("tiny")
+
+
+def silent(start: float, end: float) -> torch.Tensor:
+    return torch.zeros(0)
+
+
+def test_targets_have_names_of_their_own(tmp_path: Path) -> None:
+    (tmp_path / "dogs").mkdir()
+    asked = [
+        "a dog",
+        "a dog",
+        Query("a dog", without=("wind",)),
+        Query(like=tmp_path / "one.v2.wav"),
+        Query(like=tmp_path / "dogs"),
+        Query(spans=((0.5, 2.0), (3.0, 4.25))),
+        Query(without=("wind", "rain")),
+    ]
+    names = ["a dog", "a dog (2)", "one.v2", "dogs", "at 0.5-2 s and 3-4.25 s", "without wind and rain"]
+    assert list(named(asked)) == names
+
+
+@pytest.mark.parametrize(
+    ("query", "wrong"),
+    [
+        ("", "--query is empty"),
+        (" ", "--query is empty"),
+        (Query(), "--query is empty"),
+        (Query("a dog", without=("",)), "--not is empty"),
+        (Query("a dog", without=("a dog",)), "--not 'a dog': is what --query asks for"),
+        (Query("a dog", like=Path("a.wav")), "of a sentence or of an example, not of both"),
+        (Query("a dog", spans=((2.0, 1.0),)), "--spans 2-1: must be seconds, the start before the end"),
+    ],
+)
+def test_what_cannot_be_asked_for(query: str | Query, wrong: str) -> None:
+    with pytest.raises(InputError, match=wrong):
+        named([query])
+
+
+def test_spans_are_read() -> None:
+    assert parse_spans("3.2-4.0") == ((3.2, 4.0),)
+    assert parse_spans(" 3.2-4 , 6-7.5") == ((3.2, 4.0), (6.0, 7.5))
+    for wrong in ("", "3", "3-", "a-b", "-1-2", "1-2;3-4", "1-2,"):
+        with pytest.raises(InputError, match=r"expected seconds such as 3\.2-4\.0"):
+            parse_spans(wrong)
+
+
+def test_examples_are_heard(encoder: QueryEncoder, clips: dict[str, Path], tmp_path: Path) -> None:
+    dog, rain = (condition(Query(like=clips[name]), encoder, silent) for name in ("dog_bark", "rain"))
+    said = encoder.embed_text(["a dog barking"])[0]
+    assert dog @ said > 0.5 > rain @ said
+    for name in ("dog_bark", "rain"):
+        (tmp_path / clips[name].name).symlink_to(clips[name])
+    both = condition(Query(like=tmp_path), encoder, silent)
+    torch.testing.assert_close(both, F.normalize(dog + rain, dim=-1), atol=1e-5, rtol=0)
+    with pytest.raises(InputError, match=r"no\.wav: no such audio file"):
+        condition(Query(like=tmp_path / "no.wav"), encoder, silent)
+
+
+def test_spans_turn_a_condition_towards_what_is_heard_in_them(encoder: QueryEncoder, clips: dict[str, Path]) -> None:
+    rate = encoder.sample_rate
+    rng = np.random.default_rng(0)
+    recording = torch.from_numpy(rng.standard_normal(40 * rate).astype(np.float32))
+    asked: list[tuple[float, float]] = []
+
+    def excerpt(start: float, end: float) -> torch.Tensor:
+        asked.append((start, end))
+        return recording[round(start * rate) : round(end * rate)]
+
+    spans = ((12.0, 14.0), (15.0, 16.0))
+    alone = condition(Query(spans=spans), encoder, excerpt)
+    assert asked == [*spans, (2.0, 12.0), (14.0, 15.0), (16.0, 26.0)]
+    inside = torch.cat([excerpt(*span) for span in spans])
+    around = torch.cat([excerpt(*span) for span in ((2.0, 12.0), (14.0, 15.0), (16.0, 26.0))])
+    heard, beside = encoder.embed_audio([inside, around], rate)
+    torch.testing.assert_close(alone, F.normalize(heard - OUTSIDE_WEIGHT * beside, dim=-1))
+    said = encoder.embed_text(["a dog"])[0]
+    together = condition(Query("a dog", spans=spans), encoder, excerpt)
+    torch.testing.assert_close(together, F.normalize((1 - SPAN_WEIGHT) * said + SPAN_WEIGHT * alone, dim=-1))
+    whole = condition(Query(spans=((0.0, 40.0),)), encoder, excerpt)
+    torch.testing.assert_close(whole, encoder.embed_audio([recording], rate)[0])
+    with pytest.raises(InputError, match="--spans 50-60: the recording is over before"):
+        condition(Query(spans=((50.0, 60.0),)), encoder, excerpt)
+
+
+def test_plans_say_what_competes(encoder: QueryEncoder) -> None:
+    queries = named(["dog", Query("rain", without=("wind",)), Query(without=("wind", "dog"))])
+    apart = plan(queries, encoder, silent, consistent=False)
+    assert list(apart.conditions) == ["dog", "rain", "wind"]
+    assert apart.targets == {
+        "dog": Target("dog", ("dog",)),
+        "rain": Target("rain", ("rain", "wind")),
+        "without wind and dog": Target(None, ("wind", "dog")),
+    }
+    together = plan(queries, encoder, silent, consistent=True)
+    assert together.targets["dog"].rivals == ("dog", "rain")
+    assert together.targets["rain"].rivals == ("rain", "dog", "wind")
+    torch.testing.assert_close(together.conditions["wind"], encoder.embed_text(["wind"])[0])
+
+
+def test_an_example_that_is_no_audio_is_told(encoder: QueryEncoder, tmp_path: Path) -> None:
+    (tmp_path / "a.wav").write_text("no audio")
+    with pytest.raises(InputError, match="not a readable audio file"):
+        condition(Query(like=tmp_path / "a.wav"), encoder, silent)
+    write_audio(tmp_path / "b.wav", np.full((2, 100), 0.1, np.float32), 8000)
+    assert torch.isfinite(condition(Query(like=tmp_path / "b.wav"), encoder, silent)).all()
