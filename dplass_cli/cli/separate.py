@@ -75,7 +75,7 @@ def command(
     adapters: Adapters = None,
     select: Annotated[
         str | None,
-        typer.Option(help="text, text-knn, audio, blend, base or single:k.  [default: text with adapters, else base]"),
+        typer.Option(help="contrast, text, text-knn, audio, blend, base, single:k.  [default: contrast with tiny]"),
     ] = None,
     subtype: Annotated[
         str | None, typer.Option(help="Sample format, such as PCM_16 or FLOAT.  [default: the input's]")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import groupby, islice
@@ -20,6 +20,7 @@ from dplass_cli.evaluation.metrics import batch_scores, bss_sdr
 from dplass_cli.evaluation.records import Rows, error_row
 from dplass_cli.models.resunet30 import Analysis
 from dplass_cli.separation.bank import Activation
+from dplass_cli.separation.contrast import Rest, contrasted
 from dplass_cli.separation.loading import Models
 from dplass_cli.separation.policies import Choice, DomainTexts, Policy
 from dplass_cli.storage import Progress
@@ -27,7 +28,18 @@ from dplass_cli.storage import Progress
 BASE = "base"
 _SILENT_DB = -200.0
 
-Runs = dict[str, Activation]
+
+@dataclass(frozen=True)
+class Contrasted:
+    """A run of a policy of contrast: what serves the query; for the rest it chooses when that is heard."""
+
+    activation: Activation
+    policy: Policy
+    texts: DomainTexts
+
+
+Run = Activation | Contrasted
+Runs = dict[str, Run]
 
 
 @dataclass(frozen=True)
@@ -52,7 +64,7 @@ class Running:
 def plan_runs(items: Sequence[Item], policies: Sequence[Policy], models: Models, texts: DomainTexts) -> dict[str, Runs]:
     """What has to run on each item for the policies: {idx: {run: what to activate}}.
 
-    A run is the base, an adapter, or a policy's own mixture of adapters, under the policy's name. Policies that look
+    A run is the base, an adapter, or what a policy makes of them, under the policy's name. Policies that look
     at outputs need every adapter; of the others only the choice has to run.
 
     Raises:
@@ -65,7 +77,7 @@ def plan_runs(items: Sequence[Item], policies: Sequence[Policy], models: Models,
     for query, embedding in zip(queries, models.encoder.embed_text(queries), strict=True):
         choice = Choice(embedding, models.bank, texts)
         chosen = [(policy, policy.choose(choice)) for policy in early]
-        runs = {run_name(policy, activation): activation for policy, activation in chosen} | every
+        runs = {run_name(policy, activation): _run(policy, activation, texts) for policy, activation in chosen} | every
         order = [BASE, *models.bank.keys]
         planned[query] = {name: runs[name] for name in [*order, *sorted(set(runs) - set(order))] if name in runs}
     return {item.idx: planned[item.query] for item in items}
@@ -73,9 +85,15 @@ def plan_runs(items: Sequence[Item], policies: Sequence[Policy], models: Models,
 
 def run_name(policy: Policy, activation: Activation) -> str:
     """The name of the run that an activation by a policy is."""
+    if policy.contrasts:
+        return policy.name
     if activation is None:
         return BASE
     return activation if isinstance(activation, str) else policy.name
+
+
+def _run(policy: Policy, activation: Activation, texts: DomainTexts) -> Run:
+    return Contrasted(activation, policy, texts) if policy.contrasts else activation
 
 
 def make_batches(
@@ -174,9 +192,9 @@ def _run_batch(
 
 
 @torch.inference_mode()
-def separate_item(item: Item, loaded: Loaded, activation: Activation, models: Models, settings: Running) -> Audio:
+def separate_item(item: Item, loaded: Loaded, run: Run, models: Models, settings: Running) -> Audio:
     """Separate one item again: float32 (T,)."""
-    estimate = Separation([item], [loaded], models, settings).estimates([activation])[0]
+    estimate = Separation([item], [loaded], models, settings).estimates([run])[0]
     models.bank.activate(None)
     return estimate.cpu().numpy()
 
@@ -200,20 +218,49 @@ class Separation:
         self._analysis = models.network.analyse(F.pad(self._mixture, (0, max(0, short)))[:, None])
         self._before = batch_scores(self._reference, self._mixture)
 
-    def estimates(self, activations: Sequence[Activation]) -> Tensor:
+    def estimates(self, runs: Sequence[Run]) -> Tensor:
         """Separate each mixture under what it asks for: float32 (B, T) on the device.
 
         Raises:
             RunError: an output is not finite.
         """
+        output = self._separate([_activation(run) for run in runs], self._conditions)
+        contrasts = {row: run for row, run in enumerate(runs) if isinstance(run, Contrasted)}
+        return self._contrasted(output, contrasts) if contrasts else output
+
+    def _contrasted(self, output: Tensor, runs: Mapping[int, Contrasted]) -> Tensor:
+        """Let outputs (B, T) compete with what they leave over, in the rows that ask for it."""
+        encoder, rate = self._models.encoder, self._models.network.config.sample_rate
+        rests: dict[int, Tensor] = {}
+        for row in runs:
+            rest = Rest(self._queries[row], encoder, rate)
+            rest.hear(self._mixture[row][None], output[row][None])
+            if rest.condition is not None:
+                rests[row] = rest.condition
+        activations: list[Activation] = [None] * len(output)
+        conditions = self._conditions.clone()
+        for row, condition in rests.items():
+            activations[row] = runs[row].policy.choose(Choice(condition, self._models.bank, runs[row].texts))
+            conditions[row] = condition.to(conditions.device)
+        others = self._separate(activations, conditions, list(rests))
+        output = output.clone()
+        for row in rests:
+            output[row] = contrasted(output[row], others[row], self._mixture[row], self._models.network.base.stft)
+        return output
+
+    def _separate(
+        self, activations: Sequence[Activation], conditions: Tensor, wanted: Collection[int] | None = None
+    ) -> Tensor:
+        """Separate mixtures by conditions (B, D), each under its activation: (B, T); rows not wanted stay zeros."""
         network, bank = self._models.network, self._models.bank
-        output = torch.empty_like(self._mixture)
-        for activation in _distinct(activations):
+        output = torch.zeros_like(self._mixture)
+        asked = range(len(activations)) if wanted is None else wanted
+        for activation in _distinct([activations[row] for row in asked]):
             bank.activate(activation)
-            rows = [row for row, wanted in enumerate(activations) if wanted == activation]
+            rows = [row for row in asked if activations[row] == activation]
             analysis = self._analysis if len(rows) == len(activations) else self._part(rows)
             with torch.autocast(output.device.type, torch.bfloat16, enabled=self._settings.bfloat16):
-                separated = network(analysis, self._conditions[rows])
+                separated = network(analysis, conditions[rows])
             output[rows] = separated[:, 0, : self._length].float()
         if not torch.isfinite(output).all():
             row = int((~torch.isfinite(output)).any(dim=1).nonzero()[0])
@@ -261,6 +308,10 @@ class Separation:
                 }
             )
         return rows
+
+
+def _activation(run: Run) -> Activation:
+    return run.activation if isinstance(run, Contrasted) else run
 
 
 def _distinct(activations: Sequence[Activation]) -> list[Activation]:

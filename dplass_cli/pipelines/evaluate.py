@@ -29,7 +29,8 @@ from dplass_cli.storage import Progress, file_sha256, no_progress, write_json, w
 from dplass_cli.weights.hashing import text_sha256
 
 TABLE, REPORT = "results.md", "report.html"
-_WITH_DOMAINS = ("base", "text", "text-knn", "audio", "blend", "oracle")
+_WITH_DOMAINS = ("base", "text", "text-knn", "audio", "blend", "contrast", "oracle")
+_WITHOUT_ADAPTERS = {"base", "contrast", "contrast:base"}
 _NOT_MEASURED = ("output", "batch_size", "workers", "device", "backend", "report", "examples", "check_published")
 _BATCH = {"cpu": 4}
 _BATCH_ELSEWHERE = 16
@@ -191,7 +192,7 @@ def _policies(options: EvaluateOptions, models: Models) -> list[Policy]:
         chosen = tuple(name for name in (_WITH_DOMAINS if models.bank.domains else without) if name not in unable)
     policies = [make_policy(name) for name in dict.fromkeys(chosen)]
     for policy in policies:
-        if policy.name != "base" and not models.bank.keys:
+        if policy.name not in _WITHOUT_ADAPTERS and not models.bank.keys:
             raise InputError(f"--select {policy.name}: needs adapters; give --adapters BANK, or --select base alone")
         if policy.uses_outputs and not policy.uses_reference and not options.similarity:
             raise InputError(f"--select {policy.name}: listens to outputs; leave --no-similarity out")

@@ -30,7 +30,7 @@ class SeparateOptions:
         list: a file of ``path<TAB>query<TAB>output name`` lines.
         residual: also write the input less all targets.
         consistent, silence_if_absent, highband: as :meth:`~dplass_cli.separation.engine.Separator.separate_file`.
-        select: selection policy; default ``text`` with adapters, ``base`` without.
+        select: selection policy; default as :meth:`~dplass_cli.separation.engine.Separator.from_pretrained`.
         subtype, clip: as :class:`~dplass_cli.separation.files.Output`.
         stereo: as :class:`~dplass_cli.separation.engine.Separator`.
         base_checkpoint, encoder, adapters, tokenizer, trust_checkpoint, device, backend: the models and

@@ -29,7 +29,7 @@ class ServeOptions:
         allow_host: names that the server answers to, beside IP addresses, ``localhost`` and ``host``.
         max_upload_mb, max_seconds: of a recording. max_waiting: recordings in the queue.
         keep_minutes: how long results are kept after their last use.
-        select: selection policy; default ``text`` with adapters, ``base`` without.
+        select: selection policy; default as :meth:`~dplass_cli.separation.engine.Separator.from_pretrained`.
         stereo, base_checkpoint, encoder, adapters, tokenizer, trust_checkpoint, device: as ``separate``.
     """
 

@@ -22,15 +22,17 @@ from dplass_cli.models.openvino import Backend
 from dplass_cli.models.resunet30 import Analysis
 from dplass_cli.separation.bank import Activation, AdapterBank
 from dplass_cli.separation.consistency import share
+from dplass_cli.separation.contrast import Rest
 from dplass_cli.separation.files import RESIDUAL, Clip, Highband, Output, Separated, open_targets, target_paths
 from dplass_cli.separation.loading import load_models
 from dplass_cli.separation.policies import Choice, DomainTexts, Policy, make_policy
 from dplass_cli.separation.presence import PresenceMeter, calibration_of
-from dplass_cli.separation.queries import Plan, Query, named, plan
-from dplass_cli.separation.windows import Parts, layout, parts_of, parts_of_file
+from dplass_cli.separation.queries import Plan, Query, Target, named, plan
+from dplass_cli.separation.windows import Parts, Window, layout, parts_of, parts_of_file
 from dplass_cli.storage import Progress, no_progress
 
 Stereo = Literal["shared", "each"]
+_REST = "rest of "  # the name of a source: what a target leaves over
 
 
 @dataclass(frozen=True)
@@ -78,7 +80,8 @@ class Separator:
 
         Args:
             base, encoder, adapters, tokenizer, trust: as :func:`~dplass_cli.separation.loading.load_models`.
-            policy: any but ``oracle``; default ``text`` where adapters with domains are loaded.
+            policy: any but ``oracle``; default ``contrast`` with the tiny base, for which it was measured, else
+                ``text`` where adapters with domains are loaded.
             device: ``auto``, ``cpu``, ``cuda[:N]`` or ``mps``.
             stereo: as the class takes it.
             backend: ``torch``, ``openvino``, or ``auto``: the faster one on this device.
@@ -88,7 +91,7 @@ class Separator:
         """
         listed = [adapters] if isinstance(adapters, (str, Path)) else adapters
         models = load_models(base, encoder, listed, tokenizer, choose_device(device), trust, backend=backend)
-        name = policy or ("text" if models.bank.domains else "base")
+        name = policy or ("contrast" if base == "tiny" else "text" if models.bank.domains else "base")
         return cls(models.bank, models.encoder, make_policy(name), stereo)
 
     def __call__(
@@ -124,6 +127,7 @@ class Separator:
 
         planned = plan(asked, self.encoder, excerpt, consistent)
         choices = self._decide(lambda: parts_of(audio, laid), sample_rate, planned.conditions)
+        planned, choices = self._contrasted(lambda: parts_of(audio, laid), sample_rate, planned, choices)
         stream = self._stream(parts_of(audio, laid), sample_rate, planned, choices)
         return dict(zip(asked, np.concatenate([block.targets for block in stream], axis=-1), strict=True))
 
@@ -181,6 +185,27 @@ class Separator:
             by_source[name][key] = value
         return {name: self._listen(by_source[name], embedding) for name, embedding in conditions.items()}
 
+    def _contrasted(
+        self, parts: Callable[[], Parts], sample_rate: int, planned: Plan, choices: dict[str, Activation]
+    ) -> tuple[Plan, dict[str, Activation]]:
+        """Let each target that shares with none compete with what it leaves over, if the policy is one of contrast."""
+        lonely = [name for name, target in planned.targets.items() if target.rivals == (target.source,)]
+        if not self.policy.contrasts or not lonely:
+            return planned, choices
+        rate = self.bank.network.config.sample_rate
+        asked = torch.stack([planned.conditions[name] for name in lonely])
+        rests = [Rest(condition, self.encoder, rate) for condition in asked]
+        for window, part in parts():
+            mixture = resampled(part, sample_rate, rate)
+            kept = _kept(window, sample_rate, rate)
+            for rest, estimate in zip(rests, self._run(mixture, asked, [choices[n] for n in lonely]), strict=True):
+                rest.hear(mixture[:, kept], estimate[:, kept])
+        heard = {_REST + name: rest.condition for name, rest in zip(lonely, rests, strict=True)}
+        found = {name: condition for name, condition in heard.items() if condition is not None}
+        sharing = {name: Target(name, (name, _REST + name)) for name in lonely if _REST + name in found}
+        both = Plan({**planned.conditions, **found}, {**planned.targets, **sharing})
+        return both, choices | self._choose(found)
+
     def separate_file(
         self,
         path: Path | str,
@@ -230,13 +255,20 @@ class Separator:
         def parts() -> Parts:
             return parts_of_file(path, info.frames, laid)
 
+        def listening() -> Parts:
+            """The parts for a first pass, in which nothing is done yet but can be cancelled."""
+            for part in parts():
+                progress(0, info.frames, f"listening to {path.name}")
+                yield part
+
         def excerpt(start: float, end: float) -> Tensor:
             if start >= info.seconds:
                 return torch.zeros(0)
             return torch.from_numpy(read_mono(path, self.encoder.sample_rate, start, end))
 
         planned = plan(asked, self.encoder, excerpt, consistent)
-        choices = self._decide(parts, info.sample_rate, planned.conditions)
+        choices = self._decide(listening, info.sample_rate, planned.conditions)
+        planned, choices = self._contrasted(listening, info.sample_rate, planned, choices)
         meter = self._meter(asked, planned)
         done = 0
         with open_targets(paths, info, output, silencing=silence_if_absent is not None) as files:
@@ -278,7 +310,7 @@ class Separator:
             estimates = self._run(mixture, conditions, [choices[source] for source in planned.conditions])
             outputs = share(estimates, mixture, planned, network.base.stft, self.stereo == "shared")
             if meter is not None:
-                kept = slice(window.kept.start * rate // sample_rate, -(-window.kept.stop * rate // sample_rate))
+                kept = _kept(window, sample_rate, rate)
                 meter.hear(mixture[:, kept], dict(zip(planned.targets, outputs[..., kept], strict=True)))
             targets = resampled(outputs.numpy(), rate, sample_rate, part.shape[-1]).numpy()[..., window.kept]
             high = None
@@ -308,6 +340,11 @@ class Separator:
             condition = conditions[at].to(device).expand(len(analysis.magnitude), -1)
             outputs[at] = network(analysis, condition)[:, 0, :length].cpu()
         return torch.stack([outputs[at] for at in range(len(activations))])
+
+
+def _kept(window: Window, sample_rate: int, rate: int) -> slice:
+    """Where what is kept of a window lies in it when it is resampled."""
+    return slice(window.kept.start * rate // sample_rate, -(-window.kept.stop * rate // sample_rate))
 
 
 def resampled(audio: Audio, source: int, target: int, length: int | None = None) -> Tensor:

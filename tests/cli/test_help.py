@@ -13,7 +13,8 @@ from dplass_cli import __version__
 from dplass_cli.cli import app
 
 VERBS = (
-    "prepare-audioset", "partition", "train", "evaluate", "separate", "serve", "export", "embed", "quickstart", "doctor",
+    "prepare-audioset", "partition", "train", "evaluate", "separate", "serve", "export", "embed", "quickstart",
+    "doctor",
 )  # fmt: skip
 
 

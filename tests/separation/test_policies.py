@@ -101,3 +101,13 @@ def test_what_is_not_linear_cannot_be_blended(tmp_path: Path) -> None:
     separator = Separator.from_pretrained(base, "tiny", bank, policy="blend", device="cpu")
     with pytest.raises(InputError, match="cannot be blended; activate it alone"):
         separator(np.zeros((1, 9000), dtype=np.float32), 32000, ["rain"])
+
+
+def test_contrast_chooses_as_another_policy(models: Models) -> None:
+    for name in ("contrast", "contrast:text"):
+        assert make_policy(name).choose(choice(models, "rain")) == "domain1"
+    assert make_policy("contrast:base").choose(choice(models, "rain")) is None
+    assert make_policy("contrast:single:2").choose(choice(models, "rain")) == "domain2"
+    for wrong in ("contrast:audio", "contrast:oracle", "contrast:contrast"):
+        with pytest.raises(InputError, match="takes a policy that goes by the query, such as contrast:text"):
+            make_policy(wrong)

@@ -8,6 +8,7 @@ from dplass_cli.errors import InputError, nearest
 from dplass_cli.separation.policies.audio import Audio
 from dplass_cli.separation.policies.base import Choice, Policy
 from dplass_cli.separation.policies.blend import Blend
+from dplass_cli.separation.policies.contrast import Contrast
 from dplass_cli.separation.policies.oracle import Oracle
 from dplass_cli.separation.policies.single import Single
 from dplass_cli.separation.policies.text import Text
@@ -23,13 +24,19 @@ _POLICIES: dict[str, Callable[[], Policy]] = {
     "text-knn": TextNeighbours,
     "audio": Audio,
     "blend": Blend,
+    "contrast": Contrast,
     "oracle": Oracle,
 }
-_WITH_ARGUMENT: dict[str, Callable[[str], Policy]] = {"single": Single, "text-knn": TextNeighbours}
+_WITH_ARGUMENT: dict[str, Callable[[str], Policy]] = {
+    "single": Single,
+    "text-knn": TextNeighbours,
+    "contrast": lambda inner: Contrast(make_policy(inner)),
+}
 
 
 def make_policy(name: str) -> Policy:
-    """Make the policy of a name: ``base``, ``text``, ``text-knn[:n]``, ``audio``, ``blend``, ``oracle``, ``single:k``.
+    """Make the policy of a name: ``base``, ``text``, ``text-knn[:n]``, ``audio``, ``blend``, ``oracle``, ``single:k``,
+    ``contrast[:policy]``.
 
     Raises:
         InputError: no such policy.

@@ -10,7 +10,7 @@ class Audio:
     """Of the adapters' outputs, the one whose audio embedding is nearest the query's. Needs no true source."""
 
     name = "audio"
-    uses_outputs, uses_reference = True, False
+    uses_outputs, uses_reference, contrasts = True, False, False
 
     def choose(self, choice: Choice) -> str:
         """Return the key with the largest similarity; the first of equal ones.

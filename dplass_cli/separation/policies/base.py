@@ -38,11 +38,13 @@ class Policy(Protocol):
         name: how it is asked for.
         uses_outputs: it looks at what the adapters make of the mixture, so all of them have to run.
         uses_reference: it looks at the true source, so it is a bound and not a method.
+        contrasts: the target then competes with what is left over; it chooses for that too.
     """
 
     name: str
     uses_outputs: bool
     uses_reference: bool
+    contrasts: bool
 
     def choose(self, choice: Choice) -> Activation:
         """Return what serves the query: an adapter's key, weights of several, or None for the base alone."""

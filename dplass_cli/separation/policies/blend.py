@@ -11,7 +11,7 @@ class Blend:
     """W + Σ pₖ·Δₖ: the adapters must be linear (``reconv``, ``lora``, ``dora``)."""
 
     name = "blend"
-    uses_outputs = uses_reference = False
+    uses_outputs = uses_reference = contrasts = False
 
     def choose(self, choice: Choice) -> Mapping[str, float]:
         """Return the calibrated probability of each domain.

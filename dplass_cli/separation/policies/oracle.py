@@ -14,6 +14,7 @@ class Oracle:
 
     name = "oracle"
     uses_outputs = uses_reference = True
+    contrasts = False
 
     def choose(self, choice: Choice) -> str | None:
         """Return the key with the largest score; the first of equal ones.

@@ -12,7 +12,7 @@ from dplass_cli.separation.policies.base import Choice
 class Single:
     """The adapter of domain k, or of the name k, whatever the query."""
 
-    uses_outputs = uses_reference = False
+    uses_outputs = uses_reference = contrasts = False
 
     def __init__(self, which: str) -> None:
         self.name = f"single:{which}"

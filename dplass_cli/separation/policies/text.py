@@ -9,7 +9,7 @@ class Text:
     """Chooses before anything is separated, so one forward serves a query."""
 
     name = "text"
-    uses_outputs = uses_reference = False
+    uses_outputs = uses_reference = contrasts = False
 
     def choose(self, choice: Choice) -> str:
         """Return the adapter of the domain with the largest cosine to the query.

@@ -11,7 +11,7 @@ from dplass_cli.separation.policies.base import Choice
 class TextNeighbours:
     """Lets the nearest captions of the partition vote by their cosines; ``text-knn`` asks one, ``text-knn:5`` five."""
 
-    uses_outputs = uses_reference = False
+    uses_outputs = uses_reference = contrasts = False
 
     def __init__(self, neighbours: str = "") -> None:
         self.name = f"text-knn:{neighbours}" if neighbours else "text-knn"

@@ -9,7 +9,7 @@ class Unadapted:
     """The base model for every query."""
 
     name = "base"
-    uses_outputs = uses_reference = False
+    uses_outputs = uses_reference = contrasts = False
 
     def choose(self, choice: Choice) -> str | None:
         """Return None."""

@@ -1,0 +1,37 @@
+"""``contrast``: chooses as ``text`` does, for the query and for what is left over, which then compete."""
+
+from __future__ import annotations
+
+from dplass_cli.errors import InputError
+from dplass_cli.separation.bank import Activation
+from dplass_cli.separation.policies.base import Choice, Policy
+from dplass_cli.separation.policies.text import Text
+from dplass_cli.separation.policies.unadapted import Unadapted
+
+
+class Contrast:
+    """Has what is left over separated too (:mod:`dplass_cli.separation.contrast`).
+
+    Args:
+        inner: chooses for both; default ``text`` where adapters with domains are loaded, else ``base``.
+
+    Raises:
+        InputError: the inner policy needs outputs or the true source.
+    """
+
+    uses_outputs = uses_reference = False
+    contrasts = True
+
+    def __init__(self, inner: Policy | None = None) -> None:
+        self.name = f"contrast:{inner.name}" if inner else "contrast"
+        if inner and (inner.uses_outputs or inner.uses_reference or inner.contrasts):
+            raise InputError(f"--select {self.name}: takes a policy that goes by the query, such as contrast:text")
+        self._inner = inner
+
+    def choose(self, choice: Choice) -> Activation:
+        """Return what serves an embedding: the query's, or that of what is left over.
+
+        Raises:
+            InputError: the inner policy lacks what it needs.
+        """
+        return (self._inner or (Text() if choice.bank.domains else Unadapted())).choose(choice)

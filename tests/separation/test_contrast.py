@@ -1,0 +1,90 @@
+"""What a query asks for, in competition with what it leaves over."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from dplass_cli import Separator, sounds
+from dplass_cli.encoders import load_encoder
+from dplass_cli.evaluation.evaluator import Contrasted, Running, separate_item
+from dplass_cli.evaluation.items import Item, Loaded, Recorded
+from dplass_cli.separation.contrast import ALIKE, FAINT_DB, Rest
+from dplass_cli.separation.loading import load_models
+from dplass_cli.separation.policies import DomainTexts, make_policy
+
+RATE = 32000
+
+
+def sound(name: str, seconds: float = 4.0) -> np.ndarray:  # type: ignore[type-arg]
+    return sounds.render(name, 11, seconds, RATE)
+
+
+def rest(mixture: np.ndarray, estimate: np.ndarray, query: str, pieces: int = 1) -> Rest:  # type: ignore[type-arg]
+    encoder = load_encoder("tiny")
+    heard = Rest(encoder.embed_text([query])[0], encoder, RATE)
+    for mixed, kept in zip(np.array_split(mixture, pieces), np.array_split(estimate, pieces), strict=True):
+        heard.hear(torch.from_numpy(mixed)[None], torch.from_numpy(kept)[None])
+    return heard
+
+
+def test_another_sound_is_heard_in_what_is_left() -> None:
+    dog, rain = sound("dog_bark"), sound("rain")
+    left = rest(dog + rain, dog, "a dog barking").condition
+    assert left is not None
+    assert float(left @ load_encoder("tiny").embed_text(["rain falling"])[0]) > ALIKE
+
+
+def test_leftovers_of_the_target_are_no_other_sound() -> None:
+    rain = sound("rain")
+    assert rest(rain, 0.5 * rain, "rain falling").condition is None  # loud, but like the query
+    faint = 10 ** ((FAINT_DB - 1) / 20)
+    assert rest(rain, (1 - faint) * rain, "a dog barking").condition is None  # another sound, but faint
+    assert rest(rain, rain, "a dog barking").condition is None
+    assert rest(0 * rain, 0 * rain, "a dog barking").condition is None
+
+
+def test_it_does_not_matter_in_which_pieces_it_is_heard() -> None:
+    dog, rain = np.tile(sound("dog_bark"), 7), np.tile(sound("rain"), 7)
+    once, often = (rest(dog + rain, dog, "a dog barking", pieces).condition for pieces in (1, 13))
+    assert once is not None
+    assert often is not None
+    torch.testing.assert_close(once, often, rtol=0.0, atol=1e-6)
+
+
+@pytest.fixture(scope="module")
+def separators() -> dict[str, Separator]:
+    return {name: Separator.from_pretrained(policy=name) for name in ("base", "contrast:base")}
+
+
+def test_the_rest_is_taken_out(separators: dict[str, Separator]) -> None:
+    dog, rain = sound("dog_bark"), sound("rain")
+    mixture = (dog + rain * np.sqrt(np.square(dog).mean() / np.square(rain).mean()))[None].astype(np.float32)
+    errors = {
+        name: np.square(separator(mixture, RATE, ["a dog barking"])["a dog barking"][0] - dog).sum()
+        for name, separator in separators.items()
+    }
+    assert errors["contrast:base"] < errors["base"]
+
+
+def test_a_sound_alone_stays_as_it_is(separators: dict[str, Separator]) -> None:
+    dog = sound("dog_bark")[None]
+    plain, contrasted = (separator(dog, RATE, ["a dog barking"])["a dog barking"] for separator in separators.values())
+    np.testing.assert_array_equal(plain, contrasted)
+
+
+def test_evaluations_and_recordings_agree(separators: dict[str, Separator]) -> None:
+    dog, rain = sound("dog_bark"), sound("rain")
+    mixture = dog + rain
+    models = load_models()
+    texts, policy = DomainTexts(models.bank, models.encoder), make_policy("contrast:base")
+    item = Item("0", "a dog barking", "", Recorded(Path("a.wav"), Path("b.wav")))
+    settings = Running(None, 1, 1, False, False, False)
+    run = Contrasted(None, policy, texts)
+    evaluated = separate_item(item, Loaded(mixture, dog, ""), run, models, settings)
+    separated = separators["contrast:base"](mixture[None], RATE, ["a dog barking"])["a dog barking"][0]
+    np.testing.assert_allclose(evaluated, separated, atol=1e-5)
+    assert np.abs(evaluated).max() > 1e-2
