@@ -91,13 +91,13 @@ def separate(mixture: Tensor, conditions: Tensor) -> Tensor:
 
 
 def by_default(mixture: Tensor, conditions: Tensor) -> Tensor:
-    """float32 (Q, T): each in competition with what it leaves over, as the bundled models separate by default."""
+    """float32 (Q, T): each contrasted with what it leaves over, as the bundled models separate by default."""
     targets = separate(mixture, conditions)
     for row, (target, asked) in enumerate(zip(targets.clone(), conditions, strict=True)):
         rest = Rest(asked, ENCODER, RATE)
         rest.hear(mixture[None], target[None])
         if rest.condition is not None:
-            targets[row] = contrasted(target, separate(mixture, rest.condition[None])[0], mixture, NETWORK.base.stft)
+            targets[row] = contrasted(target, separate(mixture, rest.condition[None])[0], mixture)
     return targets
 
 

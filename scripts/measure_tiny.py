@@ -33,7 +33,7 @@ from tiny_models.wordings import held_out
 
 ASSETS = Path(__file__).parents[1] / "dplass_cli" / "assets" / "tiny"
 POLICIES = (
-    "base", "text", "text-knn", "audio", "blend", "contrast:base", "contrast:blend", "contrast", "oracle",
+    "base", "text", "text-knn", "proven", "audio", "blend", "contrast:base", "contrast:text", "contrast", "oracle",
 )  # fmt: skip
 DEFAULT = "contrast"
 DRAWS = 10_000

@@ -1,6 +1,6 @@
 """Train the bundled models from real clips (folds 1 to 3) and the built-in sounds: encoder, base, seven adapters.
 
-    python scripts/train_tiny.py DATA WORK [--stage encoder|base|adapters] [--output dplass_cli/assets/tiny]
+    python scripts/train_tiny.py DATA WORK [--stage encoder|base|adapters|gains] [--output dplass_cli/assets/tiny]
 
 DATA is a folder with clips.csv and audio/ (see docs/tiny.md); fold 4 is never read. WORK receives 32 kHz copies,
 checkpoints and logs. What is done already is not done again, and base and adapters go on from their last checkpoints.
@@ -15,9 +15,11 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from dplass_cli.domains.partition import read_partition
 from dplass_cli.encoders import TinyEncoder, TinyEncoderConfig, save_tiny_encoder
 from dplass_cli.storage import make_folder
 from tiny_models.clips import Sound, prepare
+from tiny_models.gains import cross_validate, write_gains
 from tiny_models.networks import DOMAINS, make_partition, train_adapters, train_base
 from tiny_models.space import find_anchors
 from tiny_models.towers import fit_audio, fit_text
@@ -51,7 +53,7 @@ def main() -> None:
     parser.add_argument("work", type=Path)
     parser.add_argument("--output", type=Path, help="folder of the finished models; default: WORK/models")
     parser.add_argument("--folds", default="1,2,3", help="fewer keep some for choosing")
-    parser.add_argument("--stage", choices=["all", "encoder", "base", "adapters"], default="all")
+    parser.add_argument("--stage", choices=["all", "encoder", "base", "adapters", "gains"], default="all")
     parser.add_argument("--space-steps", type=int, default=1500)
     parser.add_argument("--text-steps", type=int, default=1500)
     parser.add_argument("--audio-steps", type=int, default=1600)
@@ -68,9 +70,15 @@ def main() -> None:
     if arguments.stage in ("all", "base"):
         train_base(found, wordings, encoder, work, models / "base.safetensors", arguments.base_steps)
     if arguments.stage in ("all", "adapters"):
-        domains = make_partition(found, encoder, work)
         only = {int(number) for number in arguments.only.split(",")}
+        domains = make_partition(found, encoder, work)
         train_adapters(found, domains, models, work, arguments.adapter_steps, only)
+    if arguments.stage in ("all", "gains"):
+        domains = read_partition(work / "partition")
+        gains = cross_validate(
+            arguments.data, found, domains, models, make_folder(work / "gains"), arguments.adapter_steps
+        )
+        write_gains(models / "bank", gains)
 
 
 if __name__ == "__main__":

@@ -55,7 +55,7 @@ def command(
     tokenizer: Tokenizer = None,
     select: Annotated[
         str | None,
-        typer.Option(help="base, text, text-knn, audio, blend, contrast, oracle, single:3.  [default: all it can]"),
+        typer.Option(help="base, text, text-knn, proven, audio, blend, contrast, oracle, single:3.  [default: all]"),
     ] = None,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="The evaluation folder; resumes there.")] = None,
     limit: Annotated[int | None, typer.Option(help="Only the first so many items.")] = None,

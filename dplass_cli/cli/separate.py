@@ -75,7 +75,7 @@ def command(
     adapters: Adapters = None,
     select: Annotated[
         str | None,
-        typer.Option(help="contrast, text, text-knn, audio, blend, base, single:k.  [default: contrast with tiny]"),
+        typer.Option(help="contrast, proven, text, text-knn, audio, blend, base or single:3."),
     ] = None,
     subtype: Annotated[
         str | None, typer.Option(help="Sample format, such as PCM_16 or FLOAT.  [default: the input's]")

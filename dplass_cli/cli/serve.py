@@ -46,7 +46,7 @@ def command(
     adapters: Adapters = None,
     select: Annotated[
         str | None,
-        typer.Option(help="contrast, text, text-knn, audio, blend, base, single:k.  [default: contrast with tiny]"),
+        typer.Option(help="contrast, proven, text, text-knn, audio, blend, base or single:3."),
     ] = None,
     stereo: Annotated[
         str | None, typer.Option(help="shared: one mask for all channels; each: one a channel.  [default: shared]")

@@ -229,7 +229,7 @@ class Separation:
         return self._contrasted(output, contrasts) if contrasts else output
 
     def _contrasted(self, output: Tensor, runs: Mapping[int, Contrasted]) -> Tensor:
-        """Let outputs (B, T) compete with what they leave over, in the rows that ask for it."""
+        """Contrast outputs (B, T) with what they leave over, in the rows that ask for it."""
         encoder, rate = self._models.encoder, self._models.network.config.sample_rate
         rests: dict[int, Tensor] = {}
         for row in runs:
@@ -243,9 +243,8 @@ class Separation:
             activations[row] = runs[row].policy.choose(Choice(condition, self._models.bank, runs[row].texts))
             conditions[row] = condition.to(conditions.device)
         others = self._separate(activations, conditions, list(rests))
-        output = output.clone()
-        for row in rests:
-            output[row] = contrasted(output[row], others[row], self._mixture[row], self._models.network.base.stft)
+        rows = list(rests)
+        output[rows] = contrasted(output[rows], others[rows], self._mixture[rows])
         return output
 
     def _separate(

@@ -29,7 +29,7 @@ from dplass_cli.storage import Progress, file_sha256, no_progress, write_json, w
 from dplass_cli.weights.hashing import text_sha256
 
 TABLE, REPORT = "results.md", "report.html"
-_WITH_DOMAINS = ("base", "text", "text-knn", "audio", "blend", "contrast", "oracle")
+_WITH_DOMAINS = ("base", "text", "text-knn", "proven", "audio", "blend", "contrast", "oracle")
 _WITHOUT_ADAPTERS = {"base", "contrast", "contrast:base"}
 _NOT_MEASURED = ("output", "batch_size", "workers", "device", "backend", "report", "examples", "check_published")
 _BATCH = {"cpu": 4}

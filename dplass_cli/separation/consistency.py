@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from dplass_cli.audio.stft import STFT
+from dplass_cli.separation.contrast import contrasted
 from dplass_cli.separation.queries import Plan, Target
 
 _FLOOR = 1e-10
@@ -36,6 +37,8 @@ def share(estimates: Tensor, mixture: Tensor, plan: Plan, stft: STFT, one_mask: 
         rivals = [rows[rival] for rival in target.rivals]
         if target.source is None:
             return mixture - torch.stack([masks.limited(row, rivals) for row in rivals]).sum(dim=0)
+        if target.rest is not None:
+            return contrasted(estimates[rows[target.source]], estimates[rows[target.rest]], mixture)
         return masks.limited(rows[target.source], rivals)
 
     return torch.stack([made(target) for target in plan.targets.values()])

@@ -188,7 +188,7 @@ class Separator:
     def _contrasted(
         self, parts: Callable[[], Parts], sample_rate: int, planned: Plan, choices: dict[str, Activation]
     ) -> tuple[Plan, dict[str, Activation]]:
-        """Let each target that shares with none compete with what it leaves over, if the policy is one of contrast."""
+        """Contrast each target that shares with none with what it leaves over, if the policy asks for it."""
         lonely = [name for name, target in planned.targets.items() if target.rivals == (target.source,)]
         if not self.policy.contrasts or not lonely:
             return planned, choices
@@ -202,7 +202,7 @@ class Separator:
                 rest.hear(mixture[:, kept], estimate[:, kept])
         heard = {_REST + name: rest.condition for name, rest in zip(lonely, rests, strict=True)}
         found = {name: condition for name, condition in heard.items() if condition is not None}
-        sharing = {name: Target(name, (name, _REST + name)) for name in lonely if _REST + name in found}
+        sharing = {name: Target(name, (name,), _REST + name) for name in lonely if _REST + name in found}
         both = Plan({**planned.conditions, **found}, {**planned.targets, **sharing})
         return both, choices | self._choose(found)
 

@@ -115,10 +115,17 @@ def named(queries: Iterable[str | Query]) -> dict[str, Query]:
 
 @dataclass(frozen=True)
 class Target:
-    """One output: the source of that name, or (None) what the rivals leave; the sources that it shares sound with."""
+    """One output.
+
+    Attributes:
+        source: its name among the sources; None: what the rivals leave.
+        rivals: the sources that it shares sound with, itself among them.
+        rest: the source that is all but it, by which it is contrasted (:mod:`dplass_cli.separation.contrast`).
+    """
 
     source: str | None
     rivals: tuple[str, ...]
+    rest: str | None = None
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -104,10 +106,23 @@ def test_what_is_not_linear_cannot_be_blended(tmp_path: Path) -> None:
 
 
 def test_contrast_chooses_as_another_policy(models: Models) -> None:
-    for name in ("contrast", "contrast:text"):
-        assert make_policy(name).choose(choice(models, "rain")) == "domain1"
+    assert make_policy("contrast:text").choose(choice(models, "rain")) == "domain1"
+    assert make_policy("contrast").choose(choice(models, "rain")) is None  # no adapter of this bank is proven
     assert make_policy("contrast:base").choose(choice(models, "rain")) is None
     assert make_policy("contrast:single:2").choose(choice(models, "rain")) == "domain2"
     for wrong in ("contrast:audio", "contrast:oracle", "contrast:contrast"):
         with pytest.raises(InputError, match="takes a policy that goes by the query, such as contrast:text"):
             make_policy(wrong)
+
+
+def test_adapters_serve_where_they_are_proven(bank: tuple[Path, Path], tmp_path: Path) -> None:
+    folder = tmp_path / "bank"
+    shutil.copytree(bank[1], folder)
+    described = json.loads((folder / "bank.json").read_text())
+    for entry, gain in zip(described["domains"], (0.3, -0.2, 0.0), strict=True):
+        entry["gain_db"] = gain
+    (folder / "bank.json").write_text(json.dumps(described))
+    models = load_models(bank[0], "tiny", [folder])
+    for name in ("proven", "contrast"):
+        chosen = [make_policy(name).choose(choice(models, query)) for query in ("dog bark", "rain", "flute")]
+        assert chosen == ["domain0", None, None]

@@ -10,6 +10,7 @@ from dplass_cli.separation.policies.base import Choice, Policy
 from dplass_cli.separation.policies.blend import Blend
 from dplass_cli.separation.policies.contrast import Contrast
 from dplass_cli.separation.policies.oracle import Oracle
+from dplass_cli.separation.policies.proven import Proven
 from dplass_cli.separation.policies.single import Single
 from dplass_cli.separation.policies.text import Text
 from dplass_cli.separation.policies.text_knn import TextNeighbours
@@ -22,6 +23,7 @@ _POLICIES: dict[str, Callable[[], Policy]] = {
     "base": Unadapted,
     "text": Text,
     "text-knn": TextNeighbours,
+    "proven": Proven,
     "audio": Audio,
     "blend": Blend,
     "contrast": Contrast,
@@ -35,8 +37,8 @@ _WITH_ARGUMENT: dict[str, Callable[[str], Policy]] = {
 
 
 def make_policy(name: str) -> Policy:
-    """Make the policy of a name: ``base``, ``text``, ``text-knn[:n]``, ``audio``, ``blend``, ``oracle``, ``single:k``,
-    ``contrast[:policy]``.
+    """Make the policy of a name: ``base``, ``text``, ``text-knn[:n]``, ``proven``, ``audio``, ``blend``, ``oracle``,
+    ``single:k``, ``contrast[:policy]``.
 
     Raises:
         InputError: no such policy.

@@ -38,7 +38,7 @@ class Policy(Protocol):
         name: how it is asked for.
         uses_outputs: it looks at what the adapters make of the mixture, so all of them have to run.
         uses_reference: it looks at the true source, so it is a bound and not a method.
-        contrasts: the target then competes with what is left over; it chooses for that too.
+        contrasts: the target is then contrasted with what is left over; it chooses for that too.
     """
 
     name: str

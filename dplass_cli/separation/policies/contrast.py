@@ -1,11 +1,11 @@
-"""``contrast``: chooses as ``text`` does, for the query and for what is left over, which then compete."""
+"""``contrast``: chooses for the query and for what is left over; the target gets a share of what neither claims."""
 
 from __future__ import annotations
 
 from dplass_cli.errors import InputError
 from dplass_cli.separation.bank import Activation
 from dplass_cli.separation.policies.base import Choice, Policy
-from dplass_cli.separation.policies.text import Text
+from dplass_cli.separation.policies.proven import Proven
 from dplass_cli.separation.policies.unadapted import Unadapted
 
 
@@ -13,7 +13,7 @@ class Contrast:
     """Has what is left over separated too (:mod:`dplass_cli.separation.contrast`).
 
     Args:
-        inner: chooses for both; default ``text`` where adapters with domains are loaded, else ``base``.
+        inner: chooses for both; default ``proven`` where adapters with domains are loaded, else ``base``.
 
     Raises:
         InputError: the inner policy needs outputs or the true source.
@@ -34,4 +34,4 @@ class Contrast:
         Raises:
             InputError: the inner policy lacks what it needs.
         """
-        return (self._inner or (Text() if choice.bank.domains else Unadapted())).choose(choice)
+        return (self._inner or (Proven() if choice.bank.domains else Unadapted())).choose(choice)
