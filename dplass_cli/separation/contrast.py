@@ -1,7 +1,7 @@
 """Contrast: what a query asks for beside what it leaves over, once that is asked for by its own sound.
 
 The residual of a first separation is listened to; its embedding is a query for all that was not asked for. The target
-gets a fifth of what neither estimate claims of the mixture. Where the residual is faint, or still sounds like the query,
+gets a fifth of what neither estimate claims of the mixture. Where the residual is faint or still sounds like the query,
 it holds leftovers of the target and no other sound, and nothing is changed. The true source is not looked at. The three
 numbers were chosen on folds 1 to 3 (docs/separate.md).
 """
