@@ -29,6 +29,12 @@ Device = Annotated[str | None, typer.Option(help="auto, cpu, cuda, cuda:N or mps
 Backend = Annotated[
     str | None, typer.Option(help="torch or openvino (extra, CPU).  [default: auto, the faster one there is]")
 ]
+Precision = Annotated[
+    str | None,
+    typer.Option(
+        help="Of the convolutions: 32-true or bf16-mixed.  [default: auto, the second on a GPU that has bfloat16]"
+    ),
+]
 Base = Annotated[
     str | None,
     typer.Option("--base-checkpoint", help="Base model: tiny or a checkpoint.  [default: tiny]"),
