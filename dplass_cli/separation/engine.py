@@ -18,6 +18,7 @@ from dplass_cli.audio.resampling import resample
 from dplass_cli.devices import Precision, choose_device, in_bfloat16
 from dplass_cli.encoders import QueryEncoder
 from dplass_cli.errors import InputError
+from dplass_cli.models.cuda import replay_windows
 from dplass_cli.models.openvino import Backend
 from dplass_cli.models.resunet30 import Analysis
 from dplass_cli.separation.bank import Activation, AdapterBank
@@ -96,13 +97,15 @@ class Separator:
                 ``text`` where adapters with domains are loaded.
             device: ``auto``, ``cpu``, ``cuda[:N]`` or ``mps``.
             stereo, precision: as the class takes them.
-            backend: ``torch``, ``openvino``, or ``auto``: the faster one on this device.
+            backend: ``torch``, ``openvino``, or ``auto``: the faster one on this device, on CUDA with graphs.
 
         Raises:
             InputError: something is missing, damaged, or does not belong together.
         """
         listed = [adapters] if isinstance(adapters, (str, Path)) else adapters
         models = load_models(base, encoder, listed, tokenizer, choose_device(device), trust, backend=backend)
+        if backend == "auto":
+            replay_windows(models.network)
         name = policy or ("contrast" if base == "tiny" else "text" if models.bank.domains else "base")
         return cls(models.bank, models.encoder, make_policy(name), stereo, precision)
 
