@@ -1,4 +1,4 @@
-"""What the ways of asking are worth: targets that share the recording, negatives, examples, spans, presence.
+"""What the ways of asking are worth: targets that share the recording, contrast, negatives, examples, spans, presence.
 
     python scripts/measure_queries.py DATA [--folds 4] [--mixtures 60] [--section NAME…] [--fit]
 
@@ -33,6 +33,7 @@ from dplass_cli.configuration import to_mapping
 from dplass_cli.data.mixing import declip
 from dplass_cli.evaluation.metrics import batch_scores
 from dplass_cli.separation.consistency import share
+from dplass_cli.separation.contrast import Rest, contrasted
 from dplass_cli.separation.loading import load_models
 from dplass_cli.separation.presence import CALIBRATION, Calibration, Presence, PresenceMeter, calibration_of, presence
 from dplass_cli.separation.queries import Query, condition, named, plan
@@ -89,6 +90,17 @@ def separate(mixture: Tensor, conditions: Tensor) -> Tensor:
     return torch.stack([NETWORK(analysis, row[None])[0, 0] for row in conditions])
 
 
+def by_default(mixture: Tensor, conditions: Tensor) -> Tensor:
+    """float32 (Q, T): each in competition with what it leaves over, as the bundled models separate by default."""
+    targets = separate(mixture, conditions)
+    for row, (target, asked) in enumerate(zip(targets.clone(), conditions, strict=True)):
+        rest = Rest(asked, ENCODER, RATE)
+        rest.hear(mixture[None], target[None])
+        if rest.condition is not None:
+            targets[row] = contrasted(target, separate(mixture, rest.condition[None])[0], mixture, NETWORK.base.stft)
+    return targets
+
+
 def shared(estimates: Tensor, mixture: Tensor, queries: Mapping[str, Query], consistent: bool) -> Tensor:
     """Targets as the package makes them: float32 (Q, T)."""
     planned = plan(queries, ENCODER, lambda start, end: torch.zeros(0), consistent)
@@ -119,6 +131,14 @@ def consistency(rng: random.Random, clips: Sequence[Clip], count: int, put: Call
     estimates = separate(mixture, ENCODER.embed_text(list(queries)))
     put("each by itself", sdri(sources, estimates, mixture))
     put("--consistent", sdri(sources, shared(estimates, mixture, queries, True), mixture))
+
+
+def contrast(rng: random.Random, clips: Sequence[Clip], count: int, put: Callable[[str, float], None]) -> None:
+    drawn = draw(rng, clips, count)
+    mixture, sources = mix([clip.audio() for clip in drawn], [0.0] * count)
+    asked = ENCODER.embed_text([clip.caption for clip in drawn])
+    put("each by itself", sdri(sources, separate(mixture, asked), mixture))
+    put("contrast", sdri(sources, by_default(mixture, asked), mixture))
 
 
 def negatives(rng: random.Random, clips: Sequence[Clip], count: int, put: Callable[[str, float], None]) -> None:
@@ -225,7 +245,7 @@ def heard(clips: Sequence[Clip], mixtures: int, built_in: bool, seed: int) -> li
             asked = [clip.caption for clip in drawn] + [captions[name] for name in rng.sample(absent, 2)]
         mixture, _ = mix(sources, [0.0] + [rng.uniform(-6.0, 6.0) for _ in sources[1:]])
         conditions = dict(zip(asked, ENCODER.embed_text(asked), strict=True))
-        estimates = separate(mixture, torch.stack(list(conditions.values())))[:, None]
+        estimates = by_default(mixture, torch.stack(list(conditions.values())))[:, None]
         meter = PresenceMeter(conditions, ENCODER, RATE, None)
         meter.hear(mixture[None], dict(zip(conditions, estimates, strict=True)))
         found += [(asked.index(name) < count, meter.found[name]) for name in conditions]
@@ -287,7 +307,7 @@ def tell(title: str, scores: Scores) -> None:
         print(f"| {way} | {' | '.join(cells)} |", flush=True)
 
 
-SECTIONS = {"consistency": consistency, "not": negatives, "like": examples, "spans": spans}
+SECTIONS = {"contrast": contrast, "consistency": consistency, "not": negatives, "like": examples, "spans": spans}
 
 
 def main() -> None:

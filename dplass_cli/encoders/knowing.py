@@ -8,6 +8,7 @@ from dplass_cli.encoders.base import QueryEncoder
 from dplass_cli.encoders.tiny import TinyEncoder
 
 KNOWN = 0.3  # a kind this probable is meant; sentences of made-up words stay below 0.1, learnt ones above 0.5
+_SPELT = 0.7  # likeness of words (difflib's ratio) from which on one may be a slip for the other
 
 
 def unlearnt(sentence: str, encoder: QueryEncoder) -> str | None:
@@ -21,6 +22,7 @@ def unlearnt(sentence: str, encoder: QueryEncoder) -> str | None:
     if probability >= KNOWN:
         return None
     named = {word: kind for kind in encoder.config.kinds for word in kind.lower().replace(",", "").split()}
-    spelt = [near for word in sentence.lower().split() for near in difflib.get_close_matches(word, named, 1, 0.75)]
-    nearest = f"did you mean {spelt[0]!r}?" if spelt else f"{kind!r} is nearest ({probability:.0%})"
-    return f"the {encoder.name} encoder does not know what {sentence!r} is; of the kinds of sound it knows, {nearest}"
+    spelt = [near for word in sentence.lower().split() for near in difflib.get_close_matches(word, named, 1, _SPELT)]
+    nearest = f"of the kinds of sound it knows, {kind!r} is nearest ({probability:.0%})"
+    hint = f"did you mean {spelt[0]!r}?" if spelt else nearest
+    return f"the {encoder.name} encoder does not know what {sentence!r} is; {hint}"

@@ -6,9 +6,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
 import torch
 
 from dplass_cli import Separator, sounds
+from dplass_cli.audio.files import write_audio
 from dplass_cli.encoders import load_encoder
 from dplass_cli.evaluation.evaluator import Contrasted, Running, separate_item
 from dplass_cli.evaluation.items import Item, Loaded, Recorded
@@ -88,3 +90,26 @@ def test_evaluations_and_recordings_agree(separators: dict[str, Separator]) -> N
     separated = separators["contrast:base"](mixture[None], RATE, ["a dog barking"])["a dog barking"][0]
     np.testing.assert_allclose(evaluated, separated, atol=1e-5)
     assert np.abs(evaluated).max() > 1e-2
+
+
+def test_windows_and_files_give_what_the_whole_gives(
+    separators: dict[str, Separator], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    separator, query = separators["contrast:base"], "a dog barking"
+    mixture = np.concatenate([sound("dog_bark", 13.0), sound("cat_meow", 8.3)]) + sound("rain", 21.3)
+    audio = (0.3 * mixture / np.abs(mixture).max())[None].astype(np.float32)
+    write_audio(tmp_path / "m.wav", audio, RATE, "FLOAT")
+    told: list[int] = []
+    (written,) = separator.separate_file(
+        tmp_path / "m.wav", [query], tmp_path, progress=lambda done, total, what: told.append(done)
+    )
+    windowed = separator(audio, RATE, [query])[query]
+    np.testing.assert_array_equal(soundfile.read(str(written.path), dtype="float32")[0], windowed[0])
+    assert told[:3] == [0, 0, 0]  # a first pass listens
+    assert told[-1] == audio.shape[-1]
+    monkeypatch.setattr("dplass_cli.separation.windows.CORE_SECONDS", 60.0)
+    whole = separator(audio, RATE, [query])[query]
+    error = np.sqrt(np.square(windowed - whole).mean() / np.square(whole).mean())
+    assert 20 * np.log10(error) < -20.0
+    plain = separators["base"](audio, RATE, [query])[query]
+    assert np.abs(plain - whole).max() > 1e-3

@@ -21,7 +21,7 @@ from dplass_cli.separation.queries import Query
 
 @pytest.fixture(scope="module")
 def separator() -> Separator:
-    return Separator.from_pretrained(device="cpu")
+    return Separator.from_pretrained(policy="base", device="cpu")
 
 
 def dog_in_the_rain(rate: int = 32000, seconds: float = 5.0) -> tuple[np.ndarray, np.ndarray]:  # type: ignore[type-arg]

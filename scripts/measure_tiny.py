@@ -1,0 +1,188 @@
+"""Measure the bundled models: what docs/tiny.md quotes.
+
+    python scripts/measure_tiny.py DATA WORK [--adapters BANK] [--table CSV]
+
+DATA is a folder with clips.csv, audio/ and eval_fold4.csv (see docs/tiny.md). WORK receives the evaluations, which go
+on where they stopped. Intervals are 95% percentile intervals of 10,000 bootstrap draws of target clips (a clip's
+mixtures stay together); those of the policies are ``dplass evaluate``'s, over mixtures.
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+import time
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from dplass_cli import Separator
+from dplass_cli.audio.files import read_mono
+from dplass_cli.data.mixtures import read_mixtures, write_mixtures
+from dplass_cli.encoders import load_encoder
+from dplass_cli.evaluation.records import read_items_csv
+from dplass_cli.pipelines.evaluate import EvaluateOptions, EvaluateResult, evaluate
+from dplass_cli.separation.bank import bank_key, read_bank
+from dplass_cli.storage import make_folder
+from tiny_models.clips import RATE, read_clips
+from tiny_models.wordings import held_out
+
+ASSETS = Path(__file__).parents[1] / "dplass_cli" / "assets" / "tiny"
+POLICIES = (
+    "base", "text", "text-knn", "audio", "blend", "contrast:base", "contrast:blend", "contrast", "oracle",
+)  # fmt: skip
+DEFAULT = "contrast"
+DRAWS = 10_000
+
+Sdri = dict[tuple[str, str], float]
+"""{(item, run): SDRi, dB}."""
+
+
+def interval(differences: dict[str, list[float]]) -> tuple[float, float, float]:
+    """Mean of {clip: differences in dB} and its 95% interval."""
+    rng = np.random.default_rng(0)
+    sums = np.array([sum(values) for values in differences.values()])
+    counts = np.array([len(values) for values in differences.values()])
+    drawn = rng.integers(len(sums), size=(DRAWS, len(sums)))
+    low, high = np.percentile(sums[drawn].sum(axis=1) / counts[drawn].sum(axis=1), [2.5, 97.5])
+    return float(sums.sum() / counts.sum()), float(low), float(high)
+
+
+def run(table: Path, data: Path, bank: str, output: Path, select: Sequence[str]) -> tuple[EvaluateResult, Sdri]:
+    """Evaluate the bundled models on a table of mixtures."""
+    options = EvaluateOptions(
+        output=output, metadata_csv=table, audio_dir=data / "audio", adapters=(bank,), select=tuple(select)
+    )
+    result = evaluate(options)["custom"]
+    return result, {(row["idx"], row["adapter"]): float(row["sdri"]) for row in read_items_csv(output)}
+
+
+def print_policies(result: EvaluateResult) -> None:
+    """What each policy reached, over the base, and of the oracle's gain."""
+    policies = result.scores.policies
+    gain = policies["oracle"].sdri - policies["base"].sdri
+    print("\n| policy | SDRi (dB) | SI-SDR (dB) | over the base (dB) | 95% interval | of the oracle's gain |")
+    print("|---|---:|---:|---:|---:|---:|")
+    for name, score in policies.items():
+        low, high = score.difference_ci or (0.0, 0.0)
+        difference = score.difference or 0.0
+        print(
+            f"| {name} | {score.sdri:.2f} | {score.si_sdr:.2f} | {difference:+.2f} | {low:+.2f} … {high:+.2f}"
+            f" | {difference / gain:.0%} |"
+        )
+
+
+def print_groups(groups: dict[str, list[str]], clips: dict[str, str], sdri: Sdri, runs: dict[str, str]) -> None:
+    """The base and another run on groups of items.
+
+    Args:
+        groups: {name: its items}. clips: {item: its target clip}. runs: {name of a group: the run}.
+    """
+    print("\n| | mixtures | base SDRi (dB) | with it (dB) | difference (dB) | 95% interval |")
+    print("|---|---:|---:|---:|---:|---:|")
+    for name, items in groups.items():
+        differences: dict[str, list[float]] = defaultdict(list)
+        for idx in items:
+            differences[clips[idx]].append(sdri[idx, runs[name]] - sdri[idx, "base"])
+        base, other = (np.mean([sdri[idx, which] for idx in items]) for which in ("base", runs[name]))
+        mean, low, high = interval(differences)
+        print(f"| {name} | {len(items)} | {base:.2f} | {other:.2f} | {mean:+.2f} | {low:+.2f} … {high:+.2f} |")
+
+
+def reworded(table: Path, data: Path, output: Path) -> Path:
+    """The same mixtures, each asked for in a wording that no training saw."""
+    rng, wordings = random.Random(1), held_out()
+    label = {row["filename"]: row["audioset_label"] for row in read_clips(data)}
+    mixtures = [
+        replace(m, source=replace(m.source, caption=rng.choice(wordings[label[m.source.wav.name]])))
+        for m in read_mixtures(table, data / "audio")
+    ]
+    write_mixtures(output, mixtures)
+    return output
+
+
+def print_retrieval(data: Path, fold: str) -> None:
+    """How many clips of a fold lie nearest the first caption of their class."""
+    encoder = load_encoder("tiny")
+    rows = [row for row in read_clips(data) if row["fold"] == fold]
+    first = {row["category"]: row["captions"].split("|")[0] for row in rows}
+    names = sorted(first)
+    texts = encoder.embed_text([first[name] for name in names])
+    right: dict[str, list[bool]] = defaultdict(list)
+    for row in rows:
+        heard = encoder.embed_audio([torch.from_numpy(read_mono(data / "audio" / row["filename"], RATE))], RATE)[0]
+        right[row["category"]].append(names[int((texts @ heard).argmax())] == row["category"])
+    every = [hit for hits in right.values() for hit in hits]
+    print(
+        f"\nRetrieval: {sum(every)} of {len(every)} clips ({np.mean(every):.1%}) nearest their class of {len(names)};"
+    )
+    print("by class: " + ", ".join(f"{name} {sum(hits)}/{len(hits)}" for name, hits in sorted(right.items())))
+
+
+def print_sizes(bank: Path) -> None:
+    """Megabytes on disk."""
+    for path in (ASSETS / "encoder.safetensors", ASSETS / "base.safetensors", bank):
+        files = [path] if path.is_file() else [file for file in path.rglob("*") if file.is_file()]
+        print(f"{path.name}: {sum(file.stat().st_size for file in files) / 1e6:.2f} MB")
+
+
+def print_speed(bank: str) -> None:
+    """The real-time factor of a minute of mono on one core, by CPU time."""
+    torch.set_num_threads(1)
+    audio = np.random.default_rng(0).normal(0, 0.1, (1, 60 * RATE)).astype(np.float32)
+    for policy in ("base", "text", DEFAULT):
+        separator = Separator.from_pretrained(adapters=bank, policy=policy)
+        separator(audio[:, : 10 * RATE], RATE, ["a dog barking"])
+        began = time.process_time()
+        separator(audio, RATE, ["a dog barking"])
+        print(f"{policy}: real-time factor {(time.process_time() - began) / 60:.3f} on one core")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("data", type=Path)
+    parser.add_argument("work", type=Path)
+    parser.add_argument("--adapters", default=str(ASSETS / "bank"))
+    parser.add_argument("--table", type=Path, help="default: eval_fold4.csv of DATA")
+    arguments = parser.parse_args()
+    table, work = arguments.table or arguments.data / "eval_fold4.csv", make_folder(arguments.work)
+    mixtures = {mixture.idx: mixture for mixture in read_mixtures(table, arguments.data / "audio")}
+    clips = {idx: mixture.source.wav.name for idx, mixture in mixtures.items()}
+    rows = {row["filename"]: row for row in read_clips(arguments.data)}
+    result, sdri = run(table, arguments.data, arguments.adapters, work / "captions", POLICIES)
+    print_policies(result)
+    classes: dict[str, list[str]] = defaultdict(list)
+    for idx, clip in clips.items():
+        classes[rows[clip]["category"]].append(idx)
+    print_groups(dict(sorted(classes.items())), clips, sdri, dict.fromkeys(classes, DEFAULT))
+    domains: dict[str, list[str]] = {}
+    adapters = {}
+    for domain in read_bank(arguments.adapters).values():
+        name = f"{domain.id} {domain.name}"
+        found = [i for i, clip in clips.items() if rows[clip]["captions"].split("|")[0] in domain.captions]
+        if found:
+            domains[name], adapters[name] = found, bank_key(domain.id)
+    print_groups(domains, clips, sdri, adapters)
+    other = reworded(table, arguments.data, work / "held_out.csv")
+    held, sdri_held = run(other, arguments.data, arguments.adapters, work / "held_out", ("base", "text", DEFAULT))
+    print("\n| policy | known captions (dB) | held-out wordings (dB) | difference (dB) |\n|---|---:|---:|---:|")
+    for name, score in held.scores.policies.items():
+        known = result.scores.policies[name].sdri
+        print(f"| {name} | {known:.2f} | {score.sdri:.2f} | {score.sdri - known:+.2f} |")
+    position = {idx: str(number) for number, idx in enumerate(clips)}  # the reworded table is numbered from 0
+    print("\n| class | known captions (dB) | held-out wordings (dB) |\n|---|---:|---:|")
+    for name, items in sorted(classes.items()):
+        known = np.mean([sdri[idx, DEFAULT] for idx in items])
+        said = np.mean([sdri_held[position[idx], DEFAULT] for idx in items])
+        print(f"| {name} | {known:.2f} | {said:.2f} |")
+    print_retrieval(arguments.data, rows[next(iter(clips.values()))]["fold"])
+    print_sizes(Path(arguments.adapters))
+    print_speed(arguments.adapters)
+
+
+if __name__ == "__main__":
+    main()
