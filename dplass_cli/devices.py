@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import os
+from typing import Literal, get_args
 
 import torch
 
 from dplass_cli.errors import InputError
+
+Precision = Literal["auto", "32-true", "bf16-mixed"]
+"""Of the convolutions, by Lightning's names; transforms, masks and norms of the input are float32 in any case."""
+
+_BFLOAT16_SINCE = (8, 0)  # the compute capability (Ampere) from which the hardware does it
 
 
 def choose_device(name: str = "auto") -> torch.device:
@@ -33,6 +39,19 @@ def choose_device(name: str = "auto") -> torch.device:
     elif device.type != "cpu":
         raise InputError(f"--device {name}: not supported; use auto, cpu, cuda, cuda:N or mps")
     return device
+
+
+def in_bfloat16(precision: Precision, device: torch.device) -> bool:
+    """Whether convolutions on a device compute in bfloat16: ``auto`` is on CUDA devices whose hardware does it.
+
+    Raises:
+        InputError: no such precision.
+    """
+    if precision not in get_args(Precision):
+        raise InputError(f"--precision {precision}: must be one of {', '.join(get_args(Precision))}")
+    if precision == "auto":
+        return device.type == "cuda" and torch.cuda.get_device_capability(device) >= _BFLOAT16_SINCE
+    return precision == "bf16-mixed"
 
 
 def process_device(name: str = "auto") -> torch.device:

@@ -27,7 +27,13 @@ Json = Annotated[bool, typer.Option("--json", help="Print one machine-readable r
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Log what is done, and tracebacks of errors.")]
 Device = Annotated[str | None, typer.Option(help="auto, cpu, cuda, cuda:N or mps.  [default: auto]")]
 Backend = Annotated[
-    str | None, typer.Option(help="torch or openvino (extra, CPU).  [default: auto, the faster one there is]")
+    str | None, typer.Option(help="torch or openvino (extra, CPU).  [default: auto, the faster on this device]")
+]
+Precision = Annotated[
+    str | None,
+    typer.Option(
+        help="Of the convolutions: 32-true or bf16-mixed.  [default: auto, the second on a GPU that has bfloat16]"
+    ),
 ]
 Base = Annotated[
     str | None,

@@ -16,6 +16,7 @@ from dplass_cli.cli.common import (
     Device,
     Encoder,
     Json,
+    Precision,
     Settings,
     Tokenizer,
     Trust,
@@ -67,9 +68,7 @@ def command(
         int | None, typer.Option(help="Items a forward.  [default: 4 on a CPU, 16 elsewhere]")
     ] = None,
     workers: Annotated[int | None, typer.Option(help="Threads that read ahead.  [default: 4]")] = None,
-    precision: Annotated[
-        str | None, typer.Option(help="32-true or bf16-mixed.  [default: the second on CUDA, else the first]")
-    ] = None,
+    precision: Precision = None,
     similarity: Annotated[
         bool | None,
         typer.Option("--similarity/--no-similarity", help="Embed the outputs; audio needs it.  [default: yes]"),

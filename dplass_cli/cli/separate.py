@@ -21,6 +21,7 @@ from dplass_cli.cli.common import (
     Device,
     Encoder,
     Json,
+    Precision,
     Settings,
     Tokenizer,
     Trust,
@@ -99,6 +100,7 @@ def command(
     trust: Trust = None,
     device: Device = None,
     backend: Backend = None,
+    precision: Precision = None,
     config: Config = None,
     settings: Settings = None,
     json: Json = False,
@@ -134,6 +136,7 @@ def command(
             "trust_checkpoint": trust,
             "device": device,
             "backend": backend,
+            "precision": precision,
         }
         with piped(inputs or [], output, json) as (files, folder):
             flags |= {"inputs": files, "output": folder}

@@ -15,6 +15,7 @@ from dplass_cli.cli.common import (
     Device,
     Encoder,
     Json,
+    Precision,
     Settings,
     Tokenizer,
     Trust,
@@ -56,6 +57,7 @@ def command(
     tokenizer: Tokenizer = None,
     trust: Trust = None,
     device: Device = None,
+    precision: Precision = None,
     config: Config = None,
     settings: Settings = None,
     json: Json = False,
@@ -85,6 +87,7 @@ def command(
             "tokenizer": tokenizer,
             "trust_checkpoint": trust,
             "device": device,
+            "precision": precision,
         }
 
         def started(serving: Serving) -> None:

@@ -13,7 +13,7 @@ from dplass_cli import __version__
 from dplass_cli.adapters import METHODS
 from dplass_cli.adapters.files import versions
 from dplass_cli.configuration import to_mapping
-from dplass_cli.devices import process_device, process_share
+from dplass_cli.devices import Precision, in_bfloat16, process_device, process_share
 from dplass_cli.errors import InputError, some
 from dplass_cli.evaluation.aggregation import Scores, score_policies
 from dplass_cli.evaluation.benchmarks import Benchmark
@@ -53,7 +53,7 @@ class EvaluateOptions:
         max_missing: the share of items without usable audio above which nothing is evaluated.
         batch_size: items a forward; default 4 on a CPU, 16 elsewhere.
         workers: threads that read ahead.
-        precision: ``32-true`` or ``bf16-mixed``; ``auto`` is the second on a GPU of NVIDIA.
+        precision: as :func:`~dplass_cli.devices.in_bfloat16`.
         similarity: embed the outputs; ``audio`` needs it. metric: more of them: ``bss``, BSS Eval's SDR.
         check_published: compare with the published figures of the benchmarks.
         report: write ``report.html``, with ``examples`` worst and as many best items to listen to.
@@ -73,7 +73,7 @@ class EvaluateOptions:
     max_missing: float = 0.05
     batch_size: int | None = None
     workers: int = 4
-    precision: Literal["auto", "32-true", "bf16-mixed"] = "auto"
+    precision: Precision = "auto"
     similarity: bool = True
     metric: tuple[Literal["bss"], ...] = ()
     report: bool = True
@@ -277,7 +277,7 @@ def _evaluated(
 
 
 def _running(benchmark: Benchmark, options: EvaluateOptions, device: torch.device) -> Running:
-    bfloat16 = options.precision == "bf16-mixed" or (options.precision == "auto" and device.type == "cuda")
+    bfloat16 = in_bfloat16(options.precision, device)
     size = options.batch_size or _BATCH.get(device.type, _BATCH_ELSEWHERE)
     return Running(benchmark.seconds, size, options.workers, bfloat16, options.similarity, "bss" in options.metric)
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from dplass_cli.devices import Precision
 from dplass_cli.encoders.knowing import unlearnt
 from dplass_cli.errors import DplassError, InputError
 from dplass_cli.models.openvino import Backend
@@ -32,7 +33,7 @@ class SeparateOptions:
         consistent, silence_if_absent, highband: as :meth:`~dplass_cli.separation.engine.Separator.separate_file`.
         select: selection policy; default as :meth:`~dplass_cli.separation.engine.Separator.from_pretrained`.
         subtype, clip: as :class:`~dplass_cli.separation.files.Output`.
-        stereo: as :class:`~dplass_cli.separation.engine.Separator`.
+        stereo, precision: as :class:`~dplass_cli.separation.engine.Separator`.
         base_checkpoint, encoder, adapters, tokenizer, trust_checkpoint, device, backend: the models and
             where they run.
     """
@@ -60,6 +61,7 @@ class SeparateOptions:
     trust_checkpoint: bool = False
     device: str = "auto"
     backend: Backend = "auto"
+    precision: Precision = "auto"
 
     def __post_init__(self) -> None:
         if self.silence_if_absent is not None and not 0.0 <= self.silence_if_absent <= 1.0:
@@ -99,6 +101,7 @@ def separate(options: SeparateOptions, progress: Progress = no_progress) -> Sepa
         options.trust_checkpoint,
         options.stereo,
         options.backend,
+        options.precision,
     )
     asked: dict[str, Query] = {}
     for queries in dict.fromkeys(recording.queries for recording in recordings):

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
+from dplass_cli.devices import Precision
 from dplass_cli.errors import InputError
 from dplass_cli.separation.engine import Separator, Stereo
 
@@ -30,7 +31,7 @@ class ServeOptions:
         max_upload_mb, max_seconds: of a recording. max_waiting: recordings in the queue.
         keep_minutes: how long results are kept after their last use.
         select: selection policy; default as :meth:`~dplass_cli.separation.engine.Separator.from_pretrained`.
-        stereo, base_checkpoint, encoder, adapters, tokenizer, trust_checkpoint, device: as ``separate``.
+        stereo, base_checkpoint, encoder, adapters, tokenizer, trust_checkpoint, device, precision: as ``separate``.
     """
 
     host: str = "127.0.0.1"
@@ -48,6 +49,7 @@ class ServeOptions:
     tokenizer: Path | None = None
     trust_checkpoint: bool = False
     device: str = "auto"
+    precision: Precision = "auto"
 
     def __post_init__(self) -> None:
         if not 0 <= self.port <= 65535:
@@ -115,6 +117,7 @@ def _separator(options: ServeOptions) -> Separator:
         options.tokenizer,
         options.trust_checkpoint,
         options.stereo,
+        precision=options.precision,
     )
     separator.check(["a sound"])  # a policy that lacks what it needs is told now
     return separator

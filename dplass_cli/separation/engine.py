@@ -15,9 +15,10 @@ from torch.nn import functional as F
 
 from dplass_cli.audio.files import Audio, audio_info, read_mono
 from dplass_cli.audio.resampling import resample
-from dplass_cli.devices import choose_device
+from dplass_cli.devices import Precision, choose_device, in_bfloat16
 from dplass_cli.encoders import QueryEncoder
 from dplass_cli.errors import InputError
+from dplass_cli.models.cuda import replay_windows
 from dplass_cli.models.openvino import Backend
 from dplass_cli.models.resunet30 import Analysis
 from dplass_cli.separation.bank import Activation, AdapterBank
@@ -53,15 +54,26 @@ class Separator:
         policy: which adapter serves a query; it must not need the true source.
         stereo: ``shared``: one mask for all channels, from the mean of their energies, so that every sound stays where
             it stands between them; ``each``: a mask for each channel by itself, at the cost of one forward a channel.
+        precision: of the convolutions; ``auto``: ``bf16-mixed`` on CUDA devices whose hardware does it, else
+            ``32-true``.
     """
 
-    def __init__(self, bank: AdapterBank, encoder: QueryEncoder, policy: Policy, stereo: Stereo = "shared") -> None:
+    def __init__(
+        self,
+        bank: AdapterBank,
+        encoder: QueryEncoder,
+        policy: Policy,
+        stereo: Stereo = "shared",
+        precision: Precision = "auto",
+    ) -> None:
         if policy.uses_reference:
             raise InputError(f"--select {policy.name}: needs the true source; it works in evaluations only")
         if stereo not in get_args(Stereo):
             raise InputError(f"--stereo must be one of {', '.join(get_args(Stereo))}, not {stereo!r}")
         self.bank, self.encoder, self.policy, self.stereo = bank, encoder, policy, stereo
         self._texts = DomainTexts(bank, encoder)
+        self._device = next(bank.network.parameters()).device
+        self._bfloat16 = in_bfloat16(precision, self._device)
 
     @classmethod
     def from_pretrained(
@@ -75,6 +87,7 @@ class Separator:
         trust: bool = False,
         stereo: Stereo = "shared",
         backend: Backend = "auto",
+        precision: Precision = "auto",
     ) -> Separator:
         """Load models by name or file.
 
@@ -83,16 +96,18 @@ class Separator:
             policy: any but ``oracle``; default ``contrast`` with the tiny base, for which it was measured, else
                 ``text`` where adapters with domains are loaded.
             device: ``auto``, ``cpu``, ``cuda[:N]`` or ``mps``.
-            stereo: as the class takes it.
-            backend: ``torch``, ``openvino``, or ``auto``: the faster one on this device.
+            stereo, precision: as the class takes them.
+            backend: ``torch``, ``openvino``, or ``auto``: the faster one on this device, on CUDA with graphs.
 
         Raises:
             InputError: something is missing, damaged, or does not belong together.
         """
         listed = [adapters] if isinstance(adapters, (str, Path)) else adapters
         models = load_models(base, encoder, listed, tokenizer, choose_device(device), trust, backend=backend)
+        if backend == "auto":
+            replay_windows(models.network)
         name = policy or ("contrast" if base == "tiny" else "text" if models.bank.domains else "base")
-        return cls(models.bank, models.encoder, make_policy(name), stereo)
+        return cls(models.bank, models.encoder, make_policy(name), stereo, precision)
 
     def __call__(
         self,
@@ -326,9 +341,8 @@ class Separator:
         The mixture is transformed once for all queries.
         """
         network, length = self.bank.network, mixture.shape[-1]
-        device = next(network.parameters()).device
         padded = F.pad(mixture, (0, max(0, network.config.n_fft - length)))  # the shortest that can be transformed
-        analysis = network.analyse(padded[:, None].to(device))
+        analysis = network.analyse(padded[:, None].to(self._device))
         if self.stereo == "shared":
             energy = analysis.magnitude.square().mean(dim=0, keepdim=True)
             analysis = Analysis(analysis.spectrum, energy.sqrt(), analysis.length)
@@ -337,8 +351,10 @@ class Separator:
         for at in order:
             if self.bank.active != activations[at]:
                 self.bank.activate(activations[at])
-            condition = conditions[at].to(device).expand(len(analysis.magnitude), -1)
-            outputs[at] = network(analysis, condition)[:, 0, :length].cpu()
+            condition = conditions[at].to(self._device).expand(len(analysis.magnitude), -1)
+            with torch.autocast(self._device.type, torch.bfloat16, enabled=self._bfloat16):
+                separated = network(analysis, condition)
+            outputs[at] = separated[:, 0, :length].cpu()
         return torch.stack([outputs[at] for at in range(len(activations))])
 
 

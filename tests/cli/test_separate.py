@@ -84,6 +84,7 @@ def test_standard_input_and_output(noise: Path) -> None:
         (["--like", "no.wav"], "no.wav: no such audio file"),
         (["-q", "rain", "--silence-if-absent", "2"], "--silence-if-absent 2.0: must be a score from 0 to 1"),
         (["-q", " "], "--query is empty"),
+        (["-q", "rain", "--precision", "float16"], "32-true"),
     ],
 )
 def test_wrong_use_is_one_line(noise: Path, tmp_path: Path, extra: list[str], wrong: str) -> None:

@@ -7,9 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+import torch
 
 from dplass_cli import Separator, sounds
 from dplass_cli.audio.files import write_audio
+from dplass_cli.devices import in_bfloat16
 from dplass_cli.errors import InputError, RunError
 from dplass_cli.evaluation.metrics import sdr
 from dplass_cli.separation.bank import AdapterBank
@@ -311,3 +313,24 @@ def test_names_that_were_cut_stay_apart(separator: Separator, tmp_path: Path) ->
     found = list((tmp_path / "out").iterdir())
     assert len(found) == 2
     assert all(path.name.endswith("_a_dog_barking.wav") for path in found)
+
+
+def test_bfloat16_is_near_float32(separator: Separator) -> None:
+    mixture, _ = dog_in_the_rain(seconds=3.0)
+    exact = separator(mixture[None], 32000, ["a dog barking"])["a dog barking"]
+    half = Separator(separator.bank, separator.encoder, separator.policy, precision="bf16-mixed")
+    near = half(mixture[None], 32000, ["a dog barking"])["a dog barking"]
+    assert near.dtype == np.float32
+    assert 30.0 < sdr(exact[0], near[0]) < 80.0  # dB; more would be float32's
+
+
+def test_precision_follows_the_device(separator: Separator, monkeypatch: pytest.MonkeyPatch) -> None:
+    card = torch.device("cuda")
+    for capability, bfloat16 in (((7, 5), False), ((8, 0), True), ((9, 0), True)):
+        monkeypatch.setattr("torch.cuda.get_device_capability", lambda device, found=capability: found)
+        assert in_bfloat16("auto", card) == bfloat16
+        assert not in_bfloat16("32-true", card)
+    assert not in_bfloat16("auto", torch.device("cpu"))
+    assert in_bfloat16("bf16-mixed", torch.device("cpu"))
+    with pytest.raises(InputError, match="--precision float8: must be one of auto, 32-true, bf16-mixed"):
+        Separator(separator.bank, separator.encoder, separator.policy, precision="float8")  # type: ignore[arg-type]
