@@ -69,7 +69,7 @@ def test_the_likeliest_window_counts(clips: dict[str, Path]) -> None:
     meter.hear(rain, {"dog": 0.01 * rain})
     meter.hear(dog[:, :5000], {"dog": dog[:, :5000]})  # under a second: too short to be heard well
     assert meter.found["dog"] == present
-    assert absent.score < 0.3 < 0.9 < present.score
+    assert absent.score < 0.3 < 0.8 < present.score
     assert present.similarity > present.residual_similarity
 
 
