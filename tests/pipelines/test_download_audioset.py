@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import csv
 import functools
+import gc
 import io
 import threading
+import warnings
 from collections.abc import Iterator
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -28,8 +30,14 @@ pytest.importorskip("av", reason="the extra 'download' is not installed")
 
 RATE = 16000
 
-# yt-dlp leaves the socket of an error answer to the collector.
-pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+
+@pytest.fixture(autouse=True)
+def collected() -> Iterator[None]:
+    """yt-dlp leaves the socket of an error answer to the collector, which would complain in a later test."""
+    yield
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)
+        gc.collect()
 
 
 class _Handler(SimpleHTTPRequestHandler):

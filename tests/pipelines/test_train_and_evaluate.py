@@ -166,7 +166,8 @@ def evaluation(corpus: Path, trained: Path, output: Path) -> EvaluateOptions:
 
 def test_a_trained_bank_is_evaluated_by_every_policy(corpus: Path, trained: Path, tmp_path: Path) -> None:
     scores = evaluate(evaluation(corpus, trained, tmp_path))["custom"].scores
-    assert list(scores.policies) == ["base", "text", "text-knn", "audio", "blend", "oracle"]
+    policies = ["base", "text", "text-knn", "proven", "audio", "blend", "contrast", "oracle"]
+    assert list(scores.policies) == policies
     assert {domain.split()[0] for domain in scores.domains} <= {"0", "1", "2"}
     assert scores.policies["oracle"].n == 8
 
