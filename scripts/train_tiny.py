@@ -59,6 +59,7 @@ def main() -> None:
     parser.add_argument("--audio-steps", type=int, default=1600)
     parser.add_argument("--base-steps", type=int, default=5000)
     parser.add_argument("--adapter-steps", type=int, default=400)
+    parser.add_argument("--mixtures", type=int, default=144, help="mixtures that gains are measured on")
     parser.add_argument("--only", default=",".join(map(str, range(DOMAINS))), help="adapters of these domains")
     arguments = parser.parse_args()
     work, models = make_folder(arguments.work), make_folder(arguments.output or arguments.work / "models")
@@ -76,7 +77,13 @@ def main() -> None:
     if arguments.stage in ("all", "gains"):
         domains = read_partition(work / "partition")
         gains = cross_validate(
-            arguments.data, found, domains, models, make_folder(work / "gains"), arguments.adapter_steps
+            arguments.data,
+            found,
+            domains,
+            models,
+            make_folder(work / "gains"),
+            arguments.adapter_steps,
+            arguments.mixtures,
         )
         write_gains(models / "bank", gains)
 

@@ -21,11 +21,10 @@ from tiny_models.clips import Sound, read_clips
 from tiny_models.networks import DOMAINS, train_adapters
 
 FOLD = "3"
-_MIXTURES = 144
 
 
 def cross_validate(
-    data: Path, found: Sequence[Sound], domains: Partition, models: Path, work: Path, steps: int
+    data: Path, found: Sequence[Sound], domains: Partition, models: Path, work: Path, steps: int, count: int
 ) -> dict[int, float]:
     """Train adapters without a fold, and measure them on it: {domain: mean SDRi over the base's, dB}.
 
@@ -33,13 +32,14 @@ def cross_validate(
 
     Args:
         models: folder of the base and the encoder, which are copied beside the adapters of this.
+        count: mixtures.
     """
     without = make_folder(work / "models")
     for name in ("base.safetensors", "encoder.safetensors"):
         (without / name).write_bytes((models / name).read_bytes())
     kept = [sound for sound in found if not (sound.real and sound.clip.startswith(FOLD))]
     train_adapters(kept, domains, without, work, steps, range(DOMAINS))
-    mixtures = draw(data, FOLD, _MIXTURES)
+    mixtures = draw(data, FOLD, count)
     write_mixtures(work / "mixtures.csv", mixtures)
     options = EvaluateOptions(
         work / "evaluation",
