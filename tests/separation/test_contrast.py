@@ -1,4 +1,4 @@
-"""What a query asks for, in competition with what it leaves over."""
+"""What a query asks for, contrasted with what it leaves over."""
 
 from __future__ import annotations
 
