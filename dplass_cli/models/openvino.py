@@ -7,6 +7,7 @@ network to report itself, so the part that does (``openvino.tools.ovc``, for con
 
 from __future__ import annotations
 
+import functools
 import importlib
 import importlib.util
 import sys
@@ -107,7 +108,7 @@ class _Graph:
             "PERFORMANCE_HINT": "LATENCY",
             "ENABLE_CPU_PINNING": False,  # other processes use the cores too
         }
-        self._request = openvino.Core().compile_model(model, "CPU", settings).create_infer_request()
+        self._request = openvino_core().compile_model(model, "CPU", settings).create_infer_request()
 
     def __call__(self, x: Tensor, betas: Betas) -> Tensor:
         fed = [feed(x, betas).detach().contiguous().numpy() for feed in self._feeds]
@@ -203,3 +204,14 @@ def openvino_module() -> ModuleType:
         finally:
             del sys.modules[reporting]
     return importlib.import_module("openvino")
+
+
+@functools.cache
+def openvino_core() -> Any:
+    """OpenVINO's one runtime object in this process.
+
+    Each one replaces the calling thread's stack for signal handlers and frees it in its end. Where two end in the order
+    in which they began, the first one's freed stack is put back, and the next signal (Ctrl-C) is a segmentation fault:
+    OpenVINO 2026.4, ``src/plugins/intel_cpu/src/plugin.cpp``, ``SigAltStackSetup``.
+    """
+    return openvino_module().Core()

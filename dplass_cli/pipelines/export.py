@@ -13,7 +13,7 @@ import torch
 from dplass_cli import __version__
 from dplass_cli.errors import InputError
 from dplass_cli.models import BaseModel, load_base
-from dplass_cli.models.openvino import openvino_module
+from dplass_cli.models.openvino import openvino_core, openvino_module
 from dplass_cli.models.portable import Portable
 from dplass_cli.resources import shipped
 from dplass_cli.separation.bank import AdapterBank
@@ -154,5 +154,5 @@ def _as_openvino(path: Path) -> Path:
     """Convert an ONNX file; returns the graph's new file, whose weights lie beside it."""
     openvino = openvino_module()
     written = path.with_suffix(".xml")
-    openvino.save_model(openvino.Core().read_model(path), written, compress_to_fp16=False)
+    openvino.save_model(openvino_core().read_model(path), written, compress_to_fp16=False)
     return written

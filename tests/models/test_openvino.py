@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -160,3 +161,28 @@ def test_weights_in_any_memory_order() -> None:
     choose_backend(network, "openvino")
     assert difference(network, *small_inputs()) < 1e-4
     assert np.isfinite(macs_per_cell(network.base))
+
+
+def test_signals_reach_their_handler_after_compiled_networks_are_gone() -> None:
+    code = (
+        "import gc, signal, torch\n"
+        "from small_networks import small_inputs, small_network\n"
+        "from dplass_cli.models.openvino import choose_backend\n"
+        "networks = []\n"
+        "for _ in range(2):\n"
+        "    network = small_network()\n"
+        "    choose_backend(network, 'openvino')\n"
+        "    with torch.inference_mode():\n"
+        "        network(*small_inputs())\n"
+        "    networks.append(network)\n"
+        "del network\n"
+        "while networks:\n"
+        "    networks.pop(0)\n"
+        "    gc.collect()\n"
+        "signal.signal(signal.SIGTERM, lambda *_: print('handled'))\n"
+        "signal.raise_signal(signal.SIGTERM)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=Path(__file__).parents[1], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout) == (0, "handled\n"), done.stderr

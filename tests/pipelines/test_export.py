@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 from dplass_cli import AdapterBank, load_base
 from dplass_cli.audio.files import write_audio
 from dplass_cli.cli import app
-from dplass_cli.models.openvino import openvino_module
+from dplass_cli.models.openvino import openvino_core
 from dplass_cli.models.portable import Portable
 from dplass_cli.sounds import render
 
@@ -73,7 +73,7 @@ def test_onnx_with_an_adapter_and_the_guide(
     assert told["adapter"] == "domain1"
     session = onnxruntime.InferenceSession(graph, providers=["CPUExecutionProvider"])
     assert session.get_modelmeta().custom_metadata_map["base_sha256"] == load_base(base).sha256()
-    compiled = openvino_module().Core().compile_model(graph, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+    compiled = openvino_core().compile_model(graph, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
     for mixture, condition, wanted in cases(base, bank):
         (target,) = session.run(["target"], {"mixture": mixture, "condition": condition})
         assert np.abs(wanted).max() > 1e-3
@@ -95,7 +95,7 @@ def test_openvino_with_a_branch_beside_its_layers(tmp_path: Path) -> None:
     graph = tmp_path / "graph.xml"
     told = run("--base-checkpoint", base, "--adapters", bank, "--select", "single:domain1", "--output", graph)
     assert told["files"] == [str(graph), str(tmp_path / "graph.bin")]
-    compiled = openvino_module().Core().compile_model(graph, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+    compiled = openvino_core().compile_model(graph, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
     for mixture, condition, wanted in cases(base, bank):
         assert np.abs(compiled([mixture, condition])[0] - wanted).max() < 1e-4
 
