@@ -6,7 +6,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from dplass_cli import __version__
 from dplass_cli.adapters import AdapterSettings, make_adapters
 from dplass_cli.adapters.algebra import compress, relative_changes
 from dplass_cli.adapters.files import (
@@ -17,7 +16,6 @@ from dplass_cli.adapters.files import (
     load_adapter,
     read_description,
     save_adapter,
-    versions,
 )
 from dplass_cli.adapters.injection import layer_at
 from dplass_cli.adapters.published import contained_base, from_published, read_published, to_published
@@ -25,11 +23,12 @@ from dplass_cli.configuration import from_mapping
 from dplass_cli.domains.partition import Partition, read_partition
 from dplass_cli.errors import InputError, some
 from dplass_cli.models import BaseModel, load_base, save_base
+from dplass_cli.models.audiosep import write_audiosep, write_checkpoint
 from dplass_cli.models.costs import LayerCost, layer_costs
 from dplass_cli.models.resunet30 import ResUNet30, ResUNet30Config
 from dplass_cli.separation.bank import AdapterBank, BankDomain, find_adapters, published_key, write_bank
 from dplass_cli.storage import Progress, no_progress
-from dplass_cli.weights.audiosep import write_audiosep, write_checkpoint
+from dplass_cli.versions import versions
 from dplass_cli.weights.checkpoints import read_tensors
 
 
@@ -218,7 +217,7 @@ def import_adapters(options: ImportOptions, progress: Progress = no_progress) ->
             domain={} if domain is None else {"id": domain.id, "name": domain.name},
             encoder_fingerprint=partition.encoder_fingerprint if partition else "",
             dtype=options.adapter.dtype,
-            versions={"dplass": __version__, **versions()},
+            versions=versions(),
         )
         save_adapter(options.output / key, replace(adapter, info=info))
         notes[key] = published.notes

@@ -9,9 +9,7 @@ from typing import Any, Literal
 
 import torch
 
-from dplass_cli import __version__
 from dplass_cli.adapters import METHODS
-from dplass_cli.adapters.files import versions
 from dplass_cli.configuration import to_mapping
 from dplass_cli.devices import Precision, in_bfloat16, process_device, process_share
 from dplass_cli.errors import InputError, some
@@ -26,6 +24,7 @@ from dplass_cli.reports.evaluation import Evaluated, Example, write_report
 from dplass_cli.separation.loading import Models, load_models
 from dplass_cli.separation.policies import DomainTexts, Policy, make_policy
 from dplass_cli.storage import Progress, file_sha256, no_progress, write_json, write_text
+from dplass_cli.versions import versions
 from dplass_cli.weights.hashing import text_sha256
 
 TABLE, REPORT = "results.md", "report.html"
@@ -332,7 +331,7 @@ def _write(
         "encoder_fingerprint": models.encoder.fingerprint,
         "adapters_sha256": {key: models.bank.fingerprint(key) for key in models.bank.keys},
         "options": asked,
-        "versions": {"dplass": __version__, **versions()},
+        "versions": versions(),
         "timing": {"forward_seconds": round(result.seconds, 3)},  # nothing else differs between repetitions
     }
     del description["chosen"]

@@ -10,7 +10,6 @@ from typing import Literal
 
 import torch
 
-from dplass_cli import __version__
 from dplass_cli.errors import InputError
 from dplass_cli.models import BaseModel, load_base
 from dplass_cli.models.openvino import openvino_core, openvino_module
@@ -20,6 +19,7 @@ from dplass_cli.separation.bank import AdapterBank
 from dplass_cli.separation.loading import TINY_BANK
 from dplass_cli.separation.policies.single import single_key
 from dplass_cli.storage import make_folder, write_bytes
+from dplass_cli.versions import __version__
 
 Format = Literal["onnx", "openvino"]
 _SUFFIXES = {"onnx": ".onnx", "openvino": ".xml"}
