@@ -22,14 +22,12 @@ from dplass_cli.evaluation.records import FORMAT, RESULTS, Row, Share, number, o
 from dplass_cli.models.openvino import Backend
 from dplass_cli.reports.evaluation import Evaluated, Example, write_report
 from dplass_cli.separation.loading import Models, load_models
-from dplass_cli.separation.policies import DomainTexts, Policy, make_policy
+from dplass_cli.separation.policies import POLICIES, DomainTexts, Policy, make_policy
 from dplass_cli.storage import Progress, file_sha256, no_progress, write_json, write_text
 from dplass_cli.versions import versions
 from dplass_cli.weights.hashing import text_sha256
 
 TABLE, REPORT = "results.md", "report.html"
-_WITH_DOMAINS = ("base", "text", "text-knn", "proven", "audio", "blend", "contrast", "oracle")
-_WITHOUT_ADAPTERS = {"base", "contrast", "contrast:base"}
 _NOT_MEASURED = ("output", "batch_size", "workers", "device", "backend", "report", "examples", "check_published")
 _BATCH = {"cpu": 4}
 _BATCH_ELSEWHERE = 16
@@ -47,7 +45,7 @@ class EvaluateOptions:
         audio_dir: where the one benchmark's audio lies; default beside the table, or below ``data_root``.
         data_root: the folder of ``AudioCaps_evaluation``, ``AudioSet_evaluation`` …
         query_column: another column of queries (AudioCaps: ``labels``).
-        select: the policies to report; without adapters only ``base`` can be.
+        select: the policies to report; default all of the table that the adapters serve.
         limit: only the first so many items. items: only the items of these names.
         max_missing: the share of items without usable audio above which nothing is evaluated.
         batch_size: items a forward; default 4 on a CPU, 16 elsewhere.
@@ -150,11 +148,13 @@ def evaluate(options: EvaluateOptions, progress: Progress = no_progress) -> dict
         patience=0.0,  # so that a resumed run computes the same bits
     )
     policies = _policies(options, models)
+    texts = DomainTexts(models.bank, models.encoder)
+    plan_runs(tasks[0].items[:1], policies, models, texts)  # what a policy lacks is told before files are looked at
     names = {policy.name for policy in policies}
     if options.check_published and not any(f.policy in names for task in tasks for f in task.benchmark.published):
         raise InputError("--check-published: nothing is published for these benchmarks and policies; select base")
     share = Share(*process_share())
-    return {task.name: _evaluate(task, options, models, policies, share, progress) for task in tasks}
+    return {task.name: _evaluate(task, options, models, policies, texts, share, progress) for task in tasks}
 
 
 def summary(result: EvaluateResult) -> dict[str, Any]:
@@ -182,20 +182,29 @@ def _task(name: str, options: EvaluateOptions) -> _Task:
 
 
 def _policies(options: EvaluateOptions, models: Models) -> list[Policy]:
-    chosen = options.select
-    if chosen is None:
-        linear = all(METHODS[info.method].linear for info in models.bank.infos.values())
-        unable = {"audio"} if not options.similarity else set()
-        unable |= set() if linear else {"blend"}
-        without = ("base", "oracle") if models.bank.keys else ("base",)
-        chosen = tuple(name for name in (_WITH_DOMAINS if models.bank.domains else without) if name not in unable)
-    policies = [make_policy(name) for name in dict.fromkeys(chosen)]
+    if options.select is None:
+        return _all_policies(options, models)
+    policies = [make_policy(name) for name in dict.fromkeys(options.select)]
     for policy in policies:
-        if policy.name not in _WITHOUT_ADAPTERS and not models.bank.keys:
+        if policy.uses_outputs and not models.bank.keys:
             raise InputError(f"--select {policy.name}: needs adapters; give --adapters BANK, or --select base alone")
-        if policy.uses_outputs and not policy.uses_reference and not options.similarity:
+        if _listens(policy) and not options.similarity:
             raise InputError(f"--select {policy.name}: listens to outputs; leave --no-similarity out")
     return policies
+
+
+def _all_policies(options: EvaluateOptions, models: Models) -> list[Policy]:
+    """Every policy of the table that the loaded adapters serve."""
+    if not models.bank.domains:
+        return [make_policy(name) for name in (("base", "oracle") if models.bank.keys else ("base",))]
+    linear = all(METHODS[info.method].linear for info in models.bank.infos.values())
+    policies = [make_policy(name) for name in POLICIES if linear or name != "blend"]
+    return [policy for policy in policies if options.similarity or not _listens(policy)]
+
+
+def _listens(policy: Policy) -> bool:
+    """Whether it goes by the similarity of outputs to the query."""
+    return policy.uses_outputs and not policy.uses_reference
 
 
 def _evaluate(
@@ -203,6 +212,7 @@ def _evaluate(
     options: EvaluateOptions,
     models: Models,
     policies: Sequence[Policy],
+    texts: DomainTexts,
     share: Share,
     progress: Progress,
 ) -> EvaluateResult:
@@ -211,7 +221,6 @@ def _evaluate(
     lengths, unusable = check_items(task.items, rate, settings.seconds, options.workers, progress)
     _check_missing(unusable, task, options.max_missing)
     items = [item for item in task.items if item.idx in lengths]
-    texts = DomainTexts(models.bank, models.encoder)
     plan = plan_runs(items, policies, models, texts)
     wanted = {item.idx: tuple(plan[item.idx]) for item in items}
     with open_rows(task.folder, _key(task, models, options, settings), share) as rows:
