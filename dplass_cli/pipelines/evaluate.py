@@ -11,7 +11,7 @@ import torch
 
 from dplass_cli.adapters import METHODS
 from dplass_cli.configuration import to_mapping
-from dplass_cli.devices import Precision, in_bfloat16, process_device, process_share
+from dplass_cli.devices import in_bfloat16, process_device, process_share
 from dplass_cli.errors import InputError, some
 from dplass_cli.evaluation.aggregation import Scores, score_policies
 from dplass_cli.evaluation.benchmarks import Benchmark
@@ -19,9 +19,9 @@ from dplass_cli.evaluation.evaluator import Running, Runs, evaluate_batches, mak
 from dplass_cli.evaluation.items import Item, check_items, choose_items, find_items, load_item
 from dplass_cli.evaluation.published import Check, check_published
 from dplass_cli.evaluation.records import FORMAT, RESULTS, Row, Share, number, open_rows, write_choices
-from dplass_cli.models.openvino import Backend
+from dplass_cli.pipelines.models import RunningOptions
 from dplass_cli.reports.evaluation import Evaluated, Example, write_report
-from dplass_cli.separation.loading import Models, load_models
+from dplass_cli.separation.loading import Models
 from dplass_cli.separation.policies import POLICIES, DomainTexts, Policy, make_policy
 from dplass_cli.storage import Progress, file_sha256, no_progress, write_json, write_text
 from dplass_cli.versions import versions
@@ -34,8 +34,8 @@ _BATCH_ELSEWHERE = 16
 
 
 @dataclass(frozen=True)
-class EvaluateOptions:
-    """Options of ``evaluate``.
+class EvaluateOptions(RunningOptions):
+    """Options of ``evaluate``; the models as :class:`~dplass_cli.pipelines.models.RunningOptions`.
 
     Attributes:
         output: folder of ``results.json``, ``results.md``, ``report.html``, ``items.csv`` and ``choices.csv``, of each
@@ -50,12 +50,9 @@ class EvaluateOptions:
         max_missing: the share of items without usable audio above which nothing is evaluated.
         batch_size: items a forward; default 4 on a CPU, 16 elsewhere.
         workers: threads that read ahead.
-        precision: as :func:`~dplass_cli.devices.in_bfloat16`.
         similarity: embed the outputs; ``audio`` needs it. metric: more of them: ``bss``, BSS Eval's SDR.
         check_published: compare with the published figures of the benchmarks.
         report: write ``report.html``, with ``examples`` worst and as many best items to listen to.
-        base_checkpoint, encoder, adapters, tokenizer, trust_checkpoint, device, backend: the models and
-            where they run.
     """
 
     output: Path
@@ -70,19 +67,11 @@ class EvaluateOptions:
     max_missing: float = 0.05
     batch_size: int | None = None
     workers: int = 4
-    precision: Precision = "auto"
     similarity: bool = True
     metric: tuple[Literal["bss"], ...] = ()
     report: bool = True
     examples: int = 4
     check_published: bool = False
-    base_checkpoint: str = "tiny"
-    encoder: str | None = None
-    adapters: tuple[str, ...] | None = None
-    tokenizer: Path | None = None
-    trust_checkpoint: bool = False
-    device: str = "auto"
-    backend: Backend = "auto"
 
     def __post_init__(self) -> None:
         for name in ("batch_size", "limit", "workers"):
@@ -136,13 +125,9 @@ def evaluate(options: EvaluateOptions, progress: Progress = no_progress) -> dict
     """
     tasks = [_task(name, options) for name in options.benchmark]
     device = process_device(options.device)
-    models = load_models(
-        options.base_checkpoint,
-        options.encoder,
+    models = options.load_models(
         options.adapters,
-        options.tokenizer,
         device,
-        options.trust_checkpoint,
         keep=device.type != "cpu",  # beside the forwards of a CPU, reading an adapter again takes no time
         backend=options.backend,
         patience=0.0,  # so that a resumed run computes the same bits

@@ -21,12 +21,14 @@ from dplass_cli.adapters.published import from_published, read_published
 from dplass_cli.configuration import to_mapping
 from dplass_cli.errors import InputError, nearest
 from dplass_cli.models import BaseModel
+from dplass_cli.resources import shipped
 from dplass_cli.storage import read_json, write_json
 from dplass_cli.weights.checkpoints import write_safetensors
 from dplass_cli.weights.hashing import tensors_sha256
 
 BANK, _CENTROIDS = "bank.json", "centroids.safetensors"
 _FORMAT = "dplass-bank-1"
+TINY_BANK = "assets/tiny/bank"  # among what is shipped
 
 Activation = str | Mapping[str, float] | None
 """What makes a network: one adapter, a weighted sum of several, or the base alone."""
@@ -88,7 +90,7 @@ class AdapterBank:
         """Load a bank folder, a folder of adapter folders, one adapter folder, or a published adapter file.
 
         A bank's adapters are ``domain0`` …; an adapter folder is known by its name, and a published file by its cluster
-        (``cluster3_model.pt`` is ``domain3``), else by its name.
+        (``cluster3_model.pt`` is ``domain3``), else by its name. ``tiny`` is the bundled bank.
 
         Args:
             trust: read pickled files that hold more than weights; such files can run code.
@@ -101,6 +103,7 @@ class AdapterBank:
         Raises:
             InputError: none of these, an adapter of another base, or a key that is there already.
         """
+        path = shipped(TINY_BANK) or path if path == "tiny" else path
         found = find_adapters(path)
         domains = read_bank(path) if (Path(path) / BANK).is_file() else {}
         for key, place in found.items():
