@@ -16,8 +16,7 @@ from dplass_cli.encoders.cache import EmbeddingCache
 from dplass_cli.encoders.clips import Clip, Embedding, clip_key, embed_clips
 from dplass_cli.errors import InputError
 from dplass_cli.pipelines.models import EncoderOptions
-from dplass_cli.storage import Progress, atomic_path, no_progress, read_json, write_json, write_rows
-from dplass_cli.weights.hashing import text_sha256
+from dplass_cli.storage import Progress, atomic_path, no_progress, read_json, text_sha256, write_json, write_rows
 
 ROWS, DESCRIPTION = "rows.npy", "embeddings.json"
 
@@ -127,19 +126,3 @@ def _finish(
         },
     )
     return True
-
-
-def read_embeddings(folder: Path | str) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int64]]:
-    """Open what ``embed`` wrote: (memory-mapped float32 (N, D), int64 (R,): the row of each manifest row, -1 for none).
-
-    Raises:
-        InputError: the folder holds no finished embeddings.
-    """
-    folder = Path(folder)
-    description = read_json(folder / DESCRIPTION)
-    try:
-        places: npt.NDArray[np.int64] = np.load(folder / ROWS)
-        vectors = np.memmap(folder / description["vectors"], np.float32, "r").reshape(-1, description["size"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise InputError(f"{folder}: not finished embeddings ({error}); run dplass embed again") from error
-    return vectors, places

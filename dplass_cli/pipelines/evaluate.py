@@ -23,9 +23,8 @@ from dplass_cli.pipelines.models import RunningOptions
 from dplass_cli.reports.evaluation import Evaluated, Example, write_report
 from dplass_cli.separation.loading import Models
 from dplass_cli.separation.policies import POLICIES, DomainTexts, Policy, make_policy
-from dplass_cli.storage import Progress, file_sha256, no_progress, write_json, write_text
+from dplass_cli.storage import Progress, file_sha256, no_progress, text_sha256, write_json, write_text
 from dplass_cli.versions import versions
-from dplass_cli.weights.hashing import text_sha256
 
 TABLE, REPORT = "results.md", "report.html"
 _NOT_MEASURED = ("output", "batch_size", "workers", "device", "backend", "report", "examples", "check_published")

@@ -14,7 +14,7 @@ from torch import Tensor
 from dplass_cli.adapters import AdapterSettings, adapted, make_adapters
 from dplass_cli.adapters.files import AdapterInfo, LoadedAdapter, save_adapter
 from dplass_cli.adapters.injection import layer_settings, moved_statistics
-from dplass_cli.audio.files import audio_files
+from dplass_cli.audio.folders import audio_files
 from dplass_cli.configuration import to_mapping
 from dplass_cli.data.manifest import Row
 from dplass_cli.data.mixtures import Mixture
