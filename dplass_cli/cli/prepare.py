@@ -18,7 +18,7 @@ from dplass_cli.cli.prepare_audioset import (
     MaxPerClass,
     Output,
     Report,
-    show,
+    tables,
 )
 from dplass_cli.data.corpora import CORPORA
 from dplass_cli.errors import InputError
@@ -60,7 +60,8 @@ def command(
         from dplass_cli.pipelines.prepare import CorpusOptions, prepare_corpus
 
         more = {"kind": context.info_name, "where": _pairs("--where", where), "column": _pairs("--column", column)}
-        show(run, prepare_corpus(options_of(CorpusOptions, context, more=more), run.progress))
+        result = prepare_corpus(options_of(CorpusOptions, context, more=more), run.progress)
+        run.result(result, lambda: tables(result))
 
 
 for _kind, _corpus in CORPORA.items():

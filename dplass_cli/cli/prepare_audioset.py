@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from dplass_cli.cli.common import Config, Json, Settings, Verb, Verbose, options_of, plain_table, verb
+from dplass_cli.cli.common import Config, Json, Settings, Verbose, options_of, plain_table, verb
 
 if TYPE_CHECKING:
     from dplass_cli.data.preparation import PrepareResult
@@ -74,15 +74,11 @@ def command(
         from dplass_cli.pipelines.prepare_audioset import PrepareOptions, prepare_audioset
 
         result = prepare_audioset(options_of(PrepareOptions, context), run.progress)
-        show(run, result)
+        run.result(result, lambda: tables(result))
 
 
-def show(run: Verb, result: PrepareResult) -> None:
-    """Print what was prepared: one line, and a table of whatever there is to tell about reasons, classes, captions."""
-    run.result(result, lambda: _tables(result))
-
-
-def _tables(result: PrepareResult) -> Any:
+def tables(result: PrepareResult) -> Any:
+    """What was prepared: one line, and a table of whatever there is to tell about reasons, classes, captions."""
     from rich.console import Group
 
     title = f"{result.manifest}: {result.rows} rows from {result.used_clips} of {result.segments} clips"

@@ -17,7 +17,7 @@ from dplass_cli.errors import InputError
 from dplass_cli.evaluation.comparison import Line, compare_runs, is_evaluation, read_results, read_run
 from dplass_cli.evaluation.fad import frechet_distance
 from dplass_cli.reports.evaluation_plots import differences
-from dplass_cli.storage import Progress, atomic_path, no_progress, write_json, write_text
+from dplass_cli.storage import Progress, no_progress, write_bytes, write_json, write_text
 
 
 @dataclass(frozen=True)
@@ -64,8 +64,7 @@ def compare_results(
         write_text(output / "comparison.md", comparison_markdown(lines))
         others = [line for line in lines if line.run != lines[0].run]
         drawn = differences([(f"{line.policy}: {line.run}", line.difference, line.difference_ci) for line in others])
-        with atomic_path(output / "comparison.png") as temporary:
-            temporary.write_bytes(drawn)
+        write_bytes(output / "comparison.png", drawn)
     return Comparison(lines, output)
 
 

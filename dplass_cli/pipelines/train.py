@@ -28,7 +28,7 @@ from dplass_cli.errors import InputError, some
 from dplass_cli.models import BaseModel, in_fast_order
 from dplass_cli.models.resunet30 import ResUNet30Config, is_unread
 from dplass_cli.pipelines.models import ModelOptions
-from dplass_cli.separation.bank import AdapterBank, BankDomain, bank_key, write_bank
+from dplass_cli.separation.bank import AdapterBank, bank_key, write_bank_of
 from dplass_cli.storage import Progress, locked, no_progress, read_json, write_json
 from dplass_cli.training.hardware import choose_hardware, count_gpus, share_out
 from dplass_cli.training.jobs import Corpus, Recipe, RoutedTeacher, adapter_job, embed_queries, network_job
@@ -329,21 +329,10 @@ class _Run:
         """Describe the adapters that are there by now, so that a run that stops leaves a bank of them."""
         if self.options.what != "adapters":
             return
+        asked, every = to_mapping(self.options.adapter), [bank_key(domain.id) for domain in self.partition.domains]
         for bank in self._banks().values():
-            domains = [
-                BankDomain(
-                    d.id, d.name, d.captions, self.partition.text_centroids[row], self.partition.audio_centroids[row]
-                )
-                for row, d in enumerate(self.partition.domains)
-                if (bank / bank_key(d.id) / DESCRIPTION).is_file()
-            ]
-            description = {
-                "base_sha256": self.models.bank.base_sha256,
-                "encoder_fingerprint": self.models.encoder.fingerprint,
-                "partition_sha256": self.partition.rows_sha256,
-                "settings": to_mapping(self.options.adapter),
-            }
-            write_bank(bank, domains, description)
+            there = {key for key in every if (bank / key / DESCRIPTION).is_file()}
+            write_bank_of(bank, self.partition, there, self.models.bank.base_sha256, settings=asked)
 
 
 def _read_trained(record: Path) -> Trained:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -19,6 +19,7 @@ from dplass_cli.adapters.files import DESCRIPTION, AdapterInfo, LoadedAdapter, l
 from dplass_cli.adapters.injection import adapter_state, layer_at, statistics_of
 from dplass_cli.adapters.published import from_published, read_published
 from dplass_cli.configuration import to_mapping
+from dplass_cli.domains.partition import Partition
 from dplass_cli.errors import InputError, nearest
 from dplass_cli.models import BaseModel
 from dplass_cli.resources import shipped
@@ -259,6 +260,33 @@ def read_bank(folder: Path | str) -> dict[str, BankDomain]:
         raise InputError(
             f"{folder}: the bank's files do not fit each other ({error}); train or import it again"
         ) from error
+
+
+def write_bank_of(
+    folder: Path | str, partition: Partition, keys: Collection[str], base_sha256: str, **more: Any
+) -> None:
+    """Write what a bank says of its domains: those of a partition that it has adapters for.
+
+    Args:
+        keys: of the adapters, as :func:`bank_key` names them.
+        base_sha256: of the base that they belong to.
+        more: to be said of the bank too.
+
+    Raises:
+        InputError: the folder cannot be written. RunError: the disk is full.
+    """
+    domains = [
+        BankDomain(d.id, d.name, d.captions, partition.text_centroids[row], partition.audio_centroids[row])
+        for row, d in enumerate(partition.domains)
+        if bank_key(d.id) in keys
+    ]
+    description = {
+        "base_sha256": base_sha256,
+        "encoder_fingerprint": partition.encoder_fingerprint,
+        "partition_sha256": partition.rows_sha256,
+        **more,
+    }
+    write_bank(folder, domains, description)
 
 
 def write_bank(folder: Path | str, domains: Sequence[BankDomain], description: Mapping[str, Any]) -> None:
