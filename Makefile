@@ -22,4 +22,4 @@ bench:  ## measure speed as ratios
 	$(PYTHON) scripts/benchmark.py
 
 clean:  ## remove what can be made again
-	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist *.egg-info dplass-quickstart
+	rm -rf .venv .import_linter_cache .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist *.egg-info dplass-quickstart
