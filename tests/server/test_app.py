@@ -125,6 +125,7 @@ def test_what_is_no_recording(serve: Serve) -> None:
     refused(served.send(b"", "rain"), 415, "the recording: the file is empty")
     refused(served.send(encoded(noise(2.1), 16000), "rain"), 400, "the recording has 2 s; at most 2 s are taken")
     refused(served.send(encoded(noise(0.1, 8000, 9), 8000), "rain"), 400, "9 channels; at most 8")
+    refused(served.send(encoded(noise(0.01, 768001), 768001), "rain"), 400, "768001 Hz; at most 768000 Hz are taken")
     assert list(served.folder.iterdir()) == []
     damaged = encoded(np.full((8000, 1), np.nan, np.float32), 8000, subtype="FLOAT")
     told = served.ended(served.send(damaged, "rain").json()["id"])
