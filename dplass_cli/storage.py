@@ -9,6 +9,7 @@ import hashlib
 import io
 import json
 import os
+import re
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
@@ -151,9 +152,33 @@ def read_json(path: Path | str) -> Any:
     if not text.strip():
         raise InputError(f"{path}: the file is empty; expected JSON")
     try:
-        return json.loads(text)
-    except ValueError as error:
+        content = json.loads(text)
+    except (ValueError, RecursionError) as error:
         raise InputError(f"{path}: not valid JSON ({error})") from error
+    require_whole_signs(content, text, path)
+    return content
+
+
+def require_whole_signs(content: Any, text: str, path: Path | str) -> None:
+    """Refuse halves of signs, which JSON can spell (``\\ud83d`` alone) and no file can hold as text.
+
+    Args:
+        content: what ``text`` was read as.
+
+    Raises:
+        InputError: there is one.
+    """
+    if not _HALF_SIGN.search(text):
+        return
+    try:
+        json.dumps(content, ensure_ascii=False).encode()
+    except UnicodeEncodeError as error:
+        raise InputError(
+            f"{path}: a text holds half of a sign ({error.object[error.start]!r}); write it whole"
+        ) from error
+
+
+_HALF_SIGN = re.compile(r"\\u[dD][89a-fA-F]")
 
 
 def read_text(path: Path | str) -> str:
@@ -179,10 +204,13 @@ def require_file(path: Path | str, what: str = "file") -> Path:
         InputError: there is no such file, or it is a folder.
     """
     path = Path(path)
-    if path.is_dir():
-        raise InputError(f"{path}: is a folder; expected a {what}")
-    if not path.is_file():
-        raise InputError(f"{path}: no such {what}; check the path")
+    try:
+        if path.is_dir():
+            raise InputError(f"{path}: is a folder; expected a {what}")
+        if not path.is_file():
+            raise InputError(f"{path}: no such {what}; check the path")
+    except OSError as error:  # a name that is too long, a folder that may not be entered
+        raise InputError(f"{path}: cannot read ({error.strerror})") from error
     return path
 
 
@@ -219,7 +247,7 @@ class Records:
         whole = _whole_text(self.path)
         kept = whole if whole.startswith(head) else head
         if kept is whole:
-            self.rows = _rows(whole)
+            self.rows = _rows(whole, self.path)
         write_text(self.path, kept)
         self._stream = open(self.path, "a", encoding="utf-8", newline="")  # noqa: SIM115 (closed in __exit__)
         self._writer = csv.DictWriter(self._stream, fieldnames=self.columns, lineterminator="\n")
@@ -242,9 +270,13 @@ class Records:
 
 
 def read_records(path: Path | str, columns: Iterable[str], key: str) -> list[dict[str, str]] | None:
-    """Read the whole rows of a record that :class:`Records` wrote; None where it is absent or has another key."""
+    """Read the whole rows of a record that :class:`Records` wrote; None where it is absent or has another key.
+
+    Raises:
+        InputError: a row before the last is damaged.
+    """
     whole = _whole_text(Path(path))
-    return _rows(whole) if whole.startswith(_head(key, columns)) else None
+    return _rows(whole, path) if whole.startswith(_head(key, columns)) else None
 
 
 def write_records(path: Path | str, columns: Iterable[str], key: str, rows: Iterable[Mapping[str, Any]]) -> None:
@@ -260,8 +292,26 @@ def _head(key: str, columns: Iterable[str]) -> str:
     return f"# {key}\n{','.join(columns)}\n"
 
 
-def _rows(whole: str) -> list[dict[str, str]]:
-    return list(csv.DictReader(io.StringIO(whole.partition("\n")[2], newline="")))
+def _rows(whole: str, path: Path | str) -> list[dict[str, str]]:
+    return csv_rows(whole.partition("\n")[2], path)
+
+
+def csv_rows(text: str, path: Path | str) -> list[dict[str, str]]:
+    """The rows of a CSV text with a header that a verb wrote to ``path``.
+
+    Raises:
+        InputError: a row has not as many fields as the header.
+    """
+    reader = csv.DictReader(io.StringIO(text, newline=""))
+    try:
+        rows = list(reader)
+    except csv.Error as error:
+        raise InputError(f"{path}: not CSV ({error}); delete the file and run again") from error
+    columns = set(reader.fieldnames or ())
+    for number, row in enumerate(rows, start=1):
+        if row.keys() != columns or None in row.values():
+            raise InputError(f"{path}: row {number} is damaged; delete it, or the file, and run again")
+    return rows
 
 
 def _whole_text(path: Path) -> str:
@@ -272,8 +322,11 @@ def _whole_text(path: Path) -> str:
 def _whole_rows(text: str) -> str:
     """Cut a CSV text after its last whole row; a line break between quotes ends no row."""
     end = text.rfind("\n") + 1
-    while text.count('"', 0, end) % 2:
-        end = text.rfind("\n", 0, end - 1) + 1
+    quotes = text.count('"', 0, end)
+    while quotes % 2:
+        before = text.rfind("\n", 0, end - 1) + 1
+        quotes -= text.count('"', before, end)
+        end = before
     return text[:end]
 
 

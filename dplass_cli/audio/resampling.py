@@ -12,7 +12,7 @@ from torchaudio.transforms import Resample
 
 _ZEROS, _ROLLOFF = 6, 0.99  # torchaudio's defaults: zero crossings on either side, cut-off below Nyquist
 _LARGEST_TABLE = 1 << 21
-_AT_ONCE = 1 << 16
+_AT_ONCE = 1 << 21  # values of filters
 
 
 @lru_cache(maxsize=16)
@@ -47,8 +47,9 @@ def _resample_sample_by_sample(audio: torch.Tensor, source: int, target: int) ->
     padded = torch.nn.functional.pad(audio, (reach, reach + 1))
     length = -(-audio.shape[-1] * target // source)
     blocks = []
-    for first in range(0, length, _AT_ONCE):
-        instants = torch.arange(first, min(length, first + _AT_ONCE), device=audio.device) * source
+    at_once = max(1, _AT_ONCE // len(offsets))
+    for first in range(0, length, at_once):
+        instants = torch.arange(first, min(length, first + at_once), device=audio.device) * source
         nearest, phase = instants // target, (instants % target).double() / target
         distance = ((offsets - phase[:, None]) * (cut / source)).clamp(-_ZEROS, _ZEROS)
         window = torch.cos(distance * (math.pi / 2 / _ZEROS)).square()

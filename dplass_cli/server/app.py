@@ -138,7 +138,10 @@ class _Handlers:
         """Write the body to a file as it comes, up to the limit."""
         most = self._limits.upload_bytes
         too_large = Refused(413, f"the recording has more than {most / 1e6:g} MB; send a part, or flac, ogg or mp3")
-        if int(request.headers.get("content-length", "0")) > most:
+        told = request.headers.get("content-length", "0")
+        if not (told.isascii() and told.isdigit()):
+            raise Refused(400, "the length that was told is no number; send the recording as a body")
+        if len(told) > 18 or int(told) > most:
             raise too_large
         held = 0
         try:
