@@ -30,7 +30,17 @@ CORPUS, REPRODUCERS = HERE / "corpus", HERE / "reproducers"
 SECONDS, BYTES, CHARACTERS = 5.0, 1 << 30, 4000
 
 _STARTS = {"os.system", "os.exec", "os.posix_spawn", "os.spawn", "os.fork", "subprocess.Popen", "socket.connect"}
-_CHANGES = {"os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.link", "os.symlink", "os.truncate", "os.chmod", "shutil.rmtree"}
+_CHANGES = {
+    "os.rename",
+    "os.remove",
+    "os.mkdir",
+    "os.rmdir",
+    "os.link",
+    "os.symlink",
+    "os.truncate",
+    "os.chmod",
+    "shutil.rmtree",
+}
 _WRITE_FLAGS = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 
 
@@ -88,7 +98,9 @@ def _audit(event: str, arguments: tuple[Any, ...]) -> None:
 def _changed(arguments: tuple[Any, ...]) -> Iterator[str | bytes]:
     """The paths of an event that changes a folder; those below an open folder (a number follows) are that one's."""
     for path, beside in zip(arguments, (*arguments[1:], None), strict=True):
-        if isinstance(path, (str, bytes)) and not (isinstance(beside, int) and beside >= 0 and not os.path.isabs(path)):
+        if isinstance(path, (str, bytes)) and not (
+            isinstance(beside, int) and beside >= 0 and os.fsencode(path)[:1] != b"/"
+        ):
             yield path
 
 

@@ -62,7 +62,13 @@ def child(name: str, seconds: int, found: Path, report: Path, seed: int) -> None
                 report.write_text(json.dumps(asdict(figures)))
 
         one(target.seeds[0].read_bytes())
-        options = [f"-max_total_time={seconds}", f"-max_len={LARGEST}", "-timeout=30", "-rss_limit_mb=4096", f"-seed={seed}"]
+        options = [
+            f"-max_total_time={seconds}",
+            f"-max_len={LARGEST}",
+            "-timeout=30",
+            "-rss_limit_mb=4096",
+            f"-seed={seed}",
+        ]
         options += [f"-artifact_prefix={_folder(harness.REPRODUCERS / name)}/", f"-dict={HERE / 'dictionary.txt'}"]
         places = [str(found), *(str(place) for place in (harness.CORPUS / name, harness.REPRODUCERS / name))]
         atheris.Setup([sys.argv[0], *options, *places], one)

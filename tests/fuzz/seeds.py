@@ -13,7 +13,8 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-sys.path[:0] = [str(Path(__file__).parents[2]), str(Path(__file__).parents[1])]
+sys.path.insert(0, str(Path(__file__).parents[1]))
+sys.path.insert(0, str(Path(__file__).parents[2]))
 
 import numpy as np
 import soundfile
@@ -40,9 +41,9 @@ TABLES = {
 LISTS = {
     "audiocaps": "audiocap_id,youtube_id,start_time,caption\n1,abcdefghijk,30,A dog barks\n",
     "clotho": "file_name,caption_1,caption_2,caption_3,caption_4,caption_5\na.wav,one,two,three,four,five\n",
-    "csv": "wav,caption,labels,id,start,end\na.wav,a dog barking,\"/m/1,/m/2\",a,0,2.5\n",
+    "csv": 'wav,caption,labels,id,start,end\na.wav,a dog barking,"/m/1,/m/2",a,0,2.5\n',
     "esc50": "filename,fold,target,category\na.wav,1,0,door_wood_knock\n",
-    "fsd50k": "fname,labels,mids,split\na,\"Bark,Dog\",\"/m/1,/m/2\",train\n",
+    "fsd50k": 'fname,labels,mids,split\na,"Bark,Dog","/m/1,/m/2",train\n',
     "music21": json.dumps({"videos": {"flute": ["abcdefghijk"]}}),
     "vggsound": "abcdefghijk,30,dog barking,train\n",
     "wavcaps": json.dumps({"data": [{"id": "a", "caption": "rain falls", "duration": 2.0}]}),
@@ -54,7 +55,7 @@ def tables() -> Seeds:
     """Lists of clips and tables of items."""
     for number, text in enumerate(
         (
-            '# Segments csv\n# YTID, start_seconds, end_seconds, positive_labels\nabcdefghijk, 30.000, 40.000, "/m/1,/m/2"\n',
+            '# Segments csv\n# YTID, start_seconds, …\nabcdefghijk, 30.000, 40.000, "/m/1,/m/2"\n',
             "segment_id\tstart_time_seconds\tend_time_seconds\tlabel\nabcdefghijk_30000\t0.5\t2.25\t/m/1\n",
             'index,mid,display_name\n0,/m/1,"Dog"\n1,/m/2,"Bark, woof"\n',
             "/m/1\tDog\n/m/2\tBark\n",
@@ -88,7 +89,9 @@ def texts() -> Seeds:
     own = "train:\n  max_epochs: 3\n  optimizer: {learning_rate: 1e-4}\nadapter: &a\n  rank: 4\n  alpha: {conv: 2.0}\n"
     yield "options", b"\x00" + own.encode()
     yield "options", b"\x00" + b"data: {augment: {gain: {}, shift: {}}, seconds: 2}\nnetwork: {channels: [4, 8]}\n"
-    theirs = "data: {sampling_rate: 32000, segment_seconds: 5}\ntrain: {optimizer: {learning_rate: 1e-3}, num_workers: 16}\n"
+    theirs = (
+        "data: {sampling_rate: 32000, segment_seconds: 5}\ntrain: {optimizer: {learning_rate: 1e-3}, num_workers: 16}\n"
+    )
     yield "options", b"\x01" + theirs.encode()
     yield "options", b"\x02query: [rain, a dog]\nclip: scale\nsilence_if_absent: 0.5\ninputs: x.wav\n"
     yield "options", b"\x03port=80\nallow_host=[a, b]\nmax_seconds=1e3"
@@ -144,12 +147,20 @@ def folders(place: Path) -> Seeds:
     encoder = load_sound_encoder()
     write_small_bank(place)
     sound_partition(encoder).save(place / "partition")
-    write_json(place / "partition" / "published.json", {"cluster0": {"cluster_id": 0, "categories_in_cluster": ["Bark"]}})
+    write_json(
+        place / "partition" / "published.json", {"cluster0": {"cluster_id": 0, "categories_in_cluster": ["Bark"]}}
+    )
     sound_results(place / "results")
     EmbeddingCache(place / "cache", encoder).add(
         [embedding_key(name) for name in "abc"], np.ones((3, encoder.size), np.float32)
     )
-    sources = {"partition": "partition", "bank": "bank", "adapter": "bank/domain0", "results": "results", "cache": "cache"}
+    sources = {
+        "partition": "partition",
+        "bank": "bank",
+        "adapter": "bank/domain0",
+        "results": "results",
+        "cache": "cache",
+    }
     for name, folder in sources.items():
         files = sorted(path for path in (place / folder).rglob("*") if path.is_file())
         for number, path in enumerate(files):
@@ -157,7 +168,9 @@ def folders(place: Path) -> Seeds:
     small = small_network(0, SMALL)
     save_base(place / "small.safetensors", small, None, torch.float16)
     yield "weights", b"\x00" + (place / "small.safetensors").read_bytes()
-    write_safetensors(place / "encoder.safetensors", {"x": torch.zeros(2)}, {"format": "dplass-tiny-encoder-1", "config": {"size": 2}})
+    write_safetensors(
+        place / "encoder.safetensors", {"x": torch.zeros(2)}, {"format": "dplass-tiny-encoder-1", "config": {"size": 2}}
+    )
     yield "weights", b"\x00" + (place / "encoder.safetensors").read_bytes()
     few = {"ss_model.base.bn0.weight": torch.ones(3), "epoch": 3, "loss": np.float64(0.5)}
     for number, old in ((1, False), (2, True)):

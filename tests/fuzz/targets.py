@@ -7,6 +7,7 @@ where there are variants of a reader or of a file's suffix, it says which.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import shutil
 import urllib.parse
 import warnings
@@ -256,10 +257,8 @@ def pickled(data: bytes, folder: Path) -> None:
     """Pickled checkpoints and published adapters: never code that is run."""
     path = _file(folder, "cluster0_model.pt", data)
     network = _small()
-    try:
+    with contextlib.suppress(InputError):
         read_base_state(path)
-    except InputError:
-        pass
     from_published(read_published(path), network, network.sha256())
 
 
@@ -362,7 +361,15 @@ def sound_results(folder: Path) -> None:
     folder.mkdir(parents=True)
     (folder / "items.csv").write_text(head + "".join(lines))
     (folder / "choices.csv").write_text("idx,group,base,text\n0,a,base,domain0\n1,b,base,domain0\n")
-    score = {"sdri": 1.5, "sdri_ci": [1.0, 2.0], "si_sdr": 1.5, "regret": None, "accuracy": None, "n": 2, "bound": False}
+    score = {
+        "sdri": 1.5,
+        "sdri_ci": [1.0, 2.0],
+        "si_sdr": 1.5,
+        "regret": None,
+        "accuracy": None,
+        "n": 2,
+        "bound": False,
+    }
     write_json(
         folder / "results.json",
         {

@@ -18,10 +18,22 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 TOKENS = [
-    b"\x00", b"\xff", b"\n", b"\r", b'"', b",", b"\t", b"..", b"/", b"{", b"[", b"}", b"]", b"null", b"nan", b"inf", b"-1",
-    b"0", b"1e999", b"9" * 400, b"9" * 5000, b"a" * 300, b"[" * 5000, b"\\ud800", b"\xef\xbb\xbf", b"\xc3\x28", b"%00",
-    b"\x1b[2J", "\u2028".encode(), b"\xff\xff\xff\x7f", b"\xff\xff\xff\xff", b"../../etc/passwd", b"&a ", b"*a", b"!!int ",
-]  # fmt: skip
+    *(b"\x00", b"\xff", b"\n", b"\r", b'"', b",", b"\t", b"..", b"/", b"{", b"[", b"}", b"]", b"null", b"nan", b"inf"),
+    *(
+        b"-1",
+        b"0",
+        b"1e999",
+        b"9" * 400,
+        b"9" * 5000,
+        b"a" * 300,
+        b"[" * 5000,
+        b"\\ud800",
+        b"\xef\xbb\xbf",
+        b"\xc3\x28",
+    ),
+    *(b"%00", b"\x1b[2J", "\u2028".encode(), b"\xff\xff\xff\x7f", b"\xff\xff\xff\xff", b"../../etc/passwd", b"&a "),
+    *(b"*a", b"!!int "),
+]
 EXAMPLES = {"weights": 15, "pickled": 25, "bank": 15, "audio": 25, "foreign": 15, "sentences": 20, "cache": 20}
 
 
@@ -104,12 +116,19 @@ def _broken(data: bytes, folder: Path) -> None:
 
 @pytest.mark.parametrize(
     ("what", "kind"),
-    [("error", "KeyError"), ("hang", "Hang"), ("memory", "MemoryError"), ("outside", "forbidden"), ("code", "forbidden"), ("program", "forbidden"), ("", None)],
-)  # fmt: skip
-def test_the_rules_are_watched(
-    what: str, kind: str | None, folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+    [
+        ("error", "KeyError"),
+        ("hang", "Hang"),
+        ("memory", "MemoryError"),
+        ("outside", "forbidden"),
+        ("code", "forbidden"),
+        ("program", "forbidden"),
+        ("", None),
+    ],
+)
+def test_the_rules_are_watched(what: str, kind: str | None, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("fuzz.harness.SECONDS", 0.2)
     finding = attempt(Target("broken", _broken), what.encode(), folder)
-    (folder.parent / "dplass-outside").rmdir() if what in ("outside", "code") else None
+    if what in ("outside", "code"):  # it was seen, not prevented
+        (folder / "dplass-outside").rmdir()
     assert (finding.kind if isinstance(finding, Finding) else None) == kind
