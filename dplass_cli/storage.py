@@ -10,7 +10,9 @@ import io
 import json
 import os
 import re
+import shutil
 import tempfile
+import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -23,7 +25,8 @@ def atomic_path(path: Path | str) -> Iterator[Path]:
     """Yield a temporary path beside ``path``; rename it to ``path`` when the block ends without an error.
 
     The file is flushed to disk before the rename, so that a reader sees the old file or the whole new one.
-    The temporary name keeps the suffix, since writers choose formats by it.
+    The temporary name keeps the suffix, since writers choose formats by it. What a killed process left of the same file
+    is written over, so that killed runs do not fill the disk.
 
     Raises:
         InputError: the folder cannot be made or written.
@@ -31,13 +34,16 @@ def atomic_path(path: Path | str) -> Iterator[Path]:
     """
     path = Path(path)
     make_folder(path.parent)
+    temporary = path.with_name(f".writing-{zlib.crc32(path.name.encode(errors='surrogateescape')):08x}{path.suffix}")
     try:
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=".writing-", suffix=path.suffix)
+        handle = _alone(temporary)
+        if handle is None:  # another process is writing the same file: the last to end wins
+            handle, name = tempfile.mkstemp(dir=path.parent, prefix=".writing-", suffix=path.suffix)
+            temporary = Path(name)
     except OSError as error:
         raise InputError(f"{path}: cannot write there ({error.strerror}); choose another output folder") from error
-    os.close(handle)
-    temporary = Path(name)
     try:
+        os.truncate(temporary, 0)
         yield temporary
         with open(temporary, "rb+") as written:
             os.fsync(written.fileno())
@@ -47,6 +53,50 @@ def atomic_path(path: Path | str) -> Iterator[Path]:
         raise RunError(f"{path}: writing failed ({error.strerror or error}); free space and run again") from error
     finally:
         temporary.unlink(missing_ok=True)
+        os.close(handle)
+
+
+def _alone(path: Path) -> int | None:
+    """Make or open a file and hold it until the descriptor is closed; None where it cannot be held.
+
+    That is so while another process holds it, and where the file system has no locks. A file that its last holder
+    renamed while it was being opened is not this one any more.
+    """
+    handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    with contextlib.suppress(OSError):
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if os.fstat(handle).st_ino == path.stat().st_ino:
+            return handle
+    os.close(handle)
+    return None
+
+
+@contextlib.contextmanager
+def scratch_folder(path: Path | str) -> Iterator[Path]:
+    """Yield an empty folder for what is needed for a while; it is removed when the block ends.
+
+    What a killed process left of it is removed first. Where another process uses it, the folder is another.
+
+    Raises:
+        InputError: the folder cannot be made.
+    """
+    path = make_folder(path)
+    try:
+        handle = _alone(path / ".lock")
+    except OSError as error:
+        raise InputError(f"{path}: cannot write there ({error.strerror}); choose another output folder") from error
+    if handle is None:
+        with tempfile.TemporaryDirectory(dir=path.parent, prefix=f"{path.name}-") as name:
+            yield Path(name)
+        return
+    try:
+        for left in path.iterdir():
+            if left.name != ".lock":
+                shutil.rmtree(left) if left.is_dir() else left.unlink()
+        yield path
+    finally:
+        shutil.rmtree(path, ignore_errors=True)
+        os.close(handle)
 
 
 def _umask() -> int:

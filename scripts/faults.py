@@ -1,10 +1,10 @@
 """What faults leave of the verbs that write: kill -9, a full disk, a folder that may not be written, and others.
 
-``python scripts/faults.py [VERB…] --kills 100`` runs each verb on a small corpus, undisturbed and disturbed, and checks
-that no file under its own name is ever half-written, that what was finished is kept, that a failure is told in one line,
-and that the same command then completes and gives what an undisturbed run gives. It prints a table, and ends with 1
-where a check failed. Full disks and folders that may not be written are file systems in memory; making them needs root
-on Linux, and is skipped, and said so, elsewhere.
+``python scripts/faults.py [VERB…] --kills 100`` runs each verb on a small corpus, undisturbed and disturbed. No file
+under its own name may ever be half-written, what was finished must be kept, a failure must be told in one line, and the
+same command must then complete and give what an undisturbed run gives. It prints a table, and ends with 1 where a check
+failed. Full disks and folders that may not be written are file systems in memory; making them needs root on Linux, and
+is skipped, and said so, elsewhere.
 
 Runs are forked from a process that has imported everything, so that a kill falls into the work and not into imports.
 """
@@ -119,6 +119,13 @@ VERBS = (
         lambda given, out: [
             *("adapters", "merge", f"{given}/bank/domain0", "--base-checkpoint", f"{given}/base.safetensors"),
             *("--output", f"{out}/merged.safetensors"),
+        ],
+    ),
+    Verb(
+        "adapters export",
+        lambda given, out: [
+            *("adapters", "export", f"{given}/small_adapter", "--base-checkpoint", f"{given}/small.safetensors"),
+            *("--output", f"{out}/cluster0_model.pt"),
         ],
     ),
     Verb(
@@ -262,6 +269,9 @@ def fingerprints(folder: Path) -> dict[str, str]:
 
 def _content(path: Path) -> bytes:
     content = path.read_bytes()
+    if path.suffix == ".safetensors":  # the library writes the members of its metadata in any order
+        size = 8 + int.from_bytes(content[:8], "little")
+        return json.dumps(json.loads(content[8:size]), sort_keys=True).encode() + content[size:]
     if path.suffix == ".json":
         return json.dumps(_steady(json.loads(content))).encode()
     if path.suffix == ".csv":
@@ -505,6 +515,7 @@ def build(place: Path, address: str) -> None:
     for number in range(2):
         torch.manual_seed(number)
         adapter = loaded(published, AdapterSettings(), number)
+        save_adapter(place / "small_adapter", adapter)
         write_checkpoint(place / f"cluster{number}_model.pt", to_published(adapter, published))
     (place / "clips").mkdir()
     lines, labels = [], ["index,mid,display_name"]

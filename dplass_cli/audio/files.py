@@ -112,7 +112,7 @@ def _require_bearable(path: Path | str, samples: int) -> None:
 
 @lru_cache(maxsize=16)
 def audio_files(folder: Path) -> tuple[Path, ...]:
-    """The audio files in a folder and below it, by name.
+    """The audio files in a folder and below it, by name; hidden ones, such as what a killed run left, do not count.
 
     Raises:
         InputError: no such folder, or there are none.
@@ -120,10 +120,18 @@ def audio_files(folder: Path) -> tuple[Path, ...]:
     if not folder.is_dir():
         raise InputError(f"{folder}: no such folder; check the path")
     endings = {f".{name.lower()}" for name in soundfile.available_formats()} - {".raw"} | {".aif", ".opus"}
-    found = tuple(sorted(path for path in folder.rglob("*") if path.suffix.lower() in endings and path.is_file()))
+    found = tuple(
+        sorted(
+            path for path in folder.rglob("*") if _is_shown(path) and path.suffix.lower() in endings and path.is_file()
+        )
+    )
     if not found:
         raise InputError(f"{folder}: holds no audio files; give a folder of wav, flac, ogg or mp3")
     return found
+
+
+def _is_shown(path: Path) -> bool:
+    return not path.name.startswith(".") and not path.parent.name.startswith(".")
 
 
 def fit_length(audio: Audio, length: int) -> Audio:

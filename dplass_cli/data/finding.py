@@ -160,7 +160,7 @@ def _spellings(seconds: float) -> tuple[str, ...]:
 def walk_folders(folders: Iterable[Path | str]) -> Iterator[str]:
     """Yield the absolute paths of the files under the folders, sorted within each.
 
-    Links are followed; each folder is read once.
+    Links are followed; each folder is read once. Hidden files, such as what a killed run left, are passed over.
 
     Raises:
         InputError: a folder is missing or cannot be read.
@@ -175,7 +175,7 @@ def walk_folders(folders: Iterable[Path | str]) -> Iterator[str]:
             seen.add(place)
             subfolders.sort()
             prefix = folder.rstrip("/") + "/"
-            yield from (prefix + name for name in sorted(names))
+            yield from (prefix + name for name in sorted(names) if not name.startswith("."))
 
 
 def _unreadable_folder(error: OSError) -> None:

@@ -168,7 +168,9 @@ def fad(
     for folder in (first, second):
         if not folder.is_dir():
             raise InputError(f"{folder}: no such folder of sounds")
-        files = sorted(path for path in folder.rglob("*") if path.suffix.lower() in AUDIO_SUFFIXES)
+        files = sorted(
+            path for path in folder.rglob("*") if path.suffix.lower() in AUDIO_SUFFIXES and path.name[0] != "."
+        )
         clips = [Clip(path.absolute(), 0.0, None) for path in files]
         vectors = [vector for _, vector in embed_clips(clips, model, kept, None, failed, progress)]
         if len(vectors) < 2:

@@ -58,8 +58,8 @@ def write_checkpoint(path: Path | str, content: Mapping[str, Any]) -> None:
     Raises:
         InputError: the folder cannot be written. RunError: the disk is full.
     """
-    with atomic_path(path) as temporary:
-        torch.save(dict(content), temporary)
+    with atomic_path(path) as temporary, open(temporary, "wb") as stream:
+        torch.save(dict(content), stream)  # through a stream a full disk is an OSError, by a path it is anything
 
 
 def write_audiosep(path: Path | str, network: ResUNet30, source: Path | str | None = None, trust: bool = False) -> None:

@@ -12,11 +12,11 @@ from typing import Any
 
 import numpy as np
 import torch
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from dplass_cli.errors import InputError, shown, some
+from dplass_cli.errors import InputError, RunError, shown, some
 from dplass_cli.storage import atomic_path, require_file
 
 # Transform kernels that the published network stores as weights; our transform is an FFT.
@@ -192,10 +192,17 @@ def as_float32(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def write_safetensors(path: Path | str, tensors: Mapping[str, Tensor], metadata: Mapping[str, Any]) -> None:
-    """Write tensors with metadata (values that are not texts as JSON), atomically."""
+    """Write tensors with metadata (values that are not texts as JSON), atomically.
+
+    Raises:
+        InputError: the folder cannot be written. RunError: the disk is full.
+    """
     texts = {key: value if isinstance(value, str) else json.dumps(value) for key, value in metadata.items()}
     with atomic_path(path) as temporary:
-        save_file({key: tensor.detach().cpu().contiguous() for key, tensor in tensors.items()}, temporary, texts)
+        try:
+            save_file({key: tensor.detach().cpu().contiguous() for key, tensor in tensors.items()}, temporary, texts)
+        except SafetensorError as error:  # what the library makes of a full disk
+            raise RunError(f"{path}: writing failed ({_first_line(error)}); free space and run again") from error
 
 
 def _first_line(error: BaseException) -> str:
