@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import soundfile
 
+from dplass_cli.audio.containers import is_ima_adpcm
 from dplass_cli.errors import InputError, RunError
 from dplass_cli.storage import atomic_path, require_file
 
@@ -17,6 +18,10 @@ Audio = npt.NDArray[np.float32]
 
 _LOWEST_RATE, _HIGHEST_RATE = 1000, 1_000_000
 _MOST_AT_ONCE = 1 << 27  # samples, half a gigabyte: 50 minutes of mono at 44.1 kHz
+
+
+class NotTaken(InputError):
+    """Audio of a kind that is not read here."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +50,11 @@ def audio_info(path: Path | str) -> AudioInfo:
     if path.stat().st_size == 0:
         raise InputError(f"{path}: the file is empty (0 bytes); replace or remove it")
     try:
+        if is_ima_adpcm(path):
+            raise NotTaken(f"{path}: a WAV of IMA ADPCM or of no format, which libsndfile cannot bear; convert it")
         info = soundfile.info(str(path))
+    except OSError as error:
+        raise InputError(f"{path}: cannot read ({error.strerror})") from error
     except soundfile.LibsndfileError as error:
         raise InputError(
             f"{path}: not a readable audio file ({sndfile_reason(error)}); give wav, flac, ogg or mp3"
@@ -53,7 +62,7 @@ def audio_info(path: Path | str) -> AudioInfo:
     if info.frames <= 0:
         raise InputError(f"{path}: holds no audio samples; replace or remove it")
     if not _LOWEST_RATE <= info.samplerate <= _HIGHEST_RATE:
-        raise InputError(
+        raise NotTaken(
             f"{path}: has a sample rate of {info.samplerate:,} Hz; {_LOWEST_RATE:,} to {_HIGHEST_RATE:,} Hz are read"
         )
     return AudioInfo(info.frames, info.samplerate, info.channels, info.format, info.subtype)

@@ -111,7 +111,9 @@ def test_wrong_queries(serve: Serve, queries: list[str], says: str) -> None:
 
 def test_what_is_no_recording(serve: Serve) -> None:
     served = serve(seconds=2.0)
-    said = served.send(b"this is no sound", "rain")
+    refused(served.send(b"this is no sound", "rain"), 415, "the recording is no wav, flac, ogg, aiff or mp3")
+    refused(served.send(encoded(noise(), 16000, "CAF"), "rain"), 415, "the recording is no wav, flac, ogg, aiff or mp3")
+    said = served.send(b"fLaC is how this begins", "rain")
     refused(said, 415, "the recording: not a readable audio file")
     assert str(served.folder) not in said.text
     refused(served.send(b"", "rain"), 415, "the recording: the file is empty")
