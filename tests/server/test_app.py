@@ -245,7 +245,7 @@ def test_a_bug_tells_nothing_of_the_server(serve: Serve, monkeypatch: pytest.Mon
     served = serve()
     monkeypatch.setattr(application, "audio_info", lambda path: 1 / 0)
     client = TestClient(served.client.app, "http://127.0.0.1:7860", raise_server_exceptions=False)
-    answer = client.post("/jobs?query=rain", content=b"sound")
+    answer = client.post("/jobs?query=rain", content=b"fLaC")
     refused(answer, 500, "the server failed; its log says why")
     assert list(served.folder.iterdir()) == []
 
