@@ -48,7 +48,10 @@ def serve(options: list[str]) -> None:
         assert process.stdout is not None
         assert re.match(r"http://127\.0\.0\.1:\d+ \(Ctrl-C ends it\)", process.stdout.readline())
         process.send_signal(signal.SIGINT)
-        assert process.wait(timeout=60) == 0
+        try:
+            assert process.wait(timeout=60) == 0
+        finally:
+            process.kill()
 
 
 @pytest.fixture(autouse=True)

@@ -102,9 +102,14 @@ def serve(options: ServeOptions, started: Callable[[Serving], None]) -> None:
                 limit_concurrency=_MOST_CONNECTIONS,
                 timeout_graceful_shutdown=_GRACE_SECONDS,
             )
+
+            class Told(Server):
+                async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+                    await super().startup(sockets)
+                    started(_serving(listener))  # not before: a signal that answers it is to be heard
+
             with contextlib.suppress(KeyboardInterrupt):  # which the server raises again when it has ended
-                started(_serving(listener))
-                Server(config).run(sockets=[listener])
+                Told(config).run(sockets=[listener])
 
 
 def _separator(options: ServeOptions) -> Separator:
