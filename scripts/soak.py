@@ -195,7 +195,7 @@ def soak_serve(minutes: float, clients: int) -> dict[str, Any]:
         while any(client.is_alive() for client in crowd):
             watched.look()
             time.sleep(0.5)
-        (folder,) = Path(name).iterdir()
+        (folder,) = Path(name).glob("dplass-serve-*")
         for _ in range(100):
             if not list(folder.iterdir()):
                 break
