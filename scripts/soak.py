@@ -203,7 +203,7 @@ def soak_serve(minutes: float, clients: int) -> dict[str, Any]:
         left = [path.name for path in folder.iterdir()]
         process.terminate()
         complaints = process.communicate(timeout=60)[1]
-        left += [path.name for path in Path(name).iterdir()]
+        left += [path.name for path in Path(name).rglob("*") if path.is_file() or path.name.startswith("dplass-")]
     waits = [seconds for client in crowd for seconds in client.waited]
     served = [len(client.waited) for client in crowd]
     figures = {
