@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 
 import yaml
 
-from dplass_cli.errors import InputError, nearest
+from dplass_cli.errors import InputError, nearest, shown
 from dplass_cli.storage import read_text
 
 T = TypeVar("T")
@@ -50,7 +50,7 @@ def build_options(
         if not equals or not key.strip():
             raise InputError(f"--set {setting!r}: expected key.path=value")
         branch: dict[str, Any] = {}
-        put(branch, key.strip(), _parse(text, f"--set {setting}"))
+        put(branch, key.strip(), parse_yaml(text, f"--set {setting}"))
         _check(options, branch, f"--set {setting}")
         tree = _merge(tree, branch)
     for key, value in (flags or {}).items():
@@ -115,7 +115,7 @@ def _check(options: Any, tree: Mapping[str, Any], where: str, path: str = "") ->
             raise InputError(f"{where}: unknown option {path + str(key)!r}{nearest(str(key), fields)}")
         if dataclasses.is_dataclass(fields[key]):
             if not isinstance(value, Mapping):
-                raise InputError(f"{where}: {path + key} must be a section of options, not {value!r}")
+                raise InputError(f"{where}: {path + key} must be a section of options, not {shown(value)}")
             _check(fields[key], value, where, f"{path}{key}.")
         else:
             _convert(fields[key], value, f"{where}: {path}{key}")
@@ -144,7 +144,7 @@ def _convert(kind: Any, value: Any, where: str) -> Any:
     elif origin is typing.Literal:
         if value in arguments:
             return value
-        raise InputError(f"{where} must be one of {', '.join(map(str, arguments))}, not {value!r}")
+        raise InputError(f"{where} must be one of {', '.join(map(str, arguments))}, not {shown(value)}")
     elif origin is tuple:
         items = value.split(",") if isinstance(value, str) else value
         if isinstance(items, (list, tuple)):
@@ -163,7 +163,7 @@ def _convert(kind: Any, value: Any, where: str) -> Any:
             return value
     elif kind is float:
         if isinstance(value, (int, float)) and not isinstance(value, bool):
-            return float(value)
+            return _float(value, where)
         if isinstance(value, str):  # YAML 1.1 reads 1e-4 as a text
             try:
                 return float(value)
@@ -178,7 +178,14 @@ def _convert(kind: Any, value: Any, where: str) -> Any:
     else:
         assert kind is Any, f"options of type {kind} are not supported"
         return value
-    raise InputError(f"{where} must be {_spell(kind)}, not {value!r}")
+    raise InputError(f"{where} must be {_spell(kind)}, not {shown(value)}")
+
+
+def _float(value: float, where: str) -> float:
+    try:
+        return float(value)
+    except OverflowError as error:
+        raise InputError(f"{where} must be a number, not one of so many digits") from error
 
 
 def _spell(kind: Any) -> str:
@@ -196,7 +203,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
     Raises:
         InputError: it cannot be read, is no YAML, or holds something else.
     """
-    content = _parse(read_text(path), str(path))
+    content = parse_yaml(read_text(path), str(path))
     if content is None:
         return {}
     if not isinstance(content, dict):
@@ -204,20 +211,53 @@ def read_yaml(path: Path) -> dict[str, Any]:
     return content
 
 
-def _parse(text: str, where: str) -> Any:
+def parse_yaml(text: str, where: str) -> Any:
+    """Read a YAML text: plain values, lists and mappings.
+
+    Raises:
+        InputError: it is no YAML, or its aliases make more of it than could be meant; begins with ``where``.
+    """
     try:
-        return yaml.safe_load(text)
-    except yaml.YAMLError as error:
+        loader = yaml.SafeLoader(text)
+        node = loader.get_single_node()
+        if node is None:
+            return None
+        if _values(node, {}) > _MOST_VALUES:
+            raise InputError(f"{where}: its aliases (*name) make more than {_MOST_VALUES:,} values of it; write less")
+        return loader.construct_document(node)
+    except InputError:
+        raise
+    except Exception as error:  # beside its own errors the library lets through what a value was converted with
         mark = getattr(error, "problem_mark", None)
         place = f" in line {mark.line + 1}" if mark else ""
         raise InputError(f"{where}: not valid YAML{place}; check indentation and quotes") from error
 
 
+_MOST_VALUES = 1_000_000
+
+
+def _values(node: yaml.Node, known: dict[int, float]) -> float:
+    """How many values a node holds when its aliases are written out; infinite where one holds itself."""
+    if isinstance(node, yaml.ScalarNode):
+        return 1
+    if id(node) not in known:
+        known[id(node)] = float("inf")  # until it is counted
+        inside = node.value if isinstance(node, yaml.SequenceNode) else [part for pair in node.value for part in pair]
+        known[id(node)] = 1 + sum(_values(part, known) for part in inside)
+    return known[id(node)]
+
+
 def put(tree: dict[str, Any], path: str, value: Any) -> None:
-    """Set ``key.path`` of a tree."""
+    """Set ``key.path`` of a tree.
+
+    Raises:
+        InputError: a value stands where a section should.
+    """
     *folders, leaf = path.split(".")
     for folder in folders:
         tree = tree.setdefault(folder, {})
+        if not isinstance(tree, dict):
+            raise InputError(f"{path}: {folder} is a section of options, and was given a value")
     tree[leaf] = value
 
 

@@ -6,6 +6,7 @@ Everything else that escapes (``AssertionError``, ``TypeError`` …) is a bug of
 from __future__ import annotations
 
 import difflib
+import reprlib
 from collections.abc import Iterable
 
 
@@ -25,6 +26,36 @@ class RunError(DplassError, RuntimeError):
     """The input was right, but the run could not go on (disk full, loss not finite …). Exit code 1."""
 
     exit_code = 1
+
+
+_LONGEST = 4000
+
+
+def one_line(text: str) -> str:
+    """A message on one line of at most 4,000 characters, whatever a file put into it.
+
+    Signs that no one sees, such as those that steer a terminal, are spelt out.
+    """
+    if len(text) > 4 * _LONGEST:
+        text = f"{text[: 2 * _LONGEST]} … {text[-2 * _LONGEST :]}"
+    plain = " ".join(text.split())
+    if not plain.isprintable():
+        plain = "".join(sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in plain)
+    return plain if len(plain) <= _LONGEST else f"{plain[: _LONGEST // 2]} … {plain[3 - _LONGEST // 2 :]}"
+
+
+class _Shown(reprlib.Repr):
+    def __init__(self) -> None:
+        super().__init__()
+        self.maxstring = self.maxother = 200
+        self.maxdict = self.maxlist = self.maxtuple = 12
+
+    def repr_int(self, value: int, level: int) -> str:
+        return repr(value) if value.bit_length() < 256 else f"a number of {value.bit_length()} bits"
+
+
+shown = _Shown().repr
+"""A value from a file as an error shows it: ``repr``, but short, however large or tangled the value is."""
 
 
 def nearest(word: str, known: Iterable[str]) -> str:

@@ -9,7 +9,10 @@ import hashlib
 import io
 import json
 import os
+import re
+import shutil
 import tempfile
+import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -22,7 +25,8 @@ def atomic_path(path: Path | str) -> Iterator[Path]:
     """Yield a temporary path beside ``path``; rename it to ``path`` when the block ends without an error.
 
     The file is flushed to disk before the rename, so that a reader sees the old file or the whole new one.
-    The temporary name keeps the suffix, since writers choose formats by it.
+    The temporary name keeps the suffix, since writers choose formats by it. What a killed process left of the same file
+    is written over, so that killed runs do not fill the disk.
 
     Raises:
         InputError: the folder cannot be made or written.
@@ -30,13 +34,16 @@ def atomic_path(path: Path | str) -> Iterator[Path]:
     """
     path = Path(path)
     make_folder(path.parent)
+    temporary = path.with_name(f".writing-{zlib.crc32(path.name.encode(errors='surrogateescape')):08x}{path.suffix}")
     try:
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=".writing-", suffix=path.suffix)
+        handle = _alone(temporary)
+        if handle is None:  # another process is writing the same file: the last to end wins
+            handle, name = tempfile.mkstemp(dir=path.parent, prefix=".writing-", suffix=path.suffix)
+            temporary = Path(name)
     except OSError as error:
         raise InputError(f"{path}: cannot write there ({error.strerror}); choose another output folder") from error
-    os.close(handle)
-    temporary = Path(name)
     try:
+        os.truncate(temporary, 0)
         yield temporary
         with open(temporary, "rb+") as written:
             os.fsync(written.fileno())
@@ -46,6 +53,50 @@ def atomic_path(path: Path | str) -> Iterator[Path]:
         raise RunError(f"{path}: writing failed ({error.strerror or error}); free space and run again") from error
     finally:
         temporary.unlink(missing_ok=True)
+        os.close(handle)
+
+
+def _alone(path: Path) -> int | None:
+    """Make or open a file and hold it until the descriptor is closed; None where it cannot be held.
+
+    That is so while another process holds it, and where the file system has no locks. A file that its last holder
+    renamed while it was being opened is not this one any more.
+    """
+    handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    with contextlib.suppress(OSError):
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if os.fstat(handle).st_ino == path.stat().st_ino:
+            return handle
+    os.close(handle)
+    return None
+
+
+@contextlib.contextmanager
+def scratch_folder(path: Path | str) -> Iterator[Path]:
+    """Yield an empty folder for what is needed for a while; it is removed when the block ends.
+
+    What a killed process left of it is removed first. Where another process uses it, the folder is another.
+
+    Raises:
+        InputError: the folder cannot be made.
+    """
+    path = make_folder(path)
+    try:
+        handle = _alone(path / ".lock")
+    except OSError as error:
+        raise InputError(f"{path}: cannot write there ({error.strerror}); choose another output folder") from error
+    if handle is None:
+        with tempfile.TemporaryDirectory(dir=path.parent, prefix=f"{path.name}-") as name:
+            yield Path(name)
+        return
+    try:
+        for left in path.iterdir():
+            if left.name != ".lock":
+                shutil.rmtree(left) if left.is_dir() else left.unlink()
+        yield path
+    finally:
+        shutil.rmtree(path, ignore_errors=True)
+        os.close(handle)
 
 
 def _umask() -> int:
@@ -151,9 +202,33 @@ def read_json(path: Path | str) -> Any:
     if not text.strip():
         raise InputError(f"{path}: the file is empty; expected JSON")
     try:
-        return json.loads(text)
-    except ValueError as error:
+        content = json.loads(text)
+    except (ValueError, RecursionError) as error:
         raise InputError(f"{path}: not valid JSON ({error})") from error
+    require_whole_signs(content, text, path)
+    return content
+
+
+def require_whole_signs(content: Any, text: str, path: Path | str) -> None:
+    """Refuse halves of signs, which JSON can spell (``\\ud83d`` alone) and no file can hold as text.
+
+    Args:
+        content: what ``text`` was read as.
+
+    Raises:
+        InputError: there is one.
+    """
+    if not _HALF_SIGN.search(text):
+        return
+    try:
+        json.dumps(content, ensure_ascii=False).encode()
+    except UnicodeEncodeError as error:
+        raise InputError(
+            f"{path}: a text holds half of a sign ({error.object[error.start]!r}); write it whole"
+        ) from error
+
+
+_HALF_SIGN = re.compile(r"\\u[dD][89a-fA-F]")
 
 
 def read_text(path: Path | str) -> str:
@@ -179,10 +254,13 @@ def require_file(path: Path | str, what: str = "file") -> Path:
         InputError: there is no such file, or it is a folder.
     """
     path = Path(path)
-    if path.is_dir():
-        raise InputError(f"{path}: is a folder; expected a {what}")
-    if not path.is_file():
-        raise InputError(f"{path}: no such {what}; check the path")
+    try:
+        if path.is_dir():
+            raise InputError(f"{path}: is a folder; expected a {what}")
+        if not path.is_file():
+            raise InputError(f"{path}: no such {what}; check the path")
+    except OSError as error:  # a name that is too long, a folder that may not be entered
+        raise InputError(f"{path}: cannot read ({error.strerror})") from error
     return path
 
 
@@ -231,7 +309,7 @@ class Records:
         whole = _whole_text(self.path)
         kept = whole if whole.startswith(head) else head
         if kept is whole:
-            self.rows = _rows(whole)
+            self.rows = _rows(whole, self.path)
         write_text(self.path, kept)
         self._stream = open(self.path, "a", encoding="utf-8", newline="")  # noqa: SIM115 (closed in __exit__)
         self._writer = csv.DictWriter(self._stream, fieldnames=self.columns, lineterminator="\n")
@@ -254,9 +332,13 @@ class Records:
 
 
 def read_records(path: Path | str, columns: Iterable[str], key: str) -> list[dict[str, str]] | None:
-    """Read the whole rows of a record that :class:`Records` wrote; None where it is absent or has another key."""
+    """Read the whole rows of a record that :class:`Records` wrote; None where it is absent or has another key.
+
+    Raises:
+        InputError: a row before the last is damaged.
+    """
     whole = _whole_text(Path(path))
-    return _rows(whole) if whole.startswith(_head(key, columns)) else None
+    return _rows(whole, path) if whole.startswith(_head(key, columns)) else None
 
 
 def write_records(path: Path | str, columns: Iterable[str], key: str, rows: Iterable[Mapping[str, Any]]) -> None:
@@ -272,8 +354,26 @@ def _head(key: str, columns: Iterable[str]) -> str:
     return f"# {key}\n{','.join(columns)}\n"
 
 
-def _rows(whole: str) -> list[dict[str, str]]:
-    return list(csv.DictReader(io.StringIO(whole.partition("\n")[2], newline="")))
+def _rows(whole: str, path: Path | str) -> list[dict[str, str]]:
+    return csv_rows(whole.partition("\n")[2], path)
+
+
+def csv_rows(text: str, path: Path | str) -> list[dict[str, str]]:
+    """The rows of a CSV text with a header that a verb wrote to ``path``.
+
+    Raises:
+        InputError: a row has not as many fields as the header.
+    """
+    reader = csv.DictReader(io.StringIO(text, newline=""))
+    try:
+        rows = list(reader)
+    except csv.Error as error:
+        raise InputError(f"{path}: not CSV ({error}); delete the file and run again") from error
+    columns = set(reader.fieldnames or ())
+    for number, row in enumerate(rows, start=1):
+        if row.keys() != columns or None in row.values():
+            raise InputError(f"{path}: row {number} is damaged; delete it, or the file, and run again")
+    return rows
 
 
 def _whole_text(path: Path) -> str:
@@ -284,8 +384,11 @@ def _whole_text(path: Path) -> str:
 def _whole_rows(text: str) -> str:
     """Cut a CSV text after its last whole row; a line break between quotes ends no row."""
     end = text.rfind("\n") + 1
-    while text.count('"', 0, end) % 2:
-        end = text.rfind("\n", 0, end - 1) + 1
+    quotes = text.count('"', 0, end)
+    while quotes % 2:
+        before = text.rfind("\n", 0, end - 1) + 1
+        quotes -= text.count('"', before, end)
+        end = before
     return text[:end]
 
 

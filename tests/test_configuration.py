@@ -113,3 +113,31 @@ def test_shipped_configurations_are_valid(name: str) -> None:
         assert layer_settings(network, options.adapter) == layer_settings(network, AdapterSettings(name))
     if name == "reconv":
         assert replace(options, adapter=AdapterSettings()) == TrainOptions(Path("p"), Path("w"))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a: &a {x: *a}",
+        "a: &a0 [1, 1]\n" + "".join(f"b{n}: &a{n + 1} [*a{n}, *a{n}]\n" for n in range(24)),
+        "a: &a0 {x: 1}\n" + "".join(f"b{n}: &a{n + 1} {{<<: [*a{n}, *a{n}]}}\n" for n in range(24)),
+        "a: !!timestamp x",
+        "a: !!int ''",
+        "a: 2001-99-99",
+        "[" * 5000,
+        "a: !!python/object/apply:os.system [false]",
+    ],
+    ids=["itself", "doubling", "merging", "no time", "no number", "no date", "deep", "code"],
+)  # fmt: skip
+def test_yaml_that_is_made_to_harm(tmp_path: Path, text: str) -> None:
+    (tmp_path / "a.yaml").write_text(text)
+    with pytest.raises(InputError, match=r"not valid YAML|aliases"):
+        build_options(TrainOptions, tmp_path / "a.yaml")
+
+
+def test_a_number_of_any_length_is_told_shortly() -> None:
+    with pytest.raises(InputError, match="so many digits") as error:
+        from_mapping(Inner, {"rate": 10**400}, "here")
+    assert len(str(error.value)) < 200
+    with pytest.raises(InputError, match="a number of 40000 bits"):
+        from_mapping(Inner, {"kind": 1 << 39_999}, "here")

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import multiprocessing
+import os
+import signal
+import time
 from pathlib import Path
 
 import pytest
 
+from dplass_cli import storage
 from dplass_cli.errors import InputError
 from dplass_cli.storage import (
     Records,
@@ -95,3 +101,66 @@ def test_torn_records_keep_whole_rows(tmp_path: Path) -> None:
         assert kept == ROWS[: len(kept)]
         with Records(path, ["id", "text"], "key") as records:
             assert records.rows == [*kept, {"id": "9", "text": "end"}]
+
+
+def test_what_a_killed_writer_left_is_written_over(tmp_path: Path) -> None:
+    def half(path: Path) -> None:
+        with storage.atomic_path(path) as temporary:
+            temporary.write_text("half of something much longer")
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    for _ in range(2):
+        killed = multiprocessing.get_context("fork").Process(target=half, args=(tmp_path / "a.json",))
+        killed.start()
+        killed.join()
+        assert killed.exitcode == -signal.SIGKILL
+    (left,) = tmp_path.iterdir()
+    assert left.name.startswith(".writing-")
+    storage.write_text(tmp_path / "a.json", "whole")
+    assert [path.name for path in tmp_path.iterdir()] == ["a.json"]
+    assert (tmp_path / "a.json").read_text() == "whole"
+
+
+def test_two_writers_of_one_file_do_not_meet(tmp_path: Path) -> None:
+    with storage.atomic_path(tmp_path / "a.txt") as first:
+        first.write_text("first")
+        with storage.atomic_path(tmp_path / "a.txt") as second:
+            assert second != first
+            second.write_text("second")
+        assert (tmp_path / "a.txt").read_text() == "second"
+    assert (tmp_path / "a.txt").read_text() == "first"
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_a_file_system_without_locks_is_written_to(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuses(handle: int, how: int) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(storage.fcntl, "flock", refuses)
+    storage.write_text(tmp_path / "a.txt", "whole")
+    assert (tmp_path / "a.txt").read_text() == "whole"
+
+
+def test_a_scratch_folder_is_empty_and_goes(tmp_path: Path) -> None:
+    (tmp_path / "s").mkdir()
+    (tmp_path / "s" / "left").write_text("by a killed run")
+    with storage.scratch_folder(tmp_path / "s") as one, storage.scratch_folder(tmp_path / "s") as other:
+        assert one != other
+        assert [path.name for path in one.iterdir() if not path.name.startswith(".")] == []
+        (one / "x").write_text("x")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_record_that_is_damaged_before_its_end_says_where(tmp_path: Path) -> None:
+    path = tmp_path / "r.csv"
+    path.write_text("# k\na,b\n1,2\n3\n5,6\n")
+    with pytest.raises(InputError, match="row 2 is damaged"):
+        storage.read_records(path, ("a", "b"), "k")
+
+
+def test_a_record_of_open_quotes_is_read_in_no_time(tmp_path: Path) -> None:
+    path = tmp_path / "r.csv"
+    path.write_text("# k\na,b\n" + '1,"2\n' + "3,4\n" * 200_000)
+    began = time.process_time()
+    assert storage.read_records(path, ("a", "b"), "k") == []
+    assert time.process_time() - began < 5.0

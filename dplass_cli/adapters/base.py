@@ -7,6 +7,7 @@ computes beside the layer and adds to its output, so it cannot merge.
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,6 +18,8 @@ from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
 Layer = nn.Conv2d | nn.ConvTranspose2d | nn.Linear
+
+_LARGEST_RANK = 1 << 20
 
 # The published depth-dependent alphas (golden ``reconv_layout.json``: defaults.alpha_by_block).
 PUBLISHED_ALPHAS: dict[str, float] = {
@@ -78,6 +81,10 @@ class LayerSettings:
     rank: int
     alpha: float
     gamma: int = 1
+
+    def __post_init__(self) -> None:
+        if not (1 <= self.rank <= _LARGEST_RANK and 1 <= self.gamma <= _LARGEST_RANK and math.isfinite(self.alpha)):
+            raise ValueError(f"rank and gamma are from 1 to {_LARGEST_RANK:,}, and alpha is a number")
 
 
 class Adapter(nn.Module, ABC):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -13,6 +14,7 @@ from dplass_cli.adapters.base import Adapter, LayerSettings
 from dplass_cli.adapters.injection import (
     adapter_state,
     check_tensor,
+    layer_at,
     load_adapter_state,
     make_adapters,
     statistics_of,
@@ -85,6 +87,7 @@ def save_adapter(folder: Path | str, adapter: LoadedAdapter) -> None:
         if not torch.isfinite(tensor).all():
             raise InputError(f"{folder}: {key} holds values that {adapter.info.dtype} cannot; save it as bfloat16")
     tensors |= {STATISTICS + name: tensor for name, tensor in adapter.statistics.items()}
+    (folder / DESCRIPTION).unlink(missing_ok=True)  # of an adapter that was here: it would describe the new tensors
     write_safetensors(folder / WEIGHTS, tensors, {"format": _FORMAT})
     write_json(folder / DESCRIPTION, to_mapping(adapter.info))
 
@@ -105,8 +108,9 @@ def load_adapter(folder: Path | str, network: BaseModel, base_sha256: str) -> Lo
             f" ({base_sha256[:12]}…); give --base-checkpoint the base it was trained on"
         )
     where = str(folder / WEIGHTS)
-    layers = make_adapters(network, info.method, info.layers)
     tensors, _ = read_tensors(folder / WEIGHTS)
+    _check_ranks(info, network, tensors, where)
+    layers = make_adapters(network, info.method, info.layers)
     statistics = {k.removeprefix(STATISTICS): v for k, v in tensors.items() if k.startswith(STATISTICS)}
     own = statistics_of(network)
     for name, tensor in statistics.items():
@@ -118,6 +122,15 @@ def load_adapter(folder: Path | str, network: BaseModel, base_sha256: str) -> Lo
     for adapter in layers.values():
         adapter.eval().requires_grad_(False)
     return LoadedAdapter(layers, statistics, info)
+
+
+def _check_ranks(info: AdapterInfo, network: BaseModel, tensors: Mapping[str, Tensor], where: str) -> None:
+    """Refuse ranks that the tensors do not have, before memory is taken for them."""
+    for path, settings in info.layers.items():
+        layer_at(network, path)
+        factor = tensors.get(f"{path}.up")
+        if info.method in ("lora", "dora") and (factor is None or settings.rank not in factor.shape):
+            raise InputError(f"{where}: {path} has no factors of rank {settings.rank}; the folder's files do not fit")
 
 
 def read_description(folder: Path | str) -> AdapterInfo:

@@ -1,13 +1,41 @@
-"""Containers that were cut: what a decoder passes over in silence, since it plays what is there."""
+"""What a container's own bytes tell: what a decoder passes over in silence, and what it had better not see."""
 
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 from typing import BinaryIO
 
 _LAST_BYTES = 1 << 17  # an Ogg page has at most 65,307 bytes
 _OPEN_LENGTH = 0xFFFFFF00  # writers to a pipe leave the length of the samples at its largest
+
+
+_HEAD = 1 << 20
+_IMA_ADPCM = (b"\x11\x00", b"\x00\x11")  # in either order of bytes
+_COMMON = (b"RIFF", b"RIFX", b"RF64", b"fLaC", b"OggS", b"FORM", b"ID3")
+
+
+def is_common(path: Path | str) -> bool:
+    """Tell by its first bytes whether a file is WAV, FLAC, Ogg, AIFF or MP3, whatever its name says."""
+    with open(path, "rb") as stream:
+        head = stream.read(4)
+    return head.startswith(_COMMON) or (head[:1] == b"\xff" and len(head) > 1 and head[1] & 0xE0 == 0xE0)
+
+
+def is_ima_adpcm(path: Path | str) -> bool:
+    """Tell whether a WAV of any kind says in its first megabyte that it is IMA ADPCM, or nothing of its format.
+
+    libsndfile up to 1.2.2 counts the samples of such a file in too few bits and writes beyond its memory
+    (CVE-2026-37555); that happens as soon as it is opened.
+    """
+    with open(path, "rb") as stream:
+        head = stream.read(_HEAD)
+    if head[:4] not in (b"RIFF", b"RIFX", b"RF64", b"riff"):
+        return False
+    ahead = 24 if head[:4] == b"riff" else 8  # from the name of a chunk to what it holds
+    places = [found.start() + ahead for found in re.finditer(b"fmt ", head)]
+    return not places or any(head[at : at + 2] in _IMA_ADPCM for at in places)
 
 
 def is_cut(path: Path | str) -> bool:

@@ -9,10 +9,18 @@ import numpy as np
 import numpy.typing as npt
 import soundfile
 
+from dplass_cli.audio.containers import is_ima_adpcm
 from dplass_cli.errors import InputError, RunError
 from dplass_cli.storage import atomic_path, require_file
 
 Audio = npt.NDArray[np.float32]
+
+_LOWEST_RATE, _HIGHEST_RATE = 1000, 1_000_000
+_MOST_AT_ONCE = 1 << 27  # samples, half a gigabyte: 50 minutes of mono at 44.1 kHz
+
+
+class NotTaken(InputError):
+    """Audio of a kind that is not read here."""
 
 
 @dataclass(frozen=True)
@@ -35,19 +43,27 @@ def audio_info(path: Path | str) -> AudioInfo:
     """Read the header of an audio file.
 
     Raises:
-        InputError: the file is missing, empty, not audio, or holds no samples.
+        InputError: the file is missing, empty, not audio, holds no samples, or has a rate beyond 1 kHz to 1 MHz.
     """
     path = require_file(path, "audio file")
     if path.stat().st_size == 0:
         raise InputError(f"{path}: the file is empty (0 bytes); replace or remove it")
     try:
+        if is_ima_adpcm(path):
+            raise NotTaken(f"{path}: a WAV of IMA ADPCM or of no format, which libsndfile cannot bear; convert it")
         info = soundfile.info(str(path))
+    except OSError as error:
+        raise InputError(f"{path}: cannot read ({error.strerror})") from error
     except soundfile.LibsndfileError as error:
         raise InputError(
             f"{path}: not a readable audio file ({sndfile_reason(error)}); give wav, flac, ogg or mp3"
         ) from error
     if info.frames <= 0:
         raise InputError(f"{path}: holds no audio samples; replace or remove it")
+    if not _LOWEST_RATE <= info.samplerate <= _HIGHEST_RATE:
+        raise NotTaken(
+            f"{path}: has a sample rate of {info.samplerate:,} Hz; {_LOWEST_RATE:,} to {_HIGHEST_RATE:,} Hz are read"
+        )
     return AudioInfo(info.frames, info.samplerate, info.channels, info.format, info.subtype)
 
 
@@ -58,13 +74,15 @@ def read_audio(path: Path | str, start: float = 0.0, end: float | None = None) -
         (samples float32 (channels, frames), sample rate in Hz). A range that ends after the file is cut there.
 
     Raises:
-        InputError: the file is missing, empty, not audio, damaged, or the range begins after its end.
+        InputError: the file is missing, empty, not audio, damaged, the range begins after its end, or holds more than
+            134 million samples, which are read in ranges or streamed.
     """
     info = audio_info(path)
-    first = round(start * info.sample_rate)
-    last = info.frames if end is None else min(info.frames, round(end * info.sample_rate))
+    first = round(min(info.frames, start * info.sample_rate))
+    last = info.frames if end is None else round(min(info.frames, end * info.sample_rate))
     if not 0 <= first < last:
         raise InputError(f"{path}: no audio between {start} s and {end} s (the file has {info.seconds:.3f} s)")
+    _require_bearable(path, (last - first) * info.channels)
     try:
         samples, rate = soundfile.read(str(path), start=first, stop=last, dtype="float32", always_2d=True)
     except soundfile.LibsndfileError as error:
@@ -86,8 +104,18 @@ def read_mono(path: Path | str, sample_rate: int, start: float = 0.0, end: float
     from dplass_cli.audio.resampling import resample  # torch: headers are read without it
 
     audio, rate = read_audio(path, start, end)
+    _require_bearable(path, audio.shape[1] * sample_rate // rate)
     mono: Audio = audio.mean(axis=0, dtype=np.float32) if len(audio) > 1 else audio[0]
     return resample(mono, rate, sample_rate)
+
+
+def _require_bearable(path: Path | str, samples: int) -> None:
+    """Refuse what would not fit into memory at once: a header can promise, and a small file hold, days of silence."""
+    if samples > _MOST_AT_ONCE:
+        raise InputError(
+            f"{path}: {samples / 1e6:,.0f} million samples are too many to be read at once (at most"
+            f" {_MOST_AT_ONCE / 1e6:,.0f}); cut it, or take ranges of it"
+        )
 
 
 def fit_length(audio: Audio, length: int) -> Audio:

@@ -15,7 +15,7 @@ from dplass_cli.errors import InputError
 def walk_folders(folders: Iterable[Path | str]) -> Iterator[str]:
     """Yield the absolute paths of the files under the folders, sorted within each.
 
-    Links are followed; each folder is read once.
+    Links are followed; each folder is read once. What is hidden, such as what a killed run left, is passed over.
 
     Raises:
         InputError: a folder is missing or cannot be read.
@@ -28,9 +28,9 @@ def walk_folders(folders: Iterable[Path | str]) -> Iterator[str]:
                 subfolders.clear()
                 continue
             seen.add(place)
-            subfolders.sort()
+            subfolders[:] = sorted(name for name in subfolders if not name.startswith("."))
             prefix = folder.rstrip("/") + "/"
-            yield from (prefix + name for name in sorted(names))
+            yield from (prefix + name for name in sorted(names) if not name.startswith("."))
 
 
 def _unreadable_folder(error: OSError) -> None:

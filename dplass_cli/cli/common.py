@@ -15,7 +15,7 @@ from typing import Annotated, Any, TypeVar
 
 import typer
 
-from dplass_cli.errors import DplassError
+from dplass_cli.errors import DplassError, one_line
 
 T = TypeVar("T")
 
@@ -173,7 +173,7 @@ def verb(json_output: bool = False, verbose: bool = False) -> Iterator[Verb]:
         run.close()
         if verbose:
             logging.exception("traceback of the error")
-        typer.echo(f"dplass: {_one_line(str(error))}", err=True)
+        typer.echo(f"dplass: {one_line(str(error))}", err=True)
         raise typer.Exit(error.exit_code) from error
     except KeyboardInterrupt as stop:
         run.close()
@@ -192,10 +192,6 @@ def verb(json_output: bool = False, verbose: bool = False) -> Iterator[Verb]:
 
 def _interrupt(number: int, frame: FrameType | None) -> None:
     raise KeyboardInterrupt
-
-
-def _one_line(text: str) -> str:
-    return " ".join(text.split())
 
 
 def quieten(verbose: bool) -> None:

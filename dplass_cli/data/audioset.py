@@ -12,7 +12,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
-from dplass_cli.data.tables import read_pairs, table_lines
+from dplass_cli.data.tables import LATEST, read_pairs, table_lines
 from dplass_cli.errors import InputError
 from dplass_cli.storage import read_text
 
@@ -81,7 +81,7 @@ def _segment(fields: Sequence[str], path: Path | str, line: int) -> Segment:
         segment = Segment(ytid.strip(), _seconds(start), _seconds(end), _split_mids(mids))
     except ValueError as error:
         raise _malformed_segment(fields, path, line) from error
-    if not (segment.ytid and segment.mids and 0 <= segment.start < segment.end < float("inf")):
+    if not (segment.ytid and segment.mids and 0 <= segment.start < segment.end < LATEST):
         raise _malformed_segment(fields, path, line)
     return segment
 
@@ -109,9 +109,9 @@ def _read_strong(path: Path | str) -> list[Segment]:
             clip, onset, offset, mid = (field.strip() for field in fields)
             ytid, underscore, milliseconds = clip.rpartition("_")
             begin, start = float(onset), int(milliseconds) / 1000
-            if not (ytid and underscore and mid and 0 <= begin < float(offset) < float("inf") and start >= 0):
+            if not (ytid and underscore and mid and 0 <= begin < float(offset) < LATEST and 0 <= start < LATEST):
                 raise ValueError
-        except ValueError as error:
+        except (ValueError, OverflowError) as error:
             expected = "ytid_milliseconds, start_seconds, end_seconds and a machine id, with tabs between"
             raise InputError(f"{path}: line {line}: expected {expected}, not {fields!r:.100}") from error
         events.setdefault((ytid, start), []).append((begin, sys.intern(mid)))

@@ -13,7 +13,7 @@ import numpy as np
 import soundfile
 
 from dplass_cli.audio.containers import is_cut
-from dplass_cli.audio.files import Audio, audio_info
+from dplass_cli.audio.files import Audio, NotTaken, audio_info
 from dplass_cli.audio.foreign import decode
 from dplass_cli.data.finding import READABLE
 from dplass_cli.errors import InputError
@@ -76,6 +76,8 @@ def check_clip(path: Path | str, check: Check, limits: Limits | None = None, for
         if foreign and path.suffix.lower() not in READABLE and path.stat().st_size:
             return _foreign_finding(path, check, limits)
         info = audio_info(path)
+    except NotTaken:
+        return Finding("not decodable here")
     except InputError as error:
         if not isinstance(error.__cause__, soundfile.LibsndfileError):
             return Finding("zero-length file")

@@ -11,7 +11,7 @@ from dplass_cli.data.captions import Captions, LabelTexts, Text
 from dplass_cli.data.corpora import Corpus
 from dplass_cli.data.finding import SUFFIXES, ClipIndex
 from dplass_cli.data.preparation import Candidate
-from dplass_cli.data.tables import read_table
+from dplass_cli.data.tables import LATEST, read_table
 from dplass_cli.errors import InputError, nearest, some
 from dplass_cli.storage import read_json
 
@@ -57,7 +57,14 @@ def _json_records(path: Path, split: str) -> list[Record]:
     if isinstance(content, dict) and isinstance(content.get("metadata"), dict):
         return _audioldm_records(path, content, split)
     if isinstance(content, dict) and isinstance(content.get("videos"), dict):
+        if not all(isinstance(ids, list) for ids in content["videos"].values()):
+            raise InputError(f"{path}: expected lists of ids under 'videos'")
         return [{"class": name, "id": id} for name, ids in content["videos"].items() for id in ids]
+    return _listed_records(path, content)
+
+
+def _listed_records(path: Path, content: Any) -> list[Record]:
+    """The objects of a list, or of one under ``data``."""
     records = content.get("data") if isinstance(content, dict) else content
     if not isinstance(records, list) or not all(isinstance(record, dict) for record in records):
         raise InputError(f"{path}: expected a list of objects, or one under 'data' or 'videos'")
@@ -74,7 +81,8 @@ def _audioldm_records(path: Path, content: Mapping[str, Any], split: str) -> lis
         if split not in splits:
             raise InputError(f"{path}: {name!r} has no {split!r}{nearest(split, splits)}")
         root = _beside(path, str(content.get(name, ".")))
-        for record in _json_records(_beside(path, str(splits[split])), split):
+        listed = _beside(path, str(splits[split]))
+        for record in _listed_records(listed, read_json(listed)):
             wav = str(record.get("wav", ""))
             records.append({**record, "id": _stem(wav), "wav": f"{root}/{wav}"})
     return records
@@ -83,7 +91,7 @@ def _audioldm_records(path: Path, content: Mapping[str, Any], split: str) -> lis
 def _beside(path: Path, name: str) -> Path:
     """A path in AudioLDM's file: relative to the folder that its programs run in, somewhere above the file."""
     for folder in (Path(), *path.absolute().parents):
-        if (folder / name).exists():
+        if os.path.exists(folder / name):  # noqa: PTH110 (a name that no file can have is none; Path raises)
             return (folder / name).absolute()
     raise InputError(f"{path}: names {name}, which is neither below the working folder nor beside the file")
 
@@ -229,7 +237,7 @@ def _seconds(text: str, where: str) -> float | None:
         value = float(text)
     except ValueError:
         value = -1.0
-    if not 0 <= value < float("inf"):
+    if not 0 <= value < LATEST:
         raise InputError(f"{where}: expected seconds, not {text!r}")
     return value
 

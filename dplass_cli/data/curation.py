@@ -9,9 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-import yaml
-
-from dplass_cli.configuration import from_mapping
+from dplass_cli.configuration import from_mapping, parse_yaml
 from dplass_cli.errors import InputError
 from dplass_cli.resources import resource
 from dplass_cli.storage import read_text
@@ -87,10 +85,7 @@ def read_corrections(path: Path | None = None) -> Corrections:
         InputError: missing, not YAML, or not such a table.
     """
     path = path or resource("metadata/caption_corrections.yaml")
-    try:
-        content = yaml.safe_load(read_text(path))
-    except yaml.YAMLError as error:
-        raise InputError(f"{path}: not valid YAML; check indentation and quotes") from error
+    content = parse_yaml(read_text(path), str(path))
     if not isinstance(content, Mapping):
         raise InputError(f"{path}: not a table of corrections; expected 'words' and 'may_repeat'")
     return from_mapping(Corrections, content, str(path))

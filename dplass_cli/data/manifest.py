@@ -11,9 +11,9 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from dplass_cli.data.tables import collector_paused
+from dplass_cli.data.tables import LATEST, collector_paused
 from dplass_cli.errors import InputError
-from dplass_cli.storage import atomic_path, read_text
+from dplass_cli.storage import atomic_path, read_text, require_whole_signs
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,17 +64,19 @@ def _items(path: Path) -> Iterator[Any]:
         if place is None:
             json.loads(text)
             raise InputError(f'{path}: not a manifest; expected {{"data": [{{"wav": …, "caption": …}}, …]}}')
-        closing = False
+        closing, halves = False, "\\ud" in text or "\\uD" in text
         while text[place : place + 1] != "]":
             if closing:
                 place = _after(text, place, ",")
             item, place = _DECODER.raw_decode(text, place)
+            if halves:
+                require_whole_signs(item, text, path)
             yield item
             place, closing = _skip_blanks(text, place), True
         _require_end(text, place + 1)
-    except ValueError as error:
-        if isinstance(error, InputError):
-            raise
+    except InputError:
+        raise
+    except (ValueError, RecursionError) as error:
         raise InputError(f"{path}: not valid JSON ({error})") from error
 
 
@@ -169,7 +171,7 @@ def _checked_row(item: Any, folder: Path, shared: _Shared) -> Row:
 
 
 def _seconds(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value < float("inf")
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value < LATEST
 
 
 def write_manifest(path: Path | str, rows: Iterable[Row]) -> None:

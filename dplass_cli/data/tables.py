@@ -11,6 +11,8 @@ from pathlib import Path
 from dplass_cli.errors import InputError
 from dplass_cli.storage import require_file
 
+LATEST = 1e9  # seconds: no recording has more, and larger numbers are no times
+
 csv.field_size_limit(1 << 20)  # a caption may be long; a quote that never closes is found long before
 
 

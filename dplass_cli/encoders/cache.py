@@ -175,6 +175,7 @@ def check_encoder(folder: Path | str, encoder: QueryEncoder) -> None:
     made = {path.parent.name: path for path in sorted(Path(folder).glob("*/cache.json"))}
     if made and encoder.fingerprint[:16] not in made:
         others = [read_json(path) for path in made.values()]
+        others = [other if isinstance(other, dict) else {} for other in others]
         known = some(f"{other.get('encoder')} ({str(other.get('fingerprint'))[:12]}…)" for other in others)
         raise InputError(
             f"{folder}: holds embeddings of {known}, none of {encoder.name} ({encoder.fingerprint[:12]}…); give the"

@@ -29,6 +29,20 @@ _RMS_FLOOR = 1e-5
 _WINDOW_SECONDS = 10.0
 _SHORTEST_SECONDS = 1.0
 
+# What a file may ask for before its tensors are compared with it: together less than a gigabyte.
+_MOST = {
+    "size": 4096,
+    "buckets": 1 << 18,
+    "word_size": 256,
+    "hidden": 4096,
+    "sample_rate": 384_000,
+    "n_fft": 1 << 14,
+    "hop": 1 << 14,
+    "mels": 1024,
+    "widths": 1024,
+}
+_MOST_BLOCKS, _MOST_KINDS = 8, 10_000
+
 
 @dataclass(frozen=True)
 class TinyEncoderConfig:
@@ -50,6 +64,16 @@ class TinyEncoderConfig:
     widths: tuple[int, ...] = (32, 64, 128, 256)
     kinds: tuple[str, ...] = ()
     sharpness: float = 10.0
+
+    def __post_init__(self) -> None:
+        for name, most in _MOST.items():
+            value = getattr(self, name)
+            if not (
+                1 <= value <= most if isinstance(value, int) else len(value) >= 1 and all(1 <= w <= most for w in value)
+            ):
+                raise ValueError(f"{name} = {value} is no size of this encoder; it takes 1 to {most}")
+        if len(self.widths) > _MOST_BLOCKS or len(self.kinds) > _MOST_KINDS or self.hop > self.n_fft:
+            raise ValueError(f"at most {_MOST_BLOCKS} widths and {_MOST_KINDS} kinds, and hop no longer than n_fft")
 
 
 class TextTower(nn.Module):

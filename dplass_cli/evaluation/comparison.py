@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from types import NoneType
+from typing import Any, get_args
 
 import numpy as np
 
@@ -67,7 +68,25 @@ def read_results(folder: Path) -> dict[str, Any]:
     content = read_json(folder / RESULTS)
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         raise InputError(f"{folder / RESULTS}: not the results of an evaluation (no format {FORMAT!r})")
+    policies = content.get("policies")
+    whole = isinstance(policies, dict) and all(map(_is_score, policies.values()))
+    if (
+        not whole
+        or not isinstance(content.get("benchmark"), str)
+        or content.get("aggregation") not in get_args(Aggregation)
+    ):
+        raise InputError(f"{folder / RESULTS}: lacks its benchmark, or figures of a policy; evaluate again")
     return content
+
+
+def _is_score(score: Any) -> bool:
+    """Whether this is what a policy reached, as ``results.json`` has it."""
+    if not isinstance(score, dict) or not isinstance(score.get("n"), int):
+        return False
+    interval = score.get("sdri_ci")
+    figures = [score.get(name, "") for name in ("sdri", "si_sdr", "regret", "accuracy")]
+    figures += interval if isinstance(interval, list) and len(interval) == 2 else [""]
+    return isinstance(score.get("bound"), bool) and all(isinstance(one, (int, float, NoneType)) for one in figures)
 
 
 def read_run(folder: Path) -> Run:
@@ -79,7 +98,11 @@ def read_run(folder: Path) -> Run:
     results = read_results(folder)
     rows = {(row["idx"], row["adapter"]): row for row in read_items_csv(folder)}
     policies: dict[str, dict[str, Reached]] = {name: {} for name in results["policies"]}
-    for choice in read_choices(folder):
+    choices = read_choices(folder)
+    lacking = [name for name in ("idx", "group", *policies) if choices and name not in choices[0]]
+    if lacking:
+        raise InputError(f"{folder}: its table of choices has no column {lacking[0]!r}; evaluate again")
+    for choice in choices:
         for name, reached in policies.items():
             row = rows.get((choice["idx"], choice[name]))
             if row is not None and row["sdri"]:

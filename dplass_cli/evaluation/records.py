@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -12,7 +10,7 @@ from pathlib import Path
 
 from dplass_cli.errors import InputError
 from dplass_cli.evaluation.items import Item
-from dplass_cli.storage import Records, locked, read_records, read_text, write_records, write_rows
+from dplass_cli.storage import Records, csv_rows, locked, read_records, read_text, write_records, write_rows
 
 ITEMS, CHOICES, RESULTS = "items.csv", "choices.csv", "results.json"
 FORMAT = "dplass-evaluation-1"
@@ -129,7 +127,8 @@ def read_items_csv(folder: Path) -> list[Row]:
     """
     path = folder / ITEMS
     try:
-        key = path.read_text(encoding="utf-8").partition("\n")[0].removeprefix("# ")
+        with open(path, encoding="utf-8", errors="replace") as stream:
+            key = stream.readline().removesuffix("\n").removeprefix("# ")
     except OSError as error:
         raise InputError(f"{path}: no items of an evaluation ({error.strerror})") from error
     rows = read_records(path, COLUMNS, key)
@@ -151,14 +150,21 @@ def read_choices(folder: Path) -> list[Row]:
     """Read what :func:`write_choices` wrote.
 
     Raises:
-        InputError: it is not there.
+        InputError: it is not there, or damaged.
     """
-    return list(csv.DictReader(io.StringIO(read_text(folder / CHOICES), newline="")))
+    return list(csv_rows(read_text(folder / CHOICES), folder / CHOICES))
 
 
 def number(row: Row, column: str) -> float:
-    """A metric of a row; NaN where it has none (a silent reference has no SDR)."""
-    return float(row[column]) if row[column] else math.nan
+    """A metric of a row; NaN where it has none (a silent reference has no SDR).
+
+    Raises:
+        InputError: something else stands there.
+    """
+    try:
+        return float(row[column]) if row[column] else math.nan
+    except ValueError as error:
+        raise InputError(f"item {row['idx']}: {column} is {row[column]!r}, no number; evaluate again") from error
 
 
 def _error_row(idx: str, reason: str) -> dict[str, str]:

@@ -15,6 +15,7 @@ from dplass_cli.weights.checkpoints import (
     described_config,
     load_strictly,
     read_base_state,
+    require_layout,
     write_safetensors,
 )
 from dplass_cli.weights.hashing import tensors_sha256
@@ -60,6 +61,8 @@ def load_base(
     state, metadata = read_base_state(path, trust)
     if config is None:
         config = from_mapping(ResUNet30Config, described_config(metadata, path), str(path))
+    with torch.device("meta"):  # a file that does not hold what it says is refused before memory is taken for it
+        require_layout(BaseModel(config).state_dict(), state, str(path))
     network = BaseModel(config)
     load_strictly(network, as_float32(state), str(path))
     network.source = str(base)

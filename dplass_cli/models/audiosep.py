@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from dplass_cli.errors import InputError
+from dplass_cli.errors import InputError, RunError
 from dplass_cli.models.resunet30 import ResUNet30
 from dplass_cli.storage import atomic_path
 from dplass_cli.weights.checkpoints import read_tensors
@@ -59,7 +59,10 @@ def write_checkpoint(path: Path | str, content: Mapping[str, Any]) -> None:
         InputError: the folder cannot be written. RunError: the disk is full.
     """
     with atomic_path(path) as temporary:
-        torch.save(dict(content), temporary)
+        try:
+            torch.save(dict(content), temporary)
+        except RuntimeError as error:  # what PyTorch makes of a full disk
+            raise RunError(f"{path}: writing failed ({str(error)[:120]}); free space and run again") from error
 
 
 def write_audiosep(path: Path | str, network: ResUNet30, source: Path | str | None = None, trust: bool = False) -> None:

@@ -21,6 +21,7 @@ from dplass_cli.models.film import FiLM
 from dplass_cli.models.lean import average_pool, conditioned, pointwise
 
 _FLOOR = 1e-10
+_LARGEST, _MOST_LEVELS = 1 << 20, 16
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,12 @@ class ResUNet30Config:
     input_power: float = 1.0
 
     def __post_init__(self) -> None:
+        pairs = [value for pair in (*self.downsample, self.stem) for value in pair]
+        sizes = [self.condition_size, self.n_fft, self.hop, self.sample_rate, self.pre_channels, *self.channels, *pairs]
+        if not self.channels or len(self.channels) > _MOST_LEVELS or not all(0 < size <= _LARGEST for size in sizes):
+            raise ValueError(f"sizes of a network are from 1 to {_LARGEST:,}, its levels from 1 to {_MOST_LEVELS}")
+        if not self.hop <= self.n_fft:
+            raise ValueError(f"hop = {self.hop} leaves gaps between windows of n_fft = {self.n_fft} samples")
         if len(self.channels) != len(self.downsample):
             raise ValueError(f"{len(self.channels)} channels but {len(self.downsample)} downsample pairs; give as many")
         if (self.n_fft // 2) % self.grid[1]:

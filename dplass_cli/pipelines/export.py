@@ -92,6 +92,7 @@ def export(options: ExportOptions) -> ExportResult:
         if form == "openvino":
             made = _as_openvino(made)
             files.append(options.output.with_suffix(".bin"))
+            options.output.unlink(missing_ok=True)  # of an earlier export: it would go with the new weights
         for file in reversed(files):  # the weights first: a graph that is there is whole
             write_bytes(file, made.with_suffix(file.suffix).read_bytes())
     shape: list[str | int] = ["batch", 1, "samples"]

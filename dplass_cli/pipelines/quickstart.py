@@ -23,10 +23,11 @@ from dplass_cli.pipelines.partition import PartitionOptions, PartitionResult, pa
 from dplass_cli.pipelines.prepare_audioset import PrepareOptions, prepare_audioset
 from dplass_cli.pipelines.separate import SeparateOptions, separate
 from dplass_cli.pipelines.train import TrainOptions, TrainResult, train
-from dplass_cli.storage import Progress, make_folder, no_progress, write_text
+from dplass_cli.storage import Progress, make_folder, no_progress, read_json, write_json, write_text
 from dplass_cli.training.settings import OptimizerSettings, TrainSettings
 
 RATE = 32000
+_UNFINISHED = ".unfinished.json"
 _TRAINING_SEED, _EVALUATION_SEED = 1000, 2000  # none of them were heard by the bundled models
 
 
@@ -65,12 +66,13 @@ class QuickstartResult:
 def quickstart(options: QuickstartOptions, progress: Progress = no_progress) -> QuickstartResult:
     """Run all five verbs on sounds that are made on the spot.
 
+    One that was killed goes on when it is run again.
+
     Raises:
         InputError: the folder holds something already.
     """
     folder = options.folder
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise InputError(f"{folder}: holds something already; give another folder for the quickstart")
+    _take(options)
     _write_corpus(folder / "corpus", options.clips, progress)
     prepared = prepare_audioset(
         PrepareOptions(
@@ -108,9 +110,23 @@ def quickstart(options: QuickstartOptions, progress: Progress = no_progress) -> 
         progress,
     )
     target = separated.written[str(mixture)][0].path
+    (folder / _UNFINISHED).unlink()
     return QuickstartResult(
         prepared, partitioned, trained, evaluated, mixture, target, _sdri(reference, mixture, target)
     )
+
+
+def _take(options: QuickstartOptions) -> None:
+    """Take a folder that is empty, or holds a quickstart of the same settings that did not come to its end."""
+    folder, mark = options.folder, options.folder / _UNFINISHED
+    settings = {"clips": options.clips, "steps": options.steps, "mixtures": options.mixtures}
+    if mark.is_file() and read_json(mark) == settings:
+        return
+    if folder.exists() and (
+        not folder.is_dir() or any(not path.name.startswith(".writing-") for path in folder.iterdir())
+    ):
+        raise InputError(f"{folder}: holds something already; give another folder for the quickstart")
+    write_json(mark, settings)
 
 
 def _train_options(options: QuickstartOptions) -> TrainOptions:
@@ -128,6 +144,7 @@ def _train_options(options: QuickstartOptions) -> TrainOptions:
         data=DataSettings(),
         train=settings,
         device=options.device,
+        resume=True,
     )
 
 

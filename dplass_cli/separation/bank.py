@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import load_file
 from torch import Tensor
 
 from dplass_cli.adapters import METHODS
@@ -18,13 +17,13 @@ from dplass_cli.adapters.base import Adapter
 from dplass_cli.adapters.files import DESCRIPTION, AdapterInfo, LoadedAdapter, load_adapter
 from dplass_cli.adapters.injection import adapter_state, layer_at, statistics_of
 from dplass_cli.adapters.published import from_published, read_published
-from dplass_cli.configuration import to_mapping
+from dplass_cli.configuration import from_mapping, to_mapping
 from dplass_cli.domains.partition import Partition
 from dplass_cli.errors import InputError, nearest
 from dplass_cli.models import BaseModel
 from dplass_cli.resources import shipped
 from dplass_cli.storage import read_json, write_json
-from dplass_cli.weights.checkpoints import write_safetensors
+from dplass_cli.weights.checkpoints import read_tensors, write_safetensors
 from dplass_cli.weights.hashing import tensors_sha256
 
 BANK, _CENTROIDS = "bank.json", "centroids.safetensors"
@@ -243,23 +242,39 @@ def read_bank(folder: Path | str) -> dict[str, BankDomain]:
     content = read_json(folder / BANK)
     if not isinstance(content, dict) or content.get("format") != _FORMAT:
         raise InputError(f"{folder / BANK}: not the description of a bank (no format {_FORMAT!r})")
-    try:
-        centroids = load_file(folder / _CENTROIDS)
-        return {
-            bank_key(entry["id"]): BankDomain(
-                entry["id"],
-                entry["name"],
-                tuple(entry["captions"]),
-                centroids["text"][row],
-                centroids["audio"][row],
-                float(entry.get("gain_db", 0.0)),
-            )
-            for row, entry in enumerate(content["domains"])
-        }
-    except (KeyError, TypeError, ValueError, IndexError, OSError) as error:
+    described = from_mapping(_Described, {"domains": content.get("domains")}, str(folder / BANK)).domains
+    centroids, _ = read_tensors(folder / _CENTROIDS)
+    text, audio = (centroids.get(name) for name in ("text", "audio"))
+    if text is None or audio is None or text.ndim != 2 or text.shape != audio.shape or len(text) != len(described):
         raise InputError(
-            f"{folder}: the bank's files do not fit each other ({error}); train or import it again"
-        ) from error
+            f"{folder}: {_CENTROIDS} does not hold two centroids for each of the {len(described)} domains of {BANK};"
+            " train or import the bank again"
+        )
+    if not (text.isfinite().all() and audio.isfinite().all()):
+        raise InputError(f"{folder / _CENTROIDS}: holds values that are not finite; train or import the bank again")
+    if len({entry.id for entry in described}) != len(described) or any(entry.id < 0 for entry in described):
+        raise InputError(f"{folder / BANK}: domains must have ids from 0 on, each once; train or import the bank again")
+    return {
+        bank_key(entry.id): BankDomain(
+            entry.id, entry.name, entry.captions, text[row].float(), audio[row].float(), entry.gain_db
+        )
+        for row, entry in enumerate(described)
+    }
+
+
+@dataclass(frozen=True)
+class _Entry:
+    """A domain as ``bank.json`` has it."""
+
+    id: int
+    name: str
+    captions: tuple[str, ...]
+    gain_db: float = 0.0
+
+
+@dataclass(frozen=True)
+class _Described:
+    domains: tuple[_Entry, ...]
 
 
 def write_bank_of(
@@ -301,5 +316,6 @@ def write_bank(folder: Path | str, domains: Sequence[BankDomain], description: M
         "audio": torch.stack([domain.audio_centroid for domain in domains]),
     }
     entries = [{"id": d.id, "name": d.name, "captions": list(d.captions), "gain_db": d.gain_db} for d in domains]
+    (folder / BANK).unlink(missing_ok=True)  # of a bank that was here: it would go with the new centroids
     write_safetensors(folder / _CENTROIDS, centroids, {"format": _FORMAT})
     write_json(folder / BANK, {"format": _FORMAT, **description, "domains": entries})

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import re
-import tempfile
 import zlib
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,7 +17,7 @@ from dplass_cli.audio.streams import audio_writer, read_blocks
 from dplass_cli.errors import InputError, RunError
 from dplass_cli.separation.bank import Activation
 from dplass_cli.separation.presence import Presence
-from dplass_cli.storage import make_folder
+from dplass_cli.storage import scratch_folder
 
 Clip = Literal["limit", "scale", "error"]
 Highband = Literal["residual", "target", "drop"]
@@ -138,9 +137,9 @@ def open_targets(
         with _writers(paths, info, subtype) as targets.writers:
             yield targets
         return
-    folder = make_folder(next(iter(paths.values())).parent)
-    with tempfile.TemporaryDirectory(dir=folder, prefix=".drafts-") as name:
-        drafts = {query: Path(name) / f"{number}.wav" for number, query in enumerate(paths)}
+    first = next(iter(paths.values()))
+    with scratch_folder(first.with_name(f".drafts-{zlib.crc32(first.name.encode()):08x}")) as folder:
+        drafts = {query: folder / f"{number}.wav" for number, query in enumerate(paths)}
         with _writers(drafts, info, "FLOAT") as targets.writers:
             yield targets
         if scaling:

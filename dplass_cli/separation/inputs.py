@@ -66,13 +66,14 @@ def _listed(list_file: Path, queries: Sequence[str | Query]) -> list[Recording]:
         if not line.strip() or line.startswith("#"):
             continue
         path, *more = line.split("\t")
-        if not path.strip() or len(more) > 2:
+        if not path.strip() or len(more) > 2 or "\0" in line:
             raise InputError(f"{list_file}: line {number}: expected path<TAB>query<TAB>output name, not {line[:80]!r}")
-        query, name = (field.strip() for field in [*more, "", ""][:2])
-        if Path(name).is_absolute() or ".." in Path(name).parts:
-            raise InputError(f"{list_file}: line {number}: the output name {name!r} leaves the output folder")
         wav = list_file.parent / path
-        asked.setdefault((wav, name or wav.stem), []).extend([query] if query else queries)
+        query, name = (field.strip() for field in [*more, "", ""][:2])
+        name = name or wav.stem
+        if Path(name).is_absolute() or ".." in Path(name).parts or not Path(name).name:
+            raise InputError(f"{list_file}: line {number}: the output name {name!r} leaves the output folder")
+        asked.setdefault((wav, name), []).extend([query] if query else queries)
     return [Recording(path, tuple(dict.fromkeys(said)), name) for (path, name), said in asked.items()]
 
 

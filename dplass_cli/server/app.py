@@ -24,6 +24,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from dplass_cli import sounds
+from dplass_cli.audio.containers import is_common
 from dplass_cli.audio.files import audio_info
 from dplass_cli.errors import InputError
 from dplass_cli.resources import resource
@@ -123,7 +124,9 @@ class _Handlers:
         except InputError as error:
             raise Refused(400, str(error)) from error
         with self._jobs.admit() as job:
-            await self._receive(request, job.upload)
+            held = await self._receive(request, job.upload)
+            if held and not is_common(job.upload):
+                raise Refused(415, "the recording is no wav, flac, ogg, aiff or mp3; send it as one of these")
             try:
                 info = await anyio.to_thread.run_sync(audio_info, job.upload)
             except InputError as error:
@@ -135,11 +138,14 @@ class _Handlers:
             job.queries, job.info = queries, info
         return JSONResponse(self._described(job), 202, {"Location": f"/jobs/{job.id}"})
 
-    async def _receive(self, request: Request, path: Path) -> None:
-        """Write the body to a file as it comes, up to the limit."""
+    async def _receive(self, request: Request, path: Path) -> int:
+        """Write the body to a file as it comes, up to the limit: its bytes."""
         most = self._limits.upload_bytes
         too_large = Refused(413, f"the recording has more than {most / 1e6:g} MB; send a part, or flac, ogg or mp3")
-        if int(request.headers.get("content-length", "0")) > most:
+        told = request.headers.get("content-length", "0")
+        if not (told.isascii() and told.isdigit()):
+            raise Refused(400, "the length that was told is no number; send the recording as a body")
+        if len(told) > 18 or int(told) > most:
             raise too_large
         held = 0
         try:
@@ -153,6 +159,7 @@ class _Handlers:
             if error.errno != errno.ENOSPC:
                 raise
             raise Refused(507, "the server's disk is full; its owner has to free space") from error
+        return held
 
     async def tell(self, request: Request) -> Response:
         return JSONResponse(self._described(self._jobs.find(request.path_params["id"])))

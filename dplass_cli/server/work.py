@@ -15,7 +15,6 @@ from dplass_cli.server.pictures import draw, levels
 
 MAX_QUERIES, MAX_QUERY_LENGTH = 8, 300
 _MAX_CHANNELS = 8
-_MAX_RATE = 768_000  # Hz; no converter samples faster
 _PLAYED = ("PCM_16", "PCM_24", "FLOAT")  # by every browser
 _FINE = ("PCM_32", "DOUBLE")
 _READ_AT_ONCE = 1 << 18
@@ -37,14 +36,12 @@ class Separation:
         """Refuse recordings that would take the machine down.
 
         Raises:
-            InputError: too long, too many channels, or a rate at which a few seconds fill the memory.
+            InputError: too long, or too many channels.
         """
         if info.seconds > max_seconds:
             raise InputError(f"the recording has {info.seconds:.0f} s; at most {max_seconds:g} s are taken")
         if info.channels > _MAX_CHANNELS:
             raise InputError(f"the recording has {info.channels} channels; at most {_MAX_CHANNELS} are taken")
-        if info.sample_rate > _MAX_RATE:
-            raise InputError(f"the recording has {info.sample_rate} Hz; at most {_MAX_RATE} Hz are taken")
 
     def __call__(self, job: Job, tell: Tell) -> tuple[Sound, ...]:
         """Do a job; see :data:`~dplass_cli.server.jobs.Work`."""

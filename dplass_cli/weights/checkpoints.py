@@ -16,7 +16,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from dplass_cli.errors import InputError, some
+from dplass_cli.errors import InputError, RunError, shown, some
 from dplass_cli.storage import atomic_path, require_file
 
 # Transform kernels that the published network stores as weights; our transform is an FFT.
@@ -66,15 +66,44 @@ def read_tensors(path: Path | str, trust: bool = False, mapped: bool = False) ->
         raise InputError(f"{path}: not a readable checkpoint ({_first_line(error)}); fetch it again") from error
     if not isinstance(content, Mapping):
         raise InputError(f"{path}: holds a {type(content).__name__}, not a state dict; give a checkpoint of weights")
+    for part in (content, *content.values()):
+        if isinstance(part, Mapping):
+            _require_plain(part, path)
     return dict(content), {}
+
+
+_DTYPES = {
+    *(torch.float16, torch.bfloat16, torch.float32, torch.float64),
+    *(torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64, torch.bool),
+}
+
+
+def _require_plain(tensors: Mapping[Any, Any], path: Path) -> None:
+    """Refuse tensors that are no plain numbers: sparse, quantised, complex ones, and those that lack their values.
+
+    A tensor of a few bytes can say that it is repeated a billion times; copying it would take the memory.
+
+    Raises:
+        InputError: there is one.
+    """
+    for key, tensor in tensors.items():
+        if not isinstance(tensor, Tensor):
+            continue
+        plain = tensor.layout == torch.strided and tensor.dtype in _DTYPES and tensor.device.type == "cpu"
+        if not plain or tensor.numel() * tensor.element_size() > tensor.untyped_storage().nbytes():
+            raise InputError(
+                f"{path}: {shown(key)} is no plain tensor ({tensor.dtype}, {tensor.layout}); fetch it again"
+            )
 
 
 def _read_safetensors(path: Path) -> tuple[dict[str, Any], dict[str, str]]:
     try:
         with safe_open(path, framework="pt") as archive:
-            return {key: archive.get_tensor(key) for key in archive.keys()}, archive.metadata() or {}  # noqa: SIM118
-    except (SafetensorError, OSError) as error:
+            tensors, metadata = {key: archive.get_tensor(key) for key in archive.keys()}, archive.metadata()  # noqa: SIM118
+    except Exception as error:  # its own errors, and those of making tensors of what it says
         raise InputError(f"{path}: not a readable safetensors file ({_first_line(error)}); fetch it again") from error
+    _require_plain(tensors, path)
+    return tensors, metadata or {}
 
 
 def read_base_state(path: Path | str, trust: bool = False) -> tuple[dict[str, Tensor], dict[str, str]]:
@@ -93,7 +122,7 @@ def read_base_state(path: Path | str, trust: bool = False) -> tuple[dict[str, Te
     for key in state:
         if not isinstance(key, str):
             raise InputError(
-                f"{path}: {key!r} is not a name of a tensor; expected AudioSep's checkpoint or a state dict"
+                f"{path}: {shown(key)} is not a name of a tensor; expected AudioSep's checkpoint or a state dict"
             )
     if any(key.startswith("ss_model.") for key in state):
         state = {key[len("ss_model.") :]: value for key, value in state.items() if key.startswith("ss_model.")}
@@ -113,6 +142,20 @@ def load_strictly(module: nn.Module, state: Mapping[str, Tensor], where: str, as
         InputError: lists the first missing, unexpected or misshapen keys; begins with ``where``.
     """
     own = module.state_dict()
+    require_layout(own, state, where)
+    for key, tensor in state.items():
+        if tensor.is_floating_point() and not torch.isfinite(tensor).all():
+            raise InputError(f"{where}: {key} holds values that are not finite; the file is damaged")
+    absent = {key: torch.zeros_like(own[key], device="cpu") for key in own if key not in state}
+    module.load_state_dict({**absent, **state}, assign=assign)
+
+
+def require_layout(own: Mapping[str, Tensor], state: Mapping[str, Tensor], where: str) -> None:
+    """Check that a state dict has the keys and shapes of a network's own, whose values do not matter.
+
+    Raises:
+        InputError: lists the first missing, unexpected or misshapen keys; begins with ``where``.
+    """
     missing = [key for key in own if key not in state and not key.endswith("num_batches_tracked")]
     unexpected = [key for key in state if key not in own]
     if missing or unexpected:
@@ -126,10 +169,6 @@ def load_strictly(module: nn.Module, state: Mapping[str, Tensor], where: str, as
                 f"{where}: {key} has shape {list(tensor.shape)}, the network needs {list(own[key].shape)};"
                 " the checkpoint belongs to another configuration"
             )
-        if tensor.is_floating_point() and not torch.isfinite(tensor).all():
-            raise InputError(f"{where}: {key} holds values that are not finite; the file is damaged")
-    absent = {key: torch.zeros_like(own[key], device="cpu") for key in own if key not in state}
-    module.load_state_dict({**absent, **state}, assign=assign)
 
 
 def described_config(metadata: Mapping[str, str], path: Path | str) -> dict[str, Any]:
@@ -140,7 +179,7 @@ def described_config(metadata: Mapping[str, str], path: Path | str) -> dict[str,
     """
     try:
         config = json.loads(metadata.get("config", "{}"))
-    except ValueError:
+    except (ValueError, RecursionError):
         config = None
     if not isinstance(config, dict):
         raise InputError(f"{path}: the configuration in its metadata is not a JSON object; fetch the file again")
@@ -153,10 +192,17 @@ def as_float32(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def write_safetensors(path: Path | str, tensors: Mapping[str, Tensor], metadata: Mapping[str, Any]) -> None:
-    """Write tensors with metadata (values that are not texts as JSON), atomically."""
+    """Write tensors with metadata (values that are not texts as JSON), atomically.
+
+    Raises:
+        InputError: the folder cannot be written. RunError: the disk is full.
+    """
     texts = {key: value if isinstance(value, str) else json.dumps(value) for key, value in metadata.items()}
     with atomic_path(path) as temporary:
-        save_file({key: tensor.detach().cpu().contiguous() for key, tensor in tensors.items()}, temporary, texts)
+        try:
+            save_file({key: tensor.detach().cpu().contiguous() for key, tensor in tensors.items()}, temporary, texts)
+        except SafetensorError as error:  # what the library makes of a full disk
+            raise RunError(f"{path}: writing failed ({_first_line(error)}); free space and run again") from error
 
 
 def _first_line(error: BaseException) -> str:

@@ -8,9 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-import yaml
-
-from dplass_cli.configuration import from_mapping
+from dplass_cli.configuration import from_mapping, parse_yaml
 from dplass_cli.errors import InputError, nearest
 from dplass_cli.resources import resource
 from dplass_cli.storage import read_text
@@ -85,10 +83,7 @@ def read_table(path: Path | None = None) -> dict[str, Known]:
         InputError: the file is missing, not YAML, or not such a table.
     """
     path = path or resource("metadata/weights.yaml")
-    try:
-        content = yaml.safe_load(read_text(path))
-    except yaml.YAMLError as error:
-        raise InputError(f"{path}: not valid YAML; check indentation and quotes") from error
+    content = parse_yaml(read_text(path), str(path))
     if not isinstance(content, dict):
         raise InputError(f"{path}: not a table of known files; expected 'name:' sections")
     for name, row in content.items():

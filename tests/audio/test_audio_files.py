@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ import soundfile
 
 from dplass_cli.audio.files import audio_info, default_subtype, fit_length, read_audio, read_mono, write_audio
 from dplass_cli.audio.resampling import resample
+from dplass_cli.data.checking import check_clip
 from dplass_cli.errors import InputError, RunError
 
 RATE = 16000
@@ -109,3 +111,46 @@ def test_a_full_disk_is_told_and_leaves_nothing(tmp_path: Path, monkeypatch: pyt
         write_audio(tmp_path / "a.wav", np.ones((1, 10), np.float32), 16000)
     assert [path.name for path in tmp_path.iterdir()] == ["a.wav"]
     assert (tmp_path / "a.wav").read_bytes() == before
+
+
+@pytest.mark.parametrize("form", ["WAV", "W64"])
+def test_ima_adpcm_is_not_even_opened(tmp_path: Path, form: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "a.wav"
+    soundfile.write(path, np.zeros(4096, np.float32), RATE, "IMA_ADPCM", format=form)
+
+    def opened(name: str) -> None:
+        raise AssertionError("libsndfile has seen it")
+
+    monkeypatch.setattr(soundfile, "info", opened)
+    with pytest.raises(InputError, match="IMA ADPCM"):
+        audio_info(path)
+    path.write_bytes(path.read_bytes()[:12] + b"JUNK" + (1 << 21).to_bytes(4, "little") + bytes(1 << 21))
+    with pytest.raises(InputError, match="of no format"):
+        audio_info(path)
+
+
+@pytest.mark.parametrize("rate", [10, 2_000_000])
+def test_rates_that_no_sound_has(tmp_path: Path, rate: int) -> None:
+    soundfile.write(tmp_path / "a.wav", np.zeros(100, np.float32), rate, "PCM_16")
+    with pytest.raises(InputError, match="1,000 to 1,000,000 Hz"):
+        audio_info(tmp_path / "a.wav")
+    assert check_clip(tmp_path / "a.wav", "header").fault == "not decodable here"
+
+
+def test_days_of_silence_in_a_small_file_are_not_read_at_once(tmp_path: Path) -> None:
+    path = tmp_path / "a.flac"
+    with soundfile.SoundFile(path, "w", 1000, 1, "PCM_16") as stream:
+        for _ in range(140):
+            stream.write(np.zeros(1_000_000, np.int16))
+    assert path.stat().st_size < 1_000_000
+    with pytest.raises(InputError, match="140 million samples are too many to be read at once"):
+        read_audio(path)
+    with pytest.raises(InputError, match="too many"):
+        read_mono(path, 32000, 0.0, 5000.0)  # 160 million at the rate that is asked for
+    assert read_audio(path, 100.0, 101.0)[0].shape == (1, 1000)
+
+
+def test_a_rate_without_divisors_takes_no_gigabytes() -> None:
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    resample(np.zeros(200_000, np.float32), 999_983, 32000)
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 500_000

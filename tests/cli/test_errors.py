@@ -116,3 +116,13 @@ def test_some_inputs_fail_others_are_written(tmp_path: Path, tone: Path) -> None
     assert done.exit_code == 1
     assert "no.wav failed" in done.stderr
     assert (tmp_path / "tone_a_dog.wav").is_file()
+
+
+def test_what_a_file_says_does_not_steer_the_terminal(tmp_path: Path) -> None:
+    (tmp_path / "list.tsv").write_text(f"a.wav\train\tb\tmore \x1b[2J{'x' * 10_000}\n")
+    (tmp_path / "config.yaml").write_text(f'"\\e[2J{"x" * 10_000}": 1\n')
+    refused("separate", "--list", tmp_path / "list.tsv", "-o", tmp_path, says=r"\x1b[2J")
+    done = CliRunner().invoke(app, ["separate", "--config", str(tmp_path / "config.yaml"), "-o", str(tmp_path)])
+    assert done.exit_code == 2
+    assert "\x1b" not in done.stderr
+    assert len(done.stderr) < 4100

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import json
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ from dplass_cli.adapters.files import LoadedAdapter, save_adapter
 from dplass_cli.adapters.published import to_published
 from dplass_cli.errors import InputError
 from dplass_cli.models.audiosep import write_checkpoint
-from dplass_cli.separation.bank import AdapterBank, BankDomain, write_bank
+from dplass_cli.separation.bank import AdapterBank, BankDomain, read_bank, write_bank
 
 
 def test_every_form_of_adapters_is_loaded(tmp_path: Path) -> None:
@@ -129,3 +130,22 @@ def _alive() -> set[int]:
     """The adapters that are in memory."""
     gc.collect()
     return {id(thing) for thing in gc.get_objects() if type(thing) is LoadedAdapter}
+
+
+@pytest.mark.parametrize("id", ["0/../../elsewhere", -1, 1.5, None])
+def test_a_bank_whose_ids_are_no_numbers_is_refused(tmp_path: Path, id: object) -> None:
+    write_bank(tmp_path, [BankDomain(0, "x", ("a",), torch.ones(3), torch.ones(3))], {})
+    described = json.loads((tmp_path / "bank.json").read_text())
+    described["domains"][0]["id"] = id
+    (tmp_path / "bank.json").write_text(json.dumps(described))
+    with pytest.raises(InputError, match=r"bank\.json"):
+        read_bank(tmp_path)
+
+
+def test_a_bank_with_damaged_centroids_is_refused(tmp_path: Path) -> None:
+    write_bank(tmp_path, [BankDomain(0, "x", ("a",), torch.ones(3), torch.ones(3))], {})
+    whole = (tmp_path / "centroids.safetensors").read_bytes()
+    for damaged in (whole[:-3], b"", b"\xff" * 20):
+        (tmp_path / "centroids.safetensors").write_bytes(damaged)
+        with pytest.raises(InputError, match=r"centroids\.safetensors"):
+            read_bank(tmp_path)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import re
+import resource
+import signal
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -14,9 +16,10 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
-from dplass_cli.errors import InputError
+from dplass_cli.errors import InputError, RunError
 from dplass_cli.models import BaseModel, ResUNet30Config, check_encoder, load_base, save_base
-from dplass_cli.weights.checkpoints import read_base_state, read_tensors
+from dplass_cli.models.audiosep import write_checkpoint
+from dplass_cli.weights.checkpoints import read_base_state, read_tensors, write_safetensors
 from dplass_cli.weights.hashing import tensors_sha256
 
 SMALL = ResUNet30Config(
@@ -311,3 +314,42 @@ def test_hash_ignores_order_and_memory_layout_only() -> None:
     hashes = {tensors_sha256(other) for other in others} | {wanted, tensors_sha256(tensors, {"rank": 4})}
     assert len(hashes) == len(others) + 2
     assert tensors_sha256(tensors, {"x": 1, "y": 2}) == tensors_sha256(tensors, {"y": 2, "x": 1})
+
+
+def test_tensors_without_their_values_are_refused(tmp_path: Path) -> None:
+    one = torch.ones(1)
+    hollow = {"a": one.expand(1 << 40), "b": torch.ones(2, dtype=torch.complex64)}
+    for key, tensor in hollow.items():
+        torch.save({"state_dict": {key: tensor}}, tmp_path / "a.pt")
+        assert (tmp_path / "a.pt").stat().st_size < 10_000
+        with pytest.raises(InputError, match=f"'{key}' is no plain tensor"):
+            read_tensors(tmp_path / "a.pt")
+
+
+def test_sizes_that_the_file_does_not_hold_take_no_memory(tmp_path: Path) -> None:
+    config = {"condition_size": 1 << 20, "channels": [1 << 20] * 2, "downsample": [[2, 2]] * 2}
+    write_safetensors(tmp_path / "a.safetensors", {"x": torch.ones(1)}, {"config": config})
+    with pytest.raises(InputError, match="not weights of this network"):
+        load_base(tmp_path / "a.safetensors")
+
+
+def save_base_there(folder: Path) -> None:
+    save_base(folder / "a.safetensors", BaseModel(SMALL), None)
+
+
+def write_pickled_there(folder: Path) -> None:
+    write_checkpoint(folder / "a.pt", {"a": torch.zeros(10_000)})
+
+
+@pytest.mark.parametrize("write", [save_base_there, write_pickled_there], ids=["safetensors", "pickled"])
+def test_a_full_disk_is_told_in_one_line(tmp_path: Path, write: Callable[[Path], None]) -> None:
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    previous = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (5000, limits[1]))
+    try:
+        with pytest.raises(RunError, match=r"writing failed .*; free space and run again"):
+            write(tmp_path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        signal.signal(signal.SIGXFSZ, previous)
+    assert list(tmp_path.iterdir()) == []
