@@ -1,7 +1,7 @@
 """The commands of the README and of ``docs/`` run, in their order, on what they speak of; runs are only shortened.
 
-By the info string of a block: ``sh`` and ``python`` run; ``bash`` needs published weights, a cluster or a network, so its
-commands are parsed and not run, as are the lines after ``$`` in ``console``; all else is output or a file.
+By the info string of a block: ``sh`` and ``python`` run; ``bash`` needs published weights, a cluster or a network, so
+its commands are parsed and not run, as are the lines after ``$`` in ``console``; all else is output or a file.
 
 They run without a network: no verb but ``weights fetch`` touches it, and none imports wandb. ``serve``, which goes on
 until it is ended, runs as a process of its own and is ended when its page is there.
@@ -109,6 +109,9 @@ def test_readme_commands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, real_d
             (tmp_path / "ids.txt").write_text("\n".join(ids) + "\n")
         else:
             assert re.match(r"bash scripts/(quickstart|test)\.sh", line), line
+    for info, block in blocks(ROOT / "README.md"):
+        if info == "python":
+            exec(compile(block, "README.md", "exec"), {})
     assert (tmp_path / "out" / "4-191687-A-0_a_dog_barking.ogg").is_file()
     assert len((tmp_path / "train.json").read_text().split('"wav"')) - 1 == 484
 

@@ -98,7 +98,6 @@ def dplass(
         typer.echo("All verbs: dplass --help")
 
 
-
 app.command("prepare-audioset")(prepare_audioset.command)
 app.command("partition")(partition.command)
 app.command("train")(train.command)

@@ -34,7 +34,7 @@ class EmbedOptions:
         device: where the encoder runs.
     """
 
-    manifest: Path
+    manifest: Path = field(metadata={"given": "a manifest, such as train.json,"})
     output: Path
     encoder: str = "tiny"
     tokenizer: Path | None = None

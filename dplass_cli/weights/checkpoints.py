@@ -58,6 +58,10 @@ def read_tensors(path: Path | str, trust: bool = False, mapped: bool = False) ->
             mmap = mapped and zipfile.is_zipfile(path)  # files of PyTorch before 1.6 cannot be mapped
             content = torch.load(path, map_location="cpu", weights_only=not trust, mmap=mmap)
     except pickle.UnpicklingError as error:
+        if not _looks_pickled(path):
+            raise InputError(
+                f"{path}: not a checkpoint (neither safetensors nor what PyTorch saves); check the path"
+            ) from error
         raise InputError(
             f"{path}: not a checkpoint of plain weights, or damaged; if you trust where it comes from,"
             " read it with --trust-checkpoint"
@@ -67,6 +71,12 @@ def read_tensors(path: Path | str, trust: bool = False, mapped: bool = False) ->
     if not isinstance(content, Mapping):
         raise InputError(f"{path}: holds a {type(content).__name__}, not a state dict; give a checkpoint of weights")
     return dict(content), {}
+
+
+def _looks_pickled(path: Path) -> bool:
+    """Whether a file begins as PyTorch's do: a zip archive, or (before 1.6) a pickle of protocol 2 or later."""
+    with open(path, "rb") as file:
+        return file.read(2) in (b"PK", b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05")
 
 
 def _read_safetensors(path: Path) -> tuple[dict[str, Any], dict[str, str]]:
