@@ -53,15 +53,13 @@ def read_tensors(path: Path | str, trust: bool = False, mapped: bool = False) ->
         raise InputError(f"{path}: the checkpoint is empty (0 bytes); fetch it again")
     if path.suffix == ".safetensors":
         return _read_safetensors(path)
+    if not _looks_pickled(path):
+        raise InputError(f"{path}: not a checkpoint (neither safetensors nor what PyTorch saves); check the path")
     try:
         with torch.serialization.safe_globals(_PLAIN_NUMBERS):
             mmap = mapped and zipfile.is_zipfile(path)  # files of PyTorch before 1.6 cannot be mapped
             content = torch.load(path, map_location="cpu", weights_only=not trust, mmap=mmap)
     except pickle.UnpicklingError as error:
-        if not _looks_pickled(path):
-            raise InputError(
-                f"{path}: not a checkpoint (neither safetensors nor what PyTorch saves); check the path"
-            ) from error
         raise InputError(
             f"{path}: not a checkpoint of plain weights, or damaged; if you trust where it comes from,"
             " read it with --trust-checkpoint"
