@@ -30,7 +30,7 @@ ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 SHORTER = {
     "quickstart": ["--set", "clips=2", "--set", "steps=1", "--set", "mixtures=8"],
-    "train": ["--max-steps", "1", "--set", "train.batch_size_per_device=2"],
+    "train": ["--max-steps", "1", "--set", "train.batch_size_per_device=2", "--set", "train.num_workers=0"],
     "evaluate": ["--limit", "4"],
 }
 NEEDED = {"export": "onnxscript"}  # extras of pages
@@ -116,6 +116,7 @@ def test_readme_commands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, real_d
     assert len((tmp_path / "train.json").read_text().split('"wav"')) - 1 == 484
 
 
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")  # of PyTorch's export to ONNX
 @pytest.mark.parametrize("page", PAGES[1:], ids=lambda page: page.stem)
 def test_page_runs(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, demo: Path) -> None:
     """Pages stand in the quickstart's folder; the first one makes it."""
