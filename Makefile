@@ -9,6 +9,7 @@ check:  ## what CI runs
 	$(PYTHON) -m ruff check .
 	$(PYTHON) -m ruff format --check .
 	$(PYTHON) -m mypy
+	$(PYTHON) -c "from importlinter.cli import lint_imports_command; lint_imports_command()" --no-cache --no-logo
 	OMP_NUM_THREADS=1 $(PYTHON) -m pytest -q --durations=10 --numprocesses=auto --dist=loadfile --max-worker-restart=0
 
 check-slow:  ## the tests that take minutes
@@ -21,4 +22,4 @@ bench:  ## measure speed as ratios
 	$(PYTHON) scripts/benchmark.py
 
 clean:  ## remove what can be made again
-	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist *.egg-info dplass-quickstart
+	rm -rf .venv .import_linter_cache .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist *.egg-info dplass-quickstart

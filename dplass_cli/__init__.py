@@ -5,13 +5,14 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from dplass_cli.versions import __version__
+
 if TYPE_CHECKING:
     from dplass_cli.encoders import load_encoder
     from dplass_cli.models import load_base
     from dplass_cli.separation.bank import AdapterBank
     from dplass_cli.separation.engine import Separator
 
-__version__ = "0.1.0"
 __all__ = ["AdapterBank", "Separator", "__version__", "load_base", "load_encoder"]
 
 # The public names are imported when they are used: the command line must start without torch.

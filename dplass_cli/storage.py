@@ -187,13 +187,25 @@ def require_file(path: Path | str, what: str = "file") -> Path:
 
 
 def file_sha256(path: Path | str, hashed: Callable[[int], object] = lambda done: None) -> str:
-    """Hash a file's bytes; ``hashed`` is called with the number of bytes done as it goes on."""
+    """Hash a file's bytes; ``hashed`` is called with the number of bytes done as it goes on.
+
+    Raises:
+        RunError: it cannot be read.
+    """
     digest = hashlib.sha256()
-    with open(path, "rb") as stream:
-        while block := stream.read(1 << 22):
-            digest.update(block)
-            hashed(stream.tell())
+    try:
+        with open(path, "rb") as stream:
+            while block := stream.read(1 << 22):
+                digest.update(block)
+                hashed(stream.tell())
+    except OSError as error:
+        raise RunError(f"{path}: cannot be read ({error.strerror}); check the file and its permissions") from error
     return digest.hexdigest()
+
+
+def text_sha256(text: str) -> str:
+    """Hash a text as UTF-8."""
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def write_rows(path: Path | str, columns: Iterable[str], rows: Iterable[Mapping[str, Any]]) -> None:

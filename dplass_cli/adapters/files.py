@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import platform
 from dataclasses import dataclass, field, replace
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal
 
@@ -71,12 +69,6 @@ class LoadedAdapter:
         """The same on a device."""
         layers = {path: adapter.to(device) for path, adapter in self.layers.items()}
         return replace(self, layers=layers, statistics={k: v.to(device) for k, v in self.statistics.items()})
-
-
-def versions() -> dict[str, str]:
-    """Versions of what computes: Python and the packages that numbers depend on."""
-    packages = {name: version(name) for name in ("torch", "torchaudio", "numpy", "soundfile")}
-    return {"python": platform.python_version(), **packages}
 
 
 def save_adapter(folder: Path | str, adapter: LoadedAdapter) -> None:

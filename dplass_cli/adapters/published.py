@@ -15,7 +15,6 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from dplass_cli import __version__
 from dplass_cli.adapters.base import Adapter, AdapterSettings
 from dplass_cli.adapters.files import AdapterInfo, LoadedAdapter
 from dplass_cli.adapters.injection import (
@@ -31,8 +30,9 @@ from dplass_cli.adapters.targets import targets
 from dplass_cli.configuration import to_mapping
 from dplass_cli.errors import InputError, some
 from dplass_cli.models import BaseModel
+from dplass_cli.models.audiosep import audiosep_state
 from dplass_cli.models.resunet30 import ResUNet30, ResUNet30Config
-from dplass_cli.weights.audiosep import audiosep_state
+from dplass_cli.versions import __version__
 from dplass_cli.weights.checkpoints import as_float32, is_transform_kernel, load_strictly, read_tensors
 
 _KEY, _PREFIX, _FROZEN_COPY = "dora_state_dict", "model.", "W0"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -89,22 +88,6 @@ def read_mono(path: Path | str, sample_rate: int, start: float = 0.0, end: float
     audio, rate = read_audio(path, start, end)
     mono: Audio = audio.mean(axis=0, dtype=np.float32) if len(audio) > 1 else audio[0]
     return resample(mono, rate, sample_rate)
-
-
-@lru_cache(maxsize=16)
-def audio_files(folder: Path) -> tuple[Path, ...]:
-    """The audio files in a folder and below it, by name.
-
-    Raises:
-        InputError: no such folder, or there are none.
-    """
-    if not folder.is_dir():
-        raise InputError(f"{folder}: no such folder; check the path")
-    endings = {f".{name.lower()}" for name in soundfile.available_formats()} - {".raw"} | {".aif", ".opus"}
-    found = tuple(sorted(path for path in folder.rglob("*") if path.suffix.lower() in endings and path.is_file()))
-    if not found:
-        raise InputError(f"{folder}: holds no audio files; give a folder of wav, flac, ogg or mp3")
-    return found
 
 
 def fit_length(audio: Audio, length: int) -> Audio:

@@ -12,7 +12,7 @@ from torchaudio.transforms import Resample
 
 _ZEROS, _ROLLOFF = 6, 0.99  # torchaudio's defaults: zero crossings on either side, cut-off below Nyquist
 _LARGEST_TABLE = 1 << 21
-_AT_ONCE = 1 << 16
+_AT_ONCE = 1 << 22  # products of samples and filter
 
 
 @lru_cache(maxsize=16)
@@ -46,9 +46,9 @@ def _resample_sample_by_sample(audio: torch.Tensor, source: int, target: int) ->
     offsets = torch.arange(-reach, reach + 1, device=audio.device)
     padded = torch.nn.functional.pad(audio, (reach, reach + 1))
     length = -(-audio.shape[-1] * target // source)
-    blocks = []
-    for first in range(0, length, _AT_ONCE):
-        instants = torch.arange(first, min(length, first + _AT_ONCE), device=audio.device) * source
+    blocks, step = [], max(1, _AT_ONCE // len(offsets))
+    for first in range(0, length, step):
+        instants = torch.arange(first, min(length, first + step), device=audio.device) * source
         nearest, phase = instants // target, (instants % target).double() / target
         distance = ((offsets - phase[:, None]) * (cut / source)).clamp(-_ZEROS, _ZEROS)
         window = torch.cos(distance * (math.pi / 2 / _ZEROS)).square()

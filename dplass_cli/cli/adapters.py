@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from dplass_cli.cli.common import Config, Json, Settings, Trust, Verbose, plain_table, verb
+from dplass_cli.cli.common import Config, Json, Settings, Trust, Verbose, options_of, plain_table, verb
 
 if TYPE_CHECKING:
     from dplass_cli.pipelines.adapters import LayerReport, Report
@@ -123,6 +123,7 @@ def _summary(report: Report) -> str:
 
 @app.command("import")
 def import_(
+    context: typer.Context,
     files: Annotated[list[Path] | None, typer.Argument(help="Published files, such as cluster3_model.pt.")] = None,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Folder of the adapters.")] = None,
     base_checkpoint: Annotated[
@@ -130,7 +131,7 @@ def import_(
         typer.Option("--base-checkpoint", help="The base they must belong to.  [default: the contained one, written]"),
     ] = None,
     partition: Annotated[Path | None, typer.Option(help="Partition folder: the adapters become a bank of it.")] = None,
-    trust: Trust = None,
+    trust_checkpoint: Trust = None,
     config: Config = None,
     settings: Settings = None,
     json: Json = False,
@@ -141,17 +142,9 @@ def import_(
     Example: dplass adapters import cluster*_model.pt --partition partition --output bank
     """
     with verb(json, verbose) as run:
-        from dplass_cli.configuration import build_options
         from dplass_cli.pipelines.adapters import ImportOptions, import_adapters
 
-        flags = {
-            "files": files,
-            "output": output,
-            "base_checkpoint": base_checkpoint,
-            "partition": partition,
-            "trust_checkpoint": trust,
-        }
-        result = import_adapters(build_options(ImportOptions, config, settings or (), flags), run.progress)
+        result = import_adapters(options_of(ImportOptions, context), run.progress)
         rows = [[key, str(path)] for key, path in result.adapters.items()]
         run.result(result, lambda: plain_table("", ["adapter", "written"], rows))
         for key, notes in result.notes.items():

@@ -8,14 +8,16 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from types import FrameType
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 import typer
 
 from dplass_cli.errors import DplassError
+
+T = TypeVar("T")
 
 EXIT_SOME_FAILED, EXIT_INTERRUPTED = 1, 3
 
@@ -40,15 +42,51 @@ Base = Annotated[
     typer.Option("--base-checkpoint", help="Base model: tiny or a checkpoint.  [default: tiny]"),
 ]
 Encoder = Annotated[str | None, typer.Option(help="Query encoder: tiny or a file.  [default: the base's own]")]
+OneEncoder = Annotated[str | None, typer.Option("--encoder", help="Query encoder: tiny or a file.  [default: tiny]")]
 Tokenizer = Annotated[Path | None, typer.Option(help="Folder of the tokenizer, for a CLAP encoder.")]
 Adapters = Annotated[
     list[str] | None,
     typer.Option(help="Bank, adapter folder or published file; repeatable.  [default: the bundled ones, if any]"),
 ]
+Select = Annotated[
+    str | None,
+    typer.Option(help="contrast, proven, text, text-knn, audio, blend, base or single:3."),
+]
+Stereo = Annotated[
+    str | None, typer.Option(help="shared: one mask for all channels; each: one a channel.  [default: shared]")
+]
 Trust = Annotated[
     bool | None,
     typer.Option("--trust-checkpoint", help="Read pickled checkpoints that can run code. Only if you trust them."),
 ]
+
+
+def options_of(
+    kind: type[T],
+    context: typer.Context,
+    names: Mapping[str, str | None] | None = None,
+    more: Mapping[str, Any] | None = None,
+    adopt: Callable[[Mapping[str, Any]], dict[str, Any]] = dict,
+) -> T:
+    """A verb's options, of its ``--config``, its ``--set`` and all its flags, as ``build_options`` puts them together.
+
+    Args:
+        kind: the options, a frozen dataclass.
+        context: holds what was given, by the names of the command's parameters.
+        names: {parameter: the option it sets}, where that has another name; None where it sets none.
+        more: options that no flag says alone; they win.
+        adopt: as :func:`~dplass_cli.configuration.build_options`.
+
+    Raises:
+        InputError: an unknown key, an ill-typed value, or a required option that nothing gave.
+    """
+    from dplass_cli.configuration import build_options
+
+    own = {"config": None, "settings": None, "json": None, "verbose": None, **(names or {})}
+    named = {own.get(name, name): value for name, value in context.params.items()}
+    flags = {name: value for name, value in named.items() if name is not None}
+    given = context.params
+    return build_options(kind, given["config"], given["settings"] or (), {**flags, **(more or {})}, adopt)
 
 
 class Verb:

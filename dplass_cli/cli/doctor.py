@@ -18,12 +18,14 @@ from dplass_cli.cli.common import (
     Tokenizer,
     Trust,
     Verbose,
+    options_of,
     plain_table,
     verb,
 )
 
 
 def command(
+    context: typer.Context,
     data: Annotated[Path | None, typer.Option(help="Manifest or partition folder.")] = None,
     base_checkpoint: Annotated[
         str | None,
@@ -42,7 +44,7 @@ def command(
     ] = None,
     workspace: Annotated[Path | None, typer.Option(help="Where the run will write.  [default: here]")] = None,
     clips: Annotated[int | None, typer.Option(help="Clips of --data to look at; 0: all.  [default: 1000]")] = None,
-    trust: Trust = None,
+    trust_checkpoint: Trust = None,
     device: Device = None,
     config: Config = None,
     settings: Settings = None,
@@ -54,25 +56,9 @@ def command(
     Example: dplass doctor --data partition --base-checkpoint audiosep.ckpt --tokenizer roberta-base --workspace run
     """
     with verb(json, verbose) as run:
-        from dplass_cli.configuration import build_options
         from dplass_cli.pipelines.doctor import DoctorOptions, doctor
 
-        flags = {
-            "data": data,
-            "base_checkpoint": base_checkpoint,
-            "encoder": encoder,
-            "tokenizer": tokenizer,
-            "adapters": adapters,
-            "benchmark": benchmark,
-            "data_root": data_root,
-            "metadata_csv": metadata_csv,
-            "audio_dir": audio_dir,
-            "workspace": workspace,
-            "clips": clips,
-            "trust_checkpoint": trust,
-            "device": device,
-        }
-        checks = doctor(build_options(DoctorOptions, config, settings or (), flags), run.progress)
+        checks = doctor(options_of(DoctorOptions, context), run.progress)
         rows = [[check.what, check.state, check.found, check.remedy] for check in checks]
         run.result(checks, lambda: plain_table("", ["checked", "", "found", "remedy"], rows, left=4))
         if any(check.state == "wrong" for check in checks):

@@ -7,10 +7,11 @@ from typing import Annotated
 
 import typer
 
-from dplass_cli.cli.common import EXIT_SOME_FAILED, Config, Json, Settings, Verbose, plain_table, verb
+from dplass_cli.cli.common import EXIT_SOME_FAILED, Config, Json, Settings, Verbose, options_of, plain_table, verb
 
 
 def command(
+    context: typer.Context,
     segments: Annotated[
         list[Path] | None, typer.Option(help="Segment list (weak .csv or strong .tsv); repeatable.")
     ] = None,
@@ -33,18 +34,9 @@ def command(
     Example: dplass download-audioset --segments balanced_train_segments.csv --output audio
     """
     with verb(json, verbose) as run:
-        from dplass_cli.configuration import build_options
         from dplass_cli.pipelines.download_audioset import DownloadOptions, download_audioset
 
-        flags = {
-            "segments": segments,
-            "output": output,
-            "ids": ids,
-            "limit": limit,
-            "pause": pause,
-            "retry_failed": retry_failed,
-        }
-        result = download_audioset(build_options(DownloadOptions, config, settings or (), flags), run.progress)
+        result = download_audioset(options_of(DownloadOptions, context), run.progress)
         counts = (result.segments, result.fetched, result.found, len(result.failed), result.left)
         columns = ["clips asked for", "fetched", "there before", "failed", "not tried"]
         run.result(result, lambda: plain_table(str(result.folder), columns, [[str(count) for count in counts]], left=0))

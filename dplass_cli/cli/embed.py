@@ -12,26 +12,29 @@ from dplass_cli.cli.common import (
     Config,
     Device,
     Json,
+    OneEncoder,
     Settings,
     Tokenizer,
     Trust,
     Verbose,
+    options_of,
     plain_table,
     verb,
 )
 
 
 def command(
+    context: typer.Context,
     manifest: Annotated[Path | None, typer.Argument(help="Manifest, such as train.json.")] = None,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Folder of the embeddings.")] = None,
-    encoder: Annotated[str | None, typer.Option(help="Query encoder: tiny or a file.  [default: tiny]")] = None,
+    encoder: OneEncoder = None,
     tokenizer: Tokenizer = None,
     batch: Annotated[int | None, typer.Option(help="Clips the encoder takes at once.  [default: 32]")] = None,
     workers: Annotated[int | None, typer.Option(help="Threads that read ahead.  [default: 4]")] = None,
     identity: Annotated[
         str | None, typer.Option(help="Know a file by path (and size, time) or by content.  [default: path]")
     ] = None,
-    trust: Trust = None,
+    trust_checkpoint: Trust = None,
     device: Device = None,
     config: Config = None,
     settings: Settings = None,
@@ -43,21 +46,10 @@ def command(
     Example: dplass embed train.json --output embeddings
     """
     with verb(json, verbose) as run:
-        from dplass_cli.configuration import build_options
         from dplass_cli.pipelines.embed import EmbedOptions, embed
 
-        flags = {
-            "manifest": manifest,
-            "output": output,
-            "encoder": encoder,
-            "tokenizer": tokenizer,
-            "embedding.batch": batch,
-            "embedding.readers": workers,
-            "embedding.identity": identity,
-            "trust_checkpoint": trust,
-            "device": device,
-        }
-        result = embed(build_options(EmbedOptions, config, settings or (), flags), run.progress)
+        names = {"batch": "embedding.batch", "workers": "embedding.readers", "identity": "embedding.identity"}
+        result = embed(options_of(EmbedOptions, context, names), run.progress)
         counts = [str(n) for n in (result.rows, result.clips, result.hits, result.embedded, len(result.failed))]
         columns = ["manifest rows", "clips of this share", "found", "embedded", "failed"]
         run.result(result, lambda: plain_table("", columns, [counts]))

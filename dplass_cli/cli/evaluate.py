@@ -21,6 +21,7 @@ from dplass_cli.cli.common import (
     Tokenizer,
     Trust,
     Verbose,
+    options_of,
     plain_table,
     verb,
 )
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 
 
 def command(
+    context: typer.Context,
     benchmark: Annotated[
         list[str] | None,
         typer.Option(
@@ -80,9 +82,9 @@ def command(
         bool | None, typer.Option("--report/--no-report", help="Write report.html with sounds.  [default: yes]")
     ] = None,
     check_published: Annotated[
-        bool, typer.Option("--check-published", help="Tell whether published figures are met; exit 1 if not.")
-    ] = False,
-    trust: Trust = None,
+        bool | None, typer.Option("--check-published", help="Tell whether published figures are met; exit 1 if not.")
+    ] = None,
+    trust_checkpoint: Trust = None,
     device: Device = None,
     backend: Backend = None,
     config: Config = None,
@@ -95,36 +97,9 @@ def command(
     Example: dplass evaluate --metadata-csv eval.csv --audio-dir audio --adapters run/bank --output eval
     """
     with verb(json, verbose) as run:
-        from dplass_cli.configuration import build_options
         from dplass_cli.pipelines.evaluate import EvaluateOptions, evaluate, summary
 
-        flags = {
-            "benchmark": benchmark,
-            "metadata_csv": metadata_csv,
-            "audio_dir": audio_dir,
-            "data_root": data_root,
-            "query_column": query_column,
-            "base_checkpoint": base_checkpoint,
-            "adapters": adapters,
-            "encoder": encoder,
-            "tokenizer": tokenizer,
-            "select": select,
-            "output": output,
-            "limit": limit,
-            "items": items,
-            "max_missing": max_missing,
-            "batch_size": batch_size,
-            "workers": workers,
-            "precision": precision,
-            "similarity": similarity,
-            "metric": metric,
-            "report": report,
-            "check_published": check_published or None,
-            "trust_checkpoint": trust,
-            "device": device,
-            "backend": backend,
-        }
-        results = evaluate(build_options(EvaluateOptions, config, settings or (), flags), run.progress)
+        results = evaluate(options_of(EvaluateOptions, context), run.progress)
         shown = {name: summary(result) for name, result in results.items()}
         body = next(iter(shown.values())) if len(shown) == 1 else {"benchmarks": shown}
         run.result(body, lambda: _tables(results))

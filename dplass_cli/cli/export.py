@@ -7,10 +7,11 @@ from typing import Annotated
 
 import typer
 
-from dplass_cli.cli.common import Base, Config, Json, Settings, Trust, Verbose, plain_table, verb
+from dplass_cli.cli.common import Base, Config, Json, Settings, Trust, Verbose, options_of, plain_table, verb
 
 
 def command(
+    context: typer.Context,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="The file: .onnx, or .xml (and .bin).")] = None,
     form: Annotated[
         str | None, typer.Option("--format", help="onnx or openvino.  [default: as the output's suffix says]")
@@ -22,7 +23,7 @@ def command(
         str | None, typer.Option(help="single:k or base.  [default: the one adapter, where there is one]")
     ] = None,
     base_checkpoint: Base = None,
-    trust: Trust = None,
+    trust_checkpoint: Trust = None,
     config: Config = None,
     settings: Settings = None,
     json: Json = False,
@@ -33,18 +34,9 @@ def command(
     Example: dplass export --adapters run/bank --select single:3 --output dogs.onnx
     """
     with verb(json, verbose) as run:
-        from dplass_cli.configuration import build_options
         from dplass_cli.pipelines.export import ExportOptions, export
 
-        flags = {
-            "output": output,
-            "format": form,
-            "adapters": adapters,
-            "select": select,
-            "base_checkpoint": base_checkpoint,
-            "trust_checkpoint": trust,
-        }
-        result = export(build_options(ExportOptions, config, settings or (), flags))
+        result = export(options_of(ExportOptions, context, {"form": "format"}))
         graph = result.files[0]
         rows = [
             [str(graph), kind, name, " x ".join(map(str, shape)), "float32"]

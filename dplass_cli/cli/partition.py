@@ -7,13 +7,26 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from dplass_cli.cli.common import Config, Device, Json, Settings, Tokenizer, Trust, Verbose, plain_table, verb
+from dplass_cli.cli.common import (
+    Config,
+    Device,
+    Json,
+    OneEncoder,
+    Settings,
+    Tokenizer,
+    Trust,
+    Verbose,
+    options_of,
+    plain_table,
+    verb,
+)
 
 if TYPE_CHECKING:
     from dplass_cli.pipelines.partition import PartitionResult
 
 
 def command(
+    context: typer.Context,
     manifest: Annotated[Path | None, typer.Argument(help="Training manifest, such as train.json.")] = None,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="The partition folder to write.")] = None,
     domains: Annotated[
@@ -29,7 +42,7 @@ def command(
     weight: Annotated[
         str | None, typer.Option(help="captions weigh the same, or by their clips.  [default: captions]")
     ] = None,
-    encoder: Annotated[str | None, typer.Option(help="Query encoder: tiny or a file.  [default: tiny]")] = None,
+    encoder: OneEncoder = None,
     tokenizer: Tokenizer = None,
     seed: Annotated[int | None, typer.Option(help="Everything random follows from it.  [default: 42]")] = None,
     import_file: Annotated[
@@ -46,7 +59,7 @@ def command(
         float | None, typer.Option(help="Part of the clips to hold out for validation.  [default: 0.1]")
     ] = None,
     cache: Annotated[Path | None, typer.Option(help="Folder of audio embeddings, such as embed fills.")] = None,
-    trust: Trust = None,
+    trust_checkpoint: Trust = None,
     device: Device = None,
     config: Config = None,
     settings: Settings = None,
@@ -58,30 +71,11 @@ def command(
     Example: dplass partition train.json --output partition
     """
     with verb(json, verbose) as run:
-        from dplass_cli.configuration import build_options
         from dplass_cli.errors import some
         from dplass_cli.pipelines.partition import PartitionOptions, partition
 
-        flags = {
-            "manifest": manifest,
-            "output": output,
-            "domains": int(domains) if domains and domains.isdecimal() else domains,
-            "method": method,
-            "features": features,
-            "weight": weight,
-            "encoder": encoder,
-            "tokenizer": tokenizer,
-            "seed": seed,
-            "import_file": import_file,
-            "labels": labels,
-            "report": report,
-            "map": map,
-            "val_fraction": val_fraction,
-            "cache": cache,
-            "trust_checkpoint": trust,
-            "device": device,
-        }
-        result = partition(build_options(PartitionOptions, config, settings or (), flags), run.progress)
+        number = int(domains) if domains and domains.isdecimal() else domains
+        result = partition(options_of(PartitionOptions, context, more={"domains": number}), run.progress)
         summary = {
             "folder": str(result.folder),
             "domains": [

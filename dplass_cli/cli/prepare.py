@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from dplass_cli.cli.common import Config, Json, Settings, Verbose, plain_table, verb
+from dplass_cli.cli.common import Config, Json, Settings, Verbose, options_of, plain_table, verb
 from dplass_cli.cli.prepare_audioset import (
     AudioDir,
     Check,
@@ -18,7 +18,7 @@ from dplass_cli.cli.prepare_audioset import (
     MaxPerClass,
     Output,
     Report,
-    show,
+    tables,
 )
 from dplass_cli.data.corpora import CORPORA
 from dplass_cli.errors import InputError
@@ -57,29 +57,11 @@ def command(
     verbose: Verbose = False,
 ) -> None:
     with verb(json, verbose) as run:
-        from dplass_cli.configuration import build_options
         from dplass_cli.pipelines.prepare import CorpusOptions, prepare_corpus
 
-        flags = {
-            "kind": context.info_name,
-            "folder": folder,
-            "output": output,
-            "table": table,
-            "audio_dir": audio_dir,
-            "split": split,
-            "where": _pairs("--where", where),
-            "column": _pairs("--column", column),
-            "captions": captions,
-            "max_per_class": max_per_class,
-            "check": check,
-            "name_pattern": name_pattern,
-            "file_list": file_list,
-            "max_missing": max_missing,
-            "clean": clean,
-            "convert": convert,
-            "report": report,
-        }
-        show(run, prepare_corpus(build_options(CorpusOptions, config, settings or (), flags), run.progress))
+        more = {"kind": context.info_name, "where": _pairs("--where", where), "column": _pairs("--column", column)}
+        result = prepare_corpus(options_of(CorpusOptions, context, more=more), run.progress)
+        run.result(result, lambda: tables(result))
 
 
 for _kind, _corpus in CORPORA.items():
@@ -89,6 +71,7 @@ for _kind, _corpus in CORPORA.items():
 
 @app.command("merge")
 def merge_command(
+    context: typer.Context,
     manifests: Annotated[list[Path] | None, typer.Argument(help="Manifests.")] = None,
     output: Output = None,
     share: Annotated[
@@ -105,11 +88,9 @@ def merge_command(
     Example: dplass prepare merge real.json generated.json --share 1 --share 3 --output train.json
     """
     with verb(json, verbose) as run:
-        from dplass_cli.configuration import build_options
         from dplass_cli.pipelines.prepare import MergeOptions, merge
 
-        flags = {"manifests": manifests, "output": output, "share": share, "seed": seed}
-        result = merge(build_options(MergeOptions, config, settings or (), flags))
+        result = merge(options_of(MergeOptions, context))
         rows = [[str(s.manifest), str(s.rows), str(s.used), str(s.repeated)] for s in result.sources]
         title = f"{result.manifest}: {result.rows} rows"
         run.result(result, lambda: plain_table(title, ["from", "rows", "used", "of them repeated"], rows))

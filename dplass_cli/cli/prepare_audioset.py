@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from dplass_cli.cli.common import Config, Json, Settings, Verb, Verbose, plain_table, verb
+from dplass_cli.cli.common import Config, Json, Settings, Verbose, options_of, plain_table, verb
 
 if TYPE_CHECKING:
     from dplass_cli.data.preparation import PrepareResult
@@ -28,6 +28,7 @@ _SHOWN = 15  # classes and changed captions in the tables; all are in --json and
 
 
 def command(
+    context: typer.Context,
     segments: Annotated[
         list[Path] | None, typer.Option(help="Segment list (weak .csv or strong .tsv); repeatable.")
     ] = None,
@@ -70,40 +71,14 @@ def command(
     --audio-dir audio --output train.json
     """
     with verb(json, verbose) as run:
-        from dplass_cli.configuration import build_options
         from dplass_cli.pipelines.prepare_audioset import PrepareOptions, prepare_audioset
 
-        flags = {
-            "segments": segments,
-            "labels": labels,
-            "audio_dir": audio_dir,
-            "output": output,
-            "captions": captions,
-            "caption_file": caption_file,
-            "exclude_label": exclude_label,
-            "include_domain": include_domain,
-            "domains": domains,
-            "max_per_class": max_per_class,
-            "check": check,
-            "name_map": name_map,
-            "name_pattern": name_pattern,
-            "ids": ids,
-            "file_list": file_list,
-            "max_missing": max_missing,
-            "clean": clean,
-            "convert": convert,
-            "report": report,
-        }
-        result = prepare_audioset(build_options(PrepareOptions, config, settings or (), flags), run.progress)
-        show(run, result)
+        result = prepare_audioset(options_of(PrepareOptions, context), run.progress)
+        run.result(result, lambda: tables(result))
 
 
-def show(run: Verb, result: PrepareResult) -> None:
-    """Print what was prepared: one line, and a table of whatever there is to tell about reasons, classes, captions."""
-    run.result(result, lambda: _tables(result))
-
-
-def _tables(result: PrepareResult) -> Any:
+def tables(result: PrepareResult) -> Any:
+    """What was prepared: one line, and a table of whatever there is to tell about reasons, classes, captions."""
     from rich.console import Group
 
     title = f"{result.manifest}: {result.rows} rows from {result.used_clips} of {result.segments} clips"

@@ -7,11 +7,12 @@ from typing import Annotated
 
 import typer
 
-from dplass_cli.cli.common import Config, Device, Json, Settings, Verbose, verb
+from dplass_cli.cli.common import Config, Device, Json, Settings, Verbose, options_of, verb
 from dplass_cli.cli.evaluate import policy_table
 
 
 def command(
+    context: typer.Context,
     folder: Annotated[Path | None, typer.Argument(help="Where everything goes.  [default: dplass-quickstart]")] = None,
     device: Device = None,
     config: Config = None,
@@ -24,11 +25,9 @@ def command(
     Example: dplass quickstart demo
     """
     with verb(json, verbose) as run:
-        from dplass_cli.configuration import build_options
         from dplass_cli.pipelines.quickstart import QuickstartOptions, quickstart
 
-        flags = {"folder": folder, "device": device}
-        options = build_options(QuickstartOptions, config, settings or (), flags)
+        options = options_of(QuickstartOptions, context)
         result = quickstart(options, run.progress)
         policies = result.evaluated.scores.policies
         summary = {

@@ -12,10 +12,12 @@ from dplass_cli.cli.common import (
     Config,
     Device,
     Json,
+    OneEncoder,
     Settings,
     Tokenizer,
     Trust,
     Verbose,
+    options_of,
     plain_table,
     verb,
 )
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
 
 
 def command(
+    context: typer.Context,
     query: Annotated[list[str] | None, typer.Argument(help="What to find.")] = None,
     data: Annotated[Path | None, typer.Option(help="Manifest of the sounds, such as train.json.")] = None,
     top: Annotated[int | None, typer.Option(help="How many of the nearest.  [default: 10]")] = None,
@@ -32,9 +35,9 @@ def command(
         bool | None, typer.Option("--eval", help="Measure how well the manifest's captions find their sounds.")
     ] = None,
     cache: Annotated[Path | None, typer.Option(help="Folder of embeddings, as embed keeps them.")] = None,
-    encoder: Annotated[str | None, typer.Option(help="Query encoder: tiny or a file.  [default: tiny]")] = None,
+    encoder: OneEncoder = None,
     tokenizer: Tokenizer = None,
-    trust: Trust = None,
+    trust_checkpoint: Trust = None,
     device: Device = None,
     config: Config = None,
     settings: Settings = None,
@@ -46,21 +49,9 @@ def command(
     Example: dplass retrieve "a dog barking" --data train.json --cache embeddings
     """
     with verb(json, verbose) as run:
-        from dplass_cli.configuration import build_options
         from dplass_cli.pipelines.retrieve import RetrieveOptions, retrieve
 
-        flags = {
-            "data": data,
-            "query": query,
-            "top": top,
-            "evaluate": evaluate,
-            "cache": cache,
-            "encoder": encoder,
-            "tokenizer": tokenizer,
-            "trust_checkpoint": trust,
-            "device": device,
-        }
-        result = retrieve(build_options(RetrieveOptions, config, settings or (), flags), run.progress)
+        result = retrieve(options_of(RetrieveOptions, context), run.progress)
         run.result(result, lambda: _tables(result))
         for reason in result.failed.values():
             run.note(f"dplass: {reason}")

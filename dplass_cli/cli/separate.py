@@ -22,10 +22,13 @@ from dplass_cli.cli.common import (
     Encoder,
     Json,
     Precision,
+    Select,
     Settings,
+    Stereo,
     Tokenizer,
     Trust,
     Verbose,
+    options_of,
     plain_table,
     verb,
 )
@@ -38,6 +41,7 @@ PIPE = Path("-")
 
 
 def command(
+    context: typer.Context,
     inputs: Annotated[
         list[Path] | None, typer.Argument(help="Recordings, folders, patterns, or - for a wav on standard input.")
     ] = None,
@@ -65,19 +69,16 @@ def command(
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Folder of the targets, or - for standard output.")
     ] = None,
-    residual: Annotated[bool, typer.Option("--residual", help="Also write the input less all targets.")] = False,
+    residual: Annotated[bool | None, typer.Option("--residual", help="Also write the input less all targets.")] = None,
     consistent: Annotated[
-        bool, typer.Option("--consistent", help="Count no sound twice: targets share the input: -q rain -q wind")
-    ] = False,
+        bool | None, typer.Option("--consistent", help="Count no sound twice: targets share the input: -q rain -q wind")
+    ] = None,
     silence_if_absent: Annotated[
         float | None,
         typer.Option(help="Silence for targets with less presence (0 to 1) than this: --silence-if-absent 0.5"),
     ] = None,
     adapters: Adapters = None,
-    select: Annotated[
-        str | None,
-        typer.Option(help="contrast, proven, text, text-knn, audio, blend, base or single:3."),
-    ] = None,
+    select: Select = None,
     subtype: Annotated[
         str | None, typer.Option(help="Sample format, such as PCM_16 or FLOAT.  [default: the input's]")
     ] = None,
@@ -91,13 +92,11 @@ def command(
             help="Above the model's band: into residual, target, or drop.  [default: residual; target for --not alone]"
         ),
     ] = None,
-    stereo: Annotated[
-        str | None, typer.Option(help="shared: one mask for all channels; each: one a channel.  [default: shared]")
-    ] = None,
+    stereo: Stereo = None,
     base_checkpoint: Base = None,
     encoder: Encoder = None,
     tokenizer: Tokenizer = None,
-    trust: Trust = None,
+    trust_checkpoint: Trust = None,
     device: Device = None,
     backend: Backend = None,
     precision: Precision = None,
@@ -111,36 +110,11 @@ def command(
     Example: dplass separate mix.wav --query "a dog barking" --output out
     """
     with verb(json, verbose) as run:
-        from dplass_cli.configuration import build_options
         from dplass_cli.pipelines.separate import SeparateOptions, separate
 
-        flags: dict[str, Any] = {
-            "query": query,
-            "queries": queries,
-            "like": like,
-            "spans": spans,
-            "without": without,
-            "list": list_file,
-            "residual": residual or None,
-            "consistent": consistent or None,
-            "silence_if_absent": silence_if_absent,
-            "adapters": adapters,
-            "select": select,
-            "subtype": subtype,
-            "clip": clip,
-            "highband": highband,
-            "stereo": stereo,
-            "base_checkpoint": base_checkpoint,
-            "encoder": encoder,
-            "tokenizer": tokenizer,
-            "trust_checkpoint": trust,
-            "device": device,
-            "backend": backend,
-            "precision": precision,
-        }
         with piped(inputs or [], output, json) as (files, folder):
-            flags |= {"inputs": files, "output": folder}
-            result = separate(build_options(SeparateOptions, config, settings or (), flags), run.progress)
+            more = {"inputs": files, "output": folder}
+            result = separate(options_of(SeparateOptions, context, {"list_file": "list"}, more), run.progress)
             if output == PIPE:
                 send(result)
         for note in result.unlearnt.values():

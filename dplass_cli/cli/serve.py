@@ -4,22 +4,26 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from dplass_cli.cli.common import (
     Adapters,
+    Backend,
     Base,
     Config,
     Device,
     Encoder,
     Json,
     Precision,
+    Select,
     Settings,
+    Stereo,
     Tokenizer,
     Trust,
     Verbose,
+    options_of,
     verb,
 )
 
@@ -28,6 +32,7 @@ if TYPE_CHECKING:
 
 
 def command(
+    context: typer.Context,
     host: Annotated[
         str | None, typer.Option(help="Address to listen on.  [default: 127.0.0.1, this machine only]")
     ] = None,
@@ -45,18 +50,14 @@ def command(
         float | None, typer.Option(help="How long results are kept after their last use.  [default: 30]")
     ] = None,
     adapters: Adapters = None,
-    select: Annotated[
-        str | None,
-        typer.Option(help="contrast, proven, text, text-knn, audio, blend, base or single:3."),
-    ] = None,
-    stereo: Annotated[
-        str | None, typer.Option(help="shared: one mask for all channels; each: one a channel.  [default: shared]")
-    ] = None,
+    select: Select = None,
+    stereo: Stereo = None,
     base_checkpoint: Base = None,
     encoder: Encoder = None,
     tokenizer: Tokenizer = None,
-    trust: Trust = None,
+    trust_checkpoint: Trust = None,
     device: Device = None,
+    backend: Backend = None,
     precision: Precision = None,
     config: Config = None,
     settings: Settings = None,
@@ -68,27 +69,7 @@ def command(
     Example: dplass serve --port 7860
     """
     with verb(json, verbose) as run:
-        from dplass_cli.configuration import build_options
         from dplass_cli.pipelines.serve import ServeOptions, serve
-
-        flags: dict[str, Any] = {
-            "host": host,
-            "port": port,
-            "allow_host": allow_host,
-            "max_upload_mb": max_upload_mb,
-            "max_seconds": max_seconds,
-            "max_waiting": max_waiting,
-            "keep_minutes": keep_minutes,
-            "adapters": adapters,
-            "select": select,
-            "stereo": stereo,
-            "base_checkpoint": base_checkpoint,
-            "encoder": encoder,
-            "tokenizer": tokenizer,
-            "trust_checkpoint": trust,
-            "device": device,
-            "precision": precision,
-        }
 
         def started(serving: Serving) -> None:
             run.result(serving, lambda: f"{serving.address} (Ctrl-C ends it)")
@@ -100,7 +81,7 @@ def command(
 
                 webbrowser.open(serving.address)
 
-        serve(build_options(ServeOptions, config, settings or (), flags), started)
+        serve(options_of(ServeOptions, context, {"open_browser": None}), started)
 
 
 def _on_a_desktop() -> bool:

@@ -19,6 +19,7 @@ from dplass_cli.cli.common import (
     Tokenizer,
     Trust,
     Verbose,
+    options_of,
     plain_table,
     quieten,
     verb,
@@ -28,8 +29,18 @@ if TYPE_CHECKING:
     from dplass_cli.pipelines.train import TrainResult
     from dplass_cli.training.trainer import Trained
 
+_NAMES = {
+    "data": "partition",
+    "adapter": "adapter.method",
+    "max_epochs": "train.max_epochs",
+    "max_steps": "train.max_steps",
+    "precision": "train.precision",
+    "max_bad_files": "data.max_bad_files",
+}
+
 
 def command(
+    context: typer.Context,
     data: Annotated[Path | None, typer.Option(help="The partition folder.")] = None,
     domain: Annotated[str | None, typer.Option(help="all, or numbers such as 0,3.  [default: all]")] = None,
     what: Annotated[
@@ -65,12 +76,15 @@ def command(
         ),
     ] = None,
     precision: Annotated[str | None, typer.Option(help="32-true, bf16-mixed or 16-mixed.  [default: 32-true]")] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in this workspace.")] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print what would be trained, and train nothing.")] = False,
+    resume: Annotated[bool | None, typer.Option("--resume", help="Go on with the run in this workspace.")] = None,
+    dry_run: Annotated[
+        bool | None, typer.Option("--dry-run", help="Print what would be trained, and train nothing.")
+    ] = None,
     fast_dev_run: Annotated[
-        bool, typer.Option("--fast-dev-run", help="Take three batches a domain through everything, in a sub-folder.")
-    ] = False,
-    trust: Trust = None,
+        bool | None,
+        typer.Option("--fast-dev-run", help="Take three batches a domain through everything, in a sub-folder."),
+    ] = None,
+    trust_checkpoint: Trust = None,
     device: Device = None,
     config: Config = None,
     settings: Settings = None,
@@ -85,35 +99,11 @@ def command(
     Example: dplass train --data partition --workspace run --max-epochs 10
     """
     with verb(json, verbose) as run:
-        from dplass_cli.configuration import build_options
         from dplass_cli.devices import process_rank
         from dplass_cli.pipelines.train import TrainOptions, train
         from dplass_cli.training.published import adopt
 
-        flags = {
-            "partition": data,
-            "domain": domain,
-            "what": what,
-            "base_checkpoint": base_checkpoint,
-            "adapter.method": adapter,
-            "adapters": adapters,
-            "workspace": workspace,
-            "encoder": encoder,
-            "tokenizer": tokenizer,
-            "train.max_epochs": max_epochs,
-            "train.max_steps": max_steps,
-            "data.max_bad_files": max_bad_files,
-            "num_gpus": num_gpus,
-            "num_nodes": num_nodes,
-            "strategy": strategy,
-            "train.precision": precision,
-            "resume": resume or None,
-            "dry_run": dry_run or None,
-            "fast_dev_run": fast_dev_run or None,
-            "trust_checkpoint": trust,
-            "device": device,
-        }
-        options = build_options(TrainOptions, config, settings or (), flags, adopt)
+        options = options_of(TrainOptions, context, _NAMES, adopt=adopt)
         result = train(options, run.progress, begin=partial(quieten, verbose))
         if process_rank() > 0:  # one of several processes of this run; the first one tells
             return

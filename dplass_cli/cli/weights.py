@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from dplass_cli.cli.common import EXIT_SOME_FAILED, Config, Json, Settings, Verbose, plain_table, verb
+from dplass_cli.cli.common import EXIT_SOME_FAILED, Config, Json, Settings, Verbose, options_of, plain_table, verb
 
 app = typer.Typer(no_args_is_help=True, help="Published weights and lists: where they come from, and fetching them.")
 
@@ -23,6 +23,7 @@ TableFile = Annotated[Path | None, typer.Option("--table", help="A table of your
 
 @app.command("list")
 def list_command(
+    context: typer.Context,
     names: Annotated[list[str] | None, typer.Argument(help="What to list.  [default: all]")] = None,
     output: Output = None,
     table: TableFile = None,
@@ -36,11 +37,9 @@ def list_command(
     Example: dplass weights list
     """
     with verb(json, verbose) as run:
-        from dplass_cli.configuration import build_options
         from dplass_cli.pipelines.weights import WeightsOptions, list_weights
 
-        flags = {"names": names, "output": output, "table": table}
-        listed = list_weights(build_options(WeightsOptions, config, settings or (), flags))
+        listed = list_weights(options_of(WeightsOptions, context))
         rows = []
         for item in listed:
             size = _bytes(sum(file.size or 0 for file in item.row.files))
@@ -53,9 +52,10 @@ def list_command(
 
 @app.command("fetch")
 def fetch_command(
+    context: typer.Context,
     names: Annotated[list[str] | None, typer.Argument(help="What to fetch; see dplass weights list.")] = None,
     output: Output = None,
-    offline: Annotated[bool, typer.Option("--offline", help="Fetch nothing; say what is missing.")] = False,
+    offline: Annotated[bool | None, typer.Option("--offline", help="Fetch nothing; say what is missing.")] = None,
     lock: Lock = None,
     table: TableFile = None,
     config: Config = None,
@@ -68,11 +68,9 @@ def fetch_command(
     Example: dplass weights fetch clap roberta
     """
     with verb(json, verbose) as run:
-        from dplass_cli.configuration import build_options
         from dplass_cli.pipelines.weights import WeightsOptions, fetch_weights, list_weights
 
-        flags = {"names": names, "output": output, "lock": lock, "offline": offline or None, "table": table}
-        options = build_options(WeightsOptions, config, settings or (), flags)
+        options = options_of(WeightsOptions, context)
         fetched = fetch_weights(options, run.progress)
         rows = [
             [str(f.path), _bytes(f.size), f.sha256[:12], "fetched" if f.downloaded else "was there"] for f in fetched
@@ -84,6 +82,7 @@ def fetch_command(
 
 @app.command("verify")
 def verify_command(
+    context: typer.Context,
     names: Annotated[list[str] | None, typer.Argument(help="What to verify.  [default: all that is there]")] = None,
     output: Output = None,
     lock: Lock = None,
@@ -98,11 +97,9 @@ def verify_command(
     Example: dplass weights verify
     """
     with verb(json, verbose) as run:
-        from dplass_cli.configuration import build_options
         from dplass_cli.pipelines.weights import WeightsOptions, verify_weights
 
-        flags = {"names": names, "output": output, "lock": lock, "table": table}
-        verified = verify_weights(build_options(WeightsOptions, config, settings or (), flags), run.progress)
+        verified = verify_weights(options_of(WeightsOptions, context), run.progress)
         rows = [[str(v.path), v.status, (v.expected or "-")[:12], (v.found or "-")[:12]] for v in verified]
         run.result(verified, lambda: plain_table("", ["file", "status", "expected", "found"], rows, left=4))
         bad = [v for v in verified if v.status in ("differs", "missing")]

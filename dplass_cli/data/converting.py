@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import re
 from collections.abc import Sequence
@@ -17,7 +16,7 @@ from dplass_cli.audio.files import Audio, read_mono, write_audio
 from dplass_cli.audio.foreign import decode
 from dplass_cli.data.finding import READABLE
 from dplass_cli.errors import InputError
-from dplass_cli.storage import Progress, make_folder
+from dplass_cli.storage import Progress, make_folder, text_sha256
 
 _FORM = re.compile(r"(\d+(?:\.\d+)?)k-mono-(flac|wav)")
 _NAME_BYTES = 80  # of a source's name in its copy's; file systems take 255
@@ -118,6 +117,6 @@ def _read_mono(source: Source, rate: int) -> Audio:
 
 def _target(source: Source, folder: Path, suffix: str) -> Path:
     """Where the copy of a source lies: below a folder of few, under its own name and what tells it from others."""
-    digest = hashlib.sha256(f"{source.path}\n{source.start}\n{source.end}".encode()).hexdigest()
+    digest = text_sha256(f"{source.path}\n{source.start}\n{source.end}")
     stem = Path(source.path).stem.encode()[:_NAME_BYTES].decode(errors="ignore")
     return Path(os.path.abspath(folder)) / digest[:2] / f"{stem}-{digest[2:14]}{suffix}"

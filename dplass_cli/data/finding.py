@@ -21,8 +21,8 @@ class ClipIndex:
     """Where the files are. Paths are strings: two million of them as ``Path`` take several times as long.
 
     Args:
-        files: paths, from :func:`walk_folders` or :func:`listed_files`. Of two with the same stem the first is kept;
-            a file that can be decoded comes before one that can't.
+        files: paths, from :func:`~dplass_cli.audio.folders.walk_folders` or :func:`listed_files`. Of two with the same
+            stem the first is kept; a file that can be decoded comes before one that can't.
         names: what :meth:`by_name` will be asked for.
         pattern: how files are named after their clips, where not as usual: a Python format of ``id``, ``start``,
             ``end`` (seconds), ``start_ms`` and ``end_ms``, such as ``{id}/{start:06.0f}``; a suffix is not needed.
@@ -60,7 +60,11 @@ class ClipIndex:
         self._suffixes: dict[tuple[float, float, int], tuple[str, ...]] = {}
 
     def by_id(self, id: str, start: float, end: float) -> str | None:
-        """Return the file of a clip under its pattern's name, else under the first of :func:`clip_stems`."""
+        """Return the file of a clip under its pattern's name, else under the first that downloaders give: id and times.
+
+        These are ``{id}_{start}_{end}`` and ``{id}_{start}``, in seconds or milliseconds, with or without leading
+        zeros, then ``{id}``; each also after a ``Y``.
+        """
         if self._pattern:
             path = self._by_pattern.get(_fill(self._pattern, id, start, end))
             if path is not None:
@@ -136,50 +140,15 @@ def _fill(pattern: str, id: str, start: float, end: float) -> str:
     return pattern.format(id=id, start=start, end=end, start_ms=round(start * 1000), end_ms=round(end * 1000))
 
 
-def clip_stems(id: str, start: float, end: float) -> Iterator[str]:
-    """The stems that downloaders give to a clip of a video, the most telling first.
-
-    ``{id}_{start}_{end}`` and ``{id}_{start}``, in seconds or milliseconds, with or without leading zeros, then
-    ``{id}``; each also after a ``Y``.
-    """
-    for times in _time_suffixes(start, end):
-        yield f"{id}{times}"
-        yield f"Y{id}{times}"
-
-
 @lru_cache(maxsize=1 << 16)
 def _time_suffixes(start: float, end: float) -> tuple[str, ...]:
+    """What downloaders put after the id of a video, the most telling first."""
     spans = list(zip(_spellings(start), _spellings(end), strict=True))
     return tuple(dict.fromkeys([*(f"_{a}_{b}" for a, b in spans), *(f"_{a}" for a, _ in spans), ""]))
 
 
 def _spellings(seconds: float) -> tuple[str, ...]:
     return f"{seconds:.3f}", f"{round(seconds * 1000)}", f"{int(seconds)}", f"{seconds:.1f}", f"{int(seconds):06d}"
-
-
-def walk_folders(folders: Iterable[Path | str]) -> Iterator[str]:
-    """Yield the absolute paths of the files under the folders, sorted within each.
-
-    Links are followed; each folder is read once.
-
-    Raises:
-        InputError: a folder is missing or cannot be read.
-    """
-    seen: set[str] = set()
-    for top in folders:
-        for folder, subfolders, names in os.walk(os.path.abspath(top), followlinks=True, onerror=_unreadable_folder):
-            place = os.path.realpath(folder)
-            if place in seen:  # given twice, or a link that leads back
-                subfolders.clear()
-                continue
-            seen.add(place)
-            subfolders.sort()
-            prefix = folder.rstrip("/") + "/"
-            yield from (prefix + name for name in sorted(names))
-
-
-def _unreadable_folder(error: OSError) -> None:
-    raise InputError(f"{error.filename}: cannot read this folder ({error.strerror}); check the path") from error
 
 
 def listed_files(file_list: Path | str, folders: Iterable[Path | str] = ()) -> Iterator[str]:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +24,7 @@ from dplass_cli.domains.naming import TYPICAL, nearest, titles
 from dplass_cli.encoders.base import QueryEncoder
 from dplass_cli.errors import InputError
 from dplass_cli.storage import read_json, require_file, write_json
+from dplass_cli.versions import versions
 from dplass_cli.weights.checkpoints import read_tensors, write_safetensors
 
 PARTITION_FILE = "partition.json"
@@ -74,7 +73,7 @@ class Partition:
     settings: dict[str, Any] = field(default_factory=dict)
     seed: int = 0
     rows_sha256: str = ""
-    versions: dict[str, str] = field(default_factory=lambda: _versions())
+    versions: dict[str, str] = field(default_factory=lambda: versions("numpy", "scikit-learn", "torch"))
 
     def nearest(self, embedding: Tensor, space: Space = "text") -> Tensor:
         """Return the ids int64 (N,) of the domains whose centroids are most like embeddings (N, D), by cosine.
@@ -119,13 +118,6 @@ class Partition:
                 for domain in self.domains
             ],
         }
-
-
-def _versions() -> dict[str, str]:
-    from dplass_cli import __version__
-
-    installed = {package: version(package) for package in ("numpy", "scikit-learn", "torch")}
-    return {"dplass": __version__, "python": platform.python_version(), **installed}
 
 
 def build_partition(

@@ -46,7 +46,7 @@ class EmbeddingCache:
         encoder: whose embeddings they are.
 
     Attributes:
-        hits, misses: keys that :meth:`get` found, and did not.
+        hits: keys that :meth:`get` found.
 
     Raises:
         InputError: the folder cannot be made or written.
@@ -55,7 +55,7 @@ class EmbeddingCache:
     def __init__(self, folder: Path | str, encoder: QueryEncoder) -> None:
         self.size = encoder.size
         self.folder = make_folder(Path(folder) / encoder.fingerprint[:16])
-        self.hits = self.misses = 0
+        self.hits = 0
         self._vectors, self._keys = self.folder / "vectors.f32", self.folder / "keys.bin"
         header = {
             "format": _FORMAT,
@@ -117,7 +117,6 @@ class EmbeddingCache:
         if damaged:
             _log.warning("%s: %d damaged embeddings are made again", self.folder, damaged)
         self.hits += sum(vector is not None for vector in found)
-        self.misses += sum(vector is None for vector in found)
         return found
 
     def _let_go(self) -> None:

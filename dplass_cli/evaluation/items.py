@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import hashlib
 import io
 from collections import Counter
 from collections.abc import Sequence
@@ -15,7 +14,7 @@ from dplass_cli.audio.files import Audio, audio_info, read_mono
 from dplass_cli.data.mixtures import Mixture, read_mixtures, render
 from dplass_cli.errors import InputError, nearest
 from dplass_cli.evaluation.benchmarks import Benchmark, find_audio, find_benchmark, find_table
-from dplass_cli.storage import Progress, file_sha256, no_progress, read_text
+from dplass_cli.storage import Progress, file_sha256, no_progress, read_text, text_sha256
 
 
 @dataclass(frozen=True)
@@ -183,7 +182,7 @@ def load_item(item: Item, sample_rate: int, seconds: float | None) -> Loaded:
     Raises:
         InputError: a file cannot be read, or mixture and reference are not equally long.
     """
-    sha256 = hashlib.sha256("".join(map(file_sha256, item.files)).encode()).hexdigest()[:16]
+    sha256 = text_sha256("".join(map(file_sha256, item.files)))[:16]
     if isinstance(item.audio, Mixture):
         assert seconds is not None
         return Loaded(*render(item.audio, sample_rate, seconds), sha256)

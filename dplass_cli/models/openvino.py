@@ -62,8 +62,9 @@ def choose_backend(network: ResUNet30, backend: Backend = "auto", patience: floa
 class OpenVINOBody:
     """Does what :meth:`~dplass_cli.models.resunet30.ResUNetBase.body` does, for one network whose weights may change.
 
-    Torch does it where gradients are wanted, in reduced precision, beside adapters that are no change of weights
-    (``conv-adapter``), and as long as a compilation would not pay.
+    Torch does it where gradients are wanted, beside adapters that are no change of weights (``conv-adapter``), and as
+    long as a compilation would not pay. Under torch's autocast to bfloat16 the convolutions compute in it, where the
+    CPU can.
 
     Args:
         base: the network.
@@ -78,13 +79,14 @@ class OpenVINOBody:
     def __call__(self, x: Tensor, betas: Betas) -> Tensor:
         """Map (B, 1, frames, bins) under betas {path: (B, C, 1, 1)} to (B, C, cells of time, cells of frequency)."""
         self._patience -= x.numel() * self._work
-        torch_only = torch.is_grad_enabled() or torch.is_autocast_enabled("cpu")
-        if torch_only or self._patience > 0 or any(layer._forward_hooks for layer in self._convolutions):
+        hooked = any(layer._forward_hooks for layer in self._convolutions)
+        if torch.is_grad_enabled() or self._patience > 0 or hooked:
             return self._base.body(x, dict(betas))
+        bfloat16 = torch.is_autocast_enabled("cpu")
         statistics = torch.cat([_scale(norm) for norm in self._base.modules() if isinstance(norm, nn.BatchNorm2d)])
-        if self._graph is None or not torch.equal(statistics, self._graph.statistics):
+        if self._graph is None or not self._graph.serves(statistics, bfloat16):
             self._graph = None  # frees it before the next is made
-            self._graph = _Graph(self._base, statistics)
+            self._graph = _Graph(self._base, statistics, bfloat16)
         return self._graph(x, betas)
 
 
@@ -94,21 +96,25 @@ class _Graph:
     As inputs, the scales would make OpenVINO leave the memory order that convolutions are fast in.
     """
 
-    def __init__(self, base: ResUNetBase, statistics: Tensor) -> None:
+    def __init__(self, base: ResUNetBase, statistics: Tensor, bfloat16: bool) -> None:
         openvino = openvino_module()
         self._ops = openvino.opset13
-        self.statistics = statistics
+        self._statistics, self._bfloat16 = statistics, bfloat16
         self._inputs: list[Any] = []
         self._feeds: list[_Feed] = []
         self._slope = self._ops.constant(np.float32(SLOPE))
         model = openvino.Model([self._ops.result(self._body(base))], self._inputs, "ResUNet30")
         settings = {
             "INFERENCE_NUM_THREADS": torch.get_num_threads(),
-            "INFERENCE_PRECISION_HINT": "f32",
+            "INFERENCE_PRECISION_HINT": "bf16" if bfloat16 else "f32",
             "PERFORMANCE_HINT": "LATENCY",
             "ENABLE_CPU_PINNING": False,  # other processes use the cores too
         }
         self._request = openvino_core().compile_model(model, "CPU", settings).create_infer_request()
+
+    def serves(self, statistics: Tensor, bfloat16: bool) -> bool:
+        """Whether it was compiled for these scales and this precision."""
+        return self._bfloat16 == bfloat16 and torch.equal(statistics, self._statistics)
 
     def __call__(self, x: Tensor, betas: Betas) -> Tensor:
         fed = [feed(x, betas).detach().contiguous().numpy() for feed in self._feeds]

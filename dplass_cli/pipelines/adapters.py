@@ -6,7 +6,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from dplass_cli import __version__
 from dplass_cli.adapters import AdapterSettings, make_adapters
 from dplass_cli.adapters.algebra import compress, relative_changes
 from dplass_cli.adapters.files import (
@@ -17,7 +16,6 @@ from dplass_cli.adapters.files import (
     load_adapter,
     read_description,
     save_adapter,
-    versions,
 )
 from dplass_cli.adapters.injection import layer_at
 from dplass_cli.adapters.published import contained_base, from_published, read_published, to_published
@@ -25,11 +23,12 @@ from dplass_cli.configuration import from_mapping
 from dplass_cli.domains.partition import Partition, read_partition
 from dplass_cli.errors import InputError, some
 from dplass_cli.models import BaseModel, load_base, save_base
+from dplass_cli.models.audiosep import write_audiosep, write_checkpoint
 from dplass_cli.models.costs import LayerCost, layer_costs
 from dplass_cli.models.resunet30 import ResUNet30, ResUNet30Config
-from dplass_cli.separation.bank import AdapterBank, BankDomain, find_adapters, published_key, write_bank
+from dplass_cli.separation.bank import AdapterBank, bank_key, find_adapters, published_key, write_bank_of
 from dplass_cli.storage import Progress, no_progress
-from dplass_cli.weights.audiosep import write_audiosep, write_checkpoint
+from dplass_cli.versions import versions
 from dplass_cli.weights.checkpoints import read_tensors
 
 
@@ -212,18 +211,18 @@ def import_adapters(options: ImportOptions, progress: Progress = no_progress) ->
             base_sha256, written_base = network.sha256(), options.output / "base.safetensors"
             save_base(written_base, network, None)
         adapter = from_published(published, network, base_sha256, options.adapter)
-        domain = next((d for d in partition.domains if f"domain{d.id}" == key), None) if partition else None
+        domain = next((d for d in partition.domains if bank_key(d.id) == key), None) if partition else None
         info = replace(
             adapter.info,
             domain={} if domain is None else {"id": domain.id, "name": domain.name},
             encoder_fingerprint=partition.encoder_fingerprint if partition else "",
             dtype=options.adapter.dtype,
-            versions={"dplass": __version__, **versions()},
+            versions=versions(),
         )
         save_adapter(options.output / key, replace(adapter, info=info))
         notes[key] = published.notes
     if partition is not None:
-        _write_bank(options.output, partition, keys, base_sha256)
+        write_bank_of(options.output, partition, keys, base_sha256)
     progress(len(keys), len(keys), "imported")
     return ImportResult({key: options.output / key for key in keys}, notes, written_base)
 
@@ -234,7 +233,7 @@ def _import_keys(files: Iterable[Path], partition: Partition | None) -> dict[str
         key = published_key(path)
         if key in keys:
             raise InputError(f"{path}: is {key} as {keys[key]} is; rename one (cluster3_model.pt is domain 3)")
-        if partition is not None and key not in {f"domain{domain.id}" for domain in partition.domains}:
+        if partition is not None and key not in {bank_key(domain.id) for domain in partition.domains}:
             raise InputError(
                 f"{path}: its name tells no domain of the partition; name it cluster0_model.pt for domain 0"
             )
@@ -242,20 +241,6 @@ def _import_keys(files: Iterable[Path], partition: Partition | None) -> dict[str
     if not keys:
         raise InputError("no file is given; name the published files to import")
     return keys
-
-
-def _write_bank(folder: Path, partition: Partition, keys: Iterable[str], base_sha256: str) -> None:
-    domains = [
-        BankDomain(d.id, d.name, d.captions, partition.text_centroids[row], partition.audio_centroids[row])
-        for row, d in enumerate(partition.domains)
-        if f"domain{d.id}" in keys
-    ]
-    description = {
-        "base_sha256": base_sha256,
-        "encoder_fingerprint": partition.encoder_fingerprint,
-        "partition_sha256": partition.rows_sha256,
-    }
-    write_bank(folder, domains, description)
 
 
 def load_one(path: Path, network: BaseModel, trust: bool = False) -> LoadedAdapter:

@@ -24,9 +24,9 @@ from dplass_cli.encoders import QueryEncoder, load_encoder
 from dplass_cli.errors import InputError, some
 from dplass_cli.evaluation.items import check_items, find_items
 from dplass_cli.models import BaseModel, check_encoder, load_base
-from dplass_cli.resources import shipped
+from dplass_cli.pipelines.models import ModelOptions
 from dplass_cli.separation.bank import AdapterBank
-from dplass_cli.separation.loading import TINY_BANK
+from dplass_cli.separation.loading import default_adapters
 from dplass_cli.storage import Progress, file_sha256, no_progress
 from dplass_cli.weights.known import read_table
 
@@ -40,24 +40,19 @@ _DRIVER = Path("/proc/driver/nvidia/version")
 
 
 @dataclass(frozen=True)
-class DoctorOptions:
+class DoctorOptions(ModelOptions):
     """What a run is going to use; what is not given is not checked, but for the machine and the bundled models.
+
+    The models as :class:`~dplass_cli.pipelines.models.ModelOptions`.
 
     Attributes:
         data: a manifest, or a partition folder.
-        base_checkpoint, encoder, tokenizer, adapters, trust_checkpoint, device: as the verbs that use models.
         benchmark, data_root, metadata_csv, audio_dir: as ``evaluate``.
         workspace: the folder that the run will write to.
         clips: the audio headers that are read, of evenly chosen clips of ``data``; 0 for all.
     """
 
     data: Path | None = None
-    base_checkpoint: str = "tiny"
-    encoder: str | None = None
-    tokenizer: Path | None = None
-    adapters: tuple[str, ...] | None = None
-    trust_checkpoint: bool = False
-    device: str = "auto"
     benchmark: str | None = None
     data_root: Path | None = None
     metadata_csv: Path | None = None
@@ -217,16 +212,15 @@ class _Models:
 
     def check_adapters(self) -> Iterator[Check]:
         paths = self._options.adapters
-        if paths is None and self._options.base_checkpoint == "tiny" and shipped(TINY_BANK):
-            paths = ("tiny",)
+        if paths is None:
+            paths = default_adapters(self._options.base_checkpoint)
         if self.base is None:
             if paths:
                 yield Check("adapters", "note", "not checked, since there is no base", "mend the base first")
             return
         bank = AdapterBank(self.base)
-        for path in paths or ():
-            found = shipped(TINY_BANK) if path == "tiny" else None
-            keys = bank.load(found or path, self._options.trust_checkpoint)
+        for path in paths:
+            keys = bank.load(path, self._options.trust_checkpoint)
             foreign = [key for key in keys if not self._made_for(bank.infos[key].encoder_fingerprint)]
             if foreign:
                 found_keys = f"{path}: {some(foreign)} were trained with another encoder"

@@ -10,37 +10,31 @@ import numpy as np
 import numpy.typing as npt
 
 from dplass_cli.data.manifest import read_manifest
-from dplass_cli.devices import process_device, process_share
-from dplass_cli.encoders import QueryEncoder, load_encoder
+from dplass_cli.devices import process_share
+from dplass_cli.encoders import QueryEncoder
 from dplass_cli.encoders.cache import EmbeddingCache
 from dplass_cli.encoders.clips import Clip, Embedding, clip_key, embed_clips
 from dplass_cli.errors import InputError
-from dplass_cli.storage import Progress, atomic_path, no_progress, read_json, write_json, write_rows
-from dplass_cli.weights.hashing import text_sha256
+from dplass_cli.pipelines.models import EncoderOptions
+from dplass_cli.storage import Progress, atomic_path, no_progress, read_json, text_sha256, write_json, write_rows
 
 ROWS, DESCRIPTION = "rows.npy", "embeddings.json"
 
 
 @dataclass(frozen=True)
-class EmbedOptions:
-    """Options of ``embed``.
+class EmbedOptions(EncoderOptions):
+    """Options of ``embed``; the encoder as :class:`~dplass_cli.pipelines.models.EncoderOptions`.
 
     Attributes:
         manifest: whose clips to embed.
         output: folder of the cache; ``rows.npy`` (int64, a manifest row's row in the array, -1 where its clip failed)
             and ``embeddings.json`` are written when every clip is done.
-        encoder, tokenizer, trust_checkpoint: as :func:`dplass_cli.encoders.load_encoder`.
         embedding: batch, readers, and how files are identified.
-        device: where the encoder runs.
     """
 
     manifest: Path = field(metadata={"given": "a manifest, such as train.json,"})
     output: Path
-    encoder: str = "tiny"
-    tokenizer: Path | None = None
-    trust_checkpoint: bool = False
     embedding: Embedding = field(default_factory=Embedding)
-    device: str = "auto"
 
 
 @dataclass(frozen=True)
@@ -72,7 +66,7 @@ def embed(options: EmbedOptions, progress: Progress = no_progress) -> EmbedResul
     rank, world = process_share()
     rows = [Clip(row.wav, row.start, row.end) for row in read_manifest(options.manifest)]
     clips = list(dict.fromkeys(rows))
-    encoder = load_encoder(options.encoder, options.tokenizer, process_device(options.device), options.trust_checkpoint)
+    encoder = options.load_encoder()
     cache = EmbeddingCache(options.output, encoder)
     failed: dict[Clip, str] = {}
     share, done = clips[rank::world], 0
@@ -132,19 +126,3 @@ def _finish(
         },
     )
     return True
-
-
-def read_embeddings(folder: Path | str) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int64]]:
-    """Open what ``embed`` wrote: (memory-mapped float32 (N, D), int64 (R,): the row of each manifest row, -1 for none).
-
-    Raises:
-        InputError: the folder holds no finished embeddings.
-    """
-    folder = Path(folder)
-    description = read_json(folder / DESCRIPTION)
-    try:
-        places: npt.NDArray[np.int64] = np.load(folder / ROWS)
-        vectors = np.memmap(folder / description["vectors"], np.float32, "r").reshape(-1, description["size"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise InputError(f"{folder}: not finished embeddings ({error}); run dplass embed again") from error
-    return vectors, places

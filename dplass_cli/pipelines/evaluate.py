@@ -9,11 +9,9 @@ from typing import Any, Literal
 
 import torch
 
-from dplass_cli import __version__
 from dplass_cli.adapters import METHODS
-from dplass_cli.adapters.files import versions
 from dplass_cli.configuration import to_mapping
-from dplass_cli.devices import Precision, in_bfloat16, process_device, process_share
+from dplass_cli.devices import in_bfloat16, process_device, process_share
 from dplass_cli.errors import InputError, some
 from dplass_cli.evaluation.aggregation import Scores, score_policies
 from dplass_cli.evaluation.benchmarks import Benchmark
@@ -21,24 +19,22 @@ from dplass_cli.evaluation.evaluator import Running, Runs, evaluate_batches, mak
 from dplass_cli.evaluation.items import Item, check_items, choose_items, find_items, load_item
 from dplass_cli.evaluation.published import Check, check_published
 from dplass_cli.evaluation.records import FORMAT, RESULTS, Row, Share, number, open_rows, write_choices
-from dplass_cli.models.openvino import Backend
+from dplass_cli.pipelines.models import RunningOptions
 from dplass_cli.reports.evaluation import Evaluated, Example, write_report
-from dplass_cli.separation.loading import Models, load_models
-from dplass_cli.separation.policies import DomainTexts, Policy, make_policy
-from dplass_cli.storage import Progress, file_sha256, no_progress, write_json, write_text
-from dplass_cli.weights.hashing import text_sha256
+from dplass_cli.separation.loading import Models
+from dplass_cli.separation.policies import POLICIES, DomainTexts, Policy, make_policy
+from dplass_cli.storage import Progress, file_sha256, no_progress, text_sha256, write_json, write_text
+from dplass_cli.versions import versions
 
 TABLE, REPORT = "results.md", "report.html"
-_WITH_DOMAINS = ("base", "text", "text-knn", "proven", "audio", "blend", "contrast", "oracle")
-_WITHOUT_ADAPTERS = {"base", "contrast", "contrast:base"}
 _NOT_MEASURED = ("output", "batch_size", "workers", "device", "backend", "report", "examples", "check_published")
 _BATCH = {"cpu": 4}
 _BATCH_ELSEWHERE = 16
 
 
 @dataclass(frozen=True)
-class EvaluateOptions:
-    """Options of ``evaluate``.
+class EvaluateOptions(RunningOptions):
+    """Options of ``evaluate``; the models as :class:`~dplass_cli.pipelines.models.RunningOptions`.
 
     Attributes:
         output: folder of ``results.json``, ``results.md``, ``report.html``, ``items.csv`` and ``choices.csv``, of each
@@ -48,17 +44,14 @@ class EvaluateOptions:
         audio_dir: where the one benchmark's audio lies; default beside the table, or below ``data_root``.
         data_root: the folder of ``AudioCaps_evaluation``, ``AudioSet_evaluation`` …
         query_column: another column of queries (AudioCaps: ``labels``).
-        select: the policies to report; without adapters only ``base`` can be.
+        select: the policies to report; default all of the table that the adapters serve.
         limit: only the first so many items. items: only the items of these names.
         max_missing: the share of items without usable audio above which nothing is evaluated.
         batch_size: items a forward; default 4 on a CPU, 16 elsewhere.
         workers: threads that read ahead.
-        precision: as :func:`~dplass_cli.devices.in_bfloat16`.
         similarity: embed the outputs; ``audio`` needs it. metric: more of them: ``bss``, BSS Eval's SDR.
         check_published: compare with the published figures of the benchmarks.
         report: write ``report.html``, with ``examples`` worst and as many best items to listen to.
-        base_checkpoint, encoder, adapters, tokenizer, trust_checkpoint, device, backend: the models and
-            where they run.
     """
 
     output: Path
@@ -73,19 +66,11 @@ class EvaluateOptions:
     max_missing: float = 0.05
     batch_size: int | None = None
     workers: int = 4
-    precision: Precision = "auto"
     similarity: bool = True
     metric: tuple[Literal["bss"], ...] = ()
     report: bool = True
     examples: int = 4
     check_published: bool = False
-    base_checkpoint: str = "tiny"
-    encoder: str | None = None
-    adapters: tuple[str, ...] | None = None
-    tokenizer: Path | None = None
-    trust_checkpoint: bool = False
-    device: str = "auto"
-    backend: Backend = "auto"
 
     def __post_init__(self) -> None:
         for name in ("batch_size", "limit", "workers"):
@@ -139,23 +124,21 @@ def evaluate(options: EvaluateOptions, progress: Progress = no_progress) -> dict
     """
     tasks = [_task(name, options) for name in options.benchmark]
     device = process_device(options.device)
-    models = load_models(
-        options.base_checkpoint,
-        options.encoder,
+    models = options.load_models(
         options.adapters,
-        options.tokenizer,
         device,
-        options.trust_checkpoint,
         keep=device.type != "cpu",  # beside the forwards of a CPU, reading an adapter again takes no time
         backend=options.backend,
         patience=0.0,  # so that a resumed run computes the same bits
     )
     policies = _policies(options, models)
+    texts = DomainTexts(models.bank, models.encoder)
+    plan_runs(tasks[0].items[:1], policies, models, texts)  # what a policy lacks is told before files are looked at
     names = {policy.name for policy in policies}
     if options.check_published and not any(f.policy in names for task in tasks for f in task.benchmark.published):
         raise InputError("--check-published: nothing is published for these benchmarks and policies; select base")
     share = Share(*process_share())
-    return {task.name: _evaluate(task, options, models, policies, share, progress) for task in tasks}
+    return {task.name: _evaluate(task, options, models, policies, texts, share, progress) for task in tasks}
 
 
 def summary(result: EvaluateResult) -> dict[str, Any]:
@@ -183,20 +166,29 @@ def _task(name: str, options: EvaluateOptions) -> _Task:
 
 
 def _policies(options: EvaluateOptions, models: Models) -> list[Policy]:
-    chosen = options.select
-    if chosen is None:
-        linear = all(METHODS[info.method].linear for info in models.bank.infos.values())
-        unable = {"audio"} if not options.similarity else set()
-        unable |= set() if linear else {"blend"}
-        without = ("base", "oracle") if models.bank.keys else ("base",)
-        chosen = tuple(name for name in (_WITH_DOMAINS if models.bank.domains else without) if name not in unable)
-    policies = [make_policy(name) for name in dict.fromkeys(chosen)]
+    if options.select is None:
+        return _all_policies(options, models)
+    policies = [make_policy(name) for name in dict.fromkeys(options.select)]
     for policy in policies:
-        if policy.name not in _WITHOUT_ADAPTERS and not models.bank.keys:
+        if policy.uses_outputs and not models.bank.keys:
             raise InputError(f"--select {policy.name}: needs adapters; give --adapters BANK, or --select base alone")
-        if policy.uses_outputs and not policy.uses_reference and not options.similarity:
+        if _listens(policy) and not options.similarity:
             raise InputError(f"--select {policy.name}: listens to outputs; leave --no-similarity out")
     return policies
+
+
+def _all_policies(options: EvaluateOptions, models: Models) -> list[Policy]:
+    """Every policy of the table that the loaded adapters serve."""
+    if not models.bank.domains:
+        return [make_policy(name) for name in (("base", "oracle") if models.bank.keys else ("base",))]
+    linear = all(METHODS[info.method].linear for info in models.bank.infos.values())
+    policies = [make_policy(name) for name in POLICIES if linear or name != "blend"]
+    return [policy for policy in policies if options.similarity or not _listens(policy)]
+
+
+def _listens(policy: Policy) -> bool:
+    """Whether it goes by the similarity of outputs to the query."""
+    return policy.uses_outputs and not policy.uses_reference
 
 
 def _evaluate(
@@ -204,6 +196,7 @@ def _evaluate(
     options: EvaluateOptions,
     models: Models,
     policies: Sequence[Policy],
+    texts: DomainTexts,
     share: Share,
     progress: Progress,
 ) -> EvaluateResult:
@@ -212,7 +205,6 @@ def _evaluate(
     lengths, unusable = check_items(task.items, rate, settings.seconds, options.workers, progress)
     _check_missing(unusable, task, options.max_missing)
     items = [item for item in task.items if item.idx in lengths]
-    texts = DomainTexts(models.bank, models.encoder)
     plan = plan_runs(items, policies, models, texts)
     wanted = {item.idx: tuple(plan[item.idx]) for item in items}
     with open_rows(task.folder, _key(task, models, options, settings), share) as rows:
@@ -332,7 +324,7 @@ def _write(
         "encoder_fingerprint": models.encoder.fingerprint,
         "adapters_sha256": {key: models.bank.fingerprint(key) for key in models.bank.keys},
         "options": asked,
-        "versions": {"dplass": __version__, **versions()},
+        "versions": versions(),
         "timing": {"forward_seconds": round(result.seconds, 3)},  # nothing else differs between repetitions
     }
     del description["chosen"]

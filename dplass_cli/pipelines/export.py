@@ -10,16 +10,14 @@ from typing import Literal
 
 import torch
 
-from dplass_cli import __version__
 from dplass_cli.errors import InputError
 from dplass_cli.models import BaseModel, load_base
 from dplass_cli.models.openvino import openvino_core, openvino_module
 from dplass_cli.models.portable import Portable
-from dplass_cli.resources import shipped
 from dplass_cli.separation.bank import AdapterBank
-from dplass_cli.separation.loading import TINY_BANK
 from dplass_cli.separation.policies.single import single_key
 from dplass_cli.storage import make_folder, write_bytes
+from dplass_cli.versions import __version__
 
 Format = Literal["onnx", "openvino"]
 _SUFFIXES = {"onnx": ".onnx", "openvino": ".xml"}
@@ -76,7 +74,7 @@ def export(options: ExportOptions) -> ExportResult:
     network = load_base(options.base_checkpoint, trust=options.trust_checkpoint)
     bank = AdapterBank(network)
     for path in options.adapters:
-        bank.load(shipped(TINY_BANK) or path if path == "tiny" else path, options.trust_checkpoint)
+        bank.load(path, options.trust_checkpoint)
     adapter = _chosen(bank, options.select)
     bank.activate(adapter)
     described = {

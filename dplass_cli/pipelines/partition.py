@@ -15,7 +15,6 @@ from dplass_cli.configuration import to_mapping
 from dplass_cli.data.audioset import read_class_labels
 from dplass_cli.data.manifest import Row, read_manifest, write_manifest
 from dplass_cli.data.mixtures import Mixture, write_mixtures
-from dplass_cli.devices import choose_device
 from dplass_cli.domains.clustering import check_enough, cluster
 from dplass_cli.domains.features import (
     CaptionFeatures,
@@ -30,9 +29,9 @@ from dplass_cli.domains.methods import Method
 from dplass_cli.domains.partition import PARTITION_FILE, Partition, build_partition
 from dplass_cli.domains.quality import Quality, choose, qualities, quality
 from dplass_cli.domains.validation import Split, split_rows, validation_mixtures
-from dplass_cli.encoders import load_encoder
 from dplass_cli.encoders.cache import EmbeddingCache, check_encoder
 from dplass_cli.errors import InputError
+from dplass_cli.pipelines.models import EncoderOptions
 from dplass_cli.reports.partition import PartitionReport, write_report
 from dplass_cli.reports.projection import Projection
 from dplass_cli.storage import Progress, make_folder, no_progress, write_rows
@@ -45,8 +44,8 @@ _SWALLOWED = 0.8
 
 
 @dataclass(frozen=True)
-class PartitionOptions:
-    """What ``partition`` needs to know.
+class PartitionOptions(EncoderOptions):
+    """What ``partition`` needs to know; the encoder as :class:`~dplass_cli.pipelines.models.EncoderOptions`.
 
     Attributes:
         manifest: the rows to partition.
@@ -56,7 +55,6 @@ class PartitionOptions:
         method: of clustering.
         features: partition by what the captions sound like, by what they say, or by both.
         weight: all captions weigh the same (as published), or each as many clips as it has.
-        encoder, tokenizer: as :func:`dplass_cli.encoders.load_encoder` takes them.
         import_file: a published partition to adopt instead of clustering.
         labels: AudioSet's list of classes, by which rows' machine ids match an imported partition.
         report: judge 2 … 15 domains, not only the number that is made.
@@ -65,8 +63,6 @@ class PartitionOptions:
         val_fraction: the part of the clip ids that is held out, between 0 and 1.
         val_mixtures: validation mixtures a domain, at most.
         cache: folder of audio embeddings that are taken and kept, such as ``embed`` fills; None keeps none.
-        trust_checkpoint: read a pickled encoder that holds more than weights; such files can run code.
-        device: where the encoder runs.
 
     Raises:
         InputError: a number is out of range.
@@ -78,8 +74,6 @@ class PartitionOptions:
     method: Method = "kmeans"
     features: Features = "audio"
     weight: Literal["captions", "clips"] = "captions"
-    encoder: str = "tiny"
-    tokenizer: Path | None = None
     import_file: Path | None = None
     labels: Path | None = None
     report: bool = False
@@ -88,8 +82,6 @@ class PartitionOptions:
     val_fraction: float = 0.1
     val_mixtures: int = 20
     cache: Path | None = None
-    trust_checkpoint: bool = False
-    device: str = "auto"
 
     def __post_init__(self) -> None:
         if self.domains != "auto" and self.domains < 1:
@@ -146,7 +138,7 @@ def partition(options: PartitionOptions, progress: Progress = no_progress) -> Pa
         InputError: unusable manifest, clip, encoder, import file or output folder, or too few captions.
     """
     categories = read_categories(options.import_file) if options.import_file else None
-    encoder = load_encoder(options.encoder, options.tokenizer, choose_device(options.device), options.trust_checkpoint)
+    encoder = options.load_encoder()
     if options.cache is not None:
         check_encoder(options.cache, encoder)
     rows = sorted_rows(read_manifest(options.manifest))

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, get_args
 
+from dplass_cli.audio.folders import walk_folders
 from dplass_cli.data.captions import Captions
 from dplass_cli.data.corpora import CORPORA, Corpus
 from dplass_cli.data.corpus_reader import (
@@ -18,7 +19,7 @@ from dplass_cli.data.corpus_reader import (
     require_columns,
     table_records,
 )
-from dplass_cli.data.finding import ClipIndex, listed_files, walk_folders
+from dplass_cli.data.finding import ClipIndex, listed_files
 from dplass_cli.data.merging import MergeResult, merge_manifests
 from dplass_cli.data.preparation import Candidate, Origin, PrepareResult, Selection, prepare, require_output
 from dplass_cli.data.tables import collector_paused

@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import get_args
 
+from dplass_cli.audio.folders import walk_folders
 from dplass_cli.data.audioset import Segment, read_class_labels, read_ids, read_segments
 from dplass_cli.data.captions import Captions, LabelTexts, Text
-from dplass_cli.data.finding import READABLE, ClipIndex, listed_files, walk_folders
+from dplass_cli.data.finding import READABLE, ClipIndex, listed_files
 from dplass_cli.data.preparation import Candidate, Origin, PrepareResult, Selection, prepare, require_output
 from dplass_cli.data.tables import collector_paused, read_captions, read_pairs
 from dplass_cli.errors import InputError, nearest, some

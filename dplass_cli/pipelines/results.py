@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from dplass_cli.audio.folders import audio_files
 from dplass_cli.devices import choose_device
 from dplass_cli.encoders import load_encoder
 from dplass_cli.encoders.cache import EmbeddingCache
@@ -16,9 +17,7 @@ from dplass_cli.errors import InputError
 from dplass_cli.evaluation.comparison import Line, compare_runs, is_evaluation, read_results, read_run
 from dplass_cli.evaluation.fad import frechet_distance
 from dplass_cli.reports.evaluation_plots import differences
-from dplass_cli.storage import Progress, atomic_path, no_progress, write_json, write_text
-
-AUDIO_SUFFIXES = (".wav", ".flac", ".ogg", ".mp3", ".aiff", ".aif")
+from dplass_cli.storage import Progress, no_progress, write_bytes, write_json, write_text
 
 
 @dataclass(frozen=True)
@@ -65,8 +64,7 @@ def compare_results(
         write_text(output / "comparison.md", comparison_markdown(lines))
         others = [line for line in lines if line.run != lines[0].run]
         drawn = differences([(f"{line.policy}: {line.run}", line.difference, line.difference_ci) for line in others])
-        with atomic_path(output / "comparison.png") as temporary:
-            temporary.write_bytes(drawn)
+        write_bytes(output / "comparison.png", drawn)
     return Comparison(lines, output)
 
 
@@ -166,10 +164,7 @@ def fad(
     failed: dict[Clip, str] = {}
     sets = []
     for folder in (first, second):
-        if not folder.is_dir():
-            raise InputError(f"{folder}: no such folder of sounds")
-        files = sorted(path for path in folder.rglob("*") if path.suffix.lower() in AUDIO_SUFFIXES)
-        clips = [Clip(path.absolute(), 0.0, None) for path in files]
+        clips = [Clip(path.absolute(), 0.0, None) for path in audio_files(folder)]
         vectors = [vector for _, vector in embed_clips(clips, model, kept, None, failed, progress)]
         if len(vectors) < 2:
             raise InputError(f"{folder}: {len(vectors)} readable sounds below it; a distance needs two or more")

@@ -9,19 +9,19 @@ from pathlib import Path
 import numpy as np
 
 from dplass_cli.data.manifest import Row, read_manifest
-from dplass_cli.devices import choose_device
 from dplass_cli.domains.features import clip_of
-from dplass_cli.encoders import QueryEncoder, load_encoder
+from dplass_cli.encoders import QueryEncoder
 from dplass_cli.encoders.cache import EmbeddingCache
 from dplass_cli.encoders.clips import Clip, Embedding, embed_clips
 from dplass_cli.errors import InputError
 from dplass_cli.evaluation.retrieval import Retrieval, Vectors, evaluate_retrieval, rank
+from dplass_cli.pipelines.models import EncoderOptions
 from dplass_cli.storage import Progress, no_progress
 
 
 @dataclass(frozen=True)
-class RetrieveOptions:
-    """Options of ``retrieve``.
+class RetrieveOptions(EncoderOptions):
+    """Options of ``retrieve``; the encoder as :class:`~dplass_cli.pipelines.models.EncoderOptions`.
 
     Attributes:
         data: the manifest of the sounds.
@@ -29,9 +29,7 @@ class RetrieveOptions:
         top: how many of the nearest sounds.
         evaluate: also measure how well the manifest's own captions find their sounds.
         cache: folder of embeddings that ``embed`` keeps; None embeds anew.
-        encoder, tokenizer, trust_checkpoint: as :func:`dplass_cli.encoders.load_encoder`.
         embedding: batch, readers, and how files are identified.
-        device: where the encoder runs.
     """
 
     data: Path
@@ -39,11 +37,7 @@ class RetrieveOptions:
     top: int = 10
     evaluate: bool = False
     cache: Path | None = None
-    encoder: str = "tiny"
-    tokenizer: Path | None = None
-    trust_checkpoint: bool = False
     embedding: Embedding = field(default_factory=Embedding)
-    device: str = "auto"
 
     def __post_init__(self) -> None:
         if self.top < 1:
@@ -83,7 +77,7 @@ def retrieve(options: RetrieveOptions, progress: Progress = no_progress) -> Retr
     if not all(query.strip() for query in options.query):
         raise InputError("a query is empty; describe the sound, such as 'a dog barking'")
     rows = read_manifest(options.data)
-    encoder = load_encoder(options.encoder, options.tokenizer, choose_device(options.device), options.trust_checkpoint)
+    encoder = options.load_encoder()
     cache = None if options.cache is None else EmbeddingCache(options.cache, encoder)
     failed: dict[Clip, str] = {}
     clips, sounds = _embed([clip_of(row) for row in rows], encoder, cache, options.embedding, failed, progress)

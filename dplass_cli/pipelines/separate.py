@@ -6,11 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from dplass_cli.devices import Precision
 from dplass_cli.encoders.knowing import unlearnt
 from dplass_cli.errors import DplassError, InputError
-from dplass_cli.models.openvino import Backend
-from dplass_cli.separation.engine import Separator, Stereo
+from dplass_cli.pipelines.models import SeparatorOptions
 from dplass_cli.separation.files import Clip, Highband, Separated
 from dplass_cli.separation.inputs import find_recordings
 from dplass_cli.separation.queries import Query, parse_spans
@@ -18,8 +16,8 @@ from dplass_cli.storage import Progress, no_progress, read_text
 
 
 @dataclass(frozen=True)
-class SeparateOptions:
-    """Options of ``separate``.
+class SeparateOptions(SeparatorOptions):
+    """Options of ``separate``; the models as :class:`~dplass_cli.pipelines.models.SeparatorOptions`.
 
     Attributes:
         inputs: audio files, folders of them, or patterns.
@@ -31,11 +29,7 @@ class SeparateOptions:
         list: a file of ``path<TAB>query<TAB>output name`` lines.
         residual: also write the input less all targets.
         consistent, silence_if_absent, highband: as :meth:`~dplass_cli.separation.engine.Separator.separate_file`.
-        select: selection policy; default as :meth:`~dplass_cli.separation.engine.Separator.from_pretrained`.
         subtype, clip: as :class:`~dplass_cli.separation.files.Output`.
-        stereo, precision: as :class:`~dplass_cli.separation.engine.Separator`.
-        base_checkpoint, encoder, adapters, tokenizer, trust_checkpoint, device, backend: the models and
-            where they run.
     """
 
     output: Path
@@ -49,19 +43,9 @@ class SeparateOptions:
     residual: bool = False
     consistent: bool = False
     silence_if_absent: float | None = None
-    select: str | None = None
     subtype: str | None = None
     clip: Clip = "limit"
     highband: Highband | None = None
-    stereo: Stereo = "shared"
-    base_checkpoint: str = "tiny"
-    encoder: str | None = None
-    adapters: tuple[str, ...] | None = None
-    tokenizer: Path | None = None
-    trust_checkpoint: bool = False
-    device: str = "auto"
-    backend: Backend = "auto"
-    precision: Precision = "auto"
 
     def __post_init__(self) -> None:
         if self.silence_if_absent is not None and not 0.0 <= self.silence_if_absent <= 1.0:
@@ -91,18 +75,7 @@ def separate(options: SeparateOptions, progress: Progress = no_progress) -> Sepa
     likes = [Query(like=like) for like in options.like]
     found = find_recordings(options.inputs, options.list, [*options.query, *_lines(options.queries), *likes])
     recordings = [replace(recording, queries=_asked(recording.queries, options)) for recording in found]
-    separator = Separator.from_pretrained(
-        options.base_checkpoint,
-        options.encoder,
-        options.adapters,
-        options.select,
-        options.device,
-        options.tokenizer,
-        options.trust_checkpoint,
-        options.stereo,
-        options.backend,
-        options.precision,
-    )
+    separator = options.load_separator()
     asked: dict[str, Query] = {}
     for queries in dict.fromkeys(recording.queries for recording in recordings):
         asked |= separator.check(queries)  # a wrong query or policy is told before anything is read

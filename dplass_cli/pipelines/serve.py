@@ -12,9 +12,8 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
-from dplass_cli.devices import Precision
 from dplass_cli.errors import InputError
-from dplass_cli.separation.engine import Separator, Stereo
+from dplass_cli.pipelines.models import SeparatorOptions
 
 _EXTRA = "pip install 'dplass[serve]'"
 _GRACE_SECONDS = 2  # for answers under way when the server ends
@@ -22,16 +21,14 @@ _MOST_CONNECTIONS = 200
 
 
 @dataclass(frozen=True)
-class ServeOptions:
-    """Options of ``serve``.
+class ServeOptions(SeparatorOptions):
+    """Options of ``serve``; the models as :class:`~dplass_cli.pipelines.models.SeparatorOptions`.
 
     Attributes:
         host, port: where to listen; port 0 takes a free one.
         allow_host: names that the server answers to, beside IP addresses, ``localhost`` and ``host``.
         max_upload_mb, max_seconds: of a recording. max_waiting: recordings in the queue.
         keep_minutes: how long results are kept after their last use.
-        select: selection policy; default as :meth:`~dplass_cli.separation.engine.Separator.from_pretrained`.
-        stereo, base_checkpoint, encoder, adapters, tokenizer, trust_checkpoint, device, precision: as ``separate``.
     """
 
     host: str = "127.0.0.1"
@@ -41,15 +38,6 @@ class ServeOptions:
     max_seconds: float = 1800.0
     max_waiting: int = 8
     keep_minutes: float = 30.0
-    select: str | None = None
-    stereo: Stereo = "shared"
-    base_checkpoint: str = "tiny"
-    encoder: str | None = None
-    adapters: tuple[str, ...] | None = None
-    tokenizer: Path | None = None
-    trust_checkpoint: bool = False
-    device: str = "auto"
-    precision: Precision = "auto"
 
     def __post_init__(self) -> None:
         if not 0 <= self.port <= 65535:
@@ -85,7 +73,9 @@ def serve(options: ServeOptions, started: Callable[[Serving], None]) -> None:
     from dplass_cli.server.work import Separation
 
     with contextlib.closing(_listen(options.host, options.port)) as listener:
-        separation = Separation(_separator(options))
+        separator = options.load_separator()
+        separator.check(["a sound"])  # a policy that lacks what it needs is told now
+        separation = Separation(separator)
         limits = Limits(round(options.max_upload_mb * 1e6), options.max_seconds, options.keep_minutes * 60)
         names = {"localhost", options.host, *options.allow_host}
         with (
@@ -102,25 +92,14 @@ def serve(options: ServeOptions, started: Callable[[Serving], None]) -> None:
                 limit_concurrency=_MOST_CONNECTIONS,
                 timeout_graceful_shutdown=_GRACE_SECONDS,
             )
+
+            class Told(Server):
+                async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+                    await super().startup(sockets)
+                    started(_serving(listener))  # not before: a signal that answers it is to be heard
+
             with contextlib.suppress(KeyboardInterrupt):  # which the server raises again when it has ended
-                started(_serving(listener))
-                Server(config).run(sockets=[listener])
-
-
-def _separator(options: ServeOptions) -> Separator:
-    separator = Separator.from_pretrained(
-        options.base_checkpoint,
-        options.encoder,
-        options.adapters,
-        options.select,
-        options.device,
-        options.tokenizer,
-        options.trust_checkpoint,
-        options.stereo,
-        precision=options.precision,
-    )
-    separator.check(["a sound"])  # a policy that lacks what it needs is told now
-    return separator
+                Told(config).run(sockets=[listener])
 
 
 def _listen(host: str, port: int) -> socket.socket:

@@ -21,14 +21,16 @@ from dplass_cli.data.loading import EpochBatches
 from dplass_cli.data.manifest import Row, read_manifest
 from dplass_cli.data.mixtures import Mixture, read_mixtures
 from dplass_cli.data.settings import DataSettings
-from dplass_cli.devices import choose_device, launched_together, process_rank
+from dplass_cli.devices import launched_together, process_rank
 from dplass_cli.domains.partition import Partition, read_partition
+from dplass_cli.encoders import QueryEncoder
 from dplass_cli.errors import InputError, some
 from dplass_cli.models import BaseModel, in_fast_order
 from dplass_cli.models.resunet30 import ResUNet30Config, is_unread
-from dplass_cli.separation.bank import AdapterBank, BankDomain, bank_key, write_bank
-from dplass_cli.separation.loading import Models, load_models
+from dplass_cli.pipelines.models import ModelOptions
+from dplass_cli.separation.bank import AdapterBank, bank_key, write_bank_of
 from dplass_cli.storage import Progress, locked, no_progress, read_json, write_json
+from dplass_cli.training.hardware import choose_hardware, count_gpus, share_out
 from dplass_cli.training.jobs import Corpus, Recipe, RoutedTeacher, adapter_job, embed_queries, network_job
 from dplass_cli.training.losses import make_loss
 from dplass_cli.training.optimizers import check_names
@@ -47,8 +49,8 @@ def _nothing() -> None:
 
 
 @dataclass(frozen=True)
-class TrainOptions:
-    """Options of ``train``.
+class TrainOptions(ModelOptions):
+    """Options of ``train``; the frozen base and its encoder as :class:`~dplass_cli.pipelines.models.ModelOptions`.
 
     Attributes:
         partition: the partition folder.
@@ -56,7 +58,6 @@ class TrainOptions:
         what: ``adapters``, one a domain; ``base``, the whole network on all domains; ``distil``, a whole network that
             learns what the base does with each row's own adapter.
         domain: ``all``, or numbers separated by commas.
-        base_checkpoint, encoder, tokenizer, trust_checkpoint: the frozen base and its encoder.
         adapters: the teachers of ``distil``; default as in the other verbs.
         network: ``base`` and ``distil`` train a fresh network of this width instead of going on from the base.
         adapter, data, train: settings of the method, of the samples, of the optimisation.
@@ -72,17 +73,11 @@ class TrainOptions:
     workspace: Path
     what: Literal["adapters", "base", "distil"] = "adapters"
     domain: str = "all"
-    base_checkpoint: str = "tiny"
-    encoder: str | None = None
-    tokenizer: Path | None = None
-    trust_checkpoint: bool = False
-    adapters: tuple[str, ...] | None = None
     network: ResUNet30Config | None = None
     adapter: AdapterSettings = field(default_factory=AdapterSettings)
     data: DataSettings = field(default_factory=DataSettings)
     train: TrainSettings = field(default_factory=TrainSettings)
     cache: Path | None = None
-    device: str = "auto"
     num_gpus: int = 0
     num_nodes: int = 1
     strategy: str = "auto"
@@ -175,13 +170,11 @@ class _Run:
         self.options = options
         self.partition = read_partition(options.partition)
         self.domains, self.skipped = _domains(options, self.partition)
-        self.hardware = _hardware(options)
+        self.hardware = choose_hardware(options.device, options.num_gpus, options.num_nodes, options.strategy)
         make_loss(options.train.loss_type)
         check_names(options.train.optimizer)
-        self.models = load_models(
-            options.base_checkpoint, options.encoder, [], options.tokenizer, trust=options.trust_checkpoint
-        )
-        _check_encoder(options, self.partition, self.models)
+        self.models = options.load_models(adapters=[])
+        _check_encoder(options, self.partition, self.models.encoder)
         rate = self.models.network.config.sample_rate
         if options.data.sampling_rate != rate:
             raise InputError(
@@ -201,13 +194,12 @@ class _Run:
     def shares(self) -> list[Share]:
         """The devices for domains that train side by side; fewer than two for one after the other."""
         options = self.options
-        count = options.parallel or (_gpus(options) if options.strategy == "auto" and options.num_gpus != 1 else 1)
+        alone = options.strategy != "auto" or options.num_gpus == 1
+        count = options.parallel or (1 if alone else count_gpus(options.device, options.num_gpus))
         count = min(count, len(self.unfinished()))
         if options.what != "adapters" or launched_together() or options.num_nodes > 1 or count < 2:
             return []
-        gpus = _gpus(options)
-        threads = max(1, torch.get_num_threads() // count)
-        return [Share(f"cuda:{place % gpus}" if gpus else options.device, threads) for place in range(count)]
+        return share_out(options.device, options.num_gpus, count)
 
     def plan(self) -> Iterator[PlannedJob]:
         """What each job would do."""
@@ -270,11 +262,7 @@ class _Run:
         return network_job(recipe, name, self.domains, files, teacher)
 
     def _load_bank(self, device: torch.device) -> AdapterBank:
-        options = self.options
-        adapters = options.adapters
-        loaded = load_models(
-            options.base_checkpoint, options.encoder, adapters, options.tokenizer, device, options.trust_checkpoint
-        )
+        loaded = self.options.load_models(self.options.adapters, device)
         if not loaded.bank.keys:
             raise InputError("--what distil: needs adapters to learn from; give --adapters BANK")
         return loaded.bank
@@ -341,21 +329,10 @@ class _Run:
         """Describe the adapters that are there by now, so that a run that stops leaves a bank of them."""
         if self.options.what != "adapters":
             return
+        asked, every = to_mapping(self.options.adapter), [bank_key(domain.id) for domain in self.partition.domains]
         for bank in self._banks().values():
-            domains = [
-                BankDomain(
-                    d.id, d.name, d.captions, self.partition.text_centroids[row], self.partition.audio_centroids[row]
-                )
-                for row, d in enumerate(self.partition.domains)
-                if (bank / bank_key(d.id) / DESCRIPTION).is_file()
-            ]
-            description = {
-                "base_sha256": self.models.bank.base_sha256,
-                "encoder_fingerprint": self.models.encoder.fingerprint,
-                "partition_sha256": self.partition.rows_sha256,
-                "settings": to_mapping(self.options.adapter),
-            }
-            write_bank(bank, domains, description)
+            there = {key for key in every if (bank / key / DESCRIPTION).is_file()}
+            write_bank_of(bank, self.partition, there, self.models.bank.base_sha256, settings=asked)
 
 
 def _read_trained(record: Path) -> Trained:
@@ -386,8 +363,8 @@ def _domains(options: TrainOptions, partition: Partition) -> tuple[list[int], tu
     return chosen, ()
 
 
-def _check_encoder(options: TrainOptions, partition: Partition, models: Models) -> None:
-    if partition.encoder_fingerprint != models.encoder.fingerprint:
+def _check_encoder(options: TrainOptions, partition: Partition, encoder: QueryEncoder) -> None:
+    if partition.encoder_fingerprint != encoder.fingerprint:
         raise InputError(
             f"{options.partition}: was made with another encoder ({partition.encoder_name},"
             f" {partition.encoder_fingerprint[:12]}…); partition again with the encoder of the base"
@@ -398,21 +375,3 @@ def _validation(path: Path) -> list[Mixture]:
     """The validation mixtures of a domain; a domain of one clip has none (its table has a header only)."""
     lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
     return read_mixtures(path) if len(lines) > 1 else []
-
-
-def _gpus(options: TrainOptions) -> int:
-    """The GPUs that the options speak of."""
-    if choose_device(options.device) != torch.device("cuda"):
-        return 0
-    return min(options.num_gpus or torch.cuda.device_count(), torch.cuda.device_count())
-
-
-def _hardware(options: TrainOptions) -> Hardware:
-    device = choose_device(options.device)
-    if device.type == "cuda" and options.num_gpus > torch.cuda.device_count():
-        raise InputError(f"--num-gpus {options.num_gpus}: torch sees {torch.cuda.device_count()} CUDA devices")
-    accelerator = {"cuda": "gpu", "mps": "mps"}.get(device.type, "cpu")
-    devices: int | list[int] = options.num_gpus or 1
-    if device.index is not None and device.type == "cuda":
-        devices = [device.index]
-    return Hardware(accelerator, devices, options.num_nodes, options.strategy)

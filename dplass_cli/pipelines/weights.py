@@ -8,7 +8,7 @@ from typing import Literal
 
 from dplass_cli.errors import InputError, some
 from dplass_cli.storage import Progress, no_progress
-from dplass_cli.weights.fetching import Fetched, Store, file_sha256
+from dplass_cli.weights.fetching import Fetched, Store, hashed
 from dplass_cli.weights.known import Known, chosen, home, read_table
 
 Status = Literal["ok", "differs", "missing", "not pinned"]
@@ -115,7 +115,7 @@ def verify_weights(options: WeightsOptions, progress: Progress = no_progress) ->
 def _verified(path: Path, expected: str | None, progress: Progress) -> Verified:
     if not path.is_file():
         return Verified(path, "missing", expected, None)
-    found = file_sha256(path, progress)
+    found = hashed(path, progress)
     if expected is None:
         return Verified(path, "not pinned", None, found)
     return Verified(path, "ok" if found == expected else "differs", expected, found)

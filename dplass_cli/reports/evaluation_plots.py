@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -12,6 +11,7 @@ import torch
 from dplass_cli.audio.files import Audio
 from dplass_cli.audio.stft import STFT
 from dplass_cli.evaluation.statistics import Values
+from dplass_cli.reports.plots import new_figure, png, shorten
 
 _DPI = 110
 _BARS = 40
@@ -32,7 +32,7 @@ def histogram(sdri: Mapping[str, Values]) -> bytes:
     axes.set_xlabel("SDRi (dB)")
     axes.set_ylabel("items")
     axes.legend(fontsize=8, frameon=False)
-    return _png(figure)
+    return png(figure)
 
 
 def class_bars(classes: Mapping[str, Mapping[str, float]]) -> tuple[bytes, int]:
@@ -52,12 +52,12 @@ def class_bars(classes: Mapping[str, Mapping[str, float]]) -> tuple[bytes, int]:
     for position, (policy, colour) in enumerate(zip(policies, _cycle(len(policies)), strict=True)):
         places = np.arange(len(names)) + 0.42 - height * (position + 0.5)
         axes.barh(places, [classes[name][policy] for name in names], height, color=colour, label=policy)
-    axes.set_yticks(np.arange(len(names)), [_short(name) for name in names], fontsize=8, parse_math=False)
+    axes.set_yticks(np.arange(len(names)), [shorten(name, 32) for name in names], fontsize=8, parse_math=False)
     axes.set_ylim(-0.6, len(names) - 0.4)
     axes.axvline(0.0, color="#444", linewidth=0.8)
     axes.set_xlabel("mean SDRi (dB)")
     figure.legend(loc="outside upper center", ncols=min(4, len(policies)), fontsize=8, frameon=False)
-    return _png(figure), len(names)
+    return png(figure), len(names)
 
 
 def confusion(counts: Mapping[str, Mapping[str, int]], names: Mapping[str, str], policy: str) -> bytes:
@@ -75,18 +75,18 @@ def confusion(counts: Mapping[str, Mapping[str, int]], names: Mapping[str, str],
         if count:
             dark = count > grid.max() / 2
             axes.text(column, row, str(count), ha="center", va="center", fontsize=8, color="w" if dark else "k")
-    labels = [_short(names[key], 22) for key in keys]
+    labels = [shorten(names[key], 22) for key in keys]
     axes.set_xticks(range(len(keys)), labels, rotation=40, ha="right", fontsize=8, parse_math=False)
     axes.set_yticks(range(len(keys)), labels, fontsize=8, parse_math=False)
     axes.set_xlabel("best (oracle)")
     axes.set_ylabel(f"chosen by {policy}")
-    return _png(figure)
+    return png(figure)
 
 
 def spectrogram(audio: Audio, sample_rate: int, top_db: float) -> bytes:
     """The spectrogram of audio (T,), 70 dB below ``top_db``."""
     levels = _levels(audio)
-    figure, axes = _figure(3.9, 2.0)
+    figure, axes = _figure(3.9, 2.0, 90)
     extent = (0.0, len(audio) / sample_rate, 0.0, sample_rate / 2000.0)
     axes.imshow(
         levels.T, origin="lower", aspect="auto", cmap="magma", extent=extent, vmin=top_db - _RANGE_DB, vmax=top_db
@@ -94,7 +94,7 @@ def spectrogram(audio: Audio, sample_rate: int, top_db: float) -> bytes:
     axes.set_xlabel("s", fontsize=7, labelpad=0)
     axes.set_ylabel("kHz", fontsize=7, labelpad=1)
     axes.tick_params(labelsize=7)
-    return _png(figure, 90)
+    return png(figure)
 
 
 def peak_level(audio: Audio) -> float:
@@ -108,11 +108,11 @@ def differences(rows: Sequence[tuple[str, float, tuple[float, float]]]) -> bytes
     for place, (_, value, (low, high)) in enumerate(reversed(rows)):
         axes.plot([low, high], [place, place], color=_COLOURS[1], linewidth=2)
         axes.plot([value], [place], "o", color=_COLOURS[1], markersize=5)
-    axes.set_yticks(range(len(rows)), [_short(name, 60) for name, *_ in reversed(rows)], fontsize=8, parse_math=False)
+    axes.set_yticks(range(len(rows)), [shorten(name, 60) for name, *_ in reversed(rows)], fontsize=8, parse_math=False)
     axes.axvline(0.0, color="#444", linewidth=0.8)
     axes.set_xlabel("difference of SDRi to the first run (dB), 95% interval")
     axes.margins(y=0.2)
-    return _png(figure)
+    return png(figure)
 
 
 def _levels(audio: Audio) -> Values:
@@ -125,23 +125,7 @@ def _cycle(count: int) -> list[str]:
     return [_COLOURS[position % len(_COLOURS)] for position in range(count)]
 
 
-def _short(text: str, length: int = 32) -> str:
-    return text if len(text) <= length else text[: length - 1] + "…"
-
-
-def _figure(width: float, height: float) -> tuple[Any, Any]:
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(width, height), dpi=_DPI, layout="constrained")
-    axes = figure.add_subplot()
+def _figure(width: float, height: float, dpi: int = _DPI) -> tuple[Any, Any]:
+    figure, axes = new_figure(width, height, dpi)
     axes.spines[["top", "right"]].set_visible(False)
     return figure, axes
-
-
-def _png(figure: Any, dpi: int = _DPI) -> bytes:
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-
-    stream = io.BytesIO()
-    FigureCanvasAgg(figure)
-    figure.savefig(stream, format="png", dpi=dpi, metadata={"Software": None})
-    return stream.getvalue()

@@ -23,6 +23,7 @@ from dplass_cli.audio.files import Audio
 from dplass_cli.audio.resampling import resample
 from dplass_cli.resources import resource
 from dplass_cli.storage import read_text, write_text
+from dplass_cli.versions import __version__
 
 _MP3_RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000)
 _MP3_FALLBACK_RATE = 44100
@@ -72,8 +73,6 @@ def write_page(path: Path | str, title: str, lead: Iterable[str], sections: Iter
     Raises:
         InputError: the folder cannot be written.
     """
-    from dplass_cli import __version__
-
     shown = [section for section in sections if section.parts]
     write_text(path, _shell().render(title=title, lead=list(lead), sections=shown, version=__version__))
 

@@ -17,12 +17,12 @@ _PLACES = (
 )
 
 
-def new_figure(width: float, height: float) -> tuple[Any, Any]:
+def new_figure(width: float, height: float, dpi: int = 130) -> tuple[Any, Any]:
     """A figure of this size in inches, and its axes."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(width, height), dpi=130, layout="constrained")
+    figure = Figure(figsize=(width, height), dpi=dpi, layout="constrained")
     FigureCanvasAgg(figure)
     return figure, figure.add_subplot()
 
@@ -30,7 +30,7 @@ def new_figure(width: float, height: float) -> tuple[Any, Any]:
 def png(figure: Any) -> bytes:
     """The figure as a PNG file's bytes."""
     stream = io.BytesIO()
-    figure.canvas.print_png(stream)
+    figure.canvas.print_png(stream, metadata={"Software": None})  # the same bytes by any version
     return stream.getvalue()
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -19,14 +19,17 @@ from dplass_cli.adapters.files import DESCRIPTION, AdapterInfo, LoadedAdapter, l
 from dplass_cli.adapters.injection import adapter_state, layer_at, statistics_of
 from dplass_cli.adapters.published import from_published, read_published
 from dplass_cli.configuration import to_mapping
+from dplass_cli.domains.partition import Partition
 from dplass_cli.errors import InputError, nearest
 from dplass_cli.models import BaseModel
+from dplass_cli.resources import shipped
 from dplass_cli.storage import read_json, write_json
 from dplass_cli.weights.checkpoints import write_safetensors
 from dplass_cli.weights.hashing import tensors_sha256
 
 BANK, _CENTROIDS = "bank.json", "centroids.safetensors"
 _FORMAT = "dplass-bank-1"
+TINY_BANK = "assets/tiny/bank"  # among what is shipped
 
 Activation = str | Mapping[str, float] | None
 """What makes a network: one adapter, a weighted sum of several, or the base alone."""
@@ -88,7 +91,7 @@ class AdapterBank:
         """Load a bank folder, a folder of adapter folders, one adapter folder, or a published adapter file.
 
         A bank's adapters are ``domain0`` …; an adapter folder is known by its name, and a published file by its cluster
-        (``cluster3_model.pt`` is ``domain3``), else by its name.
+        (``cluster3_model.pt`` is ``domain3``), else by its name. ``tiny`` is the bundled bank.
 
         Args:
             trust: read pickled files that hold more than weights; such files can run code.
@@ -101,6 +104,7 @@ class AdapterBank:
         Raises:
             InputError: none of these, an adapter of another base, or a key that is there already.
         """
+        path = shipped(TINY_BANK) or path if path == "tiny" else path
         found = find_adapters(path)
         domains = read_bank(path) if (Path(path) / BANK).is_file() else {}
         for key, place in found.items():
@@ -260,6 +264,33 @@ def read_bank(folder: Path | str) -> dict[str, BankDomain]:
         raise InputError(
             f"{folder}: the bank's files do not fit each other ({error}); train or import it again"
         ) from error
+
+
+def write_bank_of(
+    folder: Path | str, partition: Partition, keys: Collection[str], base_sha256: str, **more: Any
+) -> None:
+    """Write what a bank says of its domains: those of a partition that it has adapters for.
+
+    Args:
+        keys: of the adapters, as :func:`bank_key` names them.
+        base_sha256: of the base that they belong to.
+        more: to be said of the bank too.
+
+    Raises:
+        InputError: the folder cannot be written. RunError: the disk is full.
+    """
+    domains = [
+        BankDomain(d.id, d.name, d.captions, partition.text_centroids[row], partition.audio_centroids[row])
+        for row, d in enumerate(partition.domains)
+        if bank_key(d.id) in keys
+    ]
+    description = {
+        "base_sha256": base_sha256,
+        "encoder_fingerprint": partition.encoder_fingerprint,
+        "partition_sha256": partition.rows_sha256,
+        **more,
+    }
+    write_bank(folder, domains, description)
 
 
 def write_bank(folder: Path | str, domains: Sequence[BankDomain], description: Mapping[str, Any]) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from dplass_cli.audio.files import audio_files
+from dplass_cli.audio.folders import audio_files
 from dplass_cli.errors import InputError
 from dplass_cli.separation.queries import Query
 from dplass_cli.storage import read_text

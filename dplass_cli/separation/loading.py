@@ -14,9 +14,7 @@ from dplass_cli.errors import InputError
 from dplass_cli.models import BaseModel, check_encoder, load_base
 from dplass_cli.models.openvino import PATIENCE, Backend, choose_backend
 from dplass_cli.resources import shipped
-from dplass_cli.separation.bank import AdapterBank
-
-TINY_BANK = "assets/tiny/bank"
+from dplass_cli.separation.bank import TINY_BANK, AdapterBank
 
 
 @dataclass(frozen=True)
@@ -64,10 +62,8 @@ def load_models(
             f" the base {base} takes {network.config.condition_size}; give the encoder it was trained with"
         )
     bank = AdapterBank(network)
-    if adapters is None and base == "tiny" and shipped(TINY_BANK):
-        adapters = ["tiny"]
-    for path in adapters or []:
-        for key in bank.load(shipped(TINY_BANK) or path if path == "tiny" else path, trust, keep):
+    for path in default_adapters(base) if adapters is None else adapters:
+        for key in bank.load(path, trust, keep):
             if bank.infos[key].encoder_fingerprint not in ("", chosen.fingerprint):
                 raise InputError(f"{path}: adapter {key!r} was trained with another encoder; give that with --encoder")
             if backend == "openvino" and not METHODS[bank.infos[key].method].linear:
@@ -75,3 +71,8 @@ def load_models(
                     f"--backend openvino: adapter {key!r} ({bank.infos[key].method}) cannot run in it; use torch"
                 )
     return Models(network, chosen, bank)
+
+
+def default_adapters(base: str | Path) -> tuple[str, ...]:
+    """The adapters that are meant where none are named: the bundled ones with the bundled base, else none."""
+    return ("tiny",) if base == "tiny" and shipped(TINY_BANK) else ()

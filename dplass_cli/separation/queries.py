@@ -11,7 +11,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from dplass_cli.audio.files import audio_files, read_mono
+from dplass_cli.audio.files import read_mono
+from dplass_cli.audio.folders import audio_files
 from dplass_cli.encoders import QueryEncoder
 from dplass_cli.errors import InputError
 

@@ -23,7 +23,7 @@ from starlette.responses import FileResponse, HTMLResponse, JSONResponse, Respon
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
-from dplass_cli import __version__, sounds
+from dplass_cli import sounds
 from dplass_cli.audio.files import audio_info
 from dplass_cli.errors import InputError
 from dplass_cli.resources import resource
@@ -31,6 +31,7 @@ from dplass_cli.server.guard import Guard
 from dplass_cli.server.jobs import Busy, Job, Jobs, Sound, Unknown, without_paths
 from dplass_cli.server.work import MAX_QUERIES, MAX_QUERY_LENGTH, Separation, check_queries
 from dplass_cli.storage import json_text, read_text
+from dplass_cli.versions import __version__
 
 STALLED_SECONDS = 30.0  # an upload of which nothing comes for so long is given up
 _RETRY_SECONDS = 20

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -16,7 +15,7 @@ from dplass_cli.server.pictures import draw, levels
 
 MAX_QUERIES, MAX_QUERY_LENGTH = 8, 300
 _MAX_CHANNELS = 8
-_MAX_KERNEL = 1 << 24  # values of a resampling filter: between rates without a common divisor it outgrows memory
+_MAX_RATE = 768_000  # Hz; no converter samples faster
 _PLAYED = ("PCM_16", "PCM_24", "FLOAT")  # by every browser
 _FINE = ("PCM_32", "DOUBLE")
 _READ_AT_ONCE = 1 << 18
@@ -38,15 +37,14 @@ class Separation:
         """Refuse recordings that would take the machine down.
 
         Raises:
-            InputError: too long, too many channels, or a sample rate that cannot be resampled at a bearable cost.
+            InputError: too long, too many channels, or a rate at which a few seconds fill the memory.
         """
         if info.seconds > max_seconds:
             raise InputError(f"the recording has {info.seconds:.0f} s; at most {max_seconds:g} s are taken")
         if info.channels > _MAX_CHANNELS:
             raise InputError(f"the recording has {info.channels} channels; at most {_MAX_CHANNELS} are taken")
-        rate = self._separator.bank.network.config.sample_rate
-        if info.sample_rate * rate // math.gcd(info.sample_rate, rate) ** 2 > _MAX_KERNEL:
-            raise InputError(f"a sample rate of {info.sample_rate} Hz is too odd; send it at 44100 or 48000 Hz")
+        if info.sample_rate > _MAX_RATE:
+            raise InputError(f"the recording has {info.sample_rate} Hz; at most {_MAX_RATE} Hz are taken")
 
     def __call__(self, job: Job, tell: Tell) -> tuple[Sound, ...]:
         """Do a job; see :data:`~dplass_cli.server.jobs.Work`."""

@@ -11,11 +11,10 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
-from dplass_cli import __version__
 from dplass_cli.adapters import AdapterSettings, adapted, make_adapters
-from dplass_cli.adapters.files import AdapterInfo, LoadedAdapter, save_adapter, versions
+from dplass_cli.adapters.files import AdapterInfo, LoadedAdapter, save_adapter
 from dplass_cli.adapters.injection import layer_settings, moved_statistics
-from dplass_cli.audio.files import audio_files
+from dplass_cli.audio.folders import audio_files
 from dplass_cli.configuration import to_mapping
 from dplass_cli.data.manifest import Row
 from dplass_cli.data.mixtures import Mixture
@@ -31,6 +30,7 @@ from dplass_cli.storage import Progress
 from dplass_cli.training.module import Teacher
 from dplass_cli.training.settings import TrainSettings
 from dplass_cli.training.trainer import Job, Trained, ValidationMixtures
+from dplass_cli.versions import versions
 
 DomainRows = Mapping[int, Sequence[Row]]
 
@@ -192,7 +192,7 @@ def adapter_job(
                     "val_si_sdr": reached.best_si_sdr,
                     "val_mixtures": reached.validation_mixtures,
                 },
-                versions={"dplass": __version__, **versions()},
+                versions=versions(),
             )
             save_adapter(folders[which], LoadedAdapter(adapters, statistics, info))
 

@@ -13,6 +13,7 @@ from dplass_cli.data.loading import EpochBatches
 from dplass_cli.data.mixing import mix
 from dplass_cli.data.samples import Batch, Unreadable
 from dplass_cli.errors import InputError, RunError, some
+from dplass_cli.evaluation.metrics import batch_scores
 from dplass_cli.models.resunet30 import ResUNet30
 from dplass_cli.training.losses import make_loss
 from dplass_cli.training.optimizers import OPTIMIZERS, PLATEAU, SCHEDULES, check_names
@@ -125,9 +126,9 @@ class SeparationTraining(lightning.LightningModule):
         """Score a batch of validation mixtures. Items with a silent target have no score."""
         mixture, target = batch["mixture"], batch["target"]
         estimate = self.network(mixture[:, None], batch["condition"])[:, 0].float()
-        improvement = batch_sdr(target, estimate) - batch_sdr(target, mixture)
-        values = torch.stack((improvement, batch_si_sdr(target, estimate), torch.ones_like(improvement)), dim=1)
-        values = values * (target.abs().amax(dim=-1) > 0)[:, None]
+        sdr, si_sdr = batch_scores(target, estimate)
+        scores = torch.stack((sdr - batch_scores(target, mixture)[0], si_sdr, torch.ones_like(sdr)), dim=1)
+        values = scores.float().to(target.device) * (target.abs().amax(dim=-1) > 0)[:, None]
         for domain, row in zip(batch["domain"].tolist(), values, strict=True):
             self._scores[domain] = self._scores.get(domain, torch.zeros_like(row)) + row
         for item in zip(mixture, target, estimate, strict=True):
@@ -232,19 +233,3 @@ class NotFinite(RunError):
     def __init__(self, step: int, numbers: list[int]) -> None:
         super().__init__(f"the loss is not finite at step {step}; {_REMEDY}")
         self.numbers = numbers
-
-
-def batch_sdr(reference: Tensor, estimate: Tensor) -> Tensor:
-    """SDR in dB of each item: float32 (B, T), (B, T) -> (B,); as :func:`dplass_cli.evaluation.metrics.sdr`."""
-    power = reference.square().mean(dim=-1).clamp(min=1e-10)
-    error = (estimate - reference).square().mean(dim=-1).clamp(min=1e-10)
-    return 10.0 * torch.log10(power / error)
-
-
-def batch_si_sdr(reference: Tensor, estimate: Tensor) -> Tensor:
-    """SI-SDR in dB of each item: float32 (B, T), (B, T) -> (B,); as :func:`dplass_cli.evaluation.metrics.si_sdr`."""
-    eps = torch.finfo(reference.dtype).eps
-    scale = (eps + (reference * estimate).sum(dim=-1)) / (reference.square().sum(dim=-1) + eps)
-    projection = scale[:, None] * reference
-    error = (estimate - projection).square().sum(dim=-1)
-    return 10.0 * torch.log10((eps + projection.square().sum(dim=-1)) / (eps + error))

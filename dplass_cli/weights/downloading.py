@@ -22,9 +22,9 @@ from urllib.request import HTTPRedirectHandler, HTTPSHandler, Request, build_ope
 
 import certifi
 
-from dplass_cli import __version__
 from dplass_cli.errors import RunError
 from dplass_cli.storage import Progress, make_folder
+from dplass_cli.versions import __version__
 
 logger = logging.getLogger(__name__)
 

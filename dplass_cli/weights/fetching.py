@@ -9,9 +9,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from dplass_cli import storage
 from dplass_cli.errors import InputError, RunError, some
-from dplass_cli.storage import Progress, locked, make_folder, read_json, write_json
+from dplass_cli.storage import Progress, file_sha256, locked, make_folder, read_json, write_json
 from dplass_cli.weights.downloading import download
 from dplass_cli.weights.known import Known, KnownFile
 
@@ -77,7 +76,7 @@ class Store:
         found = target
         if downloaded := not target.exists():
             found = self._bring(name, row, file, progress)
-        size, digest = found.stat().st_size, file_sha256(found, progress)
+        size, digest = found.stat().st_size, hashed(found, progress)
         if expected is not None and digest != expected:
             kept = target.with_name(f"{target.name}.differs-{digest[:8]}") if downloaded else target
             if downloaded:
@@ -119,17 +118,14 @@ class Store:
                 write_json(self.lock, {"files": dict(sorted(files.items()))})
 
 
-def file_sha256(path: Path, progress: Progress) -> str:
-    """Hash a file's bytes.
+def hashed(path: Path, progress: Progress) -> str:
+    """Hash a file's bytes, and tell how far it is.
 
     Raises:
         RunError: it cannot be read.
     """
-    try:
-        size = max(path.stat().st_size, 10**6) // 10**6
-        return storage.file_sha256(path, lambda done: progress(done // 10**6, size, f"checking {path.name}, MB"))
-    except OSError as error:
-        raise RunError(f"{path}: cannot be read ({error.strerror}); check the file and its permissions") from error
+    size = path.stat().st_size // 10**6 if path.is_file() else 0
+    return file_sha256(path, lambda done: progress(done // 10**6, max(size, 1), f"checking {path.name}, MB"))
 
 
 def _is_pin(entry: Any) -> bool:

@@ -21,8 +21,3 @@ def tensors_sha256(tensors: Mapping[str, Tensor], configuration: Any = None) -> 
         digest.update(f"{name}|{tensor.dtype}|{list(tensor.shape)}|".encode())
         digest.update(tensor.reshape(-1).view(torch.uint8).numpy().tobytes())
     return digest.hexdigest()
-
-
-def text_sha256(text: str) -> str:
-    """Hash a text as UTF-8."""
-    return hashlib.sha256(text.encode()).hexdigest()

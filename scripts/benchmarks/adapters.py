@@ -14,8 +14,8 @@ from dplass_cli.adapters import METHODS, adapted
 from dplass_cli.adapters.files import save_adapter
 from dplass_cli.adapters.published import to_published
 from dplass_cli.models import BaseModel, save_base
+from dplass_cli.models.audiosep import write_checkpoint
 from dplass_cli.separation.bank import AdapterBank
-from dplass_cli.weights.audiosep import write_checkpoint
 
 
 def kept_for_gradient(network: nn.Module, mixture: Tensor, condition: Tensor) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from functools import partial
 from pathlib import Path
 
 import soundfile
@@ -68,12 +69,12 @@ def evaluation(network: BaseModel, encoder: QueryEncoder, items: int, seconds: f
             asked.append(Item(str(number), f"sound {number}", "", audio))
         lengths = {item.idx: round(seconds * rate) for item in asked}
 
-        def ours(keys: list[str], similarity: bool) -> None:
+        def ours(keys: list[str], similarity: bool, bfloat16: bool) -> None:
             nonlocal run
             run += 1
             plan: dict[str, Runs] = {item.idx: {key: key for key in keys} for item in asked}
             size = 4 if device.type == "cpu" else 16
-            settings = Running(None, size, 4, device.type == "cuda", similarity, False)
+            settings = Running(None, size, 4, bfloat16, similarity, False)
             with open_rows(folder / str(run), "k", Share()) as rows:
                 batches = make_batches(asked, lengths, plan, size)
                 evaluate_batches(batches, lengths, plan, Models(network, encoder, bank), rows, settings, no_progress)
@@ -97,7 +98,9 @@ def evaluation(network: BaseModel, encoder: QueryEncoder, items: int, seconds: f
             ("all_adapters_with_similarity", bank.keys, True),
             ("text", bank.keys[:1], False),
         ):
-            result[f"{what}_times_faster"] = slow / fastest(lambda k=keys, s=similarity: ours(k, s), repeats)  # type: ignore[misc]
+            for precision in ("32-true", "bf16-mixed"):
+                measured = partial(ours, keys, similarity, precision == "bf16-mixed")
+                result[f"{what}_{precision}_times_faster"] = slow / fastest(measured, repeats)
     choose_backend(network, "torch")
     whole = {t.data_ptr(): t.numel() * t.element_size() for m in models for t in (*m.parameters(), *m.buffers())}
     for method in METHODS:

@@ -23,8 +23,8 @@ from dplass_cli.adapters.published import (
 )
 from dplass_cli.errors import InputError
 from dplass_cli.models import BaseModel
+from dplass_cli.models.audiosep import transform_kernels, write_checkpoint
 from dplass_cli.separation.bank import AdapterBank
-from dplass_cli.weights.audiosep import transform_kernels, write_checkpoint
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 KINDS = {"reconv": "reconv", "conv_lora": "lora", "conv_dora": "dora", "conv_adapter": "conv-adapter"}

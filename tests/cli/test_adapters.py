@@ -18,8 +18,8 @@ from dplass_cli.adapters.published import to_published
 from dplass_cli.cli import app
 from dplass_cli.domains.partition import Domain, Partition
 from dplass_cli.models import BaseModel, load_base, save_base
+from dplass_cli.models.audiosep import write_audiosep, write_checkpoint
 from dplass_cli.separation.bank import AdapterBank
-from dplass_cli.weights.audiosep import write_audiosep, write_checkpoint
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dplass_cli.data.finding import ClipIndex, clip_stems, listed_files, walk_folders
+from dplass_cli.audio.folders import walk_folders
+from dplass_cli.data.finding import ClipIndex, listed_files
 from dplass_cli.errors import InputError
 
 SEGMENT = ("-0RWZT-miFs", 30.0, 40.0)
@@ -58,12 +59,13 @@ def test_a_clip_is_not_found_under_another_name(name: str) -> None:
 
 
 @given(id=st.text("ab-_0", min_size=11, max_size=11), start=st.integers(0, 10**7).map(lambda ms: ms / 1000))
-def test_names_of_a_clip_are_distinct_and_end_with_the_bare_id(id: str, start: float) -> None:
-    stems = list(clip_stems(id, start, start + 10))
-    assert len(stems) == len(set(stems))
-    assert stems[-2:] == [id, f"Y{id}"]
-    assert f"{id}_{start:.3f}_{start + 10:.3f}" in stems
-    for stem in stems:
+def test_a_clip_is_found_under_the_names_of_downloaders(id: str, start: float) -> None:
+    milliseconds, seconds = round(start * 1000), int(start)
+    stems = [
+        *(f"{id}_{start:.3f}_{start + 10:.3f}", f"{id}_{start:.1f}_{start + 10:.1f}", f"{id}_{seconds:06d}", id),
+        *(f"{id}_{milliseconds}_{round((start + 10) * 1000)}", f"{id}_{seconds}_{int(start + 10)}", f"{id}_{seconds}"),
+    ]
+    for stem in (*stems, *(f"Y{stem}" for stem in stems)):
         assert ClipIndex([f"/clips/{stem}.wav"]).by_id(id, start, start + 10) == f"/clips/{stem}.wav"
 
 

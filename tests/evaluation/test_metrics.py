@@ -12,7 +12,6 @@ import torch
 
 from dplass_cli.evaluation.metrics import batch_scores, bss_sdr, sdr, si_sdr
 from dplass_cli.separation.policies import Choice, make_policy
-from dplass_cli.training.module import batch_sdr
 
 METRICS: dict[str, Any] = json.loads((Path(__file__).parents[1] / "golden" / "metrics.json").read_text())
 TOLERANCE = {"float64": 1e-9, "float32": 1e-3}
@@ -54,14 +53,6 @@ def test_the_published_choice_among_adapters() -> None:
     scores = [candidate["sdri"] + candidate["sisdr"] for candidate in published["candidates"]]
     choice = Choice(torch.zeros(1), None, None, scores=dict(zip("abcd", scores, strict=True)))  # type: ignore[arg-type]
     assert make_policy("oracle").choose(choice) == "abcd"[published["selected_index"]]
-
-
-def test_batched_sdr_of_training_is_the_same_number() -> None:
-    rng = np.random.default_rng(0)
-    reference, estimate = rng.standard_normal((2, 3, 500)).astype(np.float32)
-    batched = batch_sdr(torch.from_numpy(reference), torch.from_numpy(estimate))
-    single = [sdr(r, e) for r, e in zip(reference, estimate, strict=True)]
-    np.testing.assert_allclose(batched, single, atol=1e-4)
 
 
 def test_other_shapes_are_refused() -> None:

@@ -18,7 +18,7 @@ from dplass_cli.adapters.injection import statistics_of
 from dplass_cli.errors import InputError
 from dplass_cli.models import BaseModel
 from dplass_cli.models.costs import layer_costs
-from dplass_cli.models.openvino import OpenVINOBody, choose_backend, macs_per_cell
+from dplass_cli.models.openvino import OpenVINOBody, choose_backend, macs_per_cell, openvino_core
 from dplass_cli.models.resunet30 import ResUNet30Config
 from dplass_cli.separation.bank import AdapterBank
 
@@ -106,6 +106,21 @@ def test_auto_stays_with_torch_until_a_compilation_pays() -> None:
     choose_backend(network, "auto", patience=1.5 * 2000 / 80 * 128 * 2 * macs_per_cell(network.base))
     assert difference(network, *small_inputs()) == 0.0
     assert 0.0 < difference(network, *small_inputs()) < 1e-4
+
+
+def test_under_autocast_it_computes_in_bfloat16_and_afterwards_in_float32_again() -> None:
+    network, inputs = small_network(), small_inputs()
+    with torch.inference_mode():
+        exact = network(*inputs)
+        choose_backend(network, "openvino")
+        with torch.autocast("cpu", torch.bfloat16):
+            roughly = network(*inputs)
+        again = network(*inputs)
+    error = float((roughly - exact).norm() / exact.norm())
+    assert error < 0.03
+    if "BF16" in openvino_core().get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
+        assert error > 1e-4  # elsewhere it stays with float32
+    assert float((again - exact).abs().max()) < 1e-4
 
 
 def test_work_is_counted_almost_exactly() -> None:

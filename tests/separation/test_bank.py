@@ -13,8 +13,8 @@ from dplass_cli.adapters import METHODS, AdapterSettings
 from dplass_cli.adapters.files import LoadedAdapter, save_adapter
 from dplass_cli.adapters.published import to_published
 from dplass_cli.errors import InputError
+from dplass_cli.models.audiosep import write_checkpoint
 from dplass_cli.separation.bank import AdapterBank, BankDomain, write_bank
-from dplass_cli.weights.audiosep import write_checkpoint
 
 
 def test_every_form_of_adapters_is_loaded(tmp_path: Path) -> None:

@@ -93,6 +93,14 @@ def test_every_format_comes_back_as_a_wav_that_browsers_play(serve: Serve, form:
         assert info.frames / 16000 == told["seconds"]
 
 
+def test_a_rate_without_a_common_divisor_is_taken(serve: Serve) -> None:
+    served = serve()
+    told = served.ended(served.send(encoded(noise(0.1, 191999), 191999), "rain").json()["id"])
+    assert (told["state"], told["sample_rate"]) == ("done", 191999), told["error"]
+    sizes = {heard(served, sound["audio"])[0].shape for sound in told["sounds"]}
+    assert sizes == {heard(served, told["sounds"][0]["audio"])[0].shape}
+
+
 @pytest.mark.parametrize(
     ("queries", "says"),
     [
@@ -117,7 +125,7 @@ def test_what_is_no_recording(serve: Serve) -> None:
     refused(served.send(b"", "rain"), 415, "the recording: the file is empty")
     refused(served.send(encoded(noise(2.1), 16000), "rain"), 400, "the recording has 2 s; at most 2 s are taken")
     refused(served.send(encoded(noise(0.1, 8000, 9), 8000), "rain"), 400, "9 channels; at most 8")
-    refused(served.send(encoded(noise(0.1, 191999), 191999), "rain"), 400, "191999 Hz is too odd")
+    refused(served.send(encoded(noise(0.01, 768001), 768001), "rain"), 400, "768001 Hz; at most 768000 Hz are taken")
     assert list(served.folder.iterdir()) == []
     damaged = encoded(np.full((8000, 1), np.nan, np.float32), 8000, subtype="FLOAT")
     told = served.ended(served.send(damaged, "rain").json()["id"])

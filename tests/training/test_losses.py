@@ -9,7 +9,6 @@ import torch
 from dplass_cli.errors import InputError
 from dplass_cli.evaluation.metrics import sdr, si_sdr
 from dplass_cli.training.losses import LOSSES, make_loss
-from dplass_cli.training.module import batch_sdr, batch_si_sdr
 
 
 @pytest.fixture
@@ -28,13 +27,6 @@ def test_ratios_are_those_of_the_metrics(audio: tuple[torch.Tensor, ...]) -> Non
         np.testing.assert_allclose(-found, true, atol=0.06)  # they level off at 30 dB
     scaled = make_loss("negative_si_sdr")(0.1 * estimate, target, mixture)
     torch.testing.assert_close(scaled, make_loss("negative_si_sdr")(estimate, target, mixture), rtol=1e-4, atol=1e-4)
-
-
-def test_scores_of_batches_are_those_of_the_metrics(audio: tuple[torch.Tensor, ...]) -> None:
-    estimate, target, _ = audio
-    for batch, metric in ((batch_sdr, sdr), (batch_si_sdr, si_sdr)):
-        true = [metric(t.numpy(), e.numpy()) for t, e in zip(target, estimate, strict=True)]
-        np.testing.assert_allclose(batch(target, estimate), true, atol=1e-4)
 
 
 @pytest.mark.parametrize("name", LOSSES)

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -79,6 +80,15 @@ def test_stopped_after_any_step_it_goes_on_as_if_nothing_had_been(
         assert len(done) <= max(stops) + 2 * len(stops)
 
 
+@pytest.fixture
+def hearing_sigint() -> Iterator[None]:
+    """A shell's background jobs, such as a whole test run, begin with SIGINT ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("hearing_sigint")
 def test_a_stop_saves_and_ends_with_3(corpus: Path, uninterrupted: Path, tmp_path: Path) -> None:
     given = long_run(corpus, tmp_path / "run")
     given = replace(given, train=replace(given.train, save_step_frequency=1000))

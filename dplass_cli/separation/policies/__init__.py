@@ -17,9 +17,9 @@ from dplass_cli.separation.policies.text_knn import TextNeighbours
 from dplass_cli.separation.policies.texts import DomainTexts
 from dplass_cli.separation.policies.unadapted import Unadapted
 
-__all__ = ["Choice", "DomainTexts", "Policy", "make_policy"]
+__all__ = ["POLICIES", "Choice", "DomainTexts", "Policy", "make_policy"]
 
-_POLICIES: dict[str, Callable[[], Policy]] = {
+POLICIES: dict[str, Callable[[], Policy]] = {
     "base": Unadapted,
     "text": Text,
     "text-knn": TextNeighbours,
@@ -46,6 +46,6 @@ def make_policy(name: str) -> Policy:
     kind, _, argument = name.partition(":")
     if argument and kind in _WITH_ARGUMENT:
         return _WITH_ARGUMENT[kind](argument)
-    if name not in _POLICIES:
-        raise InputError(f"--select {name}: no such policy{nearest(name, [*_POLICIES, 'single:k'])}")
-    return _POLICIES[name]()
+    if name not in POLICIES:
+        raise InputError(f"--select {name}: no such policy{nearest(name, [*POLICIES, 'single:k'])}")
+    return POLICIES[name]()

@@ -1,0 +1,110 @@
+"""Try ways of choosing an adapter without the true source, on a fold that no adapter has heard.
+
+    python scripts/try_policies.py WORK
+
+WORK as for train_tiny.py, whose stage ``gains`` has left adapters trained without fold 3 there, and mixtures of fold 3.
+Prints the table of docs/tiny.md: mean differences to the base in SDRi with 1.96 standard errors. Fold 4 is not read.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from unittest import mock
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from dplass_cli.evaluation.evaluator import Run, Running, Runs, Separation, plan_runs
+from dplass_cli.evaluation.items import Loaded, find_items, load_item
+from dplass_cli.separation import contrast
+from dplass_cli.separation.loading import Models, load_models
+from dplass_cli.separation.policies import DomainTexts, make_policy
+from tiny_models.rules import RULES, Tried
+
+BATCH = 8
+SHARES = (0.1, 0.15, 0.2, 0.25, 0.3)
+SETTINGS = Running(seconds=None, batch_size=BATCH, workers=1, bfloat16=False, similarity=False, bss=False)
+
+Scores = npt.NDArray[np.float64]
+
+
+class Fold:
+    """Mixtures of a fold, and what is run on them."""
+
+    def __init__(self, mixtures: Path, models: Models) -> None:
+        self.models, self.texts = models, DomainTexts(models.bank, models.encoder)
+        self.items = find_items("custom", None, mixtures, None)[2]
+        rate = models.network.config.sample_rate
+        self.loaded: list[Loaded] = [load_item(item, rate, None) for item in self.items]
+
+    def runs(self, policy: str) -> list[Run]:
+        """What a policy that goes by the query has run on each item."""
+        plan: dict[str, Runs] = plan_runs(self.items, [make_policy(policy)], self.models, self.texts)
+        return [next(iter(plan[item.idx].values())) for item in self.items]
+
+    @torch.inference_mode()
+    def separate(self, runs: list[Run]) -> tuple[torch.Tensor, Scores]:
+        """Separate every item under its run: float32 (N, T), SDRi (N,)."""
+        outputs, scores = [], []
+        for first in range(0, len(self.items), BATCH):
+            part = slice(first, first + BATCH)
+            separation = Separation(self.items[part], self.loaded[part], self.models, SETTINGS)
+            outputs.append(separation.estimates(runs[part]))
+            scores += [float(str(row["sdri"])) for row in separation.rows("", outputs[-1], 0.0)]
+        return torch.cat(outputs), np.array(scores)
+
+    def tried(self) -> Tried:
+        """The base and every adapter on every item."""
+        encoder, rate = self.models.encoder, self.models.network.config.sample_rate
+        everything = [self.separate([key] * len(self.items)) for key in (None, *self.models.bank.keys)]
+        outputs = torch.stack([output for output, _ in everything], dim=1)
+        mixtures = torch.stack([torch.from_numpy(audio.mixture) for audio in self.loaded])
+        return Tried(
+            queries=encoder.embed_text([item.query for item in self.items]),
+            mixtures=mixtures,
+            mixture_embeddings=encoder.embed_audio(mixtures, rate),
+            outputs=outputs,
+            output_embeddings=torch.stack([encoder.embed_audio(output, rate) for output in outputs]),
+            sdri=np.stack([scores for _, scores in everything], axis=1),
+            clips=[item.files[0].name for item in self.items],
+        )
+
+
+def row(name: str, scores: Scores, base: Scores) -> None:
+    """Print a line of the table."""
+    difference = scores - base
+    error = 1.96 * difference.std(ddof=1) / len(difference) ** 0.5
+    print(f"| {name} | {scores.mean():.2f} | {difference.mean():+.2f} ± {error:.2f} |", flush=True)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("work", type=Path)
+    arguments = parser.parse_args()
+    folder = arguments.work / "gains" / "models"
+    models = load_models(folder / "base.safetensors", folder / "encoder.safetensors", [folder / "bank"])
+    fold = Fold(arguments.work / "gains" / "mixtures.csv", models)
+    tried = fold.tried()
+    base = tried.sdri[:, 0]
+    print(f"{len(base)} mixtures\n\n| way | SDRi (dB) | difference to the base (dB) |\n|---|---:|---:|")
+    row("base", base, base)
+    every = np.arange(len(base))
+    for name, choose in RULES.items():
+        row(name, tried.sdri[every, choose(tried)], base)
+    keys = [None, *models.bank.keys]
+    for name in ("text", "blend"):
+        row(name, fold.separate(fold.runs(name))[1], base)
+    cosines = (tried.output_embeddings * tried.queries[:, None]).sum(dim=-1)
+    row("audio", tried.sdri[every, 1 + cosines[:, 1:].argmax(dim=1).numpy()], base)
+    for share in SHARES:
+        with mock.patch.object(contrast, "UNCLAIMED", share):
+            for name in ("contrast:base", "contrast:text"):
+                row(f"{name}, share {share}", fold.separate(fold.runs(name))[1], base)
+    row("oracle of the adapters", tried.sdri[:, 1:].max(axis=1), base)
+    row(f"oracle of all {len(keys)}", tried.sdri.max(axis=1), base)
+
+
+if __name__ == "__main__":
+    main()
