@@ -55,9 +55,14 @@ def build_options(
         tree = _merge(tree, branch)
     for key, value in (flags or {}).items():
         if value is not None and value != [] and value != ():
+            _convert(_kind(options, key), value, _flag(key))  # here, so that an error names the flag
             branch = {}
             put(branch, key, value)
             tree = _merge(tree, branch)
+    for field in _required(options):
+        if field.name not in tree:
+            given = field.metadata.get("given", _flag(field.name))
+            raise InputError(f"{given} is not given; --help shows an example")
     return from_mapping(options, tree, str(config) if config else "options")
 
 
@@ -73,15 +78,9 @@ def from_mapping(options: type[T], tree: Mapping[str, Any], where: str) -> T:
     if unknown:
         raise InputError(f"{where}: unknown option {unknown[0]!r}{nearest(unknown[0], fields)}")
     values = {key: _convert(fields[key], value, f"{where}: {key}") for key, value in tree.items()}
-    missing = [
-        field.name
-        for field in dataclasses.fields(options)
-        if field.name not in values
-        and field.default is dataclasses.MISSING
-        and field.default_factory is dataclasses.MISSING
-    ]
+    missing = [field.name for field in _required(options) if field.name not in values]
     if missing:
-        raise InputError(f"{where}: {missing[0]!r} is not given; give it by its flag, --set or --config")
+        raise InputError(f"{where}: {missing[0]!r} is missing")
     try:
         return options(**values)
     except InputError:
@@ -99,6 +98,23 @@ def to_mapping(value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         return [to_mapping(item) for item in value]
     return str(value) if isinstance(value, Path) else value
+
+
+def _required(options: Any) -> list[dataclasses.Field[Any]]:
+    """Fields without a default. ``given`` in a field's metadata is what the command line calls it."""
+    absent = dataclasses.MISSING
+    return [f for f in dataclasses.fields(options) if f.default is absent and f.default_factory is absent]
+
+
+def _flag(key: str) -> str:
+    return "--" + key.rpartition(".")[2].replace("_", "-")
+
+
+def _kind(options: Any, path: str) -> Any:
+    """The annotated type of ``key.path``."""
+    for name in path.split("."):
+        options = _fields(options)[name]
+    return options
 
 
 @functools.cache

@@ -84,7 +84,7 @@ def test_mistakes_elsewhere_are_named(tmp_path: Path) -> None:
         build_options(Outer, None, ["nonsense"])
     with pytest.raises(InputError, match=r"--set innr.rate=1: unknown option 'innr'; did you mean 'inner'"):
         build_options(Outer, None, ["innr.rate=1"])
-    with pytest.raises(InputError, match="'path' is not given"):
+    with pytest.raises(InputError, match="--path is not given"):
         build_options(Outer)
     with pytest.raises(InputError, match="rate must not be negative"):
         build_options(Outer, None, ["path=x", "inner.rate=-1"])

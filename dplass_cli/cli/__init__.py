@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -67,7 +68,7 @@ def _our_spelling(argument: str) -> str:
 app = typer.Typer(
     name="dplass",
     cls=_Suite,
-    no_args_is_help=True,
+    invoke_without_command=True,  # to say what to do next
     pretty_exceptions_enable=False,
     rich_markup_mode="markdown",  # in rich's own markup "[default: …]" would be a tag, and vanish
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -82,11 +83,19 @@ def _version(asked: bool) -> None:
 
 @app.callback()
 def dplass(
+    context: typer.Context,
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and leave.")
     ] = False,
 ) -> None:
     """Separate sounds by description, and train, choose and measure the adapters that do it best."""
+    if context.invoked_subcommand is None:
+        from dplass_cli.pipelines.next_step import next_step
+
+        step = next_step(Path())
+        typer.echo(f"Here: {step.found}.\nNext: {step.advice}.\n")
+        typer.echo("".join(f"    {command}\n" for command in step.commands))
+        typer.echo("All verbs: dplass --help")
 
 
 app.command("prepare-audioset")(prepare_audioset.command)

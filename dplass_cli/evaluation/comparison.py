@@ -65,6 +65,8 @@ def read_results(folder: Path) -> dict[str, Any]:
     Raises:
         InputError: there is none, or it is of something else.
     """
+    if folder.is_dir() and not (folder / RESULTS).exists():
+        raise InputError(f"{folder}: not an evaluation folder (no {RESULTS}); give what dplass evaluate --output wrote")
     content = read_json(folder / RESULTS)
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         raise InputError(f"{folder / RESULTS}: not the results of an evaluation (no format {FORMAT!r})")

@@ -32,7 +32,7 @@ class EmbedOptions(EncoderOptions):
         embedding: batch, readers, and how files are identified.
     """
 
-    manifest: Path
+    manifest: Path = field(metadata={"given": "a manifest, such as train.json,"})
     output: Path
     embedding: Embedding = field(default_factory=Embedding)
 

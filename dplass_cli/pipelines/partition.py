@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -68,7 +68,7 @@ class PartitionOptions(EncoderOptions):
         InputError: a number is out of range.
     """
 
-    manifest: Path
+    manifest: Path = field(metadata={"given": "a manifest, such as train.json,"})
     output: Path
     domains: int | Literal["auto"] = 7
     method: Method = "kmeans"

@@ -144,7 +144,7 @@ class MergeOptions:
         seed: of the choice of rows.
     """
 
-    manifests: tuple[Path, ...]
+    manifests: tuple[Path, ...] = field(metadata={"given": "a manifest, such as train.json,"})
     output: Path
     share: tuple[float, ...] = ()
     seed: int = 42

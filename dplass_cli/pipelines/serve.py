@@ -107,7 +107,8 @@ def _listen(host: str, port: int) -> socket.socket:
         return socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
     except OSError as error:
         raise InputError(
-            f"cannot listen on {host}, port {port} ({error.strerror}); choose another with --port (0 takes a free one)"
+            f"cannot listen on {host}, port {port} ({error.strerror}); choose another --host, or --port (0 takes a free"
+            " one)"
         ) from error
 
 

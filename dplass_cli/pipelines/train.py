@@ -69,7 +69,7 @@ class TrainOptions(ModelOptions):
         dry_run: only plan. fast_dev_run: a handful of batches through everything, in a sub-folder of the workspace.
     """
 
-    partition: Path
+    partition: Path = field(metadata={"given": "--data (a partition folder)"})
     workspace: Path
     what: Literal["adapters", "base", "distil"] = "adapters"
     domain: str = "all"

@@ -221,6 +221,10 @@ def find_adapters(path: Path | str) -> dict[str, Path]:
             return found
     elif path.is_file():
         return {published_key(path): path}
+    if not path.exists():
+        raise InputError(f"{path}: no such file or folder of adapters; check the path")
+    if (path / "bank" / BANK).is_file():
+        raise InputError(f"{path}: is the workspace of a training; give its bank, {path / 'bank'}")
     raise InputError(
         f"{path}: no bank ({BANK}), adapter folder ({DESCRIPTION}) or published adapter file; give what train wrote"
     )

@@ -53,6 +53,8 @@ def read_tensors(path: Path | str, trust: bool = False, mapped: bool = False) ->
         raise InputError(f"{path}: the checkpoint is empty (0 bytes); fetch it again")
     if path.suffix == ".safetensors":
         return _read_safetensors(path)
+    if not _looks_pickled(path):
+        raise InputError(f"{path}: not a checkpoint (neither safetensors nor what PyTorch saves); check the path")
     try:
         with torch.serialization.safe_globals(_PLAIN_NUMBERS):
             mmap = mapped and zipfile.is_zipfile(path)  # files of PyTorch before 1.6 cannot be mapped
@@ -94,6 +96,12 @@ def _require_plain(tensors: Mapping[Any, Any], path: Path) -> None:
             raise InputError(
                 f"{path}: {shown(key)} is no plain tensor ({tensor.dtype}, {tensor.layout}); fetch it again"
             )
+
+
+def _looks_pickled(path: Path) -> bool:
+    """Whether a file begins as PyTorch's do: a zip archive, or (before 1.6) a pickle of protocol 2 or later."""
+    with open(path, "rb") as file:
+        return file.read(2) in (b"PK", b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05")
 
 
 def _read_safetensors(path: Path) -> tuple[dict[str, Any], dict[str, str]]:

@@ -126,3 +126,34 @@ def test_what_a_file_says_does_not_steer_the_terminal(tmp_path: Path) -> None:
     assert done.exit_code == 2
     assert "\x1b" not in done.stderr
     assert len(done.stderr) < 4100
+
+
+def test_what_is_not_given_is_named_as_it_is_given(tmp_path: Path, tone: Path) -> None:
+    refused("separate", tone, "-q", "a dog", says="--output is not given")
+    refused("partition", says="a manifest, such as train.json, is not given")
+    refused("train", "--workspace", tmp_path / "run", says="--data (a partition folder) is not given")
+
+
+def test_a_wrong_word_names_its_flag(tmp_path: Path, tone: Path) -> None:
+    (tmp_path / "c.yaml").write_text("residual: true\n")
+    given = ("separate", tone, "-q", "a dog", "-o", tmp_path / "out", "--config", tmp_path / "c.yaml")
+    refused(*given, "--clip", "foo", says="dplass: --clip must be one of limit, scale, error, not 'foo'")
+
+
+def test_wrong_adapters_say_where_right_ones_are(tmp_path: Path, tone: Path) -> None:
+    given = ("separate", tone, "-q", "a dog", "-o", tmp_path / "out")
+    refused(*given, "--adapters", tmp_path / "nope", says="nope: no such file or folder of adapters")
+    (tmp_path / "run" / "bank").mkdir(parents=True)
+    (tmp_path / "run" / "bank" / "bank.json").write_text("{}")
+    refused(*given, "--adapters", tmp_path / "run", says=f"give its bank, {tmp_path / 'run' / 'bank'}")
+    refused(*given, "--select", "single:9", says="no adapter 'domain9' is loaded; loaded: domain0, domain1")
+
+
+def test_what_is_no_checkpoint_is_not_to_be_trusted(tmp_path: Path, tone: Path) -> None:
+    (tmp_path / "notes.txt").write_text("these are no weights")
+    given = ("separate", tone, "-q", "a dog", "-o", tmp_path / "out", "--base-checkpoint", tmp_path / "notes.txt")
+    refused(*given, says="notes.txt: not a checkpoint (neither safetensors nor what PyTorch saves)")
+
+
+def test_not_an_evaluation(tmp_path: Path) -> None:
+    refused("results", "compare", tmp_path, tmp_path, says="not an evaluation folder (no results.json)")

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from command_lines import understood, verbs
 from typer.testing import CliRunner
 
 from dplass_cli import __version__
@@ -43,36 +44,19 @@ def test_package_import_is_light_and_public_names_are_there() -> None:
     assert done.returncode == 0, done.stderr
 
 
-@pytest.mark.parametrize("verb", VERBS)
-def test_every_verb_has_help_with_an_example(verb: str) -> None:
-    done = CliRunner().invoke(app, [verb, "--help"])
-    assert done.exit_code == 0
-    assert f"Example: dplass {verb}" in " ".join(done.output.split())
+@pytest.mark.parametrize("words", [words for words, _ in verbs()], ids=" ".join)
+def test_every_verb_ends_its_help_with_an_example_that_is_understood(words: tuple[str, ...]) -> None:
+    command = dict(verbs())[words]
+    about, example, line = " ".join((command.help or "").split()).partition("Example: ")
+    assert about.strip()
+    assert example
+    assert understood(line) == words
 
 
-@pytest.mark.parametrize("verb", ["list", "info", "import", "export", "merge", "compress", "diff"])
-def test_every_verb_on_adapters_has_help_with_an_example(verb: str) -> None:
-    done = CliRunner().invoke(app, ["adapters", verb, "--help"])
-    assert done.exit_code == 0
-    assert f"Example: dplass adapters {verb}" in " ".join(done.output.split())
-
-
-@pytest.mark.parametrize(
-    "verb",
-    [
-        "domains assign",
-        "domains compare",
-        "prepare esc50",
-        "prepare merge",
-        "weights list",
-        "weights fetch",
-        "weights verify",
-    ],
-)
-def test_every_verb_of_the_other_groups_has_help_with_an_example(verb: str) -> None:
-    done = CliRunner().invoke(app, [*verb.split(), "--help"])
-    assert done.exit_code == 0
-    assert f"Example: dplass {verb}" in " ".join(done.output.split())
+def test_the_shell_completes_verbs() -> None:
+    asked = {"_DPLASS_COMPLETE": "complete_bash", "COMP_WORDS": "dplass prep", "COMP_CWORD": "1"}
+    done = CliRunner().invoke(app, [], prog_name="dplass", env=asked)
+    assert done.output.split() == ["prepare-audioset", "prepare"]
 
 
 def test_version() -> None:

@@ -70,7 +70,7 @@ def test_a_port_that_is_taken() -> None:
         done = CliRunner().invoke(app, ["serve", "--no-open", "--port", str(port)])
     assert done.exit_code == 2
     assert f"cannot listen on 127.0.0.1, port {port} (" in done.stderr
-    assert "choose another with --port" in done.stderr
+    assert "choose another --host, or --port" in done.stderr
 
 
 def test_without_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:

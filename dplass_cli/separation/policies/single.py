@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from dplass_cli.errors import InputError, nearest
+from dplass_cli.errors import InputError
 from dplass_cli.separation.bank import bank_key
 from dplass_cli.separation.policies.base import Choice
 
@@ -35,5 +35,5 @@ def single_key(which: str, keys: Sequence[str]) -> str:
     """
     key = bank_key(int(which)) if which.isdigit() else which
     if key not in keys:
-        raise InputError(f"--select single:{which}: no adapter {key!r} is loaded{nearest(key, keys)}")
+        raise InputError(f"--select single:{which}: no adapter {key!r} is loaded; loaded: {', '.join(keys) or 'none'}")
     return key

@@ -1,0 +1,59 @@
+"""``dplass`` alone says what to do next in the folder it stands in."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from command_lines import understood
+from typer.testing import CliRunner
+
+from dplass_cli.cli import app
+
+
+def make(folder: Path, *files: str) -> None:
+    for name in files:
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps({"data": []}) if path.name == "train.json" else "")
+
+
+@pytest.mark.parametrize(
+    ("files", "found", "next_verb"),
+    [
+        ([], "nothing of dplass yet", ("quickstart",)),
+        (["notes.json", "a.csv"], "nothing of dplass yet", ("quickstart",)),
+        (["my dog.wav"], "'my dog.wav' is a recording", ("separate",)),
+        (["train.json"], "train.json is a manifest", ("partition",)),
+        (["train.json", "partition/partition.json"], "partition is a partition", ("doctor",)),
+        (["partition.json"], ". is a partition", ("doctor",)),
+        (["run/config.yaml", "run/checkpoints/domain0/last.ckpt"], "run is a training run", ("train",)),
+        (["run/config.yaml", "run/checkpoints/x", "run/bank/bank.json"], "run/bank is a bank", ("evaluate",)),
+        (["run/bank/bank.json", "e/results.json", "e/items.csv"], "e is an evaluation", ("results", "scan")),
+    ],
+)
+def test_what_lies_there_decides(
+    files: list[str], found: str, next_verb: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make(tmp_path, *files)
+    monkeypatch.chdir(tmp_path)
+    done = CliRunner().invoke(app, [])
+    assert done.exit_code == 0
+    assert done.stdout.startswith(f"Here: {found}")
+    commands = [line.strip() for line in done.stdout.splitlines() if line.startswith("    dplass ")]
+    assert next(understood(command) for command in commands) == next_verb
+
+
+def test_audioset_lists(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "eval_segments.csv").write_text("# Segments csv\n# num_ytids=1\n# YTID, start_seconds\n")
+    make(tmp_path, "class_labels_indices.csv")
+    monkeypatch.chdir(tmp_path)
+    said = CliRunner().invoke(app, []).stdout
+    assert "prepare-audioset --segments eval_segments.csv --labels class_labels_indices.csv" in said
+
+
+def test_the_bank_beside_an_evaluation_is_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    make(tmp_path, "run/bank/bank.json", "e/results.json", "e/items.csv")
+    monkeypatch.chdir(tmp_path)
+    assert "--adapters run/bank" in CliRunner().invoke(app, []).stdout
