@@ -35,7 +35,6 @@ SHORTER = {
 }
 NEEDED = {"export": "onnxscript"}  # extras of pages
 ELSEWHERE = {"extending"}  # its recipes are run by tests/test_extending.py
-PENDING = {"reliability.md", "security.md"}  # linked before they are written
 
 
 def blocks(page: Path) -> list[tuple[str, str]]:
@@ -160,7 +159,7 @@ def test_page_names_only_what_exists(page: Path) -> None:
         if not link.startswith("http"):
             place, _, heading = link.partition("#")
             target = (page.parent / place).resolve() if place else page
-            assert target.exists() or target.name in PENDING, f"{page.name}: no {link}"
+            assert target.exists(), f"{page.name}: no {link}"
             assert not heading or heading in _headings(target), f"{page.name}: no heading {link}"
 
 
