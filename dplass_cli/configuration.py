@@ -111,9 +111,16 @@ def _flag(key: str) -> str:
 
 
 def _kind(options: Any, path: str) -> Any:
-    """The annotated type of ``key.path``."""
+    """The annotated type of ``key.path``.
+
+    Raises:
+        InputError: there is no such key.
+    """
     for name in path.split("."):
-        options = _fields(options)[name]
+        fields = _fields(options)
+        if name not in fields:
+            raise InputError(f"{path}: unknown option {name!r}{nearest(name, fields)}")
+        options = fields[name]
     return options
 
 

@@ -50,7 +50,7 @@ def audio_info(path: Path | str) -> AudioInfo:
         raise InputError(f"{path}: the file is empty (0 bytes); replace or remove it")
     try:
         if is_ima_adpcm(path):
-            raise NotTaken(f"{path}: a WAV of IMA ADPCM or of no format, which libsndfile cannot bear; convert it")
+            raise NotTaken(f"{path}: a WAV of IMA ADPCM or of no format is not read; convert, replace or remove it")
         info = soundfile.info(str(path))
     except OSError as error:
         raise InputError(f"{path}: cannot read ({error.strerror})") from error

@@ -172,7 +172,7 @@ class ImportOptions:
         trust_checkpoint: read pickled files that hold more than weights; such files can run code.
     """
 
-    files: tuple[Path, ...]
+    files: tuple[Path, ...] = field(metadata={"given": "a published file, such as cluster3_model.pt,"})
     output: Path
     base_checkpoint: str | None = None
     partition: Path | None = None

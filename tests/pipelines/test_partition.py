@@ -55,7 +55,7 @@ class SpectrumEncoder:
 
 @pytest.fixture(autouse=True)
 def encoder(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pipeline, "load_encoder", lambda *args, **kwargs: SpectrumEncoder())
+    monkeypatch.setattr(pipeline.PartitionOptions, "load_encoder", lambda self: SpectrumEncoder())
 
 
 @pytest.fixture(scope="module")
