@@ -35,9 +35,9 @@ class Fold:
 
     def __init__(self, mixtures: Path, models: Models) -> None:
         self.models, self.texts = models, DomainTexts(models.bank, models.encoder)
-        self.items = find_items("custom", None, mixtures, None)[2]
+        benchmark, _, self.items = find_items("custom", None, mixtures, None)
         rate = models.network.config.sample_rate
-        self.loaded: list[Loaded] = [load_item(item, rate, None) for item in self.items]
+        self.loaded: list[Loaded] = [load_item(item, rate, benchmark.seconds) for item in self.items]
 
     def runs(self, policy: str) -> list[Run]:
         """What a policy that goes by the query has run on each item."""
