@@ -42,6 +42,7 @@ def atomic_path(path: Path | str) -> Iterator[Path]:
             temporary = Path(name)
     except OSError as error:
         raise InputError(f"{path}: cannot write there ({error.strerror}); choose another output folder") from error
+    ours = True
     try:
         os.truncate(temporary, 0)
         yield temporary
@@ -49,10 +50,12 @@ def atomic_path(path: Path | str) -> Iterator[Path]:
             os.fsync(written.fileno())
         os.chmod(temporary, 0o666 & ~_umask())  # mkstemp makes private files; outputs are ordinary ones
         os.replace(temporary, path)
+        ours = False  # from now on another process may be writing under that name
     except OSError as error:
         raise RunError(f"{path}: writing failed ({error.strerror or error}); free space and run again") from error
     finally:
-        temporary.unlink(missing_ok=True)
+        if ours:
+            temporary.unlink(missing_ok=True)
         os.close(handle)
 
 

@@ -164,3 +164,19 @@ def test_a_record_of_open_quotes_is_read_in_no_time(tmp_path: Path) -> None:
     began = time.process_time()
     assert storage.read_records(path, ("a", "b"), "k") == []
     assert time.process_time() - began < 5.0
+
+
+def test_what_another_process_begins_to_write_after_the_rename_is_left_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    replace = os.replace
+
+    def replace_and_be_overtaken(source: Path, target: Path) -> None:
+        replace(source, target)
+        Path(source).write_text("the other's")
+
+    monkeypatch.setattr(os, "replace", replace_and_be_overtaken)
+    with atomic_path(tmp_path / "a.txt") as temporary:
+        temporary.write_text("ours")
+    assert (tmp_path / "a.txt").read_text() == "ours"
+    assert temporary.read_text() == "the other's"
