@@ -58,6 +58,7 @@ def main() -> None:
     parser.add_argument("--text-steps", type=int, default=1500)
     parser.add_argument("--audio-steps", type=int, default=1600)
     parser.add_argument("--base-steps", type=int, default=5000)
+    parser.add_argument("--gains-base-steps", type=int, default=2500, help="of the base that gains are measured over")
     parser.add_argument("--adapter-steps", type=int, default=400)
     parser.add_argument("--mixtures", type=int, default=144, help="mixtures that gains are measured on")
     parser.add_argument("--only", default=",".join(map(str, range(DOMAINS))), help="adapters of these domains")
@@ -75,14 +76,14 @@ def main() -> None:
         domains = make_partition(found, encoder, work)
         train_adapters(found, domains, models, work, arguments.adapter_steps, only)
     if arguments.stage in ("all", "gains"):
-        domains = read_partition(work / "partition")
         gains = cross_validate(
             arguments.data,
             found,
-            domains,
-            models,
+            wordings,
+            read_partition(work / "partition"),
+            encoder,
             make_folder(work / "gains"),
-            arguments.adapter_steps,
+            (arguments.gains_base_steps, arguments.adapter_steps),
             arguments.mixtures,
         )
         write_gains(models / "bank", gains)

@@ -18,27 +18,36 @@ from dplass_cli.pipelines.evaluate import EvaluateOptions, evaluate
 from dplass_cli.separation.bank import bank_key, read_bank, write_bank
 from dplass_cli.storage import make_folder, read_json
 from tiny_models.clips import Sound, read_clips
-from tiny_models.networks import DOMAINS, train_adapters
+from tiny_models.networks import DOMAINS, train_adapters, train_base
+from tiny_models.wordings import Wordings
 
 FOLD = "3"
 
 
 def cross_validate(
-    data: Path, found: Sequence[Sound], domains: Partition, models: Path, work: Path, steps: int, count: int
+    data: Path,
+    found: Sequence[Sound],
+    wordings: Wordings,
+    domains: Partition,
+    encoder: Path,
+    work: Path,
+    steps: tuple[int, int],
+    count: int,
 ) -> dict[int, float]:
-    """Train adapters without a fold, and measure them on it: {domain: mean SDRi over the base's, dB}.
+    """Train a base and its adapters without a fold, and measure them on it: {domain: mean SDRi over the base's, dB}.
 
-    The base has heard that fold, so the gains are rather too small.
+    Without a base of its own a fold says little: to a base that has heard a clip an adapter that has not can only lose.
 
     Args:
-        models: folder of the base and the encoder, which are copied beside the adapters of this.
+        encoder: its file; what is asked for goes through its text tower, which hears nothing.
+        steps: of the base and of each adapter.
         count: mixtures.
     """
     without = make_folder(work / "models")
-    for name in ("base.safetensors", "encoder.safetensors"):
-        (without / name).write_bytes((models / name).read_bytes())
+    (without / encoder.name).write_bytes(encoder.read_bytes())
     kept = [sound for sound in found if not (sound.real and sound.clip.startswith(FOLD))]
-    train_adapters(kept, domains, without, work, steps, range(DOMAINS))
+    train_base(kept, wordings, encoder, work, without / "base.safetensors", steps[0])
+    train_adapters(kept, domains, without, work, steps[1], range(DOMAINS))
     mixtures = draw(data, FOLD, count)
     write_mixtures(work / "mixtures.csv", mixtures)
     options = EvaluateOptions(

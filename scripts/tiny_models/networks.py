@@ -95,7 +95,7 @@ def train_adapters(
     network, encoder = load_base(models / "base.safetensors"), load_encoder(models / "encoder.safetensors")
     corpus = _corpus(found, domains, encoder.embed_text)
     settings = _settings(steps, learning_rate=5e-4, warm_up=20, batch=4)
-    recipe = Recipe(corpus, network, network.sha256(), encoder.fingerprint, DataSettings(interference="any"), settings)
+    recipe = Recipe(corpus, network, network.sha256(), encoder.fingerprint, ADAPTER_DATA, settings)
     bank = make_folder(models / "bank")
     names = {domain.id: domain.name for domain in domains.domains}
     for domain in (number for number in names if number in only):
