@@ -21,13 +21,15 @@ import tempfile
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parents[1]
-sys.path.insert(0, str(ROOT))
+sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
+os.environ["PYTHONPATH"] = str(ROOT)
+
+from serving import serving  # noqa: E402
 
 GROWTH, MOST = 1.05, 1.25  # the last third over the first, on average; the largest over the level after warming up
 MORE_HANDLES = 16  # connections under way when it is counted
@@ -158,32 +160,10 @@ def _recording() -> bytes:
     return example_wav()
 
 
-@contextlib.contextmanager
-def serving(temporary: Path) -> Iterator[tuple[subprocess.Popen[str], int]]:
-    """Run ``dplass serve`` with its files below a folder: (process, port)."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "dplass_cli", "serve", "--port", "0", "--json", "--no-open"],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env={**os.environ, "TMPDIR": str(temporary), "PYTHONPATH": str(ROOT)},
-    )
-    try:
-        assert process.stdout is not None
-        said = ""
-        while not said.endswith("}\n"):
-            line = process.stdout.readline()
-            assert line, process.communicate()[1]
-            said += line
-        yield process, int(json.loads(said)["address"].rpartition(":")[2])
-    finally:
-        process.kill()
-        process.communicate()
-
-
 def soak_serve(minutes: float, clients: int) -> dict[str, Any]:
     """Serve clients for some minutes; figures, and under ``wrong`` what broke a rule."""
-    with tempfile.TemporaryDirectory() as name, serving(Path(name)) as (process, port):
+    with tempfile.TemporaryDirectory() as name, serving(Path(name)) as (process, address):
+        port = int(address.rpartition(":")[2])
         warm = Client(0, port, 0.0)
         for _ in range(6):
             warm.wait()
@@ -233,9 +213,7 @@ def soak_separate(files: int) -> dict[str, Any]:
         command += ["--output", str(place / "out"), "--json", "--device", "cpu"]
         began = time.monotonic()
         with open(place / "said", "w", encoding="utf-8") as said:
-            process = subprocess.Popen(
-                command, stdout=said, stderr=subprocess.PIPE, text=True, env={**os.environ, "PYTHONPATH": str(ROOT)}
-            )
+            process = subprocess.Popen(command, stdout=said, stderr=subprocess.PIPE, text=True)
             watched = Watched(process.pid)
             while process.poll() is None:
                 if sum(1 for _ in (place / "out").glob("*")) > files // 20:  # warm

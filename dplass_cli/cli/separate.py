@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from dplass_cli.separation.files import Separated
 
 PIPE = Path("-")
+ONE_TARGET = "--output - writes one target; give one --query and no --residual, or name a folder"
 
 
 def command(
@@ -110,11 +111,15 @@ def command(
     Example: dplass separate mix.wav --query "a dog barking" --output out
     """
     with verb(json, verbose) as run:
+        from dplass_cli.errors import InputError
         from dplass_cli.pipelines.separate import SeparateOptions, separate
 
         with piped(inputs or [], output, json) as (files, folder):
             more = {"inputs": files, "output": folder}
-            result = separate(options_of(SeparateOptions, context, {"list_file": "list"}, more), run.progress)
+            options = options_of(SeparateOptions, context, {"list_file": "list"}, more)
+            if output == PIPE and (options.residual or len(options.query) + len(options.like) > 1):
+                raise InputError(ONE_TARGET)  # before the work
+            result = separate(options, run.progress)
             if output == PIPE:
                 send(result)
         for note in result.unlearnt.values():
@@ -171,7 +176,7 @@ def send(result: SeparateResult) -> None:
 
     targets = [target for written in result.written.values() for target in written]
     if len(targets) != 1:
-        raise InputError("--output - writes one target; give one --query and no --residual, or name a folder")
+        raise InputError(ONE_TARGET)
     with open(targets[0].path, "rb") as file:
         shutil.copyfileobj(file, sys.stdout.buffer)
     sys.stdout.buffer.flush()

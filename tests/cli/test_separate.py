@@ -74,6 +74,7 @@ def test_standard_input_and_output(noise: Path) -> None:
         (["-q", "rain", "--highband", "up"], "highband must be one of residual, target, drop"),
         (["-q", "rain", "--stereo", "mono"], "stereo must be one of shared, each"),
         (["-q", "rain", "-q", "dog", "-o", "-"], "--output - writes one target"),
+        (["-q", "rain", "-o", "-", "--residual"], "--output - writes one target"),
         (["-q", "rain", "-o", "-", "--json"], "--output - writes one target"),
         ([], "no query is given"),
         (["--not", " "], "--not is empty"),
