@@ -20,11 +20,18 @@ from dplass_cli.evaluation.evaluator import Run, Running, Runs, Separation, plan
 from dplass_cli.evaluation.items import Loaded, find_items, load_item
 from dplass_cli.separation import contrast
 from dplass_cli.separation.loading import Models, load_models
-from dplass_cli.separation.policies import DomainTexts, make_policy
-from tiny_models.rules import RULES, Tried
+from dplass_cli.separation.policies import Choice, DomainTexts, Policy, make_policy
+from dplass_cli.separation.policies.contrast import Contrast
+from tiny_models.rules import RULES, IntArray, Partly, Together, Tried
 
 BATCH = 8
 SHARES = (0.1, 0.15, 0.2, 0.25, 0.3)
+BY_QUERY: tuple[Policy, ...] = (
+    *map(make_policy, ("text", "blend")),
+    *map(Partly, (0.25, 0.5, 0.75)),
+    *map(Together, (0.5, 1.0)),
+)
+INNER = (*map(make_policy, ("base", "text", "blend")), Partly(0.5))
 SETTINGS = Running(seconds=None, batch_size=BATCH, workers=1, bfloat16=False, similarity=False, bss=False)
 
 Scores = npt.NDArray[np.float64]
@@ -39,9 +46,9 @@ class Fold:
         rate = models.network.config.sample_rate
         self.loaded: list[Loaded] = [load_item(item, rate, benchmark.seconds) for item in self.items]
 
-    def runs(self, policy: str) -> list[Run]:
+    def runs(self, policy: Policy) -> list[Run]:
         """What a policy that goes by the query has run on each item."""
-        plan: dict[str, Runs] = plan_runs(self.items, [make_policy(policy)], self.models, self.texts)
+        plan: dict[str, Runs] = plan_runs(self.items, [policy], self.models, self.texts)
         return [next(iter(plan[item.idx].values())) for item in self.items]
 
     @torch.inference_mode()
@@ -69,7 +76,17 @@ class Fold:
             output_embeddings=torch.stack([encoder.embed_audio(output, rate) for output in outputs]),
             sdri=np.stack([scores for _, scores in everything], axis=1),
             clips=[item.files[0].name for item in self.items],
+            named=np.array([1 + self.models.bank.keys.index(str(key)) for key in self.runs(make_policy("text"))]),
         )
+
+    def by_audio(self, tried: Tried) -> IntArray:
+        """What the policy ``audio`` picks."""
+        keys, policy = self.models.bank.keys, make_policy("audio")
+        picked = []
+        for query, embeddings in zip(tried.queries, tried.output_embeddings, strict=True):
+            cosines = dict(zip(keys, (embeddings[1:] @ query).tolist(), strict=True))
+            picked.append(1 + keys.index(str(policy.choose(Choice(query, self.models.bank, self.texts, cosines)))))
+        return np.array(picked)
 
 
 def row(name: str, scores: Scores, base: Scores) -> None:
@@ -93,17 +110,15 @@ def main() -> None:
     every = np.arange(len(base))
     for name, choose in RULES.items():
         row(name, tried.sdri[every, choose(tried)], base)
-    keys = [None, *models.bank.keys]
-    for name in ("text", "blend"):
-        row(name, fold.separate(fold.runs(name))[1], base)
-    cosines = (tried.output_embeddings * tried.queries[:, None]).sum(dim=-1)
-    row("audio", tried.sdri[every, 1 + cosines[:, 1:].argmax(dim=1).numpy()], base)
+    for policy in BY_QUERY:
+        row(policy.name, fold.separate(fold.runs(policy))[1], base)
+    row("audio", tried.sdri[every, fold.by_audio(tried)], base)
     for share in SHARES:
         with mock.patch.object(contrast, "UNCLAIMED", share):
-            for name in ("contrast:base", "contrast:text"):
-                row(f"{name}, share {share}", fold.separate(fold.runs(name))[1], base)
+            for policy in map(Contrast, INNER):
+                row(f"{policy.name}, share {share}", fold.separate(fold.runs(policy))[1], base)
     row("oracle of the adapters", tried.sdri[:, 1:].max(axis=1), base)
-    row(f"oracle of all {len(keys)}", tried.sdri.max(axis=1), base)
+    row("oracle, the base among them", tried.sdri.max(axis=1), base)
 
 
 if __name__ == "__main__":
