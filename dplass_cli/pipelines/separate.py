@@ -83,7 +83,7 @@ def separate(options: SeparateOptions, progress: Progress = no_progress) -> Sepa
     written: dict[str, list[Separated]] = {}
     failed: dict[str, DplassError] = {}
     for number, recording in enumerate(recordings):
-        which = f"{recording.path.name} ({number + 1} of {len(recordings)})"
+        which = f"({number + 1} of {len(recordings)})"
         try:
             done = separator.separate_file(
                 recording.path,
@@ -95,7 +95,7 @@ def separate(options: SeparateOptions, progress: Progress = no_progress) -> Sepa
                 options.highband,
                 Path(recording.name).name,
                 inputs,
-                lambda samples, total, _, which=which: progress(samples, total, which),  # type: ignore[misc]
+                lambda samples, total, what, which=which: progress(samples, total, f"{what} {which}"),  # type: ignore[misc]
                 options.consistent,
                 options.silence_if_absent,
             )

@@ -247,7 +247,8 @@ class Separator:
             highband: also; default ``residual``, and ``target`` for queries of everything but something.
             name: of the outputs; default the input's.
             inputs: other recordings, by their resolved paths, that no output may overwrite either.
-            progress: told the samples done; what it raises ends the separation, and nothing is left behind.
+            progress: told the samples done, of a first pass that only listens (where the policy needs one) and of the
+                separation; what it raises ends the separation, and nothing is left behind.
             consistent: the targets share the recording by masks that add up to one at most, so that no sound is
                 counted twice.
             silence_if_absent: targets whose presence is below this score become silence, and what was in them residual.
@@ -271,10 +272,10 @@ class Separator:
             return parts_of_file(path, info.frames, laid)
 
         def listening() -> Parts:
-            """The parts for a first pass, in which nothing is done yet but can be cancelled."""
-            for part in parts():
-                progress(0, info.frames, f"listening to {path.name}")
-                yield part
+            """The parts for a first pass, which tells how far it is too and can be cancelled."""
+            for window, part in parts():
+                progress(window.first, info.frames, f"listening to {path.name}")
+                yield window, part
 
         def excerpt(start: float, end: float) -> Tensor:
             if start >= info.seconds:
@@ -290,7 +291,7 @@ class Separator:
             for block in self._stream(parts(), info.sample_rate, planned, choices, meter):
                 files.write(block.recording, block.targets, block.high)
                 done += block.recording.shape[-1]
-                progress(done, info.frames, path.name)
+                progress(done, info.frames, f"separating {path.name}")
             if silence_if_absent is not None:
                 files.silenced = {name for name, found in meter.found.items() if found.score < silence_if_absent}
         gain = 20 * float(np.log10(files.gain))

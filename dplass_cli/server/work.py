@@ -56,7 +56,7 @@ class Separation:
             job.folder,
             residual=True,
             name="sound",
-            progress=lambda done, total, _: tell("separating", done / total),
+            progress=lambda done, total, what: tell(what.partition(" ")[0], done / total),
         )
         sounds = [Sound("recording", "recording", recording, _picture(recording))]
         for number, one in enumerate(written, 1):

@@ -99,14 +99,19 @@ def test_windows_and_files_give_what_the_whole_gives(
     mixture = np.concatenate([sound("dog_bark", 13.0), sound("cat_meow", 8.3)]) + sound("rain", 21.3)
     audio = (0.3 * mixture / np.abs(mixture).max())[None].astype(np.float32)
     write_audio(tmp_path / "m.wav", audio, RATE, "FLOAT")
-    told: list[int] = []
+    told: list[tuple[int, str]] = []
     (written,) = separator.separate_file(
-        tmp_path / "m.wav", [query], tmp_path, progress=lambda done, total, what: told.append(done)
+        tmp_path / "m.wav", [query], tmp_path, progress=lambda done, total, what: told.append((done, what))
     )
     windowed = separator(audio, RATE, [query])[query]
     np.testing.assert_array_equal(soundfile.read(str(written.path), dtype="float32")[0], windowed[0])
-    assert told[:3] == [0, 0, 0]  # a first pass listens
-    assert told[-1] == audio.shape[-1]
+    listened, separated = (
+        [done for done, what in told if what == f"{pass_} m.wav"] for pass_ in ("listening to", "separating")
+    )
+    assert listened[0] == 0
+    assert listened == sorted(listened)
+    assert len(listened) == len(separated) > 1
+    assert separated[-1] == audio.shape[-1]
     monkeypatch.setattr("dplass_cli.separation.windows.CORE_SECONDS", 60.0)
     whole = separator(audio, RATE, [query])[query]
     error = np.sqrt(np.square(windowed - whole).mean() / np.square(whole).mean())

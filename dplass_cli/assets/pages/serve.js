@@ -257,7 +257,7 @@ async function follow(mine, told) {
   }
 }
 
-const STEPS = {reading: "Reading the recording", separating: "Separating", drawing: "Drawing spectrograms"};
+const STEPS = {reading: "Reading the recording", listening: "Listening", separating: "Separating", drawing: "Drawing spectrograms"};
 
 function report(told) {
   if (told.state === "queued" && told.ahead) {
