@@ -139,7 +139,8 @@ def evaluate_batches(
         usable = {item: audio for item, audio in pairs if isinstance(audio, Loaded)}
         wanted = _missing(batch, plan, rows)
         scored = _run_batch(usable, plan, wanted, models, settings) if usable else []
-        rows.append([*(error_row(item, str(audio)) for item, audio in pairs if item not in usable), *scored])
+        unreadable = [error_row(item.idx, str(audio), item.query) for item, audio in pairs if item not in usable]
+        rows.append([*unreadable, *scored])
     progress(total, total, "items")
 
 

@@ -18,7 +18,7 @@ from dplass_cli.evaluation.benchmarks import Benchmark
 from dplass_cli.evaluation.evaluator import Running, Runs, evaluate_batches, make_batches, plan_runs, separate_item
 from dplass_cli.evaluation.items import Item, check_items, choose_items, find_items, load_item
 from dplass_cli.evaluation.published import Check, check_published
-from dplass_cli.evaluation.records import FORMAT, RESULTS, Row, Share, number, open_rows, write_choices
+from dplass_cli.evaluation.records import FORMAT, RESULTS, Row, Rows, Share, number, write_choices
 from dplass_cli.pipelines.models import RunningOptions
 from dplass_cli.reports.evaluation import Evaluated, Example, write_report
 from dplass_cli.separation.loading import Models
@@ -207,7 +207,7 @@ def _evaluate(
     items = [item for item in task.items if item.idx in lengths]
     plan = plan_runs(items, policies, models, texts)
     wanted = {item.idx: tuple(plan[item.idx]) for item in items}
-    with open_rows(task.folder, _key(task, models, options, settings), share) as rows:
+    with Rows(task.folder, _key(task, models, options, settings), share) as rows:
         batches = make_batches(items, lengths, plan, settings.batch_size)
         evaluate_batches(batches, lengths, plan, models, rows, settings, progress)
         complete = rows.merge(wanted)

@@ -23,7 +23,7 @@ from urllib.request import HTTPRedirectHandler, HTTPSHandler, Request, build_ope
 import certifi
 
 from dplass_cli.errors import RunError
-from dplass_cli.storage import Progress, make_folder
+from dplass_cli.storage import Progress, make_folder, writing_to
 from dplass_cli.versions import __version__
 
 logger = logging.getLogger(__name__)
@@ -150,14 +150,11 @@ def _save(response: Any, target: Path, start: int, total: int | None, progress: 
     if total is not None and total - start > free:
         raise RunError(f"{target.parent}: {name} needs {total - start:,} more bytes, {free:,} are free; free space")
     done = start
-    try:
-        with open(target, "ab" if start else "wb") as stream:
-            while chunk := _read(response):
-                stream.write(chunk)
-                done += len(chunk)
-                progress(done // 10**6, max(total or done, 10**6) // 10**6, f"{name}, MB")
-    except OSError as error:
-        raise RunError(f"{target}: writing failed ({error.strerror}); free space and run again") from error
+    with writing_to(target), open(target, "ab" if start else "wb") as stream:
+        while chunk := _read(response):
+            stream.write(chunk)
+            done += len(chunk)
+            progress(done // 10**6, max(total or done, 10**6) // 10**6, f"{name}, MB")
     if total is not None and done != total:
         raise _Interrupted(f"the connection was cut at {done:,} of {total:,} bytes")
 
