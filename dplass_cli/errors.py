@@ -44,6 +44,12 @@ def one_line(text: str) -> str:
     return plain if len(plain) <= _LONGEST else f"{plain[: _LONGEST // 2]} … {plain[3 - _LONGEST // 2 :]}"
 
 
+def first_line(error: BaseException) -> str:
+    """What another library's error says, for a message of ours: at most 120 characters of its first line."""
+    lines = str(error).splitlines()
+    return lines[0][:120] if lines else type(error).__name__
+
+
 class _Shown(reprlib.Repr):
     def __init__(self) -> None:
         super().__init__()

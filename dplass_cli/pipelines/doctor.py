@@ -21,7 +21,7 @@ from dplass_cli.data.manifest import Row, read_manifest
 from dplass_cli.devices import choose_device
 from dplass_cli.domains.partition import PARTITION_FILE, read_partition
 from dplass_cli.encoders import QueryEncoder, load_encoder
-from dplass_cli.errors import InputError, some
+from dplass_cli.errors import InputError, first_line, some
 from dplass_cli.evaluation.items import check_items, find_items
 from dplass_cli.models import BaseModel, check_encoder, load_base
 from dplass_cli.pipelines.models import ModelOptions
@@ -154,7 +154,7 @@ def _device(name: str) -> Iterator[Check]:
     try:
         torch.ones(8, 8, device=device) @ torch.ones(8, 8, device=device)
     except RuntimeError as error:
-        found = f"{device} does not compute ({str(error).splitlines()[0]})"
+        found = f"{device} does not compute ({first_line(error)})"
         yield Check("device", "wrong", found, "update the driver, or take another --device")
 
 
