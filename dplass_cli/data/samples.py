@@ -20,7 +20,7 @@ from dplass_cli.data.manifest import Row
 from dplass_cli.data.settings import DataSettings
 from dplass_cli.errors import InputError, RunError, some
 
-log = logging.getLogger(__name__)
+_log = logging.getLogger(__name__)
 
 _SILENCE = 1e-3  # RMS below which another place of the clip is tried
 _TRIES = 4
@@ -211,7 +211,7 @@ class TrainingSamples(Dataset[Batch]):
                     break
         except InputError as error:
             unreadable.append((str(row.wav), str(error)))
-            log.warning("skipped: %s", error)
+            _log.warning("skipped: %s", error)
             return None
         return best
 

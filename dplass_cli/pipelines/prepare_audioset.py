@@ -17,7 +17,7 @@ from dplass_cli.data.tables import collector_paused, read_captions, read_pairs
 from dplass_cli.errors import InputError, nearest, some
 from dplass_cli.storage import Progress, no_progress
 
-logger = logging.getLogger(__name__)
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -160,7 +160,7 @@ def _wanted_segments(options: PrepareOptions, progress: Progress) -> list[Segmen
             f"{segments[0].ytid!r}, one a line, not {min(ids)!r}"
         )
     if unknown := len(ids - {segment.ytid for segment in wanted}):
-        logger.warning("%s: %d of %d ids are not in the segment lists", options.ids, unknown, len(ids))
+        _log.warning("%s: %d of %d ids are not in the segment lists", options.ids, unknown, len(ids))
     return wanted
 
 

@@ -26,7 +26,7 @@ from dplass_cli.errors import RunError
 from dplass_cli.storage import Progress, make_folder, writing_to
 from dplass_cli.versions import __version__
 
-logger = logging.getLogger(__name__)
+_log = logging.getLogger(__name__)
 
 TRIES = 4  # in a row that bring nothing new
 FIRST_WAIT = 1.0  # seconds, doubled at each further try
@@ -74,7 +74,7 @@ def download(url: str, folder: Path, name: str, headers: Mapping[str, str], prog
                 raise RunError(
                     f"{url}: {stop}; check the connection and run again: what is fetched is kept and continued"
                 ) from stop
-            logger.info("%s: %s; trying again", url, stop)
+            _log.info("%s: %s; trying again", url, stop)
             time.sleep(FIRST_WAIT * 2 ** (tries - 1))
 
 
