@@ -8,7 +8,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from types import FrameType
 from typing import Annotated, Any, TypeVar
@@ -150,6 +150,13 @@ class Verb:
         """Say something to people, on stderr."""
         self.close()
         typer.echo(text, err=True)
+
+    def some_failed(self, reasons: Iterable[str]) -> None:
+        """Say why items failed, a line each, and end with exit code 1; nothing where none did."""
+        for reason in (told := list(reasons)):
+            self.note(f"dplass: {reason}")
+        if told:
+            raise typer.Exit(EXIT_SOME_FAILED)
 
 
 @contextlib.contextmanager

@@ -21,6 +21,7 @@ from dplass_cli.evaluation.published import Check, check_published
 from dplass_cli.evaluation.records import FORMAT, RESULTS, Row, Rows, Share, number, write_choices
 from dplass_cli.pipelines.models import RunningOptions
 from dplass_cli.reports.evaluation import Evaluated, Example, write_report
+from dplass_cli.reports.markdown import markdown_table, with_interval
 from dplass_cli.separation.loading import Models
 from dplass_cli.separation.policies import POLICIES, DomainTexts, Policy, make_policy
 from dplass_cli.storage import Progress, file_sha256, no_progress, text_sha256, write_json, write_text
@@ -335,32 +336,21 @@ def _write(
 
 def markdown(benchmark: Benchmark, results: Mapping[str, Any]) -> str:
     """The table of policies, with published figures below, to paste into a paper."""
-    head = "| policy | SDRi (dB) | SI-SDR (dB) | over base (dB) | regret (dB) | accuracy | items |"
-    lines = [
-        f"{benchmark.title}, {results['aggregation']}, 95% bootstrap intervals",
-        "",
-        head,
-        "|---|---:|---:|---:|---:|---:|---:|",
-    ]
-    for name, score in results["policies"].items():
-        bound = " (bound: sees the reference)" if score["bound"] else ""
-        cells = [
-            f"{name}{bound}",
-            _with_interval(score["sdri"], score["sdri_ci"]),
-            _with_interval(score["si_sdr"], score["si_sdr_ci"]),
-            _with_interval(score["difference"], score["difference_ci"]),
+    rows = [
+        [
+            f"{name} (bound: sees the reference)" if score["bound"] else name,
+            with_interval(score["sdri"], score["sdri_ci"]),
+            with_interval(score["si_sdr"], score["si_sdr_ci"]),
+            with_interval(score["difference"], score["difference_ci"]),
             "" if score["regret"] is None else f"{score['regret']:.2f}",
             "" if score["accuracy"] is None else f"{score['accuracy']:.0%}",
             str(score["n"]),
         ]
-        lines.append(f"| {' | '.join(cells)} |")
+        for name, score in results["policies"].items()
+    ]
     for figure in benchmark.published:
-        lines.append(
-            f"| {figure.system}, published (compare with {figure.policy}) | {figure.sdri:.2f} | {figure.si_sdr:.2f}"
-            f" | | | | {benchmark.rows} |"
-        )
-    return "\n".join(lines) + "\n"
-
-
-def _with_interval(value: float | None, ends: Sequence[float] | None) -> str:
-    return "" if value is None or ends is None else f"{value:.2f} [{ends[0]:.2f}, {ends[1]:.2f}]"
+        name = f"{figure.system}, published (compare with {figure.policy})"
+        rows.append([name, f"{figure.sdri:.2f}", f"{figure.si_sdr:.2f}", "", "", "", str(benchmark.rows)])
+    columns = ["policy", "SDRi (dB)", "SI-SDR (dB)", "over base (dB)", "regret (dB)", "accuracy", "items"]
+    title = f"{benchmark.title}, {results['aggregation']}, 95% bootstrap intervals"
+    return f"{title}\n\n{markdown_table(columns, rows)}"

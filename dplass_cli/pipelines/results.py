@@ -18,6 +18,7 @@ from dplass_cli.evaluation.comparison import Line, compare_runs, is_evaluation, 
 from dplass_cli.evaluation.fad import frechet_distance
 from dplass_cli.evaluation.records import RESULTS
 from dplass_cli.reports.evaluation_plots import differences
+from dplass_cli.reports.markdown import markdown_table, with_interval
 from dplass_cli.storage import Progress, no_progress, write_bytes, write_json, write_text
 
 
@@ -71,14 +72,18 @@ def compare_results(
 
 def comparison_markdown(lines: Sequence[Line]) -> str:
     """The lines as a Markdown table."""
-    head = "| policy | run | SDRi (dB) | SI-SDR (dB) | difference (dB) | items |"
     rows = [
-        f"| {line.policy} | {line.run} | {line.sdri:.2f} [{line.sdri_ci[0]:.2f}, {line.sdri_ci[1]:.2f}]"
-        f" | {line.si_sdr:.2f}"
-        f" | {line.difference:+.2f} [{line.difference_ci[0]:+.2f}, {line.difference_ci[1]:+.2f}] | {line.n} |"
+        [
+            line.policy,
+            line.run,
+            with_interval(line.sdri, line.sdri_ci),
+            f"{line.si_sdr:.2f}",
+            with_interval(line.difference, line.difference_ci, "+.2f"),
+            str(line.n),
+        ]
         for line in lines
     ]
-    return "\n".join([head, "|---|---|---:|---:|---:|---:|", *rows]) + "\n"
+    return markdown_table(["policy", "run", "SDRi (dB)", "SI-SDR (dB)", "difference (dB)", "items"], rows, left=2)
 
 
 def scan_results(folder: Path, output: Path | None = None) -> list[Scanned]:
@@ -125,13 +130,18 @@ def _decibels(value: float | None) -> float:
 
 def scan_markdown(rows: Sequence[Scanned]) -> str:
     """The rows as a Markdown table."""
-    head = "| benchmark | run | policy | SDRi (dB) | SI-SDR (dB) | items |"
     lines = [
-        f"| {row.benchmark} | {row.folder} | {row.policy}{' (bound)' if row.bound else ''} | {row.sdri:.2f}"
-        f" [{row.sdri_ci[0]:.2f}, {row.sdri_ci[1]:.2f}] | {row.si_sdr:.2f} | {row.n} |"
+        [
+            row.benchmark,
+            row.folder,
+            f"{row.policy} (bound)" if row.bound else row.policy,
+            with_interval(row.sdri, row.sdri_ci),
+            f"{row.si_sdr:.2f}",
+            str(row.n),
+        ]
         for row in rows
     ]
-    return "\n".join([head, "|---|---|---|---:|---:|---:|", *lines]) + "\n"
+    return markdown_table(["benchmark", "run", "policy", "SDRi (dB)", "SI-SDR (dB)", "items"], lines, left=3)
 
 
 @dataclass(frozen=True)
