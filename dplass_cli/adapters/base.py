@@ -13,7 +13,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
-import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
@@ -171,8 +170,3 @@ class BranchAdapter(Adapter):
     def _add(self, layer: nn.Module, inputs: tuple[Any, ...], output: Tensor) -> Tensor:
         branch: Tensor = self(inputs[0])
         return output + branch
-
-
-def kernel_area(weight: Tensor) -> int:
-    """kh·kw of a kernel; 1 for a linear map."""
-    return int(torch.Size(weight.shape[2:]).numel())

@@ -23,7 +23,7 @@ from dplass_cli.configuration import from_mapping, to_mapping
 from dplass_cli.errors import InputError, some
 from dplass_cli.models import BaseModel
 from dplass_cli.storage import read_json, write_json
-from dplass_cli.weights.checkpoints import as_float32, read_tensors, write_safetensors
+from dplass_cli.weights.checkpoints import in_dtype, read_tensors, write_safetensors
 
 WEIGHTS, DESCRIPTION = "adapter.safetensors", "adapter.json"
 _FORMAT = "dplass-adapter-1"
@@ -118,9 +118,7 @@ def load_adapter(folder: Path | str, network: BaseModel, base_sha256: str) -> Lo
             raise InputError(f"{where}: {name!r} is no batch-norm statistic of this network; the file is damaged")
         check_tensor(name, tensor, own[name], where)
     state = {key: tensor for key, tensor in tensors.items() if not key.startswith(STATISTICS)}
-    load_adapter_state(layers, as_float32(state), where)
-    for adapter in layers.values():
-        adapter.eval().requires_grad_(False)
+    load_adapter_state(layers, in_dtype(state, torch.float32), where)
     return LoadedAdapter(layers, statistics, info)
 
 

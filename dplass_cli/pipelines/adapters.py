@@ -13,7 +13,6 @@ from dplass_cli.adapters.files import (
     WEIGHTS,
     AdapterInfo,
     LoadedAdapter,
-    load_adapter,
     read_description,
     save_adapter,
 )
@@ -26,7 +25,7 @@ from dplass_cli.models import BaseModel, load_base, save_base
 from dplass_cli.models.audiosep import write_audiosep, write_checkpoint
 from dplass_cli.models.costs import LayerCost, layer_costs
 from dplass_cli.models.resunet30 import ResUNet30, ResUNet30Config
-from dplass_cli.separation.bank import AdapterBank, bank_key, find_adapters, published_key, write_bank_of
+from dplass_cli.separation.bank import AdapterBank, bank_key, find_adapters, published_key, read_adapter, write_bank_of
 from dplass_cli.storage import Progress, no_progress
 from dplass_cli.versions import versions
 from dplass_cli.weights.checkpoints import read_tensors
@@ -249,10 +248,7 @@ def load_one(path: Path, network: BaseModel, trust: bool = False) -> LoadedAdapt
     Raises:
         InputError: not one adapter, or not one of this base.
     """
-    place = one_adapter(path)
-    if place.is_dir():
-        return load_adapter(place, network, network.sha256())
-    return from_published(read_published(place, trust), network, network.sha256())
+    return read_adapter(one_adapter(path), network, network.sha256(), trust)
 
 
 def export_adapter(path: Path, output: Path, base_checkpoint: str = "tiny", trust: bool = False) -> None:

@@ -201,12 +201,7 @@ class _Models:
         self.encoder = load_encoder(name, options.tokenizer, trust=options.trust_checkpoint)
         yield Check("encoder", "ok", f"{name}: {self.encoder.name}, {self.encoder.size} values a query")
         if self.base is not None:
-            check_encoder(self.base, self.encoder.fingerprint, name)
-            if self.encoder.size != self.base.config.condition_size:
-                raise InputError(
-                    f"{name}: {self.encoder.size} values a query, but the base takes {self.base.config.condition_size};"
-                    " give the encoder that it was trained with"
-                )
+            check_encoder(self.base, self.encoder.fingerprint, self.encoder.size, name)
         if not torch.isfinite(self.encoder.embed_text(["a dog barking"])).all():
             raise InputError(f"{name}: embeds a sentence to what is not finite; fetch the file again")
 
@@ -258,7 +253,8 @@ def _data(options: DoctorOptions, models: _Models, progress: Progress) -> Iterat
     if options.data.is_dir() or options.data.name == PARTITION_FILE:
         folder = options.data if options.data.is_dir() else options.data.parent
         partition = read_partition(folder)
-        rows = [row for domain in partition.domains if domain.clips for row in _domain_rows(folder, domain.id)]
+        manifests = [folder / f"domain{domain.id}.json" for domain in partition.domains if domain.clips]
+        rows = [row for manifest in manifests for row in read_manifest(manifest)]
         yield Check("data", "ok", f"{folder}: {len(partition.domains)} domains, {len(rows):,} rows")
         if models.encoder is not None and partition.encoder_fingerprint != models.encoder.fingerprint:
             found = f"{folder}: made with another encoder ({partition.encoder_name})"
@@ -267,10 +263,6 @@ def _data(options: DoctorOptions, models: _Models, progress: Progress) -> Iterat
         rows = read_manifest(options.data)
         yield Check("data", "ok", f"{options.data}: {len(rows):,} rows")
     yield _clips(rows, options.clips, progress)
-
-
-def _domain_rows(folder: Path, domain: int) -> list[Row]:
-    return read_manifest(folder / f"domain{domain}.json")
 
 
 def _clips(rows: Iterable[Row], limit: int, progress: Progress) -> Check:

@@ -55,12 +55,7 @@ def load_models(
     network = load_base(base, device, trust=trust)
     choose_backend(network, backend, patience)
     chosen = load_encoder(encoder or base, tokenizer, device, trust)
-    check_encoder(network, chosen.fingerprint, str(encoder or base))
-    if chosen.size != network.config.condition_size:
-        raise InputError(
-            f"--encoder {encoder or base}: its embeddings have {chosen.size} values,"
-            f" the base {base} takes {network.config.condition_size}; give the encoder it was trained with"
-        )
+    check_encoder(network, chosen.fingerprint, chosen.size, str(encoder or base))
     bank = AdapterBank(network)
     for path in default_adapters(base) if adapters is None else adapters:
         for key in bank.load(path, trust, keep):

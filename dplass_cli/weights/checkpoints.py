@@ -194,9 +194,9 @@ def described_config(metadata: Mapping[str, str], path: Path | str) -> dict[str,
     return config
 
 
-def as_float32(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Widen stored half-precision weights; integer tensors stay."""
-    return {key: tensor.float() if tensor.is_floating_point() else tensor for key, tensor in state.items()}
+def in_dtype(state: Mapping[str, Tensor], dtype: torch.dtype) -> dict[str, Tensor]:
+    """Weights in a floating-point dtype; integer tensors stay."""
+    return {key: tensor.to(dtype) if tensor.is_floating_point() else tensor for key, tensor in state.items()}
 
 
 def write_safetensors(path: Path | str, tensors: Mapping[str, Tensor], metadata: Mapping[str, Any]) -> None:
