@@ -23,7 +23,7 @@ from dplass_cli.pipelines.models import RunningOptions
 from dplass_cli.reports.evaluation import Evaluated, Example, write_report
 from dplass_cli.reports.markdown import markdown_table, with_interval
 from dplass_cli.separation.loading import Models
-from dplass_cli.separation.policies import POLICIES, DomainTexts, Policy, make_policy
+from dplass_cli.separation.policies import POLICIES, Policy, make_policy
 from dplass_cli.storage import Progress, file_sha256, no_progress, text_sha256, write_json, write_text
 from dplass_cli.versions import versions
 
@@ -133,13 +133,12 @@ def evaluate(options: EvaluateOptions, progress: Progress = no_progress) -> dict
         patience=0.0,  # so that a resumed run computes the same bits
     )
     policies = _policies(options, models)
-    texts = DomainTexts(models.bank, models.encoder)
-    plan_runs(tasks[0].items[:1], policies, models, texts)  # what a policy lacks is told before files are looked at
+    plan_runs(tasks[0].items[:1], policies, models)  # what a policy lacks is told before files are looked at
     names = {policy.name for policy in policies}
     if options.check_published and not any(f.policy in names for task in tasks for f in task.benchmark.published):
         raise InputError("--check-published: nothing is published for these benchmarks and policies; select base")
     share = Share(*process_share())
-    return {task.name: _evaluate(task, options, models, policies, texts, share, progress) for task in tasks}
+    return {task.name: _evaluate(task, options, models, policies, share, progress) for task in tasks}
 
 
 def summary(result: EvaluateResult) -> dict[str, Any]:
@@ -197,7 +196,6 @@ def _evaluate(
     options: EvaluateOptions,
     models: Models,
     policies: Sequence[Policy],
-    texts: DomainTexts,
     share: Share,
     progress: Progress,
 ) -> EvaluateResult:
@@ -206,7 +204,7 @@ def _evaluate(
     lengths, unusable = check_items(task.items, rate, settings.seconds, options.workers, progress)
     _check_missing(unusable, task, options.max_missing)
     items = [item for item in task.items if item.idx in lengths]
-    plan = plan_runs(items, policies, models, texts)
+    plan = plan_runs(items, policies, models)
     wanted = {item.idx: tuple(plan[item.idx]) for item in items}
     with Rows(task.folder, _key(task, models, options, settings), share) as rows:
         batches = make_batches(items, lengths, plan, settings.batch_size)
@@ -218,7 +216,7 @@ def _evaluate(
         return EvaluateResult(task.name, task.folder, len(task.items), unusable, False)
     _check_missing(unusable, task, options.max_missing)
     items = [item for item in items if item.idx not in failed]
-    scores = score_policies(policies, items, known, models, texts, task.benchmark.aggregation)
+    scores = score_policies(policies, items, known, models, task.benchmark.aggregation)
     seconds = sum(
         float(known[idx, run]["seconds"]) for idx, runs in wanted.items() if idx not in failed for run in runs
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import torch
@@ -15,6 +16,7 @@ from dplass_cli.models import BaseModel, check_encoder, load_base
 from dplass_cli.models.openvino import PATIENCE, Backend, choose_backend
 from dplass_cli.resources import shipped
 from dplass_cli.separation.bank import TINY_BANK, AdapterBank
+from dplass_cli.separation.policies.texts import DomainTexts
 
 
 @dataclass(frozen=True)
@@ -24,6 +26,11 @@ class Models:
     network: BaseModel
     encoder: QueryEncoder
     bank: AdapterBank
+
+    @cached_property
+    def texts(self) -> DomainTexts:
+        """The domains of the adapters, as policies look at them."""
+        return DomainTexts(self.bank, self.encoder)
 
 
 def load_models(
