@@ -5,11 +5,12 @@ from __future__ import annotations
 import contextlib
 import csv
 import gc
+import io
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from dplass_cli.errors import InputError
-from dplass_cli.storage import require_file
+from dplass_cli.storage import read_text, require_file
 
 LATEST = 1e9  # seconds: no recording has more, and larger numbers are no times
 
@@ -87,6 +88,29 @@ def read_table(path: Path | str, columns: Sequence[str] = ()) -> Iterator[tuple[
         if len(fields) != len(names):
             raise InputError(f"{path}: line {line}: expected {len(names)} fields, not {len(fields)}; quote commas")
         yield line, dict(zip(names, fields, strict=True))
+
+
+def filled_rows(path: Path | str, columns: Sequence[str], what: str) -> Iterator[tuple[int, dict[str, str]]]:
+    """Yield (line number, {column: value}) of a CSV file with a header in which some columns may not be empty.
+
+    Args:
+        columns: these; there may be others. what: such a table, for messages.
+
+    Raises:
+        InputError: the file is missing, lacks a column, has no rows, or a row with one of them empty (says which line).
+    """
+    reader, line = csv.DictReader(io.StringIO(read_text(path), newline="")), 0
+    for column in columns:
+        if column not in (reader.fieldnames or []):
+            raise InputError(f"{path}: no column {column!r}; {what} has {', '.join(columns)}")
+    for row in reader:
+        line = reader.line_num
+        for column in columns:
+            if not (row[column] or "").strip():
+                raise InputError(f"{path}: line {line}: {column!r} is empty")
+        yield line, row
+    if not line:
+        raise InputError(f"{path}: the table has no rows")
 
 
 def table_columns(path: Path | str, *names: Iterable[str]) -> Iterator[tuple[int, list[str]]]:
