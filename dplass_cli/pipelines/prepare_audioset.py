@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import get_args
@@ -64,14 +64,25 @@ def prepare_audioset(options: PrepareOptions, progress: Progress = no_progress) 
             or no clip is usable.
     """
     _require_valid(options)
-    require_output(options.output)
+    return prepare_found(lambda: _find(options, progress), options, options.output, progress)
+
+
+def prepare_found(
+    find: Callable[[], tuple[list[Candidate], Origin]], selection: Selection, output: Path, progress: Progress
+) -> PrepareResult:
+    """Write the manifest of what ``find`` finds, and the page about it where one is asked for.
+
+    Raises:
+        InputError: as :func:`~dplass_cli.data.preparation.prepare`.
+    """
+    require_output(output)
     with collector_paused():
-        candidates, origin = _find(options, progress)
-        result = prepare(candidates, options.output, options, origin, progress)
-    if options.report is not None:
+        candidates, origin = find()
+        result = prepare(candidates, output, selection, origin, progress)
+    if selection.report is not None:
         from dplass_cli.reports.preparation import write_report  # plots and players take seconds to import
 
-        write_report(options.report, result)
+        write_report(selection.report, result)
     return result
 
 
