@@ -20,6 +20,7 @@ from dplass_cli.data.manifest import Row
 from dplass_cli.data.mixtures import Mixture
 from dplass_cli.data.samples import Source, TrainingSamples, captions_of_clips
 from dplass_cli.data.settings import DataSettings
+from dplass_cli.domains.features import clip_of
 from dplass_cli.encoders import QueryEncoder
 from dplass_cli.encoders.cache import EmbeddingCache
 from dplass_cli.encoders.clips import Clip, embed_clips
@@ -31,8 +32,6 @@ from dplass_cli.training.module import Teacher
 from dplass_cli.training.settings import TrainSettings
 from dplass_cli.training.trainer import Job, Trained, ValidationMixtures
 from dplass_cli.versions import versions
-
-DomainRows = Mapping[int, Sequence[Row]]
 
 
 @dataclass(frozen=True)
@@ -63,17 +62,13 @@ def embed_queries(
     table = encoder.embed_text(captions)
     places: dict[Clip, int] = {}
     if cache is not None:
-        clips = sorted({_clip(row) for row in rows}, key=str)
+        clips = sorted({clip_of(row) for row in rows}, key=str)
         store = EmbeddingCache(cache, encoder)
         found = dict(embed_clips(clips, encoder, store, failed={}, progress=progress))
         places = {clip: len(captions) + number for number, clip in enumerate(found)}
         if found:
             table = torch.cat((table, torch.stack([torch.from_numpy(vector) for vector in found.values()])))
     return Queries(table, {caption: number for number, caption in enumerate(captions)}, places)
-
-
-def _clip(row: Row) -> Clip:
-    return Clip(row.wav, row.start, row.end)
 
 
 @dataclass(frozen=True)
@@ -97,7 +92,7 @@ class Corpus:
                     row,
                     said[row.id or row.wav],
                     (self.queries.captions[row.caption],) if domain in domains else (),
-                    self.queries.clips.get(_clip(row)),
+                    self.queries.clips.get(clip_of(row)),
                     domain,
                 )
                 for row in rows
