@@ -16,8 +16,9 @@ from optuna.trial import TrialState
 from dplass_cli.configuration import build_options, from_mapping, read_yaml, to_mapping
 from dplass_cli.errors import InputError, RunError
 from dplass_cli.pipelines.train import TrainOptions, train
-from dplass_cli.storage import Progress, locked, no_progress, write_json
+from dplass_cli.storage import Progress, no_progress, write_json
 from dplass_cli.training.published import adopt
+from dplass_cli.training.workspace import alone_in
 
 _SECTION, _JOURNAL, _STUDY = "sweep", "sweep.journal", "dplass"
 _FOLDER, _ERROR = "folder", "error"  # what is noted of a trial
@@ -135,11 +136,7 @@ def sweep(options: SweepOptions, progress: Progress = no_progress) -> SweepResul
     for key, values in ranges.items():  # a wrong key or value stops the sweep before it begins
         for value in values if isinstance(values, list) else values.ends:
             _options(options, {key: value}, "")
-
-    def refuse() -> None:
-        raise InputError(f"{options.workspace}: another sweep is at work in this workspace; wait, or give another")
-
-    with locked(options.workspace / ".lock", refuse):
+    with alone_in(options.workspace, "sweep"):
         study = _study(options.workspace, settings)
         if ranges:
             _search(study, ranges, options, options.trials or settings.trials, progress)

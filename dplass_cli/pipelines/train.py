@@ -29,7 +29,7 @@ from dplass_cli.models import BaseModel, in_fast_order
 from dplass_cli.models.resunet30 import ResUNet30Config, is_unread
 from dplass_cli.pipelines.models import ModelOptions
 from dplass_cli.separation.bank import AdapterBank, bank_key, write_bank_of
-from dplass_cli.storage import Progress, locked, no_progress, read_json, write_json
+from dplass_cli.storage import Progress, no_progress, read_json, write_json
 from dplass_cli.training.hardware import choose_hardware, count_gpus, share_out
 from dplass_cli.training.jobs import Corpus, Recipe, RoutedTeacher, adapter_job, embed_queries, network_job
 from dplass_cli.training.losses import make_loss
@@ -38,7 +38,7 @@ from dplass_cli.training.reporting import EpochReport, no_report
 from dplass_cli.training.settings import TrainSettings
 from dplass_cli.training.side_by_side import Share, side_by_side
 from dplass_cli.training.trainer import Hardware, Job, Trained, train_network
-from dplass_cli.training.workspace import begin_run, refuse_second
+from dplass_cli.training.workspace import alone_in, begin_run
 
 _NETWORK_NAMES = {"base": "base", "distil": "student"}
 _DRY_BATCHES, _DRY_MIXTURES = 3, 2  # of --fast-dev-run
@@ -142,7 +142,7 @@ def train(
     if process_rank() > 0:  # one of several processes; the first one keeps the workspace
         run.work(run.jobs, run.hardware, progress, report)
         return run.result()
-    with locked(options.workspace / ".lock", refuse_second(options.workspace)):
+    with alone_in(options.workspace):
         begin_run(options.workspace, to_mapping(options), options.resume)
         shares = run.shares()
         if len(shares) > 1:

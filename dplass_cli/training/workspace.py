@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import contextlib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import yaml
 
 from dplass_cli.configuration import read_yaml
 from dplass_cli.errors import InputError
-from dplass_cli.storage import make_folder, write_text
+from dplass_cli.storage import locked, make_folder, write_text
 
 _CONFIG = "config.yaml"
 # What a resumed run may be given anew; all else must be as it was begun.
@@ -43,13 +44,17 @@ def begin_run(workspace: Path, settings: Mapping[str, Any], resume: bool) -> Non
     write_text(begun, yaml.safe_dump(dict(settings), sort_keys=False))
 
 
-def refuse_second(workspace: Path) -> Callable[[], None]:
-    """What a run does that finds another at work in its workspace."""
+def alone_in(workspace: Path, what: str = "run") -> contextlib.AbstractContextManager[None]:
+    """Hold a workspace: one run (or sweep) at a time is at work in it.
 
-    def waiting() -> None:
-        raise InputError(f"{workspace}: another run is at work in this workspace; wait for it, or give another")
+    Raises:
+        InputError: another is.
+    """
 
-    return waiting
+    def refuse() -> None:
+        raise InputError(f"{workspace}: another {what} is at work in this workspace; wait for it, or give another")
+
+    return locked(workspace / ".lock", refuse)
 
 
 def _flat(tree: Mapping[str, Any], path: str = "") -> dict[str, Any]:
