@@ -153,17 +153,7 @@ def _convert(kind: Any, value: Any, where: str) -> Any:
         if isinstance(value, Mapping):
             return from_mapping(kind, value, where)  # type: ignore[arg-type]
     elif origin in (typing.Union, types.UnionType):
-        if value is None and type(None) in arguments:
-            return None
-        # Of several types there is at most one mapping: a section by name, beside one value for all.
-        members = [argument for argument in arguments if argument is not type(None)]
-        sections = [member for member in members if typing.get_origin(member) is dict]
-        words = [member for member in members if typing.get_origin(member) is typing.Literal]
-        if any(value in typing.get_args(member) for member in words):
-            return value  # a word in place of a value, such as 'auto' for a number
-        others = [member for member in members if member not in sections + words]
-        chosen = sections if sections and isinstance(value, Mapping) else others or words
-        return _convert(chosen[0], value, where)
+        return _convert_to_one(arguments, value, where)
     elif origin is typing.Literal:
         if value in arguments:
             return value
@@ -202,6 +192,20 @@ def _convert(kind: Any, value: Any, where: str) -> Any:
         assert kind is Any, f"options of type {kind} are not supported"
         return value
     raise InputError(f"{where} must be {_spell(kind)}, not {shown(value)}")
+
+
+def _convert_to_one(kinds: Sequence[Any], value: Any, where: str) -> Any:
+    """Convert a value to the one of several types that is meant: of them there is at most one mapping."""
+    if value is None and type(None) in kinds:
+        return None
+    members = [kind for kind in kinds if kind is not type(None)]
+    sections = [member for member in members if typing.get_origin(member) is dict]
+    words = [member for member in members if typing.get_origin(member) is typing.Literal]
+    if any(value in typing.get_args(member) for member in words):
+        return value  # a word in place of a value, such as 'auto' for a number
+    others = [member for member in members if member not in sections + words]
+    chosen = sections if sections and isinstance(value, Mapping) else others or words
+    return _convert(chosen[0], value, where)
 
 
 def _float(value: float, where: str) -> float:

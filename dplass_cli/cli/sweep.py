@@ -64,10 +64,17 @@ def command(
 def _table(result: SweepResult) -> Any:
     names = sorted({name for trial in result.trials for name in trial.settings})
     rows = [
-        [trial.folder, *(f"{trial.settings.get(name, ''):.4g}" if isinstance(trial.settings.get(name), float)
-                         else str(trial.settings.get(name, "")) for name in names),
-         trial.state, "–" if trial.sdri is None else f"{trial.sdri:.2f}"]
+        [
+            trial.folder,
+            *(_value(trial.settings.get(name, "")) for name in names),
+            trial.state,
+            "–" if trial.sdri is None else f"{trial.sdri:.2f}",
+        ]
         for trial in result.trials
-    ]  # fmt: skip
+    ]
     rows += [[f"seed{seed}", *("" for _ in names), "complete", f"{score:.2f}"] for seed, score in result.seeds.items()]
     return plain_table(f"{result.workspace}: best {result.best}", ["run", *names, "state", "SDRi (dB)"], rows)
+
+
+def _value(value: Any) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import groupby, islice
 
@@ -162,14 +162,12 @@ def _read_ahead(
         return loaded
 
     with ThreadPoolExecutor(settings.workers) as pool:
-        waiting: list[list[Future[Loaded | InputError]]] = []
-        coming = iter(batches)
-        for batch in islice(coming, 1):
-            waiting.append([pool.submit(read, item) for item in batch])
+        coming = ([pool.submit(read, item) for item in batch] for batch in batches)
+        reading = next(coming, [])
         for batch in batches:
-            for following in islice(coming, 1):
-                waiting.append([pool.submit(read, item) for item in following])
-            yield batch, [future.result() for future in waiting.pop(0)]
+            following = next(coming, [])
+            yield batch, [future.result() for future in reading]
+            reading = following
 
 
 @torch.inference_mode()

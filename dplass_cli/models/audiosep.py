@@ -13,9 +13,7 @@ from torch import Tensor
 from dplass_cli.errors import InputError, RunError, first_line
 from dplass_cli.models.resunet30 import ResUNet30
 from dplass_cli.storage import atomic_path
-from dplass_cli.weights.checkpoints import read_tensors
-
-NETWORK_PREFIX = "ss_model."
+from dplass_cli.weights.checkpoints import NETWORK_PREFIX, read_tensors
 
 
 def audiosep_state(network: ResUNet30) -> dict[str, Tensor]:

@@ -70,9 +70,8 @@ def embed(options: EmbedOptions, progress: Progress = no_progress) -> EmbedResul
     encoder = options.load_encoder()
     cache = EmbeddingCache(options.output, encoder)
     failed: dict[Clip, str] = {}
-    share, done = clips[rank::world], 0
-    for _ in embed_clips(share, encoder, cache, options.embedding, failed, progress):
-        done += 1
+    share = clips[rank::world]
+    done = sum(1 for _ in embed_clips(share, encoder, cache, options.embedding, failed, progress))
     listed = text_sha256("\n".join(map(str, clips)))
     reasons = {str(clip.wav): reason for clip, reason in failed.items()}
     write_rows(

@@ -29,8 +29,7 @@ from dplass_cli.versions import versions
 
 TABLE, REPORT = "results.md", "report.html"
 _NOT_MEASURED = ("output", "batch_size", "workers", "device", "backend", "report", "examples", "check_published")
-_BATCH = {"cpu": 4}
-_BATCH_ELSEWHERE = 16
+_BATCH_ON_CPU, _BATCH_ELSEWHERE = 4, 16
 
 
 @dataclass(frozen=True)
@@ -269,7 +268,7 @@ def _evaluated(
 
 def _running(benchmark: Benchmark, options: EvaluateOptions, device: torch.device) -> Running:
     bfloat16 = in_bfloat16(options.precision, device)
-    size = options.batch_size or _BATCH.get(device.type, _BATCH_ELSEWHERE)
+    size = options.batch_size or (_BATCH_ON_CPU if device.type == "cpu" else _BATCH_ELSEWHERE)
     return Running(benchmark.seconds, size, options.workers, bfloat16, options.similarity, "bss" in options.metric)
 
 

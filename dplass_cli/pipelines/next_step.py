@@ -60,13 +60,14 @@ def _evaluated(folder: Path, places: list[Path]) -> NextStep | None:
     found = _with(places, "results.json", "items.csv")
     if found is None:
         return None
-    report = f"open {_from(folder, found)}/report.html"
     bank = _with(places, "bank.json")
-    use = [f"dplass separate RECORDING.wav --query 'a dog barking'{_bank(folder, bank)} --output out"]
     return NextStep(
         f"{_from(folder, found)} is an evaluation",
-        f"{report}, tabulate all evaluations below this folder, or separate a recording",
-        ("dplass results scan .", *use),
+        f"open {_from(folder, found)}/report.html, tabulate all evaluations below this folder, or separate a recording",
+        (
+            "dplass results scan .",
+            f"dplass separate RECORDING.wav --query 'a dog barking'{_bank(folder, bank)} --output out",
+        ),
     )
 
 

@@ -190,7 +190,7 @@ def _search(
 
     def objective(trial: optuna.Trial) -> float:
         chosen = {key: _suggest(trial, key, values) for key, values in ranges.items()}
-        folder = trial.user_attrs.get(_FOLDER, _folder(trial))
+        folder = _folder(trial)
         epochs: list[int] = []
 
         def report(epoch: int, sdri: float) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -103,12 +104,8 @@ class Corpus:
             noise = [Source(Row(path, "", id=str(path)), frozenset()) for path in audio_files(settings.noise_dir)]
             pools = dict.fromkeys(domains, noise)
         else:
-            kinds: dict[str, Callable[[int, int], bool]] = {
-                "other": lambda mine, other: mine != other,
-                "same": lambda mine, other: mine == other,
-                "any": lambda mine, other: True,
-            }
-            allowed = kinds[settings.interference]
+            kinds = {"other": operator.ne, "same": operator.eq, "any": lambda mine, other: True}
+            allowed: Callable[[int, int], bool] = kinds[settings.interference]
             pools = {
                 domain: [source for other, items in sources.items() if allowed(domain, other) for source in items]
                 for domain in domains

@@ -54,7 +54,7 @@ class Report(Checkpoint):
         self._items, self._began, self._told, self._logged = 0, time.perf_counter(), 0.0, time.perf_counter()
 
     def on_train_start(self, trainer: Any, module: Any) -> None:
-        """Begin the measurement."""
+        """Begin the measurement: an epoch that is gone on with in its middle has no start of its own."""
         self._begin(trainer)
         if trainer.is_global_zero:
             self._log(f"begins at epoch {trainer.current_epoch}, step {trainer.global_step}")

@@ -19,6 +19,8 @@ from torch import Tensor, nn
 from dplass_cli.errors import InputError, RunError, first_line, shown, some
 from dplass_cli.storage import atomic_path, require_file
 
+NETWORK_PREFIX = "ss_model."  # of the separation network's tensors in AudioSep's checkpoint
+
 # Transform kernels that the published network stores as weights; our transform is an FFT.
 _TRANSFORM_KERNELS = re.compile(r"^base\.(stft|istft)\.")
 
@@ -132,8 +134,8 @@ def read_base_state(path: Path | str, trust: bool = False) -> tuple[dict[str, Te
             raise InputError(
                 f"{path}: {shown(key)} is not a name of a tensor; expected AudioSep's checkpoint or a state dict"
             )
-    if any(key.startswith("ss_model.") for key in state):
-        state = {key[len("ss_model.") :]: value for key, value in state.items() if key.startswith("ss_model.")}
+    own = {key.removeprefix(NETWORK_PREFIX): value for key, value in state.items() if key.startswith(NETWORK_PREFIX)}
+    state = own or state
     not_tensors = [key for key, value in state.items() if not isinstance(value, Tensor)]
     if not_tensors:
         raise InputError(f"{path}: {not_tensors[0]!r} is not a tensor; expected AudioSep's checkpoint or a state dict")
