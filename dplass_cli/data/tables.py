@@ -32,19 +32,19 @@ def collector_paused() -> Iterator[None]:
             gc.enable()
 
 
-def table_lines(path: Path | str, delimiter: str = ",", quoted: bool = True) -> Iterator[tuple[int, list[str]]]:
+def table_lines(path: Path | str, delimiter: str = ",") -> Iterator[tuple[int, list[str]]]:
     """Yield (line number, fields) of each line that is neither blank nor a ``#`` comment.
 
-    Byte-order marks, any line ends and blanks after a delimiter are understood. ``quoted`` tells whether quotes hold
-    fields together, as they do in CSV.
+    Byte-order marks, any line ends and blanks after a delimiter are understood. Quotes hold fields together, but not
+    where tabs part them.
 
     Raises:
         InputError: the file is missing, not UTF-8, or a quote does not close on its line.
     """
-    return _records(path, delimiter, quoted, whole_lines=True)
+    return _records(path, delimiter, whole_lines=True)
 
 
-def _records(path: Path | str, delimiter: str, quoted: bool, whole_lines: bool) -> Iterator[tuple[int, list[str]]]:
+def _records(path: Path | str, delimiter: str, whole_lines: bool) -> Iterator[tuple[int, list[str]]]:
     """Yield records; with ``whole_lines`` each is a line, and comments are skipped."""
     require_file(path)
     line = 0
@@ -54,7 +54,7 @@ def _records(path: Path | str, delimiter: str, quoted: bool, whole_lines: bool) 
                 map(_without_comment, stream) if whole_lines else stream,
                 delimiter=delimiter,
                 skipinitialspace=True,
-                quoting=csv.QUOTE_MINIMAL if quoted else csv.QUOTE_NONE,
+                quoting=csv.QUOTE_NONE if delimiter == "\t" else csv.QUOTE_MINIMAL,
             )
             for line, fields in enumerate(reader, start=1):
                 if whole_lines and reader.line_num != line:
@@ -81,7 +81,7 @@ def read_table(path: Path | str, columns: Sequence[str] = ()) -> Iterator[tuple[
     Raises:
         InputError: as :func:`table_lines`; a line has more or fewer fields than there are columns.
     """
-    records = (record for record in _records(path, ",", True, whole_lines=False) if any(map(str.strip, record[1])))
+    records = (record for record in _records(path, ",", whole_lines=False) if any(map(str.strip, record[1])))
     names = list(columns) or next((fields for _, fields in records if not fields[0].startswith("#")), [])
     names = [name.strip() for name in names]
     for line, fields in records:

@@ -146,8 +146,8 @@ class EmbeddingCache:
         """Make the files where they are not, and begin anew where they are not this encoder's."""
         described = self.folder / "cache.json"
         try:
-            same = json.loads(described.read_text(encoding="utf-8")) == header
-        except (OSError, ValueError):
+            same = read_json(described) == header
+        except InputError:
             same = False
         if not same:
             if self._vectors.exists():

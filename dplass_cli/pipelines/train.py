@@ -29,7 +29,7 @@ from dplass_cli.models import BaseModel, in_fast_order
 from dplass_cli.models.resunet30 import ResUNet30Config, is_unread
 from dplass_cli.pipelines.models import ModelOptions
 from dplass_cli.separation.bank import AdapterBank, bank_key, write_bank_of
-from dplass_cli.storage import Progress, no_progress, read_json, write_json
+from dplass_cli.storage import Progress, no_progress, read_json, read_text, write_json
 from dplass_cli.training.hardware import choose_hardware, count_gpus, share_out
 from dplass_cli.training.jobs import Corpus, Recipe, RoutedTeacher, adapter_job, embed_queries, network_job
 from dplass_cli.training.losses import make_loss
@@ -373,5 +373,5 @@ def _check_encoder(options: TrainOptions, partition: Partition, encoder: QueryEn
 
 def _validation(path: Path) -> list[Mixture]:
     """The validation mixtures of a domain; a domain of one clip has none (its table has a header only)."""
-    lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
+    lines = read_text(path).splitlines() if path.is_file() else []
     return read_mixtures(path) if len(lines) > 1 else []

@@ -6,7 +6,6 @@ it has when it is stopped, and files here have gigabytes.
 
 from __future__ import annotations
 
-import hashlib
 import http.client
 import logging
 import re
@@ -23,7 +22,7 @@ from urllib.request import HTTPRedirectHandler, HTTPSHandler, Request, build_ope
 import certifi
 
 from dplass_cli.errors import RunError
-from dplass_cli.storage import Progress, make_folder, writing_to
+from dplass_cli.storage import Progress, make_folder, text_sha256, writing_to
 from dplass_cli.versions import __version__
 
 _log = logging.getLogger(__name__)
@@ -141,7 +140,7 @@ def _total(response: Any, start: int) -> int | None:
 def _part_name(url: str, name: str, etag: str | None, total: int | None) -> str:
     if not etag or etag.startswith("W/") or total is None:
         return f"{name}.once"  # nothing tells whether the rest would belong to it
-    return f"{name}.{hashlib.sha256(f'{url} {etag}'.encode()).hexdigest()[:16]}-{total}.part"
+    return f"{name}.{text_sha256(f'{url} {etag}')[:16]}-{total}.part"
 
 
 def _save(response: Any, target: Path, start: int, total: int | None, progress: Progress, name: str) -> None:
