@@ -37,7 +37,7 @@ from dplass_cli.training.optimizers import check_names
 from dplass_cli.training.reporting import EpochReport, no_report
 from dplass_cli.training.settings import TrainSettings
 from dplass_cli.training.side_by_side import Share, side_by_side
-from dplass_cli.training.trainer import Hardware, Job, Trained, train_network
+from dplass_cli.training.trainer import Job, Trained, train_network
 from dplass_cli.training.workspace import alone_in, begin_run
 
 _NETWORK_NAMES = {"base": "base", "distil": "student"}
@@ -140,7 +140,7 @@ def train(
     if options.dry_run:
         return replace(run.result(), plan=tuple(run.plan()))
     if process_rank() > 0:  # one of several processes; the first one keeps the workspace
-        run.work(run.jobs, run.hardware, progress, report)
+        run.work(run.jobs, progress, report)
         return run.result()
     with alone_in(options.workspace):
         begin_run(options.workspace, to_mapping(options), options.resume)
@@ -149,7 +149,7 @@ def train(
             side_by_side(shares, [str(job) for job in run.unfinished()], partial(_work_aside, begin), options, progress)
             run.write_banks()
         else:
-            run.work(run.unfinished(), run.hardware, progress, report)
+            run.work(run.unfinished(), progress, report)
         return run.result()
 
 
@@ -160,7 +160,7 @@ def _work_aside(
     begin()
     torch.set_num_threads(share.threads)
     run = _Run(replace(options, domain=domain, device=share.device, num_gpus=0, parallel=1))
-    run.work([int(domain)], run.hardware, progress, no_report)
+    run.work([int(domain)], progress, no_report)
 
 
 class _Run:
@@ -204,12 +204,11 @@ class _Run:
     def plan(self) -> Iterator[PlannedJob]:
         """What each job would do."""
         settings = self.options.train
-        devices = self.hardware.devices if isinstance(self.hardware.devices, int) else 1
         for job in self.jobs:
             domains = self.domains if job < 0 else [job]
             rows = sum(len(read_manifest(self.options.partition / f"domain{d}.json")) for d in domains)
             mixtures = sum(len(_validation(self.options.partition / f"val{d}.csv")) for d in domains)
-            world = 1 if self.shares() else devices * self.hardware.nodes
+            world = 1 if self.shares() else self.hardware.world
             batches = len(EpochBatches(rows, settings.batch_size_per_device, 0, world))
             steps = math.ceil(min(batches, settings.steps_per_epoch or batches) / settings.accumulate)
             total = steps * settings.max_epochs
@@ -229,7 +228,7 @@ class _Run:
         named = self._network().named_parameters()
         return sum(parameter.numel() for name, parameter in named if not is_unread(name))
 
-    def work(self, jobs: Sequence[int], hardware: Hardware, progress: Progress, report: EpochReport) -> None:
+    def work(self, jobs: Sequence[int], progress: Progress, report: EpochReport) -> None:
         """Train jobs one after another."""
         if not jobs:
             return
@@ -244,8 +243,9 @@ class _Run:
         )
         for number in jobs:
             with self._job(recipe, number) as job:
-                resume = options.resume
-                trained = train_network(job, options.train, hardware, options.workspace, resume, progress, report)
+                trained = train_network(
+                    job, options.train, self.hardware, options.workspace, options.resume, progress, report
+                )
             if process_rank() == 0:
                 write_json(self._record(number), {"limits": self._limits(), "trained": to_mapping(trained)})
                 self.write_banks()
@@ -296,7 +296,8 @@ class _Run:
 
     def result(self) -> TrainResult:
         """What has been reached by now."""
-        reached = {job: _read_trained(self._record(job)) for job in self.jobs if self._record(job).is_file()}
+        records = {job: record for job in self.jobs if (record := self._record(job)).is_file()}
+        reached = {job: from_mapping(Trained, read_json(r)["trained"], str(r)) for job, r in records.items()}
         whole = reached.pop(-1, None)
         return TrainResult(self._output(), reached, whole, self.skipped)
 
@@ -333,10 +334,6 @@ class _Run:
         for bank in self._banks().values():
             there = {key for key in every if (bank / key / DESCRIPTION).is_file()}
             write_bank_of(bank, self.partition, there, self.models.bank.base_sha256, settings=asked)
-
-
-def _read_trained(record: Path) -> Trained:
-    return from_mapping(Trained, read_json(record)["trained"], str(record))
 
 
 def _shortened(options: TrainOptions) -> TrainOptions:

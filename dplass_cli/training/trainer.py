@@ -36,6 +36,11 @@ class Hardware:
     nodes: int = 1
     strategy: str = "auto"
 
+    @property
+    def world(self) -> int:
+        """How many processes train together."""
+        return self.nodes * (self.devices if isinstance(self.devices, int) else len(self.devices))
+
 
 @dataclass(frozen=True)
 class Trained:
@@ -233,8 +238,7 @@ def _trainer(
 
 def _strategy(job: Job, hardware: Hardware) -> str:
     """Several devices work under DDP; it is told of parameters that no forward reads, for which it would wait."""
-    several = hardware.nodes > 1 or (hardware.devices if isinstance(hardware.devices, int) else 1) > 1
-    if hardware.strategy not in ("auto", "ddp") or not several:
+    if hardware.strategy not in ("auto", "ddp") or hardware.world == 1:
         return hardware.strategy
     trained = {name for name, parameter in job.network.named_parameters() if parameter.requires_grad}
     return "ddp_find_unused_parameters_true" if any(is_unread(name) for name in trained) else "ddp"
