@@ -9,6 +9,7 @@ Prints the table of docs/tiny.md: mean differences to the base in SDRi with 1.96
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterator
 from pathlib import Path
 from unittest import mock
 
@@ -18,6 +19,7 @@ import torch
 
 from dplass_cli.evaluation.evaluator import Run, Running, Runs, Separation, plan_runs
 from dplass_cli.evaluation.items import Loaded, find_items, load_item
+from dplass_cli.evaluation.metrics import batch_scores
 from dplass_cli.separation import contrast
 from dplass_cli.separation.loading import Models, load_models
 from dplass_cli.separation.policies import Choice, Policy, make_policy
@@ -45,6 +47,8 @@ class Fold:
         benchmark, _, self.items = find_items("custom", None, mixtures, None)
         rate = models.network.config.sample_rate
         self.loaded: list[Loaded] = [load_item(item, rate, benchmark.seconds) for item in self.items]
+        self.mixtures = torch.stack([torch.from_numpy(audio.mixture) for audio in self.loaded])
+        self.targets = torch.stack([torch.from_numpy(audio.reference) for audio in self.loaded])
 
     def runs(self, policy: Policy) -> list[Run]:
         """What a policy that goes by the query has run on each item."""
@@ -52,29 +56,44 @@ class Fold:
         return [next(iter(plan[item.idx].values())) for item in self.items]
 
     @torch.inference_mode()
-    def separate(self, runs: list[Run]) -> tuple[torch.Tensor, Scores]:
-        """Separate every item under its run: float32 (N, T), SDRi (N,)."""
-        outputs, scores = [], []
+    def separate(self, runs: list[Run]) -> torch.Tensor:
+        """Separate every item under its run: float32 (N, T)."""
+        outputs = []
         for first in range(0, len(self.items), BATCH):
             part = slice(first, first + BATCH)
             separation = Separation(self.items[part], self.loaded[part], self.models, SETTINGS)
             outputs.append(separation.estimates(runs[part]))
-            scores += [float(str(row["sdri"])) for row in separation.rows("", outputs[-1], 0.0)]
-        return torch.cat(outputs), np.array(scores)
+        return torch.cat(outputs)
+
+    def sdri(self, outputs: torch.Tensor) -> Scores:
+        """Score outputs (N, T): dB, float64 (N,)."""
+        after, before = batch_scores(self.targets, outputs)[0], batch_scores(self.targets, self.mixtures)[0]
+        improvement: Scores = (after - before).double().numpy()
+        return improvement
+
+    def contrasted(self, inner: Policy) -> Iterator[tuple[float, Scores]]:
+        """What the policy ``contrast`` reaches with each share: (share, SDRi (N,)).
+
+        An output is linear in the share, so that two of them tell all.
+        """
+        plain = self.separate(self.runs(inner))
+        with mock.patch.object(contrast, "UNCLAIMED", 1.0):
+            whole = self.separate(self.runs(Contrast(inner)))
+        for share in SHARES:
+            yield share, self.sdri(torch.lerp(plain, whole, share))
 
     def tried(self) -> Tried:
         """The base and every adapter on every item."""
         encoder, rate = self.models.encoder, self.models.network.config.sample_rate
         everything = [self.separate([key] * len(self.items)) for key in (None, *self.models.bank.keys)]
-        outputs = torch.stack([output for output, _ in everything], dim=1)
-        mixtures = torch.stack([torch.from_numpy(audio.mixture) for audio in self.loaded])
+        outputs = torch.stack(everything, dim=1)
         return Tried(
             queries=encoder.embed_text([item.query for item in self.items]),
-            mixtures=mixtures,
-            mixture_embeddings=encoder.embed_audio(mixtures, rate),
+            mixtures=self.mixtures,
+            mixture_embeddings=encoder.embed_audio(self.mixtures, rate),
             outputs=outputs,
             output_embeddings=torch.stack([encoder.embed_audio(output, rate) for output in outputs]),
-            sdri=np.stack([scores for _, scores in everything], axis=1),
+            sdri=np.stack([self.sdri(output) for output in everything], axis=1),
             clips=[item.files[0].name for item in self.items],
             named=np.array([1 + self.models.bank.keys.index(str(key)) for key in self.runs(make_policy("text"))]),
         )
@@ -113,12 +132,11 @@ def main() -> None:
     for name, choose in RULES.items():
         row(name, tried.sdri[every, choose(tried)], base)
     for policy in BY_QUERY:
-        row(policy.name, fold.separate(fold.runs(policy))[1], base)
+        row(policy.name, fold.sdri(fold.separate(fold.runs(policy))), base)
     row("audio", tried.sdri[every, fold.by_audio(tried)], base)
-    for share in SHARES:
-        with mock.patch.object(contrast, "UNCLAIMED", share):
-            for policy in map(Contrast, INNER):
-                row(f"{policy.name}, share {share}", fold.separate(fold.runs(policy))[1], base)
+    for inner in INNER:
+        for share, scores in fold.contrasted(inner):
+            row(f"contrast:{inner.name}, share {share}", scores, base)
     row("oracle of the adapters", tried.sdri[:, 1:].max(axis=1), base)
     row("oracle, the base among them", tried.sdri.max(axis=1), base)
 
