@@ -9,6 +9,7 @@ Prints the table of docs/tiny.md: mean differences to the base in SDRi with 1.96
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterator
 from pathlib import Path
 from unittest import mock
 
@@ -18,13 +19,21 @@ import torch
 
 from dplass_cli.evaluation.evaluator import Run, Running, Runs, Separation, plan_runs
 from dplass_cli.evaluation.items import Loaded, find_items, load_item
+from dplass_cli.evaluation.metrics import batch_scores
 from dplass_cli.separation import contrast
 from dplass_cli.separation.loading import Models, load_models
-from dplass_cli.separation.policies import DomainTexts, make_policy
-from tiny_models.rules import RULES, Tried
+from dplass_cli.separation.policies import Choice, DomainTexts, Policy, make_policy
+from dplass_cli.separation.policies.contrast import Contrast
+from tiny_models.rules import RULES, IntArray, Partly, Together, Tried
 
 BATCH = 8
 SHARES = (0.1, 0.15, 0.2, 0.25, 0.3)
+BY_QUERY: tuple[Policy, ...] = (
+    *map(make_policy, ("text", "blend")),
+    *map(Partly, (0.25, 0.5, 0.75)),
+    *map(Together, (0.5, 1.0)),
+)
+INNER = (*map(make_policy, ("base", "text", "blend")), Partly(0.5))
 SETTINGS = Running(seconds=None, batch_size=BATCH, workers=1, bfloat16=False, similarity=False, bss=False)
 
 Scores = npt.NDArray[np.float64]
@@ -38,38 +47,65 @@ class Fold:
         benchmark, _, self.items = find_items("custom", None, mixtures, None)
         rate = models.network.config.sample_rate
         self.loaded: list[Loaded] = [load_item(item, rate, benchmark.seconds) for item in self.items]
+        self.mixtures = torch.stack([torch.from_numpy(audio.mixture) for audio in self.loaded])
+        self.targets = torch.stack([torch.from_numpy(audio.reference) for audio in self.loaded])
 
-    def runs(self, policy: str) -> list[Run]:
+    def runs(self, policy: Policy) -> list[Run]:
         """What a policy that goes by the query has run on each item."""
-        plan: dict[str, Runs] = plan_runs(self.items, [make_policy(policy)], self.models, self.texts)
+        plan: dict[str, Runs] = plan_runs(self.items, [policy], self.models, self.texts)
         return [next(iter(plan[item.idx].values())) for item in self.items]
 
     @torch.inference_mode()
-    def separate(self, runs: list[Run]) -> tuple[torch.Tensor, Scores]:
-        """Separate every item under its run: float32 (N, T), SDRi (N,)."""
-        outputs, scores = [], []
+    def separate(self, runs: list[Run]) -> torch.Tensor:
+        """Separate every item under its run: float32 (N, T)."""
+        outputs = []
         for first in range(0, len(self.items), BATCH):
             part = slice(first, first + BATCH)
             separation = Separation(self.items[part], self.loaded[part], self.models, SETTINGS)
             outputs.append(separation.estimates(runs[part]))
-            scores += [float(str(row["sdri"])) for row in separation.rows("", outputs[-1], 0.0)]
-        return torch.cat(outputs), np.array(scores)
+        return torch.cat(outputs)
+
+    def sdri(self, outputs: torch.Tensor) -> Scores:
+        """Score outputs (N, T): dB, float64 (N,)."""
+        after, before = batch_scores(self.targets, outputs)[0], batch_scores(self.targets, self.mixtures)[0]
+        improvement: Scores = (after - before).double().numpy()
+        return improvement
+
+    def contrasted(self, inner: Policy) -> Iterator[tuple[float, Scores]]:
+        """What the policy ``contrast`` reaches with each share: (share, SDRi (N,)).
+
+        An output is linear in the share, so that two of them tell all.
+        """
+        plain = self.separate(self.runs(inner))
+        with mock.patch.object(contrast, "UNCLAIMED", 1.0):
+            whole = self.separate(self.runs(Contrast(inner)))
+        for share in SHARES:
+            yield share, self.sdri(torch.lerp(plain, whole, share))
 
     def tried(self) -> Tried:
         """The base and every adapter on every item."""
         encoder, rate = self.models.encoder, self.models.network.config.sample_rate
         everything = [self.separate([key] * len(self.items)) for key in (None, *self.models.bank.keys)]
-        outputs = torch.stack([output for output, _ in everything], dim=1)
-        mixtures = torch.stack([torch.from_numpy(audio.mixture) for audio in self.loaded])
+        outputs = torch.stack(everything, dim=1)
         return Tried(
             queries=encoder.embed_text([item.query for item in self.items]),
-            mixtures=mixtures,
-            mixture_embeddings=encoder.embed_audio(mixtures, rate),
+            mixtures=self.mixtures,
+            mixture_embeddings=encoder.embed_audio(self.mixtures, rate),
             outputs=outputs,
             output_embeddings=torch.stack([encoder.embed_audio(output, rate) for output in outputs]),
-            sdri=np.stack([scores for _, scores in everything], axis=1),
+            sdri=np.stack([self.sdri(output) for output in everything], axis=1),
             clips=[item.files[0].name for item in self.items],
+            named=np.array([1 + self.models.bank.keys.index(str(key)) for key in self.runs(make_policy("text"))]),
         )
+
+    def by_audio(self, tried: Tried) -> IntArray:
+        """What the policy ``audio`` picks."""
+        keys, policy = self.models.bank.keys, make_policy("audio")
+        picked = []
+        for query, embeddings in zip(tried.queries, tried.output_embeddings, strict=True):
+            cosines = dict(zip(keys, (embeddings[1:] @ query).tolist(), strict=True))
+            picked.append(1 + keys.index(str(policy.choose(Choice(query, self.models.bank, self.texts, cosines)))))
+        return np.array(picked)
 
 
 def row(name: str, scores: Scores, base: Scores) -> None:
@@ -93,17 +129,14 @@ def main() -> None:
     every = np.arange(len(base))
     for name, choose in RULES.items():
         row(name, tried.sdri[every, choose(tried)], base)
-    keys = [None, *models.bank.keys]
-    for name in ("text", "blend"):
-        row(name, fold.separate(fold.runs(name))[1], base)
-    cosines = (tried.output_embeddings * tried.queries[:, None]).sum(dim=-1)
-    row("audio", tried.sdri[every, 1 + cosines[:, 1:].argmax(dim=1).numpy()], base)
-    for share in SHARES:
-        with mock.patch.object(contrast, "UNCLAIMED", share):
-            for name in ("contrast:base", "contrast:text"):
-                row(f"{name}, share {share}", fold.separate(fold.runs(name))[1], base)
+    for policy in BY_QUERY:
+        row(policy.name, fold.sdri(fold.separate(fold.runs(policy))), base)
+    row("audio", tried.sdri[every, fold.by_audio(tried)], base)
+    for inner in INNER:
+        for share, scores in fold.contrasted(inner):
+            row(f"contrast:{inner.name}, share {share}", scores, base)
     row("oracle of the adapters", tried.sdri[:, 1:].max(axis=1), base)
-    row(f"oracle of all {len(keys)}", tried.sdri.max(axis=1), base)
+    row("oracle, the base among them", tried.sdri.max(axis=1), base)
 
 
 if __name__ == "__main__":

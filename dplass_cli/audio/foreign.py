@@ -12,6 +12,17 @@ from dplass_cli.errors import InputError
 
 EXTRA = "pip install 'dplass[download]'"
 _AHEAD = 1.0  # seconds: a seek lands on a packet, and codecs take some to settle
+_CODECS = (
+    "aac,ac3,alac,amrnb,amrwb,eac3,flac,mp2,mp2float,mp3,mp3float,opus,vorbis,wmalossless,wmapro,wmav1,wmav2,"
+    "pcm_alaw,pcm_mulaw,pcm_u8,pcm_s16be,pcm_s16le,pcm_s24be,pcm_s24le,pcm_s32be,pcm_s32le,pcm_f32be,pcm_f32le"
+)
+_ALLOWED = {
+    "protocol_whitelist": "file",
+    "format_whitelist": "aac,ac3,amr,asf,flac,matroska,mov,mp3,mpegts,ogg,wav",
+    "codec_whitelist": _CODECS,
+}
+"""What FFmpeg may use of itself, by its own names. On opening a file it would else try the decoder of every track,
+pictures too, and follow a playlist to other files; most of its faults are in what is not named here."""
 
 
 class Undecodable(InputError):
@@ -30,7 +41,7 @@ def is_available() -> bool:
 def decode(path: Path, start: float = 0.0, end: float = float("inf")) -> tuple[Audio, int]:
     """Decode [``start``, ``end``) seconds of the first audio track: (float32 (C, T), rate in Hz).
 
-    A range that ends after the file is cut there.
+    A range that ends after the file is cut there. Only the common containers and codecs of sound are read.
 
     Raises:
         Undecodable: there is no audio in it, or none there. InputError: the extra is not installed.
@@ -42,10 +53,12 @@ def decode(path: Path, start: float = 0.0, end: float = float("inf")) -> tuple[A
     blocks: list[Audio] = []
     began: float | None = None
     try:
-        with av.open(str(path)) as container:
+        with av.open(f"file:{path}", options=dict(_ALLOWED)) as container:  # no name is taken for an address
             if not container.streams.audio:
                 raise Undecodable(path, "no audio in it")
             stream = container.streams.audio[0]
+            if (codec := stream.codec_context.name) not in _CODECS.split(","):
+                raise Undecodable(path, f"its sound is in {codec}, which is not decoded here")
             rate = stream.rate
             if start > 0:
                 container.seek(int(max(0.0, start - _AHEAD) * av.time_base))

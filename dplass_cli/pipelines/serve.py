@@ -87,6 +87,7 @@ def serve(options: ServeOptions, started: Callable[[Serving], None]) -> None:
             config = Config(
                 make_app(jobs, separation, limits, names),
                 lifespan="off",
+                http="h11",  # whatever other parser is installed
                 ws="none",
                 log_config=None,
                 access_log=logging.getLogger("dplass_cli").isEnabledFor(logging.INFO),

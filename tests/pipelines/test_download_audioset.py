@@ -7,7 +7,6 @@ import functools
 import gc
 import io
 import threading
-import warnings
 from collections.abc import Iterator
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -31,13 +30,15 @@ pytest.importorskip("av", reason="the extra 'download' is not installed")
 RATE = 16000
 
 
+# yt-dlp leaves the socket of an error answer to the collector, which complains whenever it comes.
+pytestmark = pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")
+
+
 @pytest.fixture(autouse=True)
 def collected() -> Iterator[None]:
-    """yt-dlp leaves the socket of an error answer to the collector, which would complain in a later test."""
+    """Have the collector come in the test that it would complain of, not in a later one."""
     yield
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ResourceWarning)
-        gc.collect()
+    gc.collect()
 
 
 class _Handler(SimpleHTTPRequestHandler):

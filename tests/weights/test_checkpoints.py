@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import ast
 import re
 import resource
 import signal
@@ -353,3 +354,13 @@ def test_a_full_disk_is_told_in_one_line(tmp_path: Path, write: Callable[[Path],
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
         signal.signal(signal.SIGXFSZ, previous)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_every_reading_of_a_pickle_says_whether_it_is_of_plain_weights() -> None:
+    reads: dict[str, list[str | None]] = {}
+    for path in sorted((Path(__file__).parents[2] / "dplass_cli").rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and ast.unparse(node.func) in ("torch.load", "trainer.fit"):
+                said = {word.arg: ast.unparse(word.value) for word in node.keywords}
+                reads.setdefault(path.name, []).append(said.get("weights_only"))
+    assert reads == {"checkpoints.py": ["not trust"], "trainer.py": ["True", "True"]}

@@ -20,7 +20,7 @@ class Tried:
         queries: their embeddings, float32 (N, D). mixtures: float32 (N, T). mixture_embeddings: float32 (N, D).
         outputs: float32 (N, 1 + K, T), the base's first. output_embeddings: float32 (N, 1 + K, D).
         sdri: dB, float64 (N, 1 + K). Only a rule that learns may look at it, and only at other clips than it chooses
-            for. clips: the target's file of each mixture.
+            for. clips: the target's file of each mixture. named: the column of the adapter of the query's domain.
     """
 
     queries: Tensor
@@ -30,3 +30,4 @@ class Tried:
     output_embeddings: Tensor
     sdri: npt.NDArray[np.float64]
     clips: Sequence[str]
+    named: IntArray
