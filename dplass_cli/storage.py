@@ -30,10 +30,12 @@ def atomic_path(path: Path | str) -> Iterator[Path]:
     is written over, so that killed runs do not fill the disk.
 
     Raises:
-        InputError: the folder cannot be made or written.
+        InputError: the folder cannot be made or written, or ``path`` is a folder.
         RunError: the disk is full, or another operating-system error while writing.
     """
     path = Path(path)
+    if path.is_dir():
+        raise InputError(f"{path}: is a folder; give the name of a file to write")
     make_folder(path.parent)
     temporary = path.with_name(f".writing-{zlib.crc32(path.name.encode(errors='surrogateescape')):08x}{path.suffix}")
     try:
@@ -213,7 +215,7 @@ def read_json(path: Path | str) -> Any:
     try:
         content = json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise InputError(f"{path}: not valid JSON ({error})") from error
+        raise InputError(f"{path}: not valid JSON ({error}); repair it or write it again") from error
     require_whole_signs(content, text, path)
     return content
 
@@ -270,6 +272,20 @@ def require_file(path: Path | str, what: str = "file") -> Path:
             raise InputError(f"{path}: no such {what}; check the path")
     except OSError as error:  # a name that is too long, a folder that may not be entered
         raise InputError(f"{path}: cannot read ({error.strerror})") from error
+    return path
+
+
+def require_folder(path: Path | str) -> Path:
+    """Return ``path`` when it is a folder.
+
+    Raises:
+        InputError: there is no such folder, or it is a file.
+    """
+    path = Path(path)
+    if path.is_file():
+        raise InputError(f"{path}: is a file; expected a folder")
+    if not path.is_dir():
+        raise InputError(f"{path}: no such folder; check the path")
     return path
 
 

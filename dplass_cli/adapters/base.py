@@ -69,6 +69,9 @@ class AdapterSettings:
         for name, value in [*(("rank", rank) for rank in ranks), ("gamma", self.gamma)]:
             if value < 1:
                 raise ValueError(f"adapter {name} must be at least 1, not {value}")
+        alphas = list(self.alpha.values()) if isinstance(self.alpha, dict) else [self.alpha]
+        if 0 in alphas:
+            raise ValueError("adapter alpha must not be 0: such an adapter changes nothing; leave it out")
         if not self.targets:
             raise ValueError("adapter targets are empty; leave them out for the published ones")
 

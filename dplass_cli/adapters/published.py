@@ -69,7 +69,9 @@ def read_published(path: Path | str, trust: bool = False) -> Published:
     if not isinstance(state, Mapping) or not all(
         isinstance(key, str) and key.startswith(_PREFIX) and isinstance(value, Tensor) for key, value in state.items()
     ):
-        raise InputError(f"{path}: not a published adapter (a {_KEY!r} of tensors named {_PREFIX}…)")
+        raise InputError(
+            f"{path}: not a published adapter (a {_KEY!r} of tensors named {_PREFIX}…); give one, or an adapter folder"
+        )
     state = {key.removeprefix(_PREFIX): value for key, value in in_dtype(state, torch.float32).items()}
     state = {key: value for key, value in state.items() if not is_transform_kernel(key)}
     wrapped = _wrapped_layers(state)

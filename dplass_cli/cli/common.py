@@ -206,10 +206,12 @@ def quieten(verbose: bool) -> None:
     import warnings
 
     if not verbose:
-        warnings.filterwarnings("ignore", module=r"(lightning|torch)\..*")
+        warnings.filterwarnings("ignore", module=r"(lightning|torch|optuna)\..*")
         warnings.filterwarnings("ignore", message="Glyph .* missing from font")  # a picture's caption in another script
-    for name in ("pytorch.utilities.rank_zero", "fabric.utilities.rank_zero", "fabric.utilities.distributed"):
-        logging.getLogger(f"lightning.{name}").setLevel(logging.WARNING if verbose else logging.ERROR)
+        warnings.filterwarnings("ignore", message=".*isinstance.treespec")  # of torch's own, while it exports
+    lightning = ("pytorch.utilities.rank_zero", "fabric.utilities.rank_zero", "fabric.utilities.distributed")
+    for name in (*(f"lightning.{name}" for name in lightning), "optuna"):
+        logging.getLogger(name).setLevel(logging.WARNING if verbose else logging.ERROR)
 
 
 def plain_table(title: str, columns: list[str], rows: list[list[str]], left: int = 1) -> Any:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from dplass_cli.cli.common import Base, Device, Encoder, Json, Settings, Verbose, plain_table, verb
+from dplass_cli.cli.common import Base, Device, Encoder, Json, Settings, Verbose, plain_table, quieten, verb
 
 if TYPE_CHECKING:
     from dplass_cli.pipelines.sweep import SweepResult
@@ -40,6 +40,7 @@ def command(
         from dplass_cli.configuration import build_options
         from dplass_cli.pipelines.sweep import SweepOptions, sweep
 
+        quieten(verbose)  # again: importing the search sets its own level of logging
         given = {
             "partition": data,
             "domain": domain,

@@ -77,7 +77,7 @@ def _items(path: Path) -> Iterator[Any]:
     except InputError:
         raise
     except (ValueError, RecursionError) as error:
-        raise InputError(f"{path}: not valid JSON ({error})") from error
+        raise InputError(f"{path}: not valid JSON ({error}); repair it or write it again") from error
 
 
 _DECODER = json.JSONDecoder()

@@ -242,6 +242,13 @@ def _import_keys(files: Iterable[Path], partition: Partition | None) -> dict[str
     return keys
 
 
+def _refuse_its_own(output: Path, *sources: str | Path) -> None:
+    """Refuse to write over what is read: the base or the adapter would be lost."""
+    for source in map(Path, sources):
+        if output.exists() and source.exists() and output.samefile(source):
+            raise InputError(f"--output {output}: would write over what it is made of; give another")
+
+
 def load_one(path: Path, network: BaseModel, trust: bool = False) -> LoadedAdapter:
     """Load the one adapter at a path for a base.
 
@@ -257,6 +264,7 @@ def export_adapter(path: Path, output: Path, base_checkpoint: str = "tiny", trus
     Raises:
         InputError: it has no published form, or does not fit the base.
     """
+    _refuse_its_own(output, path, base_checkpoint)
     network = load_base(base_checkpoint, trust=trust)
     adapter = load_one(path, network, trust)
     write_checkpoint(output, to_published(adapter, network))
@@ -270,6 +278,7 @@ def merge_adapter(path: Path, output: Path, base_checkpoint: str = "tiny", trust
     """
     if output.suffix not in (".safetensors", ".ckpt"):
         raise InputError(f"--output {output}: must end in .safetensors or .ckpt")
+    _refuse_its_own(output, path, base_checkpoint)
     network = load_base(base_checkpoint, trust=trust)
     adapter = load_one(path, network, trust)
     if not all(layer.linear for layer in adapter.layers.values()):
@@ -293,6 +302,7 @@ def compress_adapter(
     Raises:
         InputError: as :func:`~dplass_cli.adapters.algebra.compress`, or a folder that cannot be written.
     """
+    _refuse_its_own(output, path)
     network = load_base(base_checkpoint, trust=trust)
     adapter = load_one(path, network, trust)
     compressed, kept = compress(adapter, network, rank)

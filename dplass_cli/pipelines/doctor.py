@@ -60,6 +60,10 @@ class DoctorOptions(ModelOptions):
     workspace: Path = field(default_factory=Path)
     clips: int = _CLIPS_CHECKED
 
+    def __post_init__(self) -> None:
+        if self.clips < 0:
+            raise InputError(f"--clips {self.clips}: must be at least 1, or 0 for all")
+
 
 @dataclass(frozen=True)
 class Check:

@@ -71,6 +71,8 @@ def export(options: ExportOptions) -> ExportResult:
         InputError: another suffix, an extra that is not installed, wrong models, or several adapters to choose from.
     """
     form = _format(options)
+    if options.output.is_dir():
+        raise InputError(f"--output {options.output}: is a folder; give the name of a file to write")
     network = load_base(options.base_checkpoint, trust=options.trust_checkpoint)
     bank = AdapterBank(network)
     for path in options.adapters:

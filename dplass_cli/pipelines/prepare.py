@@ -24,7 +24,7 @@ from dplass_cli.data.merging import MergeResult, merge_manifests
 from dplass_cli.data.preparation import Candidate, Origin, PrepareResult, Selection, require_output
 from dplass_cli.errors import InputError, nearest
 from dplass_cli.pipelines.prepare_audioset import prepare_found
-from dplass_cli.storage import Progress, no_progress
+from dplass_cli.storage import Progress, no_progress, require_folder
 
 COLUMN_FIELDS = ("captions", "end", "id", "labels", "name", "start")
 _ALIASES = {"caption": "captions", "wav": "name"}
@@ -80,8 +80,7 @@ def _corpus(options: CorpusOptions) -> Corpus:
     if options.folder is None and not options.table:
         raise InputError("no corpus; give its folder, or its list with --table")
     for folder in (*([] if options.folder is None else [options.folder]), *options.audio_dir):
-        if not folder.is_dir():
-            raise InputError(f"{folder}: no such folder; check the path")
+        require_folder(folder)
     changes: dict[str, Any] = {}
     for role, column in options.column.items():
         known = [*_ALIASES, *COLUMN_FIELDS]

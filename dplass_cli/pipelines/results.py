@@ -19,7 +19,7 @@ from dplass_cli.evaluation.fad import frechet_distance
 from dplass_cli.evaluation.records import RESULTS
 from dplass_cli.reports.evaluation_plots import differences
 from dplass_cli.reports.markdown import markdown_table, with_interval
-from dplass_cli.storage import Progress, no_progress, write_bytes, write_json, write_text
+from dplass_cli.storage import Progress, no_progress, require_folder, write_bytes, write_json, write_text
 
 
 @dataclass(frozen=True)
@@ -95,8 +95,7 @@ def scan_results(folder: Path, output: Path | None = None) -> list[Scanned]:
     Raises:
         InputError: there is no evaluation below it.
     """
-    if not folder.is_dir():
-        raise InputError(f"{folder}: no such folder; give one with evaluations below it")
+    require_folder(folder)
     found = [path.parent for path in sorted(folder.rglob(RESULTS)) if is_evaluation(path.parent)]
     if not found:
         raise InputError(f"{folder}: no evaluation below it; dplass evaluate --output writes one")

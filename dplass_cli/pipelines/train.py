@@ -15,7 +15,7 @@ import torch
 
 from dplass_cli.adapters import AdapterSettings, make_adapters
 from dplass_cli.adapters.files import DESCRIPTION
-from dplass_cli.adapters.injection import layer_settings
+from dplass_cli.adapters.injection import find_method, layer_settings
 from dplass_cli.configuration import from_mapping, to_mapping
 from dplass_cli.data.loading import EpochBatches
 from dplass_cli.data.manifest import Row, read_manifest
@@ -38,7 +38,7 @@ from dplass_cli.training.reporting import EpochReport, no_report
 from dplass_cli.training.settings import TrainSettings
 from dplass_cli.training.side_by_side import Share, side_by_side
 from dplass_cli.training.trainer import Job, Trained, train_network
-from dplass_cli.training.workspace import alone_in, begin_run
+from dplass_cli.training.workspace import alone_in, begun_run
 
 _NETWORK_NAMES = {"base": "base", "distil": "student"}
 _DRY_BATCHES, _DRY_MIXTURES = 3, 2  # of --fast-dev-run
@@ -80,11 +80,28 @@ class TrainOptions(ModelOptions):
     cache: Path | None = None
     num_gpus: int = 0
     num_nodes: int = 1
-    strategy: str = "auto"
+    strategy: Literal["auto", "ddp"] = "auto"
     parallel: int = 0
     resume: bool = False
     dry_run: bool = False
     fast_dev_run: bool = False
+
+    def __post_init__(self) -> None:
+        for name, least in (("num_gpus", 0), ("num_nodes", 1), ("parallel", 0)):
+            if getattr(self, name) < least:
+                raise ValueError(f"{name} must be at least {least}, not {getattr(self, name)}")
+        if self.adapters and self.what != "distil":
+            raise InputError(f"--adapters: with --what {self.what} there is nothing to learn from them; leave them out")
+
+    def check_words(self) -> None:
+        """Refuse names of methods, losses, optimisers and schedules that there are not.
+
+        Raises:
+            InputError: as said; the message names the nearest right one.
+        """
+        make_loss(self.train.loss_type)
+        check_names(self.train.optimizer)
+        find_method(self.adapter.method)
 
 
 @dataclass(frozen=True)
@@ -142,8 +159,7 @@ def train(
     if process_rank() > 0:  # one of several processes; the first one keeps the workspace
         run.work(run.jobs, progress, report)
         return run.result()
-    with alone_in(options.workspace):
-        begin_run(options.workspace, to_mapping(options), options.resume)
+    with alone_in(options.workspace), begun_run(options.workspace, to_mapping(options), options.resume):
         shares = run.shares()
         if len(shares) > 1:
             side_by_side(shares, [str(job) for job in run.unfinished()], partial(_work_aside, begin), options, progress)
@@ -171,15 +187,10 @@ class _Run:
         self.partition = read_partition(options.partition)
         self.domains, self.skipped = _domains(options, self.partition)
         self.hardware = choose_hardware(options.device, options.num_gpus, options.num_nodes, options.strategy)
-        make_loss(options.train.loss_type)
-        check_names(options.train.optimizer)
+        options.check_words()
         self.models = options.load_models(adapters=[])
         _check_encoder(options, self.partition, self.models.encoder)
-        rate = self.models.network.config.sample_rate
-        if options.data.sampling_rate != rate:
-            raise InputError(
-                f"data.sampling_rate is {options.data.sampling_rate}, the base works at {rate}; leave it out"
-            )
+        _check_segments(options.data, self.models.network.config)
         self.layers = layer_settings(self.models.network, options.adapter)  # a wrong target stops the run here
 
     @property
@@ -350,14 +361,27 @@ def _domains(options: TrainOptions, partition: Partition) -> tuple[list[int], tu
     having = {domain.id: domain.clips for domain in partition.domains}
     if options.domain.strip() == "all":
         return [d for d in having if having[d]], tuple(d for d in having if not having[d])
-    chosen = []
+    chosen: list[int] = []
     for text in options.domain.split(","):
         if not text.strip().isdigit() or int(text) not in having:
             raise InputError(f"--domain {options.domain}: {text!r} is none of {some(having, 20)}, nor 'all'")
         if not having[int(text)]:
             raise InputError(f"--domain {text}: this domain has no clips to train on")
-        chosen.append(int(text))
+        if int(text) not in chosen:
+            chosen.append(int(text))
     return chosen, ()
+
+
+def _check_segments(settings: DataSettings, config: ResUNet30Config) -> None:
+    if settings.sampling_rate != config.sample_rate:
+        raise InputError(
+            f"data.sampling_rate is {settings.sampling_rate}, the base works at {config.sample_rate}; leave it out"
+        )
+    if settings.segment_samples <= config.n_fft // 2:  # the transform reflects so much at either end
+        raise InputError(
+            f"data.segment_seconds {settings.segment_seconds}: the base's transform needs more than"
+            f" {config.n_fft / 2 / config.sample_rate:g} s; the published run took 2 s"
+        )
 
 
 def _check_encoder(options: TrainOptions, partition: Partition, encoder: QueryEncoder) -> None:

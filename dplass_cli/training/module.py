@@ -204,7 +204,7 @@ class SeparationTraining(lightning.LightningModule):
             )
 
 
-_REMEDY = "lower train.optimizer.learning_rate or use --precision 32-true; the last checkpoint is kept"
+_REMEDY = "begin again in another --workspace with a lower train.optimizer.learning_rate or --precision 32-true"
 
 
 class _OnItsWay:

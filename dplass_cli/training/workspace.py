@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -23,13 +23,28 @@ _MAY_CHANGE = {
 }  # fmt: skip
 
 
-def begin_run(workspace: Path, settings: Mapping[str, Any], resume: bool) -> None:
+@contextlib.contextmanager
+def begun_run(workspace: Path, settings: Mapping[str, Any], resume: bool) -> Iterator[None]:
     """Take a folder for a run and write its settings there; or go on with the run that it holds.
+
+    A run that wrong input ends before it has learnt anything has not begun: the folder is free for the right input.
 
     Raises:
         InputError: it holds a run and ``resume`` is not set, or that run was begun with other settings.
     """
     begun = workspace / _CONFIG
+    fresh = not begun.exists()
+    _begin(begun, settings, resume)
+    try:
+        yield
+    except InputError:
+        if fresh and not any((workspace / "checkpoints").glob("*/*")):
+            begun.unlink()
+        raise
+
+
+def _begin(begun: Path, settings: Mapping[str, Any], resume: bool) -> None:
+    workspace = begun.parent
     if begun.exists() and not resume:
         raise InputError(f"{workspace}: holds a training run; go on with --resume, or give another --workspace")
     make_folder(workspace)
