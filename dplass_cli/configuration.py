@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import math
 import types
 import typing
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -63,7 +64,7 @@ def build_options(
         if field.name not in tree:
             given = field.metadata.get("given", _flag(field.name))
             raise InputError(f"{given} is not given; --help shows an example")
-    return from_mapping(options, tree, str(config) if config else "options")
+    return from_mapping(options, tree, str(config) if config else "")
 
 
 def from_mapping(options: type[T], tree: Mapping[str, Any], where: str) -> T:
@@ -74,19 +75,20 @@ def from_mapping(options: type[T], tree: Mapping[str, Any], where: str) -> T:
     """
     assert dataclasses.is_dataclass(options)
     fields = _fields(options)
+    where = f"{where}: " if where else ""
     unknown = [str(key) for key in tree if key not in fields]
     if unknown:
-        raise InputError(f"{where}: unknown option {unknown[0]!r}{nearest(unknown[0], fields)}")
-    values = {key: _convert(fields[key], value, f"{where}: {key}") for key, value in tree.items()}
+        raise InputError(f"{where}unknown option {unknown[0]!r}{nearest(unknown[0], fields)}")
+    values = {key: _convert(fields[key], value, f"{where}{key}") for key, value in tree.items()}
     missing = [field.name for field in _required(options) if field.name not in values]
     if missing:
-        raise InputError(f"{where}: {missing[0]!r} is missing")
+        raise InputError(f"{where}{missing[0]!r} is missing")
     try:
         return options(**values)
     except InputError:
         raise
     except ValueError as error:
-        raise InputError(f"{where}: {error}") from error
+        raise InputError(f"{where}{error}") from error
 
 
 def to_mapping(value: Any) -> Any:
@@ -119,7 +121,7 @@ def _kind(options: Any, path: str) -> Any:
     for name in path.split("."):
         fields = _fields(options)
         if name not in fields:
-            raise InputError(f"{path}: unknown option {name!r}{nearest(name, fields)}")
+            raise InputError(f"unknown option {path!r}{_meant(options, path.removesuffix(name), name)}")
         options = fields[name]
     return options
 
@@ -135,13 +137,30 @@ def _check(options: Any, tree: Mapping[str, Any], where: str, path: str = "") ->
     fields = _fields(options)
     for key, value in tree.items():
         if key not in fields:
-            raise InputError(f"{where}: unknown option {path + str(key)!r}{nearest(str(key), fields)}")
+            raise InputError(f"{where}: unknown option {path + str(key)!r}{_meant(options, path, str(key))}")
         if dataclasses.is_dataclass(fields[key]):
             if not isinstance(value, Mapping):
                 raise InputError(f"{where}: {path + key} must be a section of options, not {shown(value)}")
             _check(fields[key], value, where, f"{path}{key}.")
         else:
             _convert(fields[key], value, f"{where}: {path}{key}")
+
+
+def _meant(options: Any, path: str, key: str) -> str:
+    """What an unknown key of a section should be: its option of that name further inside, else the one most like it."""
+    inside = next((below for below in _paths(options) if below.endswith(f".{key}")), None)
+    return nearest(key, _fields(options)) if inside is None else f"; did you mean {path + inside!r}?"
+
+
+def _paths(options: Any) -> Iterator[str]:
+    """Every ``key.path`` of the options, those of the outer sections first."""
+    sections = []
+    for name, kind in _fields(options).items():
+        yield name
+        if dataclasses.is_dataclass(kind):
+            sections.append((name, kind))
+    for name, kind in sections:
+        yield from (f"{name}.{path}" for path in _paths(kind))
 
 
 def _convert(kind: Any, value: Any, where: str) -> Any:
@@ -153,17 +172,7 @@ def _convert(kind: Any, value: Any, where: str) -> Any:
         if isinstance(value, Mapping):
             return from_mapping(kind, value, where)  # type: ignore[arg-type]
     elif origin in (typing.Union, types.UnionType):
-        if value is None and type(None) in arguments:
-            return None
-        # Of several types there is at most one mapping: a section by name, beside one value for all.
-        members = [argument for argument in arguments if argument is not type(None)]
-        sections = [member for member in members if typing.get_origin(member) is dict]
-        words = [member for member in members if typing.get_origin(member) is typing.Literal]
-        if any(value in typing.get_args(member) for member in words):
-            return value  # a word in place of a value, such as 'auto' for a number
-        others = [member for member in members if member not in sections + words]
-        chosen = sections if sections and isinstance(value, Mapping) else others or words
-        return _convert(chosen[0], value, where)
+        return _convert_to_one(arguments, value, where)
     elif origin is typing.Literal:
         if value in arguments:
             return value
@@ -189,9 +198,11 @@ def _convert(kind: Any, value: Any, where: str) -> Any:
             return _float(value, where)
         if isinstance(value, str):  # YAML 1.1 reads 1e-4 as a text
             try:
-                return float(value)
+                number = float(value)
             except ValueError:
                 pass
+            else:
+                return _float(number, where)
     elif kind is str:
         if isinstance(value, (str, int, float)) and not isinstance(value, bool):
             return str(value)
@@ -204,11 +215,28 @@ def _convert(kind: Any, value: Any, where: str) -> Any:
     raise InputError(f"{where} must be {_spell(kind)}, not {shown(value)}")
 
 
+def _convert_to_one(kinds: Sequence[Any], value: Any, where: str) -> Any:
+    """Convert a value to the one of several types that is meant: of them there is at most one mapping."""
+    if value is None and type(None) in kinds:
+        return None
+    members = [kind for kind in kinds if kind is not type(None)]
+    sections = [member for member in members if typing.get_origin(member) is dict]
+    words = [member for member in members if typing.get_origin(member) is typing.Literal]
+    if any(value in typing.get_args(member) for member in words):
+        return value  # a word in place of a value, such as 'auto' for a number
+    others = [member for member in members if member not in sections + words]
+    chosen = sections if sections and isinstance(value, Mapping) else others or words
+    return _convert(chosen[0], value, where)
+
+
 def _float(value: float, where: str) -> float:
     try:
-        return float(value)
+        number = float(value)
     except OverflowError as error:
         raise InputError(f"{where} must be a number, not one of so many digits") from error
+    if not math.isfinite(number):
+        raise InputError(f"{where} must be a finite number, not {number}")
+    return number
 
 
 def _spell(kind: Any) -> str:

@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+from dplass_cli.storage import read_text
+
+if TYPE_CHECKING:
+    from jinja2 import Template
 
 _PACKAGE = Path(__file__).parent
 
@@ -21,3 +28,12 @@ def resource(name: str) -> Path:
     path = shipped(name)
     assert path is not None, f"{name} is not part of this installation"
     return path
+
+
+@cache
+def page_template(name: str) -> Template:
+    """Return a shipped page, such as ``report.html``, to be filled in; what is put into it is escaped."""
+    from jinja2 import Environment, StrictUndefined
+
+    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, keep_trailing_newline=True)
+    return environment.from_string(read_text(resource(f"assets/pages/{name}")))

@@ -8,6 +8,7 @@ import fcntl
 import hashlib
 import io
 import json
+import math
 import os
 import re
 import shutil
@@ -29,10 +30,12 @@ def atomic_path(path: Path | str) -> Iterator[Path]:
     is written over, so that killed runs do not fill the disk.
 
     Raises:
-        InputError: the folder cannot be made or written.
+        InputError: the folder cannot be made or written, or ``path`` is a folder.
         RunError: the disk is full, or another operating-system error while writing.
     """
     path = Path(path)
+    if path.is_dir():
+        raise InputError(f"{path}: is a folder; give the name of a file to write")
     make_folder(path.parent)
     temporary = path.with_name(f".writing-{zlib.crc32(path.name.encode(errors='surrogateescape')):08x}{path.suffix}")
     try:
@@ -44,19 +47,27 @@ def atomic_path(path: Path | str) -> Iterator[Path]:
         raise InputError(f"{path}: cannot write there ({error.strerror}); choose another output folder") from error
     ours = True
     try:
-        os.truncate(temporary, 0)
-        yield temporary
-        with open(temporary, "rb+") as written:
-            os.fsync(written.fileno())
-        os.chmod(temporary, 0o666 & ~_umask())  # mkstemp makes private files; outputs are ordinary ones
-        os.replace(temporary, path)
-        ours = False  # from now on another process may be writing under that name
-    except OSError as error:
-        raise RunError(f"{path}: writing failed ({error.strerror or error}); free space and run again") from error
+        with writing_to(path):
+            os.truncate(temporary, 0)
+            yield temporary
+            with open(temporary, "rb+") as written:
+                os.fsync(written.fileno())
+            os.chmod(temporary, 0o666 & ~_umask())  # mkstemp makes private files; outputs are ordinary ones
+            os.replace(temporary, path)
+            ours = False  # from now on another process may be writing under that name
     finally:
         if ours:
             temporary.unlink(missing_ok=True)
         os.close(handle)
+
+
+@contextlib.contextmanager
+def writing_to(path: Path | str) -> Iterator[None]:
+    """Make a RunError that names ``path`` of what fails to be written in the block, such as on a full disk."""
+    try:
+        yield
+    except OSError as error:
+        raise RunError(f"{path}: writing failed ({error.strerror or error}); free space and run again") from error
 
 
 def _alone(path: Path) -> int | None:
@@ -161,11 +172,8 @@ def append_text(path: Path | str, text: str) -> None:
         InputError: the folder cannot be made. RunError: the disk is full or failed.
     """
     make_folder(Path(path).parent)
-    try:
-        with open(path, "a", encoding="utf-8") as stream:
-            stream.write(text)
-    except OSError as error:
-        raise RunError(f"{path}: writing failed ({error.strerror}); free space and run again") from error
+    with writing_to(path), open(path, "a", encoding="utf-8") as stream:
+        stream.write(text)
 
 
 def write_bytes(path: Path | str, content: bytes) -> None:
@@ -186,7 +194,7 @@ def json_text(value: Any) -> str:
 
 def _finite(value: Any) -> Any:
     if isinstance(value, float):
-        return value if value - value == 0.0 else None
+        return value if math.isfinite(value) else None
     if isinstance(value, Mapping):
         return {key: _finite(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
@@ -207,7 +215,7 @@ def read_json(path: Path | str) -> Any:
     try:
         content = json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise InputError(f"{path}: not valid JSON ({error})") from error
+        raise InputError(f"{path}: not valid JSON ({error}); repair it or write it again") from error
     require_whole_signs(content, text, path)
     return content
 
@@ -267,6 +275,20 @@ def require_file(path: Path | str, what: str = "file") -> Path:
     return path
 
 
+def require_folder(path: Path | str) -> Path:
+    """Return ``path`` when it is a folder.
+
+    Raises:
+        InputError: there is no such folder, or it is a file.
+    """
+    path = Path(path)
+    if path.is_file():
+        raise InputError(f"{path}: is a file; expected a folder")
+    if not path.is_dir():
+        raise InputError(f"{path}: no such folder; check the path")
+    return path
+
+
 def file_sha256(path: Path | str, hashed: Callable[[int], object] = lambda done: None) -> str:
     """Hash a file's bytes; ``hashed`` is called with the number of bytes done as it goes on.
 
@@ -289,9 +311,16 @@ def text_sha256(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def write_rows(path: Path | str, columns: Iterable[str], rows: Iterable[Mapping[str, Any]]) -> None:
-    """Write a CSV file with a header, atomically; every row holds exactly ``columns``."""
+def write_rows(
+    path: Path | str, columns: Iterable[str], rows: Iterable[Mapping[str, Any]], key: str | None = None
+) -> None:
+    """Write a CSV file with a header, atomically; every row holds exactly ``columns``.
+
+    Args:
+        key: makes it a whole record, as :class:`Records` goes on with.
+    """
     with atomic_path(path) as temporary, open(temporary, "w", encoding="utf-8", newline="") as stream:
+        stream.write("" if key is None else f"# {key}\n")
         writer = csv.DictWriter(stream, fieldnames=list(columns), lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
@@ -312,7 +341,7 @@ class Records:
         whole = _whole_text(self.path)
         kept = whole if whole.startswith(head) else head
         if kept is whole:
-            self.rows = _rows(whole, self.path)
+            self.rows = csv_rows(whole.partition("\n")[2], self.path)
         write_text(self.path, kept)
         self._stream = open(self.path, "a", encoding="utf-8", newline="")  # noqa: SIM115 (closed in __exit__)
         self._writer = csv.DictWriter(self._stream, fieldnames=self.columns, lineterminator="\n")
@@ -320,11 +349,9 @@ class Records:
     def append(self, rows: Iterable[Mapping[str, Any]]) -> None:
         """Append rows in one write, so that a kill leaves at most one torn line at the end."""
         new = [{column: str(row[column]) for column in self.columns} for row in rows]
-        try:
+        with writing_to(self.path):
             self._writer.writerows(new)
             self._stream.flush()
-        except OSError as error:
-            raise RunError(f"{self.path}: writing failed ({error.strerror}); free space and run again") from error
         self.rows += new
 
     def __enter__(self) -> Records:
@@ -341,24 +368,11 @@ def read_records(path: Path | str, columns: Iterable[str], key: str) -> list[dic
         InputError: a row before the last is damaged.
     """
     whole = _whole_text(Path(path))
-    return _rows(whole, path) if whole.startswith(_head(key, columns)) else None
-
-
-def write_records(path: Path | str, columns: Iterable[str], key: str, rows: Iterable[Mapping[str, Any]]) -> None:
-    """Write a record whole, atomically."""
-    columns = list(columns)
-    text = io.StringIO(newline="")
-    writer = csv.DictWriter(text, fieldnames=columns, lineterminator="\n")
-    writer.writerows({column: row[column] for column in columns} for row in rows)
-    write_text(path, _head(key, columns) + text.getvalue())
+    return csv_rows(whole.partition("\n")[2], path) if whole.startswith(_head(key, columns)) else None
 
 
 def _head(key: str, columns: Iterable[str]) -> str:
     return f"# {key}\n{','.join(columns)}\n"
-
-
-def _rows(whole: str, path: Path | str) -> list[dict[str, str]]:
-    return csv_rows(whole.partition("\n")[2], path)
 
 
 def csv_rows(text: str, path: Path | str) -> list[dict[str, str]]:
@@ -380,12 +394,11 @@ def csv_rows(text: str, path: Path | str) -> list[dict[str, str]]:
 
 
 def _whole_text(path: Path) -> str:
-    """The text of a record up to its last whole row; empty where there is none."""
-    return _whole_rows(path.read_bytes().decode("utf-8", errors="replace")) if path.is_file() else ""
+    """The text of a record up to its last whole row; empty where there is none.
 
-
-def _whole_rows(text: str) -> str:
-    """Cut a CSV text after its last whole row; a line break between quotes ends no row."""
+    A line break between quotes ends no row.
+    """
+    text = path.read_bytes().decode("utf-8", errors="replace") if path.is_file() else ""
     end = text.rfind("\n") + 1
     quotes = text.count('"', 0, end)
     while quotes % 2:

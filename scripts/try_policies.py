@@ -22,7 +22,7 @@ from dplass_cli.evaluation.items import Loaded, find_items, load_item
 from dplass_cli.evaluation.metrics import batch_scores
 from dplass_cli.separation import contrast
 from dplass_cli.separation.loading import Models, load_models
-from dplass_cli.separation.policies import Choice, DomainTexts, Policy, make_policy
+from dplass_cli.separation.policies import Choice, Policy, make_policy
 from dplass_cli.separation.policies.contrast import Contrast
 from tiny_models.rules import RULES, IntArray, Partly, Together, Tried
 
@@ -43,7 +43,7 @@ class Fold:
     """Mixtures of a fold, and what is run on them."""
 
     def __init__(self, mixtures: Path, models: Models) -> None:
-        self.models, self.texts = models, DomainTexts(models.bank, models.encoder)
+        self.models = models
         benchmark, _, self.items = find_items("custom", None, mixtures, None)
         rate = models.network.config.sample_rate
         self.loaded: list[Loaded] = [load_item(item, rate, benchmark.seconds) for item in self.items]
@@ -52,7 +52,7 @@ class Fold:
 
     def runs(self, policy: Policy) -> list[Run]:
         """What a policy that goes by the query has run on each item."""
-        plan: dict[str, Runs] = plan_runs(self.items, [policy], self.models, self.texts)
+        plan: dict[str, Runs] = plan_runs(self.items, [policy], self.models)
         return [next(iter(plan[item.idx].values())) for item in self.items]
 
     @torch.inference_mode()
@@ -104,7 +104,9 @@ class Fold:
         picked = []
         for query, embeddings in zip(tried.queries, tried.output_embeddings, strict=True):
             cosines = dict(zip(keys, (embeddings[1:] @ query).tolist(), strict=True))
-            picked.append(1 + keys.index(str(policy.choose(Choice(query, self.models.bank, self.texts, cosines)))))
+            picked.append(
+                1 + keys.index(str(policy.choose(Choice(query, self.models.bank, self.models.texts, cosines))))
+            )
         return np.array(picked)
 
 

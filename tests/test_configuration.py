@@ -58,6 +58,10 @@ def test_later_sources_win_field_by_field(tmp_path: Path) -> None:
     ("text", "says"),
     [
         ("conut: 3", "unknown option 'conut'; did you mean 'count'"),
+        ("Count: 3", "unknown option 'Count'; did you mean 'count'"),
+        ("rate: 3", "unknown option 'rate'; did you mean 'inner.rate'"),
+        ("inner: {rate: .nan}", "inner.rate must be a finite number, not nan"),
+        ("inner: {rate: 1e999}", "inner.rate must be a finite number, not inf"),
         ("inner: {rat: 3}", "unknown option 'inner.rat'; did you mean 'rate'"),
         ("count: many", "count must be a whole number, not 'many'"),
         ("count: true", "count must be a whole number, not True"),

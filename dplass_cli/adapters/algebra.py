@@ -10,7 +10,7 @@ from torch import Tensor
 
 from dplass_cli.adapters.base import LayerSettings, WeightAdapter
 from dplass_cli.adapters.files import LoadedAdapter
-from dplass_cli.adapters.injection import layer_at, make_adapters, statistics_of
+from dplass_cli.adapters.injection import layer_at, load_adapter_state, make_adapters, statistics_of
 from dplass_cli.adapters.lora import LoRA
 from dplass_cli.errors import InputError
 from dplass_cli.models.resunet30 import ResUNet30
@@ -28,7 +28,7 @@ def compress(adapter: LoadedAdapter, network: ResUNet30, rank: int) -> tuple[Loa
     if rank < 1:
         raise InputError(f"--rank {rank}: must be at least 1")
     layers: dict[str, LayerSettings] = {}
-    factors: dict[str, tuple[Tensor, Tensor]] = {}
+    factors: dict[str, Tensor] = {}
     kept: dict[str, float] = {}
     for path, layer in _weight_adapters(adapter).items():
         rows = layer.rows(_delta(layer, layer_at(network, path).weight))
@@ -37,15 +37,11 @@ def compress(adapter: LoadedAdapter, network: ResUNet30, rank: int) -> tuple[Loa
         energy = float(sizes.square().sum())
         kept[path] = float(sizes[:count].square().sum()) / energy if energy > 0 else 1.0
         roots = sizes[:count].sqrt()
-        factors[path] = (left[:, :count] * roots).float(), (roots[:, None] * right[:count]).float()
+        factors[f"{path}.up"] = (left[:, :count] * roots).float()
+        factors[f"{path}.down"] = (roots[:, None] * right[:count]).float()
         layers[path] = LayerSettings(count, float(count))  # alpha/rank is 1
     compressed = make_adapters(network, LoRA.method, layers)
-    for path, (up, down) in factors.items():
-        low_rank = compressed[path]
-        assert isinstance(low_rank, LoRA)
-        low_rank.eval().requires_grad_(False)
-        low_rank.up.copy_(up)
-        low_rank.down.copy_(down)
+    load_adapter_state(compressed, factors, f"--rank {rank}")
     training = {**adapter.info.training, "compressed": {"from": adapter.info.method, "rank": rank, "energy": kept}}
     info = replace(adapter.info, method=LoRA.method, layers=layers, training=training)
     return LoadedAdapter(compressed, adapter.statistics, info), kept

@@ -13,7 +13,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
-import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
@@ -70,6 +69,9 @@ class AdapterSettings:
         for name, value in [*(("rank", rank) for rank in ranks), ("gamma", self.gamma)]:
             if value < 1:
                 raise ValueError(f"adapter {name} must be at least 1, not {value}")
+        alphas = list(self.alpha.values()) if isinstance(self.alpha, dict) else [self.alpha]
+        if 0 in alphas:
+            raise ValueError("adapter alpha must not be 0: such an adapter changes nothing; leave it out")
         if not self.targets:
             raise ValueError("adapter targets are empty; leave them out for the published ones")
 
@@ -171,8 +173,3 @@ class BranchAdapter(Adapter):
     def _add(self, layer: nn.Module, inputs: tuple[Any, ...], output: Tensor) -> Tensor:
         branch: Tensor = self(inputs[0])
         return output + branch
-
-
-def kernel_area(weight: Tensor) -> int:
-    """kh·kw of a kernel; 1 for a linear map."""
-    return int(torch.Size(weight.shape[2:]).numel())

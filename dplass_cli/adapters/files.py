@@ -22,8 +22,8 @@ from dplass_cli.adapters.injection import (
 from dplass_cli.configuration import from_mapping, to_mapping
 from dplass_cli.errors import InputError, some
 from dplass_cli.models import BaseModel
-from dplass_cli.storage import read_json, write_json
-from dplass_cli.weights.checkpoints import as_float32, read_tensors, write_safetensors
+from dplass_cli.storage import make_folder, read_json, write_json
+from dplass_cli.weights.checkpoints import in_dtype, read_tensors, write_safetensors
 
 WEIGHTS, DESCRIPTION = "adapter.safetensors", "adapter.json"
 _FORMAT = "dplass-adapter-1"
@@ -87,6 +87,7 @@ def save_adapter(folder: Path | str, adapter: LoadedAdapter) -> None:
         if not torch.isfinite(tensor).all():
             raise InputError(f"{folder}: {key} holds values that {adapter.info.dtype} cannot; save it as bfloat16")
     tensors |= {STATISTICS + name: tensor for name, tensor in adapter.statistics.items()}
+    make_folder(folder)
     (folder / DESCRIPTION).unlink(missing_ok=True)  # of an adapter that was here: it would describe the new tensors
     write_safetensors(folder / WEIGHTS, tensors, {"format": _FORMAT})
     write_json(folder / DESCRIPTION, to_mapping(adapter.info))
@@ -118,9 +119,7 @@ def load_adapter(folder: Path | str, network: BaseModel, base_sha256: str) -> Lo
             raise InputError(f"{where}: {name!r} is no batch-norm statistic of this network; the file is damaged")
         check_tensor(name, tensor, own[name], where)
     state = {key: tensor for key, tensor in tensors.items() if not key.startswith(STATISTICS)}
-    load_adapter_state(layers, as_float32(state), where)
-    for adapter in layers.values():
-        adapter.eval().requires_grad_(False)
+    load_adapter_state(layers, in_dtype(state, torch.float32), where)
     return LoadedAdapter(layers, statistics, info)
 
 

@@ -116,7 +116,7 @@ def adapter_state(adapters: Mapping[str, Adapter]) -> dict[str, Tensor]:
 
 
 def load_adapter_state(adapters: Mapping[str, Adapter], state: Mapping[str, Tensor], where: str) -> None:
-    """Fill adapters from tensors named as :func:`adapter_state` names them, strictly.
+    """Fill adapters from tensors named as :func:`adapter_state` names them, strictly, and freeze them.
 
     Raises:
         InputError: missing or unexpected tensors, other shapes, values that are not finite; begins with ``where``.
@@ -131,6 +131,8 @@ def load_adapter_state(adapters: Mapping[str, Adapter], state: Mapping[str, Tens
     for name, tensor in own.items():
         check_tensor(name, state[name], tensor, where)
         tensor.copy_(state[name])
+    for adapter in adapters.values():
+        adapter.eval().requires_grad_(False)
 
 
 def check_tensor(name: str, tensor: Tensor, expected: Tensor, where: str) -> None:

@@ -33,7 +33,7 @@ from dplass_cli.models import BaseModel
 from dplass_cli.models.audiosep import audiosep_state
 from dplass_cli.models.resunet30 import ResUNet30, ResUNet30Config
 from dplass_cli.versions import __version__
-from dplass_cli.weights.checkpoints import as_float32, is_transform_kernel, load_strictly, read_tensors
+from dplass_cli.weights.checkpoints import in_dtype, is_transform_kernel, load_strictly, read_tensors
 
 _KEY, _PREFIX, _FROZEN_COPY = "dora_state_dict", "model.", "W0"
 _KEEP_COPY = ("lora", "dora")
@@ -69,8 +69,10 @@ def read_published(path: Path | str, trust: bool = False) -> Published:
     if not isinstance(state, Mapping) or not all(
         isinstance(key, str) and key.startswith(_PREFIX) and isinstance(value, Tensor) for key, value in state.items()
     ):
-        raise InputError(f"{path}: not a published adapter (a {_KEY!r} of tensors named {_PREFIX}…)")
-    state = {key.removeprefix(_PREFIX): value for key, value in as_float32(state).items()}
+        raise InputError(
+            f"{path}: not a published adapter (a {_KEY!r} of tensors named {_PREFIX}…); give one, or an adapter folder"
+        )
+    state = {key.removeprefix(_PREFIX): value for key, value in in_dtype(state, torch.float32).items()}
     state = {key: value for key, value in state.items() if not is_transform_kernel(key)}
     wrapped = _wrapped_layers(state)
     base = {key: value for key, value in state.items() if _owner(key, wrapped) is None}
@@ -170,26 +172,10 @@ def from_published(
         raise InputError(f"{where}: adapts {some(unknown)}, which this network does not have")
     for path in published.tensors:
         _check_meaning(published.method, path, layer_at(network, path), where)
-    settings = settings or AdapterSettings()
-    ranks = {address[p]: t["up"].shape[1] for p, t in published.tensors.items() if published.method in _KEEP_COPY}
-    gammas = [
-        tensors["down"].shape[1] // max(1, tensors["down"].shape[0])
-        for tensors in published.tensors.values()
-        if published.method == "conv-adapter"
-    ]
-    settings = dataclasses.replace(
-        settings,
-        method=published.method,
-        targets=tuple(address[path] for path in published.tensors),
-        rank=ranks or settings.rank,
-        gamma=gammas[0] if gammas else 1,
-    )
-    layers = layer_settings(network, settings)
+    layers = layer_settings(network, _settings(published, address, settings or AdapterSettings()))
     adapters = make_adapters(network, published.method, layers)
     state = {f"{path}.{name}": value for path, named in published.tensors.items() for name, value in named.items()}
     load_adapter_state(adapters, state, where)
-    for adapter in adapters.values():
-        adapter.eval().requires_grad_(False)
     statistics = {
         name: published.base[name]
         for name, buffer in statistics_of(network).items()
@@ -205,6 +191,18 @@ def from_published(
         versions={"dplass": __version__},
     )
     return LoadedAdapter(adapters, statistics, info)
+
+
+def _settings(published: Published, address: Mapping[str, str], given: AdapterSettings) -> AdapterSettings:
+    """The settings that a file's tensors have; those that they do not tell are as given."""
+    rank, gamma = given.rank, 1
+    if published.method in _KEEP_COPY:
+        rank = {address[path]: named["up"].shape[1] for path, named in published.tensors.items()}
+    if published.method == "conv-adapter":
+        down = next(iter(published.tensors.values()))["down"]
+        gamma = down.shape[1] // max(1, down.shape[0])
+    adapted = tuple(address[path] for path in published.tensors)
+    return dataclasses.replace(given, method=published.method, targets=adapted, rank=rank, gamma=gamma)
 
 
 def _check_same_base(published: Published, own: Mapping[str, Tensor], network: BaseModel) -> None:

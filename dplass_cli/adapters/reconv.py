@@ -11,7 +11,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from dplass_cli.adapters.base import Layer, LayerSettings, WeightAdapter, kernel_area
+from dplass_cli.adapters.base import Layer, LayerSettings, WeightAdapter
 
 
 class ReConv(WeightAdapter):
@@ -23,7 +23,8 @@ class ReConv(WeightAdapter):
     def __init__(self, layer: Layer, settings: LayerSettings) -> None:
         super().__init__(layer, settings)
         self.kernel = nn.Parameter(torch.zeros_like(layer.weight))
-        self.scale = settings.alpha / (kernel_area(layer.weight) * settings.rank)
+        area = layer.weight.shape[2:].numel()  # kh·kw; 1 for a linear map
+        self.scale = settings.alpha / (area * settings.rank)
 
     def forward(self, weight: Tensor) -> Tensor:
         return weight + self.scale * self.kernel

@@ -9,8 +9,6 @@ from typing import BinaryIO
 
 _LAST_BYTES = 1 << 17  # an Ogg page has at most 65,307 bytes
 _OPEN_LENGTH = 0xFFFFFF00  # writers to a pipe leave the length of the samples at its largest
-
-
 _HEAD = 1 << 20
 _IMA_ADPCM = (b"\x11\x00", b"\x00\x11")  # in either order of bytes
 _COMMON = (b"RIFF", b"RIFX", b"RF64", b"fLaC", b"OggS", b"FORM", b"ID3")

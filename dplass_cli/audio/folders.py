@@ -10,6 +10,7 @@ from pathlib import Path
 import soundfile
 
 from dplass_cli.errors import InputError
+from dplass_cli.storage import require_folder
 
 
 def walk_folders(folders: Iterable[Path | str]) -> Iterator[str]:
@@ -44,8 +45,7 @@ def audio_files(folder: Path) -> tuple[Path, ...]:
     Raises:
         InputError: no such folder, one that cannot be read, or there are none.
     """
-    if not folder.is_dir():
-        raise InputError(f"{folder}: no such folder; check the path")
+    require_folder(folder)
     endings = {f".{name.lower()}" for name in soundfile.available_formats()} - {".raw"} | {".aif", ".opus"}
     top = os.path.abspath(folder)
     paths = (folder / path[len(top) :].lstrip("/") for path in walk_folders([folder]))

@@ -36,6 +36,11 @@ def read_blocks(path: Path | str, sizes: Iterable[int]) -> Iterator[Audio]:
         raise InputError(f"{path}: damaged audio ({sndfile_reason(error)}); replace or remove it") from error
 
 
+def even_blocks(frames: int, size: int) -> list[int]:
+    """Cut ``frames`` samples into blocks of ``size`` and a last one of what is left: their sizes."""
+    return [min(size, frames - first) for first in range(0, frames, size)]
+
+
 @contextlib.contextmanager
 def audio_writer(
     path: Path | str, sample_rate: int, channels: int, subtype: str, frames: int

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -29,6 +30,7 @@ from dplass_cli.cli import (
     train,
     weights,
 )
+from dplass_cli.errors import one_line
 
 PUBLISHED_SPELLINGS = {
     "--config_yaml": "--config",
@@ -42,8 +44,29 @@ PUBLISHED_SPELLINGS = {
 }
 
 
+# The parser's errors, of click or of typer's own copy of it, which has no public name.
+_UsageError: type[Any] = typer.BadParameter.__bases__[0]
+
+
 class _Suite(TyperGroup):
-    """The verbs; flags as the published scripts spell them are understood, and not shown."""
+    """The verbs; flags as the published scripts spell them are understood, and not shown.
+
+    What the parser refuses is one line, as every other error of the verbs is.
+    """
+
+    def main(self, *args: Any, standalone_mode: bool = True, **named: Any) -> Any:
+        if not standalone_mode:
+            return super().main(*args, standalone_mode=False, **named)
+        try:
+            code = super().main(*args, standalone_mode=False, **named)
+        except _UsageError as error:
+            if type(error).__name__ != "NoArgsIsHelpError":  # the help has been shown
+                verb = f"{error.ctx.command_path} " if error.ctx else ""
+                said = one_line(error.format_message()).rstrip(".")
+                hint = "" if said.endswith("?") else f"; {verb}--help shows an example"
+                typer.echo(f"dplass: {said}{hint}", err=True)
+            code = error.exit_code
+        sys.exit(code)
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         return super().parse_args(ctx, [_our_spelling(argument) for argument in _one_by_one(args)])

@@ -8,7 +8,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from types import FrameType
 from typing import Annotated, Any, TypeVar
@@ -151,6 +151,13 @@ class Verb:
         self.close()
         typer.echo(text, err=True)
 
+    def some_failed(self, reasons: Iterable[str]) -> None:
+        """Say why items failed, a line each, and end with exit code 1; nothing where none did."""
+        for reason in (told := list(reasons)):
+            self.note(f"dplass: {reason}")
+        if told:
+            raise typer.Exit(EXIT_SOME_FAILED)
+
 
 @contextlib.contextmanager
 def verb(json_output: bool = False, verbose: bool = False) -> Iterator[Verb]:
@@ -199,10 +206,12 @@ def quieten(verbose: bool) -> None:
     import warnings
 
     if not verbose:
-        warnings.filterwarnings("ignore", module=r"(lightning|torch)\..*")
+        warnings.filterwarnings("ignore", module=r"(lightning|torch|optuna)\..*")
         warnings.filterwarnings("ignore", message="Glyph .* missing from font")  # a picture's caption in another script
-    for name in ("pytorch.utilities.rank_zero", "fabric.utilities.rank_zero", "fabric.utilities.distributed"):
-        logging.getLogger(f"lightning.{name}").setLevel(logging.WARNING if verbose else logging.ERROR)
+        warnings.filterwarnings("ignore", message=".*isinstance.treespec")  # of torch's own, while it exports
+    lightning = ("pytorch.utilities.rank_zero", "fabric.utilities.rank_zero", "fabric.utilities.distributed")
+    for name in (*(f"lightning.{name}" for name in lightning), "optuna"):
+        logging.getLogger(name).setLevel(logging.WARNING if verbose else logging.ERROR)
 
 
 def plain_table(title: str, columns: list[str], rows: list[list[str]], left: int = 1) -> Any:

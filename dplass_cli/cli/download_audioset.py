@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from dplass_cli.cli.common import EXIT_SOME_FAILED, Config, Json, Settings, Verbose, options_of, plain_table, verb
+from dplass_cli.cli.common import Config, Json, Settings, Verbose, options_of, plain_table, verb
 
 
 def command(
@@ -41,5 +41,4 @@ def command(
         columns = ["clips asked for", "fetched", "there before", "failed", "not tried"]
         run.result(result, lambda: plain_table(str(result.folder), columns, [[str(count) for count in counts]], left=0))
         if result.failed:
-            run.note(f"dplass: {len(result.failed)} clips cannot be had; {result.failures} says why")
-            raise typer.Exit(EXIT_SOME_FAILED)
+            run.some_failed([f"{len(result.failed)} clips cannot be had; {result.failures} says why"])

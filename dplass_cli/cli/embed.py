@@ -8,7 +8,6 @@ from typing import Annotated
 import typer
 
 from dplass_cli.cli.common import (
-    EXIT_SOME_FAILED,
     Config,
     Device,
     Json,
@@ -55,7 +54,4 @@ def command(
         run.result(result, lambda: plain_table("", columns, [counts]))
         if not result.complete:
             run.note("other shares of this manifest are not done yet; the last to end writes rows.npy")
-        for reason in result.failed.values():
-            run.note(f"dplass: {reason}")
-        if result.failed:
-            raise typer.Exit(EXIT_SOME_FAILED)
+        run.some_failed(result.failed.values())

@@ -25,6 +25,7 @@ from dplass_cli.cli.common import (
     plain_table,
     verb,
 )
+from dplass_cli.reports.markdown import with_interval
 
 if TYPE_CHECKING:
     from dplass_cli.evaluation.aggregation import PolicyScore
@@ -132,7 +133,7 @@ def policy_table(title: str, policies: dict[str, PolicyScore]) -> Any:
     rows = [
         [
             f"{name} (bound: sees the reference)" if score.bound else name,
-            f"{score.sdri:.2f} [{score.sdri_ci[0]:.2f}, {score.sdri_ci[1]:.2f}]",
+            with_interval(score.sdri, score.sdri_ci),
             f"{score.si_sdr:.2f}",
             "" if score.difference is None or name == "base" else f"{score.difference:+.2f}",
             "" if score.regret is None else f"{score.regret:.2f}",

@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from dplass_cli.cli.common import EXIT_SOME_FAILED, Json, Tokenizer, Trust, Verbose, plain_table, verb
+from dplass_cli.cli.common import Json, Tokenizer, Trust, Verbose, plain_table, verb
+from dplass_cli.reports.markdown import with_interval
 
 app = typer.Typer(no_args_is_help=True, help="Compare evaluations; tabulate all of a folder; distances of sounds.")
 
@@ -32,9 +33,9 @@ def compare(
             [
                 line.policy,
                 line.run,
-                f"{line.sdri:.2f} [{line.sdri_ci[0]:.2f}, {line.sdri_ci[1]:.2f}]",
+                with_interval(line.sdri, line.sdri_ci),
                 f"{line.si_sdr:.2f}",
-                f"{line.difference:+.2f} [{line.difference_ci[0]:+.2f}, {line.difference_ci[1]:+.2f}]",
+                with_interval(line.difference, line.difference_ci, "+.2f"),
                 str(line.n),
             ]
             for line in compared.lines
@@ -63,7 +64,7 @@ def scan(
                 row.benchmark,
                 row.folder,
                 f"{row.policy} (bound)" if row.bound else row.policy,
-                f"{row.sdri:.2f} [{row.sdri_ci[0]:.2f}, {row.sdri_ci[1]:.2f}]",
+                with_interval(row.sdri, row.sdri_ci),
                 f"{row.si_sdr:.2f}",
                 "" if row.regret is None else f"{row.regret:.2f}",
                 "" if row.accuracy is None else f"{row.accuracy:.0%}",
@@ -103,7 +104,4 @@ def fad(
                 f"fewer sounds than the {result.size} dimensions of an embedding: the distance is biased upwards;"
                 " compare it only with that of sets of the same sizes"
             )
-        for reason in result.failed.values():
-            run.note(f"dplass: {reason}")
-        if result.failed:
-            raise typer.Exit(EXIT_SOME_FAILED)
+        run.some_failed(result.failed.values())

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from dplass_cli.cli.common import (
-    EXIT_SOME_FAILED,
     Config,
     Device,
     Json,
@@ -53,10 +52,7 @@ def command(
 
         result = retrieve(options_of(RetrieveOptions, context), run.progress)
         run.result(result, lambda: _tables(result))
-        for reason in result.failed.values():
-            run.note(f"dplass: {reason}")
-        if result.failed:
-            raise typer.Exit(EXIT_SOME_FAILED)
+        run.some_failed(result.failed.values())
 
 
 def _tables(result: RetrieveResult) -> Any:

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from dplass_cli.cli.common import (
-    EXIT_SOME_FAILED,
     Adapters,
     Backend,
     Base,
@@ -133,10 +132,7 @@ def command(
                 run.note(f"{target.path}: {target.clipped} samples limited to full scale; --subtype FLOAT keeps them")
             if target.gain_db:
                 run.note(f"{target.path}: turned down by {-target.gain_db:.2f} dB to stay below full scale")
-        for path, reason in result.failed.items():
-            run.note(f"dplass: {path} failed: {reason}")
-        if result.failed:
-            raise typer.Exit(EXIT_SOME_FAILED)
+        run.some_failed(f"{path} failed: {reason}" for path, reason in result.failed.items())
 
 
 def _adapter(served: Any) -> str:

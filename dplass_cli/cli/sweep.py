@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from dplass_cli.cli.common import Base, Device, Encoder, Json, Settings, Verbose, plain_table, verb
+from dplass_cli.cli.common import Base, Device, Encoder, Json, Settings, Verbose, plain_table, quieten, verb
 
 if TYPE_CHECKING:
     from dplass_cli.pipelines.sweep import SweepResult
@@ -40,6 +40,7 @@ def command(
         from dplass_cli.configuration import build_options
         from dplass_cli.pipelines.sweep import SweepOptions, sweep
 
+        quieten(verbose)  # again: importing the search sets its own level of logging
         given = {
             "partition": data,
             "domain": domain,
@@ -64,10 +65,17 @@ def command(
 def _table(result: SweepResult) -> Any:
     names = sorted({name for trial in result.trials for name in trial.settings})
     rows = [
-        [trial.folder, *(f"{trial.settings.get(name, ''):.4g}" if isinstance(trial.settings.get(name), float)
-                         else str(trial.settings.get(name, "")) for name in names),
-         trial.state, "–" if trial.sdri is None else f"{trial.sdri:.2f}"]
+        [
+            trial.folder,
+            *(_value(trial.settings.get(name, "")) for name in names),
+            trial.state,
+            "–" if trial.sdri is None else f"{trial.sdri:.2f}",
+        ]
         for trial in result.trials
-    ]  # fmt: skip
+    ]
     rows += [[f"seed{seed}", *("" for _ in names), "complete", f"{score:.2f}"] for seed, score in result.seeds.items()]
     return plain_table(f"{result.workspace}: best {result.best}", ["run", *names, "state", "SDRi (dB)"], rows)
+
+
+def _value(value: Any) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)

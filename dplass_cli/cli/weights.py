@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from dplass_cli.cli.common import EXIT_SOME_FAILED, Config, Json, Settings, Verbose, options_of, plain_table, verb
+from dplass_cli.cli.common import Config, Json, Settings, Verbose, options_of, plain_table, verb
 
 app = typer.Typer(no_args_is_help=True, help="Published weights and lists: where they come from, and fetching them.")
 
@@ -102,12 +102,8 @@ def verify_command(
         verified = verify_weights(options_of(WeightsOptions, context), run.progress)
         rows = [[str(v.path), v.status, (v.expected or "-")[:12], (v.found or "-")[:12]] for v in verified]
         run.result(verified, lambda: plain_table("", ["file", "status", "expected", "found"], rows, left=4))
-        bad = [v for v in verified if v.status in ("differs", "missing")]
-        for v in bad:
-            advice = "move it away and fetch again" if v.status == "differs" else "fetch it"
-            run.note(f"dplass: {v.path} {'differs' if v.status == 'differs' else 'is missing'}; {advice}")
-        if bad:
-            raise typer.Exit(EXIT_SOME_FAILED)
+        wrong = {"differs": "differs; move it away and fetch again", "missing": "is missing; fetch it"}
+        run.some_failed(f"{v.path} {wrong[v.status]}" for v in verified if v.status in wrong)
 
 
 def _bytes(size: int) -> str:

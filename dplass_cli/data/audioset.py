@@ -39,7 +39,7 @@ def read_class_labels(path: Path | str) -> dict[str, str]:
     if Path(path).suffix.lower() != ".tsv":
         return read_pairs(path, ("mid",), ("display_name",))
     names: dict[str, str] = {}
-    for line, fields in table_lines(path, "\t", quoted=False):
+    for line, fields in table_lines(path, "\t"):
         mid, *name = (field.strip() for field in fields)
         if len(name) != 1 or not mid or not name[0]:
             raise InputError(f"{path}: line {line}: expected a machine id, a tab and a name")
@@ -102,7 +102,7 @@ def _split_mids(text: str) -> tuple[str, ...]:
 
 def _read_strong(path: Path | str) -> list[Segment]:
     events: dict[tuple[str, float], list[tuple[float, str]]] = {}
-    for line, fields in table_lines(path, "\t", quoted=False):
+    for line, fields in table_lines(path, "\t"):
         if line == 1 and fields[0].strip().lower() == "segment_id":
             continue
         try:

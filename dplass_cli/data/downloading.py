@@ -16,7 +16,7 @@ from dplass_cli.data.audioset import Segment
 from dplass_cli.errors import InputError, RunError
 from dplass_cli.storage import make_folder
 
-log = logging.getLogger(__name__)
+_log = logging.getLogger(__name__)
 
 _SLOW_DOWN = ("HTTP Error 429", "Sign in to confirm")
 """What a server says to a client that asks too much: each further request would make it worse."""
@@ -106,10 +106,10 @@ class _Quiet:
     """What yt-dlp says, for the log: its errors are raised as well."""
 
     def debug(self, message: str) -> None:
-        log.debug(message)
+        _log.debug(message)
 
     def warning(self, message: str) -> None:
-        log.info(message)
+        _log.info(message)
 
     def error(self, message: str) -> None:
-        log.info(message)
+        _log.info(message)

@@ -77,7 +77,7 @@ def _items(path: Path) -> Iterator[Any]:
     except InputError:
         raise
     except (ValueError, RecursionError) as error:
-        raise InputError(f"{path}: not valid JSON ({error})") from error
+        raise InputError(f"{path}: not valid JSON ({error}); repair it or write it again") from error
 
 
 _DECODER = json.JSONDecoder()
@@ -207,12 +207,19 @@ def _line(item: Mapping[str, Any]) -> str:
 
 def row_item(row: Row) -> dict[str, Any]:
     """A row as :func:`write_items` takes it."""
-    item: dict[str, Any] = {"wav": os.path.abspath(row.wav), "caption": row.caption}
-    if row.labels:
-        item["labels"] = row.labels
-    item["id"] = row.id
-    if row.start or row.end is not None:
-        item["start"] = row.start
-    if row.end is not None:
-        item["end"] = row.end
+    return manifest_item(os.path.abspath(row.wav), row.caption, row.labels, row.id, row.start, row.end)
+
+
+def manifest_item(
+    wav: str, caption: str, labels: tuple[str, ...], id: str, start: float, end: float | None
+) -> dict[str, Any]:
+    """An item of a manifest, of what a :class:`Row` has; what says nothing is left out."""
+    item: dict[str, Any] = {"wav": wav, "caption": caption}
+    if labels:
+        item["labels"] = labels
+    item["id"] = id
+    if start or end is not None:
+        item["start"] = start
+    if end is not None:
+        item["end"] = end
     return item

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,8 +15,9 @@ import torch
 from dplass_cli.audio.files import fit_length, read_mono
 from dplass_cli.data.manifest import Row
 from dplass_cli.data.mixing import mix_at_snr
+from dplass_cli.data.tables import filled_rows
 from dplass_cli.errors import InputError
-from dplass_cli.storage import read_text, write_rows
+from dplass_cli.storage import write_rows
 
 COLUMNS = ("idx", "caption", "src_wav", "noise_wav", "snr_db")
 RANGE_COLUMNS = ("src_start", "src_end", "noise_start", "noise_end")
@@ -46,16 +45,9 @@ def read_mixtures(path: Path | str, audio_dir: Path | None = None) -> list[Mixtu
     """
     path = Path(path)
     folder = path.parent if audio_dir is None else Path(audio_dir)
-    reader = csv.DictReader(io.StringIO(read_text(path), newline=""))
-    lacking = [column for column in COLUMNS if column not in (reader.fieldnames or [])]
-    if lacking:
-        raise InputError(f"{path}: no column {lacking[0]!r}; a mixture table has {', '.join(COLUMNS)}")
     mixtures = []
-    for row in reader:
-        where = f"{path}: line {reader.line_num}"
-        for column in COLUMNS:
-            if not (row[column] or "").strip():
-                raise InputError(f"{where}: {column!r} is empty")
+    for line, row in filled_rows(path, COLUMNS, "a mixture table"):
+        where = f"{path}: line {line}"
         source, noise = (
             Row(
                 wav=folder / row[f"{side}_wav"],
@@ -66,8 +58,6 @@ def read_mixtures(path: Path | str, audio_dir: Path | None = None) -> list[Mixtu
             for side in ("src", "noise")
         )
         mixtures.append(Mixture(source, noise, _number(row["snr_db"], f"{where}: snr_db"), row["idx"].strip()))
-    if not mixtures:
-        raise InputError(f"{path}: the mixture table has no rows")
     return mixtures
 
 

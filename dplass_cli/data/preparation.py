@@ -14,7 +14,7 @@ from dplass_cli.data.captions import Text
 from dplass_cli.data.checking import Check, Limits, check_clips
 from dplass_cli.data.converting import Source, check_form, convert_clips
 from dplass_cli.data.curation import CaptionCleaner, read_corrections
-from dplass_cli.data.manifest import write_items
+from dplass_cli.data.manifest import manifest_item, write_items
 from dplass_cli.errors import InputError, nearest, some
 from dplass_cli.storage import Progress, make_folder, no_progress, write_rows
 
@@ -173,7 +173,6 @@ def prepare(
         InputError: too many clips are missing, or none is usable.
         RunError: the disk is full.
     """
-    require_output(output)
     work = _Work(candidates, origin, progress)
     work.require_present(selection.max_missing)
     audio = work.check(selection)
@@ -278,17 +277,17 @@ class _Work:
         assert selection.convert is not None
         folder = selection.convert_dir or output.parent / f"{output.stem}-{selection.convert}"
         places = self.usable()
-        sources = [self._source(self.candidates[place]) for place in places]
+        clips = [self.candidates[place] for place in places]
+        sources = [Source(clip.path or "", *self._range(clip)) for clip in clips]
         copies = convert_clips(sources, folder, selection.convert, self.progress)
         for place, copy in zip(places, copies.paths, strict=True):
             self.copies[place] = copy or ""
             self.faults[place] = None if copy else "not convertible"
         return {"made": copies.made, "found": copies.found, "turned_down": copies.turned_down}
 
-    def _source(self, candidate: Candidate) -> Source:
-        assert candidate.path is not None
-        ranged = self.origin.ranged
-        return Source(candidate.path, candidate.start if ranged else 0.0, candidate.end if ranged else None)
+    def _range(self, candidate: Candidate) -> tuple[float, float | None]:
+        """The seconds inside its file that a clip takes."""
+        return (candidate.start, candidate.end) if self.origin.ranged else (0.0, None)
 
     def items(self, cleaner: CaptionCleaner | None) -> Iterator[dict[str, Any]]:
         """The manifest's items."""
@@ -296,23 +295,13 @@ class _Work:
         for place, (candidate, fault) in enumerate(zip(self.candidates, self.faults, strict=True)):
             if place % _TOLD == 0:
                 self.progress(place, total, "writing the manifest")
+            copy = self.copies.get(place)
+            start, end = (0.0, None) if copy else self._range(candidate)  # a copy holds the range alone
             for text in () if fault is not None else self.texts[place]:
                 self.used.update(text.classes)
                 caption = text.caption if cleaner is None else cleaner(text.caption)
-                yield self._item(candidate, text.labels, caption, self.copies.get(place))
+                yield manifest_item(copy or candidate.path or "", caption, text.labels, candidate.id, start, end)
         self.progress(total, total, "writing the manifest")
-
-    def _item(self, candidate: Candidate, labels: tuple[str, ...], caption: str, copy: str | None) -> dict[str, Any]:
-        item: dict[str, Any] = {"wav": copy or candidate.path, "caption": caption}
-        if labels:
-            item["labels"] = labels
-        item["id"] = candidate.id
-        if self.origin.ranged and copy is None:  # a copy holds the range alone
-            if candidate.start or candidate.end is not None:
-                item["start"] = candidate.start
-            if candidate.end is not None:
-                item["end"] = candidate.end
-        return item
 
     def rejects(self) -> Iterator[dict[str, object]]:
         """A line for each candidate that is not used, and for each that lost some of its texts."""

@@ -6,6 +6,7 @@ import logging
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -20,7 +21,7 @@ from dplass_cli.data.manifest import Row
 from dplass_cli.data.settings import DataSettings
 from dplass_cli.errors import InputError, RunError, some
 
-log = logging.getLogger(__name__)
+_log = logging.getLogger(__name__)
 
 _SILENCE = 1e-3  # RMS below which another place of the clip is tried
 _TRIES = 4
@@ -125,10 +126,7 @@ class TrainingSamples(Dataset[Batch]):
         settings, count = self.settings, len(interferers)
         sources = np.zeros((settings.max_mix_num, settings.segment_samples), dtype=np.float32)
         sources[: count + 1] = [segment.audio for segment in (target, *interferers)]
-
-        def another() -> Audio | None:
-            return self._another(target.source, rng, unreadable)
-
+        another = partial(self._another, target.source, rng, unreadable)
         for augmentation in settings.augment:
             scene = Scene(sources[: count + 1], settings.sampling_rate, another)
             sources[: count + 1] = augmentation(scene, rng)
@@ -211,7 +209,7 @@ class TrainingSamples(Dataset[Batch]):
                     break
         except InputError as error:
             unreadable.append((str(row.wav), str(error)))
-            log.warning("skipped: %s", error)
+            _log.warning("skipped: %s", error)
             return None
         return best
 

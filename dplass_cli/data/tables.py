@@ -5,11 +5,12 @@ from __future__ import annotations
 import contextlib
 import csv
 import gc
+import io
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from dplass_cli.errors import InputError
-from dplass_cli.storage import require_file
+from dplass_cli.storage import read_text, require_file
 
 LATEST = 1e9  # seconds: no recording has more, and larger numbers are no times
 
@@ -31,19 +32,19 @@ def collector_paused() -> Iterator[None]:
             gc.enable()
 
 
-def table_lines(path: Path | str, delimiter: str = ",", quoted: bool = True) -> Iterator[tuple[int, list[str]]]:
+def table_lines(path: Path | str, delimiter: str = ",") -> Iterator[tuple[int, list[str]]]:
     """Yield (line number, fields) of each line that is neither blank nor a ``#`` comment.
 
-    Byte-order marks, any line ends and blanks after a delimiter are understood. ``quoted`` tells whether quotes hold
-    fields together, as they do in CSV.
+    Byte-order marks, any line ends and blanks after a delimiter are understood. Quotes hold fields together, but not
+    where tabs part them.
 
     Raises:
         InputError: the file is missing, not UTF-8, or a quote does not close on its line.
     """
-    return _records(path, delimiter, quoted, whole_lines=True)
+    return _records(path, delimiter, whole_lines=True)
 
 
-def _records(path: Path | str, delimiter: str, quoted: bool, whole_lines: bool) -> Iterator[tuple[int, list[str]]]:
+def _records(path: Path | str, delimiter: str, whole_lines: bool) -> Iterator[tuple[int, list[str]]]:
     """Yield records; with ``whole_lines`` each is a line, and comments are skipped."""
     require_file(path)
     line = 0
@@ -53,7 +54,7 @@ def _records(path: Path | str, delimiter: str, quoted: bool, whole_lines: bool) 
                 map(_without_comment, stream) if whole_lines else stream,
                 delimiter=delimiter,
                 skipinitialspace=True,
-                quoting=csv.QUOTE_MINIMAL if quoted else csv.QUOTE_NONE,
+                quoting=csv.QUOTE_NONE if delimiter == "\t" else csv.QUOTE_MINIMAL,
             )
             for line, fields in enumerate(reader, start=1):
                 if whole_lines and reader.line_num != line:
@@ -80,13 +81,36 @@ def read_table(path: Path | str, columns: Sequence[str] = ()) -> Iterator[tuple[
     Raises:
         InputError: as :func:`table_lines`; a line has more or fewer fields than there are columns.
     """
-    records = (record for record in _records(path, ",", True, whole_lines=False) if any(map(str.strip, record[1])))
+    records = (record for record in _records(path, ",", whole_lines=False) if any(map(str.strip, record[1])))
     names = list(columns) or next((fields for _, fields in records if not fields[0].startswith("#")), [])
     names = [name.strip() for name in names]
     for line, fields in records:
         if len(fields) != len(names):
             raise InputError(f"{path}: line {line}: expected {len(names)} fields, not {len(fields)}; quote commas")
         yield line, dict(zip(names, fields, strict=True))
+
+
+def filled_rows(path: Path | str, columns: Sequence[str], what: str) -> Iterator[tuple[int, dict[str, str]]]:
+    """Yield (line number, {column: value}) of a CSV file with a header in which some columns may not be empty.
+
+    Args:
+        columns: these; there may be others. what: such a table, for messages.
+
+    Raises:
+        InputError: the file is missing, lacks a column, has no rows, or a row with one of them empty (says which line).
+    """
+    reader, line = csv.DictReader(io.StringIO(read_text(path), newline="")), 0
+    for column in columns:
+        if column not in (reader.fieldnames or []):
+            raise InputError(f"{path}: no column {column!r}; {what} has {', '.join(columns)}")
+    for row in reader:
+        line = reader.line_num
+        for column in columns:
+            if not (row[column] or "").strip():
+                raise InputError(f"{path}: line {line}: {column!r} is empty")
+        yield line, row
+    if not line:
+        raise InputError(f"{path}: the table has no rows")
 
 
 def table_columns(path: Path | str, *names: Iterable[str]) -> Iterator[tuple[int, list[str]]]:

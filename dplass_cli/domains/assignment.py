@@ -33,8 +33,8 @@ def fit_temperature(embeddings: FloatArray, ids: IntArray, centroids: FloatArray
         cosines[row, id] = embedding @ unit(others.mean(axis=0)) if len(others) else 0.0
     rows = np.arange(len(ids))
 
-    def surprise(logarithm: float) -> float:
+    def negative_log_likelihood(logarithm: float) -> float:
         return -float(log_softmax(cosines / np.exp(logarithm), axis=1)[rows, ids].mean())
 
-    found = minimize_scalar(surprise, bounds=(np.log(_COLDEST), np.log(_HOTTEST)), method="bounded")
+    found = minimize_scalar(negative_log_likelihood, bounds=(np.log(_COLDEST), np.log(_HOTTEST)), method="bounded")
     return float(np.exp(found.x))

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
-from dplass_cli.domains.features import CaptionFeatures, Features, IntArray, similarities
+from dplass_cli.domains.features import CaptionFeatures, Features, FloatArray, IntArray, similarities
 from dplass_cli.domains.partition import mean_direction
 from dplass_cli.errors import InputError, some
 from dplass_cli.storage import read_json
@@ -129,8 +130,8 @@ def _match(caption: str, known: Mapping[str, int], labels: Mapping[str, Counter[
     return min(votes, key=lambda id: (-votes[id], id), default=-1)
 
 
-def _nearest_domains(vectors: np.ndarray[Any, Any], ids: IntArray, missing: np.ndarray[Any, Any]) -> IntArray:
-    used: Sequence[Any] = np.unique(ids[~missing])
+def _nearest_domains(vectors: FloatArray, ids: IntArray, missing: npt.NDArray[np.bool_]) -> IntArray:
+    used = np.unique(ids[~missing])
     centroids = np.stack([mean_direction(vectors[ids == id]) for id in used])
-    chosen: IntArray = np.asarray(used)[similarities(vectors[missing], centroids).argmax(axis=1)]
+    chosen: IntArray = used[similarities(vectors[missing], centroids).argmax(axis=1)]
     return chosen

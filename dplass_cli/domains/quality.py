@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 
 import numpy as np
@@ -103,13 +103,10 @@ def qualities(
 
 def _judge(points: FloatArray, weights: FloatArray | None, method: Method, domains: int, seed: int) -> Quality:
     labels = [group(method, points, weights, domains, seed + turn) for turn in range(_SEEDS)]
-    plain = quality(points, labels[0], seed)
     agreements = [adjusted_rand(one, other) for one, other in combinations(labels, 2)]
-    return Quality(
-        domains,
-        plain.silhouette,
-        plain.davies_bouldin,
-        plain.within_between,
+    return replace(
+        quality(points, labels[0], seed),
+        domains=domains,
         seeds=float(np.mean(agreements)),
         bootstrap=_bootstrap(points, weights, method, labels[0], domains, seed),
     )

@@ -12,7 +12,7 @@ from dplass_cli.encoders.laion import LaionConfig, LaionEncoder, clap_state, loa
 from dplass_cli.encoders.tiny import TinyEncoder, TinyEncoderConfig
 from dplass_cli.errors import InputError
 from dplass_cli.resources import resource
-from dplass_cli.weights.checkpoints import as_float32, described_config, load_strictly, read_tensors, write_safetensors
+from dplass_cli.weights.checkpoints import described_config, in_dtype, load_strictly, read_tensors, write_safetensors
 
 __all__ = [
     "LaionConfig",
@@ -51,7 +51,7 @@ def load_encoder(
     if metadata.get("format") == _TINY_FORMAT:
         config = from_mapping(TinyEncoderConfig, described_config(metadata, path), str(path))
         tiny = TinyEncoder(config)
-        load_strictly(tiny, as_float32(tensors), str(path))
+        load_strictly(tiny, in_dtype(tensors, torch.float32), str(path))
         return tiny.eval().requires_grad_(False).to(device)
     state = clap_state(tensors, str(path))
     if state is None:
@@ -68,5 +68,5 @@ def save_tiny_encoder(path: Path | str, encoder: TinyEncoder, dtype: torch.dtype
     Raises:
         InputError: the folder cannot be written.
     """
-    state = {k: v.to(dtype) if v.is_floating_point() else v for k, v in encoder.state_dict().items()}
-    write_safetensors(path, state, {"format": _TINY_FORMAT, "config": to_mapping(encoder.config)})
+    metadata = {"format": _TINY_FORMAT, "config": to_mapping(encoder.config)}
+    write_safetensors(path, in_dtype(encoder.state_dict(), dtype), metadata)

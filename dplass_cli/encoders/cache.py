@@ -21,8 +21,8 @@ import numpy as np
 import numpy.typing as npt
 
 from dplass_cli.encoders.base import QueryEncoder
-from dplass_cli.errors import InputError, RunError, some
-from dplass_cli.storage import locked, make_folder, read_json, write_json
+from dplass_cli.errors import InputError, some
+from dplass_cli.storage import locked, make_folder, read_json, write_json, writing_to
 
 _log = logging.getLogger(__name__)
 
@@ -47,6 +47,7 @@ class EmbeddingCache:
 
     Attributes:
         hits: keys that :meth:`get` found.
+        vectors: all rows, float32 (N, size), memory-mapped; rows of keys that were added twice are there twice.
 
     Raises:
         InputError: the folder cannot be made or written.
@@ -71,17 +72,12 @@ class EmbeddingCache:
     def __len__(self) -> int:
         return len(self._records)
 
-    @property
-    def vectors(self) -> Vectors:
-        """All rows, float32 (N, size), memory-mapped; rows of keys that were added twice are there twice."""
-        return self._mapped
-
     def refresh(self) -> None:
         """See what other processes have added."""
         count = self._whole_rows()
         self._records = np.fromfile(self._keys, dtype=_RECORD, count=count)
         shape = (count, self.size)
-        self._mapped: Vectors = (
+        self.vectors: Vectors = (
             np.memmap(self._vectors, np.float32, "r", shape=shape) if count else np.empty(shape, np.float32)
         )
         sound = _check(self._records) == self._records["check"]
@@ -104,7 +100,7 @@ class EmbeddingCache:
         """Look keys up: each vector float32 (size,), or None where it is absent or damaged."""
         rows = self.find(keys)
         known = rows >= 0
-        vectors = np.array(self._mapped[rows[known]])
+        vectors = np.array(self.vectors[rows[known]])
         checks = self._records["vector"][rows[known]].tolist()
         found: list[Vectors | None] = [None] * len(rows)
         damaged = 0
@@ -121,8 +117,8 @@ class EmbeddingCache:
 
     def _let_go(self) -> None:
         """Give the pages that were read back, or a walk over all rows would hold the whole file in memory."""
-        if isinstance(self._mapped.base, mmap.mmap):
-            self._mapped.base.madvise(mmap.MADV_DONTNEED)
+        if isinstance(self.vectors.base, mmap.mmap):
+            self.vectors.base.madvise(mmap.MADV_DONTNEED)
 
     def add(self, keys: Sequence[bytes], vectors: Vectors) -> None:
         """Add rows: keys (M), float32 (M, size). They are on the disk when this returns.
@@ -136,13 +132,10 @@ class EmbeddingCache:
         records["key"] = np.frombuffer(b"".join(keys), dtype="<u8").reshape(-1, 4)
         records["vector"] = [zlib.crc32(row.tobytes()) for row in rows]
         records["check"] = _check(records)
-        try:
-            with locked(self.folder / "lock"):
-                count = self._whole_rows()
-                _append(self._vectors, count * self.size * 4, rows.tobytes())
-                _append(self._keys, count * _RECORD.itemsize, records.tobytes())
-        except OSError as error:
-            raise RunError(f"{self.folder}: writing failed ({error.strerror}); free space and run again") from error
+        with writing_to(self.folder), locked(self.folder / "lock"):
+            count = self._whole_rows()
+            _append(self._vectors, count * self.size * 4, rows.tobytes())
+            _append(self._keys, count * _RECORD.itemsize, records.tobytes())
 
     def _whole_rows(self) -> int:
         """Rows that both files hold whole."""
@@ -153,8 +146,8 @@ class EmbeddingCache:
         """Make the files where they are not, and begin anew where they are not this encoder's."""
         described = self.folder / "cache.json"
         try:
-            same = json.loads(described.read_text(encoding="utf-8")) == header
-        except (OSError, ValueError):
+            same = read_json(described) == header
+        except InputError:
             same = False
         if not same:
             if self._vectors.exists():

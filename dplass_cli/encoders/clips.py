@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence, Sized
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import chain, islice
 from pathlib import Path
@@ -119,14 +119,11 @@ def _read_ahead(
     clips: Sequence[Clip], sample_rate: int, pool: ThreadPoolExecutor, settings: Embedding
 ) -> Iterator[tuple[Clip, Audio | InputError]]:
     """Read clips in their order, a few batches ahead of who takes them."""
-    waiting: deque[tuple[Clip, Future[Audio | InputError]]] = deque()
-    coming = iter(clips)
-    for clip in islice(coming, 2 * settings.batch):
-        waiting.append((clip, pool.submit(_read, clip, sample_rate)))
+    coming = ((clip, pool.submit(_read, clip, sample_rate)) for clip in clips)
+    waiting = deque(islice(coming, 2 * settings.batch))
     while waiting:
         clip, audio = waiting.popleft()
-        for following in islice(coming, 1):
-            waiting.append((following, pool.submit(_read, following, sample_rate)))
+        waiting.extend(islice(coming, 1))
         yield clip, audio.result()
 
 

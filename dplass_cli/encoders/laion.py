@@ -144,7 +144,7 @@ def clap_state(content: Mapping[str, Any], where: str) -> dict[str, Tensor] | No
     if not isinstance(state, Mapping):
         return None
     named = {key: value for key, value in state.items() if isinstance(key, str)}
-    found = {key[len(_EMBEDDED) :]: value for key, value in named.items() if key.startswith(_EMBEDDED)}
+    found = {key.removeprefix(_EMBEDDED): value for key, value in named.items() if key.startswith(_EMBEDDED)}
     found = found or {key.removeprefix("module."): value for key, value in named.items()}
     if not any(key.startswith(("audio_branch.", "text_branch.")) for key in found):
         return None

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from dplass_cli.encoders.laion_model import CONTEXT, PAD, ROBERTA
-from dplass_cli.errors import InputError
+from dplass_cli.errors import InputError, first_line
 
 _log = logging.getLogger(__name__)
 
@@ -65,8 +65,7 @@ def _read(folder: Path) -> Any:
     try:
         tokenizer = RobertaTokenizerFast.from_pretrained(str(folder), local_files_only=True)
     except Exception as error:  # damaged files fail in any way, with plain Exceptions from the tokenizers library
-        reason = f"{error}".splitlines()[0][:120] if f"{error}" else type(error).__name__
-        raise InputError(f"--tokenizer {folder}: not a readable tokenizer ({reason}); {_FETCH}") from error
+        raise InputError(f"--tokenizer {folder}: not a readable tokenizer ({first_line(error)}); {_FETCH}") from error
     special = (tokenizer.bos_token_id, tokenizer.pad_token_id, tokenizer.eos_token_id)
     if special != (_BOS, PAD, _EOS) or len(tokenizer) > ROBERTA["vocab_size"]:
         raise InputError(f"--tokenizer {folder}: another model's tokenizer, not RoBERTa's; {_FETCH}")

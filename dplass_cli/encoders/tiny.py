@@ -68,9 +68,8 @@ class TinyEncoderConfig:
     def __post_init__(self) -> None:
         for name, most in _MOST.items():
             value = getattr(self, name)
-            if not (
-                1 <= value <= most if isinstance(value, int) else len(value) >= 1 and all(1 <= w <= most for w in value)
-            ):
+            sizes = value if isinstance(value, tuple) else (value,)
+            if not sizes or not all(1 <= size <= most for size in sizes):
                 raise ValueError(f"{name} = {value} is no size of this encoder; it takes 1 to {most}")
         if len(self.widths) > _MOST_BLOCKS or len(self.kinds) > _MOST_KINDS or self.hop > self.n_fft:
             raise ValueError(f"at most {_MOST_BLOCKS} widths and {_MOST_KINDS} kinds, and hop no longer than n_fft")

@@ -14,7 +14,7 @@ from dplass_cli.evaluation.items import Item
 from dplass_cli.evaluation.records import Row, number
 from dplass_cli.evaluation.statistics import Values, aggregate, bootstrap, interval
 from dplass_cli.separation.loading import Models
-from dplass_cli.separation.policies import Choice, DomainTexts, Policy, make_policy
+from dplass_cli.separation.policies import Choice, Policy, make_policy
 
 METRICS = ("sdri", "si_sdr", "si_sdri", "sdr", "bss_sdr", "similarity")
 
@@ -88,7 +88,6 @@ def score_policies(
     items: Sequence[Item],
     known: Mapping[tuple[str, str], Row],
     models: Models,
-    texts: DomainTexts,
     rule: Aggregation,
 ) -> Scores:
     """Let every policy choose for every item, and sum up what it chose.
@@ -102,7 +101,7 @@ def score_policies(
         if idx in rows:
             rows[idx][run] = row
     keys = models.bank.keys
-    choices = _choices(items, rows, models, texts)
+    choices = _choices(items, rows, models)
     table = _Table(items, rows, keys, choices, rule)
     chosen = {policy.name: table.chosen(policy, choices) for policy in policies}
     values = {name: table.values(picked) for name, picked in chosen.items()}
@@ -184,9 +183,7 @@ class _Table:
         )
 
 
-def _choices(
-    items: Sequence[Item], rows: Mapping[str, Mapping[str, Row]], models: Models, texts: DomainTexts
-) -> dict[str, Choice]:
+def _choices(items: Sequence[Item], rows: Mapping[str, Mapping[str, Row]], models: Models) -> dict[str, Choice]:
     """What the policies may look at, for each item."""
     embeddings = models.encoder.embed_text([item.query for item in items])
     choices = {}
@@ -194,7 +191,7 @@ def _choices(
         ran = {key: rows[item.idx][key] for key in models.bank.keys if key in rows[item.idx]}
         similarities = {key: number(row, "similarity") for key, row in ran.items() if row["similarity"]}
         scores = {key: number(row, "sdri") + number(row, "si_sdr") for key, row in ran.items() if row["sdri"]}
-        choices[item.idx] = Choice(embedding, models.bank, texts, similarities, scores)
+        choices[item.idx] = Choice(embedding, models.bank, models.texts, similarities, scores)
     return choices
 
 

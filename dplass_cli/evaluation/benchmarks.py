@@ -7,12 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-import yaml
-
-from dplass_cli.configuration import from_mapping
+from dplass_cli.configuration import from_mapping, read_yaml
 from dplass_cli.errors import InputError, nearest
 from dplass_cli.resources import resource
-from dplass_cli.storage import read_text
 
 Aggregation = Literal["mean", "mean-of-class-medians", "mean-of-class-means"]
 
@@ -74,7 +71,7 @@ def find_benchmark(name: str) -> Benchmark:
         InputError: no such benchmark.
     """
     path = resource("metadata/benchmarks.yaml")
-    table = yaml.safe_load(read_text(path))
+    table = read_yaml(path)
     if name not in table:
         raise InputError(f"--benchmark {name}: not in the table of benchmarks{nearest(name, table)}")
     return from_mapping(Benchmark, table[name], f"{path}: {name}")
@@ -106,10 +103,10 @@ def find_table(name: str, benchmark: Benchmark, root: Path | None, given: Path |
         return given
     if benchmark.table is None:
         raise InputError(f"--benchmark {name}: its table is not given; give --metadata-csv")
-    folders = [given] if given is not None else []
-    if root is not None:
+    folders = [] if given is None else [given]
+    if given is None and root is not None:
         beside = (root, root / "metadata", root.parent / "metadata", root.parent / "evaluation" / "metadata")
-        folders = [*folders, find_audio(name, benchmark, root), *beside] if given is None else folders
+        folders = [find_audio(name, benchmark, root), *beside]
     for folder in folders:
         if (folder / benchmark.table).is_file():
             return folder / benchmark.table

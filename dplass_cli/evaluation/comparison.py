@@ -137,8 +137,7 @@ def compare_runs(runs: Sequence[Run], policies: Sequence[str] | None = None) -> 
     chosen = list(policies or common)
     if not chosen:
         raise InputError("these runs have no policy in common; evaluate them with the same --select")
-    lines = [line for name in chosen for line in _compare(runs, name, first.results["aggregation"])]
-    return lines
+    return [line for name in chosen for line in _compare(runs, name, first.results["aggregation"])]
 
 
 def _compare(runs: Sequence[Run], policy: str, rule: Aggregation) -> list[Line]:

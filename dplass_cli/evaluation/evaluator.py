@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import groupby, islice
 
@@ -22,7 +22,7 @@ from dplass_cli.models.resunet30 import Analysis
 from dplass_cli.separation.bank import Activation
 from dplass_cli.separation.contrast import Rest, contrasted
 from dplass_cli.separation.loading import Models
-from dplass_cli.separation.policies import Choice, DomainTexts, Policy
+from dplass_cli.separation.policies import Choice, Policy
 from dplass_cli.storage import Progress
 
 BASE = "base"
@@ -35,7 +35,6 @@ class Contrasted:
 
     activation: Activation
     policy: Policy
-    texts: DomainTexts
 
 
 Run = Activation | Contrasted
@@ -61,7 +60,7 @@ class Running:
     bss: bool
 
 
-def plan_runs(items: Sequence[Item], policies: Sequence[Policy], models: Models, texts: DomainTexts) -> dict[str, Runs]:
+def plan_runs(items: Sequence[Item], policies: Sequence[Policy], models: Models) -> dict[str, Runs]:
     """What has to run on each item for the policies: {idx: {run: what to activate}}.
 
     A run is the base, an adapter, or what a policy makes of them, under the policy's name. Policies that look
@@ -75,9 +74,12 @@ def plan_runs(items: Sequence[Item], policies: Sequence[Policy], models: Models,
     queries = list(dict.fromkeys(item.query for item in items))
     planned: dict[str, Runs] = {}
     for query, embedding in zip(queries, models.encoder.embed_text(queries), strict=True):
-        choice = Choice(embedding, models.bank, texts)
-        chosen = [(policy, policy.choose(choice)) for policy in early]
-        runs = {run_name(policy, activation): _run(policy, activation, texts) for policy, activation in chosen} | every
+        choice = Choice(embedding, models.bank, models.texts)
+        runs: Runs = {}
+        for policy in early:
+            activation = policy.choose(choice)
+            runs[run_name(policy, activation)] = Contrasted(activation, policy) if policy.contrasts else activation
+        runs |= every
         order = [BASE, *models.bank.keys]
         planned[query] = {name: runs[name] for name in [*order, *sorted(set(runs) - set(order))] if name in runs}
     return {item.idx: planned[item.query] for item in items}
@@ -90,10 +92,6 @@ def run_name(policy: Policy, activation: Activation) -> str:
     if activation is None:
         return BASE
     return activation if isinstance(activation, str) else policy.name
-
-
-def _run(policy: Policy, activation: Activation, texts: DomainTexts) -> Run:
-    return Contrasted(activation, policy, texts) if policy.contrasts else activation
 
 
 def make_batches(
@@ -139,7 +137,8 @@ def evaluate_batches(
         usable = {item: audio for item, audio in pairs if isinstance(audio, Loaded)}
         wanted = _missing(batch, plan, rows)
         scored = _run_batch(usable, plan, wanted, models, settings) if usable else []
-        rows.append([*(error_row(item, str(audio)) for item, audio in pairs if item not in usable), *scored])
+        unreadable = [error_row(item.idx, str(audio), item.query) for item, audio in pairs if item not in usable]
+        rows.append([*unreadable, *scored])
     progress(total, total, "items")
 
 
@@ -163,14 +162,12 @@ def _read_ahead(
         return loaded
 
     with ThreadPoolExecutor(settings.workers) as pool:
-        waiting: list[list[Future[Loaded | InputError]]] = []
-        coming = iter(batches)
-        for batch in islice(coming, 1):
-            waiting.append([pool.submit(read, item) for item in batch])
+        coming = ([pool.submit(read, item) for item in batch] for batch in batches)
+        reading = next(coming, [])
         for batch in batches:
-            for following in islice(coming, 1):
-                waiting.append([pool.submit(read, item) for item in following])
-            yield batch, [future.result() for future in waiting.pop(0)]
+            following = next(coming, [])
+            yield batch, [future.result() for future in reading]
+            reading = following
 
 
 @torch.inference_mode()
@@ -240,7 +237,7 @@ class Separation:
         activations: list[Activation] = [None] * len(output)
         conditions = self._conditions.clone()
         for row, condition in rests.items():
-            activations[row] = runs[row].policy.choose(Choice(condition, self._models.bank, runs[row].texts))
+            activations[row] = runs[row].policy.choose(Choice(condition, self._models.bank, self._models.texts))
             conditions[row] = condition.to(conditions.device)
         others = self._separate(activations, conditions, list(rests))
         rows = list(rests)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -12,9 +10,10 @@ from pathlib import Path
 
 from dplass_cli.audio.files import Audio, audio_info, read_mono
 from dplass_cli.data.mixtures import Mixture, read_mixtures, render
+from dplass_cli.data.tables import filled_rows
 from dplass_cli.errors import InputError, nearest
 from dplass_cli.evaluation.benchmarks import Benchmark, find_audio, find_benchmark, find_table
-from dplass_cli.storage import Progress, file_sha256, no_progress, read_text, text_sha256
+from dplass_cli.storage import Progress, file_sha256, no_progress, text_sha256
 
 
 @dataclass(frozen=True)
@@ -105,24 +104,15 @@ def read_items(benchmark: Benchmark, table: Path, audio_dir: Path | None, query:
 def _read_recorded(benchmark: Benchmark, table: Path, folder: Path, query: str) -> list[Item]:
     assert benchmark.reference is not None
     assert benchmark.mixture is not None
-    reader = csv.DictReader(io.StringIO(read_text(table), newline=""))
-    for column in (*benchmark.columns, query):
-        if column not in (reader.fieldnames or []):
-            raise InputError(f"{table}: no column {column!r}; {benchmark.title} has {', '.join(benchmark.columns)}")
     items = []
     takes: Counter[str] = Counter()
-    for row in reader:
-        for column in (*benchmark.columns, query):
-            if not (row[column] or "").strip():
-                raise InputError(f"{table}: line {reader.line_num}: {column!r} is empty")
+    for _, row in filled_rows(table, list(dict.fromkeys((*benchmark.columns, query))), benchmark.title):
         first = row[benchmark.columns[0]]
         fields = {**row, "take": takes[first]}
         takes[first] += 1
         audio = Recorded(folder / benchmark.reference.format_map(fields), folder / benchmark.mixture.format_map(fields))
         group = row[benchmark.group].strip() if benchmark.group else ""
         items.append(Item(benchmark.idx.format_map(fields), row[query].strip(), group, audio))
-    if not items:
-        raise InputError(f"{table}: the table has no rows")
     return items
 
 

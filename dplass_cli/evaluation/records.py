@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from dplass_cli.errors import InputError
 from dplass_cli.evaluation.items import Item
-from dplass_cli.storage import Records, csv_rows, locked, read_records, read_text, write_records, write_rows
+from dplass_cli.storage import Records, csv_rows, locked, read_records, read_text, write_rows
 
 ITEMS, CHOICES, RESULTS = "items.csv", "choices.csv", "results.json"
 FORMAT = "dplass-evaluation-1"
@@ -34,6 +33,8 @@ class Rows:
     A row holds what one run (the base, an adapter, a blend) reached on one item. A row with an ``error`` stands for an
     item that could not be read; such items are tried again by the next run.
 
+    It is a context, at whose end the record is closed.
+
     Args:
         folder: the evaluation folder. key: what rows depend on. share: this process.
 
@@ -53,7 +54,7 @@ class Rows:
         with locked(folder / ".lock"):
             self._collect()
             kept = [row for row in read_records(own, COLUMNS, key) or [] if not row["error"]]
-            write_records(own, COLUMNS, key, kept)
+            write_rows(own, COLUMNS, kept, key)
         self.failed = {}
         self._record = Records(own, COLUMNS, key)
 
@@ -75,13 +76,15 @@ class Rows:
             if any(idx not in self.failed for idx in missing):
                 return False
             self.failed = {idx: self.failed[idx] for idx in missing}
-            rows = [*self._in_order(wanted), *(_error_row(idx, reason) for idx, reason in self.failed.items())]
-            write_records(self.folder / ITEMS, COLUMNS, self.key, rows)
+            rows = [*self._in_order(wanted), *(error_row(idx, reason) for idx, reason in self.failed.items())]
+            write_rows(self.folder / ITEMS, COLUMNS, rows, self.key)
         return True
 
-    def close(self) -> None:
-        """Close the record."""
-        self._record.__exit__()
+    def __enter__(self) -> Rows:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self._record.__exit__(*exc)
 
     def _in_order(self, wanted: Mapping[str, Sequence[str]]) -> Iterator[Row]:
         """First the wanted rows as they are wanted, then what is known besides."""
@@ -104,19 +107,9 @@ class Rows:
                 self.known.setdefault((row["idx"], row["adapter"]), row)
 
 
-@contextmanager
-def open_rows(folder: Path, key: str, share: Share) -> Iterator[Rows]:
-    """Open the rows of an evaluation folder; see :class:`Rows`."""
-    rows = Rows(folder, key, share)
-    try:
-        yield rows
-    finally:
-        rows.close()
-
-
-def error_row(item: Item, reason: str) -> Mapping[str, object]:
+def error_row(idx: str, reason: str, query: str = "") -> Row:
     """The row of an item that cannot be read."""
-    return _error_row(item.idx, reason) | {"query": item.query}
+    return dict.fromkeys(COLUMNS, "") | {"idx": idx, "query": query, "error": reason}
 
 
 def read_items_csv(folder: Path) -> list[Row]:
@@ -165,10 +158,6 @@ def number(row: Row, column: str) -> float:
         return float(row[column]) if row[column] else math.nan
     except ValueError as error:
         raise InputError(f"item {row['idx']}: {column} is {row[column]!r}, no number; evaluate again") from error
-
-
-def _error_row(idx: str, reason: str) -> dict[str, str]:
-    return dict.fromkeys(COLUMNS, "") | {"idx": idx, "error": reason}
 
 
 def _part(folder: Path, share: Share) -> Path:

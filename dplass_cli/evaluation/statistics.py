@@ -29,8 +29,7 @@ def aggregate(rule: Aggregation, values: Values, groups: Sequence[str]) -> Value
         return np.full(values.shape[1:], np.nan)
     if rule == "mean":
         return np.asarray(values.mean(axis=0))
-    names = np.asarray(groups)
-    classes = [values[names == name] for name in dict.fromkeys(groups)]
+    classes = _by_class(values, groups)
     if rule == "mean-of-class-means":
         return np.asarray(np.mean([members.mean(axis=0) for members in classes], axis=0))
     return _nan_mean(np.stack([_nan_median(members) for members in classes]))
@@ -48,10 +47,13 @@ def bootstrap(rule: Aggregation, values: Values, groups: Sequence[str]) -> Value
         return np.full((RESAMPLES, values.shape[1]), np.nan)
     if rule == "mean":
         return _resampled(values, generator, "mean")
-    names = np.asarray(groups)
-    classes = [values[names == name] for name in dict.fromkeys(groups)]
     statistic = "mean" if rule == "mean-of-class-means" else "median"
-    return np.asarray(_nan_mean(np.stack([_resampled(members, generator, statistic) for members in classes])))
+    return _nan_mean(np.stack([_resampled(members, generator, statistic) for members in _by_class(values, groups)]))
+
+
+def _by_class(values: Values, groups: Sequence[str]) -> list[Values]:
+    names = np.asarray(groups)
+    return [values[names == name] for name in dict.fromkeys(groups)]
 
 
 def interval(samples: Values) -> tuple[float, float]:

@@ -11,8 +11,8 @@ from dplass_cli.errors import InputError
 from dplass_cli.models.resunet30 import ResUNet30, ResUNet30Config
 from dplass_cli.resources import resource
 from dplass_cli.weights.checkpoints import (
-    as_float32,
     described_config,
+    in_dtype,
     load_strictly,
     read_base_state,
     require_layout,
@@ -64,7 +64,7 @@ def load_base(
     with torch.device("meta"):  # a file that does not hold what it says is refused before memory is taken for it
         require_layout(BaseModel(config).state_dict(), state, str(path))
     network = BaseModel(config)
-    load_strictly(network, as_float32(state), str(path))
+    load_strictly(network, in_dtype(state, torch.float32), str(path))
     network.source = str(base)
     network.encoder_fingerprint = metadata.get("encoder_fingerprint")
     return in_fast_order(network).eval().requires_grad_(False).to(device)
@@ -86,24 +86,30 @@ def save_base(
     Raises:
         InputError: the folder cannot be written.
     """
-    state = {
-        key: tensor.to(dtype) if tensor.is_floating_point() else tensor for key, tensor in network.state_dict().items()
-    }
+    state = in_dtype(network.state_dict(), dtype)
     metadata = {"format": "dplass-base-1", "config": to_mapping(network.config)}
     if encoder_fingerprint:
         metadata["encoder_fingerprint"] = encoder_fingerprint
     write_safetensors(path, state, metadata)
 
 
-def check_encoder(network: BaseModel, fingerprint: str, encoder: str) -> None:
+def check_encoder(network: BaseModel, fingerprint: str, size: int, encoder: str) -> None:
     """Refuse a base with another encoder than it was trained with; a base that names none takes the user's word.
 
+    Args:
+        fingerprint, size: of the encoder. encoder: what the user calls it.
+
     Raises:
-        InputError: the fingerprints differ.
+        InputError: the fingerprints differ, or the base takes embeddings of another length.
     """
     expected = network.encoder_fingerprint
     if expected is not None and expected != fingerprint:
         raise InputError(
             f"--encoder {encoder}: the base {network.source} was trained with another encoder"
             f" ({expected[:12]}…, not {fingerprint[:12]}…); give that encoder"
+        )
+    if size != network.config.condition_size:
+        raise InputError(
+            f"--encoder {encoder}: its embeddings have {size} values, the base {network.source} takes"
+            f" {network.config.condition_size}; give the encoder it was trained with"
         )

@@ -10,12 +10,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from dplass_cli.errors import InputError, RunError
+from dplass_cli.errors import InputError, RunError, first_line
 from dplass_cli.models.resunet30 import ResUNet30
 from dplass_cli.storage import atomic_path
-from dplass_cli.weights.checkpoints import read_tensors
-
-NETWORK_PREFIX = "ss_model."
+from dplass_cli.weights.checkpoints import NETWORK_PREFIX, read_tensors
 
 
 def audiosep_state(network: ResUNet30) -> dict[str, Tensor]:
@@ -62,7 +60,7 @@ def write_checkpoint(path: Path | str, content: Mapping[str, Any]) -> None:
         try:
             torch.save(dict(content), temporary)
         except RuntimeError as error:  # what PyTorch makes of a full disk
-            raise RunError(f"{path}: writing failed ({str(error)[:120]}); free space and run again") from error
+            raise RunError(f"{path}: writing failed ({first_line(error)}); free space and run again") from error
 
 
 def write_audiosep(path: Path | str, network: ResUNet30, source: Path | str | None = None, trust: bool = False) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import torch
 from torch import Tensor, nn
 
 
@@ -33,4 +32,4 @@ class FiLM(nn.Module):
         for module in self.children():
             assert isinstance(module, nn.Linear)
             nn.init.xavier_uniform_(module.weight)
-            torch.nn.init.zeros_(module.bias)
+            nn.init.zeros_(module.bias)

@@ -13,7 +13,6 @@ from dplass_cli.adapters.files import (
     WEIGHTS,
     AdapterInfo,
     LoadedAdapter,
-    load_adapter,
     read_description,
     save_adapter,
 )
@@ -26,7 +25,7 @@ from dplass_cli.models import BaseModel, load_base, save_base
 from dplass_cli.models.audiosep import write_audiosep, write_checkpoint
 from dplass_cli.models.costs import LayerCost, layer_costs
 from dplass_cli.models.resunet30 import ResUNet30, ResUNet30Config
-from dplass_cli.separation.bank import AdapterBank, bank_key, find_adapters, published_key, write_bank_of
+from dplass_cli.separation.bank import AdapterBank, bank_key, find_adapters, published_key, read_adapter, write_bank_of
 from dplass_cli.storage import Progress, no_progress
 from dplass_cli.versions import versions
 from dplass_cli.weights.checkpoints import read_tensors
@@ -243,16 +242,20 @@ def _import_keys(files: Iterable[Path], partition: Partition | None) -> dict[str
     return keys
 
 
+def _refuse_its_own(output: Path, *sources: str | Path) -> None:
+    """Refuse to write over what is read: the base or the adapter would be lost."""
+    for source in map(Path, sources):
+        if output.exists() and source.exists() and output.samefile(source):
+            raise InputError(f"--output {output}: would write over what it is made of; give another")
+
+
 def load_one(path: Path, network: BaseModel, trust: bool = False) -> LoadedAdapter:
     """Load the one adapter at a path for a base.
 
     Raises:
         InputError: not one adapter, or not one of this base.
     """
-    place = one_adapter(path)
-    if place.is_dir():
-        return load_adapter(place, network, network.sha256())
-    return from_published(read_published(place, trust), network, network.sha256())
+    return read_adapter(one_adapter(path), network, network.sha256(), trust)
 
 
 def export_adapter(path: Path, output: Path, base_checkpoint: str = "tiny", trust: bool = False) -> None:
@@ -261,6 +264,7 @@ def export_adapter(path: Path, output: Path, base_checkpoint: str = "tiny", trus
     Raises:
         InputError: it has no published form, or does not fit the base.
     """
+    _refuse_its_own(output, path, base_checkpoint)
     network = load_base(base_checkpoint, trust=trust)
     adapter = load_one(path, network, trust)
     write_checkpoint(output, to_published(adapter, network))
@@ -274,6 +278,7 @@ def merge_adapter(path: Path, output: Path, base_checkpoint: str = "tiny", trust
     """
     if output.suffix not in (".safetensors", ".ckpt"):
         raise InputError(f"--output {output}: must end in .safetensors or .ckpt")
+    _refuse_its_own(output, path, base_checkpoint)
     network = load_base(base_checkpoint, trust=trust)
     adapter = load_one(path, network, trust)
     if not all(layer.linear for layer in adapter.layers.values()):
@@ -297,6 +302,7 @@ def compress_adapter(
     Raises:
         InputError: as :func:`~dplass_cli.adapters.algebra.compress`, or a folder that cannot be written.
     """
+    _refuse_its_own(output, path)
     network = load_base(base_checkpoint, trust=trust)
     adapter = load_one(path, network, trust)
     compressed, kept = compress(adapter, network, rank)

@@ -21,7 +21,7 @@ from dplass_cli.data.manifest import Row, read_manifest
 from dplass_cli.devices import choose_device
 from dplass_cli.domains.partition import PARTITION_FILE, read_partition
 from dplass_cli.encoders import QueryEncoder, load_encoder
-from dplass_cli.errors import InputError, some
+from dplass_cli.errors import InputError, first_line, some
 from dplass_cli.evaluation.items import check_items, find_items
 from dplass_cli.models import BaseModel, check_encoder, load_base
 from dplass_cli.pipelines.models import ModelOptions
@@ -59,6 +59,10 @@ class DoctorOptions(ModelOptions):
     audio_dir: Path | None = None
     workspace: Path = field(default_factory=Path)
     clips: int = _CLIPS_CHECKED
+
+    def __post_init__(self) -> None:
+        if self.clips < 0:
+            raise InputError(f"--clips {self.clips}: must be at least 1, or 0 for all")
 
 
 @dataclass(frozen=True)
@@ -154,7 +158,7 @@ def _device(name: str) -> Iterator[Check]:
     try:
         torch.ones(8, 8, device=device) @ torch.ones(8, 8, device=device)
     except RuntimeError as error:
-        found = f"{device} does not compute ({str(error).splitlines()[0]})"
+        found = f"{device} does not compute ({first_line(error)})"
         yield Check("device", "wrong", found, "update the driver, or take another --device")
 
 
@@ -201,12 +205,7 @@ class _Models:
         self.encoder = load_encoder(name, options.tokenizer, trust=options.trust_checkpoint)
         yield Check("encoder", "ok", f"{name}: {self.encoder.name}, {self.encoder.size} values a query")
         if self.base is not None:
-            check_encoder(self.base, self.encoder.fingerprint, name)
-            if self.encoder.size != self.base.config.condition_size:
-                raise InputError(
-                    f"{name}: {self.encoder.size} values a query, but the base takes {self.base.config.condition_size};"
-                    " give the encoder that it was trained with"
-                )
+            check_encoder(self.base, self.encoder.fingerprint, self.encoder.size, name)
         if not torch.isfinite(self.encoder.embed_text(["a dog barking"])).all():
             raise InputError(f"{name}: embeds a sentence to what is not finite; fetch the file again")
 
@@ -258,7 +257,8 @@ def _data(options: DoctorOptions, models: _Models, progress: Progress) -> Iterat
     if options.data.is_dir() or options.data.name == PARTITION_FILE:
         folder = options.data if options.data.is_dir() else options.data.parent
         partition = read_partition(folder)
-        rows = [row for domain in partition.domains if domain.clips for row in _domain_rows(folder, domain.id)]
+        manifests = [folder / f"domain{domain.id}.json" for domain in partition.domains if domain.clips]
+        rows = [row for manifest in manifests for row in read_manifest(manifest)]
         yield Check("data", "ok", f"{folder}: {len(partition.domains)} domains, {len(rows):,} rows")
         if models.encoder is not None and partition.encoder_fingerprint != models.encoder.fingerprint:
             found = f"{folder}: made with another encoder ({partition.encoder_name})"
@@ -267,10 +267,6 @@ def _data(options: DoctorOptions, models: _Models, progress: Progress) -> Iterat
         rows = read_manifest(options.data)
         yield Check("data", "ok", f"{options.data}: {len(rows):,} rows")
     yield _clips(rows, options.clips, progress)
-
-
-def _domain_rows(folder: Path, domain: int) -> list[Row]:
-    return read_manifest(folder / f"domain{domain}.json")
 
 
 def _clips(rows: Iterable[Row], limit: int, progress: Progress) -> Check:

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from dplass_cli.data.manifest import read_manifest
 from dplass_cli.devices import process_share
+from dplass_cli.domains.features import clip_of
 from dplass_cli.encoders import QueryEncoder
 from dplass_cli.encoders.cache import EmbeddingCache
 from dplass_cli.encoders.clips import Clip, Embedding, clip_key, embed_clips
@@ -64,14 +65,13 @@ def embed(options: EmbedOptions, progress: Progress = no_progress) -> EmbedResul
         InputError: an unusable manifest, encoder or folder. RunError: the disk is full.
     """
     rank, world = process_share()
-    rows = [Clip(row.wav, row.start, row.end) for row in read_manifest(options.manifest)]
+    rows = [clip_of(row) for row in read_manifest(options.manifest)]
     clips = list(dict.fromkeys(rows))
     encoder = options.load_encoder()
     cache = EmbeddingCache(options.output, encoder)
     failed: dict[Clip, str] = {}
-    share, done = clips[rank::world], 0
-    for _ in embed_clips(share, encoder, cache, options.embedding, failed, progress):
-        done += 1
+    share = clips[rank::world]
+    done = sum(1 for _ in embed_clips(share, encoder, cache, options.embedding, failed, progress))
     listed = text_sha256("\n".join(map(str, clips)))
     reasons = {str(clip.wav): reason for clip, reason in failed.items()}
     write_rows(

@@ -18,18 +18,18 @@ from dplass_cli.evaluation.benchmarks import Benchmark
 from dplass_cli.evaluation.evaluator import Running, Runs, evaluate_batches, make_batches, plan_runs, separate_item
 from dplass_cli.evaluation.items import Item, check_items, choose_items, find_items, load_item
 from dplass_cli.evaluation.published import Check, check_published
-from dplass_cli.evaluation.records import FORMAT, RESULTS, Row, Share, number, open_rows, write_choices
+from dplass_cli.evaluation.records import FORMAT, RESULTS, Row, Rows, Share, number, write_choices
 from dplass_cli.pipelines.models import RunningOptions
 from dplass_cli.reports.evaluation import Evaluated, Example, write_report
+from dplass_cli.reports.markdown import markdown_table, with_interval
 from dplass_cli.separation.loading import Models
-from dplass_cli.separation.policies import POLICIES, DomainTexts, Policy, make_policy
+from dplass_cli.separation.policies import POLICIES, Policy, make_policy
 from dplass_cli.storage import Progress, file_sha256, no_progress, text_sha256, write_json, write_text
 from dplass_cli.versions import versions
 
 TABLE, REPORT = "results.md", "report.html"
 _NOT_MEASURED = ("output", "batch_size", "workers", "device", "backend", "report", "examples", "check_published")
-_BATCH = {"cpu": 4}
-_BATCH_ELSEWHERE = 16
+_BATCH_ON_CPU, _BATCH_ELSEWHERE = 4, 16
 
 
 @dataclass(frozen=True)
@@ -132,13 +132,12 @@ def evaluate(options: EvaluateOptions, progress: Progress = no_progress) -> dict
         patience=0.0,  # so that a resumed run computes the same bits
     )
     policies = _policies(options, models)
-    texts = DomainTexts(models.bank, models.encoder)
-    plan_runs(tasks[0].items[:1], policies, models, texts)  # what a policy lacks is told before files are looked at
+    plan_runs(tasks[0].items[:1], policies, models)  # what a policy lacks is told before files are looked at
     names = {policy.name for policy in policies}
     if options.check_published and not any(f.policy in names for task in tasks for f in task.benchmark.published):
         raise InputError("--check-published: nothing is published for these benchmarks and policies; select base")
     share = Share(*process_share())
-    return {task.name: _evaluate(task, options, models, policies, texts, share, progress) for task in tasks}
+    return {task.name: _evaluate(task, options, models, policies, share, progress) for task in tasks}
 
 
 def summary(result: EvaluateResult) -> dict[str, Any]:
@@ -196,7 +195,6 @@ def _evaluate(
     options: EvaluateOptions,
     models: Models,
     policies: Sequence[Policy],
-    texts: DomainTexts,
     share: Share,
     progress: Progress,
 ) -> EvaluateResult:
@@ -205,9 +203,9 @@ def _evaluate(
     lengths, unusable = check_items(task.items, rate, settings.seconds, options.workers, progress)
     _check_missing(unusable, task, options.max_missing)
     items = [item for item in task.items if item.idx in lengths]
-    plan = plan_runs(items, policies, models, texts)
+    plan = plan_runs(items, policies, models)
     wanted = {item.idx: tuple(plan[item.idx]) for item in items}
-    with open_rows(task.folder, _key(task, models, options, settings), share) as rows:
+    with Rows(task.folder, _key(task, models, options, settings), share) as rows:
         batches = make_batches(items, lengths, plan, settings.batch_size)
         evaluate_batches(batches, lengths, plan, models, rows, settings, progress)
         complete = rows.merge(wanted)
@@ -217,7 +215,7 @@ def _evaluate(
         return EvaluateResult(task.name, task.folder, len(task.items), unusable, False)
     _check_missing(unusable, task, options.max_missing)
     items = [item for item in items if item.idx not in failed]
-    scores = score_policies(policies, items, known, models, texts, task.benchmark.aggregation)
+    scores = score_policies(policies, items, known, models, task.benchmark.aggregation)
     seconds = sum(
         float(known[idx, run]["seconds"]) for idx, runs in wanted.items() if idx not in failed for run in runs
     )
@@ -270,7 +268,7 @@ def _evaluated(
 
 def _running(benchmark: Benchmark, options: EvaluateOptions, device: torch.device) -> Running:
     bfloat16 = in_bfloat16(options.precision, device)
-    size = options.batch_size or _BATCH.get(device.type, _BATCH_ELSEWHERE)
+    size = options.batch_size or (_BATCH_ON_CPU if device.type == "cpu" else _BATCH_ELSEWHERE)
     return Running(benchmark.seconds, size, options.workers, bfloat16, options.similarity, "bss" in options.metric)
 
 
@@ -335,32 +333,21 @@ def _write(
 
 def markdown(benchmark: Benchmark, results: Mapping[str, Any]) -> str:
     """The table of policies, with published figures below, to paste into a paper."""
-    head = "| policy | SDRi (dB) | SI-SDR (dB) | over base (dB) | regret (dB) | accuracy | items |"
-    lines = [
-        f"{benchmark.title}, {results['aggregation']}, 95% bootstrap intervals",
-        "",
-        head,
-        "|---|---:|---:|---:|---:|---:|---:|",
-    ]
-    for name, score in results["policies"].items():
-        bound = " (bound: sees the reference)" if score["bound"] else ""
-        cells = [
-            f"{name}{bound}",
-            _with_interval(score["sdri"], score["sdri_ci"]),
-            _with_interval(score["si_sdr"], score["si_sdr_ci"]),
-            _with_interval(score["difference"], score["difference_ci"]),
+    rows = [
+        [
+            f"{name} (bound: sees the reference)" if score["bound"] else name,
+            with_interval(score["sdri"], score["sdri_ci"]),
+            with_interval(score["si_sdr"], score["si_sdr_ci"]),
+            with_interval(score["difference"], score["difference_ci"]),
             "" if score["regret"] is None else f"{score['regret']:.2f}",
             "" if score["accuracy"] is None else f"{score['accuracy']:.0%}",
             str(score["n"]),
         ]
-        lines.append(f"| {' | '.join(cells)} |")
+        for name, score in results["policies"].items()
+    ]
     for figure in benchmark.published:
-        lines.append(
-            f"| {figure.system}, published (compare with {figure.policy}) | {figure.sdri:.2f} | {figure.si_sdr:.2f}"
-            f" | | | | {benchmark.rows} |"
-        )
-    return "\n".join(lines) + "\n"
-
-
-def _with_interval(value: float | None, ends: Sequence[float] | None) -> str:
-    return "" if value is None or ends is None else f"{value:.2f} [{ends[0]:.2f}, {ends[1]:.2f}]"
+        name = f"{figure.system}, published (compare with {figure.policy})"
+        rows.append([name, f"{figure.sdri:.2f}", f"{figure.si_sdr:.2f}", "", "", "", str(benchmark.rows)])
+    columns = ["policy", "SDRi (dB)", "SI-SDR (dB)", "over base (dB)", "regret (dB)", "accuracy", "items"]
+    title = f"{benchmark.title}, {results['aggregation']}, 95% bootstrap intervals"
+    return f"{title}\n\n{markdown_table(columns, rows)}"

@@ -20,7 +20,7 @@ from dplass_cli.storage import make_folder, write_bytes
 from dplass_cli.versions import __version__
 
 Format = Literal["onnx", "openvino"]
-_SUFFIXES = {"onnx": ".onnx", "openvino": ".xml"}
+_BY_SUFFIX: dict[str, Format] = {".onnx": "onnx", ".xml": "openvino"}
 _NEEDS = {"onnx": ("onnx", "onnxscript"), "openvino": ("onnx", "onnxscript", "openvino")}
 
 
@@ -71,6 +71,8 @@ def export(options: ExportOptions) -> ExportResult:
         InputError: another suffix, an extra that is not installed, wrong models, or several adapters to choose from.
     """
     form = _format(options)
+    if options.output.is_dir():
+        raise InputError(f"--output {options.output}: is a folder; give the name of a file to write")
     network = load_base(options.base_checkpoint, trust=options.trust_checkpoint)
     bank = AdapterBank(network)
     for path in options.adapters:
@@ -108,9 +110,8 @@ def export(options: ExportOptions) -> ExportResult:
 
 
 def _format(options: ExportOptions) -> Format:
-    by_suffix: dict[str, Format] = {".onnx": "onnx", ".xml": "openvino"}
-    form = options.format or by_suffix.get(options.output.suffix)
-    if form is None or options.output.suffix != _SUFFIXES[form]:
+    form = _BY_SUFFIX.get(options.output.suffix)
+    if form is None or options.format not in (None, form):
         raise InputError(f"--output {options.output}: must end in .onnx (--format onnx) or .xml (--format openvino)")
     missing = [package for package in _NEEDS[form] if importlib.util.find_spec(package) is None]
     if missing:

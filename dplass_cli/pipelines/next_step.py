@@ -28,7 +28,7 @@ class NextStep:
 def next_step(folder: Path) -> NextStep:
     """Tell the next step for whoever stands in ``folder``; commands name paths as seen from there."""
     places = list(_places(folder))
-    steps = (_evaluated, _trained, _interrupted, _partitioned, _prepared, _listed, _recorded)
+    steps = (_evaluated, _interrupted, _trained, _partitioned, _prepared, _listed, _recorded)
     return next(filter(None, (step(folder, places) for step in steps)), _NOTHING)
 
 
@@ -60,13 +60,14 @@ def _evaluated(folder: Path, places: list[Path]) -> NextStep | None:
     found = _with(places, "results.json", "items.csv")
     if found is None:
         return None
-    report = f"open {_from(folder, found)}/report.html"
     bank = _with(places, "bank.json")
-    use = [f"dplass separate RECORDING.wav --query 'a dog barking'{_bank(folder, bank)} --output out"]
     return NextStep(
         f"{_from(folder, found)} is an evaluation",
-        f"{report}, tabulate all evaluations below this folder, or separate a recording",
-        ("dplass results scan .", *use),
+        f"open {_from(folder, found)}/report.html, tabulate all evaluations below this folder, or separate a recording",
+        (
+            "dplass results scan .",
+            f"dplass separate RECORDING.wav --query 'a dog barking'{_bank(folder, bank)} --output out",
+        ),
     )
 
 
@@ -85,7 +86,7 @@ def _trained(folder: Path, places: list[Path]) -> NextStep | None:
 
 
 def _interrupted(folder: Path, places: list[Path]) -> NextStep | None:
-    workspace = _with(places, "config.yaml", "checkpoints")
+    workspace = _with([place for place in places if _unfinished(place)], "config.yaml", "checkpoints")
     if workspace is None:
         return None
     partition = _with(places, "partition.json")
@@ -146,6 +147,14 @@ def _recorded(folder: Path, places: list[Path]) -> NextStep | None:
         "separate what you describe out of it",
         (f"dplass separate {name} --query 'a dog barking' --residual --output out",),
     )
+
+
+def _unfinished(workspace: Path) -> bool:
+    """Whether what a training began there has not come to its end."""
+    begun = [path for path in _entries(workspace / "checkpoints") if path.is_dir()]
+    if not begun:
+        return not (workspace / "bank" / "bank.json").exists()
+    return not all((path / "trained.json").exists() for path in begun)
 
 
 def _with(places: list[Path], *names: str) -> Path | None:

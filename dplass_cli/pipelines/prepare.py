@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, get_args
 
@@ -21,10 +21,10 @@ from dplass_cli.data.corpus_reader import (
 )
 from dplass_cli.data.finding import ClipIndex, listed_files
 from dplass_cli.data.merging import MergeResult, merge_manifests
-from dplass_cli.data.preparation import Candidate, Origin, PrepareResult, Selection, prepare, require_output
-from dplass_cli.data.tables import collector_paused
+from dplass_cli.data.preparation import Candidate, Origin, PrepareResult, Selection, require_output
 from dplass_cli.errors import InputError, nearest
-from dplass_cli.storage import Progress, no_progress
+from dplass_cli.pipelines.prepare_audioset import prepare_found
+from dplass_cli.storage import Progress, no_progress, require_folder
 
 COLUMN_FIELDS = ("captions", "end", "id", "labels", "name", "start")
 _ALIASES = {"caption": "captions", "wav": "name"}
@@ -68,15 +68,7 @@ def prepare_corpus(options: CorpusOptions, progress: Progress = no_progress) -> 
         InputError: an option or input file is wrong, too many clips are missing, or none is usable.
     """
     corpus = _corpus(options)
-    require_output(options.output)
-    with collector_paused():
-        found, origin = _find(corpus, options, progress)
-        result = prepare(found, options.output, options, origin, progress)
-    if options.report is not None:
-        from dplass_cli.reports.preparation import write_report  # plots and players take seconds to import
-
-        write_report(options.report, result)
-    return result
+    return prepare_found(lambda: _find(corpus, options, progress), options, options.output, progress)
 
 
 def _corpus(options: CorpusOptions) -> Corpus:
@@ -88,8 +80,7 @@ def _corpus(options: CorpusOptions) -> Corpus:
     if options.folder is None and not options.table:
         raise InputError("no corpus; give its folder, or its list with --table")
     for folder in (*([] if options.folder is None else [options.folder]), *options.audio_dir):
-        if not folder.is_dir():
-            raise InputError(f"{folder}: no such folder; check the path")
+        require_folder(folder)
     changes: dict[str, Any] = {}
     for role, column in options.column.items():
         known = [*_ALIASES, *COLUMN_FIELDS]
@@ -157,4 +148,4 @@ def merge(options: MergeOptions) -> MergeResult:
         InputError: a manifest is unusable, or shares and manifests differ in number.
     """
     require_output(options.output)
-    return merge_manifests(**{option.name: getattr(options, option.name) for option in fields(options)})
+    return merge_manifests(options.manifests, options.output, options.share, options.seed)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import get_args
@@ -17,7 +17,7 @@ from dplass_cli.data.tables import collector_paused, read_captions, read_pairs
 from dplass_cli.errors import InputError, nearest, some
 from dplass_cli.storage import Progress, no_progress
 
-logger = logging.getLogger(__name__)
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -64,14 +64,25 @@ def prepare_audioset(options: PrepareOptions, progress: Progress = no_progress) 
             or no clip is usable.
     """
     _require_valid(options)
-    require_output(options.output)
+    return prepare_found(lambda: _find(options, progress), options, options.output, progress)
+
+
+def prepare_found(
+    find: Callable[[], tuple[list[Candidate], Origin]], selection: Selection, output: Path, progress: Progress
+) -> PrepareResult:
+    """Write the manifest of what ``find`` finds, and the page about it where one is asked for.
+
+    Raises:
+        InputError: as :func:`~dplass_cli.data.preparation.prepare`.
+    """
+    require_output(output)
     with collector_paused():
-        candidates, origin = _find(options, progress)
-        result = prepare(candidates, options.output, options, origin, progress)
-    if options.report is not None:
+        candidates, origin = find()
+        result = prepare(candidates, output, selection, origin, progress)
+    if selection.report is not None:
         from dplass_cli.reports.preparation import write_report  # plots and players take seconds to import
 
-        write_report(options.report, result)
+        write_report(selection.report, result)
     return result
 
 
@@ -160,7 +171,7 @@ def _wanted_segments(options: PrepareOptions, progress: Progress) -> list[Segmen
             f"{segments[0].ytid!r}, one a line, not {min(ids)!r}"
         )
     if unknown := len(ids - {segment.ytid for segment in wanted}):
-        logger.warning("%s: %d of %d ids are not in the segment lists", options.ids, unknown, len(ids))
+        _log.warning("%s: %d of %d ids are not in the segment lists", options.ids, unknown, len(ids))
     return wanted
 
 

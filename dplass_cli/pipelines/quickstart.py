@@ -16,6 +16,7 @@ from dplass_cli.data.manifest import Row
 from dplass_cli.data.mixtures import Mixture, write_mixtures
 from dplass_cli.data.preparation import PrepareResult
 from dplass_cli.data.settings import DataSettings
+from dplass_cli.devices import choose_device
 from dplass_cli.errors import InputError
 from dplass_cli.evaluation.metrics import sdr
 from dplass_cli.pipelines.evaluate import EvaluateOptions, EvaluateResult, evaluate
@@ -49,6 +50,11 @@ class QuickstartOptions:
     mixtures: int = 70
     device: str = "auto"
 
+    def __post_init__(self) -> None:
+        for name in ("clips", "steps", "mixtures"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 1, not {getattr(self, name)}")
+
 
 @dataclass(frozen=True)
 class QuickstartResult:
@@ -72,6 +78,7 @@ def quickstart(options: QuickstartOptions, progress: Progress = no_progress) -> 
         InputError: the folder holds something already.
     """
     folder = options.folder
+    choose_device(options.device)  # a wrong one is told before anything is written
     _take(options)
     _write_corpus(folder / "corpus", options.clips, progress)
     prepared = prepare_audioset(

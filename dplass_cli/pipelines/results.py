@@ -16,8 +16,10 @@ from dplass_cli.encoders.clips import Clip, embed_clips
 from dplass_cli.errors import InputError
 from dplass_cli.evaluation.comparison import Line, compare_runs, is_evaluation, read_results, read_run
 from dplass_cli.evaluation.fad import frechet_distance
+from dplass_cli.evaluation.records import RESULTS
 from dplass_cli.reports.evaluation_plots import differences
-from dplass_cli.storage import Progress, no_progress, write_bytes, write_json, write_text
+from dplass_cli.reports.markdown import markdown_table, with_interval
+from dplass_cli.storage import Progress, no_progress, require_folder, write_bytes, write_json, write_text
 
 
 @dataclass(frozen=True)
@@ -70,14 +72,18 @@ def compare_results(
 
 def comparison_markdown(lines: Sequence[Line]) -> str:
     """The lines as a Markdown table."""
-    head = "| policy | run | SDRi (dB) | SI-SDR (dB) | difference (dB) | items |"
     rows = [
-        f"| {line.policy} | {line.run} | {line.sdri:.2f} [{line.sdri_ci[0]:.2f}, {line.sdri_ci[1]:.2f}]"
-        f" | {line.si_sdr:.2f}"
-        f" | {line.difference:+.2f} [{line.difference_ci[0]:+.2f}, {line.difference_ci[1]:+.2f}] | {line.n} |"
+        [
+            line.policy,
+            line.run,
+            with_interval(line.sdri, line.sdri_ci),
+            f"{line.si_sdr:.2f}",
+            with_interval(line.difference, line.difference_ci, "+.2f"),
+            str(line.n),
+        ]
         for line in lines
     ]
-    return "\n".join([head, "|---|---|---:|---:|---:|---:|", *rows]) + "\n"
+    return markdown_table(["policy", "run", "SDRi (dB)", "SI-SDR (dB)", "difference (dB)", "items"], rows, left=2)
 
 
 def scan_results(folder: Path, output: Path | None = None) -> list[Scanned]:
@@ -89,9 +95,8 @@ def scan_results(folder: Path, output: Path | None = None) -> list[Scanned]:
     Raises:
         InputError: there is no evaluation below it.
     """
-    if not folder.is_dir():
-        raise InputError(f"{folder}: no such folder; give one with evaluations below it")
-    found = [path.parent for path in sorted(folder.rglob("results.json")) if is_evaluation(path.parent)]
+    require_folder(folder)
+    found = [path.parent for path in sorted(folder.rglob(RESULTS)) if is_evaluation(path.parent)]
     if not found:
         raise InputError(f"{folder}: no evaluation below it; dplass evaluate --output writes one")
     rows = [
@@ -124,13 +129,18 @@ def _decibels(value: float | None) -> float:
 
 def scan_markdown(rows: Sequence[Scanned]) -> str:
     """The rows as a Markdown table."""
-    head = "| benchmark | run | policy | SDRi (dB) | SI-SDR (dB) | items |"
     lines = [
-        f"| {row.benchmark} | {row.folder} | {row.policy}{' (bound)' if row.bound else ''} | {row.sdri:.2f}"
-        f" [{row.sdri_ci[0]:.2f}, {row.sdri_ci[1]:.2f}] | {row.si_sdr:.2f} | {row.n} |"
+        [
+            row.benchmark,
+            row.folder,
+            f"{row.policy} (bound)" if row.bound else row.policy,
+            with_interval(row.sdri, row.sdri_ci),
+            f"{row.si_sdr:.2f}",
+            str(row.n),
+        ]
         for row in rows
     ]
-    return "\n".join([head, "|---|---|---|---:|---:|---:|", *lines]) + "\n"
+    return markdown_table(["benchmark", "run", "policy", "SDRi (dB)", "SI-SDR (dB)", "items"], lines, left=3)
 
 
 @dataclass(frozen=True)

@@ -89,15 +89,15 @@ def separate(options: SeparateOptions, progress: Progress = no_progress) -> Sepa
                 recording.path,
                 recording.queries,
                 (options.output / recording.name).parent,
-                options.residual,
-                options.subtype,
-                options.clip,
-                options.highband,
-                Path(recording.name).name,
-                inputs,
-                lambda samples, total, what, which=which: progress(samples, total, f"{what} {which}"),  # type: ignore[misc]
-                options.consistent,
-                options.silence_if_absent,
+                residual=options.residual,
+                subtype=options.subtype,
+                clip=options.clip,
+                highband=options.highband,
+                name=Path(recording.name).name,
+                inputs=inputs,
+                progress=lambda samples, total, what, which=which: progress(samples, total, f"{what} {which}"),  # type: ignore[misc]
+                consistent=options.consistent,
+                silence_if_absent=options.silence_if_absent,
             )
             written.setdefault(str(recording.path), []).extend(done)
         except DplassError as error:

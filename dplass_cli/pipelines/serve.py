@@ -40,6 +40,8 @@ class ServeOptions(SeparatorOptions):
     keep_minutes: float = 30.0
 
     def __post_init__(self) -> None:
+        if not self.host:
+            raise InputError("--host is empty; give an address, such as 127.0.0.1 (this machine only)")
         if not 0 <= self.port <= 65535:
             raise InputError(f"--port {self.port}: a port is a number from 0 to 65535")
         for name in ("max_upload_mb", "max_seconds", "max_waiting", "keep_minutes"):

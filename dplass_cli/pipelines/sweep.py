@@ -14,10 +14,11 @@ from optuna.storages.journal import JournalFileBackend
 from optuna.trial import TrialState
 
 from dplass_cli.configuration import build_options, from_mapping, read_yaml, to_mapping
-from dplass_cli.errors import InputError, RunError
+from dplass_cli.errors import InputError, RunError, shown
 from dplass_cli.pipelines.train import TrainOptions, train
-from dplass_cli.storage import Progress, locked, no_progress, write_json
+from dplass_cli.storage import Progress, no_progress, write_json
 from dplass_cli.training.published import adopt
+from dplass_cli.training.workspace import alone_in
 
 _SECTION, _JOURNAL, _STUDY = "sweep", "sweep.journal", "dplass"
 _FOLDER, _ERROR = "folder", "error"  # what is noted of a trial
@@ -64,6 +65,10 @@ class SweepSettings:
     prune: bool = True
     seed: int = 42
 
+    def __post_init__(self) -> None:
+        if self.trials < 1:
+            raise ValueError(f"trials must be at least 1, not {self.trials}")
+
 
 @dataclass(frozen=True)
 class SweepOptions:
@@ -87,7 +92,9 @@ class SweepOptions:
 
     def __post_init__(self) -> None:
         if self.seeds < 0 or self.seeds == 1:
-            raise ValueError(f"seeds must be at least 2 to tell a deviation, or 0 for none, not {self.seeds}")
+            raise ValueError(f"--seeds must be at least 2 to tell a deviation, or 0 for none, not {self.seeds}")
+        if self.trials is not None and self.trials < 1:
+            raise ValueError(f"--trials must be at least 1, not {self.trials}")
 
 
 @dataclass(frozen=True)
@@ -128,18 +135,21 @@ def sweep(options: SweepOptions, progress: Progress = no_progress) -> SweepResul
         RunError: a training could not go on for a reason that other settings would not change.
     """
     section = read_yaml(options.config).get(_SECTION) or {}
+    if not isinstance(section, Mapping):
+        raise InputError(f"{options.config}: {_SECTION} must be a section with 'parameters:', not {shown(section)}")
     settings = from_mapping(SweepSettings, section, f"{options.config}: {_SECTION}")
     ranges = {key: _range(key, value, options.config) for key, value in settings.parameters.items()}
     if not ranges and not options.seeds:
         raise InputError(f"{options.config}: declares no ranges (sweep: parameters:); add some, or give --seeds")
     for key, values in ranges.items():  # a wrong key or value stops the sweep before it begins
         for value in values if isinstance(values, list) else values.ends:
-            _options(options, {key: value}, "")
-
-    def refuse() -> None:
-        raise InputError(f"{options.workspace}: another sweep is at work in this workspace; wait, or give another")
-
-    with locked(options.workspace / ".lock", refuse):
+            try:
+                _options(options, {key: value}, "").check_words()
+            except InputError as error:
+                said = str(error).removeprefix(f"{options.config}: ")
+                raise InputError(f"{options.config}: sweep.parameters.{key}: {said}") from error
+    _options(options, {}, "").check_words()
+    with alone_in(options.workspace, "sweep"):
         study = _study(options.workspace, settings)
         if ranges:
             _search(study, ranges, options, options.trials or settings.trials, progress)
@@ -193,7 +203,7 @@ def _search(
 
     def objective(trial: optuna.Trial) -> float:
         chosen = {key: _suggest(trial, key, values) for key, values in ranges.items()}
-        folder = trial.user_attrs.get(_FOLDER, _folder(trial))
+        folder = _folder(trial)
         epochs: list[int] = []
 
         def report(epoch: int, sdri: float) -> None:
@@ -226,7 +236,13 @@ def _folder(trial: Any) -> str:
 
 def _suggest(trial: optuna.Trial, key: str, values: list[Any] | Range) -> Any:
     if isinstance(values, list):
-        return trial.suggest_categorical(key, values)
+        try:
+            return trial.suggest_categorical(key, values)
+        except ValueError as error:
+            raise InputError(
+                f"sweep.parameters.{key}: the search in this workspace was begun with other choices; give another"
+                " --workspace"
+            ) from error
     if values.whole:
         return trial.suggest_int(key, int(values.low), int(values.high))
     return trial.suggest_float(key, values.low, values.high, log=values.log)

@@ -15,7 +15,7 @@ import torch
 
 from dplass_cli.adapters import AdapterSettings, make_adapters
 from dplass_cli.adapters.files import DESCRIPTION
-from dplass_cli.adapters.injection import layer_settings
+from dplass_cli.adapters.injection import find_method, layer_settings
 from dplass_cli.configuration import from_mapping, to_mapping
 from dplass_cli.data.loading import EpochBatches
 from dplass_cli.data.manifest import Row, read_manifest
@@ -29,7 +29,7 @@ from dplass_cli.models import BaseModel, in_fast_order
 from dplass_cli.models.resunet30 import ResUNet30Config, is_unread
 from dplass_cli.pipelines.models import ModelOptions
 from dplass_cli.separation.bank import AdapterBank, bank_key, write_bank_of
-from dplass_cli.storage import Progress, locked, no_progress, read_json, write_json
+from dplass_cli.storage import Progress, no_progress, read_json, read_text, write_json
 from dplass_cli.training.hardware import choose_hardware, count_gpus, share_out
 from dplass_cli.training.jobs import Corpus, Recipe, RoutedTeacher, adapter_job, embed_queries, network_job
 from dplass_cli.training.losses import make_loss
@@ -37,8 +37,8 @@ from dplass_cli.training.optimizers import check_names
 from dplass_cli.training.reporting import EpochReport, no_report
 from dplass_cli.training.settings import TrainSettings
 from dplass_cli.training.side_by_side import Share, side_by_side
-from dplass_cli.training.trainer import Hardware, Job, Trained, train_network
-from dplass_cli.training.workspace import begin_run, refuse_second
+from dplass_cli.training.trainer import Job, Trained, train_network
+from dplass_cli.training.workspace import alone_in, begun_run
 
 _NETWORK_NAMES = {"base": "base", "distil": "student"}
 _DRY_BATCHES, _DRY_MIXTURES = 3, 2  # of --fast-dev-run
@@ -80,11 +80,28 @@ class TrainOptions(ModelOptions):
     cache: Path | None = None
     num_gpus: int = 0
     num_nodes: int = 1
-    strategy: str = "auto"
+    strategy: Literal["auto", "ddp"] = "auto"
     parallel: int = 0
     resume: bool = False
     dry_run: bool = False
     fast_dev_run: bool = False
+
+    def __post_init__(self) -> None:
+        for name, least in (("num_gpus", 0), ("num_nodes", 1), ("parallel", 0)):
+            if getattr(self, name) < least:
+                raise ValueError(f"{name} must be at least {least}, not {getattr(self, name)}")
+        if self.adapters and self.what != "distil":
+            raise InputError(f"--adapters: with --what {self.what} there is nothing to learn from them; leave them out")
+
+    def check_words(self) -> None:
+        """Refuse names of methods, losses, optimisers and schedules that there are not.
+
+        Raises:
+            InputError: as said; the message names the nearest right one.
+        """
+        make_loss(self.train.loss_type)
+        check_names(self.train.optimizer)
+        find_method(self.adapter.method)
 
 
 @dataclass(frozen=True)
@@ -140,16 +157,15 @@ def train(
     if options.dry_run:
         return replace(run.result(), plan=tuple(run.plan()))
     if process_rank() > 0:  # one of several processes; the first one keeps the workspace
-        run.work(run.jobs, run.hardware, progress, report)
+        run.work(run.jobs, progress, report)
         return run.result()
-    with locked(options.workspace / ".lock", refuse_second(options.workspace)):
-        begin_run(options.workspace, to_mapping(options), options.resume)
+    with alone_in(options.workspace), begun_run(options.workspace, to_mapping(options), options.resume):
         shares = run.shares()
         if len(shares) > 1:
             side_by_side(shares, [str(job) for job in run.unfinished()], partial(_work_aside, begin), options, progress)
             run.write_banks()
         else:
-            run.work(run.unfinished(), run.hardware, progress, report)
+            run.work(run.unfinished(), progress, report)
         return run.result()
 
 
@@ -160,7 +176,7 @@ def _work_aside(
     begin()
     torch.set_num_threads(share.threads)
     run = _Run(replace(options, domain=domain, device=share.device, num_gpus=0, parallel=1))
-    run.work([int(domain)], run.hardware, progress, no_report)
+    run.work([int(domain)], progress, no_report)
 
 
 class _Run:
@@ -171,15 +187,10 @@ class _Run:
         self.partition = read_partition(options.partition)
         self.domains, self.skipped = _domains(options, self.partition)
         self.hardware = choose_hardware(options.device, options.num_gpus, options.num_nodes, options.strategy)
-        make_loss(options.train.loss_type)
-        check_names(options.train.optimizer)
+        options.check_words()
         self.models = options.load_models(adapters=[])
         _check_encoder(options, self.partition, self.models.encoder)
-        rate = self.models.network.config.sample_rate
-        if options.data.sampling_rate != rate:
-            raise InputError(
-                f"data.sampling_rate is {options.data.sampling_rate}, the base works at {rate}; leave it out"
-            )
+        _check_segments(options.data, self.models.network.config)
         self.layers = layer_settings(self.models.network, options.adapter)  # a wrong target stops the run here
 
     @property
@@ -204,12 +215,11 @@ class _Run:
     def plan(self) -> Iterator[PlannedJob]:
         """What each job would do."""
         settings = self.options.train
-        devices = self.hardware.devices if isinstance(self.hardware.devices, int) else 1
         for job in self.jobs:
             domains = self.domains if job < 0 else [job]
             rows = sum(len(read_manifest(self.options.partition / f"domain{d}.json")) for d in domains)
             mixtures = sum(len(_validation(self.options.partition / f"val{d}.csv")) for d in domains)
-            world = 1 if self.shares() else devices * self.hardware.nodes
+            world = 1 if self.shares() else self.hardware.world
             batches = len(EpochBatches(rows, settings.batch_size_per_device, 0, world))
             steps = math.ceil(min(batches, settings.steps_per_epoch or batches) / settings.accumulate)
             total = steps * settings.max_epochs
@@ -229,7 +239,7 @@ class _Run:
         named = self._network().named_parameters()
         return sum(parameter.numel() for name, parameter in named if not is_unread(name))
 
-    def work(self, jobs: Sequence[int], hardware: Hardware, progress: Progress, report: EpochReport) -> None:
+    def work(self, jobs: Sequence[int], progress: Progress, report: EpochReport) -> None:
         """Train jobs one after another."""
         if not jobs:
             return
@@ -244,8 +254,9 @@ class _Run:
         )
         for number in jobs:
             with self._job(recipe, number) as job:
-                resume = options.resume
-                trained = train_network(job, options.train, hardware, options.workspace, resume, progress, report)
+                trained = train_network(
+                    job, options.train, self.hardware, options.workspace, options.resume, progress, report
+                )
             if process_rank() == 0:
                 write_json(self._record(number), {"limits": self._limits(), "trained": to_mapping(trained)})
                 self.write_banks()
@@ -296,7 +307,8 @@ class _Run:
 
     def result(self) -> TrainResult:
         """What has been reached by now."""
-        reached = {job: _read_trained(self._record(job)) for job in self.jobs if self._record(job).is_file()}
+        records = {job: record for job in self.jobs if (record := self._record(job)).is_file()}
+        reached = {job: from_mapping(Trained, read_json(r)["trained"], str(r)) for job, r in records.items()}
         whole = reached.pop(-1, None)
         return TrainResult(self._output(), reached, whole, self.skipped)
 
@@ -335,10 +347,6 @@ class _Run:
             write_bank_of(bank, self.partition, there, self.models.bank.base_sha256, settings=asked)
 
 
-def _read_trained(record: Path) -> Trained:
-    return from_mapping(Trained, read_json(record)["trained"], str(record))
-
-
 def _shortened(options: TrainOptions) -> TrainOptions:
     """A handful of batches of one epoch, in a fresh sub-folder of the workspace."""
     folder = options.workspace / "fast_dev_run"
@@ -353,14 +361,27 @@ def _domains(options: TrainOptions, partition: Partition) -> tuple[list[int], tu
     having = {domain.id: domain.clips for domain in partition.domains}
     if options.domain.strip() == "all":
         return [d for d in having if having[d]], tuple(d for d in having if not having[d])
-    chosen = []
+    chosen: list[int] = []
     for text in options.domain.split(","):
         if not text.strip().isdigit() or int(text) not in having:
             raise InputError(f"--domain {options.domain}: {text!r} is none of {some(having, 20)}, nor 'all'")
         if not having[int(text)]:
             raise InputError(f"--domain {text}: this domain has no clips to train on")
-        chosen.append(int(text))
+        if int(text) not in chosen:
+            chosen.append(int(text))
     return chosen, ()
+
+
+def _check_segments(settings: DataSettings, config: ResUNet30Config) -> None:
+    if settings.sampling_rate != config.sample_rate:
+        raise InputError(
+            f"data.sampling_rate is {settings.sampling_rate}, the base works at {config.sample_rate}; leave it out"
+        )
+    if settings.segment_samples <= config.n_fft // 2:  # the transform reflects so much at either end
+        raise InputError(
+            f"data.segment_seconds {settings.segment_seconds}: the base's transform needs more than"
+            f" {config.n_fft / 2 / config.sample_rate:g} s; the published run took 2 s"
+        )
 
 
 def _check_encoder(options: TrainOptions, partition: Partition, encoder: QueryEncoder) -> None:
@@ -373,5 +394,5 @@ def _check_encoder(options: TrainOptions, partition: Partition, encoder: QueryEn
 
 def _validation(path: Path) -> list[Mixture]:
     """The validation mixtures of a domain; a domain of one clip has none (its table has a header only)."""
-    lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
+    lines = read_text(path).splitlines() if path.is_file() else []
     return read_mixtures(path) if len(lines) > 1 else []

@@ -10,19 +10,17 @@ import io
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import soundfile
-from jinja2 import Environment, StrictUndefined, Template
 from markupsafe import Markup
 
 from dplass_cli.audio.files import Audio
 from dplass_cli.audio.resampling import resample
-from dplass_cli.resources import resource
-from dplass_cli.storage import read_text, write_text
+from dplass_cli.resources import page_template
+from dplass_cli.storage import write_text
 from dplass_cli.versions import __version__
 
 _MP3_RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000)
@@ -74,13 +72,8 @@ def write_page(path: Path | str, title: str, lead: Iterable[str], sections: Iter
         InputError: the folder cannot be written.
     """
     shown = [section for section in sections if section.parts]
-    write_text(path, _shell().render(title=title, lead=list(lead), sections=shown, version=__version__))
-
-
-@cache
-def _shell() -> Template:
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, keep_trailing_newline=True)
-    return environment.from_string(read_text(resource("assets/pages/report.html")))
+    template = page_template("report.html")
+    write_text(path, template.render(title=title, lead=list(lead), sections=shown, version=__version__))
 
 
 def text(words: str, kind: str = "") -> Markup:

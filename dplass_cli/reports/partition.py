@@ -124,11 +124,15 @@ def _map(report: PartitionReport) -> bytes:
     return map_picture(shown, points, report.ids[kept], report.partition.domains, title)
 
 
-def _centroid_cosines(report: PartitionReport) -> FloatArray:
+def _centroids(report: PartitionReport) -> FloatArray:
+    """The centroids (K, D) in the space of the features that count (both: its audio half)."""
     partition = report.partition
     centroids = partition.text_centroids if report.kind == "text" else partition.audio_centroids
-    vectors = centroids.double().numpy()
-    return similarities(vectors, vectors)
+    return np.asarray(centroids.double().numpy())
+
+
+def _centroid_cosines(report: PartitionReport) -> FloatArray:
+    return similarities(_centroids(report), _centroids(report))
 
 
 def _domains_table(report: PartitionReport) -> Markup:
@@ -238,11 +242,9 @@ def _captions(report: PartitionReport) -> Iterator[Markup]:
 
 
 def _caption_cosines(report: PartitionReport) -> FloatArray:
-    """Likeness (C, K) of captions to the domains, in the space of the features that count (both: its audio half)."""
-    text_space = report.kind == "text"
-    vectors = report.features.text if text_space else report.features.audio
-    centroids = report.partition.text_centroids if text_space else report.partition.audio_centroids
-    return similarities(vectors, centroids.double().numpy())
+    """Likeness (C, K) of captions to the domains, in the space of the centroids."""
+    vectors = report.features.text if report.kind == "text" else report.features.audio
+    return similarities(vectors, _centroids(report))
 
 
 def _joined(captions: Sequence[str]) -> str:

@@ -58,7 +58,7 @@ def sizes_picture(domains: Sequence[Domain]) -> bytes:
     axes.invert_yaxis()
     axes.set_xlabel("clips")
     _plain_names(axes.get_yticklabels())
-    _bare(axes)
+    axes.spines[["top", "right"]].set_visible(False)
     return png(figure)
 
 
@@ -105,10 +105,6 @@ def _named(domain: Domain) -> str:
 def _plain_names(texts: Sequence[Any]) -> None:
     for text in texts:
         text.set_parse_math(False)
-
-
-def _bare(axes: Any) -> None:
-    axes.spines[["top", "right"]].set_visible(False)
 
 
 def _by_turns(clips: IntArray, ids: IntArray) -> Iterator[int]:

@@ -22,7 +22,7 @@ from dplass_cli.domains.partition import Partition
 from dplass_cli.errors import InputError, nearest
 from dplass_cli.models import BaseModel
 from dplass_cli.resources import shipped
-from dplass_cli.storage import read_json, write_json
+from dplass_cli.storage import make_folder, read_json, write_json
 from dplass_cli.weights.checkpoints import read_tensors, write_safetensors
 from dplass_cli.weights.hashing import tensors_sha256
 
@@ -109,11 +109,11 @@ class AdapterBank:
         for key, place in found.items():
             if key in self._infos:
                 raise InputError(f"{place}: an adapter named {key!r} is loaded already; rename it")
-            adapter = self._read(place, trust)
+            read = partial(read_adapter, place, self.network, self.base_sha256, trust)
             if keep:
-                self.add(key, adapter)
+                self.add(key, read())
             else:
-                self._infos[key], self._files[key] = adapter.info, partial(self._read, place, trust)
+                self._infos[key], self._files[key] = read().info, read
         self.domains |= domains
         return list(found)
 
@@ -122,22 +122,20 @@ class AdapterBank:
         self._infos[key] = adapter.info
         self._adapters[key] = adapter.to(next(self.network.parameters()).device)
 
-    def _read(self, place: Path, trust: bool) -> LoadedAdapter:
-        if place.is_dir():
-            return load_adapter(place, self.network, self.base_sha256)
-        return from_published(read_published(place, trust), self.network, self.base_sha256)
-
     def get(self, key: str) -> LoadedAdapter:
         """A loaded adapter.
 
         Raises:
             InputError: an unknown key.
         """
-        if key not in self._infos:
-            raise InputError(f"no adapter {key!r} is loaded{nearest(key, self._infos)}")
+        self._require(key)
         if key in self._adapters:
             return self._adapters[key]
         return self._files[key]().to(next(self.network.parameters()).device)
+
+    def _require(self, key: str) -> None:
+        if key not in self._infos:
+            raise InputError(f"no adapter {key!r} is loaded{nearest(key, self._infos)}")
 
     def fingerprint(self, key: str) -> str:
         """sha256 over an adapter's tensors, statistics and layer settings."""
@@ -154,8 +152,7 @@ class AdapterBank:
         """
         shares = {which: 1.0} if isinstance(which, str) else dict(which or {})
         for key in shares:
-            if key not in self._infos:
-                raise InputError(f"no adapter {key!r} is loaded{nearest(key, self._infos)}")
+            self._require(key)
             if isinstance(which, Mapping) and not METHODS[self._infos[key].method].linear:
                 raise InputError(
                     f"adapter {key!r} ({self._infos[key].method}) is not a change of weights, so it cannot be blended;"
@@ -228,6 +225,17 @@ def find_adapters(path: Path | str) -> dict[str, Path]:
     raise InputError(
         f"{path}: no bank ({BANK}), adapter folder ({DESCRIPTION}) or published adapter file; give what train wrote"
     )
+
+
+def read_adapter(place: Path, network: BaseModel, base_sha256: str, trust: bool = False) -> LoadedAdapter:
+    """Read an adapter folder or a published file for a base.
+
+    Raises:
+        InputError: it is damaged, or not an adapter of this base.
+    """
+    if place.is_dir():
+        return load_adapter(place, network, base_sha256)
+    return from_published(read_published(place, trust), network, base_sha256)
 
 
 def published_key(path: Path) -> str:
@@ -320,6 +328,7 @@ def write_bank(folder: Path | str, domains: Sequence[BankDomain], description: M
         "audio": torch.stack([domain.audio_centroid for domain in domains]),
     }
     entries = [{"id": d.id, "name": d.name, "captions": list(d.captions), "gain_db": d.gain_db} for d in domains]
+    make_folder(folder)
     (folder / BANK).unlink(missing_ok=True)  # of a bank that was here: it would go with the new centroids
     write_safetensors(folder / _CENTROIDS, centroids, {"format": _FORMAT})
     write_json(folder / BANK, {"format": _FORMAT, **description, "domains": entries})

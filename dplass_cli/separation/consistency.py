@@ -8,6 +8,8 @@ its magnitude; where they claim more than there is, each gets its share.
 
 from __future__ import annotations
 
+from functools import cached_property
+
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -45,30 +47,28 @@ def share(estimates: Tensor, mixture: Tensor, plan: Plan, stft: STFT, one_mask: 
 
 
 class _Masks:
-    """Spectra of the estimates and the mixture, transformed once, when they are first needed."""
+    """Masks from the spectra of the estimates and the mixture."""
 
     def __init__(self, estimates: Tensor, mixture: Tensor, stft: STFT, one_mask: bool) -> None:
         self._estimates, self._mixture, self._stft, self._one_mask = estimates, mixture, stft, one_mask
-        self._spectra: Tensor | None = None
 
     def limited(self, row: int, rivals: list[int]) -> Tensor:
         """The estimate of a row where it competes with others: float32 (C, n); itself where it is alone."""
         if rivals == [row]:
             return self._estimates[row]
-        if self._spectra is None:
-            self._transform()
-        assert self._spectra is not None
-        magnitudes = self._magnitudes[rivals].sum(dim=0).maximum(self._of_mixture)
-        mask = self._magnitudes[row] / magnitudes.clamp(min=_FLOOR)
+        spectrum, magnitude, magnitudes = self._transformed
+        mask = magnitudes[row] / magnitudes[rivals].sum(dim=0).maximum(magnitude).clamp(min=_FLOOR)
         length = self._mixture.shape[-1]
-        whole = self._stft.inverse(mask * self._spectra, max(length, self._stft.n_fft))
+        whole = self._stft.inverse(mask * spectrum, max(length, self._stft.n_fft))
         return whole[:, :length].to(self._mixture.device)
 
-    def _transform(self) -> None:
+    @cached_property
+    def _transformed(self) -> tuple[Tensor, Tensor, Tensor]:
+        """The mixture's spectrum, its magnitude and those of the estimates; made once, if they are needed."""
         short = max(0, self._stft.n_fft - self._mixture.shape[-1])  # the shortest that can be transformed
         sounds = F.pad(torch.cat([self._mixture[None], self._estimates]), (0, short)).to(self._stft.window.device)
         spectra = self._stft(sounds.flatten(0, 1)).unflatten(0, sounds.shape[:2])
         magnitudes = spectra.abs()
         if self._one_mask:
             magnitudes = magnitudes.square().mean(dim=1, keepdim=True).sqrt()
-        self._spectra, self._of_mixture, self._magnitudes = spectra[0], magnitudes[0], magnitudes[1:]
+        return spectra[0], magnitudes[0], magnitudes[1:]

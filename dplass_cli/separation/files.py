@@ -13,7 +13,7 @@ from typing import Literal
 import numpy as np
 
 from dplass_cli.audio.files import Audio, AudioInfo, default_subtype
-from dplass_cli.audio.streams import audio_writer, read_blocks
+from dplass_cli.audio.streams import audio_writer, even_blocks, read_blocks
 from dplass_cli.errors import InputError, RunError
 from dplass_cli.separation.bank import Activation
 from dplass_cli.separation.presence import Presence
@@ -162,7 +162,7 @@ def _writers(paths: Mapping[str, Path], info: AudioInfo, subtype: str) -> Iterat
 
 def _finished(drafts: Mapping[str, Path], info: AudioInfo, silenced: Collection[str]) -> Iterator[dict[str, Audio]]:
     """The blocks of all outputs: what is silenced goes into the residual."""
-    sizes = [min(_COPIED_AT_ONCE, info.frames - first) for first in range(0, info.frames, _COPIED_AT_ONCE)]
+    sizes = even_blocks(info.frames, _COPIED_AT_ONCE)
     for blocks in zip(*(read_blocks(draft, sizes) for draft in drafts.values()), strict=True):
         made = dict(zip(drafts, blocks, strict=True))
         if RESIDUAL in made:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import torch
@@ -15,6 +16,7 @@ from dplass_cli.models import BaseModel, check_encoder, load_base
 from dplass_cli.models.openvino import PATIENCE, Backend, choose_backend
 from dplass_cli.resources import shipped
 from dplass_cli.separation.bank import TINY_BANK, AdapterBank
+from dplass_cli.separation.policies.texts import DomainTexts
 
 
 @dataclass(frozen=True)
@@ -24,6 +26,11 @@ class Models:
     network: BaseModel
     encoder: QueryEncoder
     bank: AdapterBank
+
+    @cached_property
+    def texts(self) -> DomainTexts:
+        """The domains of the adapters, as policies look at them."""
+        return DomainTexts(self.bank, self.encoder)
 
 
 def load_models(
@@ -55,12 +62,7 @@ def load_models(
     network = load_base(base, device, trust=trust)
     choose_backend(network, backend, patience)
     chosen = load_encoder(encoder or base, tokenizer, device, trust)
-    check_encoder(network, chosen.fingerprint, str(encoder or base))
-    if chosen.size != network.config.condition_size:
-        raise InputError(
-            f"--encoder {encoder or base}: its embeddings have {chosen.size} values,"
-            f" the base {base} takes {network.config.condition_size}; give the encoder it was trained with"
-        )
+    check_encoder(network, chosen.fingerprint, chosen.size, str(encoder or base))
     bank = AdapterBank(network)
     for path in default_adapters(base) if adapters is None else adapters:
         for key in bank.load(path, trust, keep):

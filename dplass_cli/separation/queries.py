@@ -68,9 +68,7 @@ class Query:
         Raises:
             InputError: empty sentences, a sentence and an example at once, spans that end before they begin.
         """
-        if self.is_rest and not self.without:
-            raise InputError("--query is empty; describe the sound, such as 'a dog barking'")
-        if self.text and not self.text.strip():
+        if (self.is_rest and not self.without) or (self.text and not self.text.strip()):
             raise InputError("--query is empty; describe the sound, such as 'a dog barking'")
         if not all(text.strip() for text in self.without):
             raise InputError("--not is empty; describe what is to be kept out, such as 'wind'")
@@ -156,16 +154,13 @@ def plan(queries: Mapping[str, Query], encoder: QueryEncoder, excerpt: Excerpt, 
     for query in queries.values():
         conditions |= dict(zip(query.without, encoder.embed_text(query.without), strict=True)) if query.without else {}
     asked = [name for name, query in queries.items() if not query.is_rest] if consistent else []
-    return Plan(
-        conditions,
-        {
-            name: Target(
-                None if query.is_rest else name,
-                tuple(dict.fromkeys([*(query.without if query.is_rest else [name, *asked, *query.without])])),
-            )
-            for name, query in queries.items()
-        },
-    )
+
+    def target(name: str, query: Query) -> Target:
+        if query.is_rest:
+            return Target(None, tuple(dict.fromkeys(query.without)))
+        return Target(name, tuple(dict.fromkeys((name, *asked, *query.without))))
+
+    return Plan(conditions, {name: target(name, query) for name, query in queries.items()})
 
 
 def condition(query: Query, encoder: QueryEncoder, excerpt: Excerpt) -> Tensor:

@@ -14,7 +14,6 @@ from typing import Any
 import anyio
 import numpy as np
 import soundfile
-from jinja2 import Environment, StrictUndefined, Template
 from markupsafe import Markup
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -27,7 +26,7 @@ from dplass_cli import sounds
 from dplass_cli.audio.containers import is_common
 from dplass_cli.audio.files import audio_info
 from dplass_cli.errors import InputError
-from dplass_cli.resources import resource
+from dplass_cli.resources import page_template, resource
 from dplass_cli.server.guard import Guard
 from dplass_cli.server.jobs import Busy, Job, Jobs, Sound, Unknown, without_paths
 from dplass_cli.server.work import MAX_QUERIES, MAX_QUERY_LENGTH, Separation, check_queries
@@ -104,7 +103,7 @@ class _Handlers:
             "keepMinutes": self._limits.keep_seconds / 60,
             "queries": MAX_QUERIES,
         }
-        content = _shell().render(
+        content = page_template("serve.html").render(
             nonce=nonce,
             style=Markup(read_text(resource("assets/pages/serve.css"))),
             script=Markup(read_text(resource("assets/pages/serve.js"))),
@@ -243,9 +242,3 @@ def example_wav() -> bytes:
     stream = io.BytesIO()
     soundfile.write(stream, np.stack([dog + rain, 0.5 * dog + rain], axis=1), _EXAMPLE_RATE, "PCM_16", format="WAV")
     return stream.getvalue()
-
-
-@cache
-def _shell() -> Template:
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, keep_trailing_newline=True)
-    return environment.from_string(read_text(resource("assets/pages/serve.html")))

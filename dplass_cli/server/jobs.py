@@ -212,7 +212,7 @@ class Jobs:
         with self._changed:
             now = self._clock()
             finished = sorted((job for job in self._jobs.values() if job.ended), key=lambda job: job.touched)
-            late = [*finished[:-_FINISHED_AT_MOST]]
+            late = finished[:-_FINISHED_AT_MOST]
             for job in self._jobs.values():
                 if now - job.touched > (self._keep_seconds if job.ended else PATIENCE_SECONDS) and job not in late:
                     late.append(job)

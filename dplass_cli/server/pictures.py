@@ -13,7 +13,7 @@ from torch.nn import functional as F
 
 from dplass_cli.audio.files import AudioInfo
 from dplass_cli.audio.stft import STFT
-from dplass_cli.audio.streams import read_blocks
+from dplass_cli.audio.streams import even_blocks, read_blocks
 from dplass_cli.storage import atomic_path
 
 _COLUMNS, _ROWS = 900, 160
@@ -34,7 +34,7 @@ def levels(path: Path, info: AudioInfo, read: Callable[[], None] = lambda: None)
     transform = STFT(_N_FFT, _HOP)
     low, high = _bins_of_rows(info.sample_rate)
     columns: list[torch.Tensor] = []
-    for block in read_blocks(path, (min(size, info.frames - first) for first in range(0, info.frames, size))):
+    for block in read_blocks(path, even_blocks(info.frames, size)):
         read()
         mono = block.mean(axis=0)
         padded = torch.from_numpy(np.pad(mono, (0, max(0, _N_FFT - len(mono)))))

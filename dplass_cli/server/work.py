@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from dplass_cli.audio.files import AudioInfo, audio_info
-from dplass_cli.audio.streams import audio_writer, read_blocks
+from dplass_cli.audio.streams import audio_writer, even_blocks, read_blocks
 from dplass_cli.errors import InputError
 from dplass_cli.separation.engine import Separator
 from dplass_cli.separation.files import RESIDUAL
@@ -90,10 +90,9 @@ def check_queries(queries: Sequence[str]) -> tuple[str, ...]:
 def _as_wav(source: Path, wav: Path, info: AudioInfo, tell: Tell) -> None:
     """Decode a recording of any format to a wav in a sample format that browsers play."""
     subtype = info.subtype if info.subtype in _PLAYED else "FLOAT" if info.subtype in _FINE else "PCM_16"
-    sizes = [min(_READ_AT_ONCE, info.frames - first) for first in range(0, info.frames, _READ_AT_ONCE)]
     done = 0
     with audio_writer(wav, info.sample_rate, info.channels, subtype, info.frames) as write:
-        for block in read_blocks(source, sizes):
+        for block in read_blocks(source, even_blocks(info.frames, _READ_AT_ONCE)):
             tell("reading", done / info.frames)
             write(block)
             done += block.shape[-1]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 import signal
 import threading
 from collections.abc import Callable, Iterator
@@ -64,7 +65,7 @@ class BestCheckpoints(Checkpoint):
     def on_train_epoch_end(self, trainer: Any, module: Any) -> None:
         """Keep the epoch if it is among the best."""
         sdri, si_sdr = (float(trainer.callback_metrics.get(name, torch.nan)) for name in SCORES)
-        if sdri - sdri != 0.0 or (len(self.kept) == self.count and sdri <= self.kept[-1].sdri):
+        if not math.isfinite(sdri) or (len(self.kept) == self.count and sdri <= self.kept[-1].sdri):
             return
         new = Kept(sdri, si_sdr, trainer.current_epoch, f"epoch{trainer.current_epoch:04d}.ckpt")
         trainer.save_checkpoint(self.folder / new.name, weights_only=True)

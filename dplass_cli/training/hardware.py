@@ -25,7 +25,9 @@ def choose_hardware(device: str, num_gpus: int, num_nodes: int, strategy: str) -
     """
     chosen = choose_device(device)
     if chosen.type == "cuda" and num_gpus > torch.cuda.device_count():
-        raise InputError(f"--num-gpus {num_gpus}: torch sees {torch.cuda.device_count()} CUDA devices")
+        raise InputError(f"--num-gpus {num_gpus}: torch sees {torch.cuda.device_count()} CUDA devices; ask for fewer")
+    if chosen.type == "cpu" and device != "cpu" and num_gpus > 1:
+        raise InputError(f"--num-gpus {num_gpus}: torch sees no GPU; with --device cpu it is a number of processes")
     devices: int | list[int] = num_gpus or 1
     if chosen.index is not None and chosen.type == "cuda":
         devices = [chosen.index]

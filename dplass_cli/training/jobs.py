@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ from dplass_cli.data.manifest import Row
 from dplass_cli.data.mixtures import Mixture
 from dplass_cli.data.samples import Source, TrainingSamples, captions_of_clips
 from dplass_cli.data.settings import DataSettings
+from dplass_cli.domains.features import clip_of
 from dplass_cli.encoders import QueryEncoder
 from dplass_cli.encoders.cache import EmbeddingCache
 from dplass_cli.encoders.clips import Clip, embed_clips
@@ -31,8 +33,6 @@ from dplass_cli.training.module import Teacher
 from dplass_cli.training.settings import TrainSettings
 from dplass_cli.training.trainer import Job, Trained, ValidationMixtures
 from dplass_cli.versions import versions
-
-DomainRows = Mapping[int, Sequence[Row]]
 
 
 @dataclass(frozen=True)
@@ -63,17 +63,13 @@ def embed_queries(
     table = encoder.embed_text(captions)
     places: dict[Clip, int] = {}
     if cache is not None:
-        clips = sorted({_clip(row) for row in rows}, key=str)
+        clips = sorted({clip_of(row) for row in rows}, key=str)
         store = EmbeddingCache(cache, encoder)
         found = dict(embed_clips(clips, encoder, store, failed={}, progress=progress))
         places = {clip: len(captions) + number for number, clip in enumerate(found)}
         if found:
             table = torch.cat((table, torch.stack([torch.from_numpy(vector) for vector in found.values()])))
     return Queries(table, {caption: number for number, caption in enumerate(captions)}, places)
-
-
-def _clip(row: Row) -> Clip:
-    return Clip(row.wav, row.start, row.end)
 
 
 @dataclass(frozen=True)
@@ -97,7 +93,7 @@ class Corpus:
                     row,
                     said[row.id or row.wav],
                     (self.queries.captions[row.caption],) if domain in domains else (),
-                    self.queries.clips.get(_clip(row)),
+                    self.queries.clips.get(clip_of(row)),
                     domain,
                 )
                 for row in rows
@@ -108,12 +104,8 @@ class Corpus:
             noise = [Source(Row(path, "", id=str(path)), frozenset()) for path in audio_files(settings.noise_dir)]
             pools = dict.fromkeys(domains, noise)
         else:
-            kinds: dict[str, Callable[[int, int], bool]] = {
-                "other": lambda mine, other: mine != other,
-                "same": lambda mine, other: mine == other,
-                "any": lambda mine, other: True,
-            }
-            allowed = kinds[settings.interference]
+            kinds = {"other": operator.ne, "same": operator.eq, "any": lambda mine, other: True}
+            allowed: Callable[[int, int], bool] = kinds[settings.interference]
             pools = {
                 domain: [source for other, items in sources.items() if allowed(domain, other) for source in items]
                 for domain in domains

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any, cast
 
@@ -103,7 +104,7 @@ class SeparationTraining(lightning.LightningModule):
             return
         (loss, numbers), self._latest = self._latest, None
         self.last_loss = loss.value()
-        if self.last_loss - self.last_loss != 0.0:
+        if not math.isfinite(self.last_loss):
             raise NotFinite(self.global_step, numbers.tolist())
         self._epoch = self._epoch[0] + self.last_loss, self._epoch[1] + 1
 
@@ -203,7 +204,7 @@ class SeparationTraining(lightning.LightningModule):
             )
 
 
-_REMEDY = "lower train.optimizer.learning_rate or use --precision 32-true; the last checkpoint is kept"
+_REMEDY = "begin again in another --workspace with a lower train.optimizer.learning_rate or --precision 32-true"
 
 
 class _OnItsWay:

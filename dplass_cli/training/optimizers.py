@@ -22,14 +22,14 @@ PLATEAU = "plateau"
 
 def constant(step: int, settings: OptimizerSettings, total: int) -> float:
     """The same rate all along, after a linear warm-up if there is one."""
-    return _warm_up(step, settings)
+    return min(1.0, (step + 1) / max(1, settings.warm_up_steps))
 
 
 def cosine(step: int, settings: OptimizerSettings, total: int) -> float:
     """A linear warm-up, then half a cosine down to 0 at the run's last step."""
     past = step - settings.warm_up_steps
     if past < 0:
-        return _warm_up(step, settings)
+        return constant(step, settings, total)
     return 0.5 * (1.0 + math.cos(math.pi * min(1.0, past / max(1, total - settings.warm_up_steps))))
 
 
@@ -44,10 +44,6 @@ def constant_warm_up(step: int, settings: OptimizerSettings, total: int) -> floa
     """AudioSep's schedule of this name: 0.001, 0.01 and 0.1 of the rate for ``warm_up_steps`` each, then all of it."""
     done = step // settings.warm_up_steps if settings.warm_up_steps else 3
     return (0.001, 0.01, 0.1, 1.0)[min(3, done)]
-
-
-def _warm_up(step: int, settings: OptimizerSettings) -> float:
-    return min(1.0, (step + 1) / max(1, settings.warm_up_steps))
 
 
 SCHEDULES: dict[str, Callable[[int, OptimizerSettings, int], float]] = {

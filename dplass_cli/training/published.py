@@ -8,7 +8,7 @@ from typing import Any
 
 from dplass_cli.configuration import put
 
-log = logging.getLogger(__name__)
+_log = logging.getLogger(__name__)
 
 _OURS = {
     "model.resume_checkpoint": "base_checkpoint",
@@ -37,7 +37,7 @@ def adopt(tree: Mapping[str, Any]) -> dict[str, Any]:
     adopted: dict[str, Any] = {}
     for path, value in _leaves(tree):
         if path in _WITHOUT_MEANING:
-            log.warning("%s has no meaning here and is left out: %s", path, _WITHOUT_MEANING[path])
+            _log.warning("%s has no meaning here and is left out: %s", path, _WITHOUT_MEANING[path])
         elif path not in _OURS or value not in ("", None):
             put(adopted, _OURS.get(path, path), value)
     return adopted

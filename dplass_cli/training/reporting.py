@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -15,7 +14,7 @@ from lightning.pytorch.callbacks import Checkpoint
 from lightning.pytorch.loggers import TensorBoardLogger
 from torch import Tensor
 
-from dplass_cli.storage import Progress, append_text, locked, write_rows
+from dplass_cli.storage import Progress, append_text, csv_rows, locked, read_text, write_rows
 from dplass_cli.training.module import SCORES
 
 EpochReport = Callable[[int, float], None]
@@ -55,7 +54,7 @@ class Report(Checkpoint):
         self._items, self._began, self._told, self._logged = 0, time.perf_counter(), 0.0, time.perf_counter()
 
     def on_train_start(self, trainer: Any, module: Any) -> None:
-        """Begin the measurement."""
+        """Begin the measurement: an epoch that is gone on with in its middle has no start of its own."""
         self._begin(trainer)
         if trainer.is_global_zero:
             self._log(f"begins at epoch {trainer.current_epoch}, step {trainer.global_step}")
@@ -124,8 +123,8 @@ class Report(Checkpoint):
         """The table's rows but those of epochs that this run does again."""
         if not self.table.is_file():
             return []
-        with open(self.table, encoding="utf-8", newline="") as stream:
-            return [row for row in csv.DictReader(stream) if row["run"] != self.name or int(row["epoch"]) < epoch]
+        rows = csv_rows(read_text(self.table), self.table)
+        return [row for row in rows if row["run"] != self.name or int(row["epoch"]) < epoch]
 
     def _log(self, line: str) -> None:
         append_text(self.log_file, f"{time.strftime('%Y-%m-%d %H:%M:%S')} {line}\n")

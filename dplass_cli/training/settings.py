@@ -36,6 +36,11 @@ class OptimizerSettings:
     def __post_init__(self) -> None:
         if self.learning_rate <= 0:
             raise ValueError(f"learning_rate must be positive, not {self.learning_rate}")
+        for name in ("weight_decay", "momentum", "patience", "warm_up_steps"):
+            if getattr(self, name) < 0:
+                raise ValueError(f"{name} must be at least 0, not {getattr(self, name)}")
+        if self.reduce_lr_steps < 1:
+            raise ValueError(f"reduce_lr_steps must be at least 1, not {self.reduce_lr_steps}")
         if not 0 < self.factor < 1:
             raise ValueError(f"factor must be between 0 and 1, not {self.factor}")
 
@@ -56,7 +61,7 @@ class TrainSettings:
         patience: end after so many epochs without a better validation SDRi; 0 never does.
         save_top_k: the best checkpoints that are kept.
         save_step_frequency: the last checkpoint is replaced after so many steps, and after every epoch.
-        gradient_clip: largest gradient norm.
+        gradient_clip: largest gradient norm; 0 leaves gradients as they are.
         sync_batchnorm: batch norm that learns statistics goes by the batches of all devices.
         random_seed: everything random follows from it.
         precision: Lightning's name of the arithmetic (``32-true``, ``bf16-mixed``, ``16-mixed``).
@@ -87,6 +92,10 @@ class TrainSettings:
         for name in ("batch_size_per_device", "accumulate", "max_epochs", "save_top_k", "save_step_frequency"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, not {getattr(self, name)}")
-        for name in ("num_workers", "min_epochs", "steps_per_epoch", "patience", "examples"):
+        for name in ("num_workers", "min_epochs", "steps_per_epoch", "patience", "gradient_clip", "examples"):
             if getattr(self, name) < 0:
                 raise ValueError(f"{name} must be at least 0, not {getattr(self, name)}")
+        if self.max_steps < 1 and self.max_steps != -1:
+            raise ValueError(f"max_steps must be at least 1, or -1 for no limit, not {self.max_steps}")
+        if not 0 <= self.random_seed < 2**32:
+            raise ValueError(f"random_seed must be from 0 to {2**32 - 1}, not {self.random_seed}")

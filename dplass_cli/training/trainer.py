@@ -16,7 +16,7 @@ from torch.utils.data import DataLoader, Dataset
 from dplass_cli.data.loading import EpochBatches, TrainingLoader
 from dplass_cli.data.mixtures import Mixture, render
 from dplass_cli.data.samples import TrainingSamples
-from dplass_cli.errors import RunError
+from dplass_cli.errors import InputError, RunError
 from dplass_cli.models.resunet30 import ResUNet30, is_unread
 from dplass_cli.storage import Progress, make_folder, write_json
 from dplass_cli.training.checkpoints import LAST, BestCheckpoints, Interruption, LastCheckpoint, Patience, WholeFiles
@@ -35,6 +35,11 @@ class Hardware:
     devices: int | list[int] = 1
     nodes: int = 1
     strategy: str = "auto"
+
+    @property
+    def world(self) -> int:
+        """How many processes train together."""
+        return self.nodes * (self.devices if isinstance(self.devices, int) else len(self.devices))
 
 
 @dataclass(frozen=True)
@@ -201,9 +206,7 @@ def _trainer(
 ) -> lightning.Trainer:
     loggers: list[Logger] = [TensorBoardLogger(workspace / "tf_logs", name=job.name, version="")]
     if settings.wandb_project:
-        loggers.append(
-            WandbLogger(project=settings.wandb_project, name=f"{workspace.name}-{job.name}", save_dir=workspace)
-        )
+        loggers.append(_weights_and_biases(settings.wandb_project, workspace, job.name))
     # An epoch longer than the whole run would end without validation.
     limits = [settings.steps_per_epoch, max(0, settings.max_steps) * settings.accumulate]
     return lightning.Trainer(
@@ -231,10 +234,21 @@ def _trainer(
     )
 
 
+def _weights_and_biases(project: str, workspace: Path, name: str) -> Logger:
+    from wandb.errors import Error
+
+    logger = WandbLogger(project=project, name=f"{workspace.name}-{name}", save_dir=workspace)
+    try:
+        logger.experiment  # noqa: B018 (it logs in, now rather than in the middle)
+    except Error as error:
+        said = str(error).rstrip(".")
+        raise InputError(f"train.wandb_project {project}: {said}; mend that, or leave it out") from error
+    return logger
+
+
 def _strategy(job: Job, hardware: Hardware) -> str:
     """Several devices work under DDP; it is told of parameters that no forward reads, for which it would wait."""
-    several = hardware.nodes > 1 or (hardware.devices if isinstance(hardware.devices, int) else 1) > 1
-    if hardware.strategy not in ("auto", "ddp") or not several:
+    if hardware.world == 1:
         return hardware.strategy
     trained = {name for name, parameter in job.network.named_parameters() if parameter.requires_grad}
     return "ddp_find_unused_parameters_true" if any(is_unread(name) for name in trained) else "ddp"

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import contextlib
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import yaml
 
 from dplass_cli.configuration import read_yaml
 from dplass_cli.errors import InputError
-from dplass_cli.storage import make_folder, write_text
+from dplass_cli.storage import locked, make_folder, write_text
 
 _CONFIG = "config.yaml"
 # What a resumed run may be given anew; all else must be as it was begun.
@@ -22,13 +23,28 @@ _MAY_CHANGE = {
 }  # fmt: skip
 
 
-def begin_run(workspace: Path, settings: Mapping[str, Any], resume: bool) -> None:
+@contextlib.contextmanager
+def begun_run(workspace: Path, settings: Mapping[str, Any], resume: bool) -> Iterator[None]:
     """Take a folder for a run and write its settings there; or go on with the run that it holds.
+
+    A run that wrong input ends before it has learnt anything has not begun: the folder is free for the right input.
 
     Raises:
         InputError: it holds a run and ``resume`` is not set, or that run was begun with other settings.
     """
     begun = workspace / _CONFIG
+    fresh = not begun.exists()
+    _begin(begun, settings, resume)
+    try:
+        yield
+    except InputError:
+        if fresh and not any((workspace / "checkpoints").glob("*/*")):
+            begun.unlink()
+        raise
+
+
+def _begin(begun: Path, settings: Mapping[str, Any], resume: bool) -> None:
+    workspace = begun.parent
     if begun.exists() and not resume:
         raise InputError(f"{workspace}: holds a training run; go on with --resume, or give another --workspace")
     make_folder(workspace)
@@ -43,13 +59,17 @@ def begin_run(workspace: Path, settings: Mapping[str, Any], resume: bool) -> Non
     write_text(begun, yaml.safe_dump(dict(settings), sort_keys=False))
 
 
-def refuse_second(workspace: Path) -> Callable[[], None]:
-    """What a run does that finds another at work in its workspace."""
+def alone_in(workspace: Path, what: str = "run") -> contextlib.AbstractContextManager[None]:
+    """Hold a workspace: one run (or sweep) at a time is at work in it.
 
-    def waiting() -> None:
-        raise InputError(f"{workspace}: another run is at work in this workspace; wait for it, or give another")
+    Raises:
+        InputError: another is.
+    """
 
-    return waiting
+    def refuse() -> None:
+        raise InputError(f"{workspace}: another {what} is at work in this workspace; wait for it, or give another")
+
+    return locked(workspace / ".lock", refuse)
 
 
 def _flat(tree: Mapping[str, Any], path: str = "") -> dict[str, Any]:

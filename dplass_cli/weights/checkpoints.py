@@ -16,8 +16,10 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from dplass_cli.errors import InputError, RunError, shown, some
+from dplass_cli.errors import InputError, RunError, first_line, shown, some
 from dplass_cli.storage import atomic_path, require_file
+
+NETWORK_PREFIX = "ss_model."  # of the separation network's tensors in AudioSep's checkpoint
 
 # Transform kernels that the published network stores as weights; our transform is an FFT.
 _TRANSFORM_KERNELS = re.compile(r"^base\.(stft|istft)\.")
@@ -65,7 +67,7 @@ def read_tensors(path: Path | str, trust: bool = False, mapped: bool = False) ->
             " read it with --trust-checkpoint"
         ) from error
     except Exception as error:  # damaged pickles fail in any way that their bytes can spell
-        raise InputError(f"{path}: not a readable checkpoint ({_first_line(error)}); fetch it again") from error
+        raise InputError(f"{path}: not a readable checkpoint ({first_line(error)}); fetch it again") from error
     if not isinstance(content, Mapping):
         raise InputError(f"{path}: holds a {type(content).__name__}, not a state dict; give a checkpoint of weights")
     for part in (content, *content.values()):
@@ -109,7 +111,7 @@ def _read_safetensors(path: Path) -> tuple[dict[str, Any], dict[str, str]]:
         with safe_open(path, framework="pt") as archive:
             tensors, metadata = {key: archive.get_tensor(key) for key in archive.keys()}, archive.metadata()  # noqa: SIM118
     except Exception as error:  # its own errors, and those of making tensors of what it says
-        raise InputError(f"{path}: not a readable safetensors file ({_first_line(error)}); fetch it again") from error
+        raise InputError(f"{path}: not a readable safetensors file ({first_line(error)}); fetch it again") from error
     _require_plain(tensors, path)
     return tensors, metadata or {}
 
@@ -132,8 +134,8 @@ def read_base_state(path: Path | str, trust: bool = False) -> tuple[dict[str, Te
             raise InputError(
                 f"{path}: {shown(key)} is not a name of a tensor; expected AudioSep's checkpoint or a state dict"
             )
-    if any(key.startswith("ss_model.") for key in state):
-        state = {key[len("ss_model.") :]: value for key, value in state.items() if key.startswith("ss_model.")}
+    own = {key.removeprefix(NETWORK_PREFIX): value for key, value in state.items() if key.startswith(NETWORK_PREFIX)}
+    state = own or state
     not_tensors = [key for key, value in state.items() if not isinstance(value, Tensor)]
     if not_tensors:
         raise InputError(f"{path}: {not_tensors[0]!r} is not a tensor; expected AudioSep's checkpoint or a state dict")
@@ -194,9 +196,9 @@ def described_config(metadata: Mapping[str, str], path: Path | str) -> dict[str,
     return config
 
 
-def as_float32(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Widen stored half-precision weights; integer tensors stay."""
-    return {key: tensor.float() if tensor.is_floating_point() else tensor for key, tensor in state.items()}
+def in_dtype(state: Mapping[str, Tensor], dtype: torch.dtype) -> dict[str, Tensor]:
+    """Weights in a floating-point dtype; integer tensors stay."""
+    return {key: tensor.to(dtype) if tensor.is_floating_point() else tensor for key, tensor in state.items()}
 
 
 def write_safetensors(path: Path | str, tensors: Mapping[str, Tensor], metadata: Mapping[str, Any]) -> None:
@@ -210,9 +212,4 @@ def write_safetensors(path: Path | str, tensors: Mapping[str, Tensor], metadata:
         try:
             save_file({key: tensor.detach().cpu().contiguous() for key, tensor in tensors.items()}, temporary, texts)
         except SafetensorError as error:  # what the library makes of a full disk
-            raise RunError(f"{path}: writing failed ({_first_line(error)}); free space and run again") from error
-
-
-def _first_line(error: BaseException) -> str:
-    lines = str(error).splitlines()
-    return lines[0][:120] if lines else type(error).__name__
+            raise RunError(f"{path}: writing failed ({first_line(error)}); free space and run again") from error

@@ -6,7 +6,6 @@ it has when it is stopped, and files here have gigabytes.
 
 from __future__ import annotations
 
-import hashlib
 import http.client
 import logging
 import re
@@ -23,10 +22,10 @@ from urllib.request import HTTPRedirectHandler, HTTPSHandler, Request, build_ope
 import certifi
 
 from dplass_cli.errors import RunError
-from dplass_cli.storage import Progress, make_folder
+from dplass_cli.storage import Progress, make_folder, text_sha256, writing_to
 from dplass_cli.versions import __version__
 
-logger = logging.getLogger(__name__)
+_log = logging.getLogger(__name__)
 
 TRIES = 4  # in a row that bring nothing new
 FIRST_WAIT = 1.0  # seconds, doubled at each further try
@@ -74,7 +73,7 @@ def download(url: str, folder: Path, name: str, headers: Mapping[str, str], prog
                 raise RunError(
                     f"{url}: {stop}; check the connection and run again: what is fetched is kept and continued"
                 ) from stop
-            logger.info("%s: %s; trying again", url, stop)
+            _log.info("%s: %s; trying again", url, stop)
             time.sleep(FIRST_WAIT * 2 ** (tries - 1))
 
 
@@ -141,7 +140,7 @@ def _total(response: Any, start: int) -> int | None:
 def _part_name(url: str, name: str, etag: str | None, total: int | None) -> str:
     if not etag or etag.startswith("W/") or total is None:
         return f"{name}.once"  # nothing tells whether the rest would belong to it
-    return f"{name}.{hashlib.sha256(f'{url} {etag}'.encode()).hexdigest()[:16]}-{total}.part"
+    return f"{name}.{text_sha256(f'{url} {etag}')[:16]}-{total}.part"
 
 
 def _save(response: Any, target: Path, start: int, total: int | None, progress: Progress, name: str) -> None:
@@ -150,14 +149,11 @@ def _save(response: Any, target: Path, start: int, total: int | None, progress: 
     if total is not None and total - start > free:
         raise RunError(f"{target.parent}: {name} needs {total - start:,} more bytes, {free:,} are free; free space")
     done = start
-    try:
-        with open(target, "ab" if start else "wb") as stream:
-            while chunk := _read(response):
-                stream.write(chunk)
-                done += len(chunk)
-                progress(done // 10**6, max(total or done, 10**6) // 10**6, f"{name}, MB")
-    except OSError as error:
-        raise RunError(f"{target}: writing failed ({error.strerror}); free space and run again") from error
+    with writing_to(target), open(target, "ab" if start else "wb") as stream:
+        while chunk := _read(response):
+            stream.write(chunk)
+            done += len(chunk)
+            progress(done // 10**6, max(total or done, 10**6) // 10**6, f"{name}, MB")
     if total is not None and done != total:
         raise _Interrupted(f"the connection was cut at {done:,} of {total:,} bytes")
 

@@ -18,7 +18,7 @@ from dplass_cli.encoders.base import QueryEncoder
 from dplass_cli.evaluation.evaluator import Running, Runs, evaluate_batches, make_batches
 from dplass_cli.evaluation.items import Item, Recorded
 from dplass_cli.evaluation.metrics import sdr, si_sdr
-from dplass_cli.evaluation.records import Share, open_rows
+from dplass_cli.evaluation.records import Rows, Share
 from dplass_cli.models import BaseModel
 from dplass_cli.models.openvino import choose_backend
 from dplass_cli.separation.bank import AdapterBank
@@ -75,7 +75,7 @@ def evaluation(network: BaseModel, encoder: QueryEncoder, items: int, seconds: f
             plan: dict[str, Runs] = {item.idx: {key: key for key in keys} for item in asked}
             size = 4 if device.type == "cpu" else 16
             settings = Running(None, size, 4, bfloat16, similarity, False)
-            with open_rows(folder / str(run), "k", Share()) as rows:
+            with Rows(folder / str(run), "k", Share()) as rows:
                 batches = make_batches(asked, lengths, plan, size)
                 evaluate_batches(batches, lengths, plan, Models(network, encoder, bank), rows, settings, no_progress)
 

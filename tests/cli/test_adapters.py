@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -159,6 +160,27 @@ def test_merge_refusals(folder: Path, tmp_path: Path) -> None:
     refused("holds 4 adapters; name one of", "merge", folder, *base, "-o", tmp_path / "a.ckpt")
     refused("belongs to another base", "merge", folder / "lora", "-o", tmp_path / "a.ckpt")
     assert not list(tmp_path.iterdir())
+
+
+def test_nothing_is_written_over_what_it_is_made_of(folder: Path, tmp_path: Path) -> None:
+    copied = Path(shutil.copytree(folder, tmp_path / "copied"))
+    base = ("--base-checkpoint", copied / "base.safetensors")
+    said = "would write over what it is made of; give another"
+    refused(said, "merge", copied / "lora", *base, "-o", copied / "base.safetensors")
+    refused(said, "export", copied / "dora", *base, "-o", copied / "base.safetensors")
+    refused(said, "compress", copied / "lora", *base, "--rank", "1", "-o", copied / "lora")
+    assert adapted_output(copied, copied / "lora").equal(adapted_output(folder, folder / "lora"))
+
+
+def test_outputs_that_cannot_be(folder: Path, tmp_path: Path) -> None:
+    base = ("--base-checkpoint", folder / "base.safetensors")
+    (tmp_path / "there").touch()
+    (tmp_path / "a.safetensors").mkdir()
+    compressing = ("compress", folder / "lora", *base, "--rank", "1", "-o")
+    refused("there: cannot make this folder", *compressing, tmp_path / "there")
+    refused("cannot make this folder", *compressing, tmp_path / "there" / "a")
+    refused("is a folder; give the name of a file", "merge", folder / "lora", *base, "-o", tmp_path / "a.safetensors")
+    refused("give one, or an adapter folder", "list", folder / "base.safetensors")
 
 
 def test_a_base_that_audiosep_lacks_is_not_written_as_its_checkpoint(tmp_path: Path) -> None:

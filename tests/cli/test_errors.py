@@ -103,10 +103,28 @@ def test_evaluate_without_a_column_and_without_adapters(tmp_path: Path) -> None:
     refused(*given, "--benchmark", "custm", says="did you mean 'custom'")
 
 
-def test_unknown_flag_is_wrong_usage() -> None:
-    done = CliRunner().invoke(app, ["separate", "--quary", "x"])
-    assert done.exit_code == 2
-    assert "--quary" in done.stderr
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        (["separate", "--quary", "x"], ["No such option: --quary", "--query", "separate --help shows an example"]),
+        (["seperate"], ["No such command 'seperate'. Did you mean 'separate'"]),
+        (["domains", "asign", "a dog"], ["Did you mean 'assign'?"]),
+        (["domains", "assign", "a dog"], ["Missing option '--partition'; ", "domains assign --help shows an example"]),
+        (["adapters", "merge"], ["Missing argument 'ADAPTER'"]),
+        (["train", "partition"], ["unexpected extra argument", "train --help shows an example"]),
+        (["train", "--max-epochs", "three"], ["Invalid value for '--max-epochs'"]),
+        (["train", "--data"], ["Option '--data' requires an argument"]),
+    ],
+)
+def test_what_the_parser_refuses_is_one_line_too(given: list[str], says: list[str]) -> None:
+    refused(*given, says=says)
+
+
+@pytest.mark.parametrize("group", ["adapters", "domains", "prepare", "results", "weights"])
+def test_a_group_alone_shows_its_verbs(group: str) -> None:
+    done = CliRunner().invoke(app, [group])
+    assert (done.exit_code, done.stderr) == (2, "")
+    assert "Commands" in done.stdout
 
 
 def test_some_inputs_fail_others_are_written(tmp_path: Path, tone: Path) -> None:
@@ -153,6 +171,24 @@ def test_what_is_no_checkpoint_is_not_to_be_trusted(tmp_path: Path, tone: Path) 
     (tmp_path / "notes.txt").write_text("these are no weights")
     given = ("separate", tone, "-q", "a dog", "-o", tmp_path / "out", "--base-checkpoint", tmp_path / "notes.txt")
     refused(*given, says="notes.txt: not a checkpoint (neither safetensors nor what PyTorch saves)")
+
+
+def test_a_folder_is_no_file_to_write_and_a_file_no_folder(tmp_path: Path, tone: Path) -> None:
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "results.json").write_text(json.dumps({"format": "dplass-evaluation-1"}))
+    refused("export", "-o", tmp_path, says="must end in .onnx")
+    (tmp_path / "graph.onnx").mkdir()
+    refused("export", "-o", tmp_path / "graph.onnx", says="graph.onnx: is a folder; give the name of a file to write")
+    refused("results", "fad", tone, tmp_path, says="tone.wav: is a file; expected a folder")
+    refused("results", "scan", tone, says="tone.wav: is a file; expected a folder")
+    refused("prepare", "esc50", tone, "-o", tmp_path / "m.json", says="tone.wav: is a file; expected a folder")
+
+
+def test_quickstart_and_doctor_look_at_their_options_first(tmp_path: Path) -> None:
+    refused("quickstart", tmp_path / "q", "--device", "cuda:99", says="--device cuda:99: this machine shows")
+    refused("quickstart", tmp_path / "q", "--set", "steps=0", says="steps must be at least 1, not 0")
+    refused("doctor", "--clips", "-1", says="--clips -1: must be at least 1, or 0 for all")
+    assert not (tmp_path / "q").exists()
 
 
 def test_not_an_evaluation(tmp_path: Path) -> None:

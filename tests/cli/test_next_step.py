@@ -30,6 +30,13 @@ def make(folder: Path, *files: str) -> None:
         (["partition.json"], ". is a partition", ("doctor",)),
         (["run/config.yaml", "run/checkpoints/domain0/last.ckpt"], "run is a training run", ("train",)),
         (["run/config.yaml", "run/checkpoints/x", "run/bank/bank.json"], "run/bank is a bank", ("evaluate",)),
+        (["config.yaml", "checkpoints/domain0/trained.json", "bank/bank.json"], "bank is a bank", ("evaluate",)),
+        (
+            ["run/config.yaml", "run/checkpoints/domain1/last.ckpt", "run/bank/bank.json"],
+            "run is a training run that has not ended",
+            ("train",),
+        ),
+        (["run/config.yaml", "run/checkpoints/base/trained.json", "p/partition.json"], "p is a partition", ("doctor",)),
         (["run/bank/bank.json", "e/results.json", "e/items.csv"], "e is an evaluation", ("results", "scan")),
     ],
 )

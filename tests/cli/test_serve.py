@@ -54,6 +54,8 @@ def test_a_server_for_others_warns(tmp_path: Path) -> None:
         (["--port", "70000"], "--port 70000: a port is a number from 0 to 65535"),
         (["--max-upload-mb", "0"], "--max-upload-mb must be more than 0"),
         (["--select", "txt"], "did you mean 'text'"),
+        (["--host", ""], "--host is empty; give an address"),
+        (["--port", "eighty"], "Invalid value for '--port'"),
         (["--host", "256.1.1.1"], "cannot listen on 256.1.1.1, port 7860"),
     ],
 )

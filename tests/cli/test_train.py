@@ -43,6 +43,24 @@ def test_a_plan_for_people_and_for_programs(corpus: Path, tmp_path: Path) -> Non
         (["--set", "data.augment.gain.low=1"], "unknown option 'low'"),
         (["--max-bad-files", "-1"], "max_bad_files must be at least 0"),
         (["--device", "cpu", "--what", "distil", "--set", "data.use_text_ratio=2"], "between 0 and 1, not 2"),
+        (["--max-epochs", "0"], "dplass: train: max_epochs must be at least 1, not 0"),
+        (["--max-steps", "0"], "max_steps must be at least 1, or -1 for no limit, not 0"),
+        (["--strategy", "dpp"], "--strategy must be one of auto, ddp, not 'dpp'"),
+        (["--num-gpus", "-1"], "num_gpus must be at least 0"),
+        (["--num-nodes", "0"], "num_nodes must be at least 1"),
+        (["--device", "auto", "--num-gpus", "99"], "--num-gpus 99: torch sees"),
+        (["--adapters", "bank"], "--adapters: with --what adapters there is nothing to learn from them"),
+        (["--domain", "0,Bark"], "'Bark' is none of 0, 1, 2, nor 'all'"),
+        (["--set", "max_epochs=3"], "unknown option 'max_epochs'; did you mean 'train.max_epochs'"),
+        (["--set", "train.learning_rate=1"], "did you mean 'train.optimizer.learning_rate'"),
+        (["--set", "train.optimizer.optimizer_type=adamw"], "did you mean 'AdamW'"),
+        (["--set", "train.optimizer.learning_rate=nan"], "must be a finite number, not nan"),
+        (["--set", "train.optimizer.weight_decay=-1"], "weight_decay must be at least 0"),
+        (["--set", "train.optimizer.reduce_lr_steps=0"], "reduce_lr_steps must be at least 1"),
+        (["--set", "train.random_seed=-1"], "random_seed must be from 0 to 4294967295, not -1"),
+        (["--set", "train.gradient_clip=-1"], "gradient_clip must be at least 0"),
+        (["--set", "adapter.alpha=0"], "alpha must not be 0"),
+        (["--set", "data.segment_seconds=0.001"], "the base's transform needs more than 0.008 s"),
     ],
 )
 def test_wrong_options_are_one_line_and_2(corpus: Path, tmp_path: Path, wrong: list[str], message: str) -> None:
@@ -51,6 +69,34 @@ def test_wrong_options_are_one_line_and_2(corpus: Path, tmp_path: Path, wrong: l
     assert message in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        (["--set", "data.noise_dir=gone"], "gone: no such folder"),
+        (["--set", "data.noise_dir=pyproject.toml"], "pyproject.toml: is a file; expected a folder"),
+        (["--what", "distil"], "--what distil: needs adapters to learn from; give --adapters BANK"),
+        (["--set", "train.wandb_project=sounds"], "train.wandb_project sounds: "),
+    ],
+)
+def test_what_is_found_wrong_later_leaves_the_workspace_free(
+    corpus: Path, tmp_path: Path, wrong: list[str], message: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(Path(__file__).parents[2])
+    monkeypatch.setenv("WANDB_API_KEY", "")
+    monkeypatch.setenv("NETRC", str(tmp_path / "none"))
+    done = CliRunner().invoke(app, arguments(corpus, tmp_path / "run", "--set", "train.num_workers=0", *wrong))
+    assert done.exit_code == 2
+    (said,) = [line for line in done.stderr.splitlines() if line.startswith("dplass: ")]
+    assert message in said
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "run" / "config.yaml").exists()  # else the right words would need another workspace
+
+
+def test_a_domain_that_is_named_twice_is_trained_once(corpus: Path, tmp_path: Path) -> None:
+    done = CliRunner().invoke(app, [*arguments(corpus, tmp_path / "run", "--domain", "1,1", "--dry-run"), "--json"])
+    assert [job["name"] for job in json.loads(done.stdout)["plan"]] == ["domain1"]
 
 
 def test_unreadable_files_are_listed(corpus: Path, tmp_path: Path) -> None:

@@ -70,7 +70,10 @@ def test_a_search_goes_on_after_a_kill_and_finds_the_better_settings(corpus: Pat
 
 def test_wrong_ranges_stop_before_anything_begins(corpus: Path, tmp_path: Path) -> None:
     wrong = {
-        "{train.optimizer.learning_rat: [1, 2]}": "unknown option 'learning_rat'; did you mean 'learning_rate'",
+        "{train.optimizer.learning_rat: [1, 2]}": "'train.optimizer.learning_rat'; did you mean 'learning_rate'",
+        "{rank: [1, 2]}": "sweep.parameters.rank: unknown option 'rank'; did you mean 'adapter.rank'",
+        "{adapter.method: [reconv, lorra]}": "adapter method 'lorra' is unknown; did you mean 'lora'",
+        "{train.loss_type: [l2]}": "train.loss_type 'l2' is unknown",
         "{adapter.rank: {low: 4, high: 2}}": "low 4.0 must be below high 2.0",
         "{adapter.rank: 3}": "must be a list of choices, or low, high and log",
         "{adapter.rank: [0]}": "adapter rank must be at least 1",
@@ -79,4 +82,9 @@ def test_wrong_ranges_stop_before_anything_begins(corpus: Path, tmp_path: Path) 
     for parameters, message in wrong.items():
         with pytest.raises(InputError, match=message):
             sweep(options(corpus, tmp_path, parameters))
+    with pytest.raises(InputError, match="trials must be at least 1, not 0"):
+        sweep(options(corpus, tmp_path, "{adapter.rank: [2]}", trials=0))
+    (tmp_path / "sweep.yaml").write_text("sweep: 3")
+    with pytest.raises(InputError, match="sweep must be a section with 'parameters:', not 3"):
+        sweep(SweepOptions(tmp_path / "sweep.yaml", tmp_path / "search"))
     assert not (tmp_path / "search").exists()

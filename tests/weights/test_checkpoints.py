@@ -292,11 +292,14 @@ def test_half_precision_file(tmp_path: Path, network: BaseModel) -> None:
 
 def test_check_encoder(network: BaseModel) -> None:
     network.source = "my.ckpt"
-    check_encoder(network, "b" * 64, "other.pt")  # a base that names none
+    size = network.config.condition_size
+    check_encoder(network, "b" * 64, size, "other.pt")  # a base that names none
     network.encoder_fingerprint = "a" * 64
-    check_encoder(network, "a" * 64, "same.pt")
+    check_encoder(network, "a" * 64, size, "same.pt")
     with pytest.raises(InputError, match=r"--encoder other\.pt: the base my\.ckpt .*aaaaaaaaaaaa…, not bbbbbbbbbbbb…"):
-        check_encoder(network, "b" * 64, "other.pt")
+        check_encoder(network, "b" * 64, size, "other.pt")
+    with pytest.raises(InputError, match=r"its embeddings have 3 values, the base .* takes 8"):
+        check_encoder(network, "a" * 64, 3, "same.pt")
 
 
 def test_hash_ignores_order_and_memory_layout_only() -> None:
