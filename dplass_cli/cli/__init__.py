@@ -54,11 +54,12 @@ class _Suite(TyperGroup):
     What the parser refuses is one line, as every other error of the verbs is.
     """
 
-    def main(self, *args: Any, standalone_mode: bool = True, **named: Any) -> Any:
-        if not standalone_mode:
-            return super().main(*args, standalone_mode=False, **named)
+    def main(self, *args: Any, **named: Any) -> Any:
+        alone, named["standalone_mode"] = named.get("standalone_mode", True), False
+        if not alone:
+            return super().main(*args, **named)
         try:
-            code = super().main(*args, standalone_mode=False, **named)
+            code = super().main(*args, **named)
         except _UsageError as error:
             if type(error).__name__ != "NoArgsIsHelpError":  # the help has been shown
                 verb = f"{error.ctx.command_path} " if error.ctx else ""
