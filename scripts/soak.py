@@ -200,7 +200,7 @@ def soak_serve(minutes: float, clients: int) -> dict[str, Any]:
     wrong += [f"files are left: {left}"] if left else []
     wrong += ["a client was overtaken in the queue"] if figures["overtaken"] else []
     wrong += ["a client was never served"] if not all(served) else []
-    wrong += [f"the server complained: {complaints[:500]}"] if complaints else []
+    wrong += [f"the server complained: {complaints[-1500:]}"] if complaints else []
     return {**figures, "wrong": [*wrong, *_grown(watched, watched.handles[0])]}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import io
 import secrets
@@ -20,7 +21,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import FileResponse, HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from dplass_cli import sounds
 from dplass_cli.audio.containers import is_common
@@ -211,10 +212,23 @@ def _sound_described(job: Job, sound: Sound) -> dict[str, Any]:
     }
 
 
+class _Held(FileResponse):
+    """A file that is opened before the head is sent: who drops it then takes nothing from who listens."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        with contextlib.ExitStack() as held:
+            try:
+                file = held.enter_context(open(self.path, "rb"))
+            except FileNotFoundError as error:  # dropped this very moment
+                raise Unknown from error
+            self.path = f"/dev/fd/{file.fileno()}"
+            await super().__call__(scope, receive, send)
+
+
 def _file(path: Path, kind: str) -> Response:
     try:
-        return FileResponse(path, media_type=kind, stat_result=path.stat())
-    except FileNotFoundError as error:  # dropped this very moment
+        return _Held(path, media_type=kind, stat_result=path.stat())
+    except FileNotFoundError as error:
         raise Unknown from error
 
 

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import anyio
 import numpy as np
 import pytest
 import soundfile
@@ -18,7 +19,7 @@ from served import encoded, noise
 
 from dplass_cli.server import app as application
 from dplass_cli.server.app import example_wav
-from dplass_cli.server.jobs import Job, Sound, Tell
+from dplass_cli.server.jobs import Job, Sound, Tell, Unknown
 
 Serve = Callable[..., Any]
 
@@ -45,6 +46,25 @@ def idle(job: Job, tell: Tell) -> tuple[Sound, ...]:
     while True:
         tell("separating", 0.25)
         time.sleep(0.005)
+
+
+def test_who_listens_hears_what_is_dropped_after_the_head_to_its_end(tmp_path: Path) -> None:
+    path, content = tmp_path / "target.wav", bytes(range(256)) * 1000
+    path.write_bytes(content)
+    answer, sent, asked = application._file(path, "audio/wav"), [], {"type": "http", "method": "GET", "headers": []}
+
+    async def send(message: Any) -> None:
+        path.unlink(missing_ok=True)
+        sent.append(message)
+
+    async def receive() -> Any:
+        raise AssertionError
+
+    anyio.run(answer, asked, receive, send)
+    assert sent[0]["status"] == 200
+    assert b"".join(message["body"] for message in sent[1:]) == content
+    with pytest.raises(Unknown):
+        application._file(path, "audio/wav")
 
 
 def test_a_recording_and_two_queries(serve: Serve) -> None:
