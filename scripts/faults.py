@@ -273,6 +273,9 @@ def _content(path: Path) -> bytes:
     if path.suffix == ".safetensors":  # the library writes the members of its metadata in any order
         size = 8 + int.from_bytes(content[:8], "little")
         return json.dumps(json.loads(content[8:size]), sort_keys=True).encode() + content[size:]
+    if path.name in ("keys.bin", "vectors.f32"):  # of embeddings; two runs may both add what neither knew, in any order
+        size = 48 if path.name == "keys.bin" else 4 * json.loads(path.with_name("cache.json").read_text())["size"]
+        return b"".join(sorted({content[at : at + size] for at in range(0, len(content), size)}))
     if path.suffix == ".json":
         return json.dumps(_steady(json.loads(content))).encode()
     if path.suffix == ".csv":
