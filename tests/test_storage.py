@@ -14,16 +14,8 @@ import pytest
 
 from dplass_cli import storage
 from dplass_cli.errors import InputError
-from dplass_cli.storage import (
-    Records,
-    atomic_path,
-    json_text,
-    make_folder,
-    read_json,
-    read_text,
-    write_json,
-    write_text,
-)
+from dplass_cli.records import Records, read_records
+from dplass_cli.storage import atomic_path, json_text, make_folder, read_json, read_text, write_json, write_text
 
 
 def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
@@ -155,14 +147,14 @@ def test_a_record_that_is_damaged_before_its_end_says_where(tmp_path: Path) -> N
     path = tmp_path / "r.csv"
     path.write_text("# k\na,b\n1,2\n3\n5,6\n")
     with pytest.raises(InputError, match="row 2 is damaged"):
-        storage.read_records(path, ("a", "b"), "k")
+        read_records(path, ("a", "b"), "k")
 
 
 def test_a_record_of_open_quotes_is_read_in_no_time(tmp_path: Path) -> None:
     path = tmp_path / "r.csv"
     path.write_text("# k\na,b\n" + '1,"2\n' + "3,4\n" * 200_000)
     began = time.process_time()
-    assert storage.read_records(path, ("a", "b"), "k") == []
+    assert read_records(path, ("a", "b"), "k") == []
     assert time.process_time() - began < 5.0
 
 

@@ -17,7 +17,7 @@ from dplass_cli.data.manifest import Row
 from dplass_cli.data.mixing import mix_at_snr
 from dplass_cli.data.tables import filled_rows
 from dplass_cli.errors import InputError
-from dplass_cli.storage import write_rows
+from dplass_cli.records import write_rows
 
 COLUMNS = ("idx", "caption", "src_wav", "noise_wav", "snr_db")
 RANGE_COLUMNS = ("src_start", "src_end", "noise_start", "noise_end")

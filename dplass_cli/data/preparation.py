@@ -16,7 +16,8 @@ from dplass_cli.data.converting import Source, check_form, convert_clips
 from dplass_cli.data.curation import CaptionCleaner, read_corrections
 from dplass_cli.data.manifest import manifest_item, write_items
 from dplass_cli.errors import InputError, nearest, some
-from dplass_cli.storage import Progress, make_folder, no_progress, write_rows
+from dplass_cli.records import write_rows
+from dplass_cli.storage import Progress, make_folder, no_progress
 
 REJECT_COLUMNS = ("start", "end", "reason", "path", "labels")
 OVER = "over --max-per-class"

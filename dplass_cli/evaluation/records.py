@@ -9,7 +9,8 @@ from pathlib import Path
 
 from dplass_cli.errors import InputError
 from dplass_cli.evaluation.items import Item
-from dplass_cli.storage import Records, csv_rows, locked, read_records, read_text, write_rows
+from dplass_cli.records import Records, csv_rows, read_records, write_rows
+from dplass_cli.storage import locked, read_text
 
 ITEMS, CHOICES, RESULTS = "items.csv", "choices.csv", "results.json"
 FORMAT = "dplass-evaluation-1"

@@ -11,7 +11,8 @@ from pathlib import Path
 from dplass_cli.data.audioset import Segment, read_ids, read_segments
 from dplass_cli.data.downloading import NotFetched, Source, clip_path, fetch_clip
 from dplass_cli.errors import InputError
-from dplass_cli.storage import Progress, Records, locked, make_folder, no_progress
+from dplass_cli.records import Records
+from dplass_cli.storage import Progress, locked, make_folder, no_progress
 
 FAILURES = "failures.csv"
 _COLUMNS = ("ytid", "start", "end", "reason")

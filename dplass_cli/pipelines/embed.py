@@ -17,7 +17,8 @@ from dplass_cli.encoders.cache import EmbeddingCache
 from dplass_cli.encoders.clips import Clip, Embedding, clip_key, embed_clips
 from dplass_cli.errors import InputError
 from dplass_cli.pipelines.models import EncoderOptions
-from dplass_cli.storage import Progress, atomic_path, no_progress, read_json, text_sha256, write_json, write_rows
+from dplass_cli.records import write_rows
+from dplass_cli.storage import Progress, atomic_path, no_progress, read_json, text_sha256, write_json
 
 ROWS, DESCRIPTION = "rows.npy", "embeddings.json"
 

@@ -32,9 +32,10 @@ from dplass_cli.domains.validation import Split, split_rows, validation_mixtures
 from dplass_cli.encoders.cache import EmbeddingCache, check_encoder
 from dplass_cli.errors import InputError
 from dplass_cli.pipelines.models import EncoderOptions
+from dplass_cli.records import write_rows
 from dplass_cli.reports.partition import PartitionReport, write_report
 from dplass_cli.reports.projection import Projection
-from dplass_cli.storage import Progress, make_folder, no_progress, write_rows
+from dplass_cli.storage import Progress, make_folder, no_progress
 
 _log = logging.getLogger(__name__)
 

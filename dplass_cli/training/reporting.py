@@ -14,7 +14,8 @@ from lightning.pytorch.callbacks import Checkpoint
 from lightning.pytorch.loggers import TensorBoardLogger
 from torch import Tensor
 
-from dplass_cli.storage import Progress, append_text, csv_rows, locked, read_text, write_rows
+from dplass_cli.records import csv_rows, write_rows
+from dplass_cli.storage import Progress, append_text, locked, read_text
 from dplass_cli.training.module import SCORES
 
 EpochReport = Callable[[int, float], None]

@@ -16,7 +16,7 @@ from dplass_cli.cli import app
 from dplass_cli.evaluation.aggregation import PolicyScore
 from dplass_cli.evaluation.benchmarks import find_benchmark
 from dplass_cli.evaluation.published import check_published
-from dplass_cli.storage import write_rows
+from dplass_cli.records import write_rows
 
 
 @pytest.fixture(scope="module")

@@ -25,8 +25,8 @@ from dplass_cli.errors import InputError
 from dplass_cli.evaluation.metrics import sdr, si_sdr
 from dplass_cli.models import load_base
 from dplass_cli.pipelines.evaluate import EvaluateOptions, EvaluateResult, evaluate
+from dplass_cli.records import write_rows
 from dplass_cli.separation.loading import load_models
-from dplass_cli.storage import write_rows
 
 NAMES = ("dog_bark", "rain", "siren", "flute", "owl_hoot", "helicopter")
 EVERY = ("base", "text", "text-knn", "audio", "blend", "single:1", "oracle")

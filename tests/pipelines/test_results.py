@@ -20,7 +20,7 @@ from dplass_cli.evaluation.records import read_items_csv
 from dplass_cli.pipelines.evaluate import EvaluateOptions, evaluate
 from dplass_cli.pipelines.results import compare_results, fad, scan_results
 from dplass_cli.pipelines.retrieve import RetrieveOptions, retrieve
-from dplass_cli.storage import write_rows
+from dplass_cli.records import write_rows
 
 NAMES = ("dog_bark", "rain", "siren", "flute", "owl_hoot", "helicopter")
 

@@ -10,7 +10,7 @@ import pytest
 from small_banks import write_small_bank
 
 from dplass_cli.pipelines.evaluate import EvaluateOptions, evaluate
-from dplass_cli.storage import write_rows
+from dplass_cli.records import write_rows
 
 NAMES = ("dog_bark", "rain", "siren", "flute", "owl_hoot", "helicopter")
 
