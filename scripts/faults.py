@@ -276,6 +276,8 @@ def _content(path: Path) -> bytes:
     if path.name in ("keys.bin", "vectors.f32"):  # of embeddings; two runs may both add what neither knew, in any order
         size = 48 if path.name == "keys.bin" else 4 * json.loads(path.with_name("cache.json").read_text())["size"]
         return b"".join(sorted({content[at : at + size] for at in range(0, len(content), size)}))
+    if path.name == "rows.npy":  # where in such an array each embedding lies: what counts is what lies there
+        return _rows(path)
     if path.suffix == ".json":
         return json.dumps(_steady(json.loads(content))).encode()
     if path.suffix == ".csv":
@@ -285,6 +287,14 @@ def _content(path: Path) -> bytes:
         kept = [[row[at] for at in places] if head and len(row) == len(head) else row for row in rows]
         return json.dumps(kept).encode()
     return content
+
+
+def _rows(path: Path) -> bytes:
+    import numpy as np
+
+    (vectors,) = path.parent.rglob("vectors.f32")
+    size = json.loads(vectors.with_name("cache.json").read_text())["size"]
+    return np.fromfile(vectors, np.float32).reshape(-1, size)[np.load(path)].tobytes()
 
 
 def _steady(value: Any) -> Any:
