@@ -57,7 +57,8 @@ def decode(path: Path, start: float = 0.0, end: float = float("inf")) -> tuple[A
             if not container.streams.audio:
                 raise Undecodable(path, "no audio in it")
             stream = container.streams.audio[0]
-            if (codec := stream.codec_context.name) not in _CODECS.split(","):
+            codec = getattr(stream.codec_context, "name", "something unknown")  # which has no context
+            if codec not in _CODECS.split(","):
                 raise Undecodable(path, f"its sound is in {codec}, which is not decoded here")
             rate = stream.rate
             if start > 0:
