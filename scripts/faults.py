@@ -40,7 +40,7 @@ sys.path.insert(0, str(ROOT / "tests"))
 sys.path.insert(0, str(ROOT))
 
 PATIENCE = 600.0  # seconds for one run
-KILLS_IN_A_ROW = 4
+KILLS_IN_A_ROW = 8
 _UNSTEADY = ("logs", "tf_logs", "checkpoints")  # of training: what the clock says, and states that go on changing
 _UNSTEADY_KEYS = {"seconds", "created", "time"}
 
