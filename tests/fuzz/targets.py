@@ -342,9 +342,8 @@ def results(data: bytes, folder: Path) -> None:
     try:
         scan_results(copy.parent / "folder")
         compare_runs([read_run(source), read_run(copy)])
-        rows = Rows(copy, "key", Share())
-        rows.merge({"0": ["base"]})
-        rows.close()
+        with Rows(copy, "key", Share()) as rows:
+            rows.merge({"0": ["base"]})
     finally:
         _restored(copy, source)
 
