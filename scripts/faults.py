@@ -334,7 +334,7 @@ def _read(path: Path) -> None:
     elif path.suffix in (".ckpt", ".pt"):
         torch.load(path, weights_only=True)
     elif path.suffix == ".yaml":
-        assert yaml.safe_load(path.read_text())
+        assert yaml.safe_load(path.read_text()) is not None  # {} says that there is nothing to say
     elif path.suffix == ".onnx":
         onnx.load(path)
     elif path.suffix == ".html":

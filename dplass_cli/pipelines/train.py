@@ -159,7 +159,8 @@ def train(
     if process_rank() > 0:  # one of several processes; the first one keeps the workspace
         run.work(run.jobs, progress, report)
         return run.result()
-    with alone_in(options.workspace), begun_run(options.workspace, to_mapping(options), options.resume):
+    settings = {name: value for name, value in to_mapping(options).items() if name != "resume"}
+    with alone_in(options.workspace), begun_run(options.workspace, settings, options.resume):
         shares = run.shares()
         if len(shares) > 1:
             side_by_side(shares, [str(job) for job in run.unfinished()], partial(_work_aside, begin), options, progress)

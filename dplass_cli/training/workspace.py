@@ -17,7 +17,7 @@ _CONFIG = "config.yaml"
 # What a resumed run may be given anew; all else must be as it was begun.
 _MAY_CHANGE = {
     "workspace", "domain", "trust_checkpoint", "cache", "device", "num_gpus", "num_nodes", "strategy", "parallel",
-    "resume", "dry_run", "fast_dev_run", "data.max_bad_files", "train.num_workers", "train.max_epochs",
+    "dry_run", "fast_dev_run", "data.max_bad_files", "train.num_workers", "train.max_epochs",
     "train.min_epochs", "train.max_steps", "train.patience", "train.save_top_k", "train.save_step_frequency",
     "train.examples", "train.wandb_project",
 }  # fmt: skip

@@ -96,7 +96,7 @@ def test_what_is_wrong_is_said_and_can_be_mended(listening: Any, chromium: Any) 
     assert errors == []
     choose(page, "text.wav", b"no sound")
     separate(page, "rain")
-    alert.get_by_text("The recording: not a readable audio file").wait_for()
+    alert.get_by_text("The recording is no wav, flac, ogg, aiff or mp3").wait_for()
     assert [error for error in errors if "415" not in error] == []
     choose(page, "noise.wav", encoded(noise(), 16000))
     page.keyboard.press("Tab")
