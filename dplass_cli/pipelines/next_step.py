@@ -13,6 +13,7 @@ from pathlib import Path
 
 _AUDIO = {".wav", ".flac", ".ogg", ".mp3", ".aiff", ".aif"}
 _ENTRIES = 1000  # of a folder; a folder of more is a corpus, whose first files tell as much
+_DEPTH = 3  # demo/evaluation/results
 _BEGINNING = 400  # bytes of a file that tell what it is
 
 
@@ -40,12 +41,12 @@ _NOTHING = NextStep(
 
 
 def _places(folder: Path) -> Iterator[Path]:
-    """The folder, the folders in it, and those in them: where a run puts its bank and its results."""
-    below = [path for path in _entries(folder) if path.is_dir()]
-    yield folder
-    yield from below
-    for path in below:
-        yield from (inner for inner in _entries(path) if inner.is_dir())
+    """The folder and what folders it holds, near ones first, down to where ``quickstart`` below it puts its results."""
+    level = [folder]
+    for _ in range(_DEPTH):
+        yield from level
+        level = list(islice((path for place in level for path in _entries(place) if path.is_dir()), _ENTRIES))
+    yield from level
 
 
 def _entries(folder: Path) -> list[Path]:
