@@ -39,7 +39,7 @@ def make(folder: Path, *files: str) -> None:
         (["run/config.yaml", "run/checkpoints/base/trained.json", "p/partition.json"], "p is a partition", ("doctor",)),
         (["run/bank/bank.json", "e/results.json", "e/items.csv"], "e is an evaluation", ("results", "scan")),
         (  # beside what quickstart made
-            ["demo/partition/partition.json", "demo/evaluation/results/results.json", "demo/evaluation/results/items.csv"],
+            ["demo/p/partition.json", "demo/evaluation/results/results.json", "demo/evaluation/results/items.csv"],
             "demo/evaluation/results is an evaluation",
             ("results", "scan"),
         ),
