@@ -259,8 +259,8 @@ class _Run:
                     job, options.train, self.hardware, options.workspace, options.resume, progress, report
                 )
             if process_rank() == 0:
+                self.write_banks()  # before the job counts as finished, or a kill in between would leave it out of them
                 write_json(self._record(number), {"limits": self._limits(), "trained": to_mapping(trained)})
-                self.write_banks()
 
     def _job(self, recipe: Recipe, number: int) -> contextlib.AbstractContextManager[Job]:
         options, workspace = self.options, self.options.workspace
