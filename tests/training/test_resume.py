@@ -20,7 +20,7 @@ from small_corpus import losses, options, same_adapter, train_steps
 
 from dplass_cli.errors import InputError, RunError
 from dplass_cli.pipelines.train import TrainOptions, train
-from dplass_cli.storage import locked
+from dplass_cli.storage import locked, read_json
 from dplass_cli.training.settings import OptimizerSettings, TrainSettings
 
 EPOCHS = 4
@@ -55,6 +55,12 @@ def same_run(run: Path, whole: Path) -> None:
 
 class Stop(Exception):
     """Stands for a kill: nothing is saved on its way."""
+
+
+def test_a_bank_names_an_adapter_before_its_domain_counts_as_finished(corpus: Path, tmp_path: Path) -> None:
+    with mock.patch("dplass_cli.pipelines.train.write_json", side_effect=Stop), pytest.raises(Stop):
+        train(replace(options(corpus, tmp_path / "run"), domain="1"))
+    assert [domain["id"] for domain in read_json(tmp_path / "run" / "bank" / "bank.json")["domains"]] == [1]
 
 
 @pytest.mark.parametrize("workers", [0, 1])
