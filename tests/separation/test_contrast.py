@@ -85,7 +85,7 @@ def test_the_rest_is_taken_out_on_average(separators: dict[str, Separator]) -> N
 def test_a_sound_alone_stays_as_it_is(separators: dict[str, Separator]) -> None:
     dog = sound("dog_bark")[None]
     plain, contrasted = (separator(dog, RATE, ["a dog barking"])["a dog barking"] for separator in separators.values())
-    np.testing.assert_array_equal(plain, contrasted)
+    np.testing.assert_allclose(plain, contrasted, atol=1e-6)  # rounding: which backend runs depends on what ran before
 
 
 def test_evaluations_and_recordings_agree(separators: dict[str, Separator]) -> None:
