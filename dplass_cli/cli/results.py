@@ -26,20 +26,10 @@ def compare(
     Example: dplass results compare first second --output comparison
     """
     with verb(json, verbose) as run:
-        from dplass_cli.pipelines.results import compare_results
+        from dplass_cli.pipelines.results import compare_results, comparison_rows
 
         compared = compare_results(runs, select.split(",") if select else None, output)
-        rows = [
-            [
-                line.policy,
-                line.run,
-                with_interval(line.sdri, line.sdri_ci),
-                f"{line.si_sdr:.2f}",
-                with_interval(line.difference, line.difference_ci, "+.2f"),
-                str(line.n),
-            ]
-            for line in compared.lines
-        ]
+        rows = comparison_rows(compared.lines)
         columns = ["policy", "run", "SDRi (dB) [95%]", "SI-SDR (dB)", "difference (dB) [95%]", "items"]
         run.result(compared, lambda: plain_table("", columns, rows, left=2))
 

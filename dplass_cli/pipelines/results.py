@@ -70,9 +70,9 @@ def compare_results(
     return Comparison(lines, output)
 
 
-def comparison_markdown(lines: Sequence[Line]) -> str:
-    """The lines as a Markdown table."""
-    rows = [
+def comparison_rows(lines: Sequence[Line]) -> list[list[str]]:
+    """The cells of the lines: policy, run, SDRi, SI-SDR, difference (dB), items."""
+    return [
         [
             line.policy,
             line.run,
@@ -83,6 +83,11 @@ def comparison_markdown(lines: Sequence[Line]) -> str:
         ]
         for line in lines
     ]
+
+
+def comparison_markdown(lines: Sequence[Line]) -> str:
+    """The lines as a Markdown table."""
+    rows = comparison_rows(lines)
     return markdown_table(["policy", "run", "SDRi (dB)", "SI-SDR (dB)", "difference (dB)", "items"], rows, left=2)
 
 
