@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import hashlib
 import json
@@ -59,12 +60,20 @@ def atomic_path(path: Path | str) -> Iterator[Path]:
         os.close(handle)
 
 
+_OF_DISKS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS}
+
+
 @contextlib.contextmanager
-def writing_to(path: Path | str) -> Iterator[None]:
-    """Make a RunError that names ``path`` of what fails to be written in the block, such as on a full disk."""
+def writing_to(path: Path | str, among_others: bool = False) -> Iterator[None]:
+    """Make a RunError that names ``path`` of what fails to be written in the block, such as on a full disk.
+
+    Where the block does other things too, ``among_others``, only errors that none but a disk gives are made one.
+    """
     try:
         yield
     except OSError as error:
+        if among_others and error.errno not in _OF_DISKS:
+            raise
         raise RunError(f"{path}: writing failed ({error.strerror or error}); free space and run again") from error
 
 

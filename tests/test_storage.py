@@ -13,9 +13,18 @@ from pathlib import Path
 import pytest
 
 from dplass_cli import storage
-from dplass_cli.errors import InputError
+from dplass_cli.errors import InputError, RunError
 from dplass_cli.records import Records, read_records
-from dplass_cli.storage import atomic_path, json_text, make_folder, read_json, read_text, write_json, write_text
+from dplass_cli.storage import (
+    atomic_path,
+    json_text,
+    make_folder,
+    read_json,
+    read_text,
+    write_json,
+    write_text,
+    writing_to,
+)
 
 
 def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
@@ -31,6 +40,13 @@ def _write_half(path: Path) -> None:
         temporary.write_text("half")
         assert path.read_text() == "old"
         raise ZeroDivisionError
+
+
+def test_a_lost_connection_among_writes_is_not_told_as_a_full_disk() -> None:
+    with pytest.raises(ConnectionResetError), writing_to("run", among_others=True):
+        raise ConnectionResetError(errno.ECONNRESET, "Connection reset by peer")
+    with pytest.raises(RunError, match="run: writing failed"), writing_to("run", among_others=True):
+        raise OSError(errno.ENOSPC, "No space left on device")
 
 
 def test_output_below_a_file_is_refused(tmp_path: Path) -> None:

@@ -22,7 +22,9 @@ Output = Annotated[Path, typer.Option("--output", "-o", help="What to write.")]
 
 @app.command("list")
 def list_(
-    paths: Annotated[list[Path], typer.Argument(help="Banks, adapter folders, published files.")],
+    paths: Annotated[
+        list[Path], typer.Argument(help="Banks (tiny: the bundled one), adapter folders, published files.")
+    ],
     json: Json = False,
     verbose: Verbose = False,
 ) -> None:

@@ -16,6 +16,7 @@ import torch
 from dplass_cli.adapters import AdapterSettings, make_adapters
 from dplass_cli.adapters.files import DESCRIPTION
 from dplass_cli.adapters.injection import find_method, layer_settings
+from dplass_cli.audio.folders import audio_files
 from dplass_cli.configuration import from_mapping, to_mapping
 from dplass_cli.data.loading import EpochBatches
 from dplass_cli.data.manifest import Row, read_manifest
@@ -186,9 +187,13 @@ class _Run:
     def __init__(self, options: TrainOptions) -> None:
         self.options = options
         self.partition = read_partition(options.partition)
+        if options.workspace.resolve() == options.partition.resolve():
+            raise InputError(f"--workspace {options.workspace}: is the partition itself; give a folder for the run")
         self.domains, self.skipped = _domains(options, self.partition)
         self.hardware = choose_hardware(options.device, options.num_gpus, options.num_nodes, options.strategy)
         options.check_words()
+        if options.data.noise_dir is not None:
+            audio_files(options.data.noise_dir)
         self.models = options.load_models(adapters=[])
         _check_encoder(options, self.partition, self.models.encoder)
         _check_segments(options.data, self.models.network.config)

@@ -103,9 +103,9 @@ class AdapterBank:
         Raises:
             InputError: none of these, an adapter of another base, or a key that is there already.
         """
-        path = shipped(TINY_BANK) or path if path == "tiny" else path
+        path = bank_place(path)
         found = find_adapters(path)
-        domains = read_bank(path) if (Path(path) / BANK).is_file() else {}
+        domains = read_bank(path) if (path / BANK).is_file() else {}
         for key, place in found.items():
             if key in self._infos:
                 raise InputError(f"{place}: an adapter named {key!r} is loaded already; rename it")
@@ -201,13 +201,18 @@ class AdapterBank:
             buffer.add_(share * (statistics[name] - self._base_statistics[name]))
 
 
+def bank_place(path: Path | str) -> Path:
+    """Where a bank lies that is named by its path, or as ``tiny``, the bundled one."""
+    return (shipped(TINY_BANK) if str(path) == "tiny" else None) or Path(path)
+
+
 def find_adapters(path: Path | str) -> dict[str, Path]:
     """Where adapters lie: {key: adapter folder or published file}, of a bank or any of the forms that a bank loads.
 
     Raises:
         InputError: there are none.
     """
-    path = Path(path)
+    path = bank_place(path)
     if (path / BANK).is_file():
         return {key: path / key for key in read_bank(path)}
     if (path / DESCRIPTION).is_file():

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +14,11 @@ import numpy.typing as npt
 import torch
 from lightning.pytorch.callbacks import Checkpoint
 from lightning.pytorch.loggers import TensorBoardLogger
+from tensorboard.summary.writer import event_file_writer
 from torch import Tensor
 
 from dplass_cli.records import csv_rows, write_rows
-from dplass_cli.storage import Progress, append_text, locked, read_text
+from dplass_cli.storage import Progress, append_text, locked, read_text, writing_to
 from dplass_cli.training.module import SCORES
 
 EpochReport = Callable[[int, float], None]
@@ -140,6 +143,25 @@ class Report(Checkpoint):
                 peak = audio.abs().amax().clamp(min=1.0)
                 board.add_audio(f"item{number}/{what}", audio / peak, trainer.global_step, self.sample_rate)
                 board.add_image(f"item{number}/{what}", spectrogram(audio), trainer.global_step)
+
+
+@contextlib.contextmanager
+def events_written(workspace: Path) -> Iterator[None]:
+    """Make a RunError of what a full disk does to TensorBoard's files, in a block that trains.
+
+    TensorBoard writes them in a thread, which raises in the block what it could not write, and would print it too.
+    """
+
+    def hook(failed: threading.ExceptHookArgs) -> None:
+        if type(failed.thread).__module__ != event_file_writer.__name__:
+            before(failed)
+
+    before, threading.excepthook = threading.excepthook, hook
+    try:
+        with writing_to(workspace, among_others=True):
+            yield
+    finally:
+        threading.excepthook = before
 
 
 def spectrogram(audio: Tensor) -> npt.NDArray[np.uint8]:

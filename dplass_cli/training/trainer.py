@@ -18,10 +18,10 @@ from dplass_cli.data.mixtures import Mixture, render
 from dplass_cli.data.samples import TrainingSamples
 from dplass_cli.errors import InputError, RunError
 from dplass_cli.models.resunet30 import ResUNet30, is_unread
-from dplass_cli.storage import Progress, make_folder, write_json, writing_to
+from dplass_cli.storage import Progress, make_folder, write_json
 from dplass_cli.training.checkpoints import LAST, BestCheckpoints, Interruption, LastCheckpoint, Patience, WholeFiles
 from dplass_cli.training.module import NotFinite, SeparationTraining, Teacher
-from dplass_cli.training.reporting import EpochReport, Report, no_report
+from dplass_cli.training.reporting import EpochReport, Report, events_written, no_report
 from dplass_cli.training.settings import TrainSettings
 
 _CACHED_MIB = 512  # of rendered validation mixtures
@@ -186,7 +186,7 @@ def train_network(
     validation = DataLoader(job.validation, settings.batch_size_per_device) if len(job.validation) else None
     checkpoint = last.path if resume and last.path.exists() else None
     try:
-        with interruption.watched(), writing_to(workspace):  # TensorBoard's files too
+        with interruption.watched(), events_written(workspace):
             trainer.fit(module, loader, validation, ckpt_path=checkpoint, weights_only=True)
     except SystemExit as stop:  # what the trainer makes of an interrupt
         raise KeyboardInterrupt from stop

@@ -73,6 +73,12 @@ def test_list(folder: Path) -> None:
     assert "dora" in table
 
 
+def test_tiny_names_the_bundled_adapters() -> None:
+    listed = json.loads(done("list", "tiny", "--json").stdout)
+    assert [item["key"] for item in listed] == [f"domain{number}" for number in range(7)]
+    refused("tiny: holds 7 adapters; name one of", "info", "tiny")
+
+
 @pytest.mark.parametrize("method", list(METHODS))
 def test_info_counts_what_there_is(folder: Path, method: str) -> None:
     report = json.loads(done("info", folder / method, "--json").stdout)

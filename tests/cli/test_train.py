@@ -60,6 +60,8 @@ def test_a_plan_for_people_and_for_programs(corpus: Path, tmp_path: Path) -> Non
         (["--set", "train.random_seed=-1"], "random_seed must be from 0 to 4294967295, not -1"),
         (["--set", "train.gradient_clip=-1"], "gradient_clip must be at least 0"),
         (["--set", "adapter.alpha=0"], "alpha must not be 0"),
+        (["--set", "data.noise_dir=gone", "--dry-run"], "gone: no such folder"),
+        (["--set", f"data.noise_dir={__file__}"], "test_train.py: is a file; expected a folder"),
         (["--set", "data.segment_seconds=0.001"], "the base's transform needs more than 0.008 s"),
     ],
 )
@@ -71,11 +73,15 @@ def test_wrong_options_are_one_line_and_2(corpus: Path, tmp_path: Path, wrong: l
     assert not (tmp_path / "run").exists()
 
 
+def test_a_run_in_its_own_partition_is_refused(corpus: Path) -> None:
+    done = CliRunner().invoke(app, arguments(corpus, corpus / "partition", "--dry-run"))
+    assert done.exit_code == 2
+    assert "partition: is the partition itself; give a folder for the run" in done.stderr
+
+
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
-        (["--set", "data.noise_dir=gone"], "gone: no such folder"),
-        (["--set", "data.noise_dir=pyproject.toml"], "pyproject.toml: is a file; expected a folder"),
         (["--what", "distil"], "--what distil: needs adapters to learn from; give --adapters BANK"),
         (["--set", "train.wandb_project=sounds"], "train.wandb_project sounds: "),
     ],

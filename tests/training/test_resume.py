@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import random
 import signal
@@ -175,6 +176,18 @@ def test_a_full_disk_keeps_the_previous_checkpoint(corpus: Path, uninterrupted: 
     assert checkpoint["global_step"] == 4
     train(replace(given, resume=True))
     same_run(tmp_path / "run", uninterrupted)
+
+
+def test_a_full_disk_under_tensorboard_is_told_once(
+    corpus: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    full = mock.patch(
+        "tensorboard.summary.writer.record_writer.RecordWriter.write",
+        side_effect=OSError(errno.ENOSPC, "No space left on device"),
+    )
+    with full, pytest.raises(RunError, match=r"run: writing failed \(No space left on device\)"):
+        train(long_run(corpus, tmp_path / "run"))
+    assert "Traceback" not in capfd.readouterr().err
 
 
 def test_two_runs_on_one_workspace_are_refused(corpus: Path, tmp_path: Path) -> None:
