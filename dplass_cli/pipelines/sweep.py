@@ -235,17 +235,17 @@ def _folder(trial: Any) -> str:
 
 
 def _suggest(trial: optuna.Trial, key: str, values: list[Any] | Range) -> Any:
-    if isinstance(values, list):
-        try:
+    try:
+        if isinstance(values, list):
             return trial.suggest_categorical(key, values)
-        except ValueError as error:
-            raise InputError(
-                f"sweep.parameters.{key}: the search in this workspace was begun with other choices; give another"
-                " --workspace"
-            ) from error
-    if values.whole:
-        return trial.suggest_int(key, int(values.low), int(values.high))
-    return trial.suggest_float(key, values.low, values.high, log=values.log)
+        if values.whole:
+            return trial.suggest_int(key, int(values.low), int(values.high))
+        return trial.suggest_float(key, values.low, values.high, log=values.log)
+    except ValueError as error:
+        raise InputError(
+            f"sweep.parameters.{key}: the search in this workspace was begun with other choices; give another"
+            " --workspace"
+        ) from error
 
 
 def _options(options: SweepOptions, chosen: Mapping[str, Any], folder: str) -> TrainOptions:

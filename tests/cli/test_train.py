@@ -48,6 +48,7 @@ def test_a_plan_for_people_and_for_programs(corpus: Path, tmp_path: Path) -> Non
         (["--strategy", "dpp"], "--strategy must be one of auto, ddp, not 'dpp'"),
         (["--num-gpus", "-1"], "num_gpus must be at least 0"),
         (["--num-nodes", "0"], "num_nodes must be at least 1"),
+        (["--set", "parallel=-2"], "parallel must be at least 0, not -2"),
         (["--device", "auto", "--num-gpus", "99"], "--num-gpus 99: torch sees"),
         (["--adapters", "bank"], "--adapters: with --what adapters there is nothing to learn from them"),
         (["--domain", "0,Bark"], "'Bark' is none of 0, 1, 2, nor 'all'"),

@@ -66,6 +66,9 @@ def test_a_search_goes_on_after_a_kill_and_finds_the_better_settings(corpus: Pat
     assert (tmp_path / "search" / "seed43" / "bank" / "bank.json").is_file()
     assert sweep(replace(given, seeds=2)) == result  # all is done
     assert train_steps(corpus)
+    for other in ("[1e-3, 1e-2]", "{low: 1e-3, high: 1e-2}"):
+        with pytest.raises(InputError, match="learning_rate: the search in this workspace was begun"):
+            sweep(options(corpus, tmp_path, f"{{train.optimizer.learning_rate: {other}}}", trials=3))
 
 
 def test_wrong_ranges_stop_before_anything_begins(corpus: Path, tmp_path: Path) -> None:
