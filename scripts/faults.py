@@ -19,6 +19,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -54,10 +55,12 @@ def disturb(verb: Verb, place: Path, whole: Path, given: argparse.Namespace) -> 
     for name, fault in faults.items():
         if given.faults and name not in given.faults:
             continue
+        began = time.monotonic()
         try:
             told[name] = fault()
         except (AssertionError, OSError, subprocess.CalledProcessError) as error:
             told[name] = Told(1, [repr(error)])
+        say(f"  {name}: {told[name]} ({time.monotonic() - began:.0f} s)")
         for wrong in told[name].wrong:
             say(f"  {verb.name}: {name}: {wrong}")
         shutil.rmtree(bench.given)

@@ -65,7 +65,9 @@ def compare_results(
         write_json(output / "comparison.json", [vars(line) for line in lines])
         write_text(output / "comparison.md", comparison_markdown(lines))
         others = [line for line in lines if line.run != lines[0].run]
-        drawn = differences([(f"{line.policy}: {line.run}", line.difference, line.difference_ci) for line in others])
+        drawn = differences(
+            [(f"{line.policy}: {line.run}", line.difference, line.difference_ci) for line in others], "the first run"
+        )
         write_bytes(output / "comparison.png", drawn)
     return Comparison(lines, output)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -107,8 +107,16 @@ def _policies(evaluated: Evaluated, sdri: Mapping[str, Values]) -> list[Markup]:
             text("A bound sees the true source: no method can be compared with it, only measured by it.", "soft")
         )
     parts += [text(f"{figure.system}: {figure.source}.", "soft") for figure in evaluated.benchmark.published]
+    over = [
+        (name, score.difference, score.difference_ci)
+        for name, score in evaluated.scores.policies.items()
+        if name != "base" and score.difference is not None and score.difference_ci is not None
+    ]
+    if over and np.isfinite([ends for _, _, ends in over]).all():
+        parts.append(picture(plots.differences(over, "the base"), "SDRi over that of the base, a point a policy"))
     if any(len(values) for values in sdri.values()):
-        parts.append(picture(plots.histogram(sdri), "Histogram of SDRi, a line a policy"))
+        drawn = plots.histogram({name: sdri[name] for name in _drawn(sdri, evaluated.shown)})
+        parts.append(picture(drawn, "Histogram of SDRi, a line a policy"))
     silent: list[list[Cell]] = [
         [name, Number(score.silent_level_db, ".1f")]
         for name, score in evaluated.scores.policies.items()
@@ -161,12 +169,17 @@ def _breakdown(groups: Mapping[str, Breakdown], what: str, shown: str) -> list[M
     rows: list[list[Cell]] = [
         [name, group.n, *(_db(group.sdri[policy]) for policy in policies)] for name, group in groups.items()
     ]
-    drawn = [name for name in dict.fromkeys(("base", shown, "oracle")) if name in policies]
+    drawn = _drawn(policies, shown)
     bars, count = plots.class_bars({name: {p: group.sdri[p] for p in drawn} for name, group in groups.items()})
     parts = [table([what, "items", *policies], rows, filtered=len(groups) > 10)]
     if count < len(groups):
         parts.append(text(f"The picture shows the {count} of {len(groups)} in which policies differ most.", "soft"))
     return [*parts, picture(bars, f"Mean SDRi by {what}, a bar a policy")]
+
+
+def _drawn(policies: Container[str], shown: str) -> list[str]:
+    """The policies that fit into one picture: the reference, the one that examples are of, and the bound."""
+    return [name for name in dict.fromkeys(("base", shown, "oracle")) if name in policies]
 
 
 def _adapters(evaluated: Evaluated) -> list[Markup]:

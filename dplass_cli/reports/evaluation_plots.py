@@ -102,15 +102,15 @@ def peak_level(audio: Audio) -> float:
     return float(_levels(audio).max())
 
 
-def differences(rows: Sequence[tuple[str, float, tuple[float, float]]]) -> bytes:
-    """Points with intervals: (name, value, (low, high)) in dB, a line each, against zero."""
+def differences(rows: Sequence[tuple[str, float, tuple[float, float]]], reference: str) -> bytes:
+    """Points with 95% intervals: (name, SDRi over that of ``reference``, (low, high)) in dB, a line each."""
     figure, axes = _figure(7.0, 1.0 + 0.34 * len(rows))
     for place, (_, value, (low, high)) in enumerate(reversed(rows)):
         axes.plot([low, high], [place, place], color=_COLOURS[1], linewidth=2)
         axes.plot([value], [place], "o", color=_COLOURS[1], markersize=5)
     axes.set_yticks(range(len(rows)), [shorten(name, 60) for name, *_ in reversed(rows)], fontsize=8, parse_math=False)
     axes.axvline(0.0, color="#444", linewidth=0.8)
-    axes.set_xlabel("difference of SDRi to the first run (dB), 95% interval")
+    axes.set_xlabel(f"difference of SDRi to {reference} (dB), 95% interval")
     axes.margins(y=0.2)
     return png(figure)
 
