@@ -16,7 +16,6 @@ import torch
 from dplass_cli.adapters import AdapterSettings, make_adapters
 from dplass_cli.adapters.files import DESCRIPTION
 from dplass_cli.adapters.injection import find_method, layer_settings
-from dplass_cli.audio.folders import audio_files
 from dplass_cli.configuration import from_mapping, to_mapping
 from dplass_cli.data.loading import EpochBatches
 from dplass_cli.data.manifest import Row, read_manifest
@@ -32,7 +31,15 @@ from dplass_cli.pipelines.models import ModelOptions
 from dplass_cli.separation.bank import AdapterBank, bank_key, write_bank_of
 from dplass_cli.storage import Progress, no_progress, read_json, read_text, write_json
 from dplass_cli.training.hardware import choose_hardware, count_gpus, share_out
-from dplass_cli.training.jobs import Corpus, Recipe, RoutedTeacher, adapter_job, embed_queries, network_job
+from dplass_cli.training.jobs import (
+    Corpus,
+    Recipe,
+    RoutedTeacher,
+    adapter_job,
+    check_samples,
+    embed_queries,
+    network_job,
+)
 from dplass_cli.training.losses import make_loss
 from dplass_cli.training.optimizers import check_names
 from dplass_cli.training.reporting import EpochReport, no_report
@@ -192,11 +199,9 @@ class _Run:
         self.domains, self.skipped = _domains(options, self.partition)
         self.hardware = choose_hardware(options.device, options.num_gpus, options.num_nodes, options.strategy)
         options.check_words()
-        if options.data.noise_dir is not None:
-            audio_files(options.data.noise_dir)
         self.models = options.load_models(adapters=[])
         _check_encoder(options, self.partition, self.models.encoder)
-        _check_segments(options.data, self.models.network.config)
+        check_samples(options.data, self.models.network.config)
         self.layers = layer_settings(self.models.network, options.adapter)  # a wrong target stops the run here
 
     @property
@@ -376,18 +381,6 @@ def _domains(options: TrainOptions, partition: Partition) -> tuple[list[int], tu
         if int(text) not in chosen:
             chosen.append(int(text))
     return chosen, ()
-
-
-def _check_segments(settings: DataSettings, config: ResUNet30Config) -> None:
-    if settings.sampling_rate != config.sample_rate:
-        raise InputError(
-            f"data.sampling_rate is {settings.sampling_rate}, the base works at {config.sample_rate}; leave it out"
-        )
-    if settings.segment_samples <= config.n_fft // 2:  # the transform reflects so much at either end
-        raise InputError(
-            f"data.segment_seconds {settings.segment_seconds}: the base's transform needs more than"
-            f" {config.n_fft / 2 / config.sample_rate:g} s; the published run took 2 s"
-        )
 
 
 def _check_encoder(options: TrainOptions, partition: Partition, encoder: QueryEncoder) -> None:

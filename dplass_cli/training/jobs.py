@@ -25,14 +25,34 @@ from dplass_cli.domains.features import clip_of
 from dplass_cli.encoders import QueryEncoder
 from dplass_cli.encoders.cache import EmbeddingCache
 from dplass_cli.encoders.clips import Clip, embed_clips
+from dplass_cli.errors import InputError
 from dplass_cli.models import BaseModel, save_base
-from dplass_cli.models.resunet30 import is_unread
+from dplass_cli.models.resunet30 import ResUNet30Config, is_unread
 from dplass_cli.separation.bank import AdapterBank, bank_key
 from dplass_cli.storage import Progress
 from dplass_cli.training.module import Teacher
 from dplass_cli.training.settings import TrainSettings
 from dplass_cli.training.trainer import Job, Trained, ValidationMixtures
 from dplass_cli.versions import versions
+
+
+def check_samples(settings: DataSettings, config: ResUNet30Config) -> None:
+    """Refuse settings of samples that a base cannot learn from, before anything is read.
+
+    Raises:
+        InputError: another rate, segments shorter than the transform, or a wrong folder of noise.
+    """
+    if settings.sampling_rate != config.sample_rate:
+        raise InputError(
+            f"data.sampling_rate is {settings.sampling_rate}, the base works at {config.sample_rate}; leave it out"
+        )
+    if settings.segment_samples <= config.n_fft // 2:  # the transform reflects so much at either end
+        raise InputError(
+            f"data.segment_seconds {settings.segment_seconds}: the base's transform needs more than"
+            f" {config.n_fft / 2 / config.sample_rate:g} s; the published run took 2 s"
+        )
+    if settings.noise_dir is not None:
+        audio_files(settings.noise_dir)
 
 
 @dataclass(frozen=True)
