@@ -70,7 +70,7 @@ def _histogram(classes: Mapping[str, ClassCount]) -> bytes:
     axes.invert_yaxis()
     axes.margins(y=0.01)
     axes.grid(axis="x", alpha=0.25)
-    axes.legend(loc="lower right", fontsize=FONT["legend"])
+    figure.legend(loc="outside upper center", ncols=2, fontsize=FONT["legend"], frameon=False)
     return png(figure)
 
 

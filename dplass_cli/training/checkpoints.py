@@ -13,7 +13,7 @@ from types import FrameType
 from typing import Any, NamedTuple
 
 import torch
-from lightning.pytorch.callbacks import Checkpoint, EarlyStopping
+from lightning.pytorch.callbacks import Callback, Checkpoint, EarlyStopping
 from lightning.pytorch.plugins.io import TorchCheckpointIO
 
 from dplass_cli.storage import atomic_path
@@ -50,7 +50,7 @@ class BestCheckpoints(Checkpoint):
     """Keeps the trained weights of the epochs with the best validation SDRi.
 
     Args:
-        folder: where they go, as ``epoch0012.ckpt``.
+        folder: where they go, as ``step00001200.ckpt``: an epoch that ``max_steps`` ends may go on in a later run.
         count: how many are kept.
         improved: called when an epoch is better than all before.
 
@@ -67,7 +67,7 @@ class BestCheckpoints(Checkpoint):
         sdri, si_sdr = (float(trainer.callback_metrics.get(name, torch.nan)) for name in SCORES)
         if not math.isfinite(sdri) or (len(self.kept) == self.count and sdri <= self.kept[-1].sdri):
             return
-        new = Kept(sdri, si_sdr, trainer.current_epoch, f"epoch{trainer.current_epoch:04d}.ckpt")
+        new = Kept(sdri, si_sdr, trainer.current_epoch, f"step{trainer.global_step:08d}.ckpt")
         trainer.save_checkpoint(self.folder / new.name, weights_only=True)
         self.kept = sorted([*self.kept, new], key=lambda kept: -kept.sdri)
         for dropped in self.kept[self.count :]:
@@ -96,6 +96,16 @@ class Patience(EarlyStopping):
     def on_train_start(self, trainer: Any, module: Any) -> None:
         """See the class."""
         trainer.should_stop = self.wait_count >= self.patience
+
+
+class ValidatedEnd(Callback):
+    """Lets validation judge the last weights, too, where ``max_steps`` ends a run in the middle of an epoch."""
+
+    def on_train_batch_end(self, trainer: Any, module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
+        """Ask the loop to stop, which validates first; it would just end."""
+        if 0 < trainer.max_steps <= trainer.global_step:
+            trainer.fit_loop.min_epochs = 0  # else it would not stop before them, and not validate
+            trainer.should_stop = True
 
 
 class Interruption:
@@ -134,7 +144,7 @@ class LastCheckpoint(Checkpoint):
     """Replaces ``last.ckpt`` every so many steps, after every epoch, and when the run is asked to stop.
 
     It stands after the other callbacks, whose state it saves too. In the middle of an epoch it is written between two
-    steps; the last steps of an epoch are followed by validation, so there it waits for the epoch's end.
+    steps; the last steps of an epoch or run are followed by validation, so there it waits for the epoch's end.
     """
 
     def __init__(self, path: Path, every: int, interruption: Interruption) -> None:
@@ -148,8 +158,8 @@ class LastCheckpoint(Checkpoint):
 
     def on_train_batch_end(self, trainer: Any, module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
         """Save where it is time, or asked for."""
-        ends_epoch = batch_idx + 1 >= trainer.num_training_batches
-        if ends_epoch or (batch_idx + 1) % trainer.accumulate_grad_batches:  # half a step cannot be saved
+        validates = trainer.should_stop or batch_idx + 1 >= trainer.num_training_batches
+        if validates or (batch_idx + 1) % trainer.accumulate_grad_batches:  # half a step cannot be saved
             return
         asked = trainer.strategy.reduce_boolean_decision(self.interruption.asked, all=False)
         if asked or trainer.global_step - self._saved_step >= self.every:

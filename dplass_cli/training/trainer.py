@@ -19,7 +19,15 @@ from dplass_cli.data.samples import TrainingSamples
 from dplass_cli.errors import InputError, RunError
 from dplass_cli.models.resunet30 import ResUNet30, is_unread
 from dplass_cli.storage import Progress, make_folder, write_json
-from dplass_cli.training.checkpoints import LAST, BestCheckpoints, Interruption, LastCheckpoint, Patience, WholeFiles
+from dplass_cli.training.checkpoints import (
+    LAST,
+    BestCheckpoints,
+    Interruption,
+    LastCheckpoint,
+    Patience,
+    ValidatedEnd,
+    WholeFiles,
+)
 from dplass_cli.training.module import NotFinite, SeparationTraining, Teacher
 from dplass_cli.training.reporting import EpochReport, Report, events_written, no_report
 from dplass_cli.training.settings import TrainSettings
@@ -154,7 +162,7 @@ def train_network(
     best = BestCheckpoints(folder, settings.save_top_k, lambda: _export(job, "best", trainer, reached()))
     last = LastCheckpoint(folder / LAST, settings.save_step_frequency, interruption)
     stopping = [Patience(settings.patience)] if settings.patience and len(job.validation) else []
-    trainer = _trainer(job, settings, hardware, workspace, [*stopping, table, best, last])
+    trainer = _trainer(job, settings, hardware, workspace, [ValidatedEnd(), *stopping, table, best, last])
 
     def reached() -> Trained:
         kept = best.kept[0] if best.kept else None

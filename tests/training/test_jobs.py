@@ -51,6 +51,20 @@ def test_a_whole_base_is_trained_on_all_domains(corpus: Path, tmp_path: Path) ->
     assert all(f"val_sdri/domain{domain} " in log for domain in range(3))
 
 
+def test_the_last_weights_are_validated_where_steps_end_a_run_within_an_epoch(corpus: Path, tmp_path: Path) -> None:
+    given = replace(options(corpus, tmp_path / "run", epochs=10), what="base")
+    limits = replace(given.train, max_steps=9, min_epochs=5, save_step_frequency=1)  # an epoch has 7 steps
+    result = train(replace(given, train=limits))
+    assert result.network is not None
+    assert result.network.steps == 9
+    first, second = losses(tmp_path / "run", "base")
+    assert (first["step"], second["step"]) == (7, 9)
+    assert second["val_sdri"] != first["val_sdri"]
+    assert result.network.best_sdri == pytest.approx(max(first["val_sdri"], second["val_sdri"]), abs=1e-6)
+    train(replace(given, train=replace(limits, max_steps=11), resume=True))
+    assert [row["step"] for row in losses(tmp_path / "run", "base")] == [7, 11]
+
+
 def test_a_fresh_network_of_any_width(corpus: Path, tmp_path: Path) -> None:
     given = replace(options(corpus, tmp_path / "run", epochs=1), what="base", network=replace(SMALL, channels=(6, 10)))
     assert load_base(train(given).output).config.channels == (6, 10)
@@ -147,10 +161,12 @@ def test_the_best_checkpoints_are_kept(corpus: Path, tmp_path: Path) -> None:
     given = options(corpus, tmp_path / "run", epochs=5)
     given = replace(given, domain="1", train=replace(given.train, save_top_k=2))
     reached = train(given).domains[1]
-    curve = {int(row["epoch"]): row["val_sdri"] for row in losses(tmp_path / "run", "domain1")}
+    rows = losses(tmp_path / "run", "domain1")
+    curve = {int(row["epoch"]): row["val_sdri"] for row in rows}
+    steps = {int(row["epoch"]): row["step"] for row in rows}
     best = sorted(curve, key=lambda epoch: -curve[epoch])[:2]
-    kept = {path.name for path in (tmp_path / "run" / "checkpoints" / "domain1").glob("epoch*.ckpt")}
-    assert kept == {f"epoch{epoch:04d}.ckpt" for epoch in best}
+    kept = {path.name for path in (tmp_path / "run" / "checkpoints" / "domain1").glob("step*.ckpt")}
+    assert kept == {f"step{steps[epoch]:08.0f}.ckpt" for epoch in best}
     assert reached.best_epoch == best[0]
     assert reached.best_sdri == pytest.approx(curve[best[0]], abs=1e-5)
 
