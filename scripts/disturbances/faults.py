@@ -123,8 +123,8 @@ def vanishing(bench: Bench, times: int) -> Told:
         told.wrong += ["a traceback"] if "Traceback" in bench.said.read_text() else []
         told.wrong += half_written(bench.out)
         shutil.copy2(bench.whole / gone.relative_to(bench.given), gone)
-        if bench.verb.name in ("embed", "partition", "train", "prepare-audioset", "adapters import"):
-            bench.fresh()  # they have finished without the file, or refused: not a run that goes on
+        if bench.verb.done_without:
+            bench.fresh()
         told.wrong += bench.finish()
     return told
 

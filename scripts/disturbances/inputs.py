@@ -27,6 +27,7 @@ def build(place: Path, address: str) -> None:
     from dplass_cli.domains.partition import read_partition
     from dplass_cli.models import load_base, save_base
     from dplass_cli.models.audiosep import write_checkpoint
+    from dplass_cli.pipelines.evaluate import EvaluateOptions, evaluate
     from dplass_cli.separation.bank import BankDomain, write_bank
 
     place.mkdir()
@@ -49,6 +50,26 @@ def build(place: Path, address: str) -> None:
         adapter = loaded(published, AdapterSettings(), number)
         save_adapter(place / "small_adapter", adapter)
         write_checkpoint(place / f"cluster{number}_model.pt", to_published(adapter, published))
+    (place / "sweep.yaml").write_text(
+        "encoder: tiny\ndevice: cpu\n"
+        "train: {batch_size_per_device: 2, num_workers: 0, max_epochs: 2, save_step_frequency: 1, examples: 0}\n"
+    )
+    for name in ("first", "second"):
+        evaluate(
+            EvaluateOptions(
+                place / name,
+                metadata_csv=place / "mixtures.csv",
+                base_checkpoint=str(place / "base.safetensors"),
+                encoder="tiny",
+                adapters=(str(place / "bank"),),
+                limit=4,
+                device="cpu",
+            )
+        )
+    for path in place.glob("*1.wav"):
+        kind = place / "kinds" / path.stem[:-1]
+        kind.mkdir(parents=True)
+        shutil.copy2(path, kind)
     (place / "clips").mkdir()
     lines, labels = [], ["index,mid,display_name"]
     for number, path in enumerate(sorted(place.glob("*0.wav"))[:3]):

@@ -9,12 +9,19 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Verb:
-    """A verb: its arguments for (inputs, output folder); what is added when it is run again; inputs that may vanish."""
+    """A verb that writes.
+
+    Attributes:
+        arguments: for (inputs, output folder). again: what is added when it is run again.
+        vanish: inputs that may vanish. done_without: it finishes without one, or refuses, so that running it again is
+            another run and not one that goes on.
+    """
 
     name: str
     arguments: Callable[[Path, Path], list[str]]
     again: tuple[str, ...] = ()
     vanish: str = ""
+    done_without: bool = False
 
 
 VERBS = (
@@ -26,8 +33,23 @@ VERBS = (
             *("--convert", "16k-mono-flac"),
         ],
         vanish="clips/*.wav",
+        done_without=True,
     ),
-    Verb("embed", lambda given, out: ["embed", f"{given}/train.json", "--output", str(out)], vanish="*.wav"),
+    Verb(
+        "prepare",
+        lambda given, out: [
+            *("prepare", "folder", f"{given}/kinds", "--output", f"{out}/mine.json", "--check", "decode"),
+            *("--convert", "16k-mono-flac"),
+        ],
+        vanish="kinds/*/*.wav",
+        done_without=True,
+    ),
+    Verb(
+        "embed",
+        lambda given, out: ["embed", f"{given}/train.json", "--output", str(out)],
+        vanish="*.wav",
+        done_without=True,
+    ),
     Verb(
         "partition",
         lambda given, out: [
@@ -35,6 +57,7 @@ VERBS = (
             *("--cache", f"{out}/cache", "--set", "val_mixtures=2"),
         ],
         vanish="*.wav",
+        done_without=True,
     ),
     Verb(
         "train",
@@ -46,6 +69,16 @@ VERBS = (
         ],
         again=("--resume",),
         vanish="*.wav",
+        done_without=True,
+    ),
+    Verb(
+        "sweep",
+        lambda given, out: [
+            *("sweep", f"{given}/sweep.yaml", "--workspace", f"{out}/search", "--seeds", "2", "--domain", "1"),
+            *("--data", f"{given}/partition", "--base-checkpoint", f"{given}/base.safetensors"),
+        ],
+        vanish="*.wav",
+        done_without=True,
     ),
     Verb(
         "evaluate",
@@ -55,6 +88,11 @@ VERBS = (
             *("--adapters", f"{given}/bank"),
         ],
         vanish="*.wav",
+    ),
+    Verb(
+        "results compare",
+        lambda given, out: ["results", "compare", f"{given}/first", f"{given}/second", "--output", f"{out}/comparison"],
+        vanish="second/items.csv",
     ),
     Verb(
         "separate",
@@ -76,12 +114,20 @@ VERBS = (
             *("--base-checkpoint", f"{given}/small.safetensors"),
         ],
         vanish="cluster1_model.pt",
+        done_without=True,
     ),
     Verb(
         "adapters merge",
         lambda given, out: [
             *("adapters", "merge", f"{given}/bank/domain0", "--base-checkpoint", f"{given}/base.safetensors"),
             *("--output", f"{out}/merged.safetensors"),
+        ],
+    ),
+    Verb(
+        "adapters compress",
+        lambda given, out: [
+            *("adapters", "compress", f"{given}/bank/domain0", "--base-checkpoint", f"{given}/base.safetensors"),
+            *("--output", f"{out}/small", "--rank", "2"),
         ],
     ),
     Verb(
