@@ -140,6 +140,18 @@ def make_folder(path: Path | str) -> Path:
     return path
 
 
+def remove_file(path: Path) -> None:
+    """Remove a file, if it is there.
+
+    Raises:
+        InputError: nothing may be removed there.
+    """
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        raise InputError(f"{path}: cannot write there ({error.strerror}); choose another output folder") from error
+
+
 @contextlib.contextmanager
 def locked(path: Path | str, waiting: Callable[[], object] = lambda: None) -> Iterator[None]:
     """Hold a lock file: one process at a time is inside. The lock falls with its process, however that ends.

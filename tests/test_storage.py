@@ -49,6 +49,12 @@ def test_a_lost_connection_among_writes_is_not_told_as_a_full_disk() -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
 
+def test_what_cannot_be_removed_is_told(tmp_path: Path) -> None:
+    storage.remove_file(tmp_path / "gone")
+    with pytest.raises(InputError, match=r"cannot write there .*; choose another output folder"):
+        storage.remove_file(tmp_path)
+
+
 def test_output_below_a_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(InputError, match="cannot make this folder"):

@@ -22,7 +22,7 @@ from dplass_cli.adapters.injection import (
 from dplass_cli.configuration import from_mapping, to_mapping
 from dplass_cli.errors import InputError, some
 from dplass_cli.models import BaseModel
-from dplass_cli.storage import make_folder, read_json, write_json
+from dplass_cli.storage import make_folder, read_json, remove_file, write_json
 from dplass_cli.weights.checkpoints import in_dtype, read_tensors, write_safetensors
 
 WEIGHTS, DESCRIPTION = "adapter.safetensors", "adapter.json"
@@ -88,7 +88,7 @@ def save_adapter(folder: Path | str, adapter: LoadedAdapter) -> None:
             raise InputError(f"{folder}: {key} holds values that {adapter.info.dtype} cannot; save it as bfloat16")
     tensors |= {STATISTICS + name: tensor for name, tensor in adapter.statistics.items()}
     make_folder(folder)
-    (folder / DESCRIPTION).unlink(missing_ok=True)  # of an adapter that was here: it would describe the new tensors
+    remove_file(folder / DESCRIPTION)  # of an adapter that was here: it would describe the new tensors
     write_safetensors(folder / WEIGHTS, tensors, {"format": _FORMAT})
     write_json(folder / DESCRIPTION, to_mapping(adapter.info))
 

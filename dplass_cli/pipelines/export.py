@@ -16,7 +16,7 @@ from dplass_cli.models.openvino import openvino_core, openvino_module
 from dplass_cli.models.portable import Portable
 from dplass_cli.separation.bank import AdapterBank
 from dplass_cli.separation.policies.single import single_key
-from dplass_cli.storage import make_folder, write_bytes
+from dplass_cli.storage import make_folder, remove_file, write_bytes
 from dplass_cli.versions import __version__
 
 Format = Literal["onnx", "openvino"]
@@ -94,7 +94,7 @@ def export(options: ExportOptions) -> ExportResult:
         if form == "openvino":
             made = _as_openvino(made)
             files.append(options.output.with_suffix(".bin"))
-            options.output.unlink(missing_ok=True)  # of an earlier export: it would go with the new weights
+            remove_file(options.output)  # of an earlier export: it would go with the new weights
         for file in reversed(files):  # the weights first: a graph that is there is whole
             write_bytes(file, made.with_suffix(file.suffix).read_bytes())
     shape: list[str | int] = ["batch", 1, "samples"]

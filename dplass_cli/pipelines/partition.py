@@ -35,7 +35,7 @@ from dplass_cli.pipelines.models import EncoderOptions
 from dplass_cli.records import write_rows
 from dplass_cli.reports.partition import PartitionReport, write_report
 from dplass_cli.reports.projection import Projection
-from dplass_cli.storage import Progress, make_folder, no_progress
+from dplass_cli.storage import Progress, make_folder, no_progress, remove_file
 
 _log = logging.getLogger(__name__)
 
@@ -295,7 +295,7 @@ def _clear(folder: Path) -> None:
     """Remove what an earlier partition wrote: it may have had more domains."""
     for pattern in (PARTITION_FILE, "domain[0-9]*.json", "val[0-9]*.csv", "quality.*"):
         for path in folder.glob(pattern):
-            path.unlink()
+            remove_file(path)
 
 
 def _warnings(result: Partition) -> list[str]:

@@ -22,7 +22,7 @@ from dplass_cli.domains.partition import Partition
 from dplass_cli.errors import InputError, nearest
 from dplass_cli.models import BaseModel
 from dplass_cli.resources import shipped
-from dplass_cli.storage import make_folder, read_json, write_json
+from dplass_cli.storage import make_folder, read_json, remove_file, write_json
 from dplass_cli.weights.checkpoints import read_tensors, write_safetensors
 from dplass_cli.weights.hashing import tensors_sha256
 
@@ -334,6 +334,6 @@ def write_bank(folder: Path | str, domains: Sequence[BankDomain], description: M
     }
     entries = [{"id": d.id, "name": d.name, "captions": list(d.captions), "gain_db": d.gain_db} for d in domains]
     make_folder(folder)
-    (folder / BANK).unlink(missing_ok=True)  # of a bank that was here: it would go with the new centroids
+    remove_file(folder / BANK)  # of a bank that was here: it would go with the new centroids
     write_safetensors(folder / _CENTROIDS, centroids, {"format": _FORMAT})
     write_json(folder / BANK, {"format": _FORMAT, **description, "domains": entries})

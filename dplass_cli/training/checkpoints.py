@@ -16,7 +16,7 @@ import torch
 from lightning.pytorch.callbacks import Callback, Checkpoint, EarlyStopping
 from lightning.pytorch.plugins.io import TorchCheckpointIO
 
-from dplass_cli.storage import atomic_path
+from dplass_cli.storage import atomic_path, remove_file
 from dplass_cli.training.module import SCORES
 
 LAST = "last.ckpt"
@@ -72,7 +72,7 @@ class BestCheckpoints(Checkpoint):
         self.kept = sorted([*self.kept, new], key=lambda kept: -kept.sdri)
         for dropped in self.kept[self.count :]:
             if trainer.is_global_zero:
-                (self.folder / dropped.name).unlink(missing_ok=True)
+                remove_file(self.folder / dropped.name)
         del self.kept[self.count :]
         if self.kept[0] == new:
             self.improved()
