@@ -75,7 +75,8 @@ class Bench:
     def finish(self) -> list[str]:
         """Run once more and compare: what is wrong."""
         code = self.run(again=True)
-        if code != 0:
+        done = self.verb.once and "holds something already" in self.said.read_text()
+        if code != 0 and not done:
             return [f"the next run ended with {code}: {self.said.read_text()[-400:]}"]
         found = fingerprints(self.out)
         other = [name for name, mark in self.wanted.items() if found.get(name) != mark]

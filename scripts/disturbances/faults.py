@@ -167,5 +167,5 @@ def two_at_once(bench: Bench, times: int) -> Told:
             told.wrong.append(f"neither ended well: {codes}: {bench.said.read_text()[-400:]}")
         told.wrong += ["a traceback"] if "Traceback" in bench.said.read_text() else []
         told.wrong += half_written(bench.out)
-        told.wrong += bench.finish() if bench.verb.name != "quickstart" else []
+        told.wrong += bench.finish()
     return told

@@ -15,6 +15,7 @@ class Verb:
         arguments: for (inputs, output folder). again: what is added when it is run again.
         vanish: inputs that may vanish. done_without: it finishes without one, or refuses, so that running it again is
             another run and not one that goes on.
+        once: what it has finished it refuses to do again.
     """
 
     name: str
@@ -22,6 +23,7 @@ class Verb:
     again: tuple[str, ...] = ()
     vanish: str = ""
     done_without: bool = False
+    once: bool = False
 
 
 VERBS = (
@@ -147,5 +149,6 @@ VERBS = (
             *("quickstart", f"{out}/demo", "--device", "cpu"),
             *("--set", "clips=1", "--set", "steps=2", "--set", "mixtures=4"),
         ],
+        once=True,
     ),
 )
