@@ -64,6 +64,7 @@ def build(place: Path, address: str) -> None:
                 adapters=(str(place / "bank"),),
                 limit=4,
                 device="cpu",
+                backend="torch",  # OpenVINO's threads would be missing in the runs, which are forked
             )
         )
     for path in place.glob("*1.wav"):
