@@ -173,6 +173,20 @@ class LastCheckpoint(Checkpoint):
         if trainer.strategy.reduce_boolean_decision(self.interruption.asked, all=False):
             raise KeyboardInterrupt
 
+    def on_save_checkpoint(self, trainer: Any, module: Any, checkpoint: dict[str, Any]) -> None:
+        """Let an epoch whose end is being told count as done; the loop would tell it again, and count it twice."""
+        fit = checkpoint.get("loops", {}).get("fit_loop")
+        if fit is None:
+            return
+        epochs, batches = fit["epoch_progress"], fit["epoch_loop.batch_progress"]
+        within = batches["current"]["ready"] < trainer.num_training_batches  # also where the last step ended the run
+        if within or epochs["total"]["completed"] == epochs["total"]["processed"]:
+            return
+        for progress in (epochs["total"], epochs["current"]):
+            progress["completed"] = progress["processed"]
+        batches["current"] = dict.fromkeys(batches["current"], 0)
+        batches["is_last_batch"] = False
+
     def _save(self, trainer: Any) -> None:
         trainer.save_checkpoint(self.path, weights_only=False)  # the optimiser and the loop too
         self._saved_step = trainer.global_step

@@ -22,6 +22,7 @@ from small_corpus import losses, options, same_adapter, train_steps
 from dplass_cli.errors import InputError, RunError
 from dplass_cli.pipelines.train import TrainOptions, train
 from dplass_cli.storage import locked, read_json
+from dplass_cli.training.checkpoints import LastCheckpoint
 from dplass_cli.training.settings import OptimizerSettings, TrainSettings
 
 EPOCHS = 4
@@ -150,6 +151,27 @@ def test_killed_with_9_by_the_dozen(corpus: Path, uninterrupted: Path, tmp_path:
     for seed in range(4):
         kill_at_random(corpus, tmp_path / str(seed), 4, random.Random(seed))
         same_run(tmp_path / str(seed), uninterrupted)
+
+
+def test_stopped_at_every_end_of_an_epoch_it_equals_a_whole_run(
+    corpus: Path, uninterrupted: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ends = LastCheckpoint.on_train_epoch_end
+
+    def stopping(self: LastCheckpoint, trainer: Any, module: Any) -> None:
+        ends(self, trainer, module)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(LastCheckpoint, "on_train_epoch_end", stopping)
+    given = long_run(corpus, tmp_path / "run")
+    given = replace(given, train=replace(given.train, save_step_frequency=1000))
+    for _ in range(EPOCHS):
+        with pytest.raises(KeyboardInterrupt):
+            train(given)
+        given = replace(given, resume=True)
+    monkeypatch.undo()
+    train(given)
+    same_run(tmp_path / "run", uninterrupted)
 
 
 def test_a_full_disk_keeps_the_previous_checkpoint(corpus: Path, uninterrupted: Path, tmp_path: Path) -> None:
