@@ -153,8 +153,9 @@ def test_killed_with_9_by_the_dozen(corpus: Path, uninterrupted: Path, tmp_path:
         same_run(tmp_path / str(seed), uninterrupted)
 
 
+@pytest.mark.parametrize("ended_by", ["epochs", "steps"])  # lightning counts restored epochs in two ways
 def test_stopped_at_every_end_of_an_epoch_it_equals_a_whole_run(
-    corpus: Path, uninterrupted: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    corpus: Path, uninterrupted: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ended_by: str
 ) -> None:
     ends = LastCheckpoint.on_train_epoch_end
 
@@ -165,6 +166,9 @@ def test_stopped_at_every_end_of_an_epoch_it_equals_a_whole_run(
     monkeypatch.setattr(LastCheckpoint, "on_train_epoch_end", stopping)
     given = long_run(corpus, tmp_path / "run")
     given = replace(given, train=replace(given.train, save_step_frequency=1000))
+    if ended_by == "steps":
+        steps = EPOCHS * train_steps(corpus)
+        given = replace(given, train=replace(given.train, max_epochs=1000, max_steps=steps))
     for _ in range(EPOCHS):
         with pytest.raises(KeyboardInterrupt):
             train(given)
