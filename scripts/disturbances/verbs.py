@@ -26,6 +26,22 @@ class Verb:
     once: bool = False
 
 
+def _training(name: str, *settings: str) -> Verb:
+    """``train``, resumed from where it was saved: after every step, or after some and at ends of epochs."""
+    return Verb(
+        name,
+        lambda given, out: [
+            *("train", "--data", f"{given}/partition", "--workspace", f"{out}/run", "--encoder", "tiny"),
+            *("--base-checkpoint", f"{given}/base.safetensors", "--device", "cpu"),
+            *("--set", "train.batch_size_per_device=2", "--set", "train.num_workers=0", "--set", "train.examples=1"),
+            *(word for setting in settings for word in ("--set", setting)),
+        ],
+        again=("--resume",),
+        vanish="*.wav",
+        done_without=True,
+    )
+
+
 VERBS = (
     Verb(
         "prepare-audioset",
@@ -61,18 +77,8 @@ VERBS = (
         vanish="*.wav",
         done_without=True,
     ),
-    Verb(
-        "train",
-        lambda given, out: [
-            *("train", "--data", f"{given}/partition", "--workspace", f"{out}/run", "--encoder", "tiny"),
-            *("--base-checkpoint", f"{given}/base.safetensors", "--max-epochs", "2", "--device", "cpu"),
-            *("--set", "train.batch_size_per_device=2", "--set", "train.num_workers=0"),
-            *("--set", "train.save_step_frequency=1", "--set", "train.examples=1"),
-        ],
-        again=("--resume",),
-        vanish="*.wav",
-        done_without=True,
-    ),
+    _training("train", "train.max_epochs=2", "train.save_step_frequency=1"),
+    _training("train, by steps", "train.max_steps=5", "train.save_step_frequency=3"),  # it ends within an epoch
     Verb(
         "sweep",
         lambda given, out: [
