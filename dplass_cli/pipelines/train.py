@@ -165,16 +165,15 @@ def train(
     if options.dry_run:
         return replace(run.result(), plan=tuple(run.plan()))
     if process_rank() > 0:  # one of several processes; the first one keeps the workspace
-        run.work(run.jobs, progress, report)
+        run.work(run.unfinished(), progress, report)
         return run.result()
-    settings = {name: value for name, value in to_mapping(options).items() if name != "resume"}
-    with alone_in(options.workspace), begun_run(options.workspace, settings, options.resume):
+    with alone_in(options.workspace), begun_run(options.workspace, options, options.resume):
         shares = run.shares()
         if len(shares) > 1:
             side_by_side(shares, [str(job) for job in run.unfinished()], partial(_work_aside, begin), options, progress)
-            run.write_banks()
         else:
             run.work(run.unfinished(), progress, report)
+        run.write_banks()  # processes side by side each knew a part
         return run.result()
 
 
@@ -199,7 +198,8 @@ class _Run:
         self.domains, self.skipped = _domains(options, self.partition)
         self.hardware = choose_hardware(options.device, options.num_gpus, options.num_nodes, options.strategy)
         options.check_words()
-        self.models = options.load_models(adapters=[])
+        # In torch on any device: a backend that takes over after some work would validate a resumed run otherwise.
+        self.models = options.load_models(adapters=[], backend="torch")
         _check_encoder(options, self.partition, self.models.encoder)
         check_samples(options.data, self.models.network.config)
         self.layers = layer_settings(self.models.network, options.adapter)  # a wrong target stops the run here
@@ -284,7 +284,7 @@ class _Run:
         return network_job(recipe, name, self.domains, files, teacher)
 
     def _load_bank(self, device: torch.device) -> AdapterBank:
-        loaded = self.options.load_models(self.options.adapters, device)
+        loaded = self.options.load_models(self.options.adapters, device, backend="torch")
         if not loaded.bank.keys:
             raise InputError("--what distil: needs adapters to learn from; give --adapters BANK")
         return loaded.bank
@@ -331,7 +331,8 @@ class _Run:
         return self.options.workspace / "checkpoints" / self._name(job) / "trained.json"
 
     def _limits(self) -> dict[str, int]:
-        return {"max_epochs": self.options.train.max_epochs, "max_steps": self.options.train.max_steps}
+        asked = self.options.train
+        return {"max_epochs": asked.max_epochs, "max_steps": asked.max_steps, "patience": asked.patience}
 
     def _finished(self, job: int) -> bool:
         """Whether an earlier run trained the job for as many epochs and steps as are asked for."""
@@ -339,7 +340,7 @@ class _Run:
         if not self.options.resume or not record.is_file():
             return False
         done, asked = read_json(record)["limits"], self._limits()
-        return bool(done["max_epochs"] >= asked["max_epochs"] and done["max_steps"] == asked["max_steps"])
+        return bool(done.pop("max_epochs") >= asked.pop("max_epochs") and done == asked)
 
     def _output(self) -> Path:
         name = _NETWORK_NAMES.get(self.options.what)

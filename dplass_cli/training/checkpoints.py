@@ -95,7 +95,15 @@ class Patience(EarlyStopping):
 
     def on_train_start(self, trainer: Any, module: Any) -> None:
         """See the class."""
-        trainer.should_stop = self.wait_count >= self.patience
+        trainer.should_stop = self.wait_count >= self.patience and trainer.current_epoch >= trainer.min_epochs
+
+    def on_train_epoch_start(self, trainer: Any, module: Any) -> None:
+        """Take back what was decided before ``min_epochs``: validation may have become better by then."""
+        trainer.should_stop = False
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Go on counting, towards the patience that is asked for now."""
+        super().load_state_dict({**state_dict, "patience": self.patience})
 
 
 class ValidatedEnd(Callback):
@@ -174,18 +182,21 @@ class LastCheckpoint(Checkpoint):
             raise KeyboardInterrupt
 
     def on_save_checkpoint(self, trainer: Any, module: Any, checkpoint: dict[str, Any]) -> None:
-        """Let an epoch whose end is being told count as done; the loop would tell it again, and count it twice."""
+        """Let an epoch whose end is being told count as done: the loop would tell it again, and count it twice.
+
+        Where ``max_steps`` ended the run within an epoch, that one has not ended: a longer run goes on in its middle.
+        """
         fit = checkpoint.get("loops", {}).get("fit_loop")
         if fit is None:
             return
         epochs, batches = fit["epoch_progress"], fit["epoch_loop.batch_progress"]
-        within = batches["current"]["ready"] < trainer.num_training_batches  # also where the last step ended the run
-        if within or epochs["total"]["completed"] == epochs["total"]["processed"]:
-            return
+        whole = batches["current"]["ready"] >= trainer.num_training_batches
         for progress in (epochs["total"], epochs["current"]):
-            progress["completed"] = progress["processed"]
-        batches["current"] = dict.fromkeys(batches["current"], 0)
-        batches["is_last_batch"] = False
+            done = "processed" if whole else "completed"
+            progress["processed"] = progress["completed"] = progress[done]
+        if whole:
+            batches["current"] = dict.fromkeys(batches["current"], 0)
+            batches["is_last_batch"] = False
 
     def _save(self, trainer: Any) -> None:
         trainer.save_checkpoint(self.path, weights_only=False)  # the optimiser and the loop too

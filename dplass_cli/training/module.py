@@ -191,6 +191,9 @@ class SeparationTraining(lightning.LightningModule):
                 f"this run takes {own['items_a_step']} mixtures a step on all devices, not {now};"
                 " go on with as many devices and train.batch_size_per_device as it was begun with"
             )
+        done, most = checkpoint["loops"]["fit_loop"]["epoch_progress"]["total"]["completed"], self.settings.max_epochs
+        if done > most:
+            raise InputError(f"this run has done {done} epochs already, more than train.max_epochs {most}; give more")
         checkpoint["state_dict"] = {**self.state_dict(), **checkpoint["state_dict"]}
         self._epoch, self._restored = tuple(own["epoch_loss"]), own["plateau"]
         self.bad_files.update(own["bad_files"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -55,7 +56,7 @@ class Trained:
     """What a training reached.
 
     Attributes:
-        epochs, steps: done.
+        epochs, steps: done; an epoch that ``max_steps`` ended counts.
         best_sdri, best_si_sdr: of the best epoch by validation SDRi, dB; None without validation.
         best_epoch: its number, from 0.
         validation_mixtures: how many there are.
@@ -167,7 +168,7 @@ def train_network(
     def reached() -> Trained:
         kept = best.kept[0] if best.kept else None
         return Trained(
-            epochs=trainer.current_epoch,
+            epochs=math.ceil(trainer.global_step / math.ceil(trainer.num_training_batches / settings.accumulate)),
             steps=trainer.global_step,
             best_sdri=kept.sdri if kept else None,
             best_si_sdr=kept.si_sdr if kept else None,
@@ -215,8 +216,6 @@ def _trainer(
     loggers: list[Logger] = [TensorBoardLogger(workspace / "tf_logs", name=job.name, version="")]
     if settings.wandb_project:
         loggers.append(_weights_and_biases(settings.wandb_project, workspace, job.name))
-    # An epoch longer than the whole run would end without validation.
-    limits = [settings.steps_per_epoch, max(0, settings.max_steps) * settings.accumulate]
     return lightning.Trainer(
         accelerator=hardware.accelerator,
         devices=hardware.devices,
@@ -226,7 +225,7 @@ def _trainer(
         max_epochs=settings.max_epochs,
         max_steps=settings.max_steps,
         min_epochs=settings.min_epochs,
-        limit_train_batches=min((limit for limit in limits if limit), default=None),
+        limit_train_batches=settings.steps_per_epoch or None,
         accumulate_grad_batches=settings.accumulate,
         gradient_clip_val=settings.gradient_clip,
         sync_batchnorm=settings.sync_batchnorm and job.moving_statistics and hardware.accelerator == "gpu",

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Mapping
+from dataclasses import fields, is_dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from dplass_cli.configuration import read_yaml
+from dplass_cli.configuration import read_yaml, to_mapping
 from dplass_cli.errors import InputError
 from dplass_cli.storage import locked, make_folder, write_text
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 _CONFIG = "config.yaml"
 # What a resumed run may be given anew; all else must be as it was begun.
@@ -23,9 +27,12 @@ _MAY_CHANGE = {
 }  # fmt: skip
 
 
+_NEW = object()
+
+
 @contextlib.contextmanager
-def begun_run(workspace: Path, settings: Mapping[str, Any], resume: bool) -> Iterator[None]:
-    """Take a folder for a run and write its settings there; or go on with the run that it holds.
+def begun_run(workspace: Path, options: DataclassInstance, resume: bool) -> Iterator[None]:
+    """Take a folder for a run and write its options there; or go on with the run that it holds.
 
     A run that wrong input ends before it has learnt anything has not begun: the folder is free for the right input.
 
@@ -34,7 +41,7 @@ def begun_run(workspace: Path, settings: Mapping[str, Any], resume: bool) -> Ite
     """
     begun = workspace / _CONFIG
     fresh = not begun.exists()
-    _begin(begun, settings, resume)
+    _begin(begun, options, resume)
     try:
         yield
     except InputError:
@@ -43,20 +50,41 @@ def begun_run(workspace: Path, settings: Mapping[str, Any], resume: bool) -> Ite
         raise
 
 
-def _begin(begun: Path, settings: Mapping[str, Any], resume: bool) -> None:
+def _begin(begun: Path, options: DataclassInstance, resume: bool) -> None:
     workspace = begun.parent
     if begun.exists() and not resume:
         raise InputError(f"{workspace}: holds a training run; go on with --resume, or give another --workspace")
     make_folder(workspace)
+    settings = {name: value for name, value in to_mapping(options).items() if name != "resume"}
     if begun.exists():
-        was, now = _flat(read_yaml(begun)), _flat(settings)
-        for key, value in now.items():
-            if key not in _MAY_CHANGE and key in was and was[key] != value:
+        before = read_yaml(begun)
+        for key in _keys(options):
+            was, now = _at(before, key), _at(settings, key)
+            if key not in _MAY_CHANGE and was not in (now, _NEW):
                 raise InputError(
-                    f"{workspace}: was begun with {key} {was[key]!r}, not {value!r}; --resume goes on with the same"
+                    f"{workspace}: was begun with {key} {was!r}, not {now!r}; --resume goes on with the same"
                     " settings, or give another --workspace"
                 )
-    write_text(begun, yaml.safe_dump(dict(settings), sort_keys=False))
+    write_text(begun, yaml.safe_dump(settings, sort_keys=False))
+
+
+def _keys(options: DataclassInstance, path: str = "") -> Iterator[str]:
+    """The key.paths of all options; a mapping that is an option's value, such as weights of losses, is one value."""
+    for field in fields(options):
+        value = getattr(options, field.name)
+        if is_dataclass(value) and not isinstance(value, type):
+            yield from _keys(value, f"{path}{field.name}.")
+        else:
+            yield path + field.name
+
+
+def _at(tree: Any, key: str) -> Any:
+    """The value at a key.path; ``_NEW`` where its section does not know it, as of an older version."""
+    for part in key.split("."):
+        if not isinstance(tree, Mapping):
+            return tree if tree is _NEW else None
+        tree = tree.get(part, _NEW)
+    return tree
 
 
 def alone_in(workspace: Path, what: str = "run") -> contextlib.AbstractContextManager[None]:
@@ -70,11 +98,3 @@ def alone_in(workspace: Path, what: str = "run") -> contextlib.AbstractContextMa
         raise InputError(f"{workspace}: another {what} is at work in this workspace; wait for it, or give another")
 
     return locked(workspace / ".lock", refuse)
-
-
-def _flat(tree: Mapping[str, Any], path: str = "") -> dict[str, Any]:
-    """{key.path: value} of nested sections."""
-    flat: dict[str, Any] = {}
-    for key, value in tree.items():
-        flat |= _flat(value, f"{path}{key}.") if isinstance(value, Mapping) else {f"{path}{key}": value}
-    return flat

@@ -20,9 +20,11 @@ import torch
 from small_corpus import losses, options, same_adapter, train_steps
 
 from dplass_cli.errors import InputError, RunError
+from dplass_cli.models.resunet30 import ResUNet30Config
 from dplass_cli.pipelines.train import TrainOptions, train
 from dplass_cli.storage import locked, read_json
 from dplass_cli.training.checkpoints import LastCheckpoint
+from dplass_cli.training.module import SeparationTraining
 from dplass_cli.training.settings import OptimizerSettings, TrainSettings
 
 EPOCHS = 4
@@ -57,6 +59,11 @@ def same_run(run: Path, whole: Path) -> None:
 
 class Stop(Exception):
     """Stands for a kill: nothing is saved on its way."""
+
+
+def _and_stop(last: LastCheckpoint, trainer: Any) -> None:
+    trainer.save_checkpoint(last.path, weights_only=False)
+    raise Stop
 
 
 def test_a_bank_names_an_adapter_before_its_domain_counts_as_finished(corpus: Path, tmp_path: Path) -> None:
@@ -178,6 +185,18 @@ def test_stopped_at_every_end_of_an_epoch_it_equals_a_whole_run(
     same_run(tmp_path / "run", uninterrupted)
 
 
+@pytest.mark.parametrize("cut", [1, 3, 4])  # within the first epoch, within another one, at its end
+def test_cut_by_max_steps_it_goes_on_with_more(corpus: Path, uninterrupted: Path, tmp_path: Path, cut: int) -> None:
+    given = replace(long_run(corpus, tmp_path / "run"), resume=True)
+    shorter = replace(given, train=replace(given.train, max_steps=cut, save_step_frequency=1000))
+    with mock.patch.object(LastCheckpoint, "_save", _and_stop), pytest.raises(Stop):
+        train(shorter)
+    train(shorter)
+    assert read_json(tmp_path / "run" / "checkpoints" / "domain1" / "trained.json")["trained"]["epochs"] == -(-cut // 2)
+    train(given)
+    same_run(tmp_path / "run", uninterrupted)
+
+
 def test_a_full_disk_keeps_the_previous_checkpoint(corpus: Path, uninterrupted: Path, tmp_path: Path) -> None:
     given = long_run(corpus, tmp_path / "run")
     writes: list[int] = []
@@ -227,6 +246,56 @@ def test_other_settings_cannot_go_on(corpus: Path, uninterrupted: Path) -> None:
     faster = replace(given.train, optimizer=replace(given.train.optimizer, learning_rate=1.0))
     with pytest.raises(InputError, match=r"was begun with train.optimizer.learning_rate 0.01, not 1.0"):
         train(replace(given, train=faster))
+    for train_settings, said in (
+        ({"loss_type": {"l1_wav": 1.0}}, r"train.loss_type 'l1_wav', not \{'l1_wav': 1.0\}"),
+        ({"steps_per_epoch": 1}, "train.steps_per_epoch 0, not 1"),
+    ):
+        with pytest.raises(InputError, match=said):
+            train(replace(given, train=replace(given.train, **train_settings)))
+    with pytest.raises(InputError, match=r"adapter.rank 4, not \{'conv': 4\}"):
+        train(replace(given, adapter=replace(given.adapter, rank={"conv": 4})))
+    with pytest.raises(InputError, match="network"):
+        train(replace(given, network=ResUNet30Config()))
+
+
+def test_fewer_epochs_than_are_done_are_refused(corpus: Path, tmp_path: Path) -> None:
+    given = replace(long_run(corpus, tmp_path / "run"), resume=True)
+
+    def progress(step: int, total: int, what: str) -> None:
+        if step == 2 * train_steps(corpus) + 1:
+            raise Stop
+
+    with mock.patch("dplass_cli.training.reporting._TOLD_EVERY", 0.0), pytest.raises(Stop):
+        train(given, progress)
+    with pytest.raises(InputError, match=r"has done 2 epochs already, more than train.max_epochs 1"):
+        train(replace(given, train=replace(given.train, max_epochs=1)))
+
+
+def test_patience_may_be_larger_when_a_run_goes_on(corpus: Path, tmp_path: Path) -> None:
+    given = replace(long_run(corpus, tmp_path / "run"), resume=True)
+    scores = iter([3.0, 2.0, 1.0, 0.0])
+
+    def worse(module: SeparationTraining) -> None:
+        module.log("val_sdri", next(scores))
+        module.log("val_si_sdr", 0.0)
+
+    with mock.patch.object(SeparationTraining, "on_validation_epoch_end", worse):
+        impatient = train(replace(given, train=replace(given.train, patience=1))).domains[1]
+        patient = train(replace(given, train=replace(given.train, patience=2))).domains[1]
+    assert (impatient.epochs, patient.epochs) == (2, 3)
+
+
+def test_patience_that_ran_out_before_the_least_epochs_may_be_won_back(corpus: Path, tmp_path: Path) -> None:
+    scores = iter([3.0, 2.0, 4.0, 5.0])
+
+    def told(module: SeparationTraining) -> None:
+        module.log("val_sdri", next(scores))
+        module.log("val_si_sdr", 0.0)
+
+    given = long_run(corpus, tmp_path / "run")
+    with mock.patch.object(SeparationTraining, "on_validation_epoch_end", told):
+        reached = train(replace(given, train=replace(given.train, patience=1, min_epochs=3))).domains[1]
+    assert reached.epochs == EPOCHS
 
 
 def test_what_is_not_finite_stops_and_is_written_out(corpus: Path, tmp_path: Path) -> None:
