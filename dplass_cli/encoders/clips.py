@@ -16,7 +16,7 @@ import torch
 from dplass_cli.audio.files import Audio, read_mono
 from dplass_cli.encoders.base import QueryEncoder
 from dplass_cli.encoders.cache import EmbeddingCache, Vectors, embedding_key
-from dplass_cli.errors import InputError
+from dplass_cli.errors import InputError, RunError
 from dplass_cli.storage import Progress, file_sha256, no_progress
 
 Identity = Literal["path", "content"]
@@ -110,7 +110,7 @@ def clip_key(clip: Clip, identity: Identity) -> bytes | None:
         else:
             state = clip.wav.stat()
             known = (clip.wav.absolute(), state.st_size, state.st_mtime_ns)
-    except OSError:
+    except (OSError, RunError):
         return None  # reading it will say what is wrong
     return embedding_key(identity, *known, clip.start, clip.end)
 

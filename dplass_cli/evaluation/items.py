@@ -11,7 +11,7 @@ from pathlib import Path
 from dplass_cli.audio.files import Audio, audio_info, read_mono
 from dplass_cli.data.mixtures import Mixture, read_mixtures, render
 from dplass_cli.data.tables import filled_rows
-from dplass_cli.errors import InputError, nearest
+from dplass_cli.errors import InputError, RunError, nearest
 from dplass_cli.evaluation.benchmarks import Benchmark, find_audio, find_benchmark, find_table
 from dplass_cli.storage import Progress, file_sha256, no_progress, text_sha256
 
@@ -172,7 +172,10 @@ def load_item(item: Item, sample_rate: int, seconds: float | None) -> Loaded:
     Raises:
         InputError: a file cannot be read, or mixture and reference are not equally long.
     """
-    sha256 = text_sha256("".join(map(file_sha256, item.files)))[:16]
+    try:
+        sha256 = text_sha256("".join(map(file_sha256, item.files)))[:16]
+    except RunError as error:
+        raise InputError(str(error)) from error  # of this item only
     if isinstance(item.audio, Mixture):
         assert seconds is not None
         return Loaded(*render(item.audio, sample_rate, seconds), sha256)

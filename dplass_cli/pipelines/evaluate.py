@@ -22,6 +22,7 @@ from dplass_cli.evaluation.records import FORMAT, RESULTS, Row, Rows, Share, num
 from dplass_cli.pipelines.models import RunningOptions
 from dplass_cli.reports.evaluation import Evaluated, Example, write_report
 from dplass_cli.reports.markdown import markdown_table, with_interval
+from dplass_cli.separation.bank import BankDomain
 from dplass_cli.separation.loading import Models
 from dplass_cli.separation.policies import POLICIES, Policy, make_policy
 from dplass_cli.storage import Progress, file_sha256, no_progress, text_sha256, write_json, write_text
@@ -285,13 +286,20 @@ def _key(task: _Task, models: Models, options: EvaluateOptions, settings: Runnin
     parts = [
         task.name,
         file_sha256(task.table),
+        str([folder.resolve() if folder else None for folder in (options.audio_dir, options.data_root)]),
         str((options.query_column, settings.seconds, settings.bfloat16, settings.similarity, settings.bss)),
         models.bank.base_sha256,
         models.encoder.fingerprint,
         *(f"{key}|{models.bank.fingerprint(key)}" for key in models.bank.keys),
-        *(f"{key}|{domain.name}|{domain.captions}" for key, domain in models.bank.domains.items()),
+        *(f"{key}|{_described(domain)}" for key, domain in models.bank.domains.items()),
     ]
     return text_sha256("\n".join(parts))
+
+
+def _described(domain: BankDomain) -> str:
+    """All that policies know of a domain."""
+    centroids = [centroid.tolist() for centroid in (domain.text_centroid, domain.audio_centroid)]
+    return f"{domain.name}|{domain.captions}|{domain.gain_db}|{centroids}"
 
 
 def _write(

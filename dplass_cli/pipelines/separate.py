@@ -79,7 +79,7 @@ def separate(options: SeparateOptions, progress: Progress = no_progress) -> Sepa
     asked: dict[str, Query] = {}
     for queries in dict.fromkeys(recording.queries for recording in recordings):
         asked |= separator.check(queries)  # a wrong query or policy is told before anything is read
-    inputs = {recording.path.resolve() for recording in recordings}
+    taken = {recording.path.resolve() for recording in recordings}
     written: dict[str, list[Separated]] = {}
     failed: dict[str, DplassError] = {}
     for number, recording in enumerate(recordings):
@@ -94,12 +94,13 @@ def separate(options: SeparateOptions, progress: Progress = no_progress) -> Sepa
                 clip=options.clip,
                 highband=options.highband,
                 name=Path(recording.name).name,
-                inputs=inputs,
+                taken=taken,
                 progress=lambda samples, total, what, which=which: progress(samples, total, f"{what} {which}"),  # type: ignore[misc]
                 consistent=options.consistent,
                 silence_if_absent=options.silence_if_absent,
             )
             written.setdefault(str(recording.path), []).extend(done)
+            taken |= {target.path.resolve() for target in done}
         except DplassError as error:
             failed[str(recording.path)] = error
     if not written:

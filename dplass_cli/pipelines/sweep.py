@@ -205,10 +205,11 @@ def _search(
         chosen = {key: _suggest(trial, key, values) for key, values in ranges.items()}
         folder = _folder(trial)
         epochs: list[int] = []
+        finished = len(list((options.workspace / folder).glob("checkpoints/*/trained.json")))  # before it was cut
 
         def report(epoch: int, sdri: float) -> None:
             epochs.append(epoch)
-            domain = sum(later < earlier for earlier, later in pairwise(epochs))
+            domain = finished + sum(later <= earlier for earlier, later in pairwise(epochs))
             trial.report(sdri, domain * given.train.max_epochs + epoch)
             if trial.should_prune():
                 raise optuna.TrialPruned

@@ -356,7 +356,8 @@ class _Run:
         asked, every = to_mapping(self.options.adapter), [bank_key(domain.id) for domain in self.partition.domains]
         for bank in self._banks().values():
             there = {key for key in every if (bank / key / DESCRIPTION).is_file()}
-            write_bank_of(bank, self.partition, there, self.models.bank.base_sha256, settings=asked)
+            if there:
+                write_bank_of(bank, self.partition, there, self.models.bank.base_sha256, settings=asked)
 
 
 def _shortened(options: TrainOptions) -> TrainOptions:

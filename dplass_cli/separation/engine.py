@@ -28,12 +28,12 @@ from dplass_cli.separation.files import RESIDUAL, Clip, Highband, Output, Separa
 from dplass_cli.separation.loading import load_models
 from dplass_cli.separation.policies import Choice, DomainTexts, Policy, make_policy
 from dplass_cli.separation.presence import PresenceMeter, calibration_of
-from dplass_cli.separation.queries import Plan, Query, Target, named, plan
+from dplass_cli.separation.queries import UNSAID, Plan, Query, Target, named, plan
 from dplass_cli.separation.windows import Parts, Window, layout, parts_of, parts_of_file
 from dplass_cli.storage import Progress, no_progress
 
 Stereo = Literal["shared", "each"]
-_REST = "rest of "  # the name of a source: what a target leaves over
+_REST = UNSAID + "rest of "  # begins the name of a source: what a target leaves over
 
 
 @dataclass(frozen=True)
@@ -93,8 +93,7 @@ class Separator:
 
         Args:
             base, encoder, adapters, tokenizer, trust: as :func:`~dplass_cli.separation.loading.load_models`.
-            policy: any but ``oracle``; default ``contrast`` with the tiny base, for which it was measured, else
-                ``text`` where adapters with domains are loaded.
+            policy: any but ``oracle``; default :func:`default_policy`.
             device: ``auto``, ``cpu``, ``cuda[:N]`` or ``mps``.
             stereo, precision: as the class takes them.
             backend: ``torch``, ``openvino``, or ``auto``: the faster one on this device, on CUDA with graphs.
@@ -106,7 +105,7 @@ class Separator:
         models = load_models(base, encoder, listed, tokenizer, choose_device(device), trust, backend=backend)
         if backend == "auto":
             replay_windows(models.network)
-        name = policy or ("contrast" if base == "tiny" else "text" if models.bank.domains else "base")
+        name = policy or default_policy(base, models.bank)
         return cls(models.bank, models.encoder, make_policy(name), stereo, precision)
 
     def __call__(
@@ -231,7 +230,7 @@ class Separator:
         clip: Clip = "limit",
         highband: Highband | None = None,
         name: str | None = None,
-        inputs: Collection[Path] = (),
+        taken: Collection[Path] = (),
         progress: Progress = no_progress,
         consistent: bool = False,
         silence_if_absent: float | None = None,
@@ -246,7 +245,7 @@ class Separator:
             residual, subtype, clip: as :class:`~dplass_cli.separation.files.Output`.
             highband: also; default ``residual``, and ``target`` for queries of everything but something.
             name: of the outputs; default the input's.
-            inputs: other recordings, by their resolved paths, that no output may overwrite either.
+            taken: other files, by their resolved paths, that no output may overwrite either.
             progress: told the samples done, of a first pass that only listens (where the policy needs one) and of the
                 separation; what it raises ends the separation, and nothing is left behind.
             consistent: the targets share the recording by masks that add up to one at most, so that no sound is
@@ -254,7 +253,7 @@ class Separator:
             silence_if_absent: targets whose presence is below this score become silence, and what was in them residual.
 
         Raises:
-            InputError: the file or an example cannot be read, or an output would overwrite the input.
+            InputError: the file or an example cannot be read, or an output would overwrite it or what is taken.
             RunError: the disk is full, or a target is over full scale and ``clip`` is ``error``.
         """
         path = Path(path)
@@ -266,7 +265,7 @@ class Separator:
         rest = all(query.is_rest for query in asked.values())
         output = Output(residual, subtype, clip, highband or ("target" if rest else "residual"))
         names = [*asked, *([RESIDUAL] if residual else [])]
-        paths = target_paths(info, Path(output_dir), name or path.stem, names, {path.resolve(), *inputs})
+        paths = target_paths(info, Path(output_dir), name or path.stem, names, {path.resolve(), *taken})
 
         def parts() -> Parts:
             return parts_of_file(path, info.frames, laid)
@@ -370,3 +369,15 @@ def resampled(audio: Audio, source: int, target: int, length: int | None = None)
     if length is None or heard.shape[-1] == length:
         return heard
     return F.pad(heard, (0, max(0, length - heard.shape[-1])))[..., :length]
+
+
+def default_policy(base: str | Path, bank: AdapterBank) -> str:
+    """The policy for which figures speak (``docs/tiny.md``, ``docs/choosing.md``).
+
+    With the tiny base ``contrast``, which takes adapters whose gain was measured to be one; ``contrast:text`` where
+    none was measured, as in a bank that ``train`` wrote. With another base ``text``, or ``base`` without domains.
+    """
+    if base != "tiny":
+        return "text" if bank.domains else "base"
+    measured = any(domain.gain_db for domain in bank.domains.values())
+    return "contrast" if measured or not bank.domains else "contrast:text"

@@ -181,22 +181,22 @@ def subtype_of(info: AudioInfo, output: Output) -> str:
 
 
 def target_paths(
-    info: AudioInfo, folder: Path, name: str, queries: Sequence[str], inputs: Collection[Path]
+    info: AudioInfo, folder: Path, name: str, queries: Sequence[str], taken: Collection[Path]
 ) -> dict[str, Path]:
     """Where each query's target goes: ``{name}_{query}`` in the container of the recording.
 
     Args:
-        inputs: resolved paths that none may have.
+        taken: resolved paths that none may have: inputs, and outputs of other recordings.
 
     Raises:
-        InputError: one would overwrite an input.
+        InputError: one would overwrite such a file.
     """
     ends = {query: f"_{part}{suffix_of(info)}" for query, part in name_parts(queries).items()}
     stem = _cut(name, _LONGEST_NAME - max(len(end.encode()) for end in ends.values()))
     paths = {query: folder / f"{stem}{end}" for query, end in ends.items()}
     for path in paths.values():
-        if path.resolve() in inputs:
-            raise InputError(f"{path}: would overwrite an input; choose another --output")
+        if path.resolve() in taken:
+            raise InputError(f"{path}: would overwrite an input or another output; choose another --output")
     return paths
 
 

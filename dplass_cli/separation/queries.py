@@ -22,6 +22,9 @@ SPAN_WEIGHT = 0.25
 OUTSIDE_WEIGHT = 0.6
 """How much of what is heard around the spans is taken off what is heard in them; docs/separate.md."""
 
+UNSAID = "\0"
+"""Begins names of sources that are no query's: no sentence holds it."""
+
 _AROUND_SECONDS = 10.0  # how far around a span the recording is listened to
 _SPAN = re.compile(r"\s*(\d+(?:\.\d+)?)\s*-\s*(\d+(?:\.\d+)?)\s*")
 
@@ -70,6 +73,8 @@ class Query:
         """
         if (self.is_rest and not self.without) or (self.text and not self.text.strip()):
             raise InputError("--query is empty; describe the sound, such as 'a dog barking'")
+        if any(UNSAID in text for text in (self.text, *self.without)):
+            raise InputError(f"{self.name!r}: holds a null character; take it out")
         if not all(text.strip() for text in self.without):
             raise InputError("--not is empty; describe what is to be kept out, such as 'wind'")
         if self.text and self.like:
@@ -150,15 +155,21 @@ def plan(queries: Mapping[str, Query], encoder: QueryEncoder, excerpt: Excerpt, 
     Raises:
         InputError: an example can't be read, or the recording has nothing at the spans.
     """
+
+    def kept_out(query: Query) -> list[str]:
+        """The names of what a query is without: sentences, other than what a query of such a name asks for."""
+        return [text if queries.get(text, Query(text)) == Query(text) else UNSAID + text for text in query.without]
+
     conditions = {n: condition(query, encoder, excerpt) for n, query in queries.items() if not query.is_rest}
     for query in queries.values():
-        conditions |= dict(zip(query.without, encoder.embed_text(query.without), strict=True)) if query.without else {}
+        if query.without:
+            conditions |= dict(zip(kept_out(query), encoder.embed_text(query.without), strict=True))
     asked = [name for name, query in queries.items() if not query.is_rest] if consistent else []
 
     def target(name: str, query: Query) -> Target:
         if query.is_rest:
-            return Target(None, tuple(dict.fromkeys(query.without)))
-        return Target(name, tuple(dict.fromkeys((name, *asked, *query.without))))
+            return Target(None, tuple(dict.fromkeys(kept_out(query))))
+        return Target(name, tuple(dict.fromkeys((name, *asked, *kept_out(query)))))
 
     return Plan(conditions, {name: target(name, query) for name, query in queries.items()})
 

@@ -59,7 +59,7 @@ class Guard:
             return None
         origin = headers.get("origin")
         foreign = headers.get("sec-fetch-site", "none") not in ("none", "same-origin")
-        if foreign or (origin is not None and urlsplit(origin).netloc.lower() != host.lower()):
+        if foreign or (origin is not None and _place(origin) != host.lower()):
             return "requests of other sites are refused"
         return None
 
@@ -69,6 +69,14 @@ class Guard:
         except ValueError:
             return False
         return name in self._names or _is_address(name)
+
+
+def _place(origin: str) -> str | None:
+    """Host and port of an origin; None where it is no address."""
+    try:
+        return urlsplit(origin).netloc.lower()
+    except ValueError:
+        return None
 
 
 def _is_address(name: str) -> bool:

@@ -55,6 +55,17 @@ def test_no_output_overwrites_any_input(noise: Path, tmp_path: Path) -> None:
     assert other.read_bytes() == noise.read_bytes()
 
 
+def test_no_output_overwrites_that_of_another_recording(noise: Path, tmp_path: Path) -> None:
+    other = noise.with_name("n_dog.wav")
+    other.write_bytes(noise.read_bytes())
+    asked = [str(noise), str(other), "-q", "dog bark", "-q", "bark", "-o", str(tmp_path / "out"), "--json"]
+    done = run(app, ["separate", *asked])
+    assert done.exit_code == 1
+    assert "n_dog_bark.wav: would overwrite" in json.loads(done.stdout)["failed"][str(other)]
+    names = {path.name for path in (tmp_path / "out").iterdir()}
+    assert names == {"n_dog_bark.wav", "n_bark.wav"}
+
+
 def test_standard_input_and_output(noise: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "dplass_cli", "separate", "-", "-q", "rain", "-o", "-"],

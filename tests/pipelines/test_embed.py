@@ -80,6 +80,16 @@ def test_any_batch_gives_the_same_and_the_second_run_finds_all(
     assert (again.embedded, again.hits) == (0, 14)
 
 
+def test_by_content_too_a_clip_that_is_not_there_is_one_line_of_many(manifest: Path, tmp_path: Path) -> None:
+    rows = json.loads(manifest.read_text())["data"]
+    rows = [{**row, "wav": str(manifest.parent / row["wav"])} for row in rows[:2]] + [{**rows[0], "wav": "gone.wav"}]
+    (tmp_path / "some.json").write_text(json.dumps({"data": rows}))
+    embedding = Embedding(identity="content")
+    done = embed(EmbedOptions(tmp_path / "some.json", tmp_path / "cache", embedding=embedding, device="cpu"))
+    assert done.embedded == 2
+    assert len(done.failed) == 1
+
+
 def test_killed_runs_go_on_and_equal_an_undisturbed_one(manifest: Path, undisturbed: Any, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "dplass_cli", "embed", str(manifest), "--output", str(tmp_path)]
     command += ["--batch", "1", "--device", "cpu"]

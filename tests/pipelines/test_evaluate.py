@@ -219,6 +219,21 @@ def test_another_evaluation_in_the_folder_is_not_overwritten(options: EvaluateOp
     assert (options.output / "items.csv").read_bytes() == before
 
 
+def test_rows_of_one_folder_of_audio_are_not_those_of_another(
+    options: EvaluateOptions, clips: dict[str, Path], tmp_path: Path
+) -> None:
+    rows = [{"idx": 0, "caption": "a dog", "src_wav": "a.wav", "noise_wav": "b.wav", "snr_db": 0}]
+    write_rows(tmp_path / "table.csv", list(rows[0]), rows)
+    for folder, target in (("one", "dog_bark"), ("other", "siren")):
+        (tmp_path / folder).mkdir()
+        shutil.copy(clips[target], tmp_path / folder / "a.wav")
+        shutil.copy(clips["rain"], tmp_path / folder / "b.wav")
+    given = replace(options, metadata_csv=tmp_path / "table.csv", select=("base",), audio_dir=tmp_path / "one")
+    run(given)
+    with pytest.raises(InputError, match="holds an evaluation of other models, items or settings"):
+        run(replace(given, audio_dir=tmp_path / "other"))
+
+
 def test_missing_and_damaged_files_are_listed_and_too_many_stop(
     options: EvaluateOptions, clips: dict[str, Path], tmp_path: Path
 ) -> None:

@@ -5,7 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import optuna
 import pytest
+from optuna.storages import JournalStorage
+from optuna.storages.journal import JournalFileBackend
 from small_corpus import train_steps
 
 from dplass_cli.errors import InputError
@@ -69,6 +72,25 @@ def test_a_search_goes_on_after_a_kill_and_finds_the_better_settings(corpus: Pat
     for other in ("[1e-3, 1e-2]", "{low: 1e-3, high: 1e-2}"):
         with pytest.raises(InputError, match="learning_rate: the search in this workspace was begun"):
             sweep(options(corpus, tmp_path, f"{{train.optimizer.learning_rate: {other}}}", trials=3))
+
+
+def test_domains_of_one_epoch_are_counted_one_after_the_other(corpus: Path, tmp_path: Path) -> None:
+    given = options(corpus, tmp_path, f"{{train.optimizer.learning_rate: {RATES[1:]}}}", trials=1)
+    given = replace(given, train={**given.train, "domain": "0,1", "train.max_epochs": 1})
+    told: list[str] = []
+
+    def kill(done: int, total: int, what: str) -> None:
+        told.append(what)
+        if "domain1" in what:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        sweep(given, kill)
+    sweep(given)
+    storage = JournalStorage(JournalFileBackend(str(tmp_path / "search" / "sweep.journal")))
+    cut, again = optuna.load_study(study_name="dplass", storage=storage).get_trials()
+    assert list(cut.intermediate_values) == [0]
+    assert list(again.intermediate_values) == [1]
 
 
 def test_wrong_ranges_stop_before_anything_begins(corpus: Path, tmp_path: Path) -> None:

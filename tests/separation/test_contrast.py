@@ -88,6 +88,14 @@ def test_a_sound_alone_stays_as_it_is(separators: dict[str, Separator]) -> None:
     np.testing.assert_allclose(plain, contrasted, atol=1e-6)  # rounding: which backend runs depends on what ran before
 
 
+def test_what_a_target_leaves_over_is_no_query_of_that_name(separators: dict[str, Separator]) -> None:
+    mixture = (sound("dog_bark") + sound("rain"))[None]
+    dog, rest = "a dog barking", "rest of a dog barking"
+    alone = separators["contrast:base"](mixture, RATE, [rest])[rest]
+    beside = separators["contrast:base"](mixture, RATE, [dog, rest])[rest]
+    np.testing.assert_allclose(alone, beside, atol=1e-5)
+
+
 def test_evaluations_and_recordings_agree(separators: dict[str, Separator]) -> None:
     dog, rain = sound("dog_bark"), sound("rain")
     mixture = dog + rain

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,9 +16,12 @@ from dplass_cli.audio.files import write_audio
 from dplass_cli.devices import in_bfloat16
 from dplass_cli.errors import InputError, RunError
 from dplass_cli.evaluation.metrics import sdr
-from dplass_cli.separation.bank import AdapterBank
+from dplass_cli.resources import shipped
+from dplass_cli.separation.bank import TINY_BANK, AdapterBank, write_bank
+from dplass_cli.separation.engine import default_policy
 from dplass_cli.separation.policies import make_policy
 from dplass_cli.separation.queries import Query
+from dplass_cli.storage import read_json
 
 
 @pytest.fixture(scope="module")
@@ -37,6 +42,27 @@ def test_separates_what_the_query_says(separator: Separator) -> None:
     assert list(out) == ["a dog barking", "rain falling"]
     assert sdr(dog, out["a dog barking"][0]) > 4.0
     assert sdr(mixture - dog, out["rain falling"][0]) > 4.0
+
+
+def test_adapters_of_unknown_worth_are_used_where_the_query_belongs_to_their_domain(
+    separator: Separator, tmp_path: Path
+) -> None:
+    bundled = separator.bank.domains.values()
+    assert any(domain.gain_db for domain in bundled)
+    assert default_policy("tiny", separator.bank) == "contrast"
+    bundle = shipped(TINY_BANK)
+    assert bundle
+    shutil.copytree(bundle, tmp_path / "bank")
+    described = {key: value for key, value in read_json(bundle / "bank.json").items() if key != "domains"}
+    write_bank(tmp_path / "bank", [replace(domain, gain_db=0.0) for domain in bundled], described)
+    trained = Separator.from_pretrained(adapters=tmp_path / "bank")
+    assert trained.policy.name == "contrast:text"
+    write_audio(tmp_path / "m.wav", dog_in_the_rain()[0][None], 32000)
+    (target,) = trained.separate_file(tmp_path / "m.wav", ["a dog barking"], tmp_path / "out")
+    assert target.adapter == "domain1"
+    assert default_policy("audiosep.ckpt", trained.bank) == "text"
+    assert default_policy("audiosep.ckpt", AdapterBank(trained.bank.network)) == "base"
+    assert default_policy("tiny", AdapterBank(trained.bank.network)) == "contrast"
 
 
 @pytest.mark.parametrize(("rate", "channels"), [(8000, 1), (22050, 3), (44100, 2), (96000, 1)])

@@ -56,6 +56,7 @@ def test_targets_have_names_of_their_own(tmp_path: Path) -> None:
         (Query(), "--query is empty"),
         (Query("a dog", without=("",)), "--not is empty"),
         (Query("a dog", without=("a dog",)), "--not 'a dog': is what --query asks for"),
+        ("a dog\0", "holds a null character"),
         (Query("a dog", like=Path("a.wav")), "of a sentence or of an example, not of both"),
         (Query("a dog", spans=((2.0, 1.0),)), "--spans 2-1: must be seconds, the start before the end"),
     ],
@@ -124,6 +125,15 @@ def test_plans_say_what_competes(encoder: QueryEncoder) -> None:
     assert together.targets["dog"].rivals == ("dog", "rain")
     assert together.targets["rain"].rivals == ("rain", "dog", "wind")
     torch.testing.assert_close(together.conditions["wind"], encoder.embed_text(["wind"])[0])
+
+
+def test_a_sentence_to_keep_out_is_not_the_example_of_that_name(encoder: QueryEncoder, clips: dict[str, Path]) -> None:
+    queries = named([Query(like=clips["dog_bark"], without=("dog_bark",))])
+    planned = plan(queries, encoder, silent, consistent=False)
+    first, second = planned.targets["dog_bark"].rivals
+    assert first == "dog_bark"
+    torch.testing.assert_close(planned.conditions[first], condition(queries["dog_bark"], encoder, silent))
+    torch.testing.assert_close(planned.conditions[second], encoder.embed_text(["dog_bark"])[0])
 
 
 def test_an_example_that_is_no_audio_is_told(encoder: QueryEncoder, tmp_path: Path) -> None:
