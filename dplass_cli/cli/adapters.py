@@ -158,32 +158,42 @@ def import_(
 
 @app.command("export")
 def export(
-    adapter: One, output: Output, base_checkpoint: Base = "tiny", trust: Trust = None, verbose: Verbose = False
+    adapter: One,
+    output: Output,
+    base_checkpoint: Base = "tiny",
+    trust: Trust = None,
+    json: Json = False,
+    verbose: Verbose = False,
 ) -> None:
     """Write an adapter in the published form, a whole wrapped model.
 
     Example: dplass adapters export bank/domain3 --base-checkpoint audiosep.ckpt --output cluster3_model.pt
     """
-    with verb(False, verbose):
+    with verb(json, verbose) as run:
         from dplass_cli.pipelines.adapters import export_adapter
 
         export_adapter(adapter, output, base_checkpoint, bool(trust))
-        typer.echo(f"{output}: the wrapped model of {adapter}")
+        run.result({"output": output}, lambda: f"{output}: the wrapped model of {adapter}")
 
 
 @app.command("merge")
 def merge(
-    adapter: One, output: Output, base_checkpoint: Base = "tiny", trust: Trust = None, verbose: Verbose = False
+    adapter: One,
+    output: Output,
+    base_checkpoint: Base = "tiny",
+    trust: Trust = None,
+    json: Json = False,
+    verbose: Verbose = False,
 ) -> None:
     """Merge an adapter into its base and write a plain base: .safetensors, or AudioSep's .ckpt.
 
     Example: dplass adapters merge bank/domain3 --base-checkpoint audiosep.ckpt --output merged.ckpt
     """
-    with verb(False, verbose):
+    with verb(json, verbose) as run:
         from dplass_cli.pipelines.adapters import merge_adapter
 
         merge_adapter(adapter, output, base_checkpoint, bool(trust))
-        typer.echo(f"{output}: the base with {adapter} merged")
+        run.result({"output": output}, lambda: f"{output}: the base with {adapter} merged")
 
 
 @app.command("compress")

@@ -1,7 +1,7 @@
 "use strict";
 const $ = id => document.getElementById(id);
 const settings = JSON.parse($("settings").textContent);
-const READ_BY_THE_SERVER = /\.(wav|wave|flac|ogg|oga|opus|mp3|aiff?|aifc|au|caf|w64|rf64)$/i;
+const READ_BY_THE_SERVER = /\.(wav|wave|flac|ogg|oga|opus|mp3|aiff?|aifc|rf64)$/i;
 const ASK_EVERY_MS = 400;
 const TRIES = 5;
 
