@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import time
 from pathlib import Path
 
 from dplass_cli.errors import RunError
@@ -14,4 +16,13 @@ def work(folder: Path, job: str, share: Share, progress: Progress) -> None:
     progress(1, 1, f"{job}: on {share.device}")
     if job.startswith("bad"):
         raise RunError(f"{job} cannot be done")
+    if job == "chatty":  # tells all the time, until another job has begun that waits for one that has ended
+        ends = time.monotonic() + 60
+        while not (folder / "last").exists() and time.monotonic() < ends:
+            progress(1, 1, job)
+            time.sleep(0.02)
+        assert (folder / "last").exists()
+    if job == "endless":
+        (folder / job).write_text(str(os.getpid()))
+        time.sleep(600)
     (folder / job).write_text(share.device)

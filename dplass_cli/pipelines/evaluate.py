@@ -286,7 +286,7 @@ def _key(task: _Task, models: Models, options: EvaluateOptions, settings: Runnin
     parts = [
         task.name,
         file_sha256(task.table),
-        str([folder.resolve() if folder else None for folder in (options.audio_dir, options.data_root)]),
+        str([folder and folder.resolve() for folder in (options.audio_dir, options.data_root, task.table.parent)]),
         str((options.query_column, settings.seconds, settings.bfloat16, settings.similarity, settings.bss)),
         models.bank.base_sha256,
         models.encoder.fingerprint,

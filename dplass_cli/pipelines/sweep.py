@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
@@ -18,10 +18,10 @@ from dplass_cli.errors import InputError, RunError, shown
 from dplass_cli.pipelines.train import TrainOptions, train
 from dplass_cli.storage import Progress, no_progress, write_json
 from dplass_cli.training.published import adopt
-from dplass_cli.training.workspace import alone_in
+from dplass_cli.training.workspace import alone_in, what_is_learnt
 
 _SECTION, _JOURNAL, _STUDY = "sweep", "sweep.journal", "dplass"
-_FOLDER, _ERROR = "folder", "error"  # what is noted of a trial
+_FOLDER, _ERROR, _FIXED = "folder", "error", "fixed"  # what is noted of a trial; of a search
 
 
 @dataclass(frozen=True)
@@ -151,11 +151,12 @@ def sweep(options: SweepOptions, progress: Progress = no_progress) -> SweepResul
     _options(options, {}, "").check_words()
     with alone_in(options.workspace, "sweep"):
         study = _study(options.workspace, settings)
+        _require_same(study, options, ranges)
         if ranges:
             _search(study, ranges, options, options.trials or settings.trials, progress)
         done = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
         best = study.best_params if done else {}
-        seeds = _repeat(options, best, progress)
+        seeds = _repeat(options, best, f"{_folder(study.best_trial)}_" if done else "", progress)
         result = SweepResult(
             options.workspace,
             best,
@@ -181,14 +182,31 @@ def _study(workspace: Path, settings: SweepSettings) -> optuna.Study:
     optuna.logging.enable_propagation()
     backend = JournalFileBackend(str(workspace / _JOURNAL))
     pruner = optuna.pruners.MedianPruner(n_startup_trials=4, n_warmup_steps=1)
-    return optuna.create_study(
+    study = optuna.create_study(
         storage=optuna.storages.JournalStorage(backend),
         study_name=_STUDY,
         direction="maximize",
         load_if_exists=True,
-        sampler=optuna.samplers.TPESampler(seed=settings.seed),
         pruner=pruner if settings.prune else optuna.pruners.NopPruner(),
     )
+    begun = len(study.get_trials(deepcopy=False))  # a search that goes on would draw the same numbers again
+    study.sampler = optuna.samplers.TPESampler(seed=settings.seed + begun)
+    return study
+
+
+def _require_same(study: optuna.Study, options: SweepOptions, ranges: Collection[str]) -> None:
+    """Refuse to go on with a search of other trainings: its figures would be told as these ones'."""
+    asked = {key: value for key, value in what_is_learnt(_options(options, {}, "")).items() if key not in ranges}
+    was = study.user_attrs.get(_FIXED)
+    if was is None:
+        study.set_user_attr(_FIXED, asked)
+        return
+    for key, value in asked.items():
+        if was.get(key, value) != value:
+            raise InputError(
+                f"{options.workspace}: the search there was begun with {key} {was[key]!r}, not {value!r}; go on with"
+                " the same, or give another --workspace"
+            )
 
 
 def _search(
@@ -269,11 +287,11 @@ def _train(options: TrainOptions, progress: Progress, report: Any) -> float:
     return statistics.mean(known)
 
 
-def _repeat(options: SweepOptions, best: Mapping[str, Any], progress: Progress) -> dict[int, float]:
+def _repeat(options: SweepOptions, best: Mapping[str, Any], prefix: str, progress: Progress) -> dict[int, float]:
     scores: dict[int, float] = {}
     first = _options(options, best, "").train.random_seed
     for seed in range(first, first + options.seeds):
-        folder = f"seed{seed}"
+        folder = f"{prefix}seed{seed}"
         given = _options(options, {**best, "train.random_seed": seed}, folder)
 
         def tell(done: int, total: int, what: str, folder: str = folder) -> None:

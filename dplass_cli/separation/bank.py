@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -32,6 +33,8 @@ TINY_BANK = "assets/tiny/bank"  # among what is shipped
 
 Activation = str | Mapping[str, float] | None
 """What makes a network: one adapter, a weighted sum of several, or the base alone."""
+
+_NEITHER: Activation = {"": math.nan}  # equal to none that is asked for: what is active where activating failed
 
 
 @dataclass(frozen=True)
@@ -159,6 +162,7 @@ class AdapterBank:
                     " activate it alone"
                 )
         shares = {key: share for key, share in shares.items() if share != 0.0}
+        self.active = _NEITHER
         self._restore()
         alone = list(shares.values()) == [1.0]
         for key, share in shares.items():  # one after the other: those that are read from files never meet in memory

@@ -45,10 +45,11 @@ class Rest:
     @torch.inference_mode()
     def hear(self, mixture: Tensor, estimate: Tensor) -> None:
         """Listen on: to the next samples of the mixture and the estimate, float32 (C, n)."""
-        left = mixture - estimate
+        mixture = mixture.cpu()  # not every device computes in float64
+        left = mixture - estimate.cpu()
         self._energy += float(left.double().square().sum())
         self._whole += float(mixture.double().square().sum())
-        self._waiting = torch.cat((self._waiting, left.mean(dim=0).cpu()))
+        self._waiting = torch.cat((self._waiting, left.mean(dim=0)))
         block = _BLOCK_SECONDS * self._sample_rate
         while len(self._waiting) > block:
             self._heard += self._embedded(self._waiting[:block])

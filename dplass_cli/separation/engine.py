@@ -137,6 +137,8 @@ class Separator:
 
         def excerpt(start: float, end: float) -> Tensor:
             part = audio[:, round(start * sample_rate) : round(end * sample_rate)].mean(axis=0)
+            if not len(part):
+                return torch.zeros(0)
             return resampled(part, sample_rate, self.encoder.sample_rate)
 
         planned = plan(asked, self.encoder, excerpt, consistent)
@@ -277,7 +279,7 @@ class Separator:
                 yield window, part
 
         def excerpt(start: float, end: float) -> Tensor:
-            if start >= info.seconds:
+            if round(start * info.sample_rate) >= info.frames:
                 return torch.zeros(0)
             return torch.from_numpy(read_mono(path, self.encoder.sample_rate, start, end))
 

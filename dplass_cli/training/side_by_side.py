@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
 import queue
 import signal
+import threading
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from multiprocessing.context import SpawnProcess
@@ -53,7 +56,7 @@ def side_by_side(shares: Sequence[Share], jobs: Sequence[str], work: Work, optio
                         failed.setdefault(job, f"its process ended with {process.exitcode}")
                     free.append(running.pop(job)[1])
         _listen(told, failed, progress)
-    except KeyboardInterrupt:
+    except BaseException:
         for process, _ in running.values():
             process.terminate()
         for process, _ in running.values():
@@ -66,9 +69,10 @@ def side_by_side(shares: Sequence[Share], jobs: Sequence[str], work: Work, optio
 
 def _listen(told: Any, failed: dict[str, str], progress: Progress) -> None:
     """Pass on what processes have told within a moment."""
+    ends = time.monotonic() + 0.2
     try:
-        while True:
-            kind, content = told.get(timeout=0.2)
+        while (left := ends - time.monotonic()) > 0:
+            kind, content = told.get(timeout=left)
             if kind == "failed":
                 failed[content[0]] = content[1]
             else:
@@ -77,9 +81,18 @@ def _listen(told: Any, failed: dict[str, str], progress: Progress) -> None:
         return
 
 
+def _end_with_the_first() -> None:
+    """End at once where the first process was killed: the run that resumes it would meet this one at its files."""
+    first = multiprocessing.parent_process()
+    if first is not None:
+        first.join()
+        os._exit(1)
+
+
 def _aside(work: Work, options: Any, job: str, share: Share, told: Any) -> None:
     """A process: its end says whether the job is done; what stops it is told."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the first process passes a stop on, once
+    threading.Thread(target=_end_with_the_first, daemon=True).start()
 
     def progress(done: int, total: int, what: str) -> None:
         told.put(("progress", (done, total, what)))

@@ -18,13 +18,13 @@ if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
 _CONFIG = "config.yaml"
-# What a resumed run may be given anew; all else must be as it was begun.
-_MAY_CHANGE = {
-    "workspace", "domain", "trust_checkpoint", "cache", "device", "num_gpus", "num_nodes", "strategy", "parallel",
-    "dry_run", "fast_dev_run", "data.max_bad_files", "train.num_workers", "train.max_epochs",
-    "train.min_epochs", "train.max_steps", "train.patience", "train.save_top_k", "train.save_step_frequency",
-    "train.examples", "train.wandb_project",
+# What a resumed run may be given anew; all else must be as it was begun: where and how it runs, and how long.
+_HOW_IT_RUNS = {
+    "resume", "workspace", "trust_checkpoint", "cache", "device", "num_gpus", "num_nodes", "strategy", "parallel",
+    "dry_run", "fast_dev_run", "data.max_bad_files", "train.num_workers", "train.save_top_k",
+    "train.save_step_frequency", "train.examples", "train.wandb_project",
 }  # fmt: skip
+_HOW_LONG = {"domain", "train.max_epochs", "train.min_epochs", "train.max_steps", "train.patience"}
 
 
 _NEW = object()
@@ -58,14 +58,20 @@ def _begin(begun: Path, options: DataclassInstance, resume: bool) -> None:
     settings = {name: value for name, value in to_mapping(options).items() if name != "resume"}
     if begun.exists():
         before = read_yaml(begun)
-        for key in _keys(options):
-            was, now = _at(before, key), _at(settings, key)
-            if key not in _MAY_CHANGE and was not in (now, _NEW):
+        for key, now in what_is_learnt(options).items():
+            was = _at(before, key)
+            if key not in _HOW_LONG and was not in (now, _NEW):
                 raise InputError(
                     f"{workspace}: was begun with {key} {was!r}, not {now!r}; --resume goes on with the same"
                     " settings, or give another --workspace"
                 )
     write_text(begun, yaml.safe_dump(settings, sort_keys=False))
+
+
+def what_is_learnt(options: DataclassInstance) -> dict[str, Any]:
+    """{key.path: value} of the options that the figures of a run depend on."""
+    settings = to_mapping(options)
+    return {key: _at(settings, key) for key in _keys(options) if key not in _HOW_IT_RUNS}
 
 
 def _keys(options: DataclassInstance, path: str = "") -> Iterator[str]:

@@ -232,6 +232,12 @@ def test_rows_of_one_folder_of_audio_are_not_those_of_another(
     run(given)
     with pytest.raises(InputError, match="holds an evaluation of other models, items or settings"):
         run(replace(given, audio_dir=tmp_path / "other"))
+    for folder in ("one", "other"):
+        shutil.copy(tmp_path / "table.csv", tmp_path / folder)
+    beside = replace(given, audio_dir=None, output=tmp_path / "beside")
+    run(replace(beside, metadata_csv=tmp_path / "one" / "table.csv"))
+    with pytest.raises(InputError, match="holds an evaluation of other models, items or settings"):
+        run(replace(beside, metadata_csv=tmp_path / "other" / "table.csv"))
 
 
 def test_missing_and_damaged_files_are_listed_and_too_many_stop(

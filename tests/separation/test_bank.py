@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import json
 from pathlib import Path
+from unittest import mock
 
 import pytest
 import torch
@@ -42,6 +43,21 @@ def test_every_form_of_adapters_is_loaded(tmp_path: Path) -> None:
         outputs.append(network(*small_inputs()))
     for number in range(4):  # the same adapters under both names
         assert torch.equal(outputs[1 + number], outputs[1 + bank.keys.index(f"my_{list(METHODS)[number]}")])
+
+
+def test_after_an_activation_that_failed_the_same_one_is_done_again() -> None:
+    network = small_network()
+    bank = AdapterBank(network)
+    bank.add("a", loaded(network, AdapterSettings("lora"), 1))
+    bank.add("b", loaded(network, AdapterSettings("lora"), 2))
+    bank.activate("a")
+    failing = mock.patch.object(bank, "_apply_statistics", side_effect=MemoryError)
+    with failing, pytest.raises(MemoryError):
+        bank.activate("b")
+    assert bank.active not in (None, "a", "b")
+    assert bank.active != {"a": 1.0}
+    bank.activate("a")
+    assert bank.active == "a"
 
 
 def test_mixed_methods_switch_and_the_base_comes_back_bit_for_bit() -> None:

@@ -306,6 +306,16 @@ def test_targets_that_share_add_up_to_the_input_in_windows_as_in_the_whole(
         assert 20 * np.log10(error) < -40.0
 
 
+def test_spans_may_reach_the_end(separator: Separator, tmp_path: Path) -> None:
+    for rate, seconds, start in ((44100, 3.0, 1.5), (48000, 400_000 / 48000, 7.0)):
+        audio = np.random.default_rng(0).normal(0, 0.1, (1, round(seconds * rate))).astype(np.float32)
+        query = Query(spans=((start, round(seconds, 5)),))
+        (target,) = separator(audio, rate, [query]).values()
+        assert target.shape == audio.shape
+        write_audio(tmp_path / "a.wav", audio, rate, "FLOAT")
+        assert separator.separate_file(tmp_path / "a.wav", [query], tmp_path / "out")
+
+
 def test_what_is_named_by_not_is_kept_out(separator: Separator, tmp_path: Path) -> None:
     mixture, dog = dog_in_the_rain(96000, 3.0)
     write_audio(tmp_path / "m.wav", mixture[None], 96000, "FLOAT")

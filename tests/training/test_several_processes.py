@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
+import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -99,3 +102,39 @@ def test_a_job_that_fails_does_not_stop_the_others(tmp_path: Path) -> None:
         side_by_side(shares, jobs, work, tmp_path, lambda done, total, what: told.append(what))
     assert {path.name for path in tmp_path.iterdir()} == {"one", "two"}
     assert len(told) == 3
+
+
+def test_a_job_that_tells_much_does_not_keep_others_waiting(tmp_path: Path) -> None:
+    shares, jobs = [Share("a", 1), Share("b", 1)], ["chatty", "quick", "last"]
+    side_by_side(shares, jobs, work, tmp_path, lambda done, total, what: None)
+    assert {path.name for path in tmp_path.iterdir()} == set(jobs)
+
+
+FIRST = """
+from pathlib import Path
+from side_work import work
+from dplass_cli.training.side_by_side import Share, side_by_side
+if __name__ == "__main__":
+    side_by_side([Share("a", 1)], ["endless"], work, Path({folder!r}), lambda done, total, what: None)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs /proc")
+def test_where_the_first_process_is_killed_the_others_end(tmp_path: Path) -> None:
+    (tmp_path / "first.py").write_text(FIRST.format(folder=str(tmp_path)))
+    path = os.pathsep.join([str(Path(__file__).parents[1]), str(Path(__file__).parents[2])])
+    left = tmp_path / "endless"
+    with subprocess.Popen(
+        [sys.executable, str(tmp_path / "first.py")], env={**os.environ, "PYTHONPATH": path}
+    ) as first:
+        wait_until(lambda: left.exists() and left.read_text() != "")
+        first.kill()
+    other = int(left.read_text())
+    wait_until(lambda: not (stat := Path(f"/proc/{other}/stat")).exists() or " Z " in stat.read_text())
+
+
+def wait_until(there: Callable[[], bool]) -> None:
+    ends = time.monotonic() + 60
+    while not there():
+        assert time.monotonic() < ends
+        time.sleep(0.05)
