@@ -84,7 +84,7 @@ def _audioldm_records(path: Path, content: Mapping[str, Any], split: str) -> lis
         listed = _beside(path, str(splits[split]))
         for record in _listed_records(listed, read_json(listed)):
             wav = str(record.get("wav", ""))
-            records.append({**record, "id": _stem(wav), "wav": f"{root}/{wav}"})
+            records.append({**record, "id": _stem(wav), "wav": f"{root}/{wav}", "split": split})
     return records
 
 
@@ -107,6 +107,29 @@ def file_records(files: Sequence[str], folder: Path, split: str) -> list[Record]
             parents = {"folder": folders[0] if folders else "", "parent": folders[-1] if folders else ""}
             records.append({"path": _stem(path), "stem": _stem(name), "file": file, **parents})
     return records
+
+
+def named_by_split(table: Path, corpus: Corpus, split: str) -> bool:
+    """Whether a list is of this part by its name, as published."""
+    pattern = corpus.table or ""
+    return "{split}" in pattern and table.absolute().match(pattern.format(split=split))
+
+
+def of_split(records: Sequence[Record], split: str, where: str) -> list[Record]:
+    """The records of a part of a corpus, by their column ``split``.
+
+    Raises:
+        InputError: there is no such column, or no record of this part.
+    """
+    parts = sorted({_text(record, "split") for record in records} - {""})
+    if not parts:
+        raise InputError(
+            f"{where}: has no parts, for no column is 'split'; leave --split out, and choose lines with --where"
+        )
+    chosen = [record for record in records if _text(record, "split") == split]
+    if not chosen:
+        raise InputError(f"{where}: has no part {split!r} for --split; it has {some(parts, limit=20)}")
+    return chosen
 
 
 def kept(records: Sequence[Record], conditions: Mapping[str, Sequence[str]], where: str) -> list[Record]:

@@ -16,6 +16,8 @@ from dplass_cli.data.corpus_reader import (
     file_records,
     find_tables,
     kept,
+    named_by_split,
+    of_split,
     require_columns,
     table_records,
 )
@@ -40,7 +42,7 @@ class CorpusOptions(Selection):
         output: the manifest to write; ``NAME-rejects.csv`` goes beside it.
         table: its lists, where they are not found below the folder.
         audio_dir: folders with its clips; by default ``folder``, else the lists' folders.
-        split: the part of it; each corpus has a default.
+        split: the part of it, by its list's name, its folders, or its column ``split``; some corpora have a default.
         where: {column: values}; only lines with one of the values are used (values separated by commas).
         column: {"caption" (one or several, with commas), "wav", "id", "labels", "start" or "end": the table's column}.
         captions: of clips with several classes, as for AudioSet: "single", "each" or "joined".
@@ -109,6 +111,8 @@ def _find(corpus: Corpus, options: CorpusOptions, progress: Progress) -> tuple[l
         tables = options.table or tuple(find_tables(corpus, options.folder or Path(), split))
         records = [record for table in tables for record in table_records(table, corpus, split)]
         where = str(tables[0])
+        if options.split and not all(named_by_split(table, corpus, split) for table in tables):
+            records = of_split(records, split, where)
         require_columns(records, corpus, where)
     conditions = {column: [value.strip() for value in text.split(",")] for column, text in options.where.items()}
     records = kept(records, conditions, where)

@@ -229,6 +229,31 @@ def test_another_split_is_read(tmp_path: Path) -> None:
         prepared(root, "fsd50k", split="test")
 
 
+def test_a_split_is_chosen_by_its_column_where_the_list_holds_all(tmp_path: Path) -> None:
+    root = tmp_path / "corpus"
+    vggsound(root)
+    assert {row[1] for row in prepared(root, "vggsound", split="train")} == {"bird chirping, tweeting"}
+    with pytest.raises(InputError, match=r"has no part 'nonsense' for --split; it has test, train"):
+        prepared(root, "vggsound", split="nonsense")
+
+
+@pytest.mark.parametrize("kind", ["esc50", "csv", "music21", "wavcaps"])
+def test_a_split_of_a_corpus_without_parts_is_refused(tmp_path: Path, kind: str) -> None:
+    MAKERS[kind](tmp_path / "corpus")
+    with pytest.raises(InputError, match=r"has no parts, for no column is 'split'; leave --split out.*--where"):
+        prepared(tmp_path / "corpus", kind, split="train")
+
+
+def test_a_split_of_a_given_list_is_its_name_or_its_column(tmp_path: Path) -> None:
+    root = tmp_path / "corpus"
+    audioldm(root)
+    fsd50k(root)
+    assert len(prepared(root, "audioldm", split="train")) == 1
+    table = root / "FSD50K.ground_truth" / "dev.csv"
+    assert {row[2] for row in prepared(root, "fsd50k", split="dev", table=(table,))} == {"64760", "1"}
+    assert {row[2] for row in prepared(root, "fsd50k", split="val", table=(table,))} == {"1"}
+
+
 def test_clips_with_several_classes_are_captioned_as_wished(tmp_path: Path) -> None:
     root = tmp_path / "corpus"
     fsd50k(root)
