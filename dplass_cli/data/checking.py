@@ -15,6 +15,7 @@ import soundfile
 from dplass_cli.audio.containers import is_cut
 from dplass_cli.audio.files import Audio, NotTaken, audio_info
 from dplass_cli.audio.foreign import decode
+from dplass_cli.data.converting import Source
 from dplass_cli.data.finding import READABLE
 from dplass_cli.errors import InputError
 
@@ -23,6 +24,7 @@ Check = Literal["none", "header", "decode"]
 BLOCK = 1 << 18  # samples that are decoded at a time, so that memory does not grow with the length of a file
 FULL_SCALE = 0.999
 _AT_ONCE = 1024
+_ROUNDED = 0.1  # seconds that a range may end after its file: tables round, and so do lossy formats
 
 
 @dataclass(frozen=True)
@@ -30,7 +32,7 @@ class Limits:
     """What a clip must have to be used; the last two are found by decoding.
 
     Attributes:
-        min_seconds: shorter clips are "too short".
+        min_seconds: shorter clips, or ranges of files, are "too short".
         min_rate: clips of a lower sample rate, in Hz, are "low sample rate".
         min_peak_db: clips whose largest sample is below this (dB of full scale) are "silent".
         max_clipped: clips with a larger share of samples at full scale, counted as twice that of the end (the highest
@@ -48,7 +50,10 @@ class Limits:
 
 
 class Finding(NamedTuple):
-    """What a check found: the reason not to use the clip, if any, and its header where it has one."""
+    """What a check found: the reason not to use the clip, if any, and its header where it has one.
+
+    ``seconds`` are those of the range where the clip is one of its file.
+    """
 
     fault: str | None = None
     seconds: float = 0.0
@@ -56,13 +61,22 @@ class Finding(NamedTuple):
     channels: int = 0
 
 
-def check_clip(path: Path | str, check: Check, limits: Limits | None = None, foreign: bool = False) -> Finding:
-    """Check a clip. ``foreign`` lets one be of a form that only FFmpeg decodes, for it will be converted.
+def check_clip(
+    path: Path | str,
+    check: Check,
+    limits: Limits | None = None,
+    foreign: bool = False,
+    start: float = 0.0,
+    end: float | None = None,
+) -> Finding:
+    """Check a clip: the range [``start``, ``end``) of a file, in seconds, by default all of it.
+
+    ``foreign`` lets one be of a form that only FFmpeg decodes, for it will be converted.
 
     ``header`` finds what is "missing", "unreadable" (permissions), "zero-length file" (also a header without samples),
-    "not decodable here" (m4a), "not audio", "truncated" where the container tells (wav, Ogg), "too short" and "low
-    sample rate". ``decode`` reads everything, and finds whatever is "truncated" (fewer samples than promised),
-    "not finite" (NaN or infinite samples), "silent" and "clipped" as well.
+    "not decodable here" (m4a), "not audio", "truncated" where the container tells (wav, Ogg), a "range beyond the
+    end", "too short" and "low sample rate". ``decode`` reads all of the clip, and finds whatever is "truncated" (fewer
+    samples than promised), "not finite" (NaN or infinite samples), "silent" and "clipped" as well.
     """
     if check == "none":
         return Finding()
@@ -74,7 +88,7 @@ def check_clip(path: Path | str, check: Check, limits: Limits | None = None, for
         if is_cut(path):
             return Finding("truncated")
         if foreign and path.suffix.lower() not in READABLE and path.stat().st_size:
-            return _foreign_finding(path, check, limits)
+            return _foreign_finding(path, check, limits, start, end)
         info = audio_info(path)
     except NotTaken:
         return Finding("not decodable here")
@@ -84,32 +98,48 @@ def check_clip(path: Path | str, check: Check, limits: Limits | None = None, for
         return Finding("not audio" if path.suffix.lower() in READABLE else "not decodable here")
     except OSError:
         return Finding("unreadable")
-    found = _header_finding(info.seconds, info.sample_rate, info.channels, limits)
-    if found.fault is None and check == "decode":
-        return found._replace(fault=_samples_fault(_blocks(path), info.frames, limits))
-    return found
+    first, last = _frames(info.frames, info.sample_rate, start, end)
+    fault = _header_fault(first, last, info.frames, info.sample_rate, limits, end)
+    if fault is None and check == "decode":
+        fault = _samples_fault(_blocks(path, first, last), last - first, limits)
+    return Finding(fault, (last - first) / info.sample_rate, info.sample_rate, info.channels)
 
 
-def _header_finding(seconds: float, sample_rate: int, channels: int, limits: Limits) -> Finding:
-    short, low = seconds < limits.min_seconds, sample_rate < limits.min_rate
-    return Finding("too short" if short else "low sample rate" if low else None, seconds, sample_rate, channels)
+def _frames(frames: int, sample_rate: int, start: float, end: float | None) -> tuple[int, int]:
+    """The first frame of a range, and the one after its last; a range that ends after the file is cut there."""
+    return round(min(frames, start * sample_rate)), frames if end is None else round(min(frames, end * sample_rate))
 
 
-def _foreign_finding(path: Path, check: Check, limits: Limits) -> Finding:
+def _header_fault(
+    first: int, last: int, frames: int, sample_rate: int, limits: Limits, end: float | None
+) -> str | None:
+    if first >= frames or (end is not None and end > frames / sample_rate + _ROUNDED):
+        return "range beyond the end"
+    if last <= first or (last - first) / sample_rate < limits.min_seconds:
+        return "too short"
+    return "low sample rate" if sample_rate < limits.min_rate else None
+
+
+def _foreign_finding(path: Path, check: Check, limits: Limits, start: float, end: float | None) -> Finding:
     """Decode a clip whatever the check: its containers tell little."""
     try:
         audio, rate = decode(path)
     except InputError:
         return Finding("not audio")
-    found = _header_finding(audio.shape[1] / rate, rate, len(audio), limits)
-    if found.fault is None and check == "decode":
-        return found._replace(fault=_samples_fault([audio.T], audio.shape[1], limits))
-    return found
+    frames = audio.shape[1]
+    first, last = _frames(frames, rate, start, end)
+    fault = _header_fault(first, last, frames, rate, limits, end)
+    if fault is None and check == "decode":
+        fault = _samples_fault([audio.T[first:last]], last - first, limits)
+    return Finding(fault, (last - first) / rate, rate, len(audio))
 
 
-def _blocks(path: Path) -> Iterator[Audio]:
+def _blocks(path: Path, first: int, last: int) -> Iterator[Audio]:
     with soundfile.SoundFile(str(path)) as stream:
-        while len(block := stream.read(BLOCK, dtype="float32")):
+        if first:
+            stream.seek(first)
+        while len(block := stream.read(min(BLOCK, last - first), dtype="float32")):
+            first += len(block)
             yield block
 
 
@@ -133,12 +163,12 @@ def _samples_fault(blocks: Iterable[Audio], frames: int, limits: Limits) -> str 
     return "clipped" if 2 * min(high, low) > limits.max_clipped * samples else None
 
 
-def check_clips(paths: Iterable[str], check: Check, limits: Limits, foreign: bool = False) -> Iterator[Finding]:
-    """Check clips, many at a time, in their order.
+def check_clips(clips: Iterable[Source], check: Check, limits: Limits, foreign: bool = False) -> Iterator[Finding]:
+    """Check files, or ranges of them, many at a time, in their order.
 
     The time goes into the disk and the decoder, which run beside each other in threads.
     """
-    paths = iter(paths)
+    clips = iter(clips)
     with ThreadPoolExecutor() as pool:
-        while some := list(islice(paths, _AT_ONCE)):
-            yield from pool.map(lambda path: check_clip(path, check, limits, foreign), some)
+        while some := list(islice(clips, _AT_ONCE)):
+            yield from pool.map(lambda clip: check_clip(clip.path, check, limits, foreign, clip.start, clip.end), some)

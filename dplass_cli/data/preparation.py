@@ -244,9 +244,9 @@ class _Work:
         if selection.check == "none":
             return None
         places = self.usable()
-        paths = (self.candidates[place].path or "" for place in places)
+        clips = (self._source(self.candidates[place]) for place in places)
         foreign = selection.convert is not None and is_available()
-        findings = check_clips(paths, selection.check, selection.limits, foreign)
+        findings = check_clips(clips, selection.check, selection.limits, foreign)
         seconds, rates, channels = 0.0, Counter[int](), Counter[int]()
         for done, (place, found) in enumerate(zip(places, findings, strict=True), start=1):
             self.faults[place] = found.fault
@@ -278,13 +278,15 @@ class _Work:
         assert selection.convert is not None
         folder = selection.convert_dir or output.parent / f"{output.stem}-{selection.convert}"
         places = self.usable()
-        clips = [self.candidates[place] for place in places]
-        sources = [Source(clip.path or "", *self._range(clip)) for clip in clips]
+        sources = [self._source(self.candidates[place]) for place in places]
         copies = convert_clips(sources, folder, selection.convert, self.progress)
         for place, copy in zip(places, copies.paths, strict=True):
             self.copies[place] = copy or ""
             self.faults[place] = None if copy else "not convertible"
         return {"made": copies.made, "found": copies.found, "turned_down": copies.turned_down}
+
+    def _source(self, candidate: Candidate) -> Source:
+        return Source(candidate.path or "", *self._range(candidate))
 
     def _range(self, candidate: Candidate) -> tuple[float, float | None]:
         """The seconds inside its file that a clip takes."""

@@ -17,6 +17,7 @@ from typing import Literal
 import torch
 
 from dplass_cli.data.checking import Limits, check_clips
+from dplass_cli.data.converting import Source
 from dplass_cli.data.manifest import Row, read_manifest
 from dplass_cli.devices import choose_device
 from dplass_cli.domains.partition import PARTITION_FILE, read_partition
@@ -273,7 +274,9 @@ def _clips(rows: Iterable[Row], limit: int, progress: Progress) -> Check:
     files = list(dict.fromkeys(str(row.wav) for row in rows))
     chosen = files[:: max(1, -(-len(files) // limit))] if limit else files
     bad = []
-    for done, (file, found) in enumerate(zip(chosen, check_clips(chosen, "header", Limits()), strict=True)):
+    for done, (file, found) in enumerate(
+        zip(chosen, check_clips(map(Source, chosen), "header", Limits()), strict=True)
+    ):
         progress(done, len(chosen), "checking clips")
         if found.fault is not None:
             bad.append(f"{file}: {found.fault}")

@@ -98,6 +98,25 @@ def test_what_this_installation_cannot_decode_is_told_apart_from_what_is_no_audi
     assert check_clip(tmp_path / "clip.m4a", "header").fault == "not decodable here"
 
 
+def test_a_range_is_checked_by_itself(tmp_path: Path) -> None:
+    path = tmp_path / "half.wav"
+    write_audio(path, np.concatenate([np.zeros((1, 16000), np.float32), np.tile(TONE, 10)], axis=1), 16000)
+
+    def found(start: float, end: float | None, seconds: float = 0.0) -> tuple[str | None, float]:
+        faults = [check_clip(path, how, Limits(min_seconds=seconds), False, start, end) for how in ("header", "decode")]
+        assert faults[0].seconds == faults[1].seconds
+        assert faults[0].fault in (None, faults[1].fault)
+        return faults[1].fault, faults[1].seconds
+
+    assert found(0.5, 1.5) == (None, 1.0)
+    assert found(0.5, None) == (None, 1.5)
+    assert found(0.5, 1.0) == ("silent", 0.5)
+    assert found(1.5, 2.05) == (None, 0.5)  # a rounded end
+    assert found(0.5, 1.0, 1.0) == ("too short", 0.5)
+    assert found(1.5, 1.50001)[0] == "too short"
+    assert {found(*beyond)[0] for beyond in ((1.5, 2.5), (2.0, 2.05), (3.0, None))} == {"range beyond the end"}
+
+
 def test_limits_are_kept(tmp_path: Path, tone: Path) -> None:
     assert check_clip(tone, "header", Limits(min_seconds=0.2)).fault == "too short"
     assert check_clip(tone, "header", Limits(min_rate=32000)).fault == "low sample rate"

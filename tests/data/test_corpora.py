@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from dplass_cli.audio.files import write_audio
+from dplass_cli.data.checking import Limits
 from dplass_cli.data.corpora import CORPORA
 from dplass_cli.data.manifest import read_manifest
 from dplass_cli.errors import InputError
@@ -288,6 +289,21 @@ def test_any_columns_of_a_table_are_taken(tmp_path: Path) -> None:
         ("one.wav", "Barking\nloudly", "k1", 0.02, 0.05, ("/m/dog",)),
         ("two.wav", "Rain", "k2", 0.0, None, ()),
     ]
+
+
+def test_ranges_of_a_file_are_checked_and_counted_by_themselves(tmp_path: Path) -> None:
+    root = tmp_path / "corpus"
+    root.mkdir()
+    write_audio(root / "long.wav", np.tile(TONE, 360), 16000, "PCM_16")  # 36 seconds
+    text(root / "list.csv", "wav,caption,start,end\nlong.wav,a,0,18\nlong.wav,b,1,1.5\nlong.wav,c,30,90\n")
+    options = CorpusOptions(
+        kind="csv", folder=root, output=tmp_path / "out.json", limits=Limits(min_seconds=2), max_missing=0
+    )
+    result = prepare_corpus(options)
+    assert [row.caption for row in read_manifest(result.manifest)] == ["a"]
+    assert result.rejected == {"too short": 1, "range beyond the end": 1}
+    assert result.audio is not None
+    assert result.audio.hours == 0.005
 
 
 @pytest.mark.parametrize(
