@@ -10,7 +10,7 @@ from typing import Any
 from dplass_cli.data.captions import Captions, LabelTexts, Text
 from dplass_cli.data.corpora import Corpus
 from dplass_cli.data.finding import SUFFIXES, ClipIndex
-from dplass_cli.data.preparation import Candidate
+from dplass_cli.data.preparation import REJECTS, Candidate
 from dplass_cli.data.tables import LATEST, read_table
 from dplass_cli.errors import InputError, nearest, some
 from dplass_cli.storage import read_json
@@ -20,14 +20,14 @@ Record = Mapping[str, Any]
 
 
 def find_tables(corpus: Corpus, folder: Path, split: str) -> list[Path]:
-    """Find a corpus' lists below its folder.
+    """Find a corpus' lists below its folder; what a run rejected (``NAME-rejects.csv``) is none.
 
     Raises:
         InputError: there is none.
     """
     assert corpus.table is not None
     pattern = corpus.table.format(split=split)
-    found = sorted(folder.glob(pattern))
+    found = sorted(path for path in folder.glob(pattern) if not path.name.endswith(REJECTS))
     if not found:
         raise InputError(f"{folder}: no {pattern} in it; give the file with --table, or another --split")
     return found

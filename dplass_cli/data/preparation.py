@@ -20,6 +20,7 @@ from dplass_cli.records import write_rows
 from dplass_cli.storage import Progress, make_folder, no_progress
 
 REJECT_COLUMNS = ("start", "end", "reason", "path", "labels")
+REJECTS = "-rejects.csv"  # after the name of the manifest
 OVER = "over --max-per-class"
 _TOLD = 1 << 14  # rows between two reports of progress
 

@@ -23,7 +23,7 @@ from dplass_cli.data.corpus_reader import (
 )
 from dplass_cli.data.finding import ClipIndex, listed_files
 from dplass_cli.data.merging import MergeResult, merge_manifests
-from dplass_cli.data.preparation import Candidate, Origin, PrepareResult, Selection, require_output
+from dplass_cli.data.preparation import REJECTS, Candidate, Origin, PrepareResult, Selection, require_output
 from dplass_cli.errors import InputError, nearest
 from dplass_cli.pipelines.prepare_audioset import prepare_found
 from dplass_cli.storage import Progress, no_progress, require_folder
@@ -122,7 +122,7 @@ def _find(corpus: Corpus, options: CorpusOptions, progress: Progress) -> tuple[l
         ranged=not corpus.video,
         places=folders if options.file_list is None else (options.file_list,),
         name=lambda candidate: candidate.id,
-        rejects=options.output.with_name(f"{options.output.stem}-rejects.csv"),
+        rejects=options.output.with_name(f"{options.output.stem}{REJECTS}"),
         hint="check the folder, --audio-dir and --column",
     )
     return list(candidates(records, corpus, index, options.captions, where)), origin

@@ -209,6 +209,13 @@ def test_a_list_alone_is_enough_where_the_clips_are_beside_it(tmp_path: Path) ->
     assert [row.caption for row in read_manifest(prepare_corpus(options).manifest)] == ["A dog", "Rain"]
 
 
+def test_what_a_run_rejected_is_no_list_of_the_next(tmp_path: Path) -> None:
+    own_csv(tmp_path)
+    options = CorpusOptions(kind="csv", folder=tmp_path, output=tmp_path / "train.json")
+    assert prepare_corpus(options) == prepare_corpus(options)
+    assert (tmp_path / "train-rejects.csv").is_file()
+
+
 def test_lines_are_chosen_by_their_columns(tmp_path: Path) -> None:
     root = tmp_path / "corpus"
     esc50(root)
