@@ -19,6 +19,8 @@ from dplass_cli.errors import InputError
 from dplass_cli.storage import Progress, make_folder, text_sha256
 
 _FORM = re.compile(r"(\d+(?:\.\d+)?)k-mono-(flac|wav)")
+_COPY = re.compile(r"(.*)/[0-9a-f]{2}/[^/]*-[0-9a-f]{12}\.(?:flac|wav)", re.DOTALL)  # as _target names them
+_COPIES = re.compile(rf".*-{_FORM.pattern}", re.DOTALL)  # the folder, unless it was named by the user
 _NAME_BYTES = 80  # of a source's name in its copy's; file systems take 255
 _AT_ONCE = 256
 
@@ -57,6 +59,14 @@ def check_form(form: str) -> tuple[int, str]:
     if match is None or not float(match[1]):
         raise InputError(f"--convert {form}: expected a rate, mono and flac or wav, such as 32k-mono-flac")
     return round(float(match[1]) * 1000), f".{match[2]}"
+
+
+def is_copy(path: str, folder: Path | None = None) -> bool:
+    """Whether an absolute path is that of a copy, by its name and place: ``folder``, or one named after a form."""
+    match = _COPY.fullmatch(path)
+    if match is None:
+        return False
+    return _COPIES.fullmatch(match[1]) is not None or (folder is not None and match[1] == os.path.abspath(folder))
 
 
 def convert_clips(sources: Sequence[Source], folder: Path, form: str, progress: Progress) -> Copies:

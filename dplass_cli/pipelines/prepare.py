@@ -8,6 +8,7 @@ from typing import Any, get_args
 
 from dplass_cli.audio.folders import walk_folders
 from dplass_cli.data.captions import Captions
+from dplass_cli.data.converting import is_copy
 from dplass_cli.data.corpora import CORPORA, Corpus
 from dplass_cli.data.corpus_reader import (
     Record,
@@ -104,7 +105,8 @@ def _find(corpus: Corpus, options: CorpusOptions, progress: Progress) -> tuple[l
     index: ClipIndex | None = None
     if corpus.table is None:
         root = options.folder or folders[0]
-        records, where = file_records(list(files), root, split), str(root)
+        clips = [file for file in files if not is_copy(file, options.convert_dir)]  # of an earlier run
+        records, where = file_records(clips, root, split), str(root)
         if not records:
             raise InputError(f"{root}: no audio files{f' below {split}' if split else ''}; check the path")
     else:

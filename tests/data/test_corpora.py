@@ -216,6 +216,18 @@ def test_what_a_run_rejected_is_no_list_of_the_next(tmp_path: Path) -> None:
     assert (tmp_path / "train-rejects.csv").is_file()
 
 
+@pytest.mark.parametrize("copies", [None, "copies", "door_knock"])
+def test_copies_of_an_earlier_run_are_no_clips(tmp_path: Path, copies: str | None) -> None:
+    wanted = {row[1:] for row in folder(tmp_path)}
+    convert_dir = None if copies is None else tmp_path / copies
+    for form in ("16k-mono-flac", "16k-mono-flac", "8k-mono-wav", None):
+        options = CorpusOptions(
+            kind="folder", folder=tmp_path, output=tmp_path / "train.json", convert=form, convert_dir=convert_dir
+        )
+        rows = read_manifest(prepare_corpus(options).manifest)
+        assert {(row.caption, row.id) for row in rows} == wanted
+
+
 def test_lines_are_chosen_by_their_columns(tmp_path: Path) -> None:
     root = tmp_path / "corpus"
     esc50(root)
