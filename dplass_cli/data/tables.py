@@ -97,19 +97,24 @@ def filled_rows(path: Path | str, columns: Sequence[str], what: str) -> Iterator
         columns: these; there may be others. what: such a table, for messages.
 
     Raises:
-        InputError: the file is missing, lacks a column, has no rows, or a row with one of them empty (says which line).
+        InputError: the file is missing, not CSV, lacks a column, has no rows, or a row with one of them empty (says
+            which line).
     """
     reader, line = csv.DictReader(io.StringIO(read_text(path), newline="")), 0
-    for column in columns:
-        if column not in (reader.fieldnames or []):
-            raise InputError(f"{path}: no column {column!r}; {what} has {', '.join(columns)}")
-    for row in reader:
-        line = reader.line_num
+    try:
         for column in columns:
-            if not (row[column] or "").strip():
-                raise InputError(f"{path}: line {line}: {column!r} is empty")
-        yield line, row
-    if not line:
+            if column not in (reader.fieldnames or []):
+                raise InputError(f"{path}: no column {column!r}; {what} has {', '.join(columns)}")
+        header = line = reader.line_num
+        for row in reader:
+            line = reader.line_num
+            for column in columns:
+                if not (row[column] or "").strip():
+                    raise InputError(f"{path}: line {line}: {column!r} is empty")
+            yield line, row
+    except csv.Error as error:
+        raise InputError(f"{path}: line {line + 1}: not CSV ({error})") from error
+    if line == header:
         raise InputError(f"{path}: the table has no rows")
 
 

@@ -24,6 +24,8 @@ HEAD = "idx,caption,src_wav,noise_wav,snr_db\n"
         (HEAD + "0,a,b,c,loud\n", "line 2: snr_db must be a number, not 'loud'"),
         (HEAD + "0,a,b,c,nan\n", "line 2: snr_db must be a number"),
         (HEAD + "0,a,b\n", "line 2: 'noise_wav' is empty"),
+        (HEAD + "0,a,b,c,0\n" + '1,"a,b,c,0\n' + "2,a,b,c,0\n" * 120_000, "line 3: not CSV (field larger than"),
+        ('"' + HEAD + "0,a,b,c,0\n" * 120_000, "line 1: not CSV (field larger than"),
     ],
 )
 def test_mistakes_are_named(tmp_path: Path, text: str, says: str) -> None:
