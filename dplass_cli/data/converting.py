@@ -101,7 +101,7 @@ class _Copy(NamedTuple):
 
 
 def _convert(source: Source, folder: Path, rate: int, suffix: str) -> _Copy:
-    target = _target(source, folder, suffix)
+    target = _target(source, folder, rate, suffix)
     try:
         changed = Path(source.path).stat().st_mtime_ns
         if target.is_file() and target.stat().st_mtime_ns == changed:
@@ -125,8 +125,8 @@ def _read_mono(source: Source, rate: int) -> Audio:
     return resample(audio.mean(axis=0, dtype=np.float32), found, rate)
 
 
-def _target(source: Source, folder: Path, suffix: str) -> Path:
+def _target(source: Source, folder: Path, rate: int, suffix: str) -> Path:
     """Where the copy of a source lies: below a folder of few, under its own name and what tells it from others."""
-    digest = text_sha256(f"{source.path}\n{source.start}\n{source.end}")
+    digest = text_sha256(f"{source.path}\n{source.start}\n{source.end}\n{rate}")
     stem = Path(source.path).stem.encode()[:_NAME_BYTES].decode(errors="ignore")
     return Path(os.path.abspath(folder)) / digest[:2] / f"{stem}-{digest[2:14]}{suffix}"

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from dplass_cli.audio.files import write_audio
+from dplass_cli.audio.files import audio_info, write_audio
 from dplass_cli.data.checking import Limits
 from dplass_cli.data.corpora import CORPORA
 from dplass_cli.data.manifest import read_manifest
@@ -226,6 +226,20 @@ def test_copies_of_an_earlier_run_are_no_clips(tmp_path: Path, copies: str | Non
         )
         rows = read_manifest(prepare_corpus(options).manifest)
         assert {(row.caption, row.id) for row in rows} == wanted
+
+
+def test_copies_of_two_rates_lie_in_one_folder(tmp_path: Path) -> None:
+    own_csv(tmp_path)
+    for rate in (8, 32):
+        options = CorpusOptions(
+            kind="csv",
+            folder=tmp_path,
+            output=tmp_path / f"{rate}.json",
+            convert=f"{rate}k-mono-flac",
+            convert_dir=tmp_path / "copies",
+        )
+        rows = read_manifest(prepare_corpus(options).manifest)
+        assert {audio_info(row.wav).sample_rate for row in rows} == {rate * 1000}
 
 
 def test_lines_are_chosen_by_their_columns(tmp_path: Path) -> None:
