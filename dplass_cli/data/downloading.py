@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,9 @@ _log = logging.getLogger(__name__)
 
 _SLOW_DOWN = ("HTTP Error 429", "Sign in to confirm")
 """What a server says to a client that asks too much: each further request would make it worse."""
+
+_BROKEN = re.compile(r"\[download\] Got error: (?!HTTP Error 4)")
+"""What yt-dlp says when its retries of a broken connection are used up; that error comes without its cause."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +63,8 @@ def fetch_clip(segment: Segment, folder: Path, source: Source) -> Path:
 
     Raises:
         NotFetched: this video can't be had, or has no audio there.
-        RunError: the server asks to slow down, or the disk is full. InputError: the extra ``download`` is missing.
+        RunError: the server asks to slow down or cannot be reached, or the disk is full: what ails all videos.
+        InputError: the extra ``download`` is missing.
     """
     target, staging = clip_path(folder, segment), make_folder(folder / ".fetching" / segment.ytid)
     video = _download(source.url.format(id=segment.ytid), staging, source)
@@ -76,6 +81,7 @@ def fetch_clip(segment: Segment, folder: Path, source: Source) -> Path:
 def _download(url: str, folder: Path, source: Source) -> Path:
     try:
         from yt_dlp import YoutubeDL
+        from yt_dlp.networking.exceptions import HTTPError, TransportError
         from yt_dlp.utils import DownloadError
     except ImportError as error:
         raise InputError(f"downloading needs the extra 'download'; {EXTRA}") from error
@@ -99,7 +105,24 @@ def _download(url: str, folder: Path, source: Source) -> Path:
         reason = " ".join(str(error).replace("ERROR: ", "").split())
         if any(words in reason for words in _SLOW_DOWN):
             raise RunError(f"{url}: {reason}; wait some hours, and run again with a longer --pause") from error
+        cause = _cause(error)
+        failed = isinstance(cause, TransportError) or (isinstance(cause, HTTPError) and cause.status >= 500)
+        if failed or _BROKEN.search(reason):
+            raise RunError(f"{url}: {reason}; check the connection, and run again to go on") from error
+        if isinstance(cause, OSError):
+            raise RunError(f"{folder}: writing failed ({cause.strerror or cause}); free space and run again") from error
         raise NotFetched(reason) from error
+
+
+def _cause(error: BaseException) -> BaseException | None:
+    """The error of the network or of the disk that led to one of yt-dlp's; None where there is none."""
+    from yt_dlp.networking.exceptions import network_exceptions
+
+    found: BaseException | None = error
+    while found is not None and not isinstance(found, (*network_exceptions, OSError)):
+        cause = getattr(found, "cause", None)  # yt-dlp's own, kept where an error is raised after its retries
+        found = cause if isinstance(cause, BaseException) else found.__cause__ or found.__context__
+    return found
 
 
 class _Quiet:

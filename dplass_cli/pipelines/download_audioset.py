@@ -71,7 +71,8 @@ def download_audioset(options: DownloadOptions, progress: Progress = no_progress
 
     Raises:
         InputError: the lists are wrong, or the extra ``download`` is missing.
-        RunError: the server asks to slow down, or the disk is full; what was fetched is kept.
+        RunError: the server asks to slow down or cannot be reached, or the disk is full; what was fetched is kept, and
+            the video it happened at counts as not tried.
     """
     segments = _wanted(options)
     folder = make_folder(options.output)

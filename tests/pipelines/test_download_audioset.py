@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import functools
 import gc
 import io
+import socket
 import threading
 from collections.abc import Iterator
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -44,6 +46,7 @@ def collected() -> Iterator[None]:
 class _Handler(SimpleHTTPRequestHandler):
     asked: list[str]
     refuse: int = 0
+    cut: bool = False
 
     def log_message(self, *_: object) -> None:
         pass
@@ -57,6 +60,9 @@ class _Handler(SimpleHTTPRequestHandler):
 
     do_HEAD = do_GET
 
+    def copyfile(self, source: Any, outputfile: Any) -> None:
+        outputfile.write(source.read(2000)) if self.cut else super().copyfile(source, outputfile)
+
 
 @pytest.fixture
 def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
@@ -64,7 +70,7 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     folder = tmp_path / "site"
     folder.mkdir()
     monkeypatch.setenv("NO_PROXY", "*")
-    handler = type("Handler", (_Handler,), {"asked": [], "refuse": 0})
+    handler = type("Handler", (_Handler,), {"asked": [], "refuse": 0, "cut": False})
     with ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(handler, directory=str(folder))) as server:
         server.daemon_threads = True
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
@@ -141,6 +147,50 @@ def test_a_server_that_asks_to_slow_down_stops_the_run(tmp_path: Path, site: Any
     with pytest.raises(RunError, match=r"429.*; wait some hours, and run again with a longer --pause"):
         download_audioset(options(tmp_path, source, "a, 0, 1", "b, 0, 1"))
     assert not any("/b.wav" in path for path in handler.asked)
+
+
+def stopped(wanted: DownloadOptions, message: str) -> None:
+    """The run stops at its first clip with a message, and no clip counts as failed."""
+    with pytest.raises(RunError, match=message):
+        download_audioset(wanted)
+    assert "a" not in {row["ytid"] for row in csv.DictReader(io.StringIO(recorded(wanted)))}
+
+
+def recorded(wanted: DownloadOptions) -> str:
+    failures = wanted.output / room.FAILURES
+    return failures.read_text().partition("\n")[2] if failures.exists() else ""
+
+
+@pytest.mark.parametrize("retries", [0, 1])
+def test_an_outage_stops_the_run_and_is_no_fault_of_a_video(tmp_path: Path, site: Any, retries: int) -> None:
+    folder, handler, source = site
+    soundfile.write(folder / "a.wav", steps(2), RATE)
+    source = dataclasses.replace(source, retries=retries)
+    outage = "; check the connection, and run again to go on"
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))  # nothing listens there
+        refused = dataclasses.replace(source, url=f"http://127.0.0.1:{other.getsockname()[1]}/{{id}}.wav")
+        stopped(options(tmp_path, refused, "a, 0, 1"), f"refused.*{outage}")
+    nowhere = dataclasses.replace(source, url="http://nowhere.invalid/{id}.wav")
+    stopped(options(tmp_path, nowhere, "a, 0, 1"), outage)
+    handler.refuse = 503
+    stopped(options(tmp_path, source, "a, 0, 1"), f"503.*{outage}")
+    handler.refuse, handler.cut = 0, True
+    stopped(options(tmp_path, source, "a, 0, 1"), f"Got error.*{outage}")
+    handler.cut = False
+    assert download_audioset(options(tmp_path, source, "a, 0, 1")).fetched == 1
+
+
+def test_a_full_disk_stops_the_run_and_is_no_fault_of_a_video(
+    tmp_path: Path, site: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from yt_dlp.downloader.http import HttpFD
+
+    folder, _, source = site
+    soundfile.write(folder / "a.wav", steps(2), RATE)
+    with open("/dev/full", "wb", buffering=0) as full:
+        monkeypatch.setattr(HttpFD, "sanitize_open", lambda _, path, mode: (full, path))
+        stopped(options(tmp_path, source, "a, 0, 1"), "a: writing failed .No space left on device.; free space")
 
 
 def test_videos_are_paused_between(tmp_path: Path, site: Any, monkeypatch: pytest.MonkeyPatch) -> None:
