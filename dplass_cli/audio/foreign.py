@@ -44,7 +44,8 @@ def decode(path: Path, start: float = 0.0, end: float = float("inf")) -> tuple[A
     A range that ends after the file is cut there. Only the common containers and codecs of sound are read.
 
     Raises:
-        Undecodable: there is no audio in it, or none there. InputError: the extra is not installed.
+        Undecodable: there is no audio in it, or none there, or its rate or channels change there.
+        InputError: the extra is not installed.
     """
     try:
         import av
@@ -52,6 +53,7 @@ def decode(path: Path, start: float = 0.0, end: float = float("inf")) -> tuple[A
         raise InputError(f"{path}: decoding {path.suffix} needs the extra 'download'; {EXTRA}") from error
     blocks: list[Audio] = []
     began: float | None = None
+    rate, sort = 0, ""
     try:
         with av.open(f"file:{path}", options=dict(_ALLOWED)) as container:  # no name is taken for an address
             if not container.streams.audio:
@@ -60,7 +62,6 @@ def decode(path: Path, start: float = 0.0, end: float = float("inf")) -> tuple[A
             codec = getattr(stream.codec_context, "name", "something unknown")  # which has no context
             if codec not in _CODECS.split(","):
                 raise Undecodable(path, f"its sound is in {codec}, which is not decoded here")
-            rate = stream.rate
             if start > 0:
                 container.seek(int(max(0.0, start - _AHEAD) * av.time_base))
             resampler = av.AudioResampler(format="fltp")
@@ -68,9 +69,14 @@ def decode(path: Path, start: float = 0.0, end: float = float("inf")) -> tuple[A
                 time = frame.time or 0.0
                 if time >= end:
                     break
-                if time + frame.samples / rate > start:
-                    began = time if began is None else began
-                    blocks += [np.asarray(block.to_ndarray(), np.float32) for block in resampler.resample(frame)]
+                if time + frame.samples / frame.sample_rate <= start:
+                    continue
+                found = f"{frame.format.name} {frame.layout.name} at {frame.sample_rate} Hz"
+                if began is None:
+                    began, rate, sort = time, frame.sample_rate, found
+                if found != sort:  # the resampler takes one sort only
+                    raise Undecodable(path, f"its sound changes at {time:g} s from {sort} to {found}")
+                blocks += [np.asarray(block.to_ndarray(), np.float32) for block in resampler.resample(frame)]
     except (av.FFmpegError, UnicodeError) as error:
         raise Undecodable(path, f"not decodable ({getattr(error, 'strerror', error)})") from error
     if began is None:

@@ -12,11 +12,13 @@ av = pytest.importorskip("av", reason="the extra 'download' is not installed")
 RATE = 16000
 
 
-def write(path: Path, container: str, codec: str = "aac", pictures: str | None = None) -> Path:
-    """Write half a second of a tone; with ``pictures``, a codec, beside a second track of three of them."""
+def write(
+    path: Path, container: str, codec: str = "aac", pictures: str | None = None, rate: int = RATE, layout: str = "mono"
+) -> Path:
+    """Write a tone of RATE / 2 samples; with ``pictures``, a codec, beside a second track of three of them."""
     tone = 0.1 * np.sin(np.arange(RATE // 2) / 5)
     with av.open(str(path), "w", format=container) as file:
-        track = file.add_stream(codec, rate=RATE, layout="mono")
+        track = file.add_stream(codec, rate=rate, layout=layout)
         if pictures:
             shown = file.add_stream(pictures, rate=10)
             shown.width, shown.height, shown.pix_fmt = 64, 64, "yuv420p"
@@ -24,8 +26,8 @@ def write(path: Path, container: str, codec: str = "aac", pictures: str | None =
             for packet in [*shown.encode(black), *shown.encode(None)]:
                 file.mux(packet)
         frame = av.AudioFrame.from_ndarray(tone[None].astype(np.float32), format="fltp", layout="mono")
-        frame.sample_rate = RATE
-        resampler = av.AudioResampler(format=track.codec_context.format.name)
+        frame.sample_rate = rate
+        resampler = av.AudioResampler(format=track.codec_context.format.name, layout=layout)
         for block in resampler.resample(frame):
             for packet in [*track.encode(block), *track.encode(None)]:
                 file.mux(packet)
@@ -73,3 +75,14 @@ def test_a_name_is_no_address(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
 def test_a_codec_that_is_not_named_is_refused(tmp_path: Path) -> None:
     with pytest.raises(Undecodable, match="its sound is in adpcm_ima_wav, which is not decoded here"):
         decode(write(tmp_path / "sound.wav", "wav", "adpcm_ima_wav"))
+
+
+@pytest.mark.parametrize(("rate", "layout"), [(RATE, "stereo"), (2 * RATE, "mono")])
+def test_sound_that_changes_within_the_file_is_refused(tmp_path: Path, rate: int, layout: str) -> None:
+    first = write(tmp_path / "first", "adts").read_bytes()
+    other = write(tmp_path / "other", "adts", rate=rate, layout=layout)
+    (tmp_path / "both").write_bytes(first + other.read_bytes())
+    with pytest.raises(Undecodable, match=rf"its sound changes at .* mono at {RATE} Hz to .* {layout} at {rate} Hz"):
+        decode(tmp_path / "both")
+    assert decode(tmp_path / "both", end=0.3)[1] == RATE  # what is wanted ends before
+    assert decode(other)[1] == rate
