@@ -22,7 +22,7 @@ from dplass_cli.data.manifest import Row, read_manifest
 from dplass_cli.devices import choose_device
 from dplass_cli.domains.partition import PARTITION_FILE, read_partition
 from dplass_cli.encoders import QueryEncoder, load_encoder
-from dplass_cli.errors import InputError, first_line, some
+from dplass_cli.errors import DplassError, InputError, first_line, some
 from dplass_cli.evaluation.items import check_items, find_items
 from dplass_cli.models import BaseModel, check_encoder, load_base
 from dplass_cli.pipelines.models import ModelOptions
@@ -96,7 +96,7 @@ def doctor(options: DoctorOptions, progress: Progress = no_progress) -> list[Che
         try:
             for check in step():
                 checks.append(check)
-        except InputError as error:
+        except DplassError as error:
             checks.append(_wrong(what, error))
     progress(len(steps), len(steps), "checking")
     return checks

@@ -48,7 +48,7 @@ def read_tensors(path: Path | str, trust: bool = False, mapped: bool = False) ->
     that copies the few it needs.
 
     Raises:
-        InputError: the file is missing, empty, damaged, or holds objects that are not weights.
+        InputError: the file is missing, empty, damaged, may not be read, or holds objects that are not weights.
     """
     path = require_file(path, "checkpoint")
     if path.stat().st_size == 0:
@@ -101,9 +101,16 @@ def _require_plain(tensors: Mapping[Any, Any], path: Path) -> None:
 
 
 def _looks_pickled(path: Path) -> bool:
-    """Whether a file begins as PyTorch's do: a zip archive, or (before 1.6) a pickle of protocol 2 or later."""
-    with open(path, "rb") as file:
-        return file.read(2) in (b"PK", b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05")
+    """Whether a file begins as PyTorch's do: a zip archive, or (before 1.6) a pickle of protocol 2 or later.
+
+    Raises:
+        InputError: it cannot be read.
+    """
+    try:
+        with open(path, "rb") as file:
+            return file.read(2) in (b"PK", b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05")
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror}); check the file and its permissions") from error
 
 
 def _read_safetensors(path: Path) -> tuple[dict[str, Any], dict[str, str]]:

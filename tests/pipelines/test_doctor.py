@@ -15,6 +15,7 @@ from typer.testing import CliRunner
 from dplass_cli.cli import app
 from dplass_cli.data.manifest import Row, write_manifest
 from dplass_cli.data.mixtures import Mixture, write_mixtures
+from dplass_cli.errors import RunError
 from dplass_cli.pipelines import doctor as room
 from dplass_cli.pipelines.doctor import Check, DoctorOptions, doctor
 from dplass_cli.resources import resource
@@ -97,6 +98,19 @@ def test_a_changed_file_of_known_hash_is_wrong(tmp_path: Path, monkeypatch: pyte
     file = type(file)("base.safetensors", sha256=room.file_sha256(copy))
     monkeypatch.setattr(room, "read_table", lambda: {"x": type(row)("x", "x", (file,), url="http://x")})
     assert [check.state for check in checks("hashes", base_checkpoint=str(copy))] == ["ok"]
+
+
+def test_a_file_that_cannot_be_hashed_is_a_row(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def unreadable(path: Path) -> str:
+        raise RunError(f"{path}: cannot be read (Permission denied); check the file and its permissions")
+
+    copy = shutil.copy(resource("assets/tiny/base.safetensors"), tmp_path / "audiosep_base_4M_steps.ckpt")
+    monkeypatch.setattr(room, "file_sha256", unreadable)
+    found = wrong("hashes", base_checkpoint=str(copy))
+    assert (found.found, found.remedy) == (
+        f"{copy}: cannot be read (Permission denied)",
+        "check the file and its permissions",
+    )
 
 
 def test_wrong_data_is_a_row(tmp_path: Path) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import ast
+import errno
+import os
 import re
 import resource
 import signal
@@ -20,6 +22,7 @@ from torch import Tensor
 from dplass_cli.errors import InputError, RunError
 from dplass_cli.models import BaseModel, ResUNet30Config, check_encoder, load_base, save_base
 from dplass_cli.models.audiosep import write_checkpoint
+from dplass_cli.weights import checkpoints
 from dplass_cli.weights.checkpoints import read_base_state, read_tensors, write_safetensors
 from dplass_cli.weights.hashing import tensors_sha256
 
@@ -181,6 +184,18 @@ def test_a_missing_file_and_a_folder(tmp_path: Path) -> None:
     assert "no such checkpoint" in refusal(tmp_path / "none.ckpt")
     with pytest.raises(InputError, match="is a folder"):
         load_base(tmp_path)
+
+
+@pytest.mark.parametrize("suffix", [".ckpt", ".pt", ".safetensors"])
+def test_a_file_that_may_not_be_read(tmp_path: Path, suffix: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = saved(tmp_path / f"base{suffix}", {"layer.weight": torch.zeros(3)})
+
+    def forbidden(*_: object, **__: object) -> None:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+
+    monkeypatch.setattr(checkpoints, "open", forbidden, raising=False)
+    monkeypatch.setattr(checkpoints, "safe_open", forbidden)
+    assert "Permission denied" in refusal(path)
 
 
 class Booby:
