@@ -31,7 +31,8 @@ def command(
     batch: Annotated[int | None, typer.Option(help="Clips the encoder takes at once.  [default: 32]")] = None,
     workers: Annotated[int | None, typer.Option(help="Threads that read ahead.  [default: 4]")] = None,
     identity: Annotated[
-        str | None, typer.Option(help="Know a file by path (and size, time) or by content.  [default: path]")
+        str | None,
+        typer.Option(help="Know a file by path (and size, time) or by content.  [default: the folder's, or path]"),
     ] = None,
     trust_checkpoint: Trust = None,
     device: Device = None,

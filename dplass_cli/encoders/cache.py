@@ -8,6 +8,7 @@ writer cuts off. A damaged row is known by its checksums; it counts as absent an
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import logging
@@ -16,6 +17,7 @@ import os
 import zlib
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -31,6 +33,7 @@ _RECORD = np.dtype([("key", "<u8", 4), ("vector", "<u8"), ("check", "<u8")])
 _FACTORS = np.array([0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB, 0xD6E8FEB86659FD93], dtype=np.uint64)
 
 Vectors = npt.NDArray[np.float32]
+Identity = Literal["path", "content"]
 
 
 def embedding_key(*parts: object) -> bytes:
@@ -44,16 +47,18 @@ class EmbeddingCache:
     Args:
         folder: of caches; the encoder's own lies in a sub-folder of it.
         encoder: whose embeddings they are.
+        identity: how its keys know a file; None takes that which it was filled by, ``path`` for a new one.
 
     Attributes:
+        identity: how its keys know a file.
         hits: keys that :meth:`get` found.
         vectors: all rows, float32 (N, size), memory-mapped; rows of keys that were added twice are there twice.
 
     Raises:
-        InputError: the folder cannot be made or written.
+        InputError: the folder cannot be made or written, or was filled by another identity.
     """
 
-    def __init__(self, folder: Path | str, encoder: QueryEncoder) -> None:
+    def __init__(self, folder: Path | str, encoder: QueryEncoder, identity: Identity | None = None) -> None:
         self.size = encoder.size
         self.folder = make_folder(Path(folder) / encoder.fingerprint[:16])
         self.hits = 0
@@ -66,7 +71,7 @@ class EmbeddingCache:
             "windows": encoder.windows,
         }
         with locked(self.folder / "lock"):
-            self._settle(header)
+            self.identity: Identity = self._settle(header, identity)
         self.refresh()
 
     def __len__(self) -> int:
@@ -142,21 +147,29 @@ class EmbeddingCache:
         sizes = self._vectors.stat().st_size // (4 * self.size), self._keys.stat().st_size // _RECORD.itemsize
         return min(sizes)
 
-    def _settle(self, header: dict[str, object]) -> None:
-        """Make the files where they are not, and begin anew where they are not this encoder's."""
+    def _settle(self, header: dict[str, object], wanted: Identity | None) -> Identity:
+        """Make the files where they are not, begin anew where they are not this encoder's; return the identity."""
         described = self.folder / "cache.json"
-        try:
-            same = read_json(described) == header
-        except InputError:
-            same = False
-        if not same:
+        found: Any = None
+        with contextlib.suppress(InputError):
+            found = read_json(described)
+        # Caches of before do not say their identity: who opens one first does.
+        kept = found.get("identity", wanted or "path") if isinstance(found, dict) else None
+        if kept not in ("path", "content") or {**found, "identity": kept} != {**header, "identity": kept}:
             if self._vectors.exists():
                 _log.warning("%s: was damaged or made otherwise; its embeddings are made again", self.folder)
             for path in (self._keys, self._vectors):
                 path.write_bytes(b"")
+            kept = wanted or "path"
+        elif wanted not in (None, kept):
+            raise InputError(
+                f"{self.folder}: knows files by {kept}, not by {wanted}; give no identity, or another folder"
+            )
+        if found != (header := {**header, "identity": kept}):
             write_json(described, header)
         for path in (self._keys, self._vectors):
             path.touch()
+        return "content" if kept == "content" else "path"
 
 
 def check_encoder(folder: Path | str, encoder: QueryEncoder) -> None:

@@ -8,18 +8,16 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import chain, islice
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import torch
 
 from dplass_cli.audio.files import Audio, read_mono
 from dplass_cli.encoders.base import QueryEncoder
-from dplass_cli.encoders.cache import EmbeddingCache, Vectors, embedding_key
+from dplass_cli.encoders.cache import EmbeddingCache, Identity, Vectors, embedding_key
 from dplass_cli.errors import InputError, RunError
 from dplass_cli.storage import Progress, file_sha256, no_progress
-
-Identity = Literal["path", "content"]
 
 _LOOKED_UP_AT_ONCE = 4096
 _KEYS_AT_ONCE = 64
@@ -41,12 +39,13 @@ class Embedding:
         batch: clips that the encoder takes at once.
         readers: threads that read ahead.
         identity: a file is the same by ``path`` (with size and time of change), or by ``content`` (its sha256: slower,
-            and right wherever the file lies).
+            and right wherever the file lies); None is what the cache was filled by, ``path`` for a new one. It is told
+            to the cache, which keeps it.
     """
 
     batch: int = 32
     readers: int = 4
-    identity: Identity = "path"
+    identity: Identity | None = None
 
 
 def embed_clips(
@@ -77,7 +76,7 @@ def embed_clips(
             keys: dict[Clip, bytes | None] = {}
             found: dict[Clip, Vectors] = {}
             if cache is not None:
-                keys = _keys(part, pool, settings)
+                keys = _keys(part, pool, cache.identity)
                 known = {clip: key for clip, key in keys.items() if key is not None}
                 cached = zip(known, cache.get(list(known.values())), strict=True)
                 found = {clip: vector for clip, vector in cached if vector is not None}
@@ -95,10 +94,10 @@ def embed_clips(
             yield from ((clip, found[clip]) for clip in part if clip in found)
 
 
-def _keys(clips: Sequence[Clip], pool: ThreadPoolExecutor, settings: Embedding) -> dict[Clip, bytes | None]:
+def _keys(clips: Sequence[Clip], pool: ThreadPoolExecutor, identity: Identity) -> dict[Clip, bytes | None]:
     """The keys of clips; a thread takes many of them, since most cost less than handing them over."""
     shares = [clips[first : first + _KEYS_AT_ONCE] for first in range(0, len(clips), _KEYS_AT_ONCE)]
-    found = pool.map(lambda share: [clip_key(clip, settings.identity) for clip in share], shares)
+    found = pool.map(lambda share: [clip_key(clip, identity) for clip in share], shares)
     return dict(zip(clips, chain.from_iterable(found), strict=True))
 
 

@@ -63,13 +63,14 @@ def embed(options: EmbedOptions, progress: Progress = no_progress) -> EmbedResul
     """Embed what is not in the cache yet. Under ``torchrun`` each process does its share, no clip twice.
 
     Raises:
-        InputError: an unusable manifest, encoder or folder. RunError: the disk is full.
+        InputError: an unusable manifest, encoder or folder, or another identity than the folder's.
+        RunError: the disk is full.
     """
     rank, world = process_share()
     rows = [clip_of(row) for row in read_manifest(options.manifest)]
     clips = list(dict.fromkeys(rows))
     encoder = options.load_encoder()
-    cache = EmbeddingCache(options.output, encoder)
+    cache = EmbeddingCache(options.output, encoder, options.embedding.identity)
     failed: dict[Clip, str] = {}
     share = clips[rank::world]
     done = sum(1 for _ in embed_clips(share, encoder, cache, options.embedding, failed, progress))
@@ -105,7 +106,7 @@ def _finish(
         failed.update(share["failed"])
     cache.refresh()
     clips = list(dict.fromkeys(rows))
-    keys = {clip: clip_key(clip, options.embedding.identity) for clip in clips}
+    keys = {clip: clip_key(clip, cache.identity) for clip in clips}
     known = {clip: key for clip, key in keys.items() if key is not None}
     found = dict(zip(known, cache.find(list(known.values())).tolist(), strict=True))
     if any(found.get(clip, -1) < 0 and str(clip.wav) not in failed for clip in clips):

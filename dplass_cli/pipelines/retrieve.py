@@ -78,7 +78,8 @@ def retrieve(options: RetrieveOptions, progress: Progress = no_progress) -> Retr
         raise InputError("a query is empty; describe the sound, such as 'a dog barking'")
     rows = read_manifest(options.data)
     encoder = options.load_encoder()
-    cache = None if options.cache is None else EmbeddingCache(options.cache, encoder)
+    identity = options.embedding.identity
+    cache = None if options.cache is None else EmbeddingCache(options.cache, encoder, identity)
     failed: dict[Clip, str] = {}
     clips, sounds = _embed([clip_of(row) for row in rows], encoder, cache, options.embedding, failed, progress)
     captions = _captions(rows)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import multiprocessing
 import os
@@ -73,6 +74,25 @@ def test_encoders_do_not_see_each_others_embeddings(tmp_path: Path) -> None:
     holds(opened(tmp_path), 1)
 
 
+def test_the_identity_is_kept_and_another_is_refused(tmp_path: Path) -> None:
+    encoder = load_encoder()
+    assert EmbeddingCache(tmp_path / "new", encoder).identity == "path"
+    EmbeddingCache(tmp_path / "content", encoder, "content")
+    assert EmbeddingCache(tmp_path / "content", encoder).identity == "content"
+    assert EmbeddingCache(tmp_path / "content", encoder, "content").identity == "content"
+    with pytest.raises(InputError, match="knows files by content, not by path; give no identity, or another folder"):
+        EmbeddingCache(tmp_path / "content", encoder, "path")
+
+
+def test_a_cache_that_does_not_say_its_identity_takes_the_first_and_loses_nothing(tmp_path: Path) -> None:
+    cache = opened(tmp_path)
+    put(cache, 1)
+    described = cache.folder / "cache.json"
+    described.write_text(json.dumps({k: v for k, v in json.loads(described.read_text()).items() if k != "identity"}))
+    holds(EmbeddingCache(tmp_path, Named(), "content"), 1)  # type: ignore[arg-type]
+    assert opened(tmp_path).identity == "content"
+
+
 @settings(max_examples=20, deadline=None)
 @given(st.lists(st.lists(st.integers(0, 30), min_size=1, max_size=9, unique=True), max_size=6))
 def test_any_order_of_adding_is_found(tmp_path_factory: pytest.TempPathFactory, parts: list[list[int]]) -> None:
@@ -117,7 +137,7 @@ def test_damaged_rows_are_absent_and_said_so(tmp_path: Path, caplog: pytest.LogC
     holds(opened(tmp_path), 0, 1, 2)
 
 
-@pytest.mark.parametrize("content", ["", "{", '{"format": "other"}', "[]"])
+@pytest.mark.parametrize("content", ["", "{", '{"format": "other"}', '{"identity": []}', "[]"])
 def test_a_cache_of_another_form_is_made_again_and_said_so(
     tmp_path: Path, content: str, caplog: pytest.LogCaptureFixture
 ) -> None:

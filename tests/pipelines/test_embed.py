@@ -18,11 +18,16 @@ from typer.testing import CliRunner
 
 from dplass_cli.audio.files import read_audio, write_audio
 from dplass_cli.cli import app
-from dplass_cli.data.manifest import Row, write_manifest
+from dplass_cli.data.manifest import Row, read_manifest, write_manifest
+from dplass_cli.domains.features import caption_features, sorted_rows
 from dplass_cli.encoders import load_encoder
+from dplass_cli.encoders.cache import EmbeddingCache
 from dplass_cli.encoders.clips import Embedding
+from dplass_cli.errors import InputError
 from dplass_cli.pipelines.embed import EmbedOptions, embed
 from dplass_cli.sounds import render
+from dplass_cli.storage import no_progress
+from dplass_cli.training.jobs import embed_queries
 
 
 @pytest.fixture(scope="module")
@@ -78,6 +83,23 @@ def test_any_batch_gives_the_same_and_the_second_run_finds_all(
     again = embed(options)
     # By content, two ranges of different files with the same bytes are one.
     assert (again.embedded, again.hits) == (0, 14)
+
+
+@pytest.mark.parametrize("identity", ["path", "content"])
+def test_whoever_opens_the_folder_knows_files_as_it_does(manifest: Path, tmp_path: Path, identity: Any) -> None:
+    embed(EmbedOptions(manifest, tmp_path, embedding=Embedding(identity=identity), device="cpu"))
+    again = embed(EmbedOptions(manifest, tmp_path, device="cpu"))
+    assert (again.embedded, again.hits) == (0, 14)
+    encoder, rows = load_encoder(), read_manifest(manifest)
+    cache = EmbeddingCache(tmp_path, encoder)
+    filled = len(cache)
+    caption_features(sorted_rows(rows), encoder, cache=cache)  # as partition does
+    embed_queries(rows, [], encoder, tmp_path, no_progress)  # as train does
+    cache.refresh()
+    assert len(cache) == filled
+    other = Embedding(identity="path" if identity == "content" else "content")
+    with pytest.raises(InputError, match="knows files by"):
+        embed(EmbedOptions(manifest, tmp_path, embedding=other, device="cpu"))
 
 
 def test_by_content_too_a_clip_that_is_not_there_is_one_line_of_many(manifest: Path, tmp_path: Path) -> None:
