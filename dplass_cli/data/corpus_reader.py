@@ -18,6 +18,8 @@ from dplass_cli.storage import read_json
 Record = Mapping[str, Any]
 """A line of a table, an object of a list or a file: {column: value}."""
 
+_PLACE = "\0place"  # no list has such a column
+
 
 def find_tables(corpus: Corpus, folder: Path, split: str) -> list[Path]:
     """Find a corpus' lists below its folder; what a run rejected (``NAME-rejects.csv``) is none.
@@ -151,13 +153,20 @@ def kept(records: Sequence[Record], conditions: Mapping[str, Sequence[str]], whe
     return chosen
 
 
+def with_places(tables: Mapping[Path, Sequence[Record]]) -> list[Record]:
+    """The records of several lists, each with the folder of its list: lists of parts may use one name for two files."""
+    if len(tables) == 1:
+        return [record for records in tables.values() for record in records]
+    return [{**record, _PLACE: table.parent.name} for table, records in tables.items() for record in records]
+
+
 def require_columns(records: Sequence[Record], corpus: Corpus, where: str) -> None:
     """Check that the columns which hold names and captions are there.
 
     Raises:
         InputError: one is not (says which there are).
     """
-    known = list(dict.fromkeys(str(key) for record in records[:100] for key in record))
+    known = list(dict.fromkeys(str(key) for record in records[:100] for key in record if key != _PLACE))
     needed = [*corpus.captions, corpus.id if corpus.video else corpus.name]
     for column in filter(None, needed):
         if column not in known:
@@ -240,7 +249,7 @@ def _path(record: Record, corpus: Corpus, index: ClipIndex | None, start: float,
     name = _text(record, corpus.name)
     if name.startswith("/"):
         return name
-    return index.by_name(name) if name else None
+    return index.by_name(name, _text(record, _PLACE)) if name else None
 
 
 def _times(record: Record, corpus: Corpus, where: str) -> tuple[float, float | None]:

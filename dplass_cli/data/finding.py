@@ -36,6 +36,7 @@ class ClipIndex:
         self._by_stem: dict[str, str] = {}
         self._by_pattern = {} if "/" in self._pattern else self._by_stem
         self._by_name: dict[str, str] = {}
+        self._more: dict[str, list[str]] = {}  # files of a name beside the first
         listed = set(names)
         bare = Counter(os.path.basename(name) for name in listed)  # noqa: PTH119
         self._unique = {name for name, count in bare.items() if count == 1}
@@ -52,8 +53,8 @@ class ClipIndex:
                 undecodable.setdefault(stem, path)
             for depth in depths:
                 for key in _keys(_tail(path, depth)):
-                    if key in wanted:
-                        self._by_name.setdefault(key, path)
+                    if key in wanted and self._by_name.setdefault(key, path) != path:
+                        self._more.setdefault(key, []).append(path)
         for stem, path in undecodable.items():
             self._by_stem.setdefault(stem, path)
         self._lengths = set(map(len, self._by_stem))
@@ -88,14 +89,19 @@ class ClipIndex:
             self._suffixes[start, end, length] = known
         return known
 
-    def by_name(self, name: str) -> str | None:
+    def by_name(self, name: str, near: str = "") -> str | None:
         """Return the file of this name: the last parts of its path, exactly; else but for blanks and the suffix.
 
-        A name with folders that are elsewhere here is found by its last part, if no other name ends with that.
+        A name with folders that are elsewhere here is found by its last part, if no other name ends with that. Of
+        several files it is the one below a folder whose name begins with ``near``, else the first.
         """
         last = os.path.basename(name)  # noqa: PTH119
         keys = (*_keys(name), *(_keys(last) if last in self._unique else ()))
-        return next((self._by_name[key] for key in keys if key in self._by_name), None)
+        found = next((key for key in keys if key in self._by_name), None)
+        if found is None:
+            return None
+        files: list[str] = [self._by_name[found], *self._more.get(found, [])]
+        return next((file for file in files if near and f"/{near}" in file), files[0])
 
 
 _READABLE = {suffix[1:] for suffix in READABLE}

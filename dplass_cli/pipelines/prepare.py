@@ -21,6 +21,7 @@ from dplass_cli.data.corpus_reader import (
     of_split,
     require_columns,
     table_records,
+    with_places,
 )
 from dplass_cli.data.finding import ClipIndex, listed_files
 from dplass_cli.data.merging import MergeResult, merge_manifests
@@ -111,7 +112,7 @@ def _find(corpus: Corpus, options: CorpusOptions, progress: Progress) -> tuple[l
             raise InputError(f"{root}: no audio files{f' below {split}' if split else ''}; check the path")
     else:
         tables = options.table or tuple(find_tables(corpus, options.folder or Path(), split))
-        records = [record for table in tables for record in table_records(table, corpus, split)]
+        records = with_places({table: table_records(table, corpus, split) for table in tables})
         where = str(tables[0])
         if options.split and not all(named_by_split(table, corpus, split) for table in tables):
             records = of_split(records, split, where)

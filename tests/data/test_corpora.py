@@ -203,6 +203,16 @@ def test_a_corpus_is_read_in_its_published_form(tmp_path: Path, kind: str) -> No
     assert prepared(tmp_path / "corpus", kind) == wanted
 
 
+def test_one_name_in_two_parts_is_the_file_of_each(tmp_path: Path) -> None:
+    for part, caption in (("FreeSound", "A dog barks."), ("SoundBible", "An airplane lands.")):
+        text(tmp_path / "json" / part / "x_final.json", json.dumps([{"id": "1935", "caption": caption}]))
+        clip(tmp_path / "audio" / f"{part}_flac" / "1935.flac")
+    assert prepared(tmp_path, "wavcaps") == {
+        ("audio/FreeSound_flac/1935.flac", "A dog barks.", "1935"),
+        ("audio/SoundBible_flac/1935.flac", "An airplane lands.", "1935"),
+    }
+
+
 def test_a_list_alone_is_enough_where_the_clips_are_beside_it(tmp_path: Path) -> None:
     own_csv(tmp_path / "corpus")
     options = CorpusOptions(kind="csv", table=(tmp_path / "corpus" / "mine.csv",), output=tmp_path / "out.json")
