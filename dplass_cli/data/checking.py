@@ -98,16 +98,23 @@ def check_clip(
         return Finding("not audio" if path.suffix.lower() in READABLE else "not decodable here")
     except OSError:
         return Finding("unreadable")
-    first, last = _frames(info.frames, info.sample_rate, start, end)
-    fault = _header_fault(first, last, info.frames, info.sample_rate, limits, end)
-    if fault is None and check == "decode":
-        fault = _samples_fault(_blocks(path, first, last), last - first, limits)
-    return Finding(fault, (last - first) / info.sample_rate, info.sample_rate, info.channels)
+    rate, first, last = info.sample_rate, *_frames(info.frames, info.sample_rate, start, end)
+    fault = _header_fault(first, last, info.frames, rate, limits, end)
+    return _finding(fault, _blocks(path, first, last), last - first, rate, info.channels, check, limits)
 
 
 def _frames(frames: int, sample_rate: int, start: float, end: float | None) -> tuple[int, int]:
     """The first frame of a range, and the one after its last; a range that ends after the file is cut there."""
     return round(min(frames, start * sample_rate)), frames if end is None else round(min(frames, end * sample_rate))
+
+
+def _finding(
+    fault: str | None, blocks: Iterable[Audio], frames: int, rate: int, channels: int, check: Check, limits: Limits
+) -> Finding:
+    """The finding of a header; where that has no fault, and it is asked for, of the samples too."""
+    if fault is None and check == "decode":
+        fault = _samples_fault(blocks, frames, limits)
+    return Finding(fault, frames / rate, rate, channels)
 
 
 def _header_fault(
@@ -126,12 +133,9 @@ def _foreign_finding(path: Path, check: Check, limits: Limits, start: float, end
         audio, rate = decode(path)
     except InputError:
         return Finding("not audio")
-    frames = audio.shape[1]
-    first, last = _frames(frames, rate, start, end)
-    fault = _header_fault(first, last, frames, rate, limits, end)
-    if fault is None and check == "decode":
-        fault = _samples_fault([audio.T[first:last]], last - first, limits)
-    return Finding(fault, (last - first) / rate, rate, len(audio))
+    first, last = _frames(audio.shape[1], rate, start, end)
+    fault = _header_fault(first, last, audio.shape[1], rate, limits, end)
+    return _finding(fault, [audio.T[first:last]], last - first, rate, len(audio), check, limits)
 
 
 def _blocks(path: Path, first: int, last: int) -> Iterator[Audio]:

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
+from dplass_cli.training.workspace import FINISHED
+
 _AUDIO = {".wav", ".flac", ".ogg", ".mp3", ".aiff", ".aif"}
 _ENTRIES = 1000  # of a folder; a folder of more is a corpus, whose first files tell as much
 _DEPTH = 3  # demo/evaluation/results
@@ -155,7 +157,7 @@ def _unfinished(workspace: Path) -> bool:
     begun = [path for path in _entries(workspace / "checkpoints") if path.is_dir()]
     if not begun:
         return not (workspace / "bank" / "bank.json").exists()
-    return not all((path / "trained.json").exists() for path in begun)
+    return not all((path / FINISHED).exists() for path in begun)
 
 
 def _with(places: list[Path], *names: str) -> Path | None:

@@ -18,7 +18,7 @@ from dplass_cli.errors import InputError, RunError, shown
 from dplass_cli.pipelines.train import TrainOptions, train
 from dplass_cli.storage import Progress, no_progress, write_json
 from dplass_cli.training.published import adopt
-from dplass_cli.training.workspace import alone_in, what_is_learnt
+from dplass_cli.training.workspace import FINISHED, alone_in, what_is_learnt
 
 _SECTION, _JOURNAL, _STUDY = "sweep", "sweep.journal", "dplass"
 _FOLDER, _ERROR, _FIXED = "folder", "error", "fixed"  # what is noted of a trial; of a search
@@ -223,7 +223,7 @@ def _search(
         chosen = {key: _suggest(trial, key, values) for key, values in ranges.items()}
         folder = _folder(trial)
         epochs: list[int] = []
-        finished = len(list((options.workspace / folder).glob("checkpoints/*/trained.json")))  # before it was cut
+        finished = len(list((options.workspace / folder).glob(f"checkpoints/*/{FINISHED}")))  # before it was cut
 
         def report(epoch: int, sdri: float) -> None:
             epochs.append(epoch)

@@ -46,7 +46,7 @@ from dplass_cli.training.reporting import EpochReport, no_report
 from dplass_cli.training.settings import TrainSettings
 from dplass_cli.training.side_by_side import Share, side_by_side
 from dplass_cli.training.trainer import Job, Trained, train_network
-from dplass_cli.training.workspace import alone_in, begun_run
+from dplass_cli.training.workspace import FINISHED, alone_in, begun_run
 
 _NETWORK_NAMES = {"base": "base", "distil": "student"}
 _DRY_BATCHES, _DRY_MIXTURES = 3, 2  # of --fast-dev-run
@@ -328,7 +328,7 @@ class _Run:
 
     def _record(self, job: int) -> Path:
         """Where it stands what a finished training reached."""
-        return self.options.workspace / "checkpoints" / self._name(job) / "trained.json"
+        return self.options.workspace / "checkpoints" / self._name(job) / FINISHED
 
     def _limits(self) -> dict[str, int]:
         asked = self.options.train

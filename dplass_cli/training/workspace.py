@@ -17,6 +17,9 @@ from dplass_cli.storage import locked, make_folder, write_text
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
+FINISHED = "trained.json"
+"""Stands in a job's folder below ``checkpoints/`` once it is finished, and says what it reached."""
+
 _CONFIG = "config.yaml"
 # What a resumed run may be given anew; all else must be as it was begun: where and how it runs, and how long.
 _HOW_IT_RUNS = {
