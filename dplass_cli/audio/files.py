@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -125,11 +126,11 @@ def fit_length(audio: Audio, length: int) -> Audio:
     return np.pad(audio, [(0, 0)] * (audio.ndim - 1) + [(0, length - audio.shape[-1])])
 
 
-def default_subtype(format: str, wanted: str) -> str:
-    """The sample format to write: ``wanted`` where the container has it, its default otherwise."""
-    if soundfile.check_format(format, wanted):
+def default_subtype(container: str, wanted: str, sample_rate: int, channels: int) -> str:
+    """The sample format to write: ``wanted`` where the container takes it, its default otherwise."""
+    if _is_written(container, wanted, sample_rate, channels):
         return wanted
-    return str(soundfile.default_subtype(format))
+    return str(soundfile.default_subtype(container))
 
 
 def write_audio(path: Path | str, audio: Audio, sample_rate: int, subtype: str = "FLOAT") -> None:
@@ -138,31 +139,51 @@ def write_audio(path: Path | str, audio: Audio, sample_rate: int, subtype: str =
     Integer sample formats clip at full scale (libsndfile saturates; nothing wraps). Callers say so to the user.
 
     Raises:
-        InputError: the suffix is not a known container, or the container has no such sample format.
+        InputError: the suffix is not a known container, or the container does not take the sample format.
         RunError: the disk is full.
     """
     path = Path(path)
-    format = container_of(path, subtype)
+    container = container_of(path, subtype, sample_rate, len(audio))
     with atomic_path(path) as temporary:
         try:
-            soundfile.write(str(temporary), audio.T, sample_rate, subtype=subtype, format=format)
+            soundfile.write(str(temporary), audio.T, sample_rate, subtype=subtype, format=container)
         except soundfile.LibsndfileError as error:  # what libsndfile makes of a full disk
             raise RunError(f"{path}: writing failed ({sndfile_reason(error)}); free space and run again") from error
 
 
-def container_of(path: Path, subtype: str) -> str:
+def container_of(path: Path, subtype: str, sample_rate: int, channels: int) -> str:
     """The container that a suffix asks for, as libsndfile names it.
 
     Raises:
-        InputError: the suffix is not a known container, or the container has no such sample format.
+        InputError: the suffix is not a known container, or the container does not take the sample format.
     """
-    format = path.suffix.lstrip(".").upper()
-    if format not in soundfile.available_formats():
+    container = path.suffix.lstrip(".").upper()
+    if container not in soundfile.available_formats():
         raise InputError(f"{path}: cannot write {path.suffix or 'a file without suffix'}; use .wav, .flac or .ogg")
-    if not soundfile.check_format(format, subtype):
-        known = ", ".join(soundfile.available_subtypes(format))
-        raise InputError(f"{path}: {format} has no sample format {subtype!r}; use one of {known}")
-    return format
+    if not _is_written(container, subtype, sample_rate, channels):
+        known = [
+            name
+            for name in soundfile.available_subtypes(container)
+            if _is_written(container, name, sample_rate, channels)
+        ]
+        what = f"{channels} channel{'s' * (channels > 1)} of {sample_rate:,} Hz"
+        raise InputError(
+            f"{path}: {container} does not take {what} as {subtype!r}; "
+            + (f"use one of {', '.join(known)}" if known else "use .wav")
+        )
+    return container
+
+
+def _is_written(container: str, subtype: str, sample_rate: int, channels: int) -> bool:
+    """Whether libsndfile writes it; its own answer knows neither rate nor channels, and says yes to MP3 within WAV."""
+    if not soundfile.check_format(container, subtype):
+        return False
+    try:
+        with soundfile.SoundFile(io.BytesIO(), "w", sample_rate, channels, subtype, format=container) as stream:
+            stream.write(np.zeros((1, channels)))
+    except soundfile.LibsndfileError:
+        return False
+    return True
 
 
 def sndfile_reason(error: soundfile.LibsndfileError) -> str:

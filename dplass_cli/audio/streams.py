@@ -53,11 +53,11 @@ def audio_writer(
         frames: how many will come.
 
     Raises:
-        InputError: the suffix is not a known container, or the container has no such sample format.
+        InputError: the suffix is not a known container, or the container does not take the sample format.
         RunError: the disk is full.
     """
     path = Path(path)
-    form = container_of(path, subtype)
+    form = container_of(path, subtype, sample_rate, channels)
     if form == "WAV" and frames * channels * _BYTES.get(subtype, 8) > _LARGEST_WAV:
         form = "RF64"
     with atomic_path(path) as temporary:

@@ -12,7 +12,7 @@ from typing import Literal
 
 import numpy as np
 
-from dplass_cli.audio.files import Audio, AudioInfo, default_subtype
+from dplass_cli.audio.files import Audio, AudioInfo, container_of, default_subtype
 from dplass_cli.audio.streams import audio_writer, even_blocks, read_blocks
 from dplass_cli.errors import InputError, RunError
 from dplass_cli.separation.bank import Activation
@@ -129,6 +129,10 @@ def open_targets(
     Args:
         paths: {query: file}. info: of the recording.
         silencing: targets may be silenced at the end.
+
+    Raises:
+        InputError: the container does not take the sample format.
+        RunError: the disk is full, or as :meth:`Targets.write`.
     """
     subtype = subtype_of(info, output)
     scaling = output.clip == "scale" and subtype not in _WHOLE
@@ -138,6 +142,7 @@ def open_targets(
             yield targets
         return
     first = next(iter(paths.values()))
+    container_of(first, subtype, info.sample_rate, info.channels)  # said before the work
     with scratch_folder(first.with_name(f".drafts-{zlib.crc32(first.name.encode()):08x}")) as folder:
         drafts = {query: folder / f"{number}.wav" for number, query in enumerate(paths)}
         with _writers(drafts, info, "FLOAT") as targets.writers:
@@ -177,7 +182,7 @@ def suffix_of(info: AudioInfo) -> str:
 
 def subtype_of(info: AudioInfo, output: Output) -> str:
     """The sample format of outputs."""
-    return output.subtype or default_subtype(suffix_of(info)[1:].upper(), info.subtype)
+    return output.subtype or default_subtype(suffix_of(info)[1:].upper(), info.subtype, info.sample_rate, info.channels)
 
 
 def target_paths(

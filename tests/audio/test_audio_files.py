@@ -87,11 +87,28 @@ def test_wrong_files_are_named(tmp_path: Path) -> None:
 def test_wrong_formats_are_named(tmp_path: Path, stereo: np.ndarray) -> None:  # type: ignore[type-arg]
     with pytest.raises(InputError, match=r"cannot write .xyz; use"):
         write_audio(tmp_path / "a.xyz", stereo, RATE)
-    with pytest.raises(InputError, match="FLAC has no sample format 'FLOAT'"):
+    with pytest.raises(InputError, match=r"FLAC does not take 2 channels .* as 'FLOAT'; use one of .*PCM_24"):
         write_audio(tmp_path / "a.flac", stereo, RATE, "FLOAT")
+    with pytest.raises(InputError, match=r"WAV does not take 2 channels .* as 'GSM610'; use one of PCM_16"):
+        write_audio(tmp_path / "a.wav", stereo, RATE, "GSM610")
+    with pytest.raises(InputError, match=r"OGG does not take .* of 44,100 Hz as 'OPUS'; use one of VORBIS"):
+        write_audio(tmp_path / "a.ogg", stereo, 44100, "OPUS")
     assert list(tmp_path.iterdir()) == []
-    assert default_subtype("FLAC", "PCM_24") == "PCM_24"
-    assert default_subtype("FLAC", "FLOAT") == "PCM_16"
+
+
+@pytest.mark.parametrize(
+    ("container", "wanted", "written"),
+    [
+        ("FLAC", "PCM_24", "PCM_24"),
+        ("FLAC", "FLOAT", "PCM_16"),
+        ("WAV", "MPEG_LAYER_III", "PCM_16"),
+        ("WAV", "GSM610", "PCM_16"),
+    ],
+)
+def test_a_sample_format_that_is_not_written_becomes_the_containers_own(
+    container: str, wanted: str, written: str
+) -> None:
+    assert default_subtype(container, wanted, 44100, 2) == written
 
 
 def test_fitting_cuts_and_pads_the_end() -> None:

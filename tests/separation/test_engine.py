@@ -109,6 +109,48 @@ def test_files_keep_rate_channels_length_and_format(
         assert after.frames == before.frames
 
 
+@pytest.mark.parametrize("silence", [None, 0.0])
+@pytest.mark.parametrize(
+    ("name", "rate", "subtype", "written"),
+    [
+        ("m.mp3", 44100, "MPEG_LAYER_III", ("m_a_dog.wav", "PCM_16")),
+        ("m.aiff", 44100, "PCM_24", ("m_a_dog.wav", "PCM_24")),
+        ("m.ogg", 48000, "OPUS", ("m_a_dog.ogg", "OPUS")),
+        ("m.wav", 44100, "ULAW", ("m_a_dog.wav", "ULAW")),
+    ],
+)
+def test_every_container_that_is_read_comes_out_as_one_that_is_written(
+    separator: Separator,
+    tmp_path: Path,
+    name: str,
+    rate: int,
+    subtype: str,
+    written: tuple[str, str],
+    silence: float | None,
+) -> None:
+    mixture, _ = dog_in_the_rain(rate, 1.5)
+    write_audio(tmp_path / name, np.stack([mixture, 0.5 * mixture]), rate, subtype)
+    (target,) = separator.separate_file(tmp_path / name, ["a dog"], tmp_path / "out", silence_if_absent=silence)
+    before, after = soundfile.info(str(tmp_path / name)), soundfile.info(str(target.path))
+    assert (target.path.name, after.subtype) == written
+    assert (after.samplerate, after.channels, after.frames) == (rate, 2, before.frames)
+
+
+def test_a_sample_format_that_is_not_written_is_told_before_the_work(separator: Separator, tmp_path: Path) -> None:
+    mixture, _ = dog_in_the_rain(44100, 0.5)
+    write_audio(tmp_path / "m.wav", np.stack([mixture, mixture]), 44100)
+    for silence in (None, 0.5):
+        with pytest.raises(InputError, match="does not take 2 channels"):
+            separator.separate_file(
+                tmp_path / "m.wav",
+                ["a dog"],
+                tmp_path,
+                subtype="GSM610",
+                silence_if_absent=silence,
+                progress=lambda done, total, what: pytest.fail("began to work"),
+            )
+
+
 def test_residual_is_what_is_left(separator: Separator, tmp_path: Path) -> None:
     mixture, _ = dog_in_the_rain(seconds=1.0)
     write_audio(tmp_path / "m.wav", mixture[None], 32000, "FLOAT")
