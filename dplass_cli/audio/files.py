@@ -17,6 +17,7 @@ from dplass_cli.storage import atomic_path, require_file
 Audio = npt.NDArray[np.float32]
 
 _LOWEST_RATE, _HIGHEST_RATE = 1000, 1_000_000
+_ODD = ("RAW", "SD2")  # the one says nothing of what it holds, the other writes a second file
 _MOST_AT_ONCE = 1 << 27  # samples, half a gigabyte: 50 minutes of mono at 44.1 kHz
 
 
@@ -158,7 +159,7 @@ def container_of(path: Path, subtype: str, sample_rate: int, channels: int) -> s
         InputError: the suffix is not a known container, or the container does not take the sample format.
     """
     container = path.suffix.lstrip(".").upper()
-    if container not in soundfile.available_formats():
+    if container not in soundfile.available_formats() or container in _ODD:
         raise InputError(f"{path}: cannot write {path.suffix or 'a file without suffix'}; use .wav, .flac or .ogg")
     if not _is_written(container, subtype, sample_rate, channels):
         known = [

@@ -67,8 +67,11 @@ def plan_runs(items: Sequence[Item], policies: Sequence[Policy], models: Models)
     at outputs need every adapter; of the others only the choice has to run.
 
     Raises:
-        InputError: a policy lacks what it needs.
+        InputError: a policy lacks what it needs, or an adapter has the name of another run.
     """
+    for name in (BASE, *(policy.name for policy in policies)):
+        if name in models.bank.keys:
+            raise InputError(f"an adapter is named {name!r}, as a policy is; rename its folder")
     early = [policy for policy in policies if not (policy.uses_outputs or policy.uses_reference)]
     every: Runs = {} if len(early) == len(policies) else {key: key for key in models.bank.keys}
     queries = list(dict.fromkeys(item.query for item in items))

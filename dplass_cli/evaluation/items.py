@@ -48,7 +48,7 @@ class Item:
 
 @dataclass(frozen=True)
 class Loaded:
-    """An item's audio: mixture and reference, float32 (T,), and the first digits of the sha256 of its files."""
+    """An item's audio: mixture and reference, float32 (T,), and what :func:`audio_sha256` gives."""
 
     mixture: Audio
     reference: Audio
@@ -172,10 +172,7 @@ def load_item(item: Item, sample_rate: int, seconds: float | None) -> Loaded:
     Raises:
         InputError: a file cannot be read, or mixture and reference are not equally long.
     """
-    try:
-        sha256 = text_sha256("".join(map(file_sha256, item.files)))[:16]
-    except RunError as error:
-        raise InputError(str(error)) from error  # of this item only
+    sha256 = audio_sha256(item, seconds)
     if isinstance(item.audio, Mixture):
         assert seconds is not None
         return Loaded(*render(item.audio, sample_rate, seconds), sha256)
@@ -183,3 +180,33 @@ def load_item(item: Item, sample_rate: int, seconds: float | None) -> Loaded:
     if len(reference) != len(mixture):
         raise InputError(f"{item.audio.mixture}: is not as long as its reference")
     return Loaded(mixture, reference, sha256)
+
+
+def audio_sha256(item: Item, seconds: float | None) -> str:
+    """The first 16 digits of the sha256 of what an item's audio is made of: its files, and how they are mixed.
+
+    Raises:
+        InputError: a file cannot be read.
+    """
+    made_of = []
+    if isinstance(item.audio, Mixture):
+        ranges = [(row.start, row.end) for row in (item.audio.source, item.audio.noise)]
+        made_of = [f"{ranges} {item.audio.snr_db} {seconds}"]
+    try:
+        made_of += map(file_sha256, item.files)
+    except RunError as error:
+        raise InputError(str(error)) from error  # of this item only
+    return text_sha256("".join(made_of))[:16]
+
+
+def audio_hashes(items: Sequence[Item], seconds: float | None, workers: int) -> dict[str, str]:
+    """{idx: what :func:`audio_sha256` gives}; empty for one that cannot be read."""
+
+    def hashed(item: Item) -> str:
+        try:
+            return audio_sha256(item, seconds)
+        except InputError:
+            return ""
+
+    with ThreadPoolExecutor(workers) as pool:
+        return dict(zip((item.idx for item in items), pool.map(hashed, items), strict=True))

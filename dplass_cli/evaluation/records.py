@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +18,7 @@ METRICS = ("sdr", "sdri", "si_sdr", "si_sdri", "bss_sdr", "similarity", "level_d
 COLUMNS = ("idx", "query", "adapter", "sha256", "sdr_mixture", *METRICS, "seconds", "error")
 
 Row = Mapping[str, str]
+Hashes = Callable[[Collection[str]], Mapping[str, str]]
 
 
 @dataclass(frozen=True)
@@ -38,23 +39,30 @@ class Rows:
 
     Args:
         folder: the evaluation folder. key: what rows depend on. share: this process.
+        hashes: gives {item: the hash of its audio now} for names of items; rows of other audio are not known.
 
     Raises:
         InputError: the folder holds the rows of another evaluation.
     """
 
-    def __init__(self, folder: Path, key: str, share: Share) -> None:
+    def __init__(self, folder: Path, key: str, share: Share, hashes: Hashes) -> None:
         self.folder, self.key, self.share = folder, key, share
-        own = _part(folder, share)
-        if (folder / ITEMS).is_file() and read_records(folder / ITEMS, COLUMNS, key) is None:
-            raise InputError(
-                f"{folder}: holds an evaluation of other models, items or settings; give another --output or delete it"
-            )
         self.known: dict[tuple[str, str], Row] = {}
         self.failed: dict[str, str] = {}
+        self._outdated: set[tuple[str, str]] = set()  # (item, hash of audio that it had)
+        own = _part(folder, share)
         with locked(folder / ".lock"):
+            for path in [folder / ITEMS, *_parts(folder)]:
+                if path.is_file() and read_records(path, COLUMNS, key) is None:
+                    raise InputError(
+                        f"{folder}: holds an evaluation of other models, items or settings; give another --output or"
+                        " delete it"
+                    )
+            heard = {(row["idx"], row["sha256"]) for row in self._rows() if not row["error"]}
+            now = hashes({idx for idx, _ in heard})
+            self._outdated = {(idx, sha256) for idx, sha256 in heard if now.get(idx, sha256) != sha256}
             self._collect()
-            kept = [row for row in read_records(own, COLUMNS, key) or [] if not row["error"]]
+            kept = [row for row in read_records(own, COLUMNS, key) or [] if self._counts(row)]
             write_rows(own, COLUMNS, kept, key)
         self.failed = {}
         self._record = Records(own, COLUMNS, key)
@@ -94,17 +102,23 @@ class Rows:
         yield from (self.known[pair] for pair in [*first, *sorted(set(self.known) - listed)])
 
     def _collect(self) -> None:
+        self._take(self._rows())
+
+    def _rows(self) -> Iterator[Row]:
         merged = read_records(self.folder / ITEMS, COLUMNS, self.key) or []
         # What a run before this one could not read, this one tries again.
-        self._take(row for row in merged if self.share.world == 1 or not row["error"])
-        for path in sorted((self.folder / "parts").glob("items-*.csv")):
-            self._take(read_records(path, COLUMNS, self.key) or [])
+        yield from (row for row in merged if self.share.world == 1 or not row["error"])
+        for path in _parts(self.folder):
+            yield from read_records(path, COLUMNS, self.key) or []
+
+    def _counts(self, row: Row) -> bool:
+        return not row["error"] and (row["idx"], row["sha256"]) not in self._outdated
 
     def _take(self, rows: Iterable[Row]) -> None:
         for row in rows:
             if row["error"]:
                 self.failed[row["idx"]] = row["error"]
-            else:
+            elif self._counts(row):
                 self.known.setdefault((row["idx"], row["adapter"]), row)
 
 
@@ -165,3 +179,7 @@ def _part(folder: Path, share: Share) -> Path:
     if share.world == 1:
         return folder / ITEMS
     return folder / "parts" / f"items-{share.rank}-of-{share.world}.csv"
+
+
+def _parts(folder: Path) -> list[Path]:
+    return sorted((folder / "parts").glob("items-*.csv"))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -16,7 +16,7 @@ from dplass_cli.errors import InputError, some
 from dplass_cli.evaluation.aggregation import Scores, score_policies
 from dplass_cli.evaluation.benchmarks import Benchmark
 from dplass_cli.evaluation.evaluator import Running, Runs, evaluate_batches, make_batches, plan_runs, separate_item
-from dplass_cli.evaluation.items import Item, check_items, choose_items, find_items, load_item
+from dplass_cli.evaluation.items import Item, audio_hashes, check_items, choose_items, find_items, load_item
 from dplass_cli.evaluation.published import Check, check_published
 from dplass_cli.evaluation.records import FORMAT, RESULTS, Row, Rows, Share, number, write_choices
 from dplass_cli.pipelines.models import RunningOptions
@@ -82,6 +82,10 @@ class EvaluateOptions(RunningOptions):
             raise ValueError(f"max_missing must be a share between 0 and 1, not {self.max_missing}")
         if len(self.benchmark) > 1 and (self.audio_dir or self.items):
             raise ValueError("audio_dir and items go with one benchmark; give --data-root for several")
+        if len(self.benchmark) > 1 and self.metadata_csv and not self.metadata_csv.is_dir():
+            raise ValueError(
+                "a table goes with one benchmark; give --metadata-csv the folder of the tables for several"
+            )
 
 
 @dataclass(frozen=True)
@@ -206,7 +210,11 @@ def _evaluate(
     items = [item for item in task.items if item.idx in lengths]
     plan = plan_runs(items, policies, models)
     wanted = {item.idx: tuple(plan[item.idx]) for item in items}
-    with Rows(task.folder, _key(task, models, options, settings), share) as rows:
+
+    def hashes(names: Collection[str]) -> dict[str, str]:
+        return audio_hashes([item for item in items if item.idx in names], settings.seconds, settings.workers)
+
+    with Rows(task.folder, _key(task, models, options, settings), share, hashes) as rows:
         batches = make_batches(items, lengths, plan, settings.batch_size)
         evaluate_batches(batches, lengths, plan, models, rows, settings, progress)
         complete = rows.merge(wanted)

@@ -376,7 +376,7 @@ def _domains(options: TrainOptions, partition: Partition) -> tuple[list[int], tu
         return [d for d in having if having[d]], tuple(d for d in having if not having[d])
     chosen: list[int] = []
     for text in options.domain.split(","):
-        if not text.strip().isdigit() or int(text) not in having:
+        if not text.strip().isdecimal() or int(text) not in having:
             raise InputError(f"--domain {options.domain}: {text!r} is none of {some(having, 20)}, nor 'all'")
         if not having[int(text)]:
             raise InputError(f"--domain {text}: this domain has no clips to train on")

@@ -377,9 +377,20 @@ def default_policy(base: str | Path, bank: AdapterBank) -> str:
     """The policy for which figures speak (``docs/tiny.md``, ``docs/choosing.md``).
 
     With the tiny base ``contrast``, which takes adapters whose gain was measured to be one; ``contrast:text`` where
-    none was measured, as in a bank that ``train`` wrote. With another base ``text``, or ``base`` without domains.
+    none was measured, as in a bank that ``train`` wrote. With another base ``text``, or ``base`` without adapters. An
+    adapter without a domain serves every query.
+
+    Raises:
+        InputError: there are several adapters, and none has a domain.
     """
-    if base != "tiny":
-        return "text" if bank.domains else "base"
-    measured = any(domain.gain_db for domain in bank.domains.values())
-    return "contrast" if measured or not bank.domains else "contrast:text"
+    if any(domain.gain_db for domain in bank.domains.values()):
+        return "contrast" if base == "tiny" else "text"
+    if not bank.keys:
+        return "contrast" if base == "tiny" else "base"
+    if not bank.domains and len(bank.keys) > 1:
+        raise InputError(
+            f"{len(bank.keys)} adapters without domains, so that no query can choose among them: give --select"
+            f" single:{bank.keys[0]}, or a bank ('dplass adapters import --partition')"
+        )
+    policy = "text" if bank.domains else f"single:{bank.keys[0]}"
+    return f"contrast:{policy}" if base == "tiny" else policy

@@ -84,9 +84,15 @@ def test_wrong_files_are_named(tmp_path: Path) -> None:
         read_audio(tmp_path / "short.wav", 1.0)
 
 
-def test_wrong_formats_are_named(tmp_path: Path, stereo: np.ndarray) -> None:  # type: ignore[type-arg]
-    with pytest.raises(InputError, match=r"cannot write .xyz; use"):
-        write_audio(tmp_path / "a.xyz", stereo, RATE)
+def test_wrong_formats_are_named(
+    tmp_path: Path,
+    stereo: np.ndarray,  # type: ignore[type-arg]
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for suffix in ("xyz", "sd2", "raw"):
+        with pytest.raises(InputError, match=rf"cannot write .{suffix}; use"):
+            write_audio(tmp_path / f"a.{suffix}", stereo, RATE)
     with pytest.raises(InputError, match=r"FLAC does not take 2 channels .* as 'FLOAT'; use one of .*PCM_24"):
         write_audio(tmp_path / "a.flac", stereo, RATE, "FLOAT")
     with pytest.raises(InputError, match=r"WAV does not take 2 channels .* as 'GSM610'; use one of PCM_16"):

@@ -22,6 +22,7 @@ from small_banks import write_small_bank
 
 from dplass_cli.audio.files import read_mono, write_audio
 from dplass_cli.errors import InputError
+from dplass_cli.evaluation.comparison import compare_runs, read_run
 from dplass_cli.evaluation.metrics import sdr, si_sdr
 from dplass_cli.models import load_base
 from dplass_cli.pipelines.evaluate import EvaluateOptions, EvaluateResult, evaluate
@@ -219,6 +220,61 @@ def test_another_evaluation_in_the_folder_is_not_overwritten(options: EvaluateOp
     assert (options.output / "items.csv").read_bytes() == before
 
 
+def test_another_evaluation_in_parts_is_not_overwritten(
+    options: EvaluateOptions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    monkeypatch.setenv("RANK", "0")
+    assert not run(replace(options, select=("base",))).complete
+    (part,) = (options.output / "parts").iterdir()
+    before = part.read_bytes()
+    for rank in ("0", "1"):
+        monkeypatch.setenv("RANK", rank)
+        with pytest.raises(InputError, match="holds an evaluation of other models, items or settings"):
+            run(replace(options, select=("base",), similarity=False))
+    assert part.read_bytes() == before
+    assert list((options.output / "parts").iterdir()) == [part]
+
+
+def test_rows_of_audio_that_was_replaced_are_measured_again(
+    options: EvaluateOptions, clips: dict[str, Path], tmp_path: Path
+) -> None:
+    audio = tmp_path / "audio"
+    audio.mkdir()
+    for name in NAMES:
+        shutil.copy(clips[name], audio / f"{name}.wav")
+    rows = [
+        {"idx": idx, "caption": name, "src_wav": f"{name}.wav", "noise_wav": f"{other}.wav", "snr_db": 0}
+        for idx, (name, other) in enumerate([("dog_bark", "rain"), ("siren", "flute"), ("owl_hoot", "helicopter")])
+    ]
+    write_rows(tmp_path / "table.csv", list(rows[0]), rows)
+    given = replace(options, metadata_csv=tmp_path / "table.csv", audio_dir=audio, select=("base",), batch_size=1)
+    run(given)
+    before = items(given.output)
+    shutil.copy(clips["helicopter"], audio / "flute.wav")
+    more = replace(given, select=("base", "oracle"))
+    run(more)
+    after = [row for row in items(given.output) if row["adapter"] == "base"]
+    assert [row == old for row, old in zip(after, before, strict=True)] == [True, False, True]  # seconds too
+    run(replace(more, output=tmp_path / "anew"))
+    assert untimed(given.output) == untimed(tmp_path / "anew")
+
+
+def test_other_mixtures_of_the_same_files_are_not_compared(options: EvaluateOptions, tmp_path: Path) -> None:
+    with open(options.metadata_csv, newline="") as stream:  # type: ignore[arg-type]
+        rows = list(csv.DictReader(stream))[:3]
+    folders = []
+    for name, changed in {"one": {}, "louder": {"snr_db": 20}, "later": {"src_start": 0.5}}.items():
+        write_rows(tmp_path / f"{name}.csv", list(rows[0] | changed), [row | changed for row in rows])
+        folders.append(tmp_path / name)
+        run(replace(options, metadata_csv=tmp_path / f"{name}.csv", output=folders[-1], select=("base",)))
+    one, *others = (read_run(folder) for folder in folders)
+    assert compare_runs([one, one])[0].n == 3
+    for other in others:
+        with pytest.raises(InputError, match="share no item with the same audio"):
+            compare_runs([one, other])
+
+
 def test_rows_of_one_folder_of_audio_are_not_those_of_another(
     options: EvaluateOptions, clips: dict[str, Path], tmp_path: Path
 ) -> None:
@@ -390,6 +446,8 @@ def test_several_benchmarks_in_one_command(options: EvaluateOptions, clips: dict
     assert {row["query"] for row in items(tmp_path / "labels")} == {"Music Violin"}
     with pytest.raises(InputError, match="no folder Clotho_evaluation"):
         evaluate(replace(given, benchmark=("clotho",)))
+    with pytest.raises(ValueError, match="a table goes with one benchmark"):
+        replace(given, metadata_csv=next((tmp_path / "data").rglob("*.csv")))
 
 
 COMMAND = [sys.executable, "-m", "dplass_cli", "evaluate", "--json", "--no-report", "--device", "cpu"]

@@ -28,12 +28,12 @@ class Single:
 
 
 def single_key(which: str, keys: Sequence[str]) -> str:
-    """The key of the adapter of a domain's number, or of a name, among those loaded.
+    """The key of the adapter of a name, or of a domain's number, among those loaded.
 
     Raises:
         InputError: it is not loaded.
     """
-    key = bank_key(int(which)) if which.isdigit() else which
+    key = bank_key(int(which)) if which.isdecimal() and which not in keys else which
     if key not in keys:
         raise InputError(f"--select single:{which}: no adapter {key!r} is loaded; loaded: {', '.join(keys) or 'none'}")
     return key

@@ -15,7 +15,7 @@ class TextNeighbours:
 
     def __init__(self, neighbours: str = "") -> None:
         self.name = f"text-knn:{neighbours}" if neighbours else "text-knn"
-        if neighbours and not (neighbours.isdigit() and int(neighbours) >= 1):
+        if neighbours and not (neighbours.isdecimal() and int(neighbours) >= 1):
             raise InputError(f"--select {self.name}: give a number of captions, such as text-knn:5")
         self.neighbours = int(neighbours or 1)
 
