@@ -58,7 +58,7 @@ def process_device(name: str = "auto") -> torch.device:
     """:func:`choose_device` for this process: under ``torchrun``, one GPU a process."""
     device = choose_device(name)
     local = os.environ.get("LOCAL_RANK")
-    return torch.device(f"cuda:{local}") if local is not None and str(device) == "cuda" else device
+    return choose_device(f"cuda:{local}") if local is not None and str(device) == "cuda" else device
 
 
 def process_share() -> tuple[int, int]:

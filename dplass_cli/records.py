@@ -6,7 +6,7 @@ import csv
 import io
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from dplass_cli.errors import InputError
 from dplass_cli.storage import atomic_path, write_text, writing_to
@@ -22,7 +22,7 @@ def write_rows(
     """
     with atomic_path(path) as temporary, open(temporary, "w", encoding="utf-8", newline="") as stream:
         stream.write("" if key is None else f"# {key}\n")
-        writer = csv.DictWriter(stream, fieldnames=list(columns), lineterminator="\n")
+        writer = _writer(stream, list(columns))
         writer.writeheader()
         writer.writerows(rows)
 
@@ -45,7 +45,7 @@ class Records:
             self.rows = csv_rows(whole.partition("\n")[2], self.path)
         write_text(self.path, kept)
         self._stream = open(self.path, "a", encoding="utf-8", newline="")  # noqa: SIM115 (closed in __exit__)
-        self._writer = csv.DictWriter(self._stream, fieldnames=self.columns, lineterminator="\n")
+        self._writer = _writer(self._stream, self.columns)
 
     def append(self, rows: Iterable[Mapping[str, Any]]) -> None:
         """Append rows in one write, so that a kill leaves at most one torn line at the end."""
@@ -70,6 +70,20 @@ def read_records(path: Path | str, columns: Iterable[str], key: str) -> list[dic
     """
     whole = _whole_text(Path(path))
     return csv_rows(whole.partition("\n")[2], path) if whole.startswith(_head(key, columns)) else None
+
+
+class _Lines:
+    """Ends lines with a line feed alone; the writer, which believes in both, quotes either within a text."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, line: str) -> int:
+        return self._stream.write(line.removesuffix("\r\n") + "\n")
+
+
+def _writer(stream: TextIO, columns: list[str]) -> csv.DictWriter[str]:
+    return csv.DictWriter(_Lines(stream), fieldnames=columns, lineterminator="\r\n")
 
 
 def _head(key: str, columns: Iterable[str]) -> str:

@@ -159,7 +159,7 @@ def locked(path: Path | str, waiting: Callable[[], object] = lambda: None) -> It
     ``waiting`` is called where another process is inside.
 
     Raises:
-        InputError: the file cannot be made.
+        InputError: the file cannot be made, or its file system has no locks.
     """
     path = Path(path)
     make_folder(path.parent)
@@ -173,6 +173,10 @@ def locked(path: Path | str, waiting: Callable[[], object] = lambda: None) -> It
         except BlockingIOError:
             waiting()
             fcntl.flock(handle, fcntl.LOCK_EX)
+        except OSError as error:  # without, several processes would write over each other
+            raise InputError(
+                f"{path.parent}: files cannot be locked there ({error.strerror}); choose another folder"
+            ) from error
         yield
     finally:
         os.close(handle)  # the file stays: removing it would let two in

@@ -14,7 +14,7 @@ import pytest
 
 from dplass_cli import storage
 from dplass_cli.errors import InputError, RunError
-from dplass_cli.records import Records, read_records
+from dplass_cli.records import Records, read_records, write_rows
 from dplass_cli.storage import (
     atomic_path,
     json_text,
@@ -88,7 +88,13 @@ def test_json_has_no_nan(tmp_path: Path) -> None:
     assert "ü" in (tmp_path / "x.json").read_text(encoding="utf-8")
 
 
-ROWS = [{"id": "1", "text": "a, b"}, {"id": "2", "text": 'say "x"'}, {"id": "3", "text": "two\nlines"}]
+ROWS = [
+    {"id": "1", "text": "a, b"},
+    {"id": "2", "text": 'say "x"'},
+    {"id": "3", "text": "two\nlines"},
+    {"id": "4", "text": "a\rdog"},
+    {"id": "5", "text": "at the end\r\n"},
+]
 
 
 def test_records_are_read_back(tmp_path: Path) -> None:
@@ -98,6 +104,9 @@ def test_records_are_read_back(tmp_path: Path) -> None:
         records.append(ROWS[2:])
     with Records(path, ["id", "text"], "key") as records:
         assert records.rows == ROWS
+    assert path.read_bytes().startswith(b'# key\nid,text\n1,"a, b"\n2,')
+    write_rows(tmp_path / "table.csv", ["id", "text"], ROWS)
+    assert (tmp_path / "table.csv").read_bytes() == path.read_bytes().partition(b"\n")[2]
     with Records(path, ["id", "text"], "other") as records:
         assert records.rows == []
 
@@ -153,6 +162,15 @@ def test_a_file_system_without_locks_is_written_to(tmp_path: Path, monkeypatch: 
     monkeypatch.setattr(storage.fcntl, "flock", refuses)
     storage.write_text(tmp_path / "a.txt", "whole")
     assert (tmp_path / "a.txt").read_text() == "whole"
+
+
+def test_what_several_processes_share_needs_locks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuses(handle: int, how: int) -> None:
+        raise OSError(errno.ENOSYS, "Function not implemented")
+
+    monkeypatch.setattr(storage.fcntl, "flock", refuses)
+    with pytest.raises(InputError, match="files cannot be locked there"), storage.locked(tmp_path / "lock"):
+        pytest.fail("went in")
 
 
 def test_a_scratch_folder_is_empty_and_goes(tmp_path: Path) -> None:

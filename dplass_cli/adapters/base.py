@@ -67,8 +67,8 @@ class AdapterSettings:
     def __post_init__(self) -> None:
         ranks = list(self.rank.values()) if isinstance(self.rank, dict) else [self.rank]
         for name, value in [*(("rank", rank) for rank in ranks), ("gamma", self.gamma)]:
-            if value < 1:
-                raise ValueError(f"adapter {name} must be at least 1, not {value}")
+            if not 1 <= value <= _LARGEST_RANK:
+                raise ValueError(f"adapter {name} must be from 1 to {_LARGEST_RANK:,}, not {value}")
         alphas = list(self.alpha.values()) if isinstance(self.alpha, dict) else [self.alpha]
         if 0 in alphas:
             raise ValueError("adapter alpha must not be 0: such an adapter changes nothing; leave it out")

@@ -58,6 +58,12 @@ class AdapterInfo:
     versions: dict[str, Any] = field(default_factory=dict)
     format: str = _FORMAT
 
+    def __post_init__(self) -> None:
+        if self.domain and not (type(self.domain.get("id")) is int and isinstance(self.domain.get("name"), str)):
+            raise ValueError(f"domain has a number as id and a text as name, not {self.domain}")
+        if not isinstance(self.metrics.get("val_sdri"), (int, float, type(None))):
+            raise ValueError(f"val_sdri is a number of dB, not {self.metrics['val_sdri']!r}")
+
 
 @dataclass(frozen=True)
 class LoadedAdapter:

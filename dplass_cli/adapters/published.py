@@ -135,6 +135,9 @@ def _method(tensors: Mapping[str, Mapping[str, Tensor]], path: Path | str) -> st
         matching = [m.method for m in METHODS.values() if set(m.published_tensors.values()) == named.keys()]
         if len(matching) != 1:
             raise InputError(f"{path}: {layer} has {some(named)}, which is no published method; the file is damaged")
+        for name, tensor in named.items():
+            if tensor.numel() == 0 or tensor.ndim < (1 if name == "magnitude" else 2):
+                raise InputError(f"{path}: {layer}.{name} has shape {[*tensor.shape]}; the file is damaged")
         found.add(matching[0])
     if len(found) > 1:
         raise InputError(f"{path}: mixes the methods {some(sorted(found))}; one adapter has one")

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import soundfile
 
-from dplass_cli.audio.containers import is_ima_adpcm
+from dplass_cli.audio.containers import is_doubtful, is_of_unknown_length
 from dplass_cli.errors import InputError, RunError
 from dplass_cli.storage import atomic_path, require_file
 
@@ -18,6 +18,7 @@ Audio = npt.NDArray[np.float32]
 
 _LOWEST_RATE, _HIGHEST_RATE = 1000, 1_000_000
 _ODD = ("RAW", "SD2")  # the one says nothing of what it holds, the other writes a second file
+_ESTIMATED_WITHIN = 0.1  # s; without an index, by the size of the file and of its first frames
 _MOST_AT_ONCE = 1 << 27  # samples, half a gigabyte: 50 minutes of mono at 44.1 kHz
 
 
@@ -51,9 +52,16 @@ def audio_info(path: Path | str) -> AudioInfo:
     if path.stat().st_size == 0:
         raise InputError(f"{path}: the file is empty (0 bytes); replace or remove it")
     try:
-        if is_ima_adpcm(path):
-            raise NotTaken(f"{path}: a WAV of IMA ADPCM or of no format is not read; convert, replace or remove it")
+        if is_doubtful(path):
+            raise NotTaken(
+                f"{path}: is in IMA ADPCM, or its header does not plainly say in what, and so is not read; convert,"
+                " replace or remove it"
+            )
         info = soundfile.info(str(path))
+        if info.format == "MP3" and is_of_unknown_length(path):
+            raise NotTaken(
+                f"{path}: an MP3 of variable bit rate that does not say how long it is would be cut; convert it to wav"
+            )
     except OSError as error:
         raise InputError(f"{path}: cannot read ({error.strerror})") from error
     except soundfile.LibsndfileError as error:
@@ -89,9 +97,8 @@ def read_audio(path: Path | str, start: float = 0.0, end: float | None = None) -
         samples, rate = soundfile.read(str(path), start=first, stop=last, dtype="float32", always_2d=True)
     except soundfile.LibsndfileError as error:
         raise InputError(f"{path}: damaged audio ({sndfile_reason(error)}); replace or remove it") from error
-    if len(samples) == 0:
-        raise InputError(f"{path}: the header promises audio that is not there; replace or remove the file")
-    audio: Audio = np.ascontiguousarray(samples.T)
+    require_whole(path, info.format, info.sample_rate, last - first - len(samples))
+    audio: Audio = fit_length(np.ascontiguousarray(samples.T), last - first)
     if not np.isfinite(audio).all():
         raise InputError(f"{path}: holds samples that are not numbers (NaN or infinite); replace or remove it")
     return audio, int(rate)
@@ -118,6 +125,16 @@ def _require_bearable(path: Path | str, samples: int) -> None:
             f"{path}: {samples / 1e6:,.0f} million samples are too many to be read at once (at most"
             f" {_MOST_AT_ONCE / 1e6:,.0f}); cut it, or take ranges of it"
         )
+
+
+def require_whole(path: Path | str, container: str, sample_rate: int, missing: int) -> None:
+    """Refuse a file that ends so many samples before its header says; of an MP3 the length can be an estimate.
+
+    Raises:
+        InputError: more is missing than an estimate may be wrong by.
+    """
+    if missing > (_ESTIMATED_WITHIN * sample_rate if container == "MP3" else 0):
+        raise InputError(f"{path}: ends {missing / sample_rate:.3f} s before its header says; replace or remove it")
 
 
 def fit_length(audio: Audio, length: int) -> Audio:

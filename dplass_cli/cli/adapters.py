@@ -25,6 +25,7 @@ def list_(
     paths: Annotated[
         list[Path], typer.Argument(help="Banks (tiny: the bundled one), adapter folders, published files.")
     ],
+    trust_checkpoint: Trust = None,
     json: Json = False,
     verbose: Verbose = False,
 ) -> None:
@@ -35,7 +36,7 @@ def list_(
     with verb(json, verbose) as run:
         from dplass_cli.pipelines.adapters import list_adapters
 
-        found = list_adapters(paths)
+        found = list_adapters(paths, bool(trust_checkpoint))
         rows = []
         for item in found:
             sdri = item.info.metrics.get("val_sdri")

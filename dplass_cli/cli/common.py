@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import logging
 import os
 import signal
@@ -15,11 +16,15 @@ from typing import Annotated, Any, TypeVar
 
 import typer
 
-from dplass_cli.errors import DplassError, one_line
+from dplass_cli.errors import DplassError, InputError, one_line
 
 T = TypeVar("T")
 
 EXIT_SOME_FAILED, EXIT_INTERRUPTED = 1, 3
+_OF_PATHS = {
+    *(errno.EACCES, errno.EPERM, errno.ENAMETOOLONG, errno.ENOTDIR, errno.ELOOP, errno.EROFS),
+    *(errno.EIO, errno.ESTALE),
+}
 
 Config = Annotated[Path | None, typer.Option("--config", help="YAML file of options.")]
 Settings = Annotated[
@@ -192,6 +197,15 @@ def verb(json_output: bool = False, verbose: bool = False) -> Iterator[Verb]:
         # The reader of our output has left (such as head); there is nobody to tell.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise typer.Exit(EXIT_SOME_FAILED) from None
+    except OSError as error:
+        # Of a path that was looked at in passing; what is written or read on purpose has its own words.
+        if error.filename is None or error.errno not in _OF_PATHS:
+            raise
+        run.close()
+        typer.echo(
+            f"dplass: {one_line(str(error.filename))}: {error.strerror}; check the path and its permissions", err=True
+        )
+        raise typer.Exit(InputError.exit_code) from error
     finally:
         run.close()
         signal.signal(signal.SIGTERM, previous)

@@ -43,7 +43,7 @@ def command(
     allow_host: Annotated[
         list[str] | None, typer.Option(help="Name that this server goes by in your network; repeatable.")
     ] = None,
-    max_upload_mb: Annotated[float | None, typer.Option(help="Largest recording, MB.  [default: 100]")] = None,
+    max_upload_mb: Annotated[float | None, typer.Option(help="Largest recording, MB.  [default: 350]")] = None,
     max_seconds: Annotated[float | None, typer.Option(help="Longest recording, seconds.  [default: 1800]")] = None,
     max_waiting: Annotated[int | None, typer.Option(help="Recordings in the queue.  [default: 8]")] = None,
     keep_minutes: Annotated[

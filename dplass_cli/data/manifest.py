@@ -6,7 +6,7 @@ import json
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -39,18 +39,38 @@ class Row:
 def read_manifest(path: Path | str) -> list[Row]:
     """Read a manifest; relative ``wav`` paths are relative to the manifest's folder, and are made absolute.
 
-    Rows are made as they are read: of millions of rows, never all are in memory in both forms.
+    Rows are made as they are read: of millions of rows, never all are in memory in both forms. A row without ``id`` has
+    the name of its file, with the folders that it takes to tell it from other files of that name.
 
     Raises:
         InputError: not a manifest, no rows, or a row without a usable ``wav`` or ``caption`` (says which row).
     """
     path = Path(path)
     folder, shared = Path(os.path.abspath(path.parent)), _Shared()
+    rows: list[Row] = []
+    unnamed: list[int] = []
     with collector_paused():
-        rows = [_row(item, f"{path}: row ", index, folder, shared) for index, item in enumerate(_items(path))]
+        for index, item in enumerate(_items(path)):
+            rows.append(_row(item, f"{path}: row ", index, folder, shared))
+            if not item.get("id"):
+                unnamed.append(index)
     if not rows:
         raise InputError(f"{path}: the manifest has no rows")
+    _tell_apart(rows, unnamed)
     return rows
+
+
+def _tell_apart(rows: list[Row], unnamed: list[int]) -> None:
+    """Let files of one name in several folders be several recordings: their ids become paths below what all share."""
+    files: dict[str, Path] = {}
+    shared = {row.id for row in map(rows.__getitem__, unnamed) if files.setdefault(row.id, row.wav) != row.wav}
+    if not shared:
+        return
+    top = os.path.commonpath([rows[index].wav.parent for index in unnamed])
+    for index in unnamed:
+        row = rows[index]
+        if row.id in shared:
+            rows[index] = replace(row, id=Path(os.path.relpath(row.wav, top)).with_suffix("").as_posix())
 
 
 def _items(path: Path) -> Iterator[Any]:

@@ -27,11 +27,12 @@ def fit_temperature(embeddings: FloatArray, ids: IntArray, centroids: FloatArray
         embeddings: float64 (C, D), unit norm. ids: int64 (C,), rows of ``centroids`` (K, D).
     """
     cosines = similarities(embeddings, centroids)
-    for row, (embedding, id) in enumerate(zip(embeddings, ids, strict=True)):
-        others = embeddings[(ids == id) & (np.arange(len(ids)) != row)]
-        # A domain of one caption has nothing else to be known by; its caption tells nothing of new ones.
-        cosines[row, id] = embedding @ unit(others.mean(axis=0)) if len(others) else 0.0
     rows = np.arange(len(ids))
+    sums = np.zeros_like(centroids)
+    np.add.at(sums, ids, embeddings)
+    others = np.einsum("nd,nd->n", embeddings, unit(sums[ids] - embeddings))
+    # A domain of one caption has nothing else to be known by; its caption tells nothing of new ones.
+    cosines[rows, ids] = np.where(np.bincount(ids, minlength=len(centroids))[ids] > 1, others, 0.0)
 
     def negative_log_likelihood(logarithm: float) -> float:
         return -float(log_softmax(cosines / np.exp(logarithm), axis=1)[rows, ids].mean())

@@ -13,10 +13,13 @@ import numpy.typing as npt
 
 from dplass_cli.domains.features import CaptionFeatures, Features, FloatArray, IntArray, similarities
 from dplass_cli.domains.partition import mean_direction
-from dplass_cli.errors import InputError, some
+from dplass_cli.errors import InputError, shown, some
 from dplass_cli.storage import read_json
 
 Categories = Mapping[int, tuple[str, ...]]
+
+
+_LARGEST_ID = 1_000_000
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,8 +63,8 @@ def _entry(item: Any, where: str) -> tuple[int, tuple[str, ...]]:
         if key not in item:
             raise InputError(f"{where} has no {key!r}; every domain needs 'cluster_id' and 'categories_in_cluster'")
     id, categories = item["cluster_id"], item["categories_in_cluster"]
-    if not isinstance(id, int) or isinstance(id, bool) or id < 0:
-        raise InputError(f"{where}: 'cluster_id' must be a whole number from 0 on, not {id!r}")
+    if not isinstance(id, int) or isinstance(id, bool) or not 0 <= id <= _LARGEST_ID:
+        raise InputError(f"{where}: 'cluster_id' must be a whole number from 0 to {_LARGEST_ID}, not {shown(id)}")
     if not isinstance(categories, list) or not all(isinstance(name, str) and name.strip() for name in categories):
         raise InputError(f"{where}: 'categories_in_cluster' must be a list of texts")
     if not categories:

@@ -7,6 +7,7 @@ int64 (N,) from 0 on.
 from __future__ import annotations
 
 from collections.abc import Callable
+from importlib.util import find_spec
 from typing import Literal
 
 import numpy as np
@@ -24,12 +25,25 @@ _MOST_AGGLOMERATED = 20_000
 _ITERATIONS = 100
 
 
+def check_method(method: Method, weighted: bool) -> None:
+    """Refuse a method that cannot be used, before there are points.
+
+    Raises:
+        InputError: it does not take weights, or its library is missing.
+    """
+    if weighted and method in ("agglomerative", "hdbscan"):
+        raise InputError(f"--method {method} weighs all captions the same; leave --weight clips out, or take kmeans")
+    if method == "spherical-kmeans" and find_spec("faiss") is None:
+        raise InputError("--method spherical-kmeans needs faiss; install it with: pip install 'dplass[clusters]'")
+
+
 def group(method: Method, points: FloatArray, weights: FloatArray | None, domains: int, seed: int) -> IntArray:
     """Group points by a method, on one thread (sums in another order could tip a point to another group).
 
     Raises:
         InputError: the method does not take weights or that many points, finds no groups, or its library is missing.
     """
+    check_method(method, weights is not None)
     with threadpool_limits(limits=1):
         return METHODS[method](points, weights, domains, seed)
 
@@ -43,12 +57,7 @@ def kmeans(points: FloatArray, weights: FloatArray | None, domains: int, seed: i
 
 def spherical_kmeans(points: FloatArray, weights: FloatArray | None, domains: int, seed: int) -> IntArray:
     """The best of ten k-means by cosine, centroids kept on the unit sphere (Dhillon and Modha, 2001; faiss)."""
-    try:
-        import faiss
-    except ImportError as error:
-        raise InputError(
-            "--method spherical-kmeans needs faiss; install it with: pip install 'dplass[clusters]'"
-        ) from error
+    import faiss
     from sklearn.cluster import kmeans_plusplus
 
     vectors = np.ascontiguousarray(points, dtype=np.float32)
@@ -79,12 +88,13 @@ def agglomerative(points: FloatArray, weights: FloatArray | None, domains: int, 
     """Ward's agglomerative clustering (scikit-learn); it draws no random number."""
     from sklearn.cluster import AgglomerativeClustering
 
-    _no_weights("agglomerative", weights)
     if len(points) > _MOST_AGGLOMERATED:
         raise InputError(
             f"--method agglomerative compares all pairs of captions, and {len(points)} are too many for that"
             f" (at most {_MOST_AGGLOMERATED}); take --method kmeans"
         )
+    if domains == 1:
+        return np.zeros(len(points), dtype=np.int64)
     return _labels(AgglomerativeClustering(domains).fit_predict(points))
 
 
@@ -95,9 +105,9 @@ def hdbscan(points: FloatArray, weights: FloatArray | None, domains: int, seed: 
     """
     from sklearn.cluster import HDBSCAN
 
-    _no_weights("hdbscan", weights)
-    found = HDBSCAN(min_cluster_size=min(MIN_CLUSTER_SIZE, len(points)), copy=True).fit_predict(points)
-    labels = _labels(found)
+    labels = np.full(len(points), -1, dtype=np.int64)
+    if len(points) > 1:
+        labels = _labels(HDBSCAN(min_cluster_size=min(MIN_CLUSTER_SIZE, len(points)), copy=True).fit_predict(points))
     if (labels < 0).all():
         raise InputError(
             f"--method hdbscan found no group of {MIN_CLUSTER_SIZE} captions or more that stands apart; take"
@@ -115,11 +125,6 @@ METHODS: dict[Method, Grouping] = {
     "agglomerative": agglomerative,
     "hdbscan": hdbscan,
 }
-
-
-def _no_weights(method: Method, weights: FloatArray | None) -> None:
-    if weights is not None:
-        raise InputError(f"--method {method} weighs all captions the same; leave --weight clips out, or take kmeans")
 
 
 def _labels(found: object) -> IntArray:

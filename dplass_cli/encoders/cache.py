@@ -8,7 +8,6 @@ writer cuts off. A damaged row is known by its checksums; it counts as absent an
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
 import logging
@@ -151,8 +150,11 @@ class EmbeddingCache:
         """Make the files where they are not, begin anew where they are not this encoder's; return the identity."""
         described = self.folder / "cache.json"
         found: Any = None
-        with contextlib.suppress(InputError):
-            found = read_json(described)
+        try:
+            found = read_json(described) if described.exists() else None
+        except InputError as error:
+            if isinstance(error.__cause__, OSError):  # what cannot be read just now is not damaged
+                raise
         # Caches of before do not say their identity: who opens one first does.
         kept = found.get("identity", wanted or "path") if isinstance(found, dict) else None
         if kept not in ("path", "content") or {**found, "identity": kept} != {**header, "identity": kept}:

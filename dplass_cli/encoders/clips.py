@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Sequence, Sized
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import chain, islice
 from pathlib import Path
 from typing import NamedTuple
@@ -104,14 +105,19 @@ def _keys(clips: Sequence[Clip], pool: ThreadPoolExecutor, identity: Identity) -
 def clip_key(clip: Clip, identity: Identity) -> bytes | None:
     """The key of a clip's embedding in its encoder's cache; None where the file is not there to be identified."""
     try:
+        state = clip.wav.stat()
+        known: tuple[object, ...] = (clip.wav.absolute(), state.st_size, state.st_mtime_ns)
         if identity == "content":
-            known: tuple[object, ...] = (file_sha256(clip.wav),)
-        else:
-            state = clip.wav.stat()
-            known = (clip.wav.absolute(), state.st_size, state.st_mtime_ns)
+            known = (_content_sha256(*known),)
     except (OSError, RunError):
         return None  # reading it will say what is wrong
     return embedding_key(identity, *known, clip.start, clip.end)
+
+
+@lru_cache(maxsize=1 << 18)
+def _content_sha256(path: Path, size: int, modified: int) -> str:
+    """The hash of a file that has many clips, or is asked for again, is made once."""
+    return file_sha256(path)
 
 
 def _read_ahead(

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 from dplass_cli.adapters import AdapterSettings, make_adapters
 from dplass_cli.adapters.algebra import compress, relative_changes
 from dplass_cli.adapters.files import (
+    DESCRIPTION,
     STATISTICS,
     WEIGHTS,
     AdapterInfo,
@@ -19,7 +21,7 @@ from dplass_cli.adapters.files import (
 from dplass_cli.adapters.injection import layer_at
 from dplass_cli.adapters.published import contained_base, from_published, read_published, to_published
 from dplass_cli.configuration import from_mapping
-from dplass_cli.domains.partition import Partition, read_partition
+from dplass_cli.domains.partition import PARTITION_FILE, Partition, read_partition
 from dplass_cli.errors import InputError, some
 from dplass_cli.models import BaseModel, load_base, save_base
 from dplass_cli.models.audiosep import write_audiosep, write_checkpoint
@@ -42,7 +44,7 @@ class Listed:
     size: int
 
 
-def list_adapters(paths: Iterable[Path]) -> list[Listed]:
+def list_adapters(paths: Iterable[Path], trust: bool = False) -> list[Listed]:
     """List the adapters of banks, adapter folders and published files; no base is needed.
 
     Raises:
@@ -57,7 +59,7 @@ def list_adapters(paths: Iterable[Path]) -> list[Listed]:
                 size = sum(file.stat().st_size for file in place.iterdir())
                 found.append(Listed(key, place, read_description(place), counted, size))
             else:
-                published = read_published(place)
+                published = read_published(place, trust)
                 counted = sum(tensor.numel() for named in published.tensors.values() for tensor in named.values())
                 info = AdapterInfo(published.method, {}, "", {}, training={"notes": list(published.notes)})
                 found.append(Listed(key, place, info, counted, place.stat().st_size))
@@ -105,11 +107,12 @@ def describe(adapter: Path | None, base_checkpoint: str = "tiny", trust: bool = 
         InputError: not one adapter, or a damaged one.
     """
     info: AdapterInfo | None = None
+    base = partial(load_base, base_checkpoint, trust=trust)
     if adapter is None:
-        config = load_base(base_checkpoint, trust=trust).config
+        config = base().config
     elif adapter.is_file():
         published = read_published(adapter, trust)
-        network = contained_base(published)
+        network = contained_base(published, None if base_checkpoint == "tiny" else base().config)
         info, config = from_published(published, network, network.sha256()).info, network.config
     else:
         info = read_description(one_adapter(adapter))
@@ -195,6 +198,8 @@ def import_adapters(options: ImportOptions, progress: Progress = no_progress) ->
         InputError: a file that is no adapter, of another base, or of a cluster that the partition lacks.
     """
     partition = read_partition(options.partition) if options.partition else None
+    if partition and (options.output / PARTITION_FILE).exists():
+        raise InputError(f"--output {options.output}: holds a partition; give a folder for the bank")
     keys = _import_keys(options.files, partition)
     network: BaseModel | None = None
     if options.base_checkpoint is not None:
@@ -221,7 +226,7 @@ def import_adapters(options: ImportOptions, progress: Progress = no_progress) ->
         save_adapter(options.output / key, replace(adapter, info=info))
         notes[key] = published.notes
     if partition is not None:
-        write_bank_of(options.output, partition, keys, base_sha256)
+        write_bank_of(options.output, partition, base_sha256, keys)
     progress(len(keys), len(keys), "imported")
     return ImportResult({key: options.output / key for key in keys}, notes, written_base)
 
@@ -243,9 +248,11 @@ def _import_keys(files: Iterable[Path], partition: Partition | None) -> dict[str
 
 
 def _refuse_its_own(output: Path, *sources: str | Path) -> None:
-    """Refuse to write over what is read: the base or the adapter would be lost."""
-    for source in map(Path, sources):
-        if output.exists() and source.exists() and output.samefile(source):
+    """Refuse to write over what is read, or a file of it: the base or the adapter would be lost."""
+    written = output.resolve()
+    for source in (Path(source).resolve() for source in sources):
+        within = written.parent == source and written.name in (WEIGHTS, DESCRIPTION)
+        if written == source or within or (output.exists() and source.exists() and output.samefile(source)):
             raise InputError(f"--output {output}: would write over what it is made of; give another")
 
 
@@ -264,7 +271,7 @@ def export_adapter(path: Path, output: Path, base_checkpoint: str = "tiny", trus
     Raises:
         InputError: it has no published form, or does not fit the base.
     """
-    _refuse_its_own(output, path, base_checkpoint)
+    _refuse_its_own(output, one_adapter(path), base_checkpoint)
     network = load_base(base_checkpoint, trust=trust)
     adapter = load_one(path, network, trust)
     write_checkpoint(output, to_published(adapter, network))
@@ -278,7 +285,7 @@ def merge_adapter(path: Path, output: Path, base_checkpoint: str = "tiny", trust
     """
     if output.suffix not in (".safetensors", ".ckpt"):
         raise InputError(f"--output {output}: must end in .safetensors or .ckpt")
-    _refuse_its_own(output, path, base_checkpoint)
+    _refuse_its_own(output, one_adapter(path), base_checkpoint)
     network = load_base(base_checkpoint, trust=trust)
     adapter = load_one(path, network, trust)
     if not all(layer.linear for layer in adapter.layers.values()):
@@ -302,7 +309,7 @@ def compress_adapter(
     Raises:
         InputError: as :func:`~dplass_cli.adapters.algebra.compress`, or a folder that cannot be written.
     """
-    _refuse_its_own(output, path)
+    _refuse_its_own(output, one_adapter(path))
     network = load_base(base_checkpoint, trust=trust)
     adapter = load_one(path, network, trust)
     compressed, kept = compress(adapter, network, rank)

@@ -98,6 +98,8 @@ def doctor(options: DoctorOptions, progress: Progress = no_progress) -> list[Che
                 checks.append(check)
         except DplassError as error:
             checks.append(_wrong(what, error))
+        except (OSError, RuntimeError) as error:  # a name too long, a card that is busy
+            checks.append(Check(what, "wrong", first_line(error), "see the message"))
     progress(len(steps), len(steps), "checking")
     return checks
 

@@ -16,7 +16,7 @@ from dplass_cli.models.openvino import openvino_core, openvino_module
 from dplass_cli.models.portable import Portable
 from dplass_cli.separation.bank import AdapterBank
 from dplass_cli.separation.policies.single import single_key
-from dplass_cli.storage import make_folder, remove_file, write_bytes
+from dplass_cli.storage import make_folder, remove_file, write_bytes, writing_to
 from dplass_cli.versions import __version__
 
 Format = Literal["onnx", "openvino"]
@@ -87,7 +87,7 @@ def export(options: ExportOptions) -> ExportResult:
         "encoder_fingerprint": network.encoder_fingerprint or "",
     }
     make_folder(options.output.parent)
-    with tempfile.TemporaryDirectory() as name:
+    with tempfile.TemporaryDirectory() as name, writing_to(options.output, among_others=True):
         made = Path(name) / "graph.onnx"
         _write_onnx(network, described, made)
         files = [options.output]

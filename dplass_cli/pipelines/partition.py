@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -25,7 +26,7 @@ from dplass_cli.domains.features import (
     sorted_rows,
 )
 from dplass_cli.domains.imported import Assignment, assign, read_categories
-from dplass_cli.domains.methods import Method
+from dplass_cli.domains.methods import Method, check_method
 from dplass_cli.domains.partition import PARTITION_FILE, Partition, build_partition
 from dplass_cli.domains.quality import Quality, choose, qualities, quality
 from dplass_cli.domains.validation import Split, split_rows, validation_mixtures
@@ -34,7 +35,7 @@ from dplass_cli.errors import InputError
 from dplass_cli.pipelines.models import EncoderOptions
 from dplass_cli.records import write_rows
 from dplass_cli.reports.partition import PartitionReport, write_report
-from dplass_cli.reports.projection import Projection
+from dplass_cli.reports.projection import Projection, check_projection
 from dplass_cli.storage import Progress, make_folder, no_progress, remove_file
 
 _log = logging.getLogger(__name__)
@@ -42,6 +43,7 @@ _log = logging.getLogger(__name__)
 _LARGEST_SEED = 2**31 - 1
 _FEWEST_AUTO = 3
 _SWALLOWED = 0.8
+_OWN_FILES = re.compile(rf"{re.escape(PARTITION_FILE)}|domain\d+\.json|val\d+\.csv|quality\.(csv|png)")
 
 
 @dataclass(frozen=True)
@@ -90,8 +92,11 @@ class PartitionOptions(EncoderOptions):
         for name, known in _CHOICES.items():
             if getattr(self, name) not in known:
                 raise InputError(f"--{name} must be one of {', '.join(known)}, not {getattr(self, name)!r}")
-        if self.method == "hdbscan" and self.report:
-            raise InputError("--method hdbscan finds its own number of domains; leave --report out")
+        if self.report and (self.method == "hdbscan" or self.import_file):
+            has = "an imported partition has" if self.import_file else "--method hdbscan finds"
+            raise InputError(f"{has} its own number of domains; leave --report out")
+        if self.labels and not self.import_file:
+            raise InputError("--labels names rows' labels for an imported partition; give --import, or leave it out")
         if not 0 <= self.seed <= _LARGEST_SEED:
             raise InputError(f"--seed must be between 0 and {_LARGEST_SEED}, not {self.seed}")
         if not 0.0 < self.val_fraction < 1.0:
@@ -138,7 +143,11 @@ def partition(options: PartitionOptions, progress: Progress = no_progress) -> Pa
     Raises:
         InputError: unusable manifest, clip, encoder, import file or output folder, or too few captions.
     """
+    _refuse_its_own(options)
     categories = read_categories(options.import_file) if options.import_file else None
+    if categories is None:
+        check_method(options.method, options.weight == "clips")
+    check_projection(options.map)
     encoder = options.load_encoder()
     if options.cache is not None:
         check_encoder(options.cache, encoder)
@@ -291,10 +300,17 @@ def _write(
     made.partition.save(folder)
 
 
+def _refuse_its_own(options: PartitionOptions) -> None:
+    """Refuse inputs that are an earlier partition's own files, which go when this one is written."""
+    for path in (options.manifest, options.import_file, options.labels):
+        if path and path.resolve().parent == options.output.resolve() and _OWN_FILES.fullmatch(path.name):
+            raise InputError(f"--output {options.output}: would write over {path}, which it is made of; give another")
+
+
 def _clear(folder: Path) -> None:
-    """Remove what an earlier partition wrote: it may have had more domains."""
-    for pattern in (PARTITION_FILE, "domain[0-9]*.json", "val[0-9]*.csv", "quality.*"):
-        for path in folder.glob(pattern):
+    """Remove what an earlier partition wrote: it may have had more domains. ``partition.json`` goes first."""
+    for path in (folder / PARTITION_FILE, *folder.iterdir()):
+        if _OWN_FILES.fullmatch(path.name):
             remove_file(path)
 
 

@@ -34,7 +34,7 @@ class ServeOptions(SeparatorOptions):
     host: str = "127.0.0.1"
     port: int = 7860
     allow_host: tuple[str, ...] = ()
-    max_upload_mb: float = 100.0
+    max_upload_mb: float = 350.0  # half an hour of stereo at 48 kHz, which is what browsers decode to
     max_seconds: float = 1800.0
     max_waiting: int = 8
     keep_minutes: float = 30.0
@@ -71,6 +71,7 @@ def serve(options: ServeOptions, started: Callable[[Serving], None]) -> None:
     from uvicorn import Config, Server
 
     from dplass_cli.server.app import Limits, make_app
+    from dplass_cli.server.connections import Connection
     from dplass_cli.server.jobs import Jobs
     from dplass_cli.server.work import Separation
 
@@ -87,7 +88,7 @@ def serve(options: ServeOptions, started: Callable[[Serving], None]) -> None:
             config = Config(
                 make_app(jobs, separation, limits, names),
                 lifespan="off",
-                http="h11",  # whatever other parser is installed
+                http=Connection,
                 ws="none",
                 log_config=None,
                 access_log=logging.getLogger("dplass_cli").isEnabledFor(logging.INFO),

@@ -14,7 +14,6 @@ from typing import Literal
 import torch
 
 from dplass_cli.adapters import AdapterSettings, make_adapters
-from dplass_cli.adapters.files import DESCRIPTION
 from dplass_cli.adapters.injection import find_method, layer_settings
 from dplass_cli.configuration import from_mapping, to_mapping
 from dplass_cli.data.loading import EpochBatches
@@ -203,6 +202,7 @@ class _Run:
         _check_encoder(options, self.partition, self.models.encoder)
         check_samples(options.data, self.models.network.config)
         self.layers = layer_settings(self.models.network, options.adapter)  # a wrong target stops the run here
+        self._anew = {self._name(job) for job in self.unfinished()}
 
     @property
     def jobs(self) -> list[int]:
@@ -353,11 +353,9 @@ class _Run:
         """Describe the adapters that are there by now, so that a run that stops leaves a bank of them."""
         if self.options.what != "adapters":
             return
-        asked, every = to_mapping(self.options.adapter), [bank_key(domain.id) for domain in self.partition.domains]
+        base, asked = self.models.bank.base_sha256, to_mapping(self.options.adapter)
         for bank in self._banks().values():
-            there = {key for key in every if (bank / key / DESCRIPTION).is_file()}
-            if there:
-                write_bank_of(bank, self.partition, there, self.models.bank.base_sha256, settings=asked)
+            write_bank_of(bank, self.partition, base, self._anew, settings=asked)
 
 
 def _shortened(options: TrainOptions) -> TrainOptions:

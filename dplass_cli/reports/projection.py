@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from typing import Literal
 
 import numpy as np
@@ -17,6 +18,16 @@ _PERPLEXITY = 30.0
 _NEIGHBOURS = 15
 
 
+def check_projection(projection: Projection) -> None:
+    """Refuse a projection whose library is missing, before there are points.
+
+    Raises:
+        InputError: UMAP is not installed.
+    """
+    if projection == "umap" and find_spec("umap") is None:
+        raise InputError("--map umap needs umap-learn; install it with: pip install 'dplass[clusters]'")
+
+
 def project(features: FloatArray, projection: Projection, seed: int) -> FloatArray:
     """Lay features (C, D) out on a plane: (C, 2), the same for the same features and seed.
 
@@ -26,6 +37,7 @@ def project(features: FloatArray, projection: Projection, seed: int) -> FloatArr
     Raises:
         InputError: UMAP is not installed.
     """
+    check_projection(projection)
     with threadpool_limits(limits=1):
         if projection == "pca" or len(features) < _FEWEST:
             return _pca(features)
@@ -51,10 +63,8 @@ def _tsne(features: FloatArray, seed: int) -> FloatArray:
 
 
 def _umap(features: FloatArray, seed: int) -> FloatArray:
-    try:
-        import umap
-    except ImportError as error:
-        raise InputError("--map umap needs umap-learn; install it with: pip install 'dplass[clusters]'") from error
+    import umap
+
     neighbours = min(_NEIGHBOURS, len(features) - 1)
     model = umap.UMAP(n_neighbors=neighbours, random_state=seed, n_jobs=1)
     return np.asarray(model.fit_transform(features), dtype=np.float64)

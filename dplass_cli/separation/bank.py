@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -299,23 +300,29 @@ class _Described:
 
 
 def write_bank_of(
-    folder: Path | str, partition: Partition, keys: Collection[str], base_sha256: str, **more: Any
+    folder: Path | str, partition: Partition, base_sha256: str, anew: Collection[str], **more: Any
 ) -> None:
-    """Write what a bank says of its domains: those of a partition that it has adapters for.
+    """Write what a bank says of its domains: those of a partition whose adapters lie in the folder.
 
     Args:
-        keys: of the adapters, as :func:`bank_key` names them.
         base_sha256: of the base that they belong to.
+        anew: keys of adapters that were made anew; of the others, gains that were measured before still hold.
         more: to be said of the bank too.
 
     Raises:
         InputError: the folder cannot be written. RunError: the disk is full.
     """
-    domains = [
-        BankDomain(d.id, d.name, d.captions, partition.text_centroids[row], partition.audio_centroids[row])
-        for row, d in enumerate(partition.domains)
-        if bank_key(d.id) in keys
-    ]
+    folder = Path(folder)
+    gains: dict[str, float] = {}
+    with contextlib.suppress(InputError):  # there is no bank yet, or no whole one
+        gains = {key: domain.gain_db for key, domain in read_bank(folder).items() if key not in anew}
+    domains = []
+    for row, d in enumerate(partition.domains):
+        key, centroids = bank_key(d.id), (partition.text_centroids[row], partition.audio_centroids[row])
+        if (folder / key / DESCRIPTION).is_file():
+            domains.append(BankDomain(d.id, d.name, d.captions, *centroids, gains.get(key, 0.0)))
+    if not domains:
+        return
     description = {
         "base_sha256": base_sha256,
         "encoder_fingerprint": partition.encoder_fingerprint,

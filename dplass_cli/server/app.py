@@ -43,7 +43,7 @@ _EXAMPLE_RATE, _EXAMPLE_SECONDS, _EXAMPLE_SEED = 44100, 8.0, 4001
 class Limits:
     """What is taken: bytes of an upload, seconds of a recording; and the seconds that results are kept."""
 
-    upload_bytes: int = 100_000_000
+    upload_bytes: int = 350_000_000
     seconds: float = 1800.0
     keep_seconds: float = 1800.0
 

@@ -155,6 +155,7 @@ class Jobs:
         with self._changed:
             if self._closed.is_set() or self._arriving + len(self._queue) >= self._waiting:
                 raise Busy("too many recordings are waiting; try again in a minute")
+            self._folder.mkdir(mode=0o700, exist_ok=True)  # cleaners of temporary folders take what is old
             self._arriving += 1
         identity = secrets.token_urlsafe(16)
         job = Job(identity, self._folder / identity)

@@ -15,6 +15,7 @@ from dplass_cli.server.pictures import draw, levels
 
 MAX_QUERIES, MAX_QUERY_LENGTH = 8, 300
 _MAX_CHANNELS = 8
+_MOST_SAMPLES_A_SECOND = 2 * 48000
 _PLAYED = ("PCM_16", "PCM_24", "FLOAT")  # by every browser
 _FINE = ("PCM_32", "DOUBLE")
 _READ_AT_ONCE = 1 << 18
@@ -33,15 +34,21 @@ class Separation:
         return f"{adapters} adapters, chosen by {self._separator.policy.name}" if adapters else "the base model alone"
 
     def check(self, info: AudioInfo, max_seconds: float) -> None:
-        """Refuse recordings that would take the machine down.
+        """Refuse recordings that would take the machine down; a few bytes of silence can be gigabytes.
 
         Raises:
-            InputError: too long, or too many channels.
+            InputError: too long, too many channels, or more samples than stereo of that length.
         """
         if info.seconds > max_seconds:
             raise InputError(f"the recording has {info.seconds:.0f} s; at most {max_seconds:g} s are taken")
         if info.channels > _MAX_CHANNELS:
             raise InputError(f"the recording has {info.channels} channels; at most {_MAX_CHANNELS} are taken")
+        samples, most = info.frames * info.channels / 1e6, max_seconds * _MOST_SAMPLES_A_SECOND / 1e6
+        if samples > most:
+            raise InputError(
+                f"the recording has {samples:.0f} million samples in all channels; at most {most:.0f} million are"
+                " taken: send it at a lower rate, or with fewer channels"
+            )
 
     def __call__(self, job: Job, tell: Tell) -> tuple[Sound, ...]:
         """Do a job; see :data:`~dplass_cli.server.jobs.Work`."""
@@ -82,6 +89,8 @@ def check_queries(queries: Sequence[str]) -> tuple[str, ...]:
         raise InputError(f"{len(distinct)} queries; at most {MAX_QUERIES} are taken at once")
     if max(map(len, distinct)) > MAX_QUERY_LENGTH:
         raise InputError(f"a query has more than {MAX_QUERY_LENGTH} characters; say it shorter")
+    if any("\0" in query for query in distinct):
+        raise InputError("a query holds a null character; take it out")
     if RESIDUAL in distinct:
         raise InputError(f"{RESIDUAL!r} is the name of what is left over; describe the sound otherwise")
     return distinct

@@ -60,6 +60,7 @@ def read_tensors(path: Path | str, trust: bool = False, mapped: bool = False) ->
     try:
         with torch.serialization.safe_globals(_PLAIN_NUMBERS):
             mmap = mapped and zipfile.is_zipfile(path)  # files of PyTorch before 1.6 cannot be mapped
+            _require_as_large_as_it_says(path)
             content = torch.load(path, map_location="cpu", weights_only=not trust, mmap=mmap)
     except pickle.UnpicklingError as error:
         raise InputError(
@@ -80,6 +81,20 @@ _DTYPES = {
     *(torch.float16, torch.bfloat16, torch.float32, torch.float64),
     *(torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64, torch.bool),
 }
+
+
+def _require_as_large_as_it_says(path: Path) -> None:
+    """Refuse a zip whose records are more than the file: PyTorch stores them as they are, and would inflate others.
+
+    Raises:
+        ValueError: it is one. BadZipFile: it is no whole zip.
+    """
+    with open(path, "rb") as file:
+        if file.read(2) != b"PK":
+            return
+    with zipfile.ZipFile(path) as archive:
+        if sum(record.file_size for record in archive.infolist()) > path.stat().st_size:
+            raise ValueError("its records are compressed, which PyTorch never does")
 
 
 def _require_plain(tensors: Mapping[Any, Any], path: Path) -> None:

@@ -134,7 +134,7 @@ def _total(response: Any, start: int) -> int | None:
         told = re.fullmatch(r"bytes (\d+)-\d+/(\d+)", response.headers.get("Content-Range", ""))
         return int(told[2]) if told and int(told[1]) == start else None
     length = response.headers.get("Content-Length")
-    return int(length) if length else None
+    return int(length) if length and length.isdecimal() else None
 
 
 def _part_name(url: str, name: str, etag: str | None, total: int | None) -> str:

@@ -85,6 +85,11 @@ class Store:
                 f"{target}: expected sha256 {expected} ({whose}), but {kept} has {digest}; nothing was replaced:"
                 " move it away and fetch again"
             )
+        if expected is None and file.size is not None and not file.size / 2 <= size <= file.size * 2:
+            raise RunError(
+                f"{found}: has {size:,} bytes, where about {file.size:,} are expected; is it an error page? If"
+                f" it is right, move it to {target} and fetch again, else remove it"
+            )
         if downloaded:
             _move(found, target)
         self._pin(f"{name}/{file.name}", digest, size, row.source, progress)
@@ -111,7 +116,7 @@ class Store:
         return _from_drive(name, row.drive, file, staging, by_hand, progress)
 
     def _pin(self, key: str, digest: str, size: int, source: str, progress: Progress) -> None:
-        with _alone(self._staging / "pins.lock", progress):
+        with _alone(self._staging / ".pins.lock", progress):  # no row has such a name
             if key not in self.pinned():
                 files = read_json(self.lock)["files"] if self.lock.exists() else {}
                 files[key] = {"sha256": digest, "size": size, "source": source}

@@ -67,6 +67,8 @@ class Known:
     def __post_init__(self) -> None:
         if [self.hub, self.url, self.drive].count(None) != 2:
             raise ValueError("expected one source: hub, url or drive")
+        if self.url is not None and not (self.url.isascii() and re.match(r"https?://[^/\s]+", self.url)):
+            raise ValueError(f"url {self.url!r} is no address of ASCII that begins with http:// or https://")
         if not self.files or len({file.name for file in self.files}) != len(self.files):
             raise ValueError("expected files, each with a name of its own")
 

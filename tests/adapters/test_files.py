@@ -101,6 +101,16 @@ def test_a_layer_that_is_not_there_is_refused(folder: Path) -> None:
     refused(folder, small_network(), "'base.encoder_block9.conv' is no layer of this network")
 
 
+def test_a_description_of_other_kinds_is_refused(folder: Path) -> None:
+    edit(folder, domain={"name": "dogs"})
+    refused(folder, small_network(), "domain has a number as id and a text as name, not")
+    edit(folder, domain={"id": 0, "name": "dogs"}, metrics={"val_sdri": "7.1"})
+    refused(folder, small_network(), "val_sdri is a number of dB, not '7.1'")
+    for name in ("rank", "gamma"):
+        with pytest.raises(ValueError, match=f"adapter {name} must be from 1 to 1,048,576, not 2000000"):
+            AdapterSettings(**{name: 2_000_000})  # type: ignore[arg-type]
+
+
 def test_damaged_files_are_refused(folder: Path) -> None:
     network = small_network()
     weights = folder / "adapter.safetensors"

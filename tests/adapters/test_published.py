@@ -213,6 +213,10 @@ def test_what_is_refused(tmp_path: Path) -> None:
     mixed = wrapped("lora", network, tmp_path, **{f"{FIRST}.magnitude": torch.ones(4)})
     with pytest.raises(InputError, match="mixes the methods dora, lora"):
         read_published(mixed)
+    for shape in ((4,), (4, 0), ()):
+        odd = wrapped("lora", network, tmp_path, **{f"{FIRST}.lora_A": torch.ones(shape)})
+        with pytest.raises(InputError, match=r"lora_A has shape .*; the file is damaged"):
+            read_published(odd)
     partial = wrapped("conv-adapter", network, tmp_path)
     state = torch.load(partial, weights_only=True)["dora_state_dict"]
     del state[f"{FIRST}.channel_down.weight"]

@@ -95,7 +95,7 @@ def test_wrong_names_are_refused(settings: dict[str, Any], message: str) -> None
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"rank": 0}, "rank must be at least 1"),
+        ({"rank": 0}, "rank must be from 1 to"),
         ({"rank": {"conv": 0}}, "rank"),
         ({"gamma": 0}, "gamma"),
         ({"targets": ()}, "targets are empty"),

@@ -9,8 +9,10 @@ import numpy as np
 import pytest
 import soundfile
 
+from dplass_cli.audio.containers import is_common
 from dplass_cli.audio.files import audio_info, default_subtype, fit_length, read_audio, read_mono, write_audio
 from dplass_cli.audio.resampling import resample
+from dplass_cli.audio.streams import read_blocks
 from dplass_cli.data.checking import check_clip
 from dplass_cli.errors import InputError, RunError
 
@@ -147,9 +149,72 @@ def test_ima_adpcm_is_not_even_opened(tmp_path: Path, form: str, monkeypatch: py
     monkeypatch.setattr(soundfile, "info", opened)
     with pytest.raises(InputError, match="IMA ADPCM"):
         audio_info(path)
-    path.write_bytes(path.read_bytes()[:12] + b"JUNK" + (1 << 21).to_bytes(4, "little") + bytes(1 << 21))
-    with pytest.raises(InputError, match="of no format"):
-        audio_info(path)
+    whole = path.read_bytes()
+    decoy = b"LIST" + (16).to_bytes(4, "little") + b"fmt \x10\0\0\0\x01\0\x01\0" + bytes(4)
+    tag = b"ID3\x03\0\0\0\0\0\x14" + bytes(20)
+    for disguised in (
+        whole[:12] + b"JUNK" + (1 << 21).to_bytes(4, "little") + bytes(1 << 21) + whole[12:],
+        whole[:12] + decoy + whole[12:],
+        tag + whole,
+        tag * 20 + whole,
+        tag[:9] + b"\x15" + bytes(21) + tag + whole,
+    ):
+        path.write_bytes(disguised)
+        with pytest.raises(InputError, match="does not plainly say"):
+            audio_info(path)
+
+
+def test_what_may_stand_before_the_sound(tmp_path: Path) -> None:
+    write_audio(tmp_path / "a.wav", np.zeros((1, 4096), np.float32), RATE, "PCM_16")
+    whole = (tmp_path / "a.wav").read_bytes()
+    for chunk in (b"JUNK" + (29).to_bytes(4, "little") + bytes(30), b"bext" + (602).to_bytes(4, "little") + bytes(602)):
+        (tmp_path / "b.wav").write_bytes(whole[:12] + chunk + whole[12:])
+        assert audio_info(tmp_path / "b.wav").frames == 4096
+    for name, subtype in (("a.mp3", "MPEG_LAYER_III"), ("a.flac", "PCM_16")):
+        write_audio(tmp_path / name, np.zeros((1, RATE), np.float32), RATE, subtype)
+        sound = (tmp_path / name).read_bytes()
+        (tmp_path / name).write_bytes(b"ID3\x03\0\0\0\0\0\x14" + bytes(20) + sound)
+        assert is_common(tmp_path / name)
+        assert audio_info(tmp_path / name).frames == RATE
+    for odd in (b"ID3\x03\0\0\0\0\0\0" + b".snd", b"FORM\0\0\0\x10" + b"8SVX", b"RIFF\0\0\0\0AVI "):
+        (tmp_path / "odd").write_bytes(odd + bytes(100))
+        assert not is_common(tmp_path / "odd")
+
+
+def _mp3(path: Path, mode: str) -> list[bytes]:
+    """Write 12 s, partly silent, as MP3: its frames, of which the first is the index."""
+    noise = np.random.default_rng(0).standard_normal(4 * 44100) * 0.1
+    sound = np.concatenate([noise, 0 * noise, 3 * noise]).clip(-1, 1)
+    form = {"format": "MP3", "subtype": "MPEG_LAYER_III", "bitrate_mode": mode, "compression_level": 0.4}
+    with soundfile.SoundFile(path, "w", 44100, 1, **form) as stream:
+        stream.write(sound)
+    data, frames = path.read_bytes(), []
+    while data:
+        kbps = (0, 32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320)[data[2] >> 4]
+        length = 144_000 * kbps // 44100 + (data[2] >> 1 & 1)
+        frames.append(data[:length])
+        data = data[length:]
+    return frames
+
+
+@pytest.mark.parametrize("mode", ["CONSTANT", "VARIABLE"])
+def test_an_mp3_is_read_whole_or_not(tmp_path: Path, mode: str) -> None:
+    path = tmp_path / "a.mp3"
+    frames = _mp3(path, mode)
+    assert read_audio(path)[0].shape == (1, 12 * 44100)
+    path.write_bytes(b"".join(frames[: len(frames) // 3]))
+    with pytest.raises(InputError, match=r"ends \d\.\d+ s before its header says"):
+        read_audio(path)
+    path.write_bytes(b"".join(frames[1:]))  # without an index
+    if mode == "VARIABLE":
+        with pytest.raises(InputError, match="variable bit rate that does not say how long it is"):
+            audio_info(path)
+        return
+    sound, _ = read_audio(path)
+    assert sound.shape == (1, audio_info(path).frames)
+    assert abs(sound.shape[1] - 1152 * (len(frames) - 1)) < 0.1 * 44100
+    (streamed,) = read_blocks(path, [sound.shape[1]])
+    np.testing.assert_array_equal(streamed, sound)
 
 
 @pytest.mark.parametrize("rate", [10, 2_000_000])

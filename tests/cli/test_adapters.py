@@ -20,7 +20,7 @@ from dplass_cli.cli import app
 from dplass_cli.domains.partition import Domain, Partition
 from dplass_cli.models import BaseModel, load_base, save_base
 from dplass_cli.models.audiosep import write_audiosep, write_checkpoint
-from dplass_cli.separation.bank import AdapterBank
+from dplass_cli.separation.bank import AdapterBank, read_bank
 
 
 @pytest.fixture(scope="module")
@@ -175,6 +175,11 @@ def test_nothing_is_written_over_what_it_is_made_of(folder: Path, tmp_path: Path
     refused(said, "merge", copied / "lora", *base, "-o", copied / "base.safetensors")
     refused(said, "export", copied / "dora", *base, "-o", copied / "base.safetensors")
     refused(said, "compress", copied / "lora", *base, "--rank", "1", "-o", copied / "lora")
+    refused(said, "merge", copied / "lora", *base, "-o", copied / "lora" / "adapter.safetensors")
+    (tmp_path / "solo").mkdir()
+    (copied / "dora").rename(tmp_path / "solo" / "dora")
+    refused(said, "compress", tmp_path / "solo", *base, "--rank", "1", "-o", tmp_path / "solo" / "dora")
+    (tmp_path / "solo" / "dora").rename(copied / "dora")
     assert adapted_output(copied, copied / "lora").equal(adapted_output(folder, folder / "lora"))
 
 
@@ -328,6 +333,14 @@ def test_import_makes_a_bank_of_a_partition(folder: Path, published: Path, tmp_p
     assert bank.domains["domain4"].captions == ("caption 4",)
     assert bank.infos["domain4"].domain == {"id": 4, "name": "name 4"}
     assert bank.infos["domain4"].dtype == "float16"
+    described = json.loads((tmp_path / "bank" / "bank.json").read_text())
+    described["domains"][0]["gain_db"] = 0.8
+    (tmp_path / "bank" / "bank.json").write_text(json.dumps(described))
+    partition = ("--partition", tmp_path / "partition")
+    done("import", files[1], *base, *partition, "--output", tmp_path / "bank")  # one more, or again
+    again = read_bank(tmp_path / "bank")
+    assert {key: domain.gain_db for key, domain in again.items()} == {"domain0": 0.8, "domain4": 0.0}
+    refused("holds a partition", "import", files[0], *base, *partition, "-o", tmp_path / "partition")
     (published / "cluster9_model.pt").write_bytes(files[0].read_bytes())
     refused(
         "its name tells no domain of the partition",
@@ -353,6 +366,7 @@ def test_import_refusals(folder: Path, published: Path, tmp_path: Path) -> None:
         tmp_path / "b",
     )
     refused("not weights of this network", "import", first, "-o", tmp_path / "b")  # of the published width it is not
+    done("info", first, "--base-checkpoint", folder / "base.safetensors")
     refused("no such checkpoint", "import", tmp_path / "no.pt", "-o", tmp_path / "b")
     refused("a published file, such as cluster3_model.pt, is not given", "import", "-o", tmp_path / "b")
     (tmp_path / "copy").mkdir()

@@ -184,6 +184,17 @@ def test_a_folder_is_no_file_to_write_and_a_file_no_folder(tmp_path: Path, tone:
     refused("prepare", "esc50", tone, "-o", tmp_path / "m.json", says="tone.wav: is a file; expected a folder")
 
 
+def test_a_path_that_cannot_be_looked_at_is_one_line(tmp_path: Path, tone: Path) -> None:
+    long = tmp_path / ("a" * 300)
+    says = f"{'a' * 300}"
+    refused("adapters", "list", long, says=[says, "File name too long; check the path"])
+    refused("domains", "compare", long, long, says=[says, "File name too long"])
+    refused("results", "compare", long, long, says=[says, "File name too long"])
+    given = ("separate", tone, "-q", "a dog", "-o", tmp_path / "out")
+    refused(*given, "--adapters", long, says=[says, "File name too long"])
+    refused("train", "--data", long, "--workspace", tmp_path / "run", says=[says, "File name too long"])
+
+
 def test_quickstart_and_doctor_look_at_their_options_first(tmp_path: Path) -> None:
     refused("quickstart", tmp_path / "q", "--device", "cuda:99", says="--device cuda:99: this machine shows")
     refused("quickstart", tmp_path / "q", "--set", "steps=0", says="steps must be at least 1, not 0")

@@ -49,6 +49,19 @@ def test_the_published_form_is_read(tmp_path: Path) -> None:
     assert read_manifest(path) == [Row(Path("/clips/Yabc.wav"), "Speech", (), "Yabc", 0.0, None)]
 
 
+def test_files_of_one_name_in_several_folders_are_several_recordings(tmp_path: Path) -> None:
+    wavs = ["c/dog/0.wav", "c/dog/0.wav", "c/rain/0.wav", "c/rain/1.wav", "other/c/0.flac"]
+    path = write(
+        tmp_path / "m.json",
+        *({"wav": wav, "caption": "x"} for wav in wavs),
+        {"wav": "z/0.wav", "caption": "x", "id": "0"},
+    )
+    assert [row.id for row in read_manifest(path)] == ["c/dog/0", "c/dog/0", "c/rain/0", "1", "other/c/0", "0"]
+    assert [row.id for row in read_manifest(write(tmp_path / "n.json", {"wav": "c/dog/0.wav", "caption": "x"}))] == [
+        "0"
+    ]
+
+
 def test_unknown_keys_are_let_be_and_known_ones_read(tmp_path: Path) -> None:
     item = {"wav": "a.wav", "caption": "x", "labels": ["/m/a"], "id": "n", "start": 1, "end": 2.5, "split": "train"}
     assert read_manifest(write(tmp_path / "m.json", item)) == [Row(tmp_path / "a.wav", "x", ("/m/a",), "n", 1.0, 2.5)]

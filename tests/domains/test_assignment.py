@@ -8,9 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from scipy.special import log_softmax
 from typer.testing import CliRunner
 
 from dplass_cli.cli import app
+from dplass_cli.domains import assignment
 from dplass_cli.domains.assignment import domain_probabilities, fit_temperature
 from dplass_cli.domains.comparison import compare
 from dplass_cli.domains.features import text_features, unit
@@ -36,6 +38,22 @@ def test_probabilities_are_a_distribution_and_follow_the_cosines() -> None:
     np.testing.assert_allclose(probabilities.sum(axis=1), 1.0)
     np.testing.assert_array_equal(probabilities.argmax(axis=1), (embeddings @ centroids.T).argmax(axis=1))
     np.testing.assert_allclose(domain_probabilities(embeddings, centroids, 1e6), 0.2, atol=1e-5)
+
+
+def test_each_caption_is_compared_with_the_others_of_its_domain(monkeypatch: pytest.MonkeyPatch) -> None:
+    generator = np.random.default_rng(2)
+    ids = np.array([0, 0, 1, 1, 1, 2])
+    embeddings, centroids = unit(generator.normal(size=(6, 8))), unit(generator.normal(size=(3, 8)))
+    seen: list[np.ndarray] = []  # type: ignore[type-arg]
+    monkeypatch.setattr(
+        assignment, "log_softmax", lambda scores, axis: seen.append(scores) or log_softmax(scores, axis=axis)
+    )
+    fit_temperature(embeddings, ids, centroids)
+    expected = embeddings @ centroids.T
+    for row, own in enumerate(ids):
+        others = [embeddings[other] for other in range(6) if ids[other] == own and other != row]
+        expected[row, own] = embeddings[row] @ unit(np.mean(others, axis=0)) if others else 0.0
+    np.testing.assert_allclose(seen[0] / seen[0][0, 1] * expected[0, 1], expected, atol=1e-12)
 
 
 @pytest.mark.parametrize("spread", [0.2, 1.0, 3.0])

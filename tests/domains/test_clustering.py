@@ -65,6 +65,14 @@ def test_hdbscan_leaves_no_caption_out_and_tells_when_it_finds_nothing() -> None
         cluster(np.eye(8), list("abcdefgh"), np.ones(8, np.int64), 7, seed=0, method="hdbscan")
 
 
+def test_one_caption_alone() -> None:
+    one = (unit(np.ones((1, 4))), ["a"], np.ones(1, np.int64))
+    for method in ("kmeans", "agglomerative"):
+        assert cluster(*one, 1, seed=0, method=method).tolist() == [0]  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="hdbscan found no group"):
+        cluster(*one, 1, seed=0, method="hdbscan")
+
+
 @pytest.mark.parametrize("method", ["agglomerative", "hdbscan"])
 def test_methods_without_weights_say_so(method: Method) -> None:
     features, captions, clips, _ = _groups(3)

@@ -64,6 +64,7 @@ def test_the_published_file(real_data: Path) -> None:
         ({"cluster0": {"categories_in_cluster": ["Bark"]}}, "no 'cluster_id'"),
         ({"cluster0": {"cluster_id": 0}}, "no 'categories_in_cluster'"),
         ({"cluster0": {"cluster_id": "0", "categories_in_cluster": ["Bark"]}}, "whole number"),
+        ({"cluster0": {"cluster_id": 10**20, "categories_in_cluster": ["Bark"]}}, "whole number from 0 to 1000000"),
         ({"cluster0": {"cluster_id": 0, "categories_in_cluster": "Bark"}}, "list of texts"),
         ({"cluster0": {"cluster_id": 0, "categories_in_cluster": []}}, "no categories"),
         ({k: {"cluster_id": 0, "categories_in_cluster": [k]} for k in "ab"}, "repeats the 'cluster_id' 0"),

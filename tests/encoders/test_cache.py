@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import logging
 import multiprocessing
@@ -156,6 +157,19 @@ def _fill(folder: Path, start: int) -> None:
     cache = opened(folder)
     for number in range(start, start + 40):
         put(cache, number)
+
+
+def test_a_cache_that_cannot_be_read_just_now_keeps_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    put(opened(tmp_path), 1, 2)
+
+    def stale(path: Path, *arguments: object, **options: object) -> str:
+        raise OSError(errno.ESTALE, "Stale file handle", str(path))
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "read_text", stale)
+        with pytest.raises(InputError, match="cannot read"):
+            opened(tmp_path)
+    holds(opened(tmp_path), 1, 2)
 
 
 def test_several_processes_add_to_one_array(tmp_path: Path) -> None:

@@ -135,6 +135,14 @@ def test_the_machine_is_judged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     assert "cannot write there" in wrong("disk", workspace=tmp_path / "file").found
     (check,) = [check for check in doctor(DoctorOptions(device="cuda:99")) if check.what == "device"]
     assert check.state == "wrong"
+    assert "File name too long" in wrong("disk", workspace=tmp_path / ("a" * 300)).found
+
+    def busy(name: str) -> torch.device:
+        raise RuntimeError("CUDA error: all CUDA-capable devices are busy\nand more")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(room, "choose_device", busy)
+        assert wrong("device").found == "CUDA error: all CUDA-capable devices are busy"
     monkeypatch.setattr(room, "requires", lambda name: ["numpy>=99", "no-such-package-xyz", 'tomli; extra == "dev"'])
     assert wrong("versions").found.endswith("no-such-package-xyz is not installed")
 

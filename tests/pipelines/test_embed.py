@@ -20,7 +20,7 @@ from dplass_cli.audio.files import read_audio, write_audio
 from dplass_cli.cli import app
 from dplass_cli.data.manifest import Row, read_manifest, write_manifest
 from dplass_cli.domains.features import caption_features, sorted_rows
-from dplass_cli.encoders import load_encoder
+from dplass_cli.encoders import clips, load_encoder
 from dplass_cli.encoders.cache import EmbeddingCache
 from dplass_cli.encoders.clips import Embedding
 from dplass_cli.errors import InputError
@@ -100,6 +100,18 @@ def test_whoever_opens_the_folder_knows_files_as_it_does(manifest: Path, tmp_pat
     other = Embedding(identity="path" if identity == "content" else "content")
     with pytest.raises(InputError, match="knows files by"):
         embed(EmbedOptions(manifest, tmp_path, embedding=other, device="cpu"))
+
+
+def test_by_content_a_file_of_many_clips_is_hashed_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_audio(tmp_path / "long.wav", render("rain", 1, 4.0, 16000)[None], 16000)
+    rows = [Row(tmp_path / "long.wav", "rain", start=second, end=second + 1.0) for second in range(4)]
+    write_manifest(tmp_path / "m.json", rows)
+    hashed: list[Path] = []
+    monkeypatch.setattr(clips, "file_sha256", lambda path: hashed.append(path) or "a" * 64)
+    embedding = Embedding(identity="content", readers=1)
+    for _ in range(2):
+        embed(EmbedOptions(tmp_path / "m.json", tmp_path / "cache", embedding=embedding, device="cpu"))
+    assert hashed == [tmp_path / "long.wav"]
 
 
 def test_by_content_too_a_clip_that_is_not_there_is_one_line_of_many(manifest: Path, tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import dataclasses
 import json
+import sys
 import zlib
 from collections.abc import Sequence
 from pathlib import Path
@@ -180,9 +181,31 @@ def test_wrong_requests_are_told_before_any_clip_is_read(
         {"val_fraction": 1.0},
         {"val_mixtures": 0},
         {"features": "sound"},
+        {"labels": tmp_path / "labels.csv"},
+        {"report": True, "import_file": tmp_path / "clusters.json"},
     ):
         with pytest.raises(InputError, match=f"--{next(iter(wrong)).replace('_', '-')}"):
             PartitionOptions(corpus / "train.json", tmp_path, **wrong)  # type: ignore[arg-type]
+
+
+def test_what_is_lacking_is_told_before_the_earlier_partition_goes(
+    corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = PartitionOptions(corpus / "train.json", tmp_path, domains=3)
+    partition(given)
+    before = {path: path.read_bytes() for path in tmp_path.iterdir()}
+    monkeypatch.setattr(pipeline, "caption_features", None)
+    monkeypatch.setitem(sys.modules, "umap", None)
+    monkeypatch.setitem(sys.modules, "faiss", None)
+    for changed, says in (
+        ({"map": "umap"}, "--map umap needs umap-learn"),
+        ({"method": "spherical-kmeans"}, "needs faiss"),
+        ({"method": "agglomerative", "weight": "clips"}, "--method agglomerative weighs all captions the same"),
+        ({"manifest": tmp_path / "domain0.json"}, "would write over .*domain0.json, which it is made of"),
+    ):
+        with pytest.raises(InputError, match=says):
+            partition(dataclasses.replace(given, **changed))  # type: ignore[arg-type]
+    assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before
 
 
 def test_captions_may_hold_anything_that_a_plot_might_read_as_markup(corpus: Path, tmp_path: Path) -> None:
@@ -219,14 +242,17 @@ def test_hdbscan_makes_its_own_number(corpus: Path, tmp_path: Path) -> None:
 def test_what_an_earlier_partition_left_is_removed(corpus: Path, tmp_path: Path) -> None:
     partition(PartitionOptions(corpus / "train.json", tmp_path, report=True))
     assert (tmp_path / "domain6.json").exists()
-    (tmp_path / "domains.txt").write_text("mine")
+    mine = ("domains.txt", "quality.md", "val2024_listening_test.csv", "domain1_notes.json")
+    for name in mine:
+        (tmp_path / name).write_text("mine")
     partition(PartitionOptions(corpus / "train.json", tmp_path, domains=3))
     left = {path.name for path in tmp_path.iterdir()}
     assert {name for name in left if name.startswith(("domain", "val"))} == {
         *(f"domain{k}.json" for k in range(3)),
         *(f"val{k}.csv" for k in range(3)),
-        "domains.txt",
+        *(name for name in mine if name != "quality.md"),
     }
+    assert "quality.md" in left
     assert not {"quality.csv", "quality.png"} & left
 
 

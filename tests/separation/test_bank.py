@@ -14,9 +14,11 @@ from small_networks import loaded, small_inputs, small_network
 from dplass_cli.adapters import METHODS, AdapterSettings
 from dplass_cli.adapters.files import LoadedAdapter, save_adapter
 from dplass_cli.adapters.published import to_published
+from dplass_cli.domains.partition import Domain, Partition
 from dplass_cli.errors import InputError
 from dplass_cli.models.audiosep import write_checkpoint
-from dplass_cli.separation.bank import AdapterBank, BankDomain, read_bank, write_bank
+from dplass_cli.separation.bank import AdapterBank, BankDomain, read_bank, write_bank, write_bank_of
+from dplass_cli.storage import read_json, write_json
 
 
 def test_every_form_of_adapters_is_loaded(tmp_path: Path) -> None:
@@ -43,6 +45,22 @@ def test_every_form_of_adapters_is_loaded(tmp_path: Path) -> None:
         outputs.append(network(*small_inputs()))
     for number in range(4):  # the same adapters under both names
         assert torch.equal(outputs[1 + number], outputs[1 + bank.keys.index(f"my_{list(METHODS)[number]}")])
+
+
+def test_a_bank_keeps_what_was_measured_of_adapters_that_stay(tmp_path: Path) -> None:
+    network = small_network()
+    domains = tuple(Domain(n, f"name {n}", (str(n),), 1) for n in range(3))
+    partition = Partition(domains, torch.eye(3), torch.eye(3), "tiny", "e")
+    for number in range(2):
+        save_adapter(tmp_path / f"domain{number}", loaded(network, AdapterSettings("lora"), number))
+    write_bank_of(tmp_path, partition, "b", ["domain0", "domain1"])
+    described = read_json(tmp_path / "bank.json")
+    for entry in described["domains"]:
+        entry["gain_db"] = 0.5 + entry["id"]
+    write_json(tmp_path / "bank.json", described)
+    save_adapter(tmp_path / "domain2", loaded(network, AdapterSettings("lora"), 2))
+    write_bank_of(tmp_path, partition, "b", ["domain1", "domain2"])
+    assert {key: d.gain_db for key, d in read_bank(tmp_path).items()} == {"domain0": 0.5, "domain1": 0, "domain2": 0}
 
 
 def test_after_an_activation_that_failed_the_same_one_is_done_again() -> None:

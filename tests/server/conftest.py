@@ -18,6 +18,7 @@ pytest.importorskip("starlette", reason="pip install 'dplass[serve]'")
 from starlette.testclient import TestClient
 
 from dplass_cli.server.app import Limits, make_app
+from dplass_cli.server.connections import Connection
 from dplass_cli.server.jobs import Jobs
 from dplass_cli.server.work import Separation
 
@@ -55,7 +56,7 @@ def listening(serve: Callable[..., Served]) -> Iterator[Callable[..., tuple[Serv
     def begin(**options: Any) -> tuple[Served, int]:
         served = serve(**options)
         listener = socket.create_server(("127.0.0.1", 0))
-        server = Server(Config(served.client.app, lifespan="off", ws="none", log_config=None))
+        server = Server(Config(served.client.app, http=Connection, lifespan="off", ws="none", log_config=None))
         thread = threading.Thread(target=server.run, args=([listener],))
         thread.start()
 

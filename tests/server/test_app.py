@@ -18,6 +18,7 @@ import soundfile
 from served import encoded, noise
 
 from dplass_cli.server import app as application
+from dplass_cli.server import connections
 from dplass_cli.server.app import example_wav
 from dplass_cli.server.jobs import Job, Sound, Tell, Unknown
 
@@ -129,6 +130,7 @@ def test_a_rate_without_a_common_divisor_is_taken(serve: Serve) -> None:
         (["residual"], "is the name of what is left over"),
         ([f"sound {number}" for number in range(9)], "9 queries; at most 8"),
         (["x" * 301], "more than 300 characters"),
+        (["a\0dog"], "a null character"),
     ],
 )
 def test_wrong_queries(serve: Serve, queries: list[str], says: str) -> None:
@@ -147,6 +149,9 @@ def test_what_is_no_recording(serve: Serve) -> None:
     refused(served.send(b"", "rain"), 415, "the recording: the file is empty")
     refused(served.send(encoded(noise(2.1), 16000), "rain"), 400, "the recording has 2 s; at most 2 s are taken")
     refused(served.send(encoded(noise(0.1, 8000, 9), 8000), "rain"), 400, "9 channels; at most 8")
+    silence = encoded(np.zeros((int(1.5 * 96000), 8), np.float32), 96000, "FLAC")
+    assert len(silence) < 20_000
+    refused(served.send(silence, "rain"), 400, "the recording has 1 million samples in all channels; at most 0 million")
     refused(served.send(encoded(noise(0.01, 1000001), 1000001), "rain"), 415, "a sample rate of 1,000,001 Hz")
     assert list(served.folder.iterdir()) == []
     damaged = encoded(np.full((8000, 1), np.nan, np.float32), 8000, subtype="FLOAT")
@@ -261,7 +266,7 @@ def test_the_page_keeps_browsers_strict_and_needs_nothing_else(serve: Serve) -> 
     assert " style=" not in pages[0].text
     settings = re.search(r'id="settings"[^>]*>(.*?)</script>', pages[0].text, re.DOTALL)
     assert settings is not None
-    assert json.loads(settings[1])["bytes"] == 100_000_000
+    assert json.loads(settings[1])["bytes"] == 350_000_000
     for answer in (pages[0], served.client.get("/jobs/nothing"), served.client.get("/", headers={"Host": "evil"})):
         assert answer.headers["x-content-type-options"] == "nosniff"
         assert "default-src 'none'" in answer.headers["content-security-policy"]
@@ -325,3 +330,33 @@ def test_who_stalls_is_given_up(listening: Serve, monkeypatch: pytest.MonkeyPatc
         said = connection.recv(10_000).decode()
     assert said.startswith("HTTP/1.1 408")
     _until_empty(served.folder)
+
+
+def test_who_asks_for_nothing_is_let_go(listening: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connections, "IDLE_SECONDS", 0.2)
+    _, port = listening()
+    whole = f"GET /example.wav HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n\r\n".encode()
+    for sent in (b"", b"GET / HTTP/1.1\r\nHost:"):
+        with socket.create_connection(("127.0.0.1", port), timeout=10.0) as connection:
+            connection.sendall(sent)
+            assert connection.recv(1) == b""  # closed
+    with socket.create_connection(("127.0.0.1", port), timeout=10.0) as connection:
+        for _ in range(2):
+            time.sleep(0.15)
+            connection.sendall(whole)
+            assert _answer(connection).startswith(b"HTTP/1.1 200")
+        connection.sendall(whole[:20])
+        assert connection.recv(1) == b""
+
+
+def _answer(connection: socket.socket) -> bytes:
+    """A whole answer with a length."""
+    said = b""
+    while b"\r\n\r\n" not in said:
+        said += connection.recv(65536)
+    head, _, body = said.partition(b"\r\n\r\n")
+    length = re.search(rb"content-length: (\d+)", head)
+    assert length
+    while len(body) < int(length[1]):
+        body += connection.recv(65536)
+    return head

@@ -155,3 +155,13 @@ def test_the_end_of_the_server_ends_the_work_and_removes_everything(tmp_path: Pa
     assert not tmp_path.exists()
     with pytest.raises(Busy), jobs.admit():
         pass
+
+
+def test_a_folder_that_was_cleaned_away_is_made_again(tmp_path: Path) -> None:
+    work = Work()
+    work.let_go.set()
+    with Jobs(work, tmp_path / "jobs", 2) as jobs:
+        assert not (tmp_path / "jobs").exists()
+        job = enter(jobs, "rain")
+        until(lambda: job.ended)
+        assert jobs.find(job.id) is job

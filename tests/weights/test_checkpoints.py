@@ -9,6 +9,7 @@ import os
 import re
 import resource
 import signal
+import zipfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -350,6 +351,18 @@ def test_sizes_that_the_file_does_not_hold_take_no_memory(tmp_path: Path) -> Non
     write_safetensors(tmp_path / "a.safetensors", {"x": torch.ones(1)}, {"config": config})
     with pytest.raises(InputError, match="not weights of this network"):
         load_base(tmp_path / "a.safetensors")
+
+
+def test_a_zip_that_would_be_inflated_is_not_read(tmp_path: Path) -> None:
+    torch.save({"a": torch.zeros(1_000_000)}, tmp_path / "whole.pt")
+    with zipfile.ZipFile(tmp_path / "whole.pt") as whole, zipfile.ZipFile(tmp_path / "bomb.pt", "w") as bomb:
+        for record in whole.infolist():
+            bomb.writestr(record.filename, whole.read(record), zipfile.ZIP_DEFLATED)
+    assert (tmp_path / "bomb.pt").stat().st_size < 10_000
+    assert torch.equal(read_tensors(tmp_path / "whole.pt")[0]["a"], torch.zeros(1_000_000))
+    for mapped in (False, True):
+        with pytest.raises(InputError, match=r"bomb\.pt: not a readable checkpoint \(its records are compressed"):
+            read_tensors(tmp_path / "bomb.pt", mapped=mapped)
 
 
 def save_base_there(folder: Path) -> None:

@@ -177,12 +177,34 @@ def test_a_server_without_ranges(server: FakeServer, home: Path) -> None:
     [
         ({"Content-Length": None}, "does not tell how large"),
         ({"Content-Encoding": "gzip"}, "compressed, which was not asked for"),
+        ({"Content-Length": "1000, 1000"}, "does not tell how large"),
     ],
 )
 def test_answers_that_cannot_be_checked(server: FakeServer, home: Path, headers: Any, says: str) -> None:
     server.headers = headers
     assert says in run(server, "fetch", "lists", code=1)
     assert not (home / "lists").exists()
+
+
+def test_what_has_not_the_size_that_is_known_is_not_pinned(server: FakeServer, home: Path) -> None:
+    server.write_table(lists={"url": f"{server.url}/plain/", "files": [{"path": "lists/a.bin", "size": 2_900_000}]})
+    for page in (b"<html>please log in</html>", b""):
+        server.files[PLAIN] = page
+        said = run(server, "fetch", "lists", code=1)
+        assert f"{len(page):,} bytes, where about 2,900,000 are expected" in said
+        assert not (home / "lists").exists()
+        assert not (home / "dplass-weights.lock.json").exists()
+        (kept,) = (home / ".fetching" / "lists").iterdir()
+        kept.unlink()
+    server.files[PLAIN] = DATA
+    run(server, "fetch", "lists")
+    assert list(pins(home)) == ["lists/a.bin"]
+
+
+def test_a_row_of_any_name(server: FakeServer, home: Path) -> None:
+    server.write_table(pins={"url": f"{server.url}/plain/", "files": [{"path": "lists/a.bin"}]})
+    run(server, "fetch", "pins")
+    assert list(pins(home)) == ["pins/a.bin"]
 
 
 def test_errors_of_the_server(server: FakeServer, home: Path) -> None:

@@ -54,6 +54,8 @@ def test_a_row_has_one_source_and_plain_names() -> None:
         ("../a: {}", "'../a' is not a row"),
         ("a: {what: w, licence: l, hub: a/b, files: [{path: x, sha: y}]}", "unknown option 'sha'"),
         ("a: {what: w, licence: l, files: [{path: x}]}", "a: expected one source"),
+        ("a: {what: w, licence: l, url: example.org/a, files: [{path: x}]}", "url 'example.org/a' is no address"),
+        ("a: {what: w, licence: l, url: 'http://a/ä', files: [{path: x}]}", "url 'http://a/ä' is no address"),
     ],
 )
 def test_wrong_tables(tmp_path: Path, text: str, says: str) -> None:

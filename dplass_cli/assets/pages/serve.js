@@ -4,6 +4,7 @@ const settings = JSON.parse($("settings").textContent);
 const READ_BY_THE_SERVER = /\.(wav|wave|flac|ogg|oga|opus|mp3|aiff?|aifc|rf64)$/i;
 const ASK_EVERY_MS = 400;
 const TRIES = 5;
+const DECODED_RATE = 48000; // Hz, what browsers mostly decode to
 
 let recording = null; // {name, blob, decoded}: what to send, and whether the browser has to decode it first
 let job = null; // {id, request, ended} of the separation that was begun last
@@ -92,35 +93,43 @@ function wav(buffer) {
 async function record() {
   if (recorder) return recorder.stop();
   complain("");
+  $("record").disabled = true; // until the microphone is given or refused
   let stream;
   try { // as it is: what telephony filters take away cannot be separated
     const audio = {echoCancellation: false, noiseSuppression: false, autoGainControl: false};
     stream = await navigator.mediaDevices.getUserMedia({audio});
+    recorder = new MediaRecorder(stream);
   } catch (error) {
+    if (stream) stream.getTracks().forEach(track => track.stop());
     return complain(`The microphone cannot be used (${error.message}).`);
+  } finally {
+    $("record").disabled = false;
   }
   const parts = [];
   const begun = Date.now();
+  const {channelCount = 2} = stream.getAudioTracks()[0].getSettings();
+  const most = Math.min(settings.seconds, settings.bytes / (2 * channelCount * DECODED_RATE));
   const tick = () => {
     const seconds = (Date.now() - begun) / 1000;
     $("clock").textContent = `Recording: ${clock(seconds)}`;
-    if (seconds >= settings.seconds && recorder.state === "recording") recorder.stop();
+    if (seconds >= most && recorder.state === "recording") recorder.stop();
   };
   const ticking = setInterval(tick, 250);
-  recorder = new MediaRecorder(stream);
   recorder.ondataavailable = event => parts.push(event.data);
   recorder.onstop = async () => {
     clearInterval(ticking);
     stream.getTracks().forEach(track => track.stop());
-    const blob = new Blob(parts, {type: recorder.mimeType});
-    recorder = null;
     $("clock").hidden = true;
     $("record").textContent = "Record";
     $("record").classList.remove("recording");
+    $("record").disabled = true;
     try {
-      choose(await decode(blob), "recording.wav", true);
+      choose(await decode(new Blob(parts, {type: recorder.mimeType})), "recording.wav", true);
     } catch {
       complain("The recording is too short or could not be decoded; record again.");
+    } finally {
+      recorder = null;
+      $("record").disabled = false;
     }
   };
   recorder.start();
@@ -166,7 +175,7 @@ async function separate(event) {
   complain("");
   const inputs = [...$("queries").querySelectorAll("input")];
   const queries = inputs.map(input => input.value.trim()).filter(Boolean);
-  if (recorder) return complain("Stop the recording first.", $("record"));
+  if (recorder) return complain(recorder.state === "recording" ? "Stop the recording first." : "The recording is being decoded; wait a moment.", $("record"));
   if (!recording) return complain("Choose, drop or record a recording first.", $("file"));
   if (!queries.length) return complain("Describe the sound that you want to hear, such as “a dog barking”.", inputs[0]);
   forget();
@@ -186,6 +195,7 @@ async function send(mine, queries) {
   show("Sending");
   announce("Sending");
   const given = recording;
+  const {blob} = given;
   if (!given.decoded) {
     try {
       Object.assign(given, {blob: await decode(given.blob), decoded: true});
@@ -194,7 +204,8 @@ async function send(mine, queries) {
     }
   }
   if (given.blob.size > settings.bytes) {
-    throw new Error(`The recording has ${(given.blob.size / 1e6).toFixed(1)} MB; at most ${$("limits").textContent} are taken.`);
+    const has = given.blob === blob ? "has" : "has, decoded,";
+    throw new Error(`The recording ${has} ${(given.blob.size / 1e6).toFixed(1)} MB; at most ${$("limits").textContent} are taken.`);
   }
   if (mine.ended) throw new Error("cancelled");
   const told = await upload(mine, given.blob, queries);
