@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator
-from functools import lru_cache
 from pathlib import Path
 
 import soundfile
@@ -38,7 +37,6 @@ def _unreadable_folder(error: OSError) -> None:
     raise InputError(f"{error.filename}: cannot read this folder ({error.strerror}); check the path") from error
 
 
-@lru_cache(maxsize=16)
 def audio_files(folder: Path) -> tuple[Path, ...]:
     """The audio files in a folder and below it, by name.
 

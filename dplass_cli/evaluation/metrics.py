@@ -19,10 +19,10 @@ def sdr(reference: npt.NDArray[Any], estimate: npt.NDArray[Any]) -> float:
     This is the plain energy ratio that torchmetrics calls signal-to-noise ratio; there is no projection.
 
     Args:
-        reference, estimate: real (T,), the same length.
+        reference, estimate: floating (T,), the same length.
 
     Raises:
-        ValueError: shapes differ or are not one-dimensional.
+        ValueError: shapes differ or are not one-dimensional, or samples are integers, whose squares overflow.
     """
     _check(reference, estimate)
     numerator = np.clip(np.mean(reference**2), _POWER_FLOOR, None)
@@ -36,10 +36,10 @@ def si_sdr(reference: npt.NDArray[Any], estimate: npt.NDArray[Any]) -> float:
     With a = (eps + ⟨s, ŝ⟩) / (⟨s, s⟩ + eps): 10·log10((eps + ‖a·s‖²) / (eps + ‖ŝ − a·s‖²)).
 
     Args:
-        reference, estimate: real (T,), the same length.
+        reference, estimate: floating (T,), the same length.
 
     Raises:
-        ValueError: shapes differ or are not one-dimensional.
+        ValueError: as :func:`sdr`.
     """
     _check(reference, estimate)
     eps = float(np.finfo(reference.dtype).eps)
@@ -92,3 +92,6 @@ def bss_sdr(reference: Tensor, estimate: Tensor) -> float:
 def _check(reference: npt.NDArray[Any], estimate: npt.NDArray[Any]) -> None:
     if reference.ndim != 1 or reference.shape != estimate.shape:
         raise ValueError(f"reference and estimate must be (T,) of one length, not {reference.shape}, {estimate.shape}")
+    for audio in (reference, estimate):
+        if not np.issubdtype(audio.dtype, np.floating):
+            raise ValueError(f"reference and estimate must be floating, in [-1, 1], not {audio.dtype}")

@@ -30,6 +30,7 @@ from dplass_cli.versions import versions
 
 TABLE, REPORT = "results.md", "report.html"
 _NOT_MEASURED = ("output", "batch_size", "workers", "device", "backend", "report", "examples", "check_published")
+_WITHOUT_DOMAINS = ("audio", "contrast", "oracle")
 _BATCH_ON_CPU, _BATCH_ELSEWHERE = 4, 16
 
 
@@ -183,10 +184,12 @@ def _policies(options: EvaluateOptions, models: Models) -> list[Policy]:
 
 def _all_policies(options: EvaluateOptions, models: Models) -> list[Policy]:
     """Every policy of the table that the loaded adapters serve."""
+    names = list(POLICIES)
     if not models.bank.domains:
-        return [make_policy(name) for name in (("base", "oracle") if models.bank.keys else ("base",))]
-    linear = all(METHODS[info.method].linear for info in models.bank.infos.values())
-    policies = [make_policy(name) for name in POLICIES if linear or name != "blend"]
+        names = ["base", *_WITHOUT_DOMAINS] if models.bank.keys else ["base"]
+    elif not all(METHODS[info.method].linear for info in models.bank.infos.values()):
+        names.remove("blend")
+    policies = [make_policy(name) for name in names]
     return [policy for policy in policies if options.similarity or not _listens(policy)]
 
 

@@ -127,12 +127,17 @@ class Separator:
             {query, or its name: float32 (C, T)} at the rate of the input.
 
         Raises:
-            InputError: a query that can't be asked for, or audio that is not (C, T) with at least one sample.
+            InputError: a query that can't be asked for, audio that is not (C, T) with at least one sample, or holds
+                samples that are no numbers, or no rate.
         """
         asked = self.check(queries)
-        if audio.ndim != 2 or audio.shape[-1] == 0:
+        if audio.ndim != 2 or audio.size == 0:
             raise InputError(f"audio must be (channels, samples) with at least one sample, not of shape {audio.shape}")
+        if sample_rate < 1:
+            raise InputError(f"the sample rate must be a number of Hz, not {sample_rate}")
         audio = np.ascontiguousarray(audio, dtype=np.float32)
+        if not np.isfinite(audio).all():
+            raise InputError("audio holds samples that are not numbers (NaN or infinite)")
         laid = layout(sample_rate, self.bank.network.config)
 
         def excerpt(start: float, end: float) -> Tensor:

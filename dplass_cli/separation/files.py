@@ -8,7 +8,7 @@ import zlib
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 
@@ -46,6 +46,11 @@ class Output:
     subtype: str | None = None
     clip: Clip = "limit"
     highband: Highband = "residual"
+
+    def __post_init__(self) -> None:
+        for name, words in (("clip", get_args(Clip)), ("highband", get_args(Highband))):
+            if getattr(self, name) not in words:
+                raise InputError(f"--{name} must be one of {', '.join(words)}, not {getattr(self, name)!r}")
 
 
 @dataclass(frozen=True)

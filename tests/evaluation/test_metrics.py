@@ -62,6 +62,12 @@ def test_other_shapes_are_refused() -> None:
         si_sdr(np.zeros((1, 4)), np.zeros((1, 4)))
 
 
+def test_samples_that_are_integers_are_refused() -> None:
+    for measure in (sdr, si_sdr):
+        with pytest.raises(ValueError, match=r"must be floating, .* not int16"):
+            measure(np.full(4, 20000, np.int16), np.full(4, 19000, np.int16))
+
+
 def test_bss_sdr_allows_for_a_filter_and_tells_noise() -> None:
     generator = torch.Generator().manual_seed(0)
     reference, noise = torch.randn(2, 32000, generator=generator)

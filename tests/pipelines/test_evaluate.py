@@ -157,6 +157,20 @@ def test_policies_on_texts_alone_run_one_adapter_an_item(options: EvaluateOption
     assert more.scores.policies["text"].sdri == pytest.approx(score.sdri, abs=1e-4)
 
 
+def test_adapters_without_domains_serve_what_asks_for_none(options: EvaluateOptions, tmp_path: Path) -> None:
+    bank = Path(options.adapters[0])  # type: ignore[index]
+    for name in ("domain0", "domain1"):
+        shutil.copytree(bank / name, tmp_path / "adapters" / name)
+    given = replace(options, adapters=(str(tmp_path / "adapters"),), select=None, limit=2)
+    assert list(run(given).scores.policies) == ["base", "audio", "contrast", "oracle"]
+    assert list(run(replace(given, similarity=False, output=tmp_path / "deaf")).scores.policies) == [
+        *("base", "contrast", "oracle")
+    ]
+    (tmp_path / "adapters" / "domain1").rename(tmp_path / "adapters" / "contrast")
+    with pytest.raises(InputError, match="an adapter is named 'contrast', as a policy is; rename its folder"):
+        run(replace(given, output=tmp_path / "named"))
+
+
 def test_a_quick_look_is_a_part_of_the_whole(options: EvaluateOptions) -> None:
     assert run(replace(options, limit=4)).scores.policies["base"].n == 4
     before = {(row["idx"], row["adapter"]): row for row in items(options.output)}

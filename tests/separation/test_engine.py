@@ -63,6 +63,15 @@ def test_adapters_of_unknown_worth_are_used_where_the_query_belongs_to_their_dom
     assert default_policy("audiosep.ckpt", trained.bank) == "text"
     assert default_policy("audiosep.ckpt", AdapterBank(trained.bank.network)) == "base"
     assert default_policy("tiny", AdapterBank(trained.bank.network)) == "contrast"
+    shutil.copytree(tmp_path / "bank" / "domain3", tmp_path / "adapters" / "3")
+    alone = Separator.from_pretrained(adapters=tmp_path / "adapters")
+    assert alone.policy.name == "contrast:single:3"
+    (target,) = alone.separate_file(tmp_path / "m.wav", ["a dog barking"], tmp_path / "out")
+    assert target.adapter == "3"
+    assert default_policy("audiosep.ckpt", alone.bank) == "single:3"
+    shutil.copytree(tmp_path / "bank" / "domain4", tmp_path / "adapters" / "mine")
+    with pytest.raises(InputError, match=r"2 adapters without domains, .*give --select single:3, or a bank"):
+        Separator.from_pretrained(adapters=tmp_path / "adapters")
 
 
 @pytest.mark.parametrize(("rate", "channels"), [(8000, 1), (22050, 3), (44100, 2), (96000, 1)])
@@ -162,6 +171,14 @@ def test_residual_is_what_is_left(separator: Separator, tmp_path: Path) -> None:
 def test_wrong_use_is_refused(separator: Separator, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="channels, samples"):
         separator(np.zeros((1, 0), dtype=np.float32), 32000, ["a dog"])
+    with pytest.raises(InputError, match="not numbers"):
+        separator(np.full((1, 10), np.nan, dtype=np.float32), 32000, ["a dog"])
+    with pytest.raises(InputError, match="number of Hz, not 0"):
+        separator(np.zeros((1, 10), dtype=np.float32), 0, ["a dog"])
+    write_audio(tmp_path / "m.wav", np.zeros((1, 100), dtype=np.float32), 32000)
+    for name in ("clip", "highband"):
+        with pytest.raises(InputError, match=f"--{name} must be one of .*, not 'eror'"):
+            separator.separate_file(tmp_path / "m.wav", ["a dog"], tmp_path, **{name: "eror"})
     with pytest.raises(InputError, match="no query"):
         separator(np.zeros((1, 10), dtype=np.float32), 32000, [])
     with pytest.raises(InputError, match="needs a bank"):

@@ -30,11 +30,11 @@ class Reverberation:
 
     def __post_init__(self) -> None:
         check_probability(self.probability)
-        audio_files(self.folder)  # so that a wrong folder stops a run before it begins
+        _responses(self.folder)  # so that a wrong folder stops a run before it begins
 
     def __call__(self, scene: Scene, rng: np.random.Generator) -> Audio:
         """See :class:`~dplass_cli.data.augmentations.base.Augmentation`."""
-        responses = audio_files(self.folder)
+        responses = _responses(self.folder)
         heard = scene.sources.copy()
         for source in heard:
             if rng.random() < self.probability:
@@ -45,6 +45,9 @@ class Reverberation:
                 if energy > 0:
                     source[:] = wet * np.sqrt(float(np.square(source).sum()) / energy)
         return heard
+
+
+_responses = lru_cache(maxsize=16)(audio_files)
 
 
 @lru_cache(maxsize=256)
