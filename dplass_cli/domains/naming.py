@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-import re
+import unicodedata
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from itertools import chain
@@ -17,7 +17,6 @@ _LENGTH = 3
 _DECIMALS = 5
 _READ = 30  # of the captions nearest the centroid
 _STEM = 4  # words that begin with the same four letters and one with the other are one: bark, barking
-_WORD = re.compile(r"\b[^\W\d_][\w'-]+\b")
 _FUNCTION_WORDS = """
 a about after all also am an and another any are around as at be because been before behind being below between both
 but by can could did do does down during each few for from had has have he her him his how if in into is it its just
@@ -60,7 +59,15 @@ def titles(domains: Sequence[Sequence[str]]) -> list[str]:
 
 def _words(caption: str) -> list[str]:
     """The words of a caption that say something, each once, in their order."""
-    return [word for word in dict.fromkeys(_WORD.findall(caption.lower())) if word not in _SAY_NOTHING]
+    text = unicodedata.normalize("NFC", caption.lower())
+    parts = "".join(sign if _is_of_a_word(sign) else " " for sign in text).split()
+    words = dict.fromkeys(part.strip("'-") for part in parts)
+    return [word for word in words if len(word) > 1 and word[0].isalpha() and word not in _SAY_NOTHING]
+
+
+def _is_of_a_word(sign: str) -> bool:
+    """Letters and digits, and the marks that some scripts write vowels with, which no regular expression knows."""
+    return sign.isalnum() or sign in "_'-" or unicodedata.category(sign).startswith("M")
 
 
 def _title(weights: Mapping[str, float]) -> str:
