@@ -108,7 +108,7 @@ async function record() {
   const parts = [];
   const begun = Date.now();
   const {channelCount = 2} = stream.getAudioTracks()[0].getSettings();
-  const most = Math.min(settings.seconds, settings.bytes / (2 * channelCount * DECODED_RATE));
+  const most = Math.min(settings.seconds, 0.99 * settings.bytes / (2 * channelCount * DECODED_RATE)); // it stops a little late
   const tick = () => {
     const seconds = (Date.now() - begun) / 1000;
     $("clock").textContent = `Recording: ${clock(seconds)}`;
