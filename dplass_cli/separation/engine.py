@@ -26,7 +26,7 @@ from dplass_cli.separation.consistency import share
 from dplass_cli.separation.contrast import Rest
 from dplass_cli.separation.files import RESIDUAL, Clip, Highband, Output, Separated, open_targets, target_paths
 from dplass_cli.separation.loading import load_models
-from dplass_cli.separation.policies import Choice, DomainTexts, Policy, make_policy
+from dplass_cli.separation.policies import Choice, DomainTexts, Policy, default_policy, make_policy
 from dplass_cli.separation.presence import PresenceMeter, calibration_of
 from dplass_cli.separation.queries import UNSAID, Plan, Query, Target, named, plan
 from dplass_cli.separation.windows import Parts, Window, layout, parts_of, parts_of_file
@@ -93,7 +93,7 @@ class Separator:
 
         Args:
             base, encoder, adapters, tokenizer, trust: as :func:`~dplass_cli.separation.loading.load_models`.
-            policy: any but ``oracle``; default :func:`default_policy`.
+            policy: any but ``oracle``; default :func:`~dplass_cli.separation.policies.default_policy`.
             device: ``auto``, ``cpu``, ``cuda[:N]`` or ``mps``.
             stereo, precision: as the class takes them.
             backend: ``torch``, ``openvino``, or ``auto``: the faster one on this device, on CUDA with graphs.
@@ -376,26 +376,3 @@ def resampled(audio: Audio, source: int, target: int, length: int | None = None)
     if length is None or heard.shape[-1] == length:
         return heard
     return F.pad(heard, (0, max(0, length - heard.shape[-1])))[..., :length]
-
-
-def default_policy(base: str | Path, bank: AdapterBank) -> str:
-    """The policy for which figures speak (``docs/tiny.md``, ``docs/choosing.md``).
-
-    With the tiny base ``contrast``, which takes adapters whose gain was measured to be one; ``contrast:text`` where
-    none was measured, as in a bank that ``train`` wrote. With another base ``text``, or ``base`` without adapters. An
-    adapter without a domain serves every query.
-
-    Raises:
-        InputError: there are several adapters, and none has a domain.
-    """
-    if any(domain.gain_db for domain in bank.domains.values()):
-        return "contrast" if base == "tiny" else "text"
-    if not bank.keys:
-        return "contrast" if base == "tiny" else "base"
-    if not bank.domains and len(bank.keys) > 1:
-        raise InputError(
-            f"{len(bank.keys)} adapters without domains, so that no query can choose among them: give --select"
-            f" single:{bank.keys[0]}, or a bank ('dplass adapters import --partition')"
-        )
-    policy = "text" if bank.domains else f"single:{bank.keys[0]}"
-    return f"contrast:{policy}" if base == "tiny" else policy

@@ -18,8 +18,7 @@ from dplass_cli.errors import InputError, RunError
 from dplass_cli.evaluation.metrics import sdr
 from dplass_cli.resources import shipped
 from dplass_cli.separation.bank import TINY_BANK, AdapterBank, write_bank
-from dplass_cli.separation.engine import default_policy
-from dplass_cli.separation.policies import make_policy
+from dplass_cli.separation.policies import default_policy, make_policy
 from dplass_cli.separation.queries import Query
 from dplass_cli.storage import read_json
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 from dplass_cli.errors import InputError, nearest
+from dplass_cli.separation.bank import AdapterBank
 from dplass_cli.separation.policies.audio import Audio
 from dplass_cli.separation.policies.base import Choice, Policy
 from dplass_cli.separation.policies.blend import Blend
@@ -17,7 +19,7 @@ from dplass_cli.separation.policies.text_knn import TextNeighbours
 from dplass_cli.separation.policies.texts import DomainTexts
 from dplass_cli.separation.policies.unadapted import Unadapted
 
-__all__ = ["POLICIES", "Choice", "DomainTexts", "Policy", "make_policy"]
+__all__ = ["POLICIES", "Choice", "DomainTexts", "Policy", "default_policy", "make_policy"]
 
 POLICIES: dict[str, Callable[[], Policy]] = {
     "base": Unadapted,
@@ -49,3 +51,26 @@ def make_policy(name: str) -> Policy:
     if name not in POLICIES:
         raise InputError(f"--select {name}: no such policy{nearest(name, [*POLICIES, 'single:k'])}")
     return POLICIES[name]()
+
+
+def default_policy(base: str | Path, bank: AdapterBank) -> str:
+    """The policy for which figures speak (``docs/tiny.md``, ``docs/choosing.md``).
+
+    With the tiny base ``contrast``, which takes adapters whose gain was measured to be one; ``contrast:text`` where
+    none was measured, as in a bank that ``train`` wrote. With another base ``text``, or ``base`` without adapters. An
+    adapter without a domain serves every query.
+
+    Raises:
+        InputError: there are several adapters, and none has a domain.
+    """
+    if any(domain.gain_db for domain in bank.domains.values()):
+        return "contrast" if base == "tiny" else "text"
+    if not bank.keys:
+        return "contrast" if base == "tiny" else "base"
+    if not bank.domains and len(bank.keys) > 1:
+        raise InputError(
+            f"{len(bank.keys)} adapters without domains, so that no query can choose among them: give --select"
+            f" single:{bank.keys[0]}, or a bank ('dplass adapters import --partition')"
+        )
+    policy = "text" if bank.domains else f"single:{bank.keys[0]}"
+    return f"contrast:{policy}" if base == "tiny" else policy
