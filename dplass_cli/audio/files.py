@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import io
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import soundfile
 
-from dplass_cli.audio.containers import is_doubtful, is_of_unknown_length
+from dplass_cli.audio.containers import doubt, mp3_samples
 from dplass_cli.errors import InputError, RunError
 from dplass_cli.storage import atomic_path, require_file
 
@@ -18,7 +19,6 @@ Audio = npt.NDArray[np.float32]
 
 _LOWEST_RATE, _HIGHEST_RATE = 1000, 1_000_000
 _ODD = ("RAW", "SD2")  # the one says nothing of what it holds, the other writes a second file
-_ESTIMATED_WITHIN = 0.1  # s; without an index, by the size of the file and of its first frames
 _MOST_AT_ONCE = 1 << 27  # samples, half a gigabyte: 50 minutes of mono at 44.1 kHz
 
 
@@ -28,13 +28,17 @@ class NotTaken(InputError):
 
 @dataclass(frozen=True)
 class AudioInfo:
-    """What a file's header says: ``frames`` a channel, ``sample_rate`` in Hz, ``subtype`` as libsndfile names it."""
+    """What a file's header says: ``frames`` a channel, ``sample_rate`` in Hz, ``subtype`` as libsndfile names it.
+
+    ``estimated``: it does not say its length, which is reckoned from its size.
+    """
 
     frames: int
     sample_rate: int
     channels: int
     format: str
     subtype: str
+    estimated: bool = False
 
     @property
     def seconds(self) -> float:
@@ -52,16 +56,10 @@ def audio_info(path: Path | str) -> AudioInfo:
     if path.stat().st_size == 0:
         raise InputError(f"{path}: the file is empty (0 bytes); replace or remove it")
     try:
-        if is_doubtful(path):
-            raise NotTaken(
-                f"{path}: is in IMA ADPCM, or its header does not plainly say in what, and so is not read; convert,"
-                " replace or remove it"
-            )
+        if reason := doubt(path):
+            raise NotTaken(f"{path}: {reason}, and so is not read; convert, replace or remove it")
         info = soundfile.info(str(path))
-        if info.format == "MP3" and is_of_unknown_length(path):
-            raise NotTaken(
-                f"{path}: an MP3 of variable bit rate that does not say how long it is would be cut; convert it to wav"
-            )
+        counted = mp3_samples(path) if info.subtype == "MPEG_LAYER_III" else None
     except OSError as error:
         raise InputError(f"{path}: cannot read ({error.strerror})") from error
     except soundfile.LibsndfileError as error:
@@ -74,7 +72,14 @@ def audio_info(path: Path | str) -> AudioInfo:
         raise NotTaken(
             f"{path}: has a sample rate of {info.samplerate:,} Hz; {_LOWEST_RATE:,} to {_HIGHEST_RATE:,} Hz are read"
         )
-    return AudioInfo(info.frames, info.samplerate, info.channels, info.format, info.subtype)
+    if counted == 0:
+        raise NotTaken(
+            f"{path}: an MP3 of variable bit rate that does not say how long it is would be cut; convert it to wav"
+        )
+    frames = info.frames if counted is None else min(info.frames, counted)
+    indexed = info.format == "MP3" and info.subtype == "MPEG_LAYER_III" and counted is None
+    estimated = info.subtype.startswith("MPEG") and not indexed
+    return AudioInfo(frames, info.samplerate, info.channels, info.format, info.subtype, estimated)
 
 
 def read_audio(path: Path | str, start: float = 0.0, end: float | None = None) -> tuple[Audio, int]:
@@ -95,9 +100,9 @@ def read_audio(path: Path | str, start: float = 0.0, end: float | None = None) -
     _require_bearable(path, (last - first) * info.channels)
     try:
         samples, rate = soundfile.read(str(path), start=first, stop=last, dtype="float32", always_2d=True)
-    except soundfile.LibsndfileError as error:
+    except DAMAGED as error:
         raise InputError(f"{path}: damaged audio ({sndfile_reason(error)}); replace or remove it") from error
-    require_whole(path, info.format, info.sample_rate, last - first - len(samples))
+    require_whole(path, info, last - first - len(samples))
     audio: Audio = fit_length(np.ascontiguousarray(samples.T), last - first)
     if not np.isfinite(audio).all():
         raise InputError(f"{path}: holds samples that are not numbers (NaN or infinite); replace or remove it")
@@ -127,14 +132,15 @@ def _require_bearable(path: Path | str, samples: int) -> None:
         )
 
 
-def require_whole(path: Path | str, container: str, sample_rate: int, missing: int) -> None:
-    """Refuse a file that ends so many samples before its header says; of an MP3 the length can be an estimate.
+def require_whole(path: Path | str, info: AudioInfo, missing: int) -> None:
+    """Refuse a file that ends so many samples before its header says.
 
     Raises:
-        InputError: more is missing than an estimate may be wrong by.
+        InputError: it does.
     """
-    if missing > (_ESTIMATED_WITHIN * sample_rate if container == "MP3" else 0):
-        raise InputError(f"{path}: ends {missing / sample_rate:.3f} s before its header says; replace or remove it")
+    if missing > 0 and not info.estimated:
+        seconds = missing / info.sample_rate
+        raise InputError(f"{path}: ends {seconds:.3f} s before its header says; replace or remove it")
 
 
 def fit_length(audio: Audio, length: int) -> Audio:
@@ -192,6 +198,7 @@ def container_of(path: Path, subtype: str, sample_rate: int, channels: int) -> s
     return container
 
 
+@lru_cache(maxsize=256)
 def _is_written(container: str, subtype: str, sample_rate: int, channels: int) -> bool:
     """Whether libsndfile writes it; its own answer knows neither rate nor channels, and says yes to MP3 within WAV."""
     if not soundfile.check_format(container, subtype):
@@ -204,6 +211,10 @@ def _is_written(container: str, subtype: str, sample_rate: int, channels: int) -
     return True
 
 
-def sndfile_reason(error: soundfile.LibsndfileError) -> str:
+DAMAGED = (soundfile.LibsndfileError, ValueError)
+"""What reading damaged audio raises; the second where its end is found before what is sought."""
+
+
+def sndfile_reason(error: Exception) -> str:
     """What libsndfile says is wrong."""
-    return str(error.error_string).rstrip(". ")
+    return str(getattr(error, "error_string", error)).rstrip(". ")

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
-from dplass_cli.audio.files import Audio, container_of, fit_length, require_whole, sndfile_reason
+from dplass_cli.audio.files import DAMAGED, Audio, audio_info, container_of, fit_length, require_whole, sndfile_reason
 from dplass_cli.errors import InputError, RunError
 from dplass_cli.storage import atomic_path
 
@@ -23,17 +23,19 @@ def read_blocks(path: Path | str, sizes: Iterable[int]) -> Iterator[Audio]:
     Raises:
         InputError: the file is damaged, ends before its header says, or holds samples that are not numbers.
     """
+    info, missing = audio_info(path), 0
     try:
         with soundfile.SoundFile(str(path)) as stream:
-            missing = 0
             for size in sizes:
                 samples = stream.read(size, dtype="float32", always_2d=True)
                 missing += size - len(samples)
-                require_whole(path, stream.format, stream.samplerate, missing)
+                require_whole(path, info, missing)
                 if not np.isfinite(samples).all():
                     raise InputError(f"{path}: holds samples that are not numbers (NaN or infinite); replace it")
                 yield fit_length(np.ascontiguousarray(samples.T), size)
-    except soundfile.LibsndfileError as error:
+    except InputError:
+        raise
+    except DAMAGED as error:
         raise InputError(f"{path}: damaged audio ({sndfile_reason(error)}); replace or remove it") from error
 
 

@@ -13,7 +13,7 @@ import numpy as np
 import soundfile
 
 from dplass_cli.audio.containers import is_cut
-from dplass_cli.audio.files import Audio, NotTaken, audio_info
+from dplass_cli.audio.files import DAMAGED, Audio, NotTaken, audio_info
 from dplass_cli.audio.foreign import decode
 from dplass_cli.data.converting import Source
 from dplass_cli.data.finding import READABLE
@@ -100,7 +100,8 @@ def check_clip(
         return Finding("unreadable")
     rate, first, last = info.sample_rate, *_frames(info.frames, info.sample_rate, start, end)
     fault = _header_fault(first, last, info.frames, rate, limits, end)
-    return _finding(fault, _blocks(path, first, last), last - first, rate, info.channels, check, limits)
+    blocks = _blocks(path, first, last)
+    return _finding(fault, blocks, last - first, rate, info.channels, check, limits, info.estimated)
 
 
 def _frames(frames: int, sample_rate: int, start: float, end: float | None) -> tuple[int, int]:
@@ -109,11 +110,18 @@ def _frames(frames: int, sample_rate: int, start: float, end: float | None) -> t
 
 
 def _finding(
-    fault: str | None, blocks: Iterable[Audio], frames: int, rate: int, channels: int, check: Check, limits: Limits
+    fault: str | None,
+    blocks: Iterable[Audio],
+    frames: int,
+    rate: int,
+    channels: int,
+    check: Check,
+    limits: Limits,
+    estimated: bool = False,
 ) -> Finding:
     """The finding of a header; where that has no fault, and it is asked for, of the samples too."""
     if fault is None and check == "decode":
-        fault = _samples_fault(blocks, frames, limits)
+        fault = _samples_fault(blocks, 1 if estimated else frames, limits)
     return Finding(fault, frames / rate, rate, channels)
 
 
@@ -158,7 +166,7 @@ def _samples_fault(blocks: Iterable[Audio], frames: int, limits: Limits) -> str 
             high += int((block >= FULL_SCALE).sum())
             low += int((block <= -FULL_SCALE).sum())
             peak = max(peak, float(block.max()), -float(block.min()))
-    except soundfile.LibsndfileError:  # the decoder gave up after a good header
+    except DAMAGED:  # the decoder gave up after a good header
         return "truncated"
     if decoded < frames:
         return "truncated"

@@ -66,11 +66,11 @@ def _tell_apart(rows: list[Row], unnamed: list[int]) -> None:
     shared = {row.id for row in map(rows.__getitem__, unnamed) if files.setdefault(row.id, row.wav) != row.wav}
     if not shared:
         return
-    top = os.path.commonpath([rows[index].wav.parent for index in unnamed])
+    top = os.path.commonpath({rows[index].wav.parent for index in unnamed})
     for index in unnamed:
         row = rows[index]
         if row.id in shared:
-            rows[index] = replace(row, id=Path(os.path.relpath(row.wav, top)).with_suffix("").as_posix())
+            rows[index] = replace(row, id=os.path.relpath(row.wav, top).removesuffix(row.wav.suffix))
 
 
 def _items(path: Path) -> Iterator[Any]:

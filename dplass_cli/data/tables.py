@@ -97,8 +97,8 @@ def filled_rows(path: Path | str, columns: Sequence[str], what: str) -> Iterator
         columns: these; there may be others. what: such a table, for messages.
 
     Raises:
-        InputError: the file is missing, not CSV, lacks a column, has no rows, or a row with more or fewer fields, or
-            with one of these empty (says which line).
+        InputError: the file is missing, not CSV, lacks a column, has no rows, or a row with more fields, or with one
+            of these empty (says which line).
     """
     reader, line = csv.DictReader(io.StringIO(read_text(path), newline="")), 0
     try:
@@ -108,11 +108,11 @@ def filled_rows(path: Path | str, columns: Sequence[str], what: str) -> Iterator
         header = line = reader.line_num
         for row in reader:
             line = reader.line_num
-            if None in row or None in row.values():
+            if any(map(str.strip, row.pop(None, []))):
                 fields = len(reader.fieldnames or ())
-                raise InputError(f"{path}: line {line}: has not the {fields} fields of the header; quote commas")
+                raise InputError(f"{path}: line {line}: has more than the {fields} fields of the header; quote commas")
             for column in columns:
-                if not row[column].strip():
+                if not (row[column] or "").strip():
                     raise InputError(f"{path}: line {line}: {column!r} is empty")
             yield line, row
     except csv.Error as error:

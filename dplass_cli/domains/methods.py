@@ -14,7 +14,7 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from dplass_cli.domains.features import FloatArray, IntArray, similarities, unit
-from dplass_cli.errors import InputError
+from dplass_cli.errors import InputError, first_line
 
 Method = Literal["kmeans", "spherical-kmeans", "agglomerative", "hdbscan"]
 Grouping = Callable[[FloatArray, FloatArray | None, int, int], IntArray]
@@ -57,7 +57,10 @@ def kmeans(points: FloatArray, weights: FloatArray | None, domains: int, seed: i
 
 def spherical_kmeans(points: FloatArray, weights: FloatArray | None, domains: int, seed: int) -> IntArray:
     """The best of ten k-means by cosine, centroids kept on the unit sphere (Dhillon and Modha, 2001; faiss)."""
-    import faiss
+    try:
+        import faiss
+    except ImportError as error:
+        raise InputError(f"--method spherical-kmeans: faiss does not start ({first_line(error)})") from error
     from sklearn.cluster import kmeans_plusplus
 
     vectors = np.ascontiguousarray(points, dtype=np.float32)

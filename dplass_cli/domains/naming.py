@@ -61,7 +61,7 @@ def _words(caption: str) -> list[str]:
     """The words of a caption that say something, each once, in their order."""
     text = unicodedata.normalize("NFC", caption.lower())
     parts = "".join(sign if _is_of_a_word(sign) else " " for sign in text).split()
-    words = dict.fromkeys(part.strip("'-") for part in parts)
+    words = dict.fromkeys(part.lstrip("0123456789_'-").rstrip("'-") for part in parts)
     return [word for word in words if len(word) > 1 and word[0].isalpha() and word not in _SAY_NOTHING]
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -182,8 +183,11 @@ def load_item(item: Item, sample_rate: int, seconds: float | None) -> Loaded:
     return Loaded(mixture, reference, sha256)
 
 
-def audio_sha256(item: Item, seconds: float | None) -> str:
+def audio_sha256(item: Item, seconds: float | None, hashed: Callable[[Path], str] = file_sha256) -> str:
     """The first 16 digits of the sha256 of what an item's audio is made of: its files, and how they are mixed.
+
+    Args:
+        hashed: gives the sha256 of a file.
 
     Raises:
         InputError: a file cannot be read.
@@ -193,20 +197,22 @@ def audio_sha256(item: Item, seconds: float | None) -> str:
         ranges = [(row.start, row.end) for row in (item.audio.source, item.audio.noise)]
         made_of = [f"{ranges} {item.audio.snr_db} {seconds}"]
     try:
-        made_of += map(file_sha256, item.files)
+        made_of += map(hashed, item.files)
     except RunError as error:
         raise InputError(str(error)) from error  # of this item only
     return text_sha256("".join(made_of))[:16]
 
 
 def audio_hashes(items: Sequence[Item], seconds: float | None, workers: int) -> dict[str, str]:
-    """{idx: what :func:`audio_sha256` gives}; empty for one that cannot be read."""
+    """{idx: what :func:`audio_sha256` gives}, without items that cannot be read; each file is read once."""
 
-    def hashed(item: Item) -> str:
-        try:
-            return audio_sha256(item, seconds)
-        except InputError:
-            return ""
+    def hashed(file: Path) -> str | None:
+        with contextlib.suppress(RunError):
+            return file_sha256(file)
+        return None
 
+    files = list(dict.fromkeys(file for item in items for file in item.files))
     with ThreadPoolExecutor(workers) as pool:
-        return dict(zip((item.idx for item in items), pool.map(hashed, items), strict=True))
+        known = {file: sha256 for file, sha256 in zip(files, pool.map(hashed, files), strict=True) if sha256}
+    readable = (item for item in items if known.keys() >= set(item.files))
+    return {item.idx: audio_sha256(item, seconds, known.__getitem__) for item in readable}

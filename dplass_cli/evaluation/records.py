@@ -39,7 +39,8 @@ class Rows:
 
     Args:
         folder: the evaluation folder. key: what rows depend on. share: this process.
-        hashes: gives {item: the hash of its audio now} for names of items; rows of other audio are not known.
+        hashes: gives {item: the hash of its audio now} for names of items, where it can; rows of other audio are not
+            known.
 
     Raises:
         InputError: the folder holds the rows of another evaluation.
@@ -50,6 +51,9 @@ class Rows:
         self.known: dict[tuple[str, str], Row] = {}
         self.failed: dict[str, str] = {}
         self._outdated: set[tuple[str, str]] = set()  # (item, hash of audio that it had)
+        heard = {(row["idx"], row["sha256"]) for row in self._rows() if not row["error"]}
+        now = hashes({idx for idx, _ in heard})  # long before the lock, which others wait for
+        self._outdated = {(idx, sha256) for idx, sha256 in heard if now.get(idx, sha256) != sha256}
         own = _part(folder, share)
         with locked(folder / ".lock"):
             for path in [folder / ITEMS, *_parts(folder)]:
@@ -58,9 +62,6 @@ class Rows:
                         f"{folder}: holds an evaluation of other models, items or settings; give another --output or"
                         " delete it"
                     )
-            heard = {(row["idx"], row["sha256"]) for row in self._rows() if not row["error"]}
-            now = hashes({idx for idx, _ in heard})
-            self._outdated = {(idx, sha256) for idx, sha256 in heard if now.get(idx, sha256) != sha256}
             self._collect()
             kept = [row for row in read_records(own, COLUMNS, key) or [] if self._counts(row)]
             write_rows(own, COLUMNS, kept, key)
@@ -71,7 +72,9 @@ class Rows:
         """Keep the rows that are not known yet; they are in the file when this returns."""
         new = [row for row in rows if (row["idx"], row["adapter"]) not in self.known]
         self._record.append(new)
-        self._take(self._record.rows[len(self._record.rows) - len(new) :])
+        measured = self._record.rows[len(self._record.rows) - len(new) :]
+        self._outdated -= {(row["idx"], row["sha256"]) for row in measured}
+        self._take(measured)
 
     def merge(self, wanted: Mapping[str, Sequence[str]]) -> bool:
         """Gather the rows of all processes, and write them in order where they are complete.

@@ -9,7 +9,7 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from dplass_cli.domains.features import FloatArray
-from dplass_cli.errors import InputError
+from dplass_cli.errors import InputError, first_line
 
 Projection = Literal["tsne", "umap", "pca"]
 
@@ -63,8 +63,10 @@ def _tsne(features: FloatArray, seed: int) -> FloatArray:
 
 
 def _umap(features: FloatArray, seed: int) -> FloatArray:
-    import umap
-
+    try:
+        import umap
+    except ImportError as error:
+        raise InputError(f"--map umap: umap-learn does not start ({first_line(error)}); install it again") from error
     neighbours = min(_NEIGHBOURS, len(features) - 1)
     model = umap.UMAP(n_neighbors=neighbours, random_state=seed, n_jobs=1)
     return np.asarray(model.fit_transform(features), dtype=np.float64)

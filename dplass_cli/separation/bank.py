@@ -16,7 +16,7 @@ from torch import Tensor
 
 from dplass_cli.adapters import METHODS
 from dplass_cli.adapters.base import Adapter
-from dplass_cli.adapters.files import DESCRIPTION, AdapterInfo, LoadedAdapter, load_adapter
+from dplass_cli.adapters.files import DESCRIPTION, AdapterInfo, LoadedAdapter, load_adapter, read_description
 from dplass_cli.adapters.injection import adapter_state, layer_at, statistics_of
 from dplass_cli.adapters.published import from_published, read_published
 from dplass_cli.configuration import from_mapping, to_mapping
@@ -319,7 +319,9 @@ def write_bank_of(
     domains = []
     for row, d in enumerate(partition.domains):
         key, centroids = bank_key(d.id), (partition.text_centroids[row], partition.audio_centroids[row])
-        if (folder / key / DESCRIPTION).is_file():
+        if not (folder / key / DESCRIPTION).is_file():
+            continue
+        if key in anew or _belongs(folder / key, base_sha256, {"id": d.id, "name": d.name}):
             domains.append(BankDomain(d.id, d.name, d.captions, *centroids, gains.get(key, 0.0)))
     if not domains:
         return
@@ -330,6 +332,12 @@ def write_bank_of(
         **more,
     }
     write_bank(folder, domains, description)
+
+
+def _belongs(folder: Path, base_sha256: str, domain: Mapping[str, Any]) -> bool:
+    """Whether an adapter that lies in a bank's folder is of this base and domain."""
+    info = read_description(folder)
+    return info.base_sha256 == base_sha256 and info.domain == domain
 
 
 def write_bank(folder: Path | str, domains: Sequence[BankDomain], description: Mapping[str, Any]) -> None:

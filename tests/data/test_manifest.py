@@ -57,9 +57,10 @@ def test_files_of_one_name_in_several_folders_are_several_recordings(tmp_path: P
         {"wav": "z/0.wav", "caption": "x", "id": "0"},
     )
     assert [row.id for row in read_manifest(path)] == ["c/dog/0", "c/dog/0", "c/rain/0", "1", "other/c/0", "0"]
-    assert [row.id for row in read_manifest(write(tmp_path / "n.json", {"wav": "c/dog/0.wav", "caption": "x"}))] == [
-        "0"
-    ]
+    (alone,) = read_manifest(write(tmp_path / "n.json", {"wav": "c/dog/0.wav", "caption": "x"}))
+    assert alone.id == "0"
+    odd = write(tmp_path / "odd.json", {"wav": "x/..", "caption": "x"}, {"wav": "y/..", "caption": "x"})
+    assert len(read_manifest(odd)) == 2
 
 
 def test_unknown_keys_are_let_be_and_known_ones_read(tmp_path: Path) -> None:

@@ -23,8 +23,8 @@ HEAD = "idx,caption,src_wav,noise_wav,snr_db\n"
         (HEAD + "0,a,b,c,0\n1,a,,c,0\n", "line 3: 'src_wav' is empty"),
         (HEAD + "0,a,b,c,loud\n", "line 2: snr_db must be a number, not 'loud'"),
         (HEAD + "0,a,b,c,nan\n", "line 2: snr_db must be a number"),
-        (HEAD + "0,a,b\n", "line 2: has not the 5 fields of the header; quote commas"),
-        (HEAD + "0,a dog, then a man,b,c,0\n", "line 2: has not the 5 fields of the header"),
+        (HEAD + "0,a,b\n", "line 2: 'noise_wav' is empty"),
+        (HEAD + "0,a dog, then a man,b,c,0\n", "line 2: has more than the 5 fields of the header; quote commas"),
     ],
 )
 def test_mistakes_are_named(tmp_path: Path, text: str, says: str) -> None:
@@ -49,6 +49,12 @@ def test_names_are_below_the_audio_folder(tmp_path: Path) -> None:
         (mixture,) = read_mixtures(tmp_path / "t.csv", folder)
         assert (mixture.source.wav, mixture.noise.wav) == (expected / "x.wav", Path("/y.wav"))
         assert (mixture.idx, mixture.source.caption, mixture.snr_db) == ("0", "a, b", -3.0)
+
+
+def test_fields_at_the_end_may_be_left_out(tmp_path: Path) -> None:
+    head = HEAD.replace("\n", ",src_start,src_end\n")
+    (tmp_path / "t.csv").write_text(head + "0,a,b,c,0\n1,a,b,c,0,1.0,2.0,\n")
+    assert [mixture.source.start for mixture in read_mixtures(tmp_path / "t.csv")] == [0.0, 1.0]
 
 
 def test_tables_survive_a_round_trip(tmp_path: Path) -> None:

@@ -38,6 +38,7 @@ def test_captions_without_words_stand_for_themselves() -> None:
 
 def test_titles_take_any_script() -> None:
     assert titles([["雨が降る"], ["собака лает"]]) == ["雨が降る", "Собака, лает"]
+    assert titles([["8-bit"], ["2-stroke"]]) == ["Bit", "Stroke"]
     assert titles([["कुत्ता भौंकता है"], ["ole\u0301 ole\u0301!"]]) == ["कुत्ता, भौंकता, है", "Ol\xe9"]
 
 

@@ -21,7 +21,7 @@ import torch
 from small_banks import write_small_bank
 
 from dplass_cli.audio.files import read_mono, write_audio
-from dplass_cli.errors import InputError
+from dplass_cli.errors import InputError, RunError
 from dplass_cli.evaluation.comparison import compare_runs, read_run
 from dplass_cli.evaluation.metrics import sdr, si_sdr
 from dplass_cli.models import load_base
@@ -251,8 +251,11 @@ def test_another_evaluation_in_parts_is_not_overwritten(
 
 
 def test_rows_of_audio_that_was_replaced_are_measured_again(
-    options: EvaluateOptions, clips: dict[str, Path], tmp_path: Path
+    options: EvaluateOptions, clips: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    def unreadable(path: Path) -> str:
+        raise RunError(f"{path}: cannot be read (Stale file handle)")
+
     audio = tmp_path / "audio"
     audio.mkdir()
     for name in NAMES:
@@ -271,6 +274,9 @@ def test_rows_of_audio_that_was_replaced_are_measured_again(
     after = [row for row in items(given.output) if row["adapter"] == "base"]
     assert [row == old for row, old in zip(after, before, strict=True)] == [True, False, True]  # seconds too
     run(replace(more, output=tmp_path / "anew"))
+    with monkeypatch.context() as patched:  # what cannot be read just now has not changed
+        patched.setattr("dplass_cli.evaluation.items.file_sha256", unreadable)
+        assert run(replace(more, report=False)).complete
     assert untimed(given.output) == untimed(tmp_path / "anew")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import json
+from dataclasses import replace
 from pathlib import Path
 from unittest import mock
 
@@ -51,16 +52,26 @@ def test_a_bank_keeps_what_was_measured_of_adapters_that_stay(tmp_path: Path) ->
     network = small_network()
     domains = tuple(Domain(n, f"name {n}", (str(n),), 1) for n in range(3))
     partition = Partition(domains, torch.eye(3), torch.eye(3), "tiny", "e")
+
+    def save(number: int, base: str = "b") -> None:
+        adapter = loaded(network, AdapterSettings("lora"), number)
+        info = replace(adapter.info, base_sha256=base, domain={"id": number, "name": f"name {number}"})
+        save_adapter(tmp_path / f"domain{number}", replace(adapter, info=info))
+
     for number in range(2):
-        save_adapter(tmp_path / f"domain{number}", loaded(network, AdapterSettings("lora"), number))
-    write_bank_of(tmp_path, partition, "b", ["domain0", "domain1"])
+        save(number)
+    write_bank_of(tmp_path, partition, "b", ["domain0", "domain1", "domain2"])
+    assert list(read_bank(tmp_path)) == ["domain0", "domain1"]
     described = read_json(tmp_path / "bank.json")
     for entry in described["domains"]:
         entry["gain_db"] = 0.5 + entry["id"]
     write_json(tmp_path / "bank.json", described)
-    save_adapter(tmp_path / "domain2", loaded(network, AdapterSettings("lora"), 2))
+    save(2)
     write_bank_of(tmp_path, partition, "b", ["domain1", "domain2"])
     assert {key: d.gain_db for key, d in read_bank(tmp_path).items()} == {"domain0": 0.5, "domain1": 0, "domain2": 0}
+    save(2, "c")
+    write_bank_of(tmp_path, partition, "c", ["domain2"])
+    assert list(read_bank(tmp_path)) == ["domain2"]  # the others are of another base
 
 
 def test_after_an_activation_that_failed_the_same_one_is_done_again() -> None:
