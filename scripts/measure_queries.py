@@ -1,4 +1,4 @@
-"""What the ways of asking are worth: targets that share the recording, contrast, negatives, examples, spans, presence.
+"""What each kind of query is worth: shared targets, refinement, negatives, examples, spans, presence.
 
     python scripts/measure_queries.py DATA [--folds 4] [--mixtures 60] [--section NAME…] [--fit]
 
@@ -32,18 +32,19 @@ from dplass_cli.audio.reading import fit_length, read_mono
 from dplass_cli.data.mixer import declip
 from dplass_cli.evaluation.metrics import batch_scores
 from dplass_cli.options.parse import to_mapping
+from dplass_cli.separation.core import Request, SeparationCore
 from dplass_cli.separation.loading import load_models
-from dplass_cli.separation.masks import share
+from dplass_cli.separation.masks import make_targets
 from dplass_cli.separation.presence import CALIBRATION, Calibration, Presence, PresenceMeter, calibration_of, presence
 from dplass_cli.separation.queries import Query, condition, named, plan
-from dplass_cli.separation.refinement import Rest, contrasted
+from dplass_cli.separation.refinement import ResidualEmbedding, resplit
 from dplass_cli.storage import write_json
 
 RATE, SECONDS = 32000, 5
 ACTIVE_DB, GAP, LONGEST_SPANS = -25.0, 4, 2.5  # of the loudest tenth of a second; tenths; seconds
 ASSETS = Path(__file__).parents[1] / "dplass_cli"
 MODELS = load_models()
-NETWORK, ENCODER = MODELS.network, MODELS.encoder
+NETWORK, ENCODER, CORE = MODELS.network, MODELS.encoder, SeparationCore(MODELS.bank)
 
 Scores = dict[str, dict[int, list[float]]]
 """{way: {number of sources: SDRi of each mixture, dB}}."""
@@ -85,26 +86,25 @@ def mix(sources: Sequence[Tensor], gains_db: Sequence[float]) -> tuple[Tensor, T
 
 
 def separate(mixture: Tensor, conditions: Tensor) -> Tensor:
-    """float32 (Q, T)."""
-    analysis = NETWORK.analyse(mixture[None, None])
-    return torch.stack([NETWORK(analysis, row[None])[0, 0] for row in conditions])
+    """The base's outputs for a mixture (T,): float32 (Q, T)."""
+    return CORE.separate(CORE.prepare(mixture[None, None]), [Request(row, None) for row in conditions])[:, 0]
 
 
 def by_default(mixture: Tensor, conditions: Tensor) -> Tensor:
-    """float32 (Q, T): each contrasted with what it leaves over, as the bundled models separate by default."""
+    """float32 (Q, T): each refined by its residual, as the bundled models do by default."""
     targets = separate(mixture, conditions)
-    for row, (target, asked) in enumerate(zip(targets.clone(), conditions, strict=True)):
-        rest = Rest(asked, ENCODER, RATE)
-        rest.hear(mixture[None], target[None])
-        if rest.condition is not None:
-            targets[row] = contrasted(target, separate(mixture, rest.condition[None])[0], mixture)
+    for row, (target, query) in enumerate(zip(targets.clone(), conditions, strict=True)):
+        embedding = ResidualEmbedding(query, ENCODER, RATE)
+        embedding.add(mixture[None], target[None])
+        if (condition := embedding.condition()) is not None:
+            targets[row] = resplit(target, separate(mixture, condition[None])[0], mixture)
     return targets
 
 
 def shared(estimates: Tensor, mixture: Tensor, queries: Mapping[str, Query], consistent: bool) -> Tensor:
     """Targets as the package makes them: float32 (Q, T)."""
     planned = plan(queries, ENCODER, lambda start, end: torch.zeros(0), consistent)
-    return share(estimates[:, None], mixture[None], planned, NETWORK.base.stft, True)[:, 0]
+    return make_targets(estimates[:, None], mixture[None], planned, NETWORK.base.stft, True)[:, 0]
 
 
 def sdri(reference: Tensor, estimate: Tensor, mixture: Tensor) -> float:
@@ -133,12 +133,12 @@ def consistency(rng: random.Random, clips: Sequence[Clip], count: int, put: Call
     put("--consistent", sdri(sources, shared(estimates, mixture, queries, True), mixture))
 
 
-def contrast(rng: random.Random, clips: Sequence[Clip], count: int, put: Callable[[str, float], None]) -> None:
+def refinement(rng: random.Random, clips: Sequence[Clip], count: int, put: Callable[[str, float], None]) -> None:
     drawn = draw(rng, clips, count)
     mixture, sources = mix([clip.audio() for clip in drawn], [0.0] * count)
     asked = ENCODER.embed_text([clip.caption for clip in drawn])
     put("each by itself", sdri(sources, separate(mixture, asked), mixture))
-    put("contrast", sdri(sources, by_default(mixture, asked), mixture))
+    put("--refine residual", sdri(sources, by_default(mixture, asked), mixture))
 
 
 def negatives(rng: random.Random, clips: Sequence[Clip], count: int, put: Callable[[str, float], None]) -> None:
@@ -247,7 +247,7 @@ def heard(clips: Sequence[Clip], mixtures: int, built_in: bool, seed: int) -> li
         conditions = dict(zip(asked, ENCODER.embed_text(asked), strict=True))
         estimates = by_default(mixture, torch.stack(list(conditions.values())))[:, None]
         meter = PresenceMeter(conditions, ENCODER, RATE, None)
-        meter.hear(mixture[None], dict(zip(conditions, estimates, strict=True)))
+        meter.add(mixture[None], dict(zip(conditions, estimates, strict=True)))
         found += [(asked.index(name) < count, meter.found[name]) for name in conditions]
     return found
 
@@ -307,7 +307,7 @@ def tell(title: str, scores: Scores) -> None:
         print(f"| {way} | {' | '.join(cells)} |", flush=True)
 
 
-SECTIONS = {"contrast": contrast, "consistency": consistency, "not": negatives, "like": examples, "spans": spans}
+SECTIONS = {"refinement": refinement, "consistency": consistency, "not": negatives, "like": examples, "spans": spans}
 
 
 def main() -> None:

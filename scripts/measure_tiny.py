@@ -21,21 +21,22 @@ import numpy as np
 import torch
 
 from dplass_cli import Separator
+from dplass_cli.adapters.bank_folder import bank_key, read_bank
 from dplass_cli.audio.reading import read_mono
 from dplass_cli.data.mixture_tables import read_mixtures, write_mixtures
 from dplass_cli.encoders import load_encoder
 from dplass_cli.evaluation.item_records import read_items_csv
 from dplass_cli.pipelines.evaluate import EvaluateOptions, EvaluateResult, evaluate
-from dplass_cli.separation.bank import bank_key, read_bank
 from dplass_cli.storage import make_folder
 from tiny_models.clips import RATE, read_clips
 from tiny_models.wordings import held_out
 
 ASSETS = Path(__file__).parents[1] / "dplass_cli" / "assets" / "tiny"
 POLICIES = (
-    "base", "text", "text-knn", "proven", "audio", "blend", "contrast:base", "contrast:text", "contrast", "oracle",
+    "base", "text", "text-knn", "validated", "audio", "blend",
+    "base+residual", "text+residual", "validated+residual", "oracle",
 )  # fmt: skip
-DEFAULT = "contrast"
+DEFAULT = "validated+residual"
 DRAWS = 10_000
 
 Sdri = dict[tuple[str, str], float]

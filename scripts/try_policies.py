@@ -11,19 +11,18 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterator
 from pathlib import Path
-from unittest import mock
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
-from dplass_cli.evaluation.evaluator import Run, Running, Runs, Separation, plan_runs
+from dplass_cli.evaluation.conditions import Condition
+from dplass_cli.evaluation.evaluator import PreparedItems, Run, Running, plan_runs
 from dplass_cli.evaluation.items import Loaded, find_items, load_item
 from dplass_cli.evaluation.metrics import batch_scores
-from dplass_cli.separation import refinement
 from dplass_cli.separation.loading import Models, load_models
 from dplass_cli.separation.policies import Choice, Policy, make_policy
-from dplass_cli.separation.policies.contrast import ContrastPolicy
+from dplass_cli.separation.refinement import TARGET_SHARE
 from tiny_models.rules import RULES, IntArray, Partly, Together, Tried
 
 BATCH = 8
@@ -50,9 +49,9 @@ class Fold:
         self.mixtures = torch.stack([torch.from_numpy(audio.mixture) for audio in self.loaded])
         self.targets = torch.stack([torch.from_numpy(audio.reference) for audio in self.loaded])
 
-    def runs(self, policy: Policy) -> list[Run]:
-        """What a policy that goes by the query has run on each item."""
-        plan: dict[str, Runs] = plan_runs(self.items, [policy], self.models)
+    def runs(self, policy: Policy, refine: bool = False) -> list[Run]:
+        """The run of each item under a policy that chooses by the query."""
+        plan = plan_runs(self.items, [Condition(policy, refine)], self.models)
         return [next(iter(plan[item.idx].values())) for item in self.items]
 
     @torch.inference_mode()
@@ -61,8 +60,8 @@ class Fold:
         outputs = []
         for first in range(0, len(self.items), BATCH):
             part = slice(first, first + BATCH)
-            separation = Separation(self.items[part], self.loaded[part], self.models, SETTINGS)
-            outputs.append(separation.estimates(runs[part]))
+            batch = PreparedItems(self.items[part], self.loaded[part], self.models, SETTINGS)
+            outputs.append(batch.separate(runs[part]).estimates)
         return torch.cat(outputs)
 
     def sdri(self, outputs: torch.Tensor) -> Scores:
@@ -71,21 +70,19 @@ class Fold:
         improvement: Scores = (after - before).double().numpy()
         return improvement
 
-    def contrasted(self, inner: Policy) -> Iterator[tuple[float, Scores]]:
-        """What the policy ``contrast`` reaches with each share: (share, SDRi (N,)).
+    def refined(self, policy: Policy) -> Iterator[tuple[float, Scores]]:
+        """SDRi (N,) of a policy with refinement, for each share of the target: (share, SDRi).
 
-        An output is linear in the share, so that two of them tell all.
+        An output is linear in the share, so two outputs determine all others.
         """
-        plain = self.separate(self.runs(inner))
-        with mock.patch.object(refinement, "UNCLAIMED", 1.0):
-            whole = self.separate(self.runs(ContrastPolicy(inner)))
+        plain, refined = self.separate(self.runs(policy)), self.separate(self.runs(policy, refine=True))
         for share in SHARES:
-            yield share, self.sdri(torch.lerp(plain, whole, share))
+            yield share, self.sdri(torch.lerp(plain, refined, share / TARGET_SHARE))
 
     def tried(self) -> Tried:
         """The base and every adapter on every item."""
         encoder, rate = self.models.encoder, self.models.network.config.sample_rate
-        everything = [self.separate([key] * len(self.items)) for key in (None, *self.models.bank.keys)]
+        everything = [self.separate([Run(key)] * len(self.items)) for key in (None, *self.models.bank.keys)]
         outputs = torch.stack(everything, dim=1)
         return Tried(
             queries=encoder.embed_text([item.query for item in self.items]),
@@ -95,7 +92,9 @@ class Fold:
             output_embeddings=torch.stack([encoder.embed_audio(output, rate) for output in outputs]),
             sdri=np.stack([self.sdri(output) for output in everything], axis=1),
             clips=[item.files[0].name for item in self.items],
-            named=np.array([1 + self.models.bank.keys.index(str(key)) for key in self.runs(make_policy("text"))]),
+            named=np.array(
+                [1 + self.models.bank.keys.index(str(run.activation)) for run in self.runs(make_policy("text"))]
+            ),
         )
 
     def by_audio(self, tried: Tried) -> IntArray:
@@ -135,8 +134,8 @@ def main() -> None:
         row(policy.name, fold.sdri(fold.separate(fold.runs(policy))), base)
     row("audio", tried.sdri[every, fold.by_audio(tried)], base)
     for inner in INNER:
-        for share, scores in fold.contrasted(inner):
-            row(f"contrast:{inner.name}, share {share}", scores, base)
+        for share, scores in fold.refined(inner):
+            row(f"{inner.name}+residual, share {share}", scores, base)
     row("oracle of the adapters", tried.sdri[:, 1:].max(axis=1), base)
     row("oracle, the base among them", tried.sdri.max(axis=1), base)
 

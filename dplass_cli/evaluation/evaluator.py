@@ -1,9 +1,9 @@
-"""The one evaluator: every item is read, transformed and embedded once, then every adapter that is asked for runs."""
+"""The evaluator: reads each item once, prepares it once, and separates and scores it under every adapter asked for."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import groupby, islice
@@ -11,34 +11,39 @@ from itertools import groupby, islice
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from dplass_cli.audio.reading import Audio
-from dplass_cli.errors import InputError, RunError
+from dplass_cli.errors import InputError
+from dplass_cli.evaluation.conditions import BASE, Condition
 from dplass_cli.evaluation.item_records import Rows, error_row
 from dplass_cli.evaluation.items import Item, Loaded, load_item
 from dplass_cli.evaluation.metrics import batch_scores, bss_sdr
-from dplass_cli.models.resunet30 import Analysis
 from dplass_cli.separation.bank import Activation
+from dplass_cli.separation.core import NonFiniteOutput, OutputEmbedding, Request, SeparationCore
 from dplass_cli.separation.loading import Models
-from dplass_cli.separation.policies import Choice, Policy
-from dplass_cli.separation.refinement import Rest, contrasted
+from dplass_cli.separation.policies import Choice, Policy, chooses_by_query
+from dplass_cli.separation.refinement import ResidualEmbedding, resplit
+from dplass_cli.separation.windows import layout, windows
 from dplass_cli.storage import Progress
 
-BASE = "base"
 _SILENT_DB = -200.0
 
 
 @dataclass(frozen=True)
-class Contrasted:
-    """A run of a policy of contrast: what serves the query; for the rest it chooses when that is heard."""
+class Run:
+    """One separation of an item.
+
+    Attributes:
+        activation: the adapters that serve the query.
+        residual_policy: chooses what serves the residual; None: the target is not refined.
+    """
 
     activation: Activation
-    policy: Policy
+    residual_policy: Policy | None = None
 
 
-Run = Activation | Contrasted
 Runs = dict[str, Run]
+"""{name of a run: the run} of one item."""
 
 
 @dataclass(frozen=True)
@@ -46,10 +51,12 @@ class Running:
     """How an evaluation runs.
 
     Attributes:
-        seconds: clips are cut or padded to this length before they are mixed; None: files as they are.
-        batch_size: items a forward. workers: threads that read ahead.
+        seconds: length to which clips are cut or padded before they are mixed; None: files as they are.
+        batch_size: items per forward pass.
+        workers: threads that read ahead.
         bfloat16: compute the convolutions in bfloat16.
-        similarity: embed what comes out. bss: also compute BSS Eval's SDR.
+        similarity: embed the outputs.
+        bss: also compute BSS Eval's SDR.
     """
 
     seconds: float | None
@@ -60,56 +67,46 @@ class Running:
     bss: bool
 
 
-def plan_runs(items: Sequence[Item], policies: Sequence[Policy], models: Models) -> dict[str, Runs]:
-    """What has to run on each item for the policies: {idx: {run: what to activate}}.
+def plan_runs(items: Sequence[Item], conditions: Sequence[Condition], models: Models) -> dict[str, Runs]:
+    """What has to run on each item, {idx: {name: run}}, so that every condition can be scored.
 
-    A run is the base, an adapter, or what a policy makes of them, under the policy's name. Policies that look
-    at outputs need every adapter; of the others only the choice has to run.
+    Conditions that choose by outputs or by the reference need every adapter; of the others only the choice has to run.
 
     Raises:
-        InputError: a policy lacks what it needs, or an adapter has the name of another run.
+        InputError: an adapter has the name of another run.
     """
-    for name in (BASE, *(policy.name for policy in policies)):
+    for name in (BASE, *(condition.name for condition in conditions)):
         if name in models.bank.keys:
-            raise InputError(f"an adapter is named {name!r}, as a policy is; rename its folder")
-    early = [policy for policy in policies if not (policy.uses_outputs or policy.uses_reference)]
-    every: Runs = {} if len(early) == len(policies) else {key: key for key in models.bank.keys}
+            raise InputError(f"--adapters: an adapter is named {name!r}, like a policy; rename its folder")
+    early = [condition for condition in conditions if chooses_by_query(condition.policy)]
+    every = {} if len(early) == len(conditions) else {key: Run(key) for key in models.bank.keys}
     queries = list(dict.fromkeys(item.query for item in items))
     planned: dict[str, Runs] = {}
     for query, embedding in zip(queries, models.encoder.embed_text(queries), strict=True):
         choice = Choice(embedding, models.bank, models.texts)
         runs: Runs = {}
-        for policy in early:
-            activation = policy.choose(choice)
-            runs[run_name(policy, activation)] = Contrasted(activation, policy) if policy.contrasts else activation
+        for condition in early:
+            activation = condition.policy.choose(choice)
+            runs[condition.run_name(activation)] = Run(activation, condition.policy if condition.refine else None)
         runs |= every
         order = [BASE, *models.bank.keys]
         planned[query] = {name: runs[name] for name in [*order, *sorted(set(runs) - set(order))] if name in runs}
     return {item.idx: planned[item.query] for item in items}
 
 
-def run_name(policy: Policy, activation: Activation) -> str:
-    """The name of the run that an activation by a policy is."""
-    if policy.contrasts:
-        return policy.name
-    if activation is None:
-        return BASE
-    return activation if isinstance(activation, str) else policy.name
-
-
 def make_batches(
     items: Sequence[Item], lengths: Mapping[str, int], plan: Mapping[str, Runs], size: int
 ) -> list[list[Item]]:
-    """Cut items into batches of one length and the same runs, long ones first.
+    """Group items of one length and the same runs into batches, long ones first.
 
-    The batches depend on the items alone, not on what is done already, so that a resumed run computes the same bits.
+    The batches depend on the items alone, not on what is already done, so that a resumed run computes the same bits.
     """
 
     def alike(item: Item) -> tuple[int, tuple[str, ...]]:
         return -lengths[item.idx], tuple(plan[item.idx])
 
     batches = []
-    # Items of one query lie together: they share the weights of a blend.
+    # Items of one query are neighbours: they share the weights of a blend, which are then merged once.
     for _, group in groupby(sorted(items, key=lambda item: (*alike(item), item.query)), key=alike):
         while batch := list(islice(group, size)):
             batches.append(batch)
@@ -125,9 +122,9 @@ def evaluate_batches(
     settings: Running,
     progress: Progress,
 ) -> None:
-    """Run what is planned and not known yet on this process's share of the batches, and keep a row for each run.
+    """Run what is planned and not yet known on this process's share of the batches, and record a score for each run.
 
-    An item that cannot be read gets a row that says so.
+    An item that cannot be read gets a row with the reason.
     """
     share = batches[rows.share.rank :: rows.share.world]
     open_batches = [batch for batch in share if _missing(batch, plan, rows)]
@@ -146,7 +143,7 @@ def evaluate_batches(
 
 
 def _missing(batch: Sequence[Item], plan: Mapping[str, Runs], rows: Rows) -> set[str]:
-    """The runs that some item of a batch lacks."""
+    """The runs that are missing for some item of a batch."""
     return {run for item in batch for run in plan[item.idx] if (item.idx, run) not in rows.known}
 
 
@@ -161,7 +158,7 @@ def _read_ahead(
         except InputError as error:
             return error
         if len(loaded.mixture) != lengths[item.idx]:
-            return InputError(f"{item.files[1]}: is not as long as its header says; replace it")
+            return InputError(f"{item.files[1]}: its length differs from its header; replace it")
         return loaded
 
     with ThreadPoolExecutor(settings.workers) as pool:
@@ -177,110 +174,118 @@ def _read_ahead(
 def _run_batch(
     items: Mapping[Item, Loaded], plan: Mapping[str, Runs], wanted: set[str], models: Models, settings: Running
 ) -> list[dict[str, object]]:
-    """Separate and score items of one length by the wanted of their runs; an output is dropped when it is scored."""
-    separation = Separation(list(items), list(items.values()), models, settings)
+    """Separate and score items of one length under the wanted runs; an output is dropped once it is scored."""
+    batch = PreparedItems(list(items), list(items.values()), models, settings)
     rows: list[dict[str, object]] = []
     for run in plan[next(iter(items)).idx]:
         if run not in wanted:
             continue
         began = time.perf_counter()
-        estimates = separation.estimates([plan[item.idx][run] for item in items])
+        outputs = batch.separate([plan[item.idx][run] for item in items])
         seconds = (time.perf_counter() - began) / len(items)
-        rows += separation.rows(run, estimates, seconds)
+        rows += batch.rows(run, outputs, seconds)
     models.bank.activate(None)
     return rows
 
 
 @torch.inference_mode()
 def separate_item(item: Item, loaded: Loaded, run: Run, models: Models, settings: Running) -> Audio:
-    """Separate one item again: float32 (T,)."""
-    estimate = Separation([item], [loaded], models, settings).estimates([run])[0]
+    """Separate one item again, for a report: float32 (T,)."""
+    outputs = PreparedItems([item], [loaded], models, settings).separate([run])
     models.bank.activate(None)
-    return estimate.cpu().numpy()
+    return outputs.estimates[0].cpu().numpy()
 
 
-class Separation:
-    """A batch of mixtures, transformed and embedded once, for any number of forwards.
+@dataclass(frozen=True)
+class Outputs:
+    """The outputs of one run on a batch.
+
+    Attributes:
+        estimates: float32 (B, T), on the network's device.
+        similarities: cosine of each output with its query; None where they were not asked for.
+    """
+
+    estimates: Tensor
+    similarities: list[float] | None
+
+
+class PreparedItems:
+    """A batch of items, embedded and transformed once for any number of runs.
+
+    The windows are those of ``separate``, so that both compute the same.
 
     Args:
-        items, loaded: B items of one length and their audio.
+        items: B items.
+        loaded: their audio, of one length.
+        models: base, encoder and adapters.
+        settings: how to run.
     """
 
     def __init__(self, items: Sequence[Item], loaded: Sequence[Loaded], models: Models, settings: Running) -> None:
         self._items, self._loaded, self._models, self._settings = items, loaded, models, settings
-        device = next(models.network.parameters()).device
-        self._length = len(loaded[0].mixture)
+        config = models.network.config
+        self._rate = config.sample_rate
+        self._core = SeparationCore(models.bank, bfloat16=settings.bfloat16, batch_size=len(items))
         self._queries = models.encoder.embed_text([item.query for item in items])
-        self._conditions = self._queries.to(device)
-        self._reference = torch.from_numpy(np.stack([audio.reference for audio in loaded])).to(device)
-        self._mixture = torch.from_numpy(np.stack([audio.mixture for audio in loaded])).to(device)
-        short = models.network.config.n_fft - self._length  # the shortest that can be transformed
-        self._analysis = models.network.analyse(F.pad(self._mixture, (0, max(0, short)))[:, None])
+        self._reference = torch.from_numpy(np.stack([audio.reference for audio in loaded])).to(self._core.device)
+        self._mixture = torch.from_numpy(np.stack([audio.mixture for audio in loaded])).to(self._core.device)
+        laid = layout(self._rate, config)
+        self._windows = [
+            (window, self._core.prepare(self._mixture[:, None, window.start : window.stop]))
+            for window in windows(self._mixture.shape[-1], laid.core, laid.context)
+        ]
         self._before = batch_scores(self._reference, self._mixture)
 
-    def estimates(self, runs: Sequence[Run]) -> Tensor:
-        """Separate each mixture under what it asks for: float32 (B, T) on the device.
+    def separate(self, runs: Sequence[Run]) -> Outputs:
+        """Separate each item under its run.
 
         Raises:
-            RunError: an output is not finite.
+            RunError: an output contains NaN or infinity; the error names the item.
         """
-        output = self._separate([_activation(run) for run in runs], self._conditions)
-        contrasts = {row: run for row, run in enumerate(runs) if isinstance(run, Contrasted)}
-        return self._contrasted(output, contrasts) if contrasts else output
+        requests = [
+            Request(query, run.activation, row)
+            for row, (query, run) in enumerate(zip(self._queries, runs, strict=True))
+        ]
+        try:
+            outputs = [self._core.separate(prepared, requests) for _, prepared in self._windows]
+            refined = [row for row, run in enumerate(runs) if run.residual_policy is not None]
+            if refined:
+                self._refine(outputs, refined, runs)
+        except NonFiniteOutput as error:
+            raise error.of(f"item {self._items[error.mixture].idx}") from error
+        kept = [output[:, 0, window.kept] for output, (window, _) in zip(outputs, self._windows, strict=True)]
+        return Outputs(torch.cat(kept, dim=-1), self._similarities(outputs) if self._settings.similarity else None)
 
-    def _contrasted(self, output: Tensor, runs: Mapping[int, Contrasted]) -> Tensor:
-        """Contrast outputs (B, T) with what they leave over, in the rows that ask for it."""
-        encoder, rate = self._models.encoder, self._models.network.config.sample_rate
-        rests: dict[int, Tensor] = {}
-        for row in runs:
-            rest = Rest(self._queries[row], encoder, rate)
-            rest.hear(self._mixture[row][None], output[row][None])
-            if rest.condition is not None:
-                rests[row] = rest.condition
-        activations: list[Activation] = [None] * len(output)
-        conditions = self._conditions.clone()
-        for row, condition in rests.items():
-            activations[row] = runs[row].policy.choose(Choice(condition, self._models.bank, self._models.texts))
-            conditions[row] = condition.to(conditions.device)
-        others = self._separate(activations, conditions, list(rests))
-        rows = list(rests)
-        output[rows] = contrasted(output[rows], others[rows], self._mixture[rows])
-        return output
+    def _refine(self, outputs: Sequence[Tensor], rows: Sequence[int], runs: Sequence[Run]) -> None:
+        """Refine the outputs (B, 1, n) of each window in place, in the rows that ask for it."""
+        models, requests = self._models, []
+        for row in rows:
+            residual = ResidualEmbedding(self._queries[row], models.encoder, self._rate)
+            for output, (window, prepared) in zip(outputs, self._windows, strict=True):
+                residual.add(prepared.mixtures[row][:, window.kept], output[row][:, window.kept])
+            condition, policy = residual.condition(), runs[row].residual_policy
+            if condition is not None and policy is not None:
+                activation = policy.choose(Choice(condition, models.bank, models.texts))
+                requests.append(Request(condition, activation, row))
+        found = [request.mixture for request in requests]
+        if not found:
+            return
+        for output, (_, prepared) in zip(outputs, self._windows, strict=True):
+            residuals = self._core.separate(prepared, requests)
+            output[found] = resplit(output[found], residuals, prepared.mixtures[found])
 
-    def _separate(
-        self, activations: Sequence[Activation], conditions: Tensor, wanted: Collection[int] | None = None
-    ) -> Tensor:
-        """Separate mixtures by conditions (B, D), each under its activation: (B, T); rows not wanted stay zeros."""
-        network, bank = self._models.network, self._models.bank
-        output = torch.zeros_like(self._mixture)
-        asked = range(len(activations)) if wanted is None else wanted
-        for activation in _distinct([activations[row] for row in asked]):
-            bank.activate(activation)
-            rows = [row for row in asked if activations[row] == activation]
-            analysis = self._analysis if len(rows) == len(activations) else self._part(rows)
-            with torch.autocast(output.device.type, torch.bfloat16, enabled=self._settings.bfloat16):
-                separated = network(analysis, conditions[rows])
-            output[rows] = separated[:, 0, : self._length].float()
-        if not torch.isfinite(output).all():
-            row = int((~torch.isfinite(output)).any(dim=1).nonzero()[0])
-            raise RunError(f"item {self._items[row].idx}: {bank.active or BASE} gives samples that are not numbers")
-        return output
+    def _similarities(self, outputs: Sequence[Tensor]) -> list[float]:
+        embedding = OutputEmbedding(self._models.encoder, self._rate)
+        for output, (window, _) in zip(outputs, self._windows, strict=True):
+            embedding.add(output, window.last - window.first)
+        return embedding.similarities(self._queries)
 
-    def _part(self, rows: Sequence[int]) -> Analysis:
-        chosen = list(rows)
-        return Analysis(self._analysis.spectrum[chosen], self._analysis.magnitude[chosen], self._analysis.length)
-
-    def rows(self, run: str, estimates: Tensor, seconds: float) -> list[dict[str, object]]:
-        """Score estimates (B, T): a row an item."""
-        after = batch_scores(self._reference, estimates)
-        level = _decibels(estimates) - _decibels(self._mixture)
-        similarity = [""] * len(self._items)
-        if self._settings.similarity:
-            embedded = self._models.encoder.embed_audio(estimates, self._models.network.config.sample_rate)
-            similarity = [_text(value) for value in (embedded * self._queries).sum(dim=-1).tolist()]
-        silent = (self._reference == 0).all(dim=-1).tolist()
+    def rows(self, run: str, outputs: Outputs, seconds: float) -> list[dict[str, object]]:
+        """Score the outputs of a run: one row per item."""
         sdr_before, si_before = (scores.tolist() for scores in self._before)
-        sdr_after, si_after = (scores.tolist() for scores in after)
+        sdr_after, si_after = (scores.tolist() for scores in batch_scores(self._reference, outputs.estimates))
+        level = _decibels(outputs.estimates) - _decibels(self._mixture)
+        silent = (self._reference == 0).all(dim=-1).tolist()
         rows: list[dict[str, object]] = []
         for row, (item, audio) in enumerate(zip(self._items, self._loaded, strict=True)):
             metrics = {
@@ -291,7 +296,7 @@ class Separation:
                 "si_sdri": si_after[row] - si_before[row],
             }
             if self._settings.bss:
-                metrics["bss_sdr"] = bss_sdr(self._reference[row], estimates[row])
+                metrics["bss_sdr"] = bss_sdr(self._reference[row], outputs.estimates[row])
             rows.append(
                 {
                     "idx": item.idx,
@@ -300,7 +305,7 @@ class Separation:
                     "sha256": audio.sha256,
                     "bss_sdr": "",
                     **{name: "" if silent[row] else _text(value) for name, value in metrics.items()},
-                    "similarity": similarity[row],
+                    "similarity": "" if outputs.similarities is None else _text(outputs.similarities[row]),
                     "level_db": _text(float(level[row])),
                     "seconds": f"{seconds:.4f}",
                     "error": "",
@@ -309,20 +314,8 @@ class Separation:
         return rows
 
 
-def _activation(run: Run) -> Activation:
-    return run.activation if isinstance(run, Contrasted) else run
-
-
-def _distinct(activations: Sequence[Activation]) -> list[Activation]:
-    distinct: list[Activation] = []
-    for activation in activations:
-        if activation not in distinct:
-            distinct.append(activation)
-    return distinct
-
-
 def _decibels(audio: Tensor) -> Tensor:
-    """The mean energy of audio (B, T) in dB; silence is at -200 dB."""
+    """The mean energy of audio (B, T) in dB; -200 for silence."""
     energy = audio.square().mean(dim=-1).cpu().double()
     return 10.0 * torch.log10(energy.clamp(min=10.0 ** (_SILENT_DB / 10.0)))
 

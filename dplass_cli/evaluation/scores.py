@@ -9,12 +9,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from dplass_cli.evaluation.benchmarks import Aggregation
-from dplass_cli.evaluation.evaluator import BASE, run_name
+from dplass_cli.evaluation.conditions import BASE, Condition
 from dplass_cli.evaluation.item_records import Row, number
 from dplass_cli.evaluation.items import Item
 from dplass_cli.evaluation.statistics import Values, aggregate, bootstrap, interval
 from dplass_cli.separation.loading import Models
-from dplass_cli.separation.policies import Choice, Policy, make_policy
+from dplass_cli.separation.policies import Choice, make_policy
 
 METRICS = ("sdri", "si_sdr", "si_sdri", "sdr", "bss_sdr", "similarity")
 
@@ -84,7 +84,7 @@ class Scores:
 
 
 def score_policies(
-    policies: Sequence[Policy],
+    policies: Sequence[Condition],
     items: Sequence[Item],
     known: Mapping[tuple[str, str], Row],
     models: Models,
@@ -144,11 +144,11 @@ class _Table:
         self._base = self.values(dict.fromkeys(rows, BASE)) if has_base else None
         self._ceiling = float(aggregate(rule, self.values(self.best), self.groups)[0]) if self.best else None
 
-    def chosen(self, policy: Policy, choices: Mapping[str, Choice]) -> dict[str, str]:
+    def chosen(self, condition: Condition, choices: Mapping[str, Choice]) -> dict[str, str]:
         """The run that a policy takes for each item; where it needs a reference, for each audible one."""
-        if policy.uses_reference:
+        if "reference" in condition.policy.requires:
             return self.best
-        return {idx: run_name(policy, policy.choose(choice)) for idx, choice in choices.items()}
+        return {idx: condition.run_name(condition.policy.choose(choice)) for idx, choice in choices.items()}
 
     def values(self, picked: Mapping[str, str]) -> Values:
         """The metrics of one run an item: (N, M) of N audible items."""
@@ -159,7 +159,7 @@ class _Table:
         """Whether there is an adapter to compare with the oracle's."""
         return bool(self.best) and bool(set(picked.values()) & set(self._keys))
 
-    def score(self, policy: Policy, picked: Mapping[str, str]) -> PolicyScore:
+    def score(self, condition: Condition, picked: Mapping[str, str]) -> PolicyScore:
         """Sum up one policy's picks."""
         values = self.values(picked)
         sums = dict(zip(METRICS, aggregate(self._rule, values, self.groups).tolist(), strict=True))
@@ -173,7 +173,7 @@ class _Table:
             sdri_ci=interval(samples[:, 0]),
             si_sdr_ci=interval(samples[:, 1]),
             n=len(values),
-            bound=policy.uses_reference,
+            bound="reference" in condition.policy.requires,
             difference=None if base is None else sums["sdri"] - base,
             difference_ci=None if base is None else interval(samples[:, 0] - samples[:, 2]),
             regret=None if self._ceiling is None else self._ceiling - sums["sdri"],

@@ -18,6 +18,7 @@ from dplass_cli.adapters.adapter_folder import (
     save_adapter,
 )
 from dplass_cli.adapters.algebra import compress, relative_changes
+from dplass_cli.adapters.bank_folder import bank_key, find_adapters, published_key, read_adapter, write_bank_of
 from dplass_cli.adapters.dplass_format import contained_base, from_published, read_published, to_published
 from dplass_cli.adapters.injection import layer_at
 from dplass_cli.domains.partition_folder import PARTITION_FILE, Partition, read_partition
@@ -27,7 +28,7 @@ from dplass_cli.models.audiosep_checkpoint import write_audiosep, write_checkpoi
 from dplass_cli.models.flops import LayerCost, layer_costs
 from dplass_cli.models.resunet30 import ResUNet30, ResUNet30Config
 from dplass_cli.options.parse import from_mapping
-from dplass_cli.separation.bank import AdapterBank, bank_key, find_adapters, published_key, read_adapter, write_bank_of
+from dplass_cli.separation.bank import AdapterBank
 from dplass_cli.storage import Progress, no_progress
 from dplass_cli.versions import versions
 from dplass_cli.weights.checkpoint_files import read_tensors

@@ -9,10 +9,11 @@ from typing import Any, Literal
 
 import torch
 
-from dplass_cli.adapters import METHODS
+from dplass_cli.adapters.bank_folder import BankDomain
 from dplass_cli.devices import in_bfloat16, process_device, process_share
 from dplass_cli.errors import InputError, some
 from dplass_cli.evaluation.benchmarks import Benchmark
+from dplass_cli.evaluation.conditions import Condition, make_conditions
 from dplass_cli.evaluation.evaluator import Running, Runs, evaluate_batches, make_batches, plan_runs, separate_item
 from dplass_cli.evaluation.item_records import FORMAT, RESULTS, ProcessShare, Row, Rows, number, write_choices
 from dplass_cli.evaluation.items import Item, audio_hashes, check_items, choose_items, find_items, load_item
@@ -22,15 +23,12 @@ from dplass_cli.options.parse import to_mapping
 from dplass_cli.pipelines.models import RunningOptions
 from dplass_cli.reports.evaluation_report import Evaluated, Example, write_report
 from dplass_cli.reports.markdown import markdown_table, with_interval
-from dplass_cli.separation.bank import BankDomain
 from dplass_cli.separation.loading import Models
-from dplass_cli.separation.policies import POLICIES, Policy, make_policy
 from dplass_cli.storage import Progress, file_sha256, no_progress, text_sha256, write_json, write_text
 from dplass_cli.versions import versions
 
 TABLE, REPORT = "results.md", "report.html"
 _NOT_MEASURED = ("output", "batch_size", "workers", "device", "backend", "report", "examples", "check_published")
-_WITHOUT_DOMAINS = ("audio", "contrast", "oracle")
 _BATCH_ON_CPU, _BATCH_ELSEWHERE = 4, 16
 
 
@@ -137,7 +135,7 @@ def evaluate(options: EvaluateOptions, progress: Progress = no_progress) -> dict
         backend=options.backend,
         patience=0.0,  # so that a resumed run computes the same bits
     )
-    policies = _policies(options, models)
+    policies = make_conditions(options.select, None, models.bank, options.similarity)
     plan_runs(tasks[0].items[:1], policies, models)  # what a policy lacks is told before files are looked at
     names = {policy.name for policy in policies}
     if options.check_published and not any(f.policy in names for task in tasks for f in task.benchmark.published):
@@ -170,39 +168,11 @@ def _task(name: str, options: EvaluateOptions) -> _Task:
     return _Task(name, benchmark, table, tuple(items), folder)
 
 
-def _policies(options: EvaluateOptions, models: Models) -> list[Policy]:
-    if options.select is None:
-        return _all_policies(options, models)
-    policies = [make_policy(name) for name in dict.fromkeys(options.select)]
-    for policy in policies:
-        if policy.uses_outputs and not models.bank.keys:
-            raise InputError(f"--select {policy.name}: needs adapters; give --adapters BANK, or --select base alone")
-        if _listens(policy) and not options.similarity:
-            raise InputError(f"--select {policy.name}: listens to outputs; leave --no-similarity out")
-    return policies
-
-
-def _all_policies(options: EvaluateOptions, models: Models) -> list[Policy]:
-    """Every policy of the table that the loaded adapters serve."""
-    names = list(POLICIES)
-    if not models.bank.domains:
-        names = ["base", *_WITHOUT_DOMAINS] if models.bank.keys else ["base"]
-    elif not all(METHODS[info.method].linear for info in models.bank.infos.values()):
-        names.remove("blend")
-    policies = [make_policy(name) for name in names]
-    return [policy for policy in policies if options.similarity or not _listens(policy)]
-
-
-def _listens(policy: Policy) -> bool:
-    """Whether it goes by the similarity of outputs to the query."""
-    return policy.uses_outputs and not policy.uses_reference
-
-
 def _evaluate(
     task: _Task,
     options: EvaluateOptions,
     models: Models,
-    policies: Sequence[Policy],
+    policies: Sequence[Condition],
     share: ProcessShare,
     progress: Progress,
 ) -> EvaluateResult:
@@ -310,7 +280,7 @@ def _key(task: _Task, models: Models, options: EvaluateOptions, settings: Runnin
 def _described(domain: BankDomain) -> str:
     """All that policies know of a domain."""
     centroids = [centroid.tolist() for centroid in (domain.text_centroid, domain.audio_centroid)]
-    return f"{domain.name}|{domain.captions}|{domain.gain_db}|{centroids}"
+    return f"{domain.name}|{domain.captions}|{domain.sdri_gain_db}|{centroids}"
 
 
 def _write(

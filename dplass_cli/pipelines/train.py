@@ -14,6 +14,7 @@ from typing import Literal
 import torch
 
 from dplass_cli.adapters import AdapterSettings, make_adapters
+from dplass_cli.adapters.bank_folder import bank_key, write_bank_of
 from dplass_cli.adapters.injection import find_method, layer_settings
 from dplass_cli.data.batches import EpochBatches
 from dplass_cli.data.data_settings import DataSettings
@@ -27,7 +28,7 @@ from dplass_cli.models import BaseModel, in_fast_order
 from dplass_cli.models.resunet30 import ResUNet30Config, is_unread
 from dplass_cli.options.parse import from_mapping, to_mapping
 from dplass_cli.pipelines.models import ModelOptions
-from dplass_cli.separation.bank import AdapterBank, bank_key, write_bank_of
+from dplass_cli.separation.bank import AdapterBank
 from dplass_cli.storage import Progress, no_progress, read_json, read_text, write_json
 from dplass_cli.training.callbacks.reporting import EpochReport, no_report
 from dplass_cli.training.hardware import choose_hardware, count_gpus, share_out

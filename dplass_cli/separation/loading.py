@@ -10,12 +10,13 @@ from pathlib import Path
 import torch
 
 from dplass_cli.adapters import METHODS
+from dplass_cli.adapters.bank_folder import TINY_BANK
 from dplass_cli.encoders import QueryEncoder, load_encoder
 from dplass_cli.errors import InputError
 from dplass_cli.models import BaseModel, check_encoder, load_base
 from dplass_cli.models.openvino import WARMUP_MACS, Backend, choose_backend
 from dplass_cli.resources import shipped
-from dplass_cli.separation.bank import TINY_BANK, AdapterBank
+from dplass_cli.separation.bank import AdapterBank
 from dplass_cli.separation.policies.domain_texts import DomainTexts
 
 

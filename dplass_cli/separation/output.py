@@ -1,4 +1,4 @@
-"""The files of a separated recording: names, sample format, what is over full scale, what is above the model's band."""
+"""The output files of a separation: names, sample format, clipping, and the part above the model's band."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ Highband = Literal["residual", "target", "drop"]
 
 RESIDUAL = "residual"
 _WRITTEN = {"WAV": ".wav", "WAVEX": ".wav", "RF64": ".wav", "FLAC": ".flac", "OGG": ".ogg"}
-_WHOLE = ("FLOAT", "DOUBLE")  # sample formats that hold what is over full scale
+_FLOATING = ("FLOAT", "DOUBLE")  # sample formats that represent samples above full scale
 _CEILING = 0.999
 _COPIED_AT_ONCE = 1 << 20
-_LONGEST_PART, _LONGEST_NAME = 60, 255  # bytes; the second is what file systems take
+_LONGEST_PART, _LONGEST_NAME = 60, 255  # bytes; file systems accept names of up to 255
 
 
 @dataclass(frozen=True)
@@ -36,11 +36,12 @@ class Output:
     """How targets are written.
 
     Attributes:
-        residual: also write the input less all targets.
-        subtype: sample format; default the input's.
-        clip: what happens to samples over full scale, where the format does not hold them: ``limit`` each, ``scale``
-            all outputs of the recording by one factor, or make it an ``error``.
-        highband: where what lies above the model's band goes: into the ``residual``, into every ``target``, or nowhere.
+        residual: also write the input minus all targets.
+        subtype: sample format; default: the input's.
+        clip: what to do with samples above full scale that the format cannot represent: ``limit`` each, ``scale`` all
+            outputs of the recording by one factor, or raise an ``error``.
+        highband: where the part above the model's band goes: into the ``residual``, into every ``target``, or nowhere
+            (``drop``).
     """
 
     residual: bool = False
@@ -51,7 +52,7 @@ class Output:
     def __post_init__(self) -> None:
         for name, words in (("clip", get_args(Clip)), ("highband", get_args(Highband))):
             if getattr(self, name) not in words:
-                raise InputError(f"--{name} must be one of {', '.join(words)}, not {getattr(self, name)!r}")
+                raise InputError(f"--{name} {getattr(self, name)}: unknown; use one of {', '.join(words)}")
 
 
 @dataclass(frozen=True)
@@ -59,12 +60,13 @@ class Separated:
     """One written target.
 
     Attributes:
-        query: the sentence or the query's name, or ``residual``. path: the written file.
+        query: the sentence, the query's name, or ``residual``.
+        path: the written file.
         adapter: the adapter that served it, or the weights of several; None for the base.
-        clipped: samples that the sample format of the file could not hold and that were limited to full scale.
-        gain_db: by what all outputs of the recording were scaled, dB.
-        presence: whether the recording holds it; None for what is left over.
-        silenced: it was made silence, since it is absent.
+        clipped: number of samples that the sample format cannot represent and that were limited to full scale.
+        gain_db: gain applied to all outputs of the recording, dB.
+        presence: whether the recording contains the target; None for the residual.
+        silenced: replaced by silence because the target is absent.
     """
 
     query: str
@@ -77,11 +79,12 @@ class Separated:
 
 
 class Targets:
-    """Takes the targets of one recording block by block; made by :func:`open_targets`.
+    """Writes the targets of one recording block by block; created by :func:`open_targets`.
 
     Attributes:
-        clipped: {query: samples that were limited}. gain: by which everything was scaled.
-        silenced: queries whose targets are to be silence; to be said before the end.
+        clipped: {query: number of samples that were limited}.
+        gain: factor applied to all outputs.
+        silenced: queries whose targets become silence; to be set before the context ends.
     """
 
     def __init__(self, paths: Mapping[str, Path], output: Output, holds_more: bool, drafting: bool) -> None:
@@ -95,11 +98,12 @@ class Targets:
         """Write one block.
 
         Args:
-            recording: float32 (C, n). targets: float32 (Q, C, n).
-            high: what of the recording lies above the model's band, float32 (C, n); None where nothing does.
+            recording: float32 (C, n).
+            targets: float32 (Q, C, n).
+            high: the recording above the model's band, float32 (C, n); None where there is nothing.
 
         Raises:
-            RunError: samples are over full scale, and that was to be an error.
+            RunError: samples are above full scale and ``clip`` is ``error``, or they are NaN or infinite.
         """
         rest = recording - targets.sum(axis=0)
         if high is not None and self._output.highband != "residual":
@@ -107,18 +111,23 @@ class Targets:
             targets = targets + high if self._output.highband == "target" else targets
         blocks = dict(zip(self._paths, [*targets, *([rest] if self._output.residual else [])], strict=True))
         for query, block in blocks.items():
+            if not np.isfinite(block).all():  # sums of extreme samples overflow although the network's output is finite
+                raise RunError(
+                    f"{self._paths[query]}: samples would be NaN or infinite; check the recording for samples far above"
+                    " full scale"
+                )
             self.writers[query](block if self._drafting else self.fitted(query, block))
 
     def fitted(self, query: str, block: Audio) -> Audio:
-        """A block for the sample format of the file: scaled, and limited where that ends at full scale."""
+        """A block as the file's sample format represents it: scaled, and limited to full scale where necessary."""
         block = block * np.float32(self.gain) if self.gain != 1.0 else block
         peak = float(np.abs(block).max(initial=0.0))
         if self._holds_more or peak <= 1.0:
             return block
         if self._output.clip == "error":
             raise RunError(
-                f"{self._paths[query]}: {20 * np.log10(peak):.1f} dB over full scale; take --clip limit or scale, or a"
-                " sample format that holds it (--subtype FLOAT)"
+                f"{self._paths[query]}: {20 * np.log10(peak):.1f} dB above full scale; use --clip limit or scale, or"
+                " --subtype FLOAT"
             )
         self.clipped[query] += int(np.count_nonzero(np.abs(block) > 1.0))
         return block.clip(-1.0, 1.0)
@@ -128,27 +137,29 @@ class Targets:
 def open_targets(
     paths: Mapping[str, Path], info: AudioInfo, output: Output, silencing: bool = False
 ) -> Iterator[Targets]:
-    """Open files to write targets to; they are there when the context ends without an error.
+    """Open the output files of a recording; they appear when the context ends without an error.
 
-    Where all may have to be scaled, or some silenced, they are drafts in float until that is known.
+    Where the outputs may have to be scaled or silenced, drafts in float are written until that is known.
 
     Args:
-        paths: {query: file}. info: of the recording.
+        paths: {query: file}.
+        info: header of the recording.
+        output: how targets are written.
         silencing: targets may be silenced at the end.
 
     Raises:
-        InputError: the container does not take the sample format.
-        RunError: the disk is full, or as :meth:`Targets.write`.
+        InputError: the container does not support the sample format.
+        RunError: the disk is full, or a block cannot be written (:meth:`Targets.write`).
     """
     subtype = subtype_of(info, output)
-    scaling = output.clip == "scale" and subtype not in _WHOLE
-    targets = Targets(paths, output, subtype in _WHOLE, scaling or silencing)
+    scaling = output.clip == "scale" and subtype not in _FLOATING
+    targets = Targets(paths, output, subtype in _FLOATING, scaling or silencing)
     if not (scaling or silencing):
         with _writers(paths, info, subtype) as targets.writers:
             yield targets
         return
     first = next(iter(paths.values()))
-    container_of(first, subtype, info.sample_rate, info.channels)  # said before the work
+    container_of(first, subtype, info.sample_rate, info.channels)  # fails before the work
     with scratch_folder(first.with_name(f".drafts-{zlib.crc32(first.name.encode()):08x}")) as folder:
         drafts = {query: folder / f"{number}.wav" for number, query in enumerate(paths)}
         with _writers(drafts, info, "FLOAT") as targets.writers:
@@ -172,7 +183,7 @@ def _writers(paths: Mapping[str, Path], info: AudioInfo, subtype: str) -> Iterat
 
 
 def _finished(drafts: Mapping[str, Path], info: AudioInfo, silenced: Collection[str]) -> Iterator[dict[str, Audio]]:
-    """The blocks of all outputs: what is silenced goes into the residual."""
+    """The blocks of all outputs; the content of silenced targets goes into the residual."""
     sizes = even_blocks(info.frames, _COPIED_AT_ONCE)
     for blocks in zip(*(read_blocks(draft, sizes) for draft in drafts.values()), strict=True):
         made = dict(zip(drafts, blocks, strict=True))
@@ -182,7 +193,7 @@ def _finished(drafts: Mapping[str, Path], info: AudioInfo, silenced: Collection[
 
 
 def suffix_of(info: AudioInfo) -> str:
-    """The suffix of outputs: the recording's container where it can be written, else ``.wav``."""
+    """The suffix of outputs: the recording's container where it can be written, otherwise ``.wav``."""
     return _WRITTEN.get(info.format, ".wav")
 
 
@@ -194,25 +205,29 @@ def subtype_of(info: AudioInfo, output: Output) -> str:
 def target_paths(
     info: AudioInfo, folder: Path, name: str, queries: Sequence[str], taken: Collection[Path]
 ) -> dict[str, Path]:
-    """Where each query's target goes: ``{name}_{query}`` in the container of the recording.
+    """The file of each query's target: ``{name}_{query}`` in the container of the recording.
 
     Args:
-        taken: resolved paths that none may have: inputs, and outputs of other recordings.
+        info: header of the recording.
+        folder: of the outputs.
+        name: their common stem.
+        queries: names of the targets.
+        taken: resolved paths that must not be overwritten: inputs, and outputs of other recordings.
 
     Raises:
-        InputError: one would overwrite such a file.
+        InputError: an output would overwrite such a file.
     """
     ends = {query: f"_{part}{suffix_of(info)}" for query, part in name_parts(queries).items()}
     stem = _cut(name, _LONGEST_NAME - max(len(end.encode()) for end in ends.values()))
     paths = {query: folder / f"{stem}{end}" for query, end in ends.items()}
     for path in paths.values():
         if path.resolve() in taken:
-            raise InputError(f"{path}: would overwrite an input or another output; choose another --output")
+            raise InputError(f"{path}: would overwrite an input or another output; use another --output")
     return paths
 
 
 def _cut(name: str, size: int) -> str:
-    """A name that takes no more than ``size`` bytes; one that is cut ends with a checksum, to differ from others."""
+    """A name of at most ``size`` bytes; a name that is cut ends with a checksum to stay distinct."""
     if len(name.encode()) <= size:
         return name
     end = f"~{zlib.crc32(name.encode()):08x}"
@@ -220,7 +235,7 @@ def _cut(name: str, size: int) -> str:
 
 
 def name_parts(queries: Sequence[str]) -> dict[str, str]:
-    """A part of a file name for each query: letters, digits and underscores, no two alike."""
+    """A distinct part of a file name for each query: letters, digits and underscores."""
     names: dict[str, str] = {}
     for query in queries:
         plain = re.sub(r"\W+", "_", query).strip("_") or "query"

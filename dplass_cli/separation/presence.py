@@ -1,4 +1,4 @@
-"""Whether a recording holds what a query asks for: heard in the target, in what it leaves, and by its level."""
+"""Presence: whether a recording contains what a query describes, by embeddings of target and residual and by level."""
 
 from __future__ import annotations
 
@@ -24,8 +24,12 @@ class Calibration:
     """The logistic regression of presence for one base and encoder, fitted by ``scripts/measure_queries.py``.
 
     Attributes:
-        base, encoder: sha256 of the base and fingerprint of the encoder.
-        similarity, residual_similarity, level_db, bias: the weights of what :class:`Presence` says.
+        base: sha256 of the base.
+        encoder: fingerprint of the encoder.
+        similarity: weight of the target's similarity.
+        residual_similarity: weight of the residual's similarity.
+        level_db: weight of the level, per dB.
+        bias: constant term.
     """
 
     base: str
@@ -38,13 +42,14 @@ class Calibration:
 
 @dataclass(frozen=True)
 class Presence:
-    """How likely it is that the recording holds what a query asks for; of the window where it is likeliest.
+    """How likely the recording contains what a query describes, in the window where that is most likely.
 
     Attributes:
-        score: 0 to 1; a probability where it is calibrated.
-        similarity, residual_similarity: cosine of the query with what is heard in the target and in what it leaves.
-        level_db: energy of the target over that of the recording, dB, at least -60.
-        calibrated: the score was fitted for this base and encoder, and the query is a sentence, as there.
+        score: 0 to 1; a probability where calibrated.
+        similarity: cosine of the query with the target's audio embedding.
+        residual_similarity: cosine of the query with the residual's audio embedding.
+        level_db: energy of the target relative to the recording's, dB, at least -60.
+        calibrated: the score was fitted for this base and encoder, and for sentences, as this query is.
     """
 
     score: float
@@ -55,7 +60,7 @@ class Presence:
 
 
 def calibration_of(base: str, encoder: str) -> Calibration | None:
-    """The calibration of a base and an encoder by their hashes; None where there is none."""
+    """The calibration for a base and an encoder, by their hashes; None if there is none."""
     found = from_mapping(Calibration, read_json(resource(CALIBRATION)), CALIBRATION)
     return found if (found.base, found.encoder) == (base, encoder) else None
 
@@ -63,10 +68,10 @@ def calibration_of(base: str, encoder: str) -> Calibration | None:
 def presence(
     similarity: float, residual_similarity: float, level_db: float, calibration: Calibration | None
 ) -> Presence:
-    """Make a score of what was heard.
+    """Compute the score.
 
-    Without a calibration it is the geometric mean of similarity and relative amplitude: it has no constants that
-    another encoder could make wrong, grows with both and lies between 0 and 1, but is no probability.
+    Without a calibration it is the geometric mean of similarity and relative amplitude: it has no constants that would
+    be wrong for another encoder, grows with both and lies between 0 and 1, but is not a probability.
     """
     if level_db <= _QUIETEST_DB:
         score = 0.0
@@ -80,11 +85,17 @@ def presence(
 
 
 class PresenceMeter:
-    """Listens to targets window by window, and keeps of each the window where it is likeliest.
+    """Measures the presence of targets window by window and keeps the most likely window of each.
 
     Args:
-        conditions: {name of a target: its query's embedding (D,)}. sample_rate: of what it listens to, Hz.
-        calibration: of the base and encoder. others: names of targets that it was not fitted for.
+        conditions: {name of a target: its query's embedding, float32 (D,)}.
+        encoder: embeds targets and residuals.
+        sample_rate: of mixtures and targets, Hz.
+        calibration: for the base and encoder; None if there is none.
+        uncalibrated: names of targets that the calibration was not fitted for.
+
+    Attributes:
+        found: {name of a target: its presence}.
     """
 
     def __init__(
@@ -93,28 +104,30 @@ class PresenceMeter:
         encoder: QueryEncoder,
         sample_rate: int,
         calibration: Calibration | None,
-        others: Collection[str] = (),
+        uncalibrated: Collection[str] = (),
     ) -> None:
         self._conditions, self._encoder, self._sample_rate = conditions, encoder, sample_rate
-        self._calibration, self._others = calibration, others
+        self._calibration, self._uncalibrated = calibration, uncalibrated
         self.found: dict[str, Presence] = {}
 
     @torch.inference_mode()
-    def hear(self, mixture: Tensor, targets: Mapping[str, Tensor]) -> None:
-        """Listen to a window: the mixture and the targets by their names, float32 (C, n)."""
+    def add(self, mixture: Tensor, targets: Mapping[str, Tensor]) -> None:
+        """Add a window: the mixture and the targets by name, float32 (C, n)."""
         if self.found and mixture.shape[-1] < _SHORTEST_SECONDS * self._sample_rate:
             return
         for name, query in self._conditions.items():
             target = targets[name]
             sounds = torch.stack([target.mean(dim=0), (mixture - target).mean(dim=0)])
-            heard, left = (self._encoder.embed_audio(sounds, self._sample_rate) @ query).tolist()
-            now = presence(heard, left, level_db(target, mixture), self._calibration)
-            now = replace(now, calibrated=now.calibrated and name not in self._others)
+            target_similarity, residual_similarity = (
+                self._encoder.embed_audio(sounds, self._sample_rate) @ query
+            ).tolist()
+            now = presence(target_similarity, residual_similarity, level_db(target, mixture), self._calibration)
+            now = replace(now, calibrated=now.calibrated and name not in self._uncalibrated)
             if name not in self.found or now.score > self.found[name].score:
                 self.found[name] = now
 
 
 def level_db(target: Tensor, mixture: Tensor) -> float:
-    """The energy of a target over that of its mixture, dB, at least -60; also where there is nothing at all."""
+    """The energy of a target relative to its mixture's, dB, at least -60; -60 for silence."""
     energy, whole = float(target.double().square().sum()), float(mixture.double().square().sum())
     return max(_QUIETEST_DB, 10.0 * math.log10(energy / whole)) if energy > 0.0 and whole > 0.0 else _QUIETEST_DB

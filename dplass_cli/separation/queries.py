@@ -1,4 +1,4 @@
-"""What may be asked for: a sentence, an example of the sound, where it occurs, what is to be kept out."""
+"""Queries: a sentence, an example recording, times at which the sound occurs, and sounds to keep out."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor
@@ -17,15 +18,12 @@ from dplass_cli.encoders import QueryEncoder
 from dplass_cli.errors import InputError
 
 SPAN_WEIGHT = 0.25
-"""The share of the recording's spans in a condition, beside the sentence's or the example's; docs/separate.md."""
+"""Weight of the spans in a condition that also has a sentence or an example; see docs/separate.md."""
 
 OUTSIDE_WEIGHT = 0.6
-"""How much of what is heard around the spans is taken off what is heard in them; docs/separate.md."""
+"""How much of the embedding around the spans is subtracted from the embedding inside them; see docs/separate.md."""
 
-UNSAID = "\0"
-"""Begins names of sources that are no query's: no sentence holds it."""
-
-_AROUND_SECONDS = 10.0  # how far around a span the recording is listened to
+_AROUND_SECONDS = 10.0  # how far around a span the recording is embedded
 _SPAN = re.compile(r"\s*(\d+(?:\.\d+)?)\s*-\s*(\d+(?:\.\d+)?)\s*")
 
 Span = tuple[float, float]
@@ -35,13 +33,13 @@ Excerpt = Callable[[float, float], Tensor]
 
 @dataclass(frozen=True)
 class Query:
-    """What one target is to be: by a sentence or by an example, or everything but something.
+    """Describes one target: by a sentence, by an example, by times, or as everything except some sounds.
 
     Attributes:
         text: a sentence.
-        like: a recording of such a sound, or a folder of several, in place of a sentence.
-        spans: seconds (start, end) at which the target occurs in the recording; alone or beside text or like.
-        without: sentences about what is to be kept out. Alone: the recording less all of it.
+        like: an example recording of such a sound, or a folder of several, instead of a sentence.
+        spans: times (start, end) in seconds at which the target occurs; alone, or in addition to text or like.
+        without: sentences that describe what to keep out. Alone: the recording with all of it removed.
     """
 
     text: str = ""
@@ -51,7 +49,7 @@ class Query:
 
     @property
     def name(self) -> str:
-        """What the target is called: the sentence, the example's name, the times, or what it is without."""
+        """The target's name: the sentence, the example's name, the times, or what it is without."""
         if self.text or not (self.like or self.spans or self.without):
             return self.text
         if self.like:
@@ -61,36 +59,36 @@ class Query:
         return "without " + " and ".join(self.without)
 
     @property
-    def is_rest(self) -> bool:
-        """Whether it asks for everything but something."""
+    def is_removal(self) -> bool:
+        """Whether the target is everything except some sounds."""
         return not (self.text or self.like or self.spans)
 
     def check(self) -> None:
-        """Refuse what can't be asked for.
+        """Check that the query can be asked.
 
         Raises:
-            InputError: empty sentences, a sentence and an example at once, spans that end before they begin.
+            InputError: an empty sentence, both a sentence and an example, or a span that ends before it starts.
         """
-        if (self.is_rest and not self.without) or (self.text and not self.text.strip()):
+        if (self.is_removal and not self.without) or (self.text and not self.text.strip()):
             raise InputError("--query is empty; describe the sound, such as 'a dog barking'")
-        if any(UNSAID in text for text in (self.text, *self.without)):
-            raise InputError(f"{self.name!r}: holds a null character; take it out")
+        if any("\0" in text for text in (self.text, *self.without)):
+            raise InputError(f"{self.name!r}: contains a null character; remove it")
         if not all(text.strip() for text in self.without):
-            raise InputError("--not is empty; describe what is to be kept out, such as 'wind'")
+            raise InputError("--not is empty; describe what to keep out, such as 'wind'")
         if self.text and self.like:
-            raise InputError(f"{self.text!r} and {self.like}: a target is of a sentence or of an example, not of both")
+            raise InputError(f"{self.text!r} and {self.like}: a query has a sentence or an example, not both")
         if self.text in self.without:
-            raise InputError(f"--not {self.text!r}: is what --query asks for")
+            raise InputError(f"--not {self.text!r}: is also the --query; remove one of them")
         for start, end in self.spans:
             if not 0.0 <= start < end:
-                raise InputError(f"--spans {start:g}-{end:g}: must be seconds, the start before the end")
+                raise InputError(f"--spans {start:g}-{end:g}: expected seconds, the start before the end")
 
 
 def parse_spans(text: str) -> tuple[Span, ...]:
-    """Read spans such as ``3.2-4.0,6-7``, in seconds.
+    """Parse spans such as ``3.2-4.0,6-7``, in seconds.
 
     Raises:
-        InputError: something else.
+        InputError: the text is malformed.
     """
     spans = [_SPAN.fullmatch(part) for part in text.split(",")]
     if not all(spans):
@@ -99,10 +97,10 @@ def parse_spans(text: str) -> tuple[Span, ...]:
 
 
 def named(queries: Iterable[str | Query]) -> dict[str, Query]:
-    """The distinct queries by their names; a name that is taken gets a number.
+    """The distinct queries by name; a number is appended to a name that is already taken.
 
     Raises:
-        InputError: there are none, or one that can't be asked for.
+        InputError: there are none, or one cannot be asked.
     """
     distinct = dict.fromkeys(Query(query) if isinstance(query, str) else query for query in queries)
     if not distinct:
@@ -117,100 +115,120 @@ def named(queries: Iterable[str | Query]) -> dict[str, Query]:
     return by_name
 
 
-@dataclass(frozen=True)
-class Target:
-    """One output.
+class Source(NamedTuple):
+    """A sound that the network separates on the way to the targets.
 
     Attributes:
-        source: its name among the sources; None: what the rivals leave.
-        rivals: the sources that it shares sound with, itself among them.
-        rest: the source that is all but it, by which it is contrasted (:mod:`dplass_cli.separation.refinement`).
+        name: the name of a query, or a sentence that describes what to keep out.
+        role: ``target`` of the query; ``excluded``: a sound to keep out; ``residual`` of the query's target.
     """
 
-    source: str | None
-    rivals: tuple[str, ...]
-    rest: str | None = None
+    name: str
+    role: Literal["target", "excluded", "residual"] = "target"
+
+
+@dataclass(frozen=True)
+class Target:
+    """How one output is made of the sources.
+
+    Attributes:
+        source: the source that it is; None: the recording without its rivals.
+        rivals: the sources that compete for the recording, itself among them.
+        residual: the source by which the target is refined (:mod:`dplass_cli.separation.refinement`); None: it is not.
+    """
+
+    source: Source | None
+    rivals: tuple[Source, ...]
+    residual: Source | None = None
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What is separated, and what comes out.
+    """What the network is asked for, and what is made of it.
 
     Attributes:
-        conditions: {source: embedding (D,)} of all that the network is asked for: queries and what they are without.
+        conditions: {source: embedding, float32 (D,)}.
         targets: {name of a query: its target}.
     """
 
-    conditions: Mapping[str, Tensor]
+    conditions: Mapping[Source, Tensor]
     targets: Mapping[str, Target]
 
 
 def plan(queries: Mapping[str, Query], encoder: QueryEncoder, excerpt: Excerpt, consistent: bool) -> Plan:
-    """Embed queries and say how their targets share the recording.
+    """Embed queries and decide how their targets share the recording.
 
     Args:
-        queries: {name: query}. excerpt: of the recording.
-        consistent: all targets compete for the recording; else each with what it is to be without.
+        queries: {name: query}.
+        encoder: embeds sentences, examples and spans.
+        excerpt: reads a range of the recording.
+        consistent: all targets compete for the recording; otherwise each only with what it excludes.
 
     Raises:
-        InputError: an example can't be read, or the recording has nothing at the spans.
+        InputError: an example cannot be read, or the spans lie outside the recording.
     """
 
-    def kept_out(query: Query) -> list[str]:
-        """The names of what a query is without: sentences, other than what a query of such a name asks for."""
-        return [text if queries.get(text, Query(text)) == Query(text) else UNSAID + text for text in query.without]
+    def excluded(query: Query) -> list[Source]:
+        """What a query keeps out; a sentence that is also a query of its own is separated only once."""
+        return [Source(t, "target" if queries.get(t) == Query(t) else "excluded") for t in query.without]
 
-    conditions = {n: condition(query, encoder, excerpt) for n, query in queries.items() if not query.is_rest}
+    conditions = {Source(n): condition(query, encoder, excerpt) for n, query in queries.items() if not query.is_removal}
     for query in queries.values():
         if query.without:
-            conditions |= dict(zip(kept_out(query), encoder.embed_text(query.without), strict=True))
-    asked = [name for name, query in queries.items() if not query.is_rest] if consistent else []
+            conditions |= dict(zip(excluded(query), encoder.embed_text(query.without), strict=True))
+    competing = [Source(name) for name, query in queries.items() if not query.is_removal] if consistent else []
 
     def target(name: str, query: Query) -> Target:
-        if query.is_rest:
-            return Target(None, tuple(dict.fromkeys(kept_out(query))))
-        return Target(name, tuple(dict.fromkeys((name, *asked, *kept_out(query)))))
+        if query.is_removal:
+            return Target(None, tuple(dict.fromkeys(excluded(query))))
+        return Target(Source(name), tuple(dict.fromkeys((Source(name), *competing, *excluded(query)))))
 
     return Plan(conditions, {name: target(name, query) for name, query in queries.items()})
 
 
 def condition(query: Query, encoder: QueryEncoder, excerpt: Excerpt) -> Tensor:
-    """The embedding that a query conditions the network by: float32 (D,), unit norm.
+    """The embedding that conditions the network: float32 (D,), unit norm.
 
-    Beside a sentence or an example, spans turn it towards what is heard in them and not around them.
+    Spans pull the embedding of a sentence or an example towards the sound inside them and away from the sound around.
 
     Raises:
-        InputError: an example can't be read, or the recording has nothing at the spans.
+        InputError: an example cannot be read, or the spans lie outside the recording.
     """
-    said = encoder.embed_text([query.text])[0] if query.text else _examples(query.like, encoder) if query.like else None
+    described = None
+    if query.text:
+        described = encoder.embed_text([query.text])[0]
+    elif query.like:
+        described = _embed_examples(query.like, encoder)
     if not query.spans:
-        assert said is not None
-        return said
-    heard = _heard_in(query.spans, encoder, excerpt)
-    return heard if said is None else F.normalize((1.0 - SPAN_WEIGHT) * said + SPAN_WEIGHT * heard, dim=-1)
+        assert described is not None
+        return described
+    inside = _embed_spans(query.spans, encoder, excerpt)
+    if described is None:
+        return inside
+    return F.normalize((1.0 - SPAN_WEIGHT) * described + SPAN_WEIGHT * inside, dim=-1)
 
 
-def _examples(like: Path, encoder: QueryEncoder) -> Tensor:
+def _embed_examples(like: Path, encoder: QueryEncoder) -> Tensor:
     files = audio_files(like) if like.is_dir() else (like,)
     sounds = [torch.from_numpy(read_mono(file, encoder.sample_rate)) for file in files]
     return F.normalize(encoder.embed_audio(sounds, encoder.sample_rate).mean(dim=0), dim=-1)
 
 
-def _heard_in(spans: Sequence[Span], encoder: QueryEncoder, excerpt: Excerpt) -> Tensor:
-    """What is heard in spans, less a share of what is heard around them: float32 (D,), unit norm."""
+def _embed_spans(spans: Sequence[Span], encoder: QueryEncoder, excerpt: Excerpt) -> Tensor:
+    """Embed the spans and subtract a share of the embedding around them: float32 (D,), unit norm."""
     inside = torch.cat([excerpt(start, end) for start, end in spans])
     if not len(inside):
-        raise InputError(f"--spans {spans[0][0]:g}-{spans[0][1]:g}: the recording is over before")
-    around = torch.cat([excerpt(start, end) for start, end in _around(spans)])
+        raise InputError(f"--spans {spans[0][0]:g}-{spans[0][1]:g}: starts after the end of the recording")
+    around = torch.cat([excerpt(start, end) for start, end in _gaps(spans)])
     rate = encoder.sample_rate
     if not len(around):
         return encoder.embed_audio([inside], rate)[0]
-    heard, beside = encoder.embed_audio([inside, around], rate)
-    return F.normalize(heard - OUTSIDE_WEIGHT * beside, dim=-1)
+    within, outside = encoder.embed_audio([inside, around], rate)
+    return F.normalize(within - OUTSIDE_WEIGHT * outside, dim=-1)
 
 
-def _around(spans: Sequence[Span]) -> list[Span]:
-    """The seconds before, between and after spans that are near to one."""
+def _gaps(spans: Sequence[Span]) -> list[Span]:
+    """The seconds before, between and after the spans that are near one of them."""
     gaps, reached = [], 0.0
     for start, end in sorted(spans):
         before = max(reached, start - _AROUND_SECONDS)

@@ -1,72 +1,88 @@
-"""Contrast: what a query asks for beside what it leaves over, once that is asked for by its own sound.
+"""Refinement: separate the residual with its own embedding, then split the mixture again.
 
-The residual of a first separation is listened to; its embedding is a query for all that was not asked for. The target
-gets a fifth of what neither estimate claims of the mixture. Where the residual is faint or still sounds like the query,
-it holds leftovers of the target and no other sound, and nothing is changed. The true source is not looked at. The three
-numbers were chosen on folds 1 to 3 (docs/separate.md).
+A first pass separates the target. The audio embedding of what remains, the residual, conditions a second pass that
+separates all that was not asked for. The target then receives a fifth of what neither estimate claims. Where the
+residual is faint, or its embedding still resembles the query, it consists of leftovers of the target, which then stays
+as it is. The reference is never used. The three constants were chosen on folds 1 to 3 (``docs/separate.md``).
 """
 
 from __future__ import annotations
 
 import math
+from typing import Literal, get_args
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 from dplass_cli.encoders import QueryEncoder
+from dplass_cli.errors import InputError
 
-ALIKE = 0.5
-"""Cosine of residual and query from which on the residual is taken for leftovers of the target."""
+Refine = Literal["none", "residual"]
+
+SIMILAR = 0.5
+"""Cosine of residual and query from which on the residual counts as leftovers of the target."""
 
 FAINT_DB = -15.0
-"""Energy of the residual against the mixture's below which it is taken for leftovers of the target."""
+"""Energy of the residual relative to the mixture's, dB, up to which it counts as leftovers of the target."""
 
-UNCLAIMED = 0.2
+TARGET_SHARE = 0.2
 """The target's share of what neither estimate claims."""
 
 _BLOCK_SECONDS = 10
 
 
-class Rest:
-    """What a target leaves over, listened to as it comes, in blocks that do not depend on the pieces it comes in.
+def check_refine(refine: str) -> None:
+    """Check the name of a refinement.
+
+    Raises:
+        InputError: it is unknown.
+    """
+    if refine not in get_args(Refine):
+        raise InputError(f"--refine {refine}: unknown; use one of {', '.join(get_args(Refine))}")
+
+
+class ResidualEmbedding:
+    """The embedding of a target's residual, accumulated in blocks that do not depend on how the signal is cut.
 
     Args:
         query: the condition of the target, float32 (D,).
-        encoder: listens. sample_rate: of what it listens to, Hz.
+        encoder: embeds the residual.
+        sample_rate: of mixture and estimate, Hz.
     """
 
     def __init__(self, query: Tensor, encoder: QueryEncoder, sample_rate: int) -> None:
         self._query, self._encoder, self._sample_rate = query, encoder, sample_rate
-        self._heard = torch.zeros_like(query)
-        self._waiting = torch.zeros(0)
-        self._energy, self._whole = 0.0, 0.0
+        self._sum = torch.zeros_like(query)
+        self._pending = torch.zeros(0)
+        self._residual_energy = self._mixture_energy = 0.0
 
     @torch.inference_mode()
-    def hear(self, mixture: Tensor, estimate: Tensor) -> None:
-        """Listen on: to the next samples of the mixture and the estimate, float32 (C, n)."""
-        mixture = mixture.cpu()  # not every device computes in float64
-        left = mixture - estimate.cpu()
-        self._energy += float(left.double().square().sum())
-        self._whole += float(mixture.double().square().sum())
-        self._waiting = torch.cat((self._waiting, left.mean(dim=0)))
+    def add(self, mixture: Tensor, estimate: Tensor) -> None:
+        """Add the next samples of the mixture and of the estimate, float32 (C, n)."""
+        mixture = mixture.cpu()  # MPS does not compute in float64
+        residual = mixture - estimate.cpu()
+        self._residual_energy += float(residual.double().square().sum())
+        self._mixture_energy += float(mixture.double().square().sum())
+        self._pending = torch.cat((self._pending, residual.mean(dim=0)))
         block = _BLOCK_SECONDS * self._sample_rate
-        while len(self._waiting) > block:
-            self._heard += self._embedded(self._waiting[:block])
-            self._waiting = self._waiting[block:]
+        while len(self._pending) > block:
+            self._sum += self._embed(self._pending[:block])
+            self._pending = self._pending[block:]
 
-    def _embedded(self, block: Tensor) -> Tensor:
+    def _embed(self, block: Tensor) -> Tensor:
         return len(block) * self._encoder.embed_audio(block[None], self._sample_rate)[0]
 
-    @property
     def condition(self) -> Tensor | None:
-        """The embedding of what is left over, float32 (D,), unit norm; None where that is no other sound."""
-        if self._energy <= 0.0 or 10.0 * math.log10(self._energy / self._whole) <= FAINT_DB:
+        """The embedding of the residual, float32 (D,), unit norm; None where it holds leftovers of the target only."""
+        if self._residual_energy <= 0.0:
             return None
-        heard = F.normalize(self._heard + self._embedded(self._waiting), dim=-1)
-        return heard if float(heard @ self._query) < ALIKE else None
+        if 10.0 * math.log10(self._residual_energy / self._mixture_energy) <= FAINT_DB:
+            return None
+        embedding = F.normalize(self._sum + self._embed(self._pending), dim=-1)
+        return embedding if float(embedding @ self._query) < SIMILAR else None
 
 
-def contrasted(estimate: Tensor, rest: Tensor, mixture: Tensor) -> Tensor:
-    """A target with its share of what it and the rest leave of a mixture; all of one shape."""
-    return estimate + UNCLAIMED * (mixture - estimate - rest)
+def resplit(target: Tensor, residual: Tensor, mixture: Tensor, share: float = TARGET_SHARE) -> Tensor:
+    """The target with its share of what the estimates of target and residual leave of the mixture; all of one shape."""
+    return target + share * (mixture - target - residual)

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from dplass_cli.adapters import AdapterSettings, adapted, make_adapters
 from dplass_cli.adapters.adapter_folder import AdapterInfo, LoadedAdapter, save_adapter
+from dplass_cli.adapters.bank_folder import bank_key
 from dplass_cli.adapters.injection import layer_settings, moved_statistics
 from dplass_cli.audio.folders import audio_files
 from dplass_cli.data.data_settings import DataSettings
@@ -28,7 +29,7 @@ from dplass_cli.errors import InputError
 from dplass_cli.models import BaseModel, save_base
 from dplass_cli.models.resunet30 import ResUNet30Config, is_unread
 from dplass_cli.options.parse import to_mapping
-from dplass_cli.separation.bank import AdapterBank, bank_key
+from dplass_cli.separation.bank import AdapterBank
 from dplass_cli.storage import Progress
 from dplass_cli.training.module import Teacher
 from dplass_cli.training.train_settings import TrainSettings

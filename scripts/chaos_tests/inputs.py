@@ -23,12 +23,12 @@ def build(place: Path, address: str) -> None:
 
     from dplass_cli.adapters import AdapterSettings
     from dplass_cli.adapters.adapter_folder import save_adapter
+    from dplass_cli.adapters.bank_folder import BankDomain, write_bank
     from dplass_cli.adapters.dplass_format import to_published
     from dplass_cli.domains.partition_folder import read_partition
     from dplass_cli.models import load_base, save_base
     from dplass_cli.models.audiosep_checkpoint import write_checkpoint
     from dplass_cli.pipelines.evaluate import EvaluateOptions, evaluate
-    from dplass_cli.separation.bank import BankDomain, write_bank
 
     place.mkdir()
     build_corpus(place)

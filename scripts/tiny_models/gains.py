@@ -10,12 +10,12 @@ from pathlib import Path
 
 import numpy as np
 
+from dplass_cli.adapters.bank_folder import bank_key, read_bank, write_bank
 from dplass_cli.data.manifest import Row
 from dplass_cli.data.mixture_tables import Mixture, write_mixtures
 from dplass_cli.domains.partition_folder import Partition
 from dplass_cli.evaluation.item_records import read_items_csv
 from dplass_cli.pipelines.evaluate import EvaluateOptions, evaluate
-from dplass_cli.separation.bank import bank_key, read_bank, write_bank
 from dplass_cli.storage import make_folder, read_json
 from tiny_models.clips import Sound, read_clips
 from tiny_models.networks import DOMAINS, train_adapters, train_base
@@ -89,7 +89,7 @@ def draw(data: Path, fold: str, count: int) -> list[Mixture]:
 
 
 def write_gains(bank: Path, gains: Mapping[int, float]) -> None:
-    """Put the gains into a bank's description, for the policy ``proven``."""
+    """Put the gains into a bank's description, for the policy ``validated``."""
     described = {name: value for name, value in read_json(bank / "bank.json").items() if name != "domains"}
-    known = [replace(domain, gain_db=round(gains.get(domain.id, 0.0), 2)) for domain in read_bank(bank).values()]
+    known = [replace(domain, sdri_gain_db=round(gains.get(domain.id, 0.0), 2)) for domain in read_bank(bank).values()]
     write_bank(bank, known, described)

@@ -15,12 +15,13 @@ from typer.testing import CliRunner
 
 from dplass_cli.adapters import METHODS, AdapterSettings
 from dplass_cli.adapters.adapter_folder import load_adapter, save_adapter
+from dplass_cli.adapters.bank_folder import read_bank
 from dplass_cli.adapters.dplass_format import to_published
 from dplass_cli.cli import app
 from dplass_cli.domains.partition_folder import Domain, Partition
 from dplass_cli.models import BaseModel, load_base, save_base
 from dplass_cli.models.audiosep_checkpoint import write_audiosep, write_checkpoint
-from dplass_cli.separation.bank import AdapterBank, read_bank
+from dplass_cli.separation.bank import AdapterBank
 
 
 @pytest.fixture(scope="module")
@@ -334,12 +335,12 @@ def test_import_makes_a_bank_of_a_partition(folder: Path, published: Path, tmp_p
     assert bank.infos["domain4"].domain == {"id": 4, "name": "name 4"}
     assert bank.infos["domain4"].dtype == "float16"
     described = json.loads((tmp_path / "bank" / "bank.json").read_text())
-    described["domains"][0]["gain_db"] = 0.8
+    described["domains"][0]["sdri_gain_db"] = 0.8
     (tmp_path / "bank" / "bank.json").write_text(json.dumps(described))
     partition = ("--partition", tmp_path / "partition")
     done("import", files[1], *base, *partition, "--output", tmp_path / "bank")  # one more, or again
     again = read_bank(tmp_path / "bank")
-    assert {key: domain.gain_db for key, domain in again.items()} == {"domain0": 0.8, "domain4": 0.0}
+    assert {key: domain.sdri_gain_db for key, domain in again.items()} == {"domain0": 0.8, "domain4": 0.0}
     refused("holds a partition", "import", files[0], *base, *partition, "-o", tmp_path / "partition")
     (published / "cluster9_model.pt").write_bytes(files[0].read_bytes())
     refused(

@@ -51,7 +51,7 @@ def test_the_published_spelling_and_what_json_holds(folder: Path, tmp_path: Path
     assert "esc50 1 left out" in done.stderr
     assert "mixture-1.wav: no such audio file" in done.stderr
     content = json.loads(done.stdout)
-    assert list(content["policies"]) == ["base", "audio", "contrast", "oracle"]  # adapters without domains
+    assert list(content["policies"]) == ["base", "audio", "base+residual", "oracle"]  # adapters without domains
     assert content["policies"]["base"]["n"] == 1
     assert list(content["adapters"]) == ["domain0", "domain1"]
 

@@ -22,6 +22,7 @@ from small_banks import write_small_bank
 from small_networks import small_network
 
 from dplass_cli.adapters.adapter_folder import load_adapter
+from dplass_cli.adapters.bank_folder import read_bank, write_bank
 from dplass_cli.adapters.dplass_format import from_published, read_published
 from dplass_cli.audio.ffmpeg import decode
 from dplass_cli.audio.reading import audio_info, read_audio, read_mono
@@ -49,7 +50,7 @@ from dplass_cli.pipelines.results import scan_results
 from dplass_cli.pipelines.separate import SeparateOptions
 from dplass_cli.pipelines.serve import ServeOptions
 from dplass_cli.pipelines.train import TrainOptions
-from dplass_cli.separation.bank import AdapterBank, read_bank, write_bank
+from dplass_cli.separation.bank import AdapterBank
 from dplass_cli.separation.output import name_parts, target_paths
 from dplass_cli.separation.queries import named, parse_spans
 from dplass_cli.separation.recordings import find_recordings

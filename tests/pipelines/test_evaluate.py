@@ -163,12 +163,12 @@ def test_adapters_without_domains_serve_what_asks_for_none(options: EvaluateOpti
     for name in ("domain0", "domain1"):
         shutil.copytree(bank / name, tmp_path / "adapters" / name)
     given = replace(options, adapters=(str(tmp_path / "adapters"),), select=None, limit=2)
-    assert list(run(given).scores.policies) == ["base", "audio", "contrast", "oracle"]
+    assert list(run(given).scores.policies) == ["base", "audio", "base+residual", "oracle"]
     assert list(run(replace(given, similarity=False, output=tmp_path / "deaf")).scores.policies) == [
-        *("base", "contrast", "oracle")
+        *("base", "base+residual", "oracle")
     ]
-    (tmp_path / "adapters" / "domain1").rename(tmp_path / "adapters" / "contrast")
-    with pytest.raises(InputError, match="an adapter is named 'contrast', as a policy is; rename its folder"):
+    (tmp_path / "adapters" / "domain1").rename(tmp_path / "adapters" / "base+residual")
+    with pytest.raises(InputError, match=r"an adapter is named 'base\+residual', like a policy; rename its folder"):
         run(replace(given, output=tmp_path / "named"))
 
 

@@ -21,4 +21,4 @@ def test_bundled_models_improve_real_mixtures(real_data: Path, tmp_path: Path) -
     )
     policies = results["custom"].scores.policies
     assert policies["base"].sdri > 6.5
-    assert policies["contrast"].sdri > policies["base"].sdri + 0.2
+    assert policies["validated+residual"].sdri > policies["base"].sdri + 0.2

@@ -166,7 +166,7 @@ def evaluation(corpus: Path, trained: Path, output: Path) -> EvaluateOptions:
 
 def test_a_trained_bank_is_evaluated_by_every_policy(corpus: Path, trained: Path, tmp_path: Path) -> None:
     scores = evaluate(evaluation(corpus, trained, tmp_path))["custom"].scores
-    policies = ["base", "text", "text-knn", "proven", "audio", "blend", "contrast", "oracle"]
+    policies = ["base", "text", "text-knn", "validated", "audio", "blend", "validated+residual", "oracle"]
     assert list(scores.policies) == policies
     assert {domain.split()[0] for domain in scores.domains} <= {"0", "1", "2"}
     assert scores.policies["oracle"].n == 8

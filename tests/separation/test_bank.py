@@ -14,11 +14,12 @@ from small_networks import loaded, small_inputs, small_network
 
 from dplass_cli.adapters import METHODS, AdapterSettings
 from dplass_cli.adapters.adapter_folder import LoadedAdapter, save_adapter
+from dplass_cli.adapters.bank_folder import BankDomain, read_bank, write_bank, write_bank_of
 from dplass_cli.adapters.dplass_format import to_published
 from dplass_cli.domains.partition_folder import Domain, Partition
 from dplass_cli.errors import InputError
 from dplass_cli.models.audiosep_checkpoint import write_checkpoint
-from dplass_cli.separation.bank import AdapterBank, BankDomain, read_bank, write_bank, write_bank_of
+from dplass_cli.separation.bank import AdapterBank
 from dplass_cli.storage import read_json, write_json
 
 
@@ -68,7 +69,11 @@ def test_a_bank_keeps_what_was_measured_of_adapters_that_stay(tmp_path: Path) ->
     write_json(tmp_path / "bank.json", described)
     save(2)
     write_bank_of(tmp_path, partition, "b", ["domain1", "domain2"])
-    assert {key: d.gain_db for key, d in read_bank(tmp_path).items()} == {"domain0": 0.5, "domain1": 0, "domain2": 0}
+    assert {key: d.sdri_gain_db for key, d in read_bank(tmp_path).items()} == {
+        "domain0": 0.5,
+        "domain1": 0,
+        "domain2": 0,
+    }
     save(2, "c")
     write_bank_of(tmp_path, partition, "c", ["domain2"])
     assert list(read_bank(tmp_path)) == ["domain2"]  # the others are of another base
@@ -115,7 +120,7 @@ def test_refusals_leave_the_active_adapter(tmp_path: Path) -> None:
     bank.load(tmp_path / "a")
     bank.activate("a")
     expected = network(*small_inputs())
-    with pytest.raises(InputError, match="an adapter named 'a' is loaded already; rename it"):
+    with pytest.raises(InputError, match="an adapter named 'a' is already loaded; rename one of them"):
         bank.load(tmp_path / "a")
     with pytest.raises(InputError, match="no adapter 'b' is loaded"):
         bank.activate("b")
@@ -123,7 +128,7 @@ def test_refusals_leave_the_active_adapter(tmp_path: Path) -> None:
         bank.activate({"a": 0.5, "b": 0.5})
     (tmp_path / "empty").mkdir()
     for path in (tmp_path / "empty", tmp_path / "missing"):
-        with pytest.raises(InputError, match=r"no bank .*; give what train wrote|no such file or folder"):
+        with pytest.raises(InputError, match=r"no bank .*; use a folder that train wrote|no such file or folder"):
             bank.load(path)
     assert bank.active == "a"
     assert torch.equal(network(*small_inputs()), expected)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -15,8 +16,17 @@ from small_banks import write_small_bank
 from dplass_cli import Separator
 from dplass_cli.audio.writing import write_audio
 from dplass_cli.errors import InputError
+from dplass_cli.separation.bank import AdapterBank
 from dplass_cli.separation.loading import Models, load_models
-from dplass_cli.separation.policies import Choice, DomainTexts, make_policy
+from dplass_cli.separation.policies import (
+    POLICIES,
+    Choice,
+    DomainTexts,
+    make_policy,
+    parse_selection,
+    require,
+    unmet_requirement,
+)
 
 KEYS = ["domain0", "domain1", "domain2"]
 
@@ -64,8 +74,6 @@ def test_what_looks_at_outputs_takes_the_largest(models: Models) -> None:
     seen = {"domain0": 0.1, "domain1": 0.3, "domain2": 0.3}
     assert make_policy("audio").choose(choice(models, "rain", similarities=seen)) == "domain1"
     assert make_policy("oracle").choose(choice(models, "rain", scores=seen)) == "domain1"
-    with pytest.raises(InputError, match="--select audio: needs adapters"):
-        make_policy("audio").choose(choice(models, "rain", similarities={}))
     with pytest.raises(InputError, match="did you mean 'text-knn'"):
         make_policy("text-kn")
 
@@ -101,21 +109,41 @@ def test_blend_serves_recordings_and_says_so(bank: tuple[Path, Path], tmp_path: 
 def test_what_is_not_linear_cannot_be_blended(tmp_path: Path) -> None:
     base, bank = write_small_bank(tmp_path, "conv-adapter")
     separator = Separator.from_pretrained(base, "tiny", bank, policy="blend", device="cpu")
-    with pytest.raises(InputError, match="cannot be blended; activate it alone"):
+    with pytest.raises(InputError, match=r"'domain0' .conv-adapter. is not a weight delta and cannot be blended"):
         separator(np.zeros((1, 9000), dtype=np.float32), 32000, ["rain"])
 
 
-def test_contrast_chooses_as_another_policy(models: Models) -> None:
-    assert make_policy("contrast:text").choose(choice(models, "rain")) == "domain1"
-    assert make_policy("contrast").choose(choice(models, "rain")) is None  # no adapter of this bank is proven
-    assert make_policy("contrast:base").choose(choice(models, "rain")) is None
-    assert make_policy("contrast:single:2").choose(choice(models, "rain")) == "domain2"
-    for wrong in ("contrast:audio", "contrast:oracle", "contrast:contrast"):
-        with pytest.raises(InputError, match="takes a policy that goes by the query, such as contrast:text"):
-            make_policy(wrong)
+def test_names_of_version_0_1_are_understood(models: Models) -> None:
+    bank = models.bank
+    assert make_policy("proven").name == "validated"
+    assert parse_selection("proven", bank) == ("validated", None)
+    assert parse_selection("contrast", bank) == ("validated", "residual")
+    assert parse_selection("contrast:text", bank) == parse_selection("text+residual", bank) == ("text", "residual")
+    assert parse_selection("contrast:single:2", bank) == ("single:2", "residual")
+    assert parse_selection("contrast", AdapterBank(bank.network)) == ("base", "residual")
 
 
-def test_adapters_serve_where_they_are_proven(bank: tuple[Path, Path], tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["contrast:audio", "contrast:oracle", "audio+residual"])
+def test_policies_that_need_outputs_cannot_be_refined(models: Models, name: str) -> None:
+    with pytest.raises(InputError, match="only policies that choose by the query can be refined"):
+        parse_selection(name, models.bank)
+
+
+@pytest.mark.parametrize("name", ["contrast:contrast", "text+more"])
+def test_an_unknown_refinement_is_refused(models: Models, name: str) -> None:
+    with pytest.raises(InputError, match=rf"--select {re.escape(name)}|--select contrast: no such policy"):
+        parse_selection(name, models.bank)
+
+
+@pytest.mark.parametrize("name", [name for name in POLICIES if name != "base"])
+def test_a_bank_without_adapters_serves_only_the_base(models: Models, name: str) -> None:
+    empty = AdapterBank(models.bank.network)
+    assert unmet_requirement(make_policy("base"), empty) is None
+    with pytest.raises(InputError, match=f"--select {name}: needs .*adapters.*; give --adapters BANK"):
+        require(make_policy(name), empty)
+
+
+def test_validated_adapters_serve_their_domains(bank: tuple[Path, Path], tmp_path: Path) -> None:
     folder = tmp_path / "bank"
     shutil.copytree(bank[1], folder)
     described = json.loads((folder / "bank.json").read_text())
@@ -123,6 +151,5 @@ def test_adapters_serve_where_they_are_proven(bank: tuple[Path, Path], tmp_path:
         entry["gain_db"] = gain
     (folder / "bank.json").write_text(json.dumps(described))
     models = load_models(bank[0], "tiny", [folder])
-    for name in ("proven", "contrast"):
-        chosen = [make_policy(name).choose(choice(models, query)) for query in ("dog bark", "rain", "flute")]
-        assert chosen == ["domain0", None, None]
+    chosen = [make_policy("validated").choose(choice(models, query)) for query in ("dog bark", "rain", "flute")]
+    assert chosen == ["domain0", None, None]

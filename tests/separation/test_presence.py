@@ -46,7 +46,7 @@ def test_level_is_of_energies() -> None:
     assert level_db(torch.zeros(2, 100), torch.zeros(2, 100)) == -60.0
 
 
-def test_score_grows_with_what_speaks_for_it() -> None:
+def test_the_score_grows_with_similarity_and_level() -> None:
     for calibration in (FITTED, None):
         weak, alike, loud = (
             presence(*heard, calibration).score for heard in ((0.2, 0.1, -20.0), (0.9, 0.1, -20.0), (0.9, 0.1, -1.0))
@@ -58,16 +58,16 @@ def test_score_grows_with_what_speaks_for_it() -> None:
     assert (presence(0.5, 0.0, 0.0, FITTED).calibrated, presence(0.5, 0.0, 0.0, None).calibrated) == (True, False)
 
 
-def test_the_likeliest_window_counts(clips: dict[str, Path]) -> None:
+def test_the_most_likely_window_counts(clips: dict[str, Path]) -> None:
     encoder = load_encoder()
     dog, rain = (torch.from_numpy(samples(clips[name]))[None] for name in ("dog_bark", "rain"))
-    meter = PresenceMeter({"dog": encoder.embed_text(["a dog barking"])[0]}, encoder, RATE, FITTED, others={"x"})
-    meter.hear(rain, {"dog": 0.01 * rain})
+    meter = PresenceMeter({"dog": encoder.embed_text(["a dog barking"])[0]}, encoder, RATE, FITTED, uncalibrated={"x"})
+    meter.add(rain, {"dog": 0.01 * rain})
     absent = meter.found["dog"]
-    meter.hear(dog + rain, {"dog": dog})
+    meter.add(dog + rain, {"dog": dog})
     present = meter.found["dog"]
-    meter.hear(rain, {"dog": 0.01 * rain})
-    meter.hear(dog[:, :5000], {"dog": dog[:, :5000]})  # under a second: too short to be heard well
+    meter.add(rain, {"dog": 0.01 * rain})
+    meter.add(dog[:, :5000], {"dog": dog[:, :5000]})  # under a second: too short to be embedded well
     assert meter.found["dog"] == present
     assert absent.score < 0.3 < 0.8 < present.score
     assert present.similarity > present.residual_similarity

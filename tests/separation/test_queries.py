@@ -16,6 +16,7 @@ from dplass_cli.separation.queries import (
     OUTSIDE_WEIGHT,
     SPAN_WEIGHT,
     Query,
+    Source,
     Target,
     condition,
     named,
@@ -55,10 +56,10 @@ def test_targets_have_names_of_their_own(tmp_path: Path) -> None:
         (" ", "--query is empty"),
         (Query(), "--query is empty"),
         (Query("a dog", without=("",)), "--not is empty"),
-        (Query("a dog", without=("a dog",)), "--not 'a dog': is what --query asks for"),
-        ("a dog\0", "holds a null character"),
-        (Query("a dog", like=Path("a.wav")), "of a sentence or of an example, not of both"),
-        (Query("a dog", spans=((2.0, 1.0),)), "--spans 2-1: must be seconds, the start before the end"),
+        (Query("a dog", without=("a dog",)), "--not 'a dog': is also the --query"),
+        ("a dog\0", "contains a null character"),
+        (Query("a dog", like=Path("a.wav")), "a query has a sentence or an example, not both"),
+        (Query("a dog", spans=((2.0, 1.0),)), "--spans 2-1: expected seconds, the start before the end"),
     ],
 )
 def test_what_cannot_be_asked_for(query: str | Query, wrong: str) -> None:
@@ -108,30 +109,31 @@ def test_spans_turn_a_condition_towards_what_is_heard_in_them(encoder: QueryEnco
     torch.testing.assert_close(together, F.normalize((1 - SPAN_WEIGHT) * said + SPAN_WEIGHT * alone, dim=-1))
     whole = condition(Query(spans=((0.0, 40.0),)), encoder, excerpt)
     torch.testing.assert_close(whole, encoder.embed_audio([recording], rate)[0])
-    with pytest.raises(InputError, match="--spans 50-60: the recording is over before"):
+    with pytest.raises(InputError, match="--spans 50-60: starts after the end of the recording"):
         condition(Query(spans=((50.0, 60.0),)), encoder, excerpt)
 
 
-def test_plans_say_what_competes(encoder: QueryEncoder) -> None:
+def test_a_plan_lists_what_competes_with_each_target(encoder: QueryEncoder) -> None:
     queries = named(["dog", Query("rain", without=("wind",)), Query(without=("wind", "dog"))])
     apart = plan(queries, encoder, silent, consistent=False)
-    assert list(apart.conditions) == ["dog", "rain", "wind"]
+    dog, rain, wind = Source("dog"), Source("rain"), Source("wind", "excluded")
+    assert list(apart.conditions) == [dog, rain, wind]
     assert apart.targets == {
-        "dog": Target("dog", ("dog",)),
-        "rain": Target("rain", ("rain", "wind")),
-        "without wind and dog": Target(None, ("wind", "dog")),
+        "dog": Target(dog, (dog,)),
+        "rain": Target(rain, (rain, wind)),
+        "without wind and dog": Target(None, (wind, dog)),  # the dog is a query too and is separated once
     }
     together = plan(queries, encoder, silent, consistent=True)
-    assert together.targets["dog"].rivals == ("dog", "rain")
-    assert together.targets["rain"].rivals == ("rain", "dog", "wind")
-    torch.testing.assert_close(together.conditions["wind"], encoder.embed_text(["wind"])[0])
+    assert together.targets["dog"].rivals == (dog, rain)
+    assert together.targets["rain"].rivals == (rain, dog, wind)
+    torch.testing.assert_close(together.conditions[wind], encoder.embed_text(["wind"])[0])
 
 
 def test_a_sentence_to_keep_out_is_not_the_example_of_that_name(encoder: QueryEncoder, clips: dict[str, Path]) -> None:
     queries = named([Query(like=clips["dog_bark"], without=("dog_bark",))])
     planned = plan(queries, encoder, silent, consistent=False)
     first, second = planned.targets["dog_bark"].rivals
-    assert first == "dog_bark"
+    assert (first, second) == (Source("dog_bark"), Source("dog_bark", "excluded"))
     torch.testing.assert_close(planned.conditions[first], condition(queries["dog_bark"], encoder, silent))
     torch.testing.assert_close(planned.conditions[second], encoder.embed_text(["dog_bark"])[0])
 

@@ -12,6 +12,7 @@ import torch
 from small_corpus import SMALL, losses, options
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
+from dplass_cli.adapters.bank_folder import bank_key
 from dplass_cli.audio.writing import write_audio
 from dplass_cli.data.augmentations import Augmentations
 from dplass_cli.data.augmentations.polarity import Polarity
@@ -21,7 +22,7 @@ from dplass_cli.errors import InputError, RunError
 from dplass_cli.models import load_base
 from dplass_cli.models.resunet30 import is_unread
 from dplass_cli.pipelines.train import TrainOptions, train
-from dplass_cli.separation.bank import AdapterBank, bank_key
+from dplass_cli.separation.bank import AdapterBank
 from dplass_cli.sounds import render
 from dplass_cli.training.job import RoutedTeacher
 

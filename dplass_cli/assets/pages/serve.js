@@ -268,7 +268,7 @@ async function follow(mine, told) {
   }
 }
 
-const STEPS = {reading: "Reading the recording", listening: "Listening", separating: "Separating", drawing: "Drawing spectrograms"};
+const STEPS = {reading: "Reading the recording", analysing: "Analysing the recording", separating: "Separating", drawing: "Drawing spectrograms"};
 
 function report(told) {
   if (told.state === "queued" && told.ahead) {

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
+from dplass_cli.adapters import METHODS
 from dplass_cli.errors import InputError, nearest
 from dplass_cli.separation.bank import AdapterBank
 from dplass_cli.separation.policies.audio import AudioPolicy
-from dplass_cli.separation.policies.base import Choice, Policy
+from dplass_cli.separation.policies.base import Choice, Policy, Requirement, chooses_by_query
 from dplass_cli.separation.policies.blend import BlendPolicy
-from dplass_cli.separation.policies.contrast import ContrastPolicy
 from dplass_cli.separation.policies.domain_texts import DomainTexts
 from dplass_cli.separation.policies.oracle import OraclePolicy
 from dplass_cli.separation.policies.single import SinglePolicy
@@ -18,33 +19,58 @@ from dplass_cli.separation.policies.text import TextPolicy
 from dplass_cli.separation.policies.text_knn import TextKnnPolicy
 from dplass_cli.separation.policies.unadapted import BasePolicy
 from dplass_cli.separation.policies.validated import ValidatedPolicy
+from dplass_cli.separation.refinement import Refine
 
-__all__ = ["POLICIES", "Choice", "DomainTexts", "Policy", "default_policy", "make_policy"]
+__all__ = [
+    "POLICIES",
+    "Choice",
+    "DomainTexts",
+    "Policy",
+    "Requirement",
+    "Selection",
+    "chooses_by_query",
+    "default_selection",
+    "make_policy",
+    "parse_selection",
+    "require",
+    "unmet_requirement",
+]
 
 POLICIES: dict[str, Callable[[], Policy]] = {
     "base": BasePolicy,
     "text": TextPolicy,
     "text-knn": TextKnnPolicy,
-    "proven": ValidatedPolicy,
+    "validated": ValidatedPolicy,
     "audio": AudioPolicy,
     "blend": BlendPolicy,
-    "contrast": ContrastPolicy,
     "oracle": OraclePolicy,
 }
-_WITH_ARGUMENT: dict[str, Callable[[str], Policy]] = {
-    "single": SinglePolicy,
-    "text-knn": TextKnnPolicy,
-    "contrast": lambda inner: ContrastPolicy(make_policy(inner)),
-}
+_WITH_ARGUMENT: dict[str, Callable[[str], Policy]] = {"single": SinglePolicy, "text-knn": TextKnnPolicy}
+
+# Version 0.1 called it ``proven``, and had refinement as a policy, ``contrast`` or ``contrast:POLICY``.
+_OLD_NAMES = {"proven": "validated"}
+_OLD_REFINED = "contrast"
+
+
+class Selection(NamedTuple):
+    """A policy's name and the refinement that goes with it; ``refine`` is None where it was not named."""
+
+    policy: str
+    refine: Refine | None = None
+
+    @property
+    def name(self) -> str:
+        """As evaluations list it: ``text`` or ``text+residual``."""
+        return f"{self.policy}+{self.refine}" if self.refine == "residual" else self.policy
 
 
 def make_policy(name: str) -> Policy:
-    """Make the policy of a name: ``base``, ``text``, ``text-knn[:n]``, ``proven``, ``audio``, ``blend``, ``oracle``,
-    ``single:k``, ``contrast[:policy]``.
+    """Make a policy by its name: a row of :data:`POLICIES`, ``text-knn:N`` or ``single:K``.
 
     Raises:
-        InputError: no such policy.
+        InputError: there is no policy of this name.
     """
+    name = _OLD_NAMES.get(name, name)
     kind, _, argument = name.partition(":")
     if argument and kind in _WITH_ARGUMENT:
         return _WITH_ARGUMENT[kind](argument)
@@ -53,24 +79,71 @@ def make_policy(name: str) -> Policy:
     return POLICIES[name]()
 
 
-def default_policy(base: str | Path, bank: AdapterBank) -> str:
-    """The policy for which figures speak (``docs/tiny.md``, ``docs/choosing.md``).
-
-    With the tiny base ``contrast``, which takes adapters whose gain was measured to be one; ``contrast:text`` where
-    none was measured, as in a bank that ``train`` wrote. With another base ``text``, or ``base`` without adapters. An
-    adapter without a domain serves every query.
+def parse_selection(name: str, bank: AdapterBank) -> Selection:
+    """Parse a policy with or without refinement: ``text``, ``text+residual``, and version 0.1's ``contrast:text``.
 
     Raises:
-        InputError: there are several adapters, and none has a domain.
+        InputError: there is no policy of this name.
     """
-    if any(domain.gain_db for domain in bank.domains.values()):
-        return "contrast" if base == "tiny" else "text"
-    if not bank.keys:
-        return "contrast" if base == "tiny" else "base"
-    if not bank.domains and len(bank.keys) > 1:
+    policy, refined, suffix = name.partition("+")
+    if refined and suffix != "residual":
+        raise InputError(f"--select {name}: expected POLICY or POLICY+residual, such as {policy or 'text'}+residual")
+    kind, _, inner = policy.partition(":")
+    refine: Refine | None = "residual" if refined else None
+    if kind == _OLD_REFINED:
+        policy, refine = inner or ("validated" if bank.domains else "base"), "residual"
+    made = make_policy(policy)
+    if refine == "residual" and not chooses_by_query(made):
         raise InputError(
-            f"{len(bank.keys)} adapters without domains, so that no query can choose among them: give --select"
-            f" single:{bank.keys[0]}, or a bank ('dplass adapters import --partition')"
+            f"--select {name}: only policies that choose by the query can be refined, such as text+residual"
         )
-    policy = "text" if bank.domains else f"single:{bank.keys[0]}"
-    return f"contrast:{policy}" if base == "tiny" else policy
+    return Selection(made.name, refine)
+
+
+def default_selection(base: str | Path, bank: AdapterBank) -> Selection:
+    """The policy and the refinement that measurements support (``docs/tiny.md``, ``docs/choosing.md``).
+
+    With the bundled base: ``validated``, or ``text`` where no gain was measured (as in a bank that ``train`` wrote),
+    with refinement. With other bases: ``text``, without refinement. Without adapters: ``base``. One adapter without a
+    domain serves every query.
+
+    Raises:
+        InputError: there are several adapters and none has a domain.
+    """
+    refine: Refine = "residual" if base == "tiny" else "none"
+    if not bank.keys:
+        return Selection("base", refine)
+    if bank.domains:
+        measured = any(domain.sdri_gain_db for domain in bank.domains.values())
+        return Selection("validated" if measured and base == "tiny" else "text", refine)
+    if len(bank.keys) > 1:
+        raise InputError(
+            f"--adapters: the {len(bank.keys)} adapters have no domains, so queries cannot choose among them; use"
+            f" --select single:{bank.keys[0]}, or a bank ('dplass adapters import --partition')"
+        )
+    return Selection(f"single:{bank.keys[0]}", refine)
+
+
+def unmet_requirement(policy: Policy, bank: AdapterBank) -> str | None:
+    """Why a bank cannot serve a policy; None if it can. Whether there is a reference is not judged."""
+    if "domains" in policy.requires and not bank.domains:
+        return "needs a bank of adapters with domains; give --adapters BANK or --select base"
+    if "adapters" in policy.requires and not bank.keys:
+        return "needs adapters; give --adapters BANK or --select base"
+    if "linear" in policy.requires:
+        branches = [key for key, info in bank.infos.items() if not METHODS[info.method].linear]
+        if branches:
+            method = bank.infos[branches[0]].method
+            return f"adapter {branches[0]!r} ({method}) is not a weight delta and cannot be blended; use --select text"
+    return None
+
+
+def require(policy: Policy, bank: AdapterBank) -> None:
+    """Check that a bank can serve a policy.
+
+    Raises:
+        InputError: it cannot.
+    """
+    reason = unmet_requirement(policy, bank)
+    if reason is not None:
+        raise InputError(f"--select {policy.name}: {reason}")

@@ -1,23 +1,17 @@
-"""``audio``: run every adapter and listen which output is most like the query."""
+"""``audio``: run every adapter and take the one whose output is most similar to the query."""
 
 from __future__ import annotations
 
-from dplass_cli.errors import InputError
-from dplass_cli.separation.policies.base import Choice
+from dplass_cli.separation.policies.base import Choice, Requirement
 
 
 class AudioPolicy:
-    """Of the adapters' outputs, the one whose audio embedding is nearest the query's. Needs no true source."""
+    """Takes the adapter whose output's audio embedding is nearest the query's; see ``core.OutputEmbedding``."""
 
     name = "audio"
-    uses_outputs, uses_reference, contrasts = True, False, False
+    requires: frozenset[Requirement] = frozenset({"adapters", "outputs"})
 
     def choose(self, choice: Choice) -> str:
-        """Return the key with the largest similarity; the first of equal ones.
-
-        Raises:
-            InputError: no adapters are loaded.
-        """
-        if not choice.similarities:
-            raise InputError("--select audio: needs adapters; give --adapters BANK")
+        """Return the key with the largest similarity; the first on ties."""
+        assert choice.similarities
         return max(choice.similarities, key=choice.similarities.__getitem__)

@@ -1,15 +1,19 @@
-"""What a selection policy is: it says which adapter serves a query."""
+"""The selection policy protocol: a policy chooses the adapter that serves a query."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Literal, Protocol
 
 from torch import Tensor
 
 from dplass_cli.separation.bank import Activation, AdapterBank
 from dplass_cli.separation.policies.domain_texts import DomainTexts
+
+Requirement = Literal["adapters", "domains", "linear", "outputs", "reference"]
+"""What a policy needs: any adapters; adapters with domains; adapters that are weight deltas and can be summed; the
+outputs of every adapter on the mixture; the true source, which only evaluations have."""
 
 
 @dataclass(frozen=True)
@@ -20,8 +24,8 @@ class Choice:
         query: the query's embedding, float32 (D,).
         bank: the loaded adapters and their domains.
         texts: the domains as points of the encoder's space.
-        similarities: {key: cosine of the adapter's output with the query}; only where every adapter has run.
-        scores: {key: SDRi + SI-SDR in dB against the reference}; only evaluations have it.
+        similarities: {key: cosine of the adapter's output with the query}; only for policies that require outputs.
+        scores: {key: SDRi + SI-SDR of the adapter's output in dB}; only for policies that require the reference.
     """
 
     query: Tensor
@@ -32,20 +36,21 @@ class Choice:
 
 
 class Policy(Protocol):
-    """A rule of selection; one file each in this folder, and a line in its table.
+    """A selection policy: one file in this folder and one row of its table.
 
     Attributes:
-        name: how it is asked for.
-        uses_outputs: it looks at what the adapters make of the mixture, so all of them have to run.
-        uses_reference: it looks at the true source, so it is a bound and not a method.
-        contrasts: the target is then contrasted with what is left over; it chooses for that too.
+        name: as users write it, such as ``text`` or ``single:3``.
+        requires: what it needs to choose.
     """
 
     name: str
-    uses_outputs: bool
-    uses_reference: bool
-    contrasts: bool
+    requires: frozenset[Requirement]
 
     def choose(self, choice: Choice) -> Activation:
-        """Return what serves the query: an adapter's key, weights of several, or None for the base alone."""
+        """Return what serves the query: an adapter's key, weights of several adapters, or None for the base alone."""
         ...
+
+
+def chooses_by_query(policy: Policy) -> bool:
+    """Whether a policy decides before anything is separated."""
+    return not policy.requires & {"outputs", "reference"}

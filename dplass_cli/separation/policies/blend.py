@@ -1,23 +1,18 @@
-"""``blend``: one forward under all adapters, each weighted by the probability of its domain."""
+"""``blend``: one forward pass under all adapters, each weighted by the probability of its domain."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
-from dplass_cli.separation.policies.base import Choice
+from dplass_cli.separation.policies.base import Choice, Requirement
 
 
 class BlendPolicy:
-    """W + Σ pₖ·Δₖ: the adapters must be linear (``reconv``, ``lora``, ``dora``)."""
+    """W + Σ pₖ·Δₖ over the domains k, with calibrated probabilities pₖ."""
 
     name = "blend"
-    uses_outputs = uses_reference = contrasts = False
+    requires: frozenset[Requirement] = frozenset({"domains", "linear"})
 
     def choose(self, choice: Choice) -> Mapping[str, float]:
-        """Return the calibrated probability of each domain.
-
-        Raises:
-            InputError: no bank with domains is loaded.
-        """
-        choice.texts.require(self.name)
+        """Return the calibrated probability of each domain."""
         return choice.texts.probabilities(choice.query)

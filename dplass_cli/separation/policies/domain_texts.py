@@ -1,4 +1,4 @@
-"""The domains of a bank as points of the encoder's space: what policies on texts share, computed once."""
+"""The domains of a bank as points of the encoder's space, computed once for all policies that compare sentences."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from torch import Tensor
 from dplass_cli.domains.assignment import domain_probabilities, fit_temperature
 from dplass_cli.domains.features import FloatArray, IntArray, text_features
 from dplass_cli.encoders.base import QueryEncoder
-from dplass_cli.errors import InputError
 from dplass_cli.separation.bank import AdapterBank
 
 
@@ -18,22 +17,12 @@ class DomainTexts:
     """Centroids and captions of a bank's domains.
 
     Args:
-        bank: whose domains. encoder: the encoder of its base.
+        bank: the bank whose domains they are.
+        encoder: the encoder of its base.
     """
 
     def __init__(self, bank: AdapterBank, encoder: QueryEncoder) -> None:
         self._bank, self._encoder = bank, encoder
-
-    def require(self, policy: str) -> None:
-        """Refuse a policy that needs domains where there are none.
-
-        Raises:
-            InputError: the loaded adapters carry no domains.
-        """
-        if not self._bank.domains:
-            raise InputError(
-                f"--select {policy}: needs a bank of adapters with domains; give --adapters BANK or --select base"
-            )
 
     @property
     def keys(self) -> list[str]:
@@ -47,7 +36,7 @@ class DomainTexts:
 
     @cached_property
     def captions(self) -> FloatArray:
-        """The embeddings of all captions, float64 (C, D), unit norm."""
+        """The embeddings of all C captions, float64 (C, D), unit norm."""
         captions = [caption for domain in self._bank.domains.values() for caption in domain.captions]
         return text_features(captions, self._encoder)
 

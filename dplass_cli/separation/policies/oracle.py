@@ -3,27 +3,25 @@
 from __future__ import annotations
 
 from dplass_cli.errors import InputError
-from dplass_cli.separation.policies.base import Choice
+from dplass_cli.separation.policies.base import Choice, Requirement
 
 
 class OraclePolicy:
-    """Of the adapters' outputs, the one with the largest SDRi + SI-SDR against the reference.
+    """Takes the adapter whose output has the largest SDRi + SI-SDR against the reference.
 
-    An upper bound over the adapters under that score; it cannot be had where the true source is not known.
+    An upper bound for selecting one adapter under that score; it is not available without the true source. Refinement
+    or the base model can exceed it.
     """
 
     name = "oracle"
-    uses_outputs = uses_reference = True
-    contrasts = False
+    requires: frozenset[Requirement] = frozenset({"adapters", "outputs", "reference"})
 
-    def choose(self, choice: Choice) -> str | None:
-        """Return the key with the largest score; the first of equal ones.
+    def choose(self, choice: Choice) -> str:
+        """Return the key with the largest score; the first on ties.
 
         Raises:
-            InputError: no adapters are loaded, or there is no reference.
+            InputError: there is no reference.
         """
-        if choice.scores is None:
-            raise InputError("--select oracle: needs the true source; it works in evaluations only")
         if not choice.scores:
-            raise InputError("--select oracle: needs adapters; give --adapters BANK")
+            raise InputError("--select oracle: needs the true source; use it in evaluations only")
         return max(choice.scores, key=choice.scores.__getitem__)

@@ -4,21 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from dplass_cli.adapters.bank_folder import bank_key
 from dplass_cli.errors import InputError
-from dplass_cli.separation.bank import bank_key
-from dplass_cli.separation.policies.base import Choice
+from dplass_cli.separation.policies.base import Choice, Requirement
 
 
 class SinglePolicy:
-    """The adapter of domain k, or of the name k, whatever the query."""
+    """Takes the same adapter for every query.
 
-    uses_outputs = uses_reference = contrasts = False
+    Args:
+        which: the adapter's key, or the number of its domain.
+    """
+
+    requires: frozenset[Requirement] = frozenset()
 
     def __init__(self, which: str) -> None:
         self.name = f"single:{which}"
         self._which = which
 
-    def choose(self, choice: Choice) -> str | None:
+    def choose(self, choice: Choice) -> str:
         """Return the adapter's key.
 
         Raises:
@@ -28,7 +32,7 @@ class SinglePolicy:
 
 
 def single_key(which: str, keys: Sequence[str]) -> str:
-    """The key of the adapter of a name, or of a domain's number, among those loaded.
+    """The loaded adapter that a key or a domain's number stands for.
 
     Raises:
         InputError: it is not loaded.

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from dplass_cli.separation.policies.base import Choice
+from dplass_cli.separation.policies.base import Choice, Requirement
 
 
 class BasePolicy:
     """The base model for every query."""
 
     name = "base"
-    uses_outputs = uses_reference = contrasts = False
+    requires: frozenset[Requirement] = frozenset()
 
-    def choose(self, choice: Choice) -> str | None:
-        """Return None."""
+    def choose(self, choice: Choice) -> None:
+        """Return None: the base alone."""
         return None

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dplass_cli.separation.policies import Choice
+from dplass_cli.separation.policies import Choice, Requirement
 from dplass_cli.separation.policies.text import TextPolicy
 
 
 class Partly:
     """The adapter of the nearest domain at a part of its strength: W + s·Δ."""
 
-    uses_outputs = uses_reference = contrasts = False
+    requires: frozenset[Requirement] = frozenset({"domains", "linear"})
 
     def __init__(self, strength: float) -> None:
         self.name, self._strength = f"text at {strength}", strength
@@ -22,7 +22,7 @@ class Partly:
 class Together:
     """All adapters for every query, their strengths adding up: W + s·ΣΔ/K."""
 
-    uses_outputs = uses_reference = contrasts = False
+    requires: frozenset[Requirement] = frozenset({"domains", "linear"})
 
     def __init__(self, strength: float) -> None:
         self.name, self._strength = f"all at {strength}", strength

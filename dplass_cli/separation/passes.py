@@ -1,0 +1,161 @@
+"""The passes over one recording: choose adapters, embed residuals, separate.
+
+A policy that requires outputs takes a pass under every adapter, refinement takes one that embeds the residuals, and the
+last pass yields the targets. Each pass reads the recording again, so memory does not grow with its length.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from dplass_cli.audio.reading import Audio
+from dplass_cli.audio.resampling import resample
+from dplass_cli.encoders import QueryEncoder
+from dplass_cli.separation.bank import Activation
+from dplass_cli.separation.core import OutputEmbedding, Prepared, Request, SeparationCore
+from dplass_cli.separation.masks import make_targets
+from dplass_cli.separation.policies import Choice, DomainTexts, Policy, chooses_by_query
+from dplass_cli.separation.presence import PresenceMeter
+from dplass_cli.separation.queries import Plan, Source, Target
+from dplass_cli.separation.refinement import ResidualEmbedding
+from dplass_cli.separation.windows import Parts, Window
+
+Read = Callable[[bool], Parts]
+"""Starts reading the windows of a recording; its argument says whether this is the last pass."""
+
+
+@dataclass(frozen=True)
+class Block:
+    """The part of a window that is kept.
+
+    Attributes:
+        recording: float32 (C, n).
+        targets: float32 (Q, C, n).
+        high: the recording above the model's band, float32 (C, n); None where the model's band covers it.
+    """
+
+    recording: Audio
+    targets: Audio
+    high: Audio | None
+
+
+class _PreparedWindow(NamedTuple):
+    """A window of the recording and its mixture at the network's rate, of which ``kept`` is the part to keep."""
+
+    window: Window
+    part: Audio
+    prepared: Prepared
+    kept: slice
+
+
+class Passes:
+    """Separates one recording by a plan.
+
+    Args:
+        core: runs the network.
+        encoder: embeds outputs and residuals.
+        policy: chooses the adapters.
+        texts: the bank's domains.
+        read: starts reading the recording's windows.
+        sample_rate: of the recording, Hz.
+
+    Attributes:
+        choices: {source: what served it}, once chosen.
+    """
+
+    def __init__(
+        self,
+        core: SeparationCore,
+        encoder: QueryEncoder,
+        policy: Policy,
+        texts: DomainTexts,
+        read: Read,
+        sample_rate: int,
+    ) -> None:
+        self._core, self._encoder, self._policy, self._texts = core, encoder, policy, texts
+        self._read, self._sample_rate = read, sample_rate
+        self._rate = core.bank.network.config.sample_rate
+        self.choices: dict[Source, Activation] = {}
+
+    def choose(self, conditions: Mapping[Source, Tensor]) -> None:
+        """Choose what serves each source; a policy that requires outputs has every adapter run over the recording."""
+        similarities: dict[Source, dict[str, float]] = {source: {} for source in conditions}
+        if not chooses_by_query(self._policy):
+            pairs = [(source, key) for source in conditions for key in self._core.bank.keys]
+            requests = [Request(conditions[source], key) for source, key in pairs]
+            outputs = OutputEmbedding(self._encoder, self._rate)
+            for window, _, prepared, _ in self._windows(last=False):
+                outputs.add(self._core.separate(prepared, requests).cpu(), window.last - window.first)
+            queries = torch.stack([request.condition for request in requests])
+            for (source, key), value in zip(pairs, outputs.similarities(queries), strict=True):
+                similarities[source][key] = value
+        for source, query in conditions.items():
+            choice = Choice(query, self._core.bank, self._texts, similarities[source])
+            self.choices[source] = self._policy.choose(choice)
+
+    def refine(self, plan: Plan) -> Plan:
+        """Add the residual of each target that competes with no other to the plan, and choose what serves it."""
+        alone = {name: t.source for name, t in plan.targets.items() if t.source and t.rivals == (t.source,)}
+        if not alone:
+            return plan
+        requests = [Request(plan.conditions[source], self.choices[source]) for source in alone.values()]
+        residuals = [ResidualEmbedding(request.condition, self._encoder, self._rate) for request in requests]
+        for _, _, prepared, kept in self._windows(last=False):
+            for residual, estimate in zip(residuals, self._core.separate(prepared, requests), strict=True):
+                residual.add(prepared.mixtures[0][:, kept], estimate[:, kept])
+        found = {Source(n, "residual"): residual.condition() for n, residual in zip(alone, residuals, strict=True)}
+        conditions = {source: condition for source, condition in found.items() if condition is not None}
+        self.choose(conditions)
+        refined = {
+            name: Target(source, (source,), Source(name, "residual"))
+            for name, source in alone.items()
+            if Source(name, "residual") in conditions
+        }
+        return Plan({**plan.conditions, **conditions}, {**plan.targets, **refined})
+
+    def targets(self, plan: Plan, meter: PresenceMeter | None = None) -> Iterator[Block]:
+        """Separate window by window.
+
+        Args:
+            plan: what to separate; the adapters have been chosen.
+            meter: measures the presence of the targets.
+        """
+        requests = [Request(condition, self.choices[source]) for source, condition in plan.conditions.items()]
+        stft = self._core.bank.network.base.stft
+        for window, part, prepared, kept in self._windows(last=True):
+            mixture = prepared.mixtures[0]
+            estimates = self._core.separate(prepared, requests).cpu()
+            outputs = make_targets(estimates, mixture, plan, stft, self._core.shared_mask)
+            if meter is not None:
+                meter.add(mixture[:, kept], dict(zip(plan.targets, outputs[..., kept], strict=True)))
+            length = part.shape[-1]
+            targets = resampled(outputs.numpy(), self._rate, self._sample_rate, length).numpy()[..., window.kept]
+            high = None
+            if self._sample_rate > self._rate:
+                low = resampled(mixture.numpy(), self._rate, self._sample_rate, length).numpy()
+                high = (part - low)[:, window.kept]
+            yield Block(part[:, window.kept], targets, high)
+
+    def _windows(self, last: bool) -> Iterator[_PreparedWindow]:
+        for window, part in self._read(last):
+            mixture = resampled(part, self._sample_rate, self._rate)
+            kept = slice(
+                window.kept.start * self._rate // self._sample_rate,
+                -(-window.kept.stop * self._rate // self._sample_rate),
+            )
+            yield _PreparedWindow(window, part, self._core.prepare(mixture[None]), kept)
+
+
+def resampled(audio: Audio, source: int, target: int, length: int | None = None) -> Tensor:
+    """Resample float32 (..., T); crop or pad the sample that resampling there and back adds or loses."""
+    output = torch.from_numpy(resample(np.ascontiguousarray(audio), source, target))
+    if length is None or output.shape[-1] == length:
+        return output
+    return F.pad(output, (0, max(0, length - output.shape[-1])))[..., :length]
