@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, get_args
+from typing import get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -15,16 +15,17 @@ from torch.nn import functional as F
 
 from dplass_cli.audio.reading import Audio, audio_info, read_mono
 from dplass_cli.audio.resampling import resample
-from dplass_cli.devices import Precision, choose_device, in_bfloat16
+from dplass_cli.devices import in_bfloat16
 from dplass_cli.encoders import QueryEncoder
 from dplass_cli.errors import InputError
 from dplass_cli.models.cuda_graphs import replay_windows
-from dplass_cli.models.openvino import Backend
 from dplass_cli.models.resunet30 import Analysis
+from dplass_cli.options.model_options import Backend, ModelSpec, Precision, Stereo
+from dplass_cli.options.separate_options import Clipping, Highband
 from dplass_cli.separation.bank import Activation, AdapterBank
 from dplass_cli.separation.loading import load_models
 from dplass_cli.separation.masks import share
-from dplass_cli.separation.output import RESIDUAL, Clip, Highband, Output, Separated, open_targets, target_paths
+from dplass_cli.separation.output import RESIDUAL, Output, Separated, open_targets, target_paths
 from dplass_cli.separation.policies import Choice, DomainTexts, Policy, default_policy, make_policy
 from dplass_cli.separation.presence import PresenceMeter, calibration_of
 from dplass_cli.separation.queries import UNSAID, Plan, Query, Target, named, plan
@@ -32,7 +33,6 @@ from dplass_cli.separation.refinement import Rest
 from dplass_cli.separation.windows import Parts, Window, layout, parts_of, parts_of_file
 from dplass_cli.storage import Progress, no_progress
 
-Stereo = Literal["shared", "each"]
 _REST = UNSAID + "rest of "  # begins the name of a source: what a target leaves over
 
 
@@ -92,21 +92,45 @@ class Separator:
         """Load models by name or file.
 
         Args:
-            base, encoder, adapters, tokenizer, trust: as :func:`~dplass_cli.separation.loading.load_models`.
+            base: ``tiny`` or a checkpoint.
+            encoder: ``tiny`` or a file; default: ``tiny`` with the tiny base, else the base's embedded one.
+            adapters: banks, adapter folders and published files; default: the bundled ones with the tiny base.
             policy: any but ``oracle``; default :func:`~dplass_cli.separation.policies.default_policy`.
-            device: ``auto``, ``cpu``, ``cuda[:N]`` or ``mps``.
-            stereo, precision: as the class takes them.
+            device: ``auto``, ``cpu``, ``cuda``, ``cuda:N`` or ``mps``.
+            tokenizer: folder of RoBERTa's tokenizer files, for LAION's encoder.
+            trust: read pickled files that hold more than weights; such files can run code.
+            stereo: ``shared`` or ``each``, as the class takes it.
             backend: ``torch``, ``openvino``, or ``auto``: the faster one on this device, on CUDA with graphs.
+            precision: ``auto``, ``32-true`` or ``bf16-mixed``, as the class takes it.
 
         Raises:
             InputError: something is missing, damaged, or does not belong together.
         """
         listed = [adapters] if isinstance(adapters, (str, Path)) else adapters
-        models = load_models(base, encoder, listed, tokenizer, choose_device(device), trust, backend=backend)
-        if backend == "auto":
+        model = ModelSpec(
+            base=base,
+            encoder=encoder,
+            adapters=None if listed is None else tuple(listed),
+            tokenizer=tokenizer,
+            device=device,
+            precision=precision,
+            backend=backend,
+            trust=trust,
+        )
+        return cls.from_spec(model, policy, stereo)
+
+    @classmethod
+    def from_spec(cls, model: ModelSpec, policy: str | None = None, stereo: Stereo = "shared") -> Separator:
+        """Load the models of a spec; policy and stereo as in :meth:`from_pretrained`.
+
+        Raises:
+            InputError: something is missing, damaged, or does not belong together.
+        """
+        models = load_models(model)
+        if model.backend == "auto":
             replay_windows(models.network)
-        name = policy or default_policy(base, models.bank)
-        return cls(models.bank, models.encoder, make_policy(name), stereo, precision)
+        name = policy or default_policy(model.base, models.bank)
+        return cls(models.bank, models.encoder, make_policy(name), stereo, model.precision)
 
     def __call__(
         self,
@@ -234,7 +258,7 @@ class Separator:
         output_dir: Path | str,
         residual: bool = False,
         subtype: str | None = None,
-        clip: Clip = "limit",
+        clip: Clipping = "limit",
         highband: Highband | None = None,
         name: str | None = None,
         taken: Collection[Path] = (),
