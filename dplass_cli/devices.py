@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-from typing import Literal, get_args
+from typing import get_args
 
 import torch
 
 from dplass_cli.errors import InputError
+from dplass_cli.options.model_options import Precision
 
-Precision = Literal["auto", "32-true", "bf16-mixed"]
 """Of the convolutions, by Lightning's names; transforms, masks and norms of the input are float32 in any case."""
 
 _BFLOAT16_SINCE = (8, 0)  # the compute capability (Ampere) from which the hardware does it

@@ -28,7 +28,7 @@ from dplass_cli import load_base, load_encoder
 from dplass_cli.devices import choose_device
 from dplass_cli.encoders.laion_text import pad
 from dplass_cli.models import BaseModel
-from dplass_cli.models.resunet30 import ResUNet30Config
+from dplass_cli.options.network_settings import ResUNet30Config
 from dplass_cli.storage import json_text, write_text
 
 _AUDIOSET, _MILLIONS = 2_084_320, 2_000_000

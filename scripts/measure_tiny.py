@@ -26,7 +26,8 @@ from dplass_cli.audio.reading import read_mono
 from dplass_cli.data.mixture_tables import read_mixtures, write_mixtures
 from dplass_cli.encoders import load_encoder
 from dplass_cli.evaluation.item_records import read_items_csv
-from dplass_cli.pipelines.evaluate import EvaluateOptions, EvaluateResult, evaluate
+from dplass_cli.options.evaluate_options import EvaluateOptions
+from dplass_cli.pipelines.evaluate import EvaluateResult, evaluate
 from dplass_cli.storage import make_folder
 from tiny_models.clips import RATE, read_clips
 from tiny_models.wordings import held_out

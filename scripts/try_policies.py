@@ -20,6 +20,7 @@ from dplass_cli.evaluation.conditions import Condition
 from dplass_cli.evaluation.evaluator import PreparedItems, Run, Running, plan_runs
 from dplass_cli.evaluation.items import Loaded, find_items, load_item
 from dplass_cli.evaluation.metrics import batch_scores
+from dplass_cli.options.model_options import ModelSpec
 from dplass_cli.separation.loading import Models, load_models
 from dplass_cli.separation.policies import Choice, Policy, make_policy
 from dplass_cli.separation.refinement import TARGET_SHARE
@@ -121,7 +122,9 @@ def main() -> None:
     parser.add_argument("work", type=Path)
     arguments = parser.parse_args()
     folder = arguments.work / "gains" / "models"
-    models = load_models(folder / "base.safetensors", folder / "encoder.safetensors", [folder / "bank"])
+    models = load_models(
+        ModelSpec(base=folder / "base.safetensors", encoder=folder / "encoder.safetensors", adapters=(folder / "bank",))
+    )
     fold = Fold(arguments.work / "gains" / "mixtures.csv", models)
     tried = fold.tried()
     base = tried.sdri[:, 0]

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from dplass_cli.adapters.adapter_folder import AdapterInfo, LoadedAdapter
-from dplass_cli.adapters.base import Adapter, AdapterSettings
+from dplass_cli.adapters.base import Adapter
 from dplass_cli.adapters.injection import (
     METHODS,
     check_tensor,
@@ -30,7 +30,9 @@ from dplass_cli.adapters.layers import adaptable_layers
 from dplass_cli.errors import InputError, some
 from dplass_cli.models import BaseModel
 from dplass_cli.models.audiosep_checkpoint import audiosep_state
-from dplass_cli.models.resunet30 import ResUNet30, ResUNet30Config
+from dplass_cli.models.resunet30 import ResUNet30
+from dplass_cli.options.adapter_settings import AdapterSettings
+from dplass_cli.options.network_settings import ResUNet30Config
 from dplass_cli.options.parse import to_mapping
 from dplass_cli.versions import __version__
 from dplass_cli.weights.checkpoint_files import in_dtype, is_transform_kernel, load_strictly, read_tensors

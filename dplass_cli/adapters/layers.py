@@ -9,9 +9,10 @@ from typing import TypeVar
 
 from torch import nn
 
-from dplass_cli.adapters.base import PUBLISHED_ALPHAS, AdapterSettings, Layer, LayerSettings
+from dplass_cli.adapters.base import PUBLISHED_ALPHAS, Layer, LayerSettings
 from dplass_cli.errors import InputError, nearest
 from dplass_cli.models.resunet30 import DecoderBlock, EncoderBlock, ResidualBlock, ResUNet30
+from dplass_cli.options.adapter_settings import AdapterSettings
 
 N = TypeVar("N", int, float)
 

@@ -145,9 +145,10 @@ def import_(
     Example: dplass adapters import cluster*_model.pt --partition partition --output bank
     """
     with verb(json, verbose) as run:
-        from dplass_cli.pipelines.adapters import ImportOptions, import_adapters
+        from dplass_cli.options.adapters_options import AdaptersImportOptions
+        from dplass_cli.pipelines.adapters import import_adapters
 
-        result = import_adapters(options_of(ImportOptions, context), run.progress)
+        result = import_adapters(options_of(AdaptersImportOptions, context), run.progress)
         rows = [[key, str(path)] for key, path in result.adapters.items()]
         run.result(result, lambda: plain_table("", ["adapter", "written"], rows))
         for key, notes in result.notes.items():

@@ -56,7 +56,8 @@ def command(
     Example: dplass doctor --data partition --base-checkpoint audiosep.ckpt --tokenizer roberta-base --workspace run
     """
     with verb(json, verbose) as run:
-        from dplass_cli.pipelines.doctor import DoctorOptions, doctor
+        from dplass_cli.options.doctor_options import DoctorOptions
+        from dplass_cli.pipelines.doctor import doctor
 
         checks = doctor(options_of(DoctorOptions, context), run.progress)
         rows = [[check.what, check.state, check.found, check.remedy] for check in checks]

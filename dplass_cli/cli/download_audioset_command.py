@@ -34,9 +34,10 @@ def command(
     Example: dplass download-audioset --segments balanced_train_segments.csv --output audio
     """
     with verb(json, verbose) as run:
-        from dplass_cli.pipelines.download_audioset import DownloadOptions, download_audioset
+        from dplass_cli.options.download_audioset_options import DownloadAudiosetOptions
+        from dplass_cli.pipelines.download_audioset import download_audioset
 
-        result = download_audioset(options_of(DownloadOptions, context), run.progress)
+        result = download_audioset(options_of(DownloadAudiosetOptions, context), run.progress)
         counts = (result.segments, result.fetched, result.found, len(result.failed), result.left)
         columns = ["clips asked for", "fetched", "there before", "failed", "not tried"]
         run.result(result, lambda: plain_table(str(result.folder), columns, [[str(count) for count in counts]], left=0))

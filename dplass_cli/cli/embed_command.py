@@ -46,7 +46,8 @@ def command(
     Example: dplass embed train.json --output embeddings
     """
     with verb(json, verbose) as run:
-        from dplass_cli.pipelines.embed import EmbedOptions, embed
+        from dplass_cli.options.embed_options import EmbedOptions
+        from dplass_cli.pipelines.embed import embed
 
         names = {"batch": "embedding.batch", "workers": "embedding.readers", "identity": "embedding.identity"}
         result = embed(options_of(EmbedOptions, context, names), run.progress)

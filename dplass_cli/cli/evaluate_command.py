@@ -98,7 +98,8 @@ def command(
     Example: dplass evaluate --metadata-csv eval.csv --audio-dir audio --adapters run/bank --output eval
     """
     with verb(json, verbose) as run:
-        from dplass_cli.pipelines.evaluate import EvaluateOptions, evaluate, summary
+        from dplass_cli.options.evaluate_options import EvaluateOptions
+        from dplass_cli.pipelines.evaluate import evaluate, summary
 
         results = evaluate(options_of(EvaluateOptions, context), run.progress)
         shown = {name: summary(result) for name, result in results.items()}

@@ -34,7 +34,8 @@ def command(
     Example: dplass export --adapters run/bank --select single:3 --output dogs.onnx
     """
     with verb(json, verbose) as run:
-        from dplass_cli.pipelines.export import ExportOptions, export
+        from dplass_cli.options.export_options import ExportOptions
+        from dplass_cli.pipelines.export import export
 
         result = export(options_of(ExportOptions, context, {"form": "format"}))
         graph = result.files[0]

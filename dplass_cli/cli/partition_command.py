@@ -72,7 +72,8 @@ def command(
     """
     with verb(json, verbose) as run:
         from dplass_cli.errors import some
-        from dplass_cli.pipelines.partition import PartitionOptions, partition
+        from dplass_cli.options.partition_options import PartitionOptions
+        from dplass_cli.pipelines.partition import partition
 
         number = int(domains) if domains and domains.isdecimal() else domains
         result = partition(options_of(PartitionOptions, context, more={"domains": number}), run.progress)

@@ -71,9 +71,10 @@ def command(
     --audio-dir audio --output train.json
     """
     with verb(json, verbose) as run:
-        from dplass_cli.pipelines.prepare_audioset import PrepareOptions, prepare_audioset
+        from dplass_cli.options.prepare_audioset_options import PrepareAudiosetOptions
+        from dplass_cli.pipelines.prepare_audioset import prepare_audioset
 
-        result = prepare_audioset(options_of(PrepareOptions, context), run.progress)
+        result = prepare_audioset(options_of(PrepareAudiosetOptions, context), run.progress)
         run.result(result, lambda: tables(result))
 
 

@@ -57,7 +57,8 @@ def command(
     verbose: Verbose = False,
 ) -> None:
     with verb(json, verbose) as run:
-        from dplass_cli.pipelines.prepare import CorpusOptions, prepare_corpus
+        from dplass_cli.options.prepare_options import CorpusOptions
+        from dplass_cli.pipelines.prepare import prepare_corpus
 
         more = {"kind": context.info_name, "where": _pairs("--where", where), "column": _pairs("--column", column)}
         result = prepare_corpus(options_of(CorpusOptions, context, more=more), run.progress)
@@ -88,7 +89,8 @@ def merge_command(
     Example: dplass prepare merge real.json generated.json --share 1 --share 3 --output train.json
     """
     with verb(json, verbose) as run:
-        from dplass_cli.pipelines.prepare import MergeOptions, merge
+        from dplass_cli.options.prepare_options import MergeOptions
+        from dplass_cli.pipelines.prepare import merge
 
         result = merge(options_of(MergeOptions, context))
         rows = [[str(s.manifest), str(s.rows), str(s.used), str(s.repeated)] for s in result.sources]

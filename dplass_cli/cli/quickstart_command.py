@@ -25,7 +25,8 @@ def command(
     Example: dplass quickstart demo
     """
     with verb(json, verbose) as run:
-        from dplass_cli.pipelines.quickstart import QuickstartOptions, quickstart
+        from dplass_cli.options.quickstart_options import QuickstartOptions
+        from dplass_cli.pipelines.quickstart import quickstart
 
         options = options_of(QuickstartOptions, context)
         result = quickstart(options, run.progress)

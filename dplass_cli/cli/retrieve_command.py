@@ -48,7 +48,8 @@ def command(
     Example: dplass retrieve "a dog barking" --data train.json --cache embeddings
     """
     with verb(json, verbose) as run:
-        from dplass_cli.pipelines.retrieve import RetrieveOptions, retrieve
+        from dplass_cli.options.retrieve_options import RetrieveOptions
+        from dplass_cli.pipelines.retrieve import retrieve
 
         result = retrieve(options_of(RetrieveOptions, context), run.progress)
         run.result(result, lambda: _tables(result))

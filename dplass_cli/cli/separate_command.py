@@ -111,7 +111,8 @@ def command(
     """
     with verb(json, verbose) as run:
         from dplass_cli.errors import InputError
-        from dplass_cli.pipelines.separate import SeparateOptions, separate
+        from dplass_cli.options.separate_options import SeparateOptions
+        from dplass_cli.pipelines.separate import separate
 
         with piped(inputs or [], output, json) as (files, folder):
             more = {"inputs": files, "output": folder}

@@ -69,7 +69,8 @@ def command(
     Example: dplass serve --port 7860
     """
     with verb(json, verbose) as run:
-        from dplass_cli.pipelines.serve import ServeOptions, serve
+        from dplass_cli.options.serve_options import ServeOptions
+        from dplass_cli.pipelines.serve import serve
 
         def started(serving: Serving) -> None:
             run.result(serving, lambda: f"{serving.address} (Ctrl-C ends it)")

@@ -38,7 +38,8 @@ def command(
     """
     with verb(json, verbose) as run:
         from dplass_cli.options.parse import build_options
-        from dplass_cli.pipelines.sweep import SweepOptions, sweep
+        from dplass_cli.options.sweep_options import SweepOptions
+        from dplass_cli.pipelines.sweep import sweep
 
         quieten(verbose)  # again: importing the search sets its own level of logging
         given = {

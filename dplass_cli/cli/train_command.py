@@ -100,7 +100,8 @@ def command(
     """
     with verb(json, verbose) as run:
         from dplass_cli.devices import process_rank
-        from dplass_cli.pipelines.train import TrainOptions, train
+        from dplass_cli.options.train_options import TrainOptions
+        from dplass_cli.pipelines.train import train
         from dplass_cli.training.audiosep_config import adopt
 
         options = options_of(TrainOptions, context, _NAMES, adopt=adopt)

@@ -37,7 +37,8 @@ def list_command(
     Example: dplass weights list
     """
     with verb(json, verbose) as run:
-        from dplass_cli.pipelines.weights import WeightsOptions, list_weights
+        from dplass_cli.options.weights_options import WeightsOptions
+        from dplass_cli.pipelines.weights import list_weights
 
         listed = list_weights(options_of(WeightsOptions, context))
         rows = []
@@ -68,7 +69,8 @@ def fetch_command(
     Example: dplass weights fetch clap roberta
     """
     with verb(json, verbose) as run:
-        from dplass_cli.pipelines.weights import WeightsOptions, fetch_weights, list_weights
+        from dplass_cli.options.weights_options import WeightsOptions
+        from dplass_cli.pipelines.weights import fetch_weights, list_weights
 
         options = options_of(WeightsOptions, context)
         fetched = fetch_weights(options, run.progress)
@@ -97,7 +99,8 @@ def verify_command(
     Example: dplass weights verify
     """
     with verb(json, verbose) as run:
-        from dplass_cli.pipelines.weights import WeightsOptions, verify_weights
+        from dplass_cli.options.weights_options import WeightsOptions
+        from dplass_cli.pipelines.weights import verify_weights
 
         verified = verify_weights(options_of(WeightsOptions, context), run.progress)
         rows = [[str(v.path), v.status, (v.expected or "-")[:12], (v.found or "-")[:12]] for v in verified]

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
-Captions = Literal["single", "each", "joined", "file"]
+from dplass_cli.options.prepare_options import Captions
 
 # First words of class names that keep their capital inside a sentence; others are no proper names.
 PROPER = frozenset(("Carnatic", "Christian", "Christmas", "French", "Hammond", "Middle"))

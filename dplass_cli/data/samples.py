@@ -16,10 +16,10 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from dplass_cli.audio.reading import Audio, audio_info, fit_length, read_mono
-from dplass_cli.data.augmentations import Scene
-from dplass_cli.data.data_settings import DataSettings
+from dplass_cli.data.augmentations import Scene, augmentations
 from dplass_cli.data.manifest import Row
 from dplass_cli.errors import InputError, RunError, some
+from dplass_cli.options.data_settings import DataSettings
 
 _log = logging.getLogger(__name__)
 
@@ -127,9 +127,9 @@ class TrainingSamples(Dataset[Batch]):
         sources = np.zeros((settings.max_mix_num, settings.segment_samples), dtype=np.float32)
         sources[: count + 1] = [segment.audio for segment in (target, *interferers)]
         another = partial(self._another, target.source, rng, unreadable)
-        for augmentation in settings.augment:
+        for augment in augmentations(settings.augment):
             scene = Scene(sources[: count + 1], settings.sampling_rate, another)
-            sources[: count + 1] = augmentation(scene, rng)
+            sources[: count + 1] = augment(scene, rng)
         bounds = settings.loudness_norm
         gains = rng.integers(bounds.lower_db, bounds.higher_db, size=len(sources), endpoint=True)
         return Batch(

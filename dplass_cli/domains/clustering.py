@@ -7,8 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from dplass_cli.domains.features import FloatArray, IntArray
-from dplass_cli.domains.methods import Method, group
+from dplass_cli.domains.methods import group
 from dplass_cli.errors import InputError
+from dplass_cli.options.partition_options import Method
 
 _DECIMALS = 9  # features nearer than this are one point
 

@@ -17,10 +17,10 @@ from dplass_cli.encoders.base import QueryEncoder
 from dplass_cli.encoders.cache import EmbeddingCache
 from dplass_cli.encoders.clips import Clip, embed_clips
 from dplass_cli.errors import InputError
+from dplass_cli.options.partition_options import Features
 from dplass_cli.storage import Progress, no_progress
 
 Space = Literal["audio", "text"]
-Features = Literal["audio", "text", "both"]
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 

@@ -8,15 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from importlib.util import find_spec
-from typing import Literal
 
 import numpy as np
 from threadpoolctl import threadpool_limits
 
 from dplass_cli.domains.features import FloatArray, IntArray, similarities, unit
 from dplass_cli.errors import InputError, first_line
+from dplass_cli.options.partition_options import Method
 
-Method = Literal["kmeans", "spherical-kmeans", "agglomerative", "hdbscan"]
 Grouping = Callable[[FloatArray, FloatArray | None, int, int], IntArray]
 
 STARTS = 10

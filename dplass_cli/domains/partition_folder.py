@@ -11,18 +11,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from dplass_cli.domains.features import (
-    CaptionFeatures,
-    Features,
-    FloatArray,
-    IntArray,
-    Space,
-    text_features,
-    unit,
-)
+from dplass_cli.domains.features import CaptionFeatures, FloatArray, IntArray, Space, text_features, unit
 from dplass_cli.domains.naming import TYPICAL, nearest, titles
 from dplass_cli.encoders.base import QueryEncoder
 from dplass_cli.errors import InputError
+from dplass_cli.options.partition_options import Features
 from dplass_cli.storage import read_json, require_file, write_json
 from dplass_cli.versions import versions
 from dplass_cli.weights.checkpoint_files import read_tensors, write_safetensors

@@ -13,7 +13,8 @@ from threadpoolctl import threadpool_limits
 from dplass_cli.domains.agreement import adjusted_rand
 from dplass_cli.domains.clustering import distinct_points
 from dplass_cli.domains.features import FloatArray, IntArray
-from dplass_cli.domains.methods import Method, group
+from dplass_cli.domains.methods import group
+from dplass_cli.options.partition_options import Method
 from dplass_cli.storage import Progress, no_progress
 
 NUMBERS = range(2, 16)

@@ -6,10 +6,12 @@ from pathlib import Path
 
 import torch
 
+from dplass_cli.devices import process_device
 from dplass_cli.encoders.base import QueryEncoder
 from dplass_cli.encoders.laion import LaionConfig, LaionEncoder, clap_state, load_laion
 from dplass_cli.encoders.tiny import TinyEncoder, TinyEncoderConfig
 from dplass_cli.errors import InputError
+from dplass_cli.options.model_options import ModelSpec
 from dplass_cli.options.parse import from_mapping, to_mapping
 from dplass_cli.resources import resource
 from dplass_cli.weights.checkpoint_files import (
@@ -27,6 +29,7 @@ __all__ = [
     "TinyEncoder",
     "TinyEncoderConfig",
     "load_encoder",
+    "load_encoder_of",
     "save_tiny_encoder",
 ]
 
@@ -66,6 +69,15 @@ def load_encoder(
             " --tokenizer FOLDER, AudioSep's checkpoint, a file that scripts/train_tiny.py wrote, or tiny"
         )
     return load_laion(state, str(path), tokenizer, device)
+
+
+def load_encoder_of(model: ModelSpec) -> QueryEncoder:
+    """Load the query encoder of a model on its device; without one of its own, that of the base.
+
+    Raises:
+        InputError: an unusable encoder or device.
+    """
+    return load_encoder(model.encoder or model.base, model.tokenizer, process_device(model.device), model.trust)
 
 
 def save_tiny_encoder(path: Path | str, encoder: TinyEncoder, dtype: torch.dtype = torch.float16) -> None:

@@ -16,13 +16,14 @@ import os
 import zlib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from dplass_cli.encoders.base import QueryEncoder
 from dplass_cli.errors import InputError, some
+from dplass_cli.options.embed_options import Identity
 from dplass_cli.storage import locked, make_folder, read_json, write_json, writing_to
 
 _log = logging.getLogger(__name__)
@@ -32,7 +33,6 @@ _RECORD = np.dtype([("key", "<u8", 4), ("vector", "<u8"), ("check", "<u8")])
 _FACTORS = np.array([0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB, 0xD6E8FEB86659FD93], dtype=np.uint64)
 
 Vectors = npt.NDArray[np.float32]
-Identity = Literal["path", "content"]
 
 
 def embedding_key(*parts: object) -> bytes:

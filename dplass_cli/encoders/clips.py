@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence, Sized
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from functools import lru_cache
 from itertools import chain, islice
 from pathlib import Path
@@ -16,8 +15,9 @@ import torch
 
 from dplass_cli.audio.reading import Audio, read_mono
 from dplass_cli.encoders.base import QueryEncoder
-from dplass_cli.encoders.cache import EmbeddingCache, Identity, Vectors, embedding_key
+from dplass_cli.encoders.cache import EmbeddingCache, Vectors, embedding_key
 from dplass_cli.errors import InputError, RunError
+from dplass_cli.options.embed_options import EmbeddingSettings, Identity
 from dplass_cli.storage import Progress, file_sha256, no_progress
 
 _LOOKED_UP_AT_ONCE = 4096
@@ -32,28 +32,11 @@ class Clip(NamedTuple):
     end: float | None
 
 
-@dataclass(frozen=True)
-class Embedding:
-    """How clips are embedded.
-
-    Attributes:
-        batch: clips that the encoder takes at once.
-        readers: threads that read ahead.
-        identity: a file is the same by ``path`` (with size and time of change), or by ``content`` (its sha256: slower,
-            and right wherever the file lies); None is what the cache was filled by, ``path`` for a new one. It is told
-            to the cache, which keeps it.
-    """
-
-    batch: int = 32
-    readers: int = 4
-    identity: Identity | None = None
-
-
 def embed_clips(
     clips: Iterable[Clip],
     encoder: QueryEncoder,
     cache: EmbeddingCache | None = None,
-    settings: Embedding | None = None,
+    settings: EmbeddingSettings | None = None,
     failed: dict[Clip, str] | None = None,
     progress: Progress = no_progress,
     total: int = 0,
@@ -69,7 +52,7 @@ def embed_clips(
     Raises:
         InputError: a clip cannot be read, or its embedding is not finite; the message names the file.
     """
-    settings = settings or Embedding()
+    settings = settings or EmbeddingSettings()
     total = len(clips) if isinstance(clips, Sized) else total
     done, coming = 0, iter(clips)
     with ThreadPoolExecutor(settings.readers) as pool:
@@ -121,7 +104,7 @@ def _content_sha256(path: Path, size: int, modified: int) -> str:
 
 
 def _read_ahead(
-    clips: Sequence[Clip], sample_rate: int, pool: ThreadPoolExecutor, settings: Embedding
+    clips: Sequence[Clip], sample_rate: int, pool: ThreadPoolExecutor, settings: EmbeddingSettings
 ) -> Iterator[tuple[Clip, Audio | InputError]]:
     """Read clips in their order, a few batches ahead of who takes them."""
     coming = ((clip, pool.submit(_read, clip, sample_rate)) for clip in clips)

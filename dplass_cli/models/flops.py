@@ -12,7 +12,8 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from dplass_cli.models.resunet30 import ResUNet30, ResUNet30Config
+from dplass_cli.models.resunet30 import ResUNet30
+from dplass_cli.options.network_settings import ResUNet30Config
 
 
 @dataclass(frozen=True)

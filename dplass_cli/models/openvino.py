@@ -13,7 +13,7 @@ import importlib.util
 import sys
 from collections.abc import Callable, Mapping
 from types import ModuleType
-from typing import Any, Literal, get_args
+from typing import Any, get_args
 
 import numpy as np
 import torch
@@ -22,8 +22,7 @@ from torch import Tensor, nn
 from dplass_cli.errors import InputError
 from dplass_cli.models.memory_efficient import SLOPE
 from dplass_cli.models.resunet30 import DecoderBlock, EncoderBlock, ResidualBlock, ResUNet30, ResUNetBase
-
-Backend = Literal["auto", "torch", "openvino"]
+from dplass_cli.options.model_options import Backend
 
 WARMUP_MACS = 30e9
 """Multiply-accumulates up to which ``auto`` stays with torch: starting OpenVINO (0.3 s) takes what it saves on these.
@@ -35,12 +34,12 @@ Betas = Mapping[str, Tensor]
 _Feed = Callable[[Tensor, Betas], Tensor]
 
 
-def choose_backend(network: ResUNet30, backend: Backend = "auto", patience: float = WARMUP_MACS) -> None:
+def choose_backend(network: ResUNet30, backend: Backend = "auto", warmup_macs: float = WARMUP_MACS) -> None:
     """Let a network's forwards compute in torch or in OpenVINO; the results differ by less than 1e-4.
 
     Args:
         backend: ``auto`` is OpenVINO on a CPU where it is installed, once it pays.
-        patience: what ``auto`` does in torch first, in multiply-accumulates.
+        warmup_macs: what ``auto`` does in torch first, in multiply-accumulates.
 
     Raises:
         InputError: no such backend, or ``openvino`` is not installed or not for the network's device.
@@ -55,8 +54,8 @@ def choose_backend(network: ResUNet30, backend: Backend = "auto", patience: floa
         if device != "cpu":
             raise InputError(f"--backend openvino: runs on a CPU, not on {device}; give --device cpu, or use torch")
     chosen = backend == "openvino" or (backend == "auto" and installed and device == "cpu")
-    patience = 0.0 if backend == "openvino" else patience
-    network.base.runner = OpenVINOBody(network.base, patience) if chosen else None
+    warmup_macs = 0.0 if backend == "openvino" else warmup_macs
+    network.base.runner = OpenVINOBody(network.base, warmup_macs) if chosen else None
 
 
 class OpenVINOBody:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
-from dplass_cli.adapters import AdapterSettings, make_adapters
+from dplass_cli.adapters import make_adapters
 from dplass_cli.adapters.adapter_folder import (
     DESCRIPTION,
     STATISTICS,
@@ -26,7 +26,10 @@ from dplass_cli.errors import InputError, some
 from dplass_cli.models import BaseModel, load_base, save_base
 from dplass_cli.models.audiosep_checkpoint import write_audiosep, write_checkpoint
 from dplass_cli.models.flops import LayerCost, layer_costs
-from dplass_cli.models.resunet30 import ResUNet30, ResUNet30Config
+from dplass_cli.models.resunet30 import ResUNet30
+from dplass_cli.options.adapter_settings import AdapterSettings
+from dplass_cli.options.adapters_options import AdaptersImportOptions
+from dplass_cli.options.network_settings import ResUNet30Config
 from dplass_cli.options.parse import from_mapping
 from dplass_cli.separation.bank import AdapterBank
 from dplass_cli.storage import Progress, no_progress
@@ -162,28 +165,6 @@ def one_adapter(path: Path) -> Path:
 
 
 @dataclass(frozen=True)
-class ImportOptions:
-    """Options of ``adapters import``.
-
-    Attributes:
-        files: published adapter files.
-        output: the folder that becomes a bank with ``partition``, else a folder of adapter folders.
-        base_checkpoint: the base whose frozen weights the files must hold; None takes the contained one and writes it
-            to ``base.safetensors`` in the output.
-        partition: the partition whose domains the files' clusters are.
-        adapter: what the files do not say (``rank`` of reconv, ``alpha``), and the ``dtype`` to store.
-        trust_checkpoint: read pickled files that hold more than weights; such files can run code.
-    """
-
-    files: tuple[Path, ...] = field(metadata={"given": "a published file, such as cluster3_model.pt,"})
-    output: Path
-    base_checkpoint: str | None = None
-    partition: Path | None = None
-    adapter: AdapterSettings = field(default_factory=AdapterSettings)
-    trust_checkpoint: bool = False
-
-
-@dataclass(frozen=True)
 class ImportResult:
     """The adapter folders by key, the notes on each file, and the written base, if one was."""
 
@@ -192,7 +173,7 @@ class ImportResult:
     base: Path | None
 
 
-def import_adapters(options: ImportOptions, progress: Progress = no_progress) -> ImportResult:
+def import_adapters(options: AdaptersImportOptions, progress: Progress = no_progress) -> ImportResult:
     """Turn published files into adapter folders; with a partition, into a bank.
 
     Raises:

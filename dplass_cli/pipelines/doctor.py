@@ -9,7 +9,7 @@ import os
 import platform
 import shutil
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
 from typing import Literal
@@ -17,7 +17,7 @@ from typing import Literal
 import torch
 
 from dplass_cli.data.manifest import Row, read_manifest
-from dplass_cli.data.prepare.checking import ClipLimits, check_clips
+from dplass_cli.data.prepare.checking import check_clips
 from dplass_cli.data.prepare.converting import SourceRange
 from dplass_cli.devices import choose_device
 from dplass_cli.domains.partition_folder import PARTITION_FILE, read_partition
@@ -25,7 +25,8 @@ from dplass_cli.encoders import QueryEncoder, load_encoder
 from dplass_cli.errors import DplassError, InputError, first_line, some
 from dplass_cli.evaluation.items import check_items, find_items
 from dplass_cli.models import BaseModel, check_encoder, load_base
-from dplass_cli.pipelines.models import ModelOptions
+from dplass_cli.options.doctor_options import DoctorOptions
+from dplass_cli.options.prepare_options import ClipLimits
 from dplass_cli.separation.bank import AdapterBank
 from dplass_cli.separation.loading import default_adapters
 from dplass_cli.storage import Progress, file_sha256, no_progress
@@ -34,36 +35,9 @@ from dplass_cli.weights.known_files import read_table
 State = Literal["ok", "note", "wrong"]
 
 _FREE_BYTES = 2 << 30  # checkpoints, a bank and logs of a run
-_CLIPS_CHECKED = 1000
 _READERS = 4
 _ANY_RATE = 32_000  # lengths are compared at it
 _DRIVER = Path("/proc/driver/nvidia/version")
-
-
-@dataclass(frozen=True)
-class DoctorOptions(ModelOptions):
-    """What a run is going to use; what is not given is not checked, but for the machine and the bundled models.
-
-    The models as :class:`~dplass_cli.pipelines.models.ModelOptions`.
-
-    Attributes:
-        data: a manifest, or a partition folder.
-        benchmark, data_root, metadata_csv, audio_dir: as ``evaluate``.
-        workspace: the folder that the run will write to.
-        clips: the audio headers that are read, of evenly chosen clips of ``data``; 0 for all.
-    """
-
-    data: Path | None = None
-    benchmark: str | None = None
-    data_root: Path | None = None
-    metadata_csv: Path | None = None
-    audio_dir: Path | None = None
-    workspace: Path = field(default_factory=Path)
-    clips: int = _CLIPS_CHECKED
-
-    def __post_init__(self) -> None:
-        if self.clips < 0:
-            raise InputError(f"--clips {self.clips}: must be at least 1, or 0 for all")
 
 
 @dataclass(frozen=True)

@@ -5,46 +5,18 @@ from __future__ import annotations
 import random
 import time
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from dplass_cli.data.prepare.audioset_lists import Segment, read_ids, read_segments
-from dplass_cli.data.prepare.video_download import NotFetched, VideoSite, clip_path, fetch_clip
+from dplass_cli.data.prepare.video_download import NotFetched, clip_path, fetch_clip
 from dplass_cli.errors import InputError
+from dplass_cli.options.download_audioset_options import DownloadAudiosetOptions
 from dplass_cli.records import Records
 from dplass_cli.storage import Progress, locked, make_folder, no_progress
 
 FAILURES = "failures.csv"
 _COLUMNS = ("ytid", "start", "end", "reason")
-
-
-@dataclass(frozen=True)
-class DownloadOptions:
-    """What to fetch.
-
-    Attributes:
-        segments: AudioSet segment lists.
-        output: the folder of the clips and of ``failures.csv``; a run goes on where another ended.
-        ids: a text file with the YTIDs to fetch, one a line.
-        limit: fetch at most so many clips now.
-        pause: seconds between two videos, on average; each is between half and one and a half of it.
-        retry_failed: try again what is in ``failures.csv``.
-        source: where the videos come from.
-    """
-
-    segments: tuple[Path, ...]
-    output: Path
-    ids: Path | None = None
-    limit: int | None = None
-    pause: float = 2.0
-    retry_failed: bool = False
-    source: VideoSite = field(default_factory=VideoSite)
-
-    def __post_init__(self) -> None:
-        if self.pause < 0:
-            raise ValueError(f"pause must not be negative, not {self.pause}")
-        if self.limit is not None and self.limit < 1:
-            raise ValueError(f"limit must be at least 1, not {self.limit}")
 
 
 @dataclass(frozen=True)
@@ -66,7 +38,7 @@ class DownloadResult:
     left: int
 
 
-def download_audioset(options: DownloadOptions, progress: Progress = no_progress) -> DownloadResult:
+def download_audioset(options: DownloadAudiosetOptions, progress: Progress = no_progress) -> DownloadResult:
     """Fetch the clips that are not there yet; what can't be had is recorded with the reason.
 
     Raises:
@@ -101,7 +73,7 @@ def download_audioset(options: DownloadOptions, progress: Progress = no_progress
     )
 
 
-def _wanted(options: DownloadOptions) -> list[Segment]:
+def _wanted(options: DownloadAudiosetOptions) -> list[Segment]:
     segments = [segment for path in options.segments for segment in read_segments(path)]
     if options.ids is not None:
         ids = read_ids(options.ids)

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -12,31 +11,15 @@ import numpy.typing as npt
 from dplass_cli.data.manifest import read_manifest
 from dplass_cli.devices import process_share
 from dplass_cli.domains.features import clip_of
-from dplass_cli.encoders import QueryEncoder
+from dplass_cli.encoders import QueryEncoder, load_encoder_of
 from dplass_cli.encoders.cache import EmbeddingCache
-from dplass_cli.encoders.clips import Clip, Embedding, clip_key, embed_clips
+from dplass_cli.encoders.clips import Clip, clip_key, embed_clips
 from dplass_cli.errors import InputError
-from dplass_cli.pipelines.models import EncoderOptions
+from dplass_cli.options.embed_options import EmbedOptions
 from dplass_cli.records import write_rows
 from dplass_cli.storage import Progress, atomic_path, no_progress, read_json, text_sha256, write_json
 
 ROWS, DESCRIPTION = "rows.npy", "embeddings.json"
-
-
-@dataclass(frozen=True)
-class EmbedOptions(EncoderOptions):
-    """Options of ``embed``; the encoder as :class:`~dplass_cli.pipelines.models.EncoderOptions`.
-
-    Attributes:
-        manifest: whose clips to embed.
-        output: folder of the cache; ``rows.npy`` (int64, a manifest row's row in the array, -1 where its clip failed)
-            and ``embeddings.json`` are written when every clip is done.
-        embedding: batch, readers, and how files are identified.
-    """
-
-    manifest: Path = field(metadata={"given": "a manifest, such as train.json,"})
-    output: Path
-    embedding: Embedding = field(default_factory=Embedding)
 
 
 @dataclass(frozen=True)
@@ -69,7 +52,7 @@ def embed(options: EmbedOptions, progress: Progress = no_progress) -> EmbedResul
     rank, world = process_share()
     rows = [clip_of(row) for row in read_manifest(options.manifest)]
     clips = list(dict.fromkeys(rows))
-    encoder = options.load_encoder()
+    encoder = load_encoder_of(options.model)
     cache = EmbeddingCache(options.output, encoder, options.embedding.identity)
     failed: dict[Clip, str] = {}
     share = clips[rank::world]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import torch
 
@@ -19,72 +19,17 @@ from dplass_cli.evaluation.item_records import FORMAT, RESULTS, ProcessShare, Ro
 from dplass_cli.evaluation.items import Item, audio_hashes, check_items, choose_items, find_items, load_item
 from dplass_cli.evaluation.reference_results import ReferenceCheck, check_reference_results
 from dplass_cli.evaluation.scores import Scores, score_policies
+from dplass_cli.options.evaluate_options import EvaluateOptions
 from dplass_cli.options.parse import to_mapping
-from dplass_cli.pipelines.models import RunningOptions
 from dplass_cli.reports.evaluation_report import Evaluated, Example, write_report
 from dplass_cli.reports.markdown import markdown_table, with_interval
-from dplass_cli.separation.loading import Models
+from dplass_cli.separation.loading import Models, load_models
 from dplass_cli.storage import Progress, file_sha256, no_progress, text_sha256, write_json, write_text
 from dplass_cli.versions import versions
 
 TABLE, REPORT = "results.md", "report.html"
 _NOT_MEASURED = ("output", "batch_size", "workers", "device", "backend", "report", "examples", "check_published")
 _BATCH_ON_CPU, _BATCH_ELSEWHERE = 4, 16
-
-
-@dataclass(frozen=True)
-class EvaluateOptions(RunningOptions):
-    """Options of ``evaluate``; the models as :class:`~dplass_cli.pipelines.models.RunningOptions`.
-
-    Attributes:
-        output: folder of ``results.json``, ``results.md``, ``report.html``, ``items.csv`` and ``choices.csv``, of each
-            benchmark in a folder of its own where there are several; an interrupted run goes on in it.
-        benchmark: rows of the table of benchmarks.
-        metadata_csv: the benchmark's table, or the folder of the tables.
-        audio_dir: where the one benchmark's audio lies; default beside the table, or below ``data_root``.
-        data_root: the folder of ``AudioCaps_evaluation``, ``AudioSet_evaluation`` …
-        query_column: another column of queries (AudioCaps: ``labels``).
-        select: the policies to report; default all of the table that the adapters serve.
-        limit: only the first so many items. items: only the items of these names.
-        max_missing: the share of items without usable audio above which nothing is evaluated.
-        batch_size: items a forward; default 4 on a CPU, 16 elsewhere.
-        workers: threads that read ahead.
-        similarity: embed the outputs; ``audio`` needs it. metric: more of them: ``bss``, BSS Eval's SDR.
-        check_published: compare with the published figures of the benchmarks.
-        report: write ``report.html``, with ``examples`` worst and as many best items to listen to.
-    """
-
-    output: Path
-    benchmark: tuple[str, ...] = ("custom",)
-    metadata_csv: Path | None = None
-    audio_dir: Path | None = None
-    data_root: Path | None = None
-    query_column: str | None = None
-    select: tuple[str, ...] | None = None
-    limit: int | None = None
-    items: tuple[str, ...] | None = None
-    max_missing: float = 0.05
-    batch_size: int | None = None
-    workers: int = 4
-    similarity: bool = True
-    metric: tuple[Literal["bss"], ...] = ()
-    report: bool = True
-    examples: int = 4
-    check_published: bool = False
-
-    def __post_init__(self) -> None:
-        for name in ("batch_size", "limit", "workers"):
-            value = getattr(self, name)
-            if value is not None and value < 1:
-                raise ValueError(f"{name} must be at least 1, not {value}")
-        if not 0 <= self.max_missing <= 1:
-            raise ValueError(f"max_missing must be a share between 0 and 1, not {self.max_missing}")
-        if len(self.benchmark) > 1 and (self.audio_dir or self.items):
-            raise ValueError("audio_dir and items go with one benchmark; give --data-root for several")
-        if len(self.benchmark) > 1 and self.metadata_csv and not self.metadata_csv.is_dir():
-            raise ValueError(
-                "a table goes with one benchmark; give --metadata-csv the folder of the tables for several"
-            )
 
 
 @dataclass(frozen=True)
@@ -128,14 +73,12 @@ def evaluate(options: EvaluateOptions, progress: Progress = no_progress) -> dict
     """
     tasks = [_task(name, options) for name in options.benchmark]
     device = process_device(options.device)
-    models = options.load_models(
-        options.adapters,
-        device,
-        keep=device.type != "cpu",  # beside the forwards of a CPU, reading an adapter again takes no time
-        backend=options.backend,
-        patience=0.0,  # so that a resumed run computes the same bits
+    models = load_models(
+        options.model,
+        keep=device.type != "cpu",  # reading an adapter again takes no time compared to the forwards of a CPU
+        warmup_macs=0.0,  # so that a resumed run computes the same bits
     )
-    policies = make_conditions(options.select, None, models.bank, options.similarity)
+    policies = make_conditions(options.select, options.refine, models.bank, options.similarity)
     plan_runs(tasks[0].items[:1], policies, models)  # what a policy lacks is told before files are looked at
     names = {policy.name for policy in policies}
     if options.check_published and not any(f.policy in names for task in tasks for f in task.benchmark.published):

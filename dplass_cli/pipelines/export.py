@@ -6,7 +6,6 @@ import importlib.util
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 import torch
 
@@ -14,33 +13,14 @@ from dplass_cli.errors import InputError
 from dplass_cli.models import BaseModel, load_base
 from dplass_cli.models.onnx_wrapper import Portable
 from dplass_cli.models.openvino import openvino_core, openvino_module
+from dplass_cli.options.export_options import ExportOptions, Format
 from dplass_cli.separation.bank import AdapterBank
 from dplass_cli.separation.policies.single import single_key
 from dplass_cli.storage import make_folder, remove_file, write_bytes, writing_to
 from dplass_cli.versions import __version__
 
-Format = Literal["onnx", "openvino"]
 _BY_SUFFIX: dict[str, Format] = {".onnx": "onnx", ".xml": "openvino"}
 _NEEDS = {"onnx": ("onnx", "onnxscript"), "openvino": ("onnx", "onnxscript", "openvino")}
-
-
-@dataclass(frozen=True)
-class ExportOptions:
-    """Options of ``export``.
-
-    Attributes:
-        output: the file to write: ``.onnx``, or ``.xml`` with its weights in a ``.bin`` beside it.
-        format: ``onnx`` or ``openvino``; default: as the output's suffix says.
-        adapters: a bank, adapter folders or published files. select: ``base``, or ``single:k`` for one of them.
-        base_checkpoint, trust_checkpoint: the base.
-    """
-
-    output: Path
-    format: Format | None = None
-    adapters: tuple[str, ...] = ()
-    select: str | None = None
-    base_checkpoint: str = "tiny"
-    trust_checkpoint: bool = False
 
 
 @dataclass(frozen=True)

@@ -6,9 +6,9 @@ import logging
 import re
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any
 
 import numpy as np
 
@@ -16,101 +16,27 @@ from dplass_cli.data.manifest import Row, read_manifest, write_manifest
 from dplass_cli.data.mixture_tables import Mixture, write_mixtures
 from dplass_cli.data.prepare.audioset_lists import read_class_labels
 from dplass_cli.domains.clustering import check_enough, cluster
-from dplass_cli.domains.features import (
-    CaptionFeatures,
-    Features,
-    IntArray,
-    caption_features,
-    rows_sha256,
-    sorted_rows,
-)
+from dplass_cli.domains.features import CaptionFeatures, IntArray, caption_features, rows_sha256, sorted_rows
 from dplass_cli.domains.imported import Assignment, assign, read_categories
-from dplass_cli.domains.methods import Method, check_method
+from dplass_cli.domains.methods import check_method
 from dplass_cli.domains.partition_folder import PARTITION_FILE, Partition, build_partition
 from dplass_cli.domains.quality import Quality, choose, qualities, quality
 from dplass_cli.domains.validation import Split, split_rows, validation_mixtures
+from dplass_cli.encoders import load_encoder_of
 from dplass_cli.encoders.cache import EmbeddingCache, check_encoder
 from dplass_cli.errors import InputError
 from dplass_cli.options.parse import to_mapping
-from dplass_cli.pipelines.models import EncoderOptions
+from dplass_cli.options.partition_options import PartitionOptions
 from dplass_cli.records import write_rows
 from dplass_cli.reports.partition_report import PartitionReport, write_report
-from dplass_cli.reports.projection import Projection, check_projection
+from dplass_cli.reports.projection import check_projection
 from dplass_cli.storage import Progress, make_folder, no_progress, remove_file
 
 _log = logging.getLogger(__name__)
 
-_LARGEST_SEED = 2**31 - 1
 _FEWEST_AUTO = 3
 _SWALLOWED = 0.8
 _OWN_FILES = re.compile(rf"{re.escape(PARTITION_FILE)}|domain\d+\.json|val\d+\.csv|quality\.(csv|png)")
-
-
-@dataclass(frozen=True)
-class PartitionOptions(EncoderOptions):
-    """What ``partition`` needs to know; the encoder as :class:`~dplass_cli.pipelines.models.EncoderOptions`.
-
-    Attributes:
-        manifest: the rows to partition.
-        output: the partition folder to write.
-        domains: how many, or ``auto`` for the number that suits the captions best, of 2 … 15; an imported partition and
-            ``hdbscan`` have their own number.
-        method: of clustering.
-        features: partition by what the captions sound like, by what they say, or by both.
-        weight: all captions weigh the same (as published), or each as many clips as it has.
-        import_file: a published partition to adopt instead of clustering.
-        labels: AudioSet's list of classes, by which rows' machine ids match an imported partition.
-        report: judge 2 … 15 domains, not only the number that is made.
-        map: how the map lays captions out.
-        seed: of k-means, the split and the mixtures.
-        val_fraction: the part of the clip ids that is held out, between 0 and 1.
-        val_mixtures: validation mixtures a domain, at most.
-        cache: folder of audio embeddings that are taken and kept, such as ``embed`` fills; None keeps none.
-
-    Raises:
-        InputError: a number is out of range.
-    """
-
-    manifest: Path = field(metadata={"given": "a manifest, such as train.json,"})
-    output: Path
-    domains: int | Literal["auto"] = 7
-    method: Method = "kmeans"
-    features: Features = "audio"
-    weight: Literal["captions", "clips"] = "captions"
-    import_file: Path | None = None
-    labels: Path | None = None
-    report: bool = False
-    map: Projection = "tsne"
-    seed: int = 42
-    val_fraction: float = 0.1
-    val_mixtures: int = 20
-    cache: Path | None = None
-
-    def __post_init__(self) -> None:
-        if self.domains != "auto" and self.domains < 1:
-            raise InputError(f"--domains must be auto or at least 1, not {self.domains}")
-        for name, known in _CHOICES.items():
-            if getattr(self, name) not in known:
-                raise InputError(f"--{name} must be one of {', '.join(known)}, not {getattr(self, name)!r}")
-        if self.report and (self.method == "hdbscan" or self.import_file):
-            has = "an imported partition has" if self.import_file else "--method hdbscan finds"
-            raise InputError(f"{has} its own number of domains; leave --report out")
-        if self.labels and not self.import_file:
-            raise InputError("--labels names rows' labels for an imported partition; give --import, or leave it out")
-        if not 0 <= self.seed <= _LARGEST_SEED:
-            raise InputError(f"--seed must be between 0 and {_LARGEST_SEED}, not {self.seed}")
-        if not 0.0 < self.val_fraction < 1.0:
-            raise InputError(f"--val-fraction must be more than 0 and less than 1, not {self.val_fraction}")
-        if self.val_mixtures < 1:
-            raise InputError(f"--val-mixtures must be at least 1, not {self.val_mixtures}")
-
-
-_CHOICES: dict[str, tuple[str, ...]] = {
-    "features": get_args(Features),
-    "method": get_args(Method),
-    "weight": ("captions", "clips"),
-    "map": get_args(Projection),
-}
 
 
 @dataclass(frozen=True)
@@ -148,7 +74,7 @@ def partition(options: PartitionOptions, progress: Progress = no_progress) -> Pa
     if categories is None:
         check_method(options.method, options.weight == "clips")
     check_projection(options.map)
-    encoder = options.load_encoder()
+    encoder = load_encoder_of(options.model)
     if options.cache is not None:
         check_encoder(options.cache, encoder)
     rows = sorted_rows(read_manifest(options.manifest))

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, get_args
 
 from dplass_cli.audio.folders import walk_folders
-from dplass_cli.data.captions import Captions
 from dplass_cli.data.prepare.converting import is_copy
 from dplass_cli.data.prepare.corpora import CORPORA, Corpus
 from dplass_cli.data.prepare.corpus_reader import (
@@ -25,44 +24,14 @@ from dplass_cli.data.prepare.corpus_reader import (
 )
 from dplass_cli.data.prepare.locating import ClipIndex, listed_files
 from dplass_cli.data.prepare.merging import MergeResult, merge_manifests
-from dplass_cli.data.prepare.preparation import REJECTS, Candidate, Origin, PrepareResult, Selection, require_output
+from dplass_cli.data.prepare.preparation import REJECTS, Candidate, Origin, PrepareResult, require_output
 from dplass_cli.errors import InputError, nearest
+from dplass_cli.options.prepare_options import Captions, CorpusOptions, MergeOptions
 from dplass_cli.pipelines.prepare_audioset import prepare_found
 from dplass_cli.storage import Progress, no_progress, require_folder
 
 COLUMN_FIELDS = ("captions", "end", "id", "labels", "name", "start")
 _ALIASES = {"caption": "captions", "wav": "name"}
-
-
-@dataclass(frozen=True)
-class CorpusOptions(Selection):
-    """What to prepare; and how it is checked and chosen, as :class:`~dplass_cli.data.prepare.preparation.Selection`.
-
-    Attributes:
-        kind: a corpus of :data:`~dplass_cli.data.prepare.corpora.CORPORA`.
-        folder: where it lies.
-        output: the manifest to write; ``NAME-rejects.csv`` goes beside it.
-        table: its lists, where they are not found below the folder.
-        audio_dir: folders with its clips; by default ``folder``, else the lists' folders.
-        split: the part of it, by its list's name, its folders, or its column ``split``; some corpora have a default.
-        where: {column: values}; only lines with one of the values are used (values separated by commas).
-        column: {"caption" (one or several, with commas), "wav", "id", "labels", "start" or "end": the table's column}.
-        captions: of clips with several classes, as for AudioSet: "single", "each" or "joined".
-        name_pattern: how clips of videos are named, such as ``{id}_{start:06.0f}``.
-        file_list: a text file with the clips' paths, one a line; it spares reading the folders.
-    """
-
-    kind: str = field(kw_only=True)
-    output: Path = field(kw_only=True)
-    folder: Path | None = None
-    table: tuple[Path, ...] = ()
-    audio_dir: tuple[Path, ...] = ()
-    split: str | None = None
-    where: dict[str, str] = field(default_factory=dict)
-    column: dict[str, str] = field(default_factory=dict)
-    captions: Captions = "each"
-    name_pattern: str = ""
-    file_list: Path | None = None
 
 
 def prepare_corpus(options: CorpusOptions, progress: Progress = no_progress) -> PrepareResult:
@@ -129,23 +98,6 @@ def _find(corpus: Corpus, options: CorpusOptions, progress: Progress) -> tuple[l
         hint="check the folder, --audio-dir and --column",
     )
     return list(candidates(records, corpus, index, options.captions, where)), origin
-
-
-@dataclass(frozen=True)
-class MergeOptions:
-    """Manifests to make one of.
-
-    Attributes:
-        manifests: the sources.
-        output: the manifest to write.
-        share: of each source, how many rows a row of the first; by default all rows of each.
-        seed: of the choice of rows.
-    """
-
-    manifests: tuple[Path, ...] = field(metadata={"given": "a manifest, such as train.json,"})
-    output: Path
-    share: tuple[float, ...] = ()
-    seed: int = 42
 
 
 def merge(options: MergeOptions) -> MergeResult:

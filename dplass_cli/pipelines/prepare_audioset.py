@@ -4,59 +4,24 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import get_args
 
 from dplass_cli.audio.folders import walk_folders
-from dplass_cli.data.captions import Captions, ClipCaption, LabelCaptions
+from dplass_cli.data.captions import ClipCaption, LabelCaptions
 from dplass_cli.data.csv_tables import collector_paused, read_captions, read_pairs
 from dplass_cli.data.prepare.audioset_lists import Segment, read_class_labels, read_ids, read_segments
 from dplass_cli.data.prepare.locating import READABLE, ClipIndex, listed_files
-from dplass_cli.data.prepare.preparation import Candidate, Origin, PrepareResult, Selection, prepare, require_output
+from dplass_cli.data.prepare.preparation import Candidate, Origin, PrepareResult, prepare, require_output
 from dplass_cli.errors import InputError, nearest, some
+from dplass_cli.options.prepare_audioset_options import PrepareAudiosetOptions
+from dplass_cli.options.prepare_options import Captions, Selection
 from dplass_cli.storage import Progress, no_progress
 
 _log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True)
-class PrepareOptions(Selection):
-    """What to prepare; and how it is checked and chosen, as :class:`~dplass_cli.data.prepare.preparation.Selection`.
-
-    Attributes:
-        segments: AudioSet segment lists (weak ``.csv`` or strong ``.tsv``), read in this order.
-        labels: the class list (index, mid, display_name), or the strong labels' ``mid_to_display_name.tsv``.
-        audio_dir: folders with the clips, searched with their subfolders.
-        output: the manifest to write; ``rejects.csv`` goes beside it.
-        captions: "single" keeps clips with one label, "each" makes a row of each label, "joined" one of all labels,
-            "file" a row of each of their captions in ``caption_file``.
-        caption_file: a CSV (ytid or youtube_id, caption), such as AudioCaps'.
-        exclude_label: class names or machine ids; clips with one of them are left out.
-        include_domain: only classes of these domains of ``domains`` become captions.
-        domains: a partition folder, or a published partition of class names.
-        name_map: a CSV (YTID, filename) for clips with other names.
-        name_pattern: how the clips are named, such as ``{id}_{start:06.0f}``.
-        ids: a text file with the YTIDs to keep, one a line.
-        file_list: a text file with the clips' paths, one a line; it spares reading the folders.
-    """
-
-    segments: tuple[Path, ...] = ()
-    labels: Path = field(kw_only=True)
-    audio_dir: tuple[Path, ...] = ()
-    output: Path = field(kw_only=True)
-    captions: Captions = "single"
-    caption_file: Path | None = None
-    exclude_label: tuple[str, ...] = ()
-    include_domain: tuple[int, ...] = ()
-    domains: Path | None = None
-    name_map: Path | None = None
-    name_pattern: str = ""
-    ids: Path | None = None
-    file_list: Path | None = None
-
-
-def prepare_audioset(options: PrepareOptions, progress: Progress = no_progress) -> PrepareResult:
+def prepare_audioset(options: PrepareAudiosetOptions, progress: Progress = no_progress) -> PrepareResult:
     """Write the manifest of the usable clips, in the order of the lists, and ``rejects.csv`` with the others.
 
     Raises:
@@ -86,7 +51,7 @@ def prepare_found(
     return result
 
 
-def _find(options: PrepareOptions, progress: Progress) -> tuple[list[Candidate], Origin]:
+def _find(options: PrepareAudiosetOptions, progress: Progress) -> tuple[list[Candidate], Origin]:
     names = read_class_labels(options.labels)
     texts = LabelCaptions(names, options.captions, _known_labels(options, names), _included(options))
     captions = {} if options.caption_file is None else read_captions(options.caption_file)
@@ -108,7 +73,7 @@ def _find(options: PrepareOptions, progress: Progress) -> tuple[list[Candidate],
     return candidates, origin
 
 
-def _require_valid(options: PrepareOptions) -> None:
+def _require_valid(options: PrepareAudiosetOptions) -> None:
     if options.captions not in get_args(Captions):
         raise InputError(
             f"captions: no such choice {options.captions!r}{nearest(options.captions, get_args(Captions))}"
@@ -125,7 +90,7 @@ def _require_valid(options: PrepareOptions) -> None:
         raise InputError("--include-domain and --domains (a partition) belong together; give both")
 
 
-def _known_labels(options: PrepareOptions, names: Mapping[str, str]) -> tuple[str, ...]:
+def _known_labels(options: PrepareAudiosetOptions, names: Mapping[str, str]) -> tuple[str, ...]:
     known = {name.casefold() for pair in names.items() for name in pair}
     for label in options.exclude_label:
         if label.casefold() not in known:
@@ -133,7 +98,7 @@ def _known_labels(options: PrepareOptions, names: Mapping[str, str]) -> tuple[st
     return options.exclude_label
 
 
-def _included(options: PrepareOptions) -> set[str] | None:
+def _included(options: PrepareAudiosetOptions) -> set[str] | None:
     """The names of the classes of the wanted domains; None where all are wanted."""
     if options.domains is None:
         return None
@@ -154,7 +119,7 @@ def _read_domains(path: Path) -> dict[int, tuple[str, ...]]:
     return {domain.id: domain.captions for domain in read_partition(path).domains}
 
 
-def _wanted_segments(options: PrepareOptions, progress: Progress) -> list[Segment]:
+def _wanted_segments(options: PrepareAudiosetOptions, progress: Progress) -> list[Segment]:
     segments: list[Segment] = []
     for done, path in enumerate(options.segments):
         progress(done, len(options.segments), "reading segment lists")
@@ -175,7 +140,7 @@ def _wanted_segments(options: PrepareOptions, progress: Progress) -> list[Segmen
     return wanted
 
 
-def _files(options: PrepareOptions) -> Iterator[str]:
+def _files(options: PrepareAudiosetOptions) -> Iterator[str]:
     if options.file_list is not None:
         return listed_files(options.file_list, options.audio_dir)
     return walk_folders(options.audio_dir)

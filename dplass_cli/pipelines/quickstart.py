@@ -13,48 +13,30 @@ import numpy as np
 from dplass_cli import sounds
 from dplass_cli.audio.reading import read_audio
 from dplass_cli.audio.writing import write_audio
-from dplass_cli.data.data_settings import DataSettings
 from dplass_cli.data.manifest import Row
 from dplass_cli.data.mixture_tables import Mixture, write_mixtures
 from dplass_cli.data.prepare.preparation import PrepareResult
 from dplass_cli.devices import choose_device
 from dplass_cli.errors import InputError
 from dplass_cli.evaluation.metrics import sdr
-from dplass_cli.pipelines.evaluate import EvaluateOptions, EvaluateResult, evaluate
-from dplass_cli.pipelines.partition import PartitionOptions, PartitionResult, partition
-from dplass_cli.pipelines.prepare_audioset import PrepareOptions, prepare_audioset
-from dplass_cli.pipelines.separate import SeparateOptions, separate
-from dplass_cli.pipelines.train import TrainOptions, TrainResult, train
+from dplass_cli.options.data_settings import DataSettings
+from dplass_cli.options.evaluate_options import EvaluateOptions
+from dplass_cli.options.partition_options import PartitionOptions
+from dplass_cli.options.prepare_audioset_options import PrepareAudiosetOptions
+from dplass_cli.options.quickstart_options import QuickstartOptions
+from dplass_cli.options.separate_options import SeparateOptions
+from dplass_cli.options.train_options import TrainOptions
+from dplass_cli.options.train_settings import OptimizerSettings, TrainSettings
+from dplass_cli.pipelines.evaluate import EvaluateResult, evaluate
+from dplass_cli.pipelines.partition import PartitionResult, partition
+from dplass_cli.pipelines.prepare_audioset import prepare_audioset
+from dplass_cli.pipelines.separate import separate
+from dplass_cli.pipelines.train import TrainResult, train
 from dplass_cli.storage import Progress, make_folder, no_progress, read_json, write_json, write_text
-from dplass_cli.training.train_settings import OptimizerSettings, TrainSettings
 
 RATE = 32000
 _UNFINISHED = ".unfinished.json"
 _TRAINING_SEED, _EVALUATION_SEED = 1000, 2000  # none of them were heard by the bundled models
-
-
-@dataclass(frozen=True)
-class QuickstartOptions:
-    """Options of ``quickstart``.
-
-    Attributes:
-        folder: where everything goes; must be empty or absent.
-        clips: training clips a class.
-        steps: training steps a domain.
-        mixtures: evaluation mixtures.
-        device: where to compute.
-    """
-
-    folder: Path = Path("dplass-quickstart")
-    clips: int = 4
-    steps: int = 30
-    mixtures: int = 70
-    device: str = "auto"
-
-    def __post_init__(self) -> None:
-        for name in ("clips", "steps", "mixtures"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 1, not {getattr(self, name)}")
 
 
 @dataclass(frozen=True)
@@ -83,7 +65,7 @@ def quickstart(options: QuickstartOptions, progress: Progress = no_progress) -> 
     _take(options)
     _write_corpus(folder / "corpus", options.clips, progress)
     prepared = prepare_audioset(
-        PrepareOptions(
+        PrepareAudiosetOptions(
             segments=(folder / "corpus" / "segments.csv",),
             labels=folder / "corpus" / "class_labels_indices.csv",
             audio_dir=(folder / "corpus" / "audio",),

@@ -3,45 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import dataclass
 
 import numpy as np
 
 from dplass_cli.data.manifest import Row, read_manifest
 from dplass_cli.domains.features import clip_of
-from dplass_cli.encoders import QueryEncoder
+from dplass_cli.encoders import QueryEncoder, load_encoder_of
 from dplass_cli.encoders.cache import EmbeddingCache
-from dplass_cli.encoders.clips import Clip, Embedding, embed_clips
+from dplass_cli.encoders.clips import Clip, embed_clips
 from dplass_cli.errors import InputError
 from dplass_cli.evaluation.retrieval import Retrieval, Vectors, evaluate_retrieval, rank
-from dplass_cli.pipelines.models import EncoderOptions
+from dplass_cli.options.embed_options import EmbeddingSettings
+from dplass_cli.options.retrieve_options import RetrieveOptions
 from dplass_cli.storage import Progress, no_progress
-
-
-@dataclass(frozen=True)
-class RetrieveOptions(EncoderOptions):
-    """Options of ``retrieve``; the encoder as :class:`~dplass_cli.pipelines.models.EncoderOptions`.
-
-    Attributes:
-        data: the manifest of the sounds.
-        query: sentences to find sounds by.
-        top: how many of the nearest sounds.
-        evaluate: also measure how well the manifest's own captions find their sounds.
-        cache: folder of embeddings that ``embed`` keeps; None embeds anew.
-        embedding: batch, readers, and how files are identified.
-    """
-
-    data: Path
-    query: tuple[str, ...] = ()
-    top: int = 10
-    evaluate: bool = False
-    cache: Path | None = None
-    embedding: Embedding = field(default_factory=Embedding)
-
-    def __post_init__(self) -> None:
-        if self.top < 1:
-            raise ValueError(f"top must be at least 1, not {self.top}")
 
 
 @dataclass(frozen=True)
@@ -77,7 +52,7 @@ def retrieve(options: RetrieveOptions, progress: Progress = no_progress) -> Retr
     if not all(query.strip() for query in options.query):
         raise InputError("a query is empty; describe the sound, such as 'a dog barking'")
     rows = read_manifest(options.data)
-    encoder = options.load_encoder()
+    encoder = load_encoder_of(options.model)
     identity = options.embedding.identity
     cache = None if options.cache is None else EmbeddingCache(options.cache, encoder, identity)
     failed: dict[Clip, str] = {}
@@ -122,7 +97,7 @@ def _embed(
     clips: Sequence[Clip],
     encoder: QueryEncoder,
     cache: EmbeddingCache | None,
-    settings: Embedding,
+    settings: EmbeddingSettings,
     failed: dict[Clip, str],
     progress: Progress,
 ) -> tuple[list[Clip], Vectors]:

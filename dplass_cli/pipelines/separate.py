@@ -8,48 +8,12 @@ from pathlib import Path
 
 from dplass_cli.encoders.vocabulary import out_of_vocabulary
 from dplass_cli.errors import DplassError, InputError
-from dplass_cli.pipelines.models import SeparatorOptions
-from dplass_cli.separation.output import Clip, Highband, Separated
+from dplass_cli.options.separate_options import SeparateOptions
+from dplass_cli.separation.output import Separated
 from dplass_cli.separation.queries import Query, parse_spans
 from dplass_cli.separation.recordings import find_recordings
+from dplass_cli.separation.separator import Separator
 from dplass_cli.storage import Progress, no_progress, read_text
-
-
-@dataclass(frozen=True)
-class SeparateOptions(SeparatorOptions):
-    """Options of ``separate``; the models as :class:`~dplass_cli.pipelines.models.SeparatorOptions`.
-
-    Attributes:
-        inputs: audio files, folders of them, or patterns.
-        query: sentences, one target each. queries: a file of sentences, a line each.
-        like: recordings of a sound, or folders of several, one target each.
-        spans: where the one target occurs, in seconds, such as ``3.2-4.0,6-7``.
-        without: sentences about what every target is to be kept free of; without a target: the input less all of it.
-        output: folder of the targets.
-        list: a file of ``path<TAB>query<TAB>output name`` lines.
-        residual: also write the input less all targets.
-        consistent, silence_if_absent, highband: as :meth:`~dplass_cli.separation.separator.Separator.separate_file`.
-        subtype, clip: as :class:`~dplass_cli.separation.output.Output`.
-    """
-
-    output: Path
-    inputs: tuple[Path, ...] = ()
-    query: tuple[str, ...] = ()
-    queries: Path | None = None
-    like: tuple[Path, ...] = ()
-    spans: str | None = None
-    without: tuple[str, ...] = ()
-    list: Path | None = None
-    residual: bool = False
-    consistent: bool = False
-    silence_if_absent: float | None = None
-    subtype: str | None = None
-    clip: Clip = "limit"
-    highband: Highband | None = None
-
-    def __post_init__(self) -> None:
-        if self.silence_if_absent is not None and not 0.0 <= self.silence_if_absent <= 1.0:
-            raise InputError(f"--silence-if-absent {self.silence_if_absent}: must be a score from 0 to 1, such as 0.5")
 
 
 @dataclass(frozen=True)
@@ -75,7 +39,7 @@ def separate(options: SeparateOptions, progress: Progress = no_progress) -> Sepa
     likes = [Query(like=like) for like in options.like]
     found = find_recordings(options.inputs, options.list, [*options.query, *_lines(options.queries), *likes])
     recordings = [replace(recording, queries=_asked(recording.queries, options)) for recording in found]
-    separator = options.load_separator()
+    separator = Separator.from_spec(options.model, options.select, options.stereo, options.refine)
     asked: dict[str, Query] = {}
     for queries in dict.fromkeys(recording.queries for recording in recordings):
         asked |= separator.check(queries)  # a wrong query or policy is told before anything is read

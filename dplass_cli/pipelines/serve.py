@@ -13,40 +13,11 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from dplass_cli.errors import InputError
-from dplass_cli.pipelines.models import SeparatorOptions
+from dplass_cli.options.serve_options import ServeOptions
 
 _EXTRA = "pip install 'dplass[serve]'"
 _GRACE_SECONDS = 2  # for answers under way when the server ends
 _MOST_CONNECTIONS = 200
-
-
-@dataclass(frozen=True)
-class ServeOptions(SeparatorOptions):
-    """Options of ``serve``; the models as :class:`~dplass_cli.pipelines.models.SeparatorOptions`.
-
-    Attributes:
-        host, port: where to listen; port 0 takes a free one.
-        allow_host: names that the server answers to, beside IP addresses, ``localhost`` and ``host``.
-        max_upload_mb, max_seconds: of a recording. max_waiting: recordings in the queue.
-        keep_minutes: how long results are kept after their last use.
-    """
-
-    host: str = "127.0.0.1"
-    port: int = 7860
-    allow_host: tuple[str, ...] = ()
-    max_upload_mb: float = 350.0  # half an hour of stereo at 48 kHz, which is what browsers decode to
-    max_seconds: float = 1800.0
-    max_waiting: int = 8
-    keep_minutes: float = 30.0
-
-    def __post_init__(self) -> None:
-        if not self.host:
-            raise InputError("--host is empty; give an address, such as 127.0.0.1 (this machine only)")
-        if not 0 <= self.port <= 65535:
-            raise InputError(f"--port {self.port}: a port is a number from 0 to 65535")
-        for name in ("max_upload_mb", "max_seconds", "max_waiting", "keep_minutes"):
-            if not getattr(self, name) > 0:
-                raise InputError(f"--{name.replace('_', '-')} must be more than 0, not {getattr(self, name)}")
 
 
 @dataclass(frozen=True)
@@ -70,13 +41,14 @@ def serve(options: ServeOptions, started: Callable[[Serving], None]) -> None:
         raise InputError(f"serve needs the extra 'serve'; {_EXTRA}")
     from uvicorn import Config, Server
 
+    from dplass_cli.separation.separator import Separator
     from dplass_cli.server.app import ServerLimits, make_app
     from dplass_cli.server.connections import Connection
     from dplass_cli.server.job_queue import Jobs
     from dplass_cli.server.work import SeparationWork
 
     with contextlib.closing(_listen(options.host, options.port)) as listener:
-        separator = options.load_separator()
+        separator = Separator.from_spec(options.model, options.select, options.stereo, options.refine)
         separator.check(["a sound"])  # a policy that lacks what it needs is told now
         separation = SeparationWork(separator)
         limits = ServerLimits(round(options.max_upload_mb * 1e6), options.max_seconds, options.keep_minutes * 60)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -15,86 +15,15 @@ from optuna.trial import TrialState
 
 from dplass_cli.errors import InputError, RunError, shown
 from dplass_cli.options.parse import build_options, from_mapping, read_yaml, to_mapping
-from dplass_cli.pipelines.train import TrainOptions, train
+from dplass_cli.options.sweep_options import Range, SweepOptions, SweepSettings
+from dplass_cli.options.train_options import TrainOptions
+from dplass_cli.pipelines.train import check_words, train
 from dplass_cli.storage import Progress, no_progress, write_json
 from dplass_cli.training.audiosep_config import adopt
 from dplass_cli.training.workspace import FINISHED, alone_in, what_is_learnt
 
 _SECTION, _JOURNAL, _STUDY = "sweep", "sweep.journal", "dplass"
 _FOLDER, _ERROR, _FIXED = "folder", "error", "fixed"  # what is noted of a trial; of a search
-
-
-@dataclass(frozen=True)
-class Range:
-    """Numbers from ``low`` to ``high``; whole ones if both are. ``log`` draws them evenly over orders of magnitude."""
-
-    low: float
-    high: float
-    log: bool = False
-
-    def __post_init__(self) -> None:
-        if self.low >= self.high:
-            raise ValueError(f"low {self.low} must be below high {self.high}")
-        if self.log and self.low <= 0:
-            raise ValueError(f"low must be positive where log is true, not {self.low}")
-
-    @property
-    def whole(self) -> bool:
-        """Whether it is of whole numbers."""
-        return self.low.is_integer() and self.high.is_integer() and not self.log
-
-    @property
-    def ends(self) -> tuple[float, float]:
-        """The smallest and largest number, whole if all are."""
-        return (int(self.low), int(self.high)) if self.whole else (self.low, self.high)
-
-
-@dataclass(frozen=True)
-class SweepSettings:
-    """The section ``sweep`` of a configuration.
-
-    Attributes:
-        parameters: {key.path of a training option: a list of choices, or low, high and log of a range}.
-        trials: trainings in all; each begins with settings that the earlier ones speak for (TPE).
-        prune: end a training early whose validation SDRi is below the median of the earlier ones at its epoch.
-        seed: of the choices.
-    """
-
-    parameters: dict[str, Any] = field(default_factory=dict)
-    trials: int = 20
-    prune: bool = True
-    seed: int = 42
-
-    def __post_init__(self) -> None:
-        if self.trials < 1:
-            raise ValueError(f"trials must be at least 1, not {self.trials}")
-
-
-@dataclass(frozen=True)
-class SweepOptions:
-    """Options of ``sweep``.
-
-    Attributes:
-        config: a configuration of ``train`` with a section ``sweep``.
-        workspace: folder of a sub-folder a training, ``sweep.journal`` (what the search knows) and ``sweep.json``.
-        settings: training options as ``key.path=value``, over those of ``config``.
-        train: training options by key, over both.
-        trials: trainings of the search in all; default what the configuration says.
-        seeds: train the best settings (without ranges, the configuration) with so many seeds.
-    """
-
-    config: Path
-    workspace: Path
-    settings: tuple[str, ...] = ()
-    train: dict[str, Any] = field(default_factory=dict)
-    trials: int | None = None
-    seeds: int = 0
-
-    def __post_init__(self) -> None:
-        if self.seeds < 0 or self.seeds == 1:
-            raise ValueError(f"--seeds must be at least 2 to tell a deviation, or 0 for none, not {self.seeds}")
-        if self.trials is not None and self.trials < 1:
-            raise ValueError(f"--trials must be at least 1, not {self.trials}")
 
 
 @dataclass(frozen=True)
@@ -144,11 +73,11 @@ def sweep(options: SweepOptions, progress: Progress = no_progress) -> SweepResul
     for key, values in ranges.items():  # a wrong key or value stops the sweep before it begins
         for value in values if isinstance(values, list) else values.ends:
             try:
-                _options(options, {key: value}, "").check_words()
+                check_words(_options(options, {key: value}, ""))
             except InputError as error:
                 said = str(error).removeprefix(f"{options.config}: ")
                 raise InputError(f"{options.config}: sweep.parameters.{key}: {said}") from error
-    _options(options, {}, "").check_words()
+    check_words(_options(options, {}, ""))
     with alone_in(options.workspace, "sweep"):
         study = _study(options.workspace, settings)
         _require_same(study, options, ranges)

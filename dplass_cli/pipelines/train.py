@@ -9,15 +9,13 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import Literal
 
 import torch
 
-from dplass_cli.adapters import AdapterSettings, make_adapters
+from dplass_cli.adapters import make_adapters
 from dplass_cli.adapters.bank_folder import bank_key, write_bank_of
 from dplass_cli.adapters.injection import find_method, layer_settings
 from dplass_cli.data.batches import EpochBatches
-from dplass_cli.data.data_settings import DataSettings
 from dplass_cli.data.manifest import Row, read_manifest
 from dplass_cli.data.mixture_tables import Mixture, read_mixtures
 from dplass_cli.devices import launched_together, process_rank
@@ -25,10 +23,11 @@ from dplass_cli.domains.partition_folder import Partition, read_partition
 from dplass_cli.encoders import QueryEncoder
 from dplass_cli.errors import InputError, some
 from dplass_cli.models import BaseModel, in_fast_order
-from dplass_cli.models.resunet30 import ResUNet30Config, is_unread
+from dplass_cli.models.resunet30 import is_unread
 from dplass_cli.options.parse import from_mapping, to_mapping
-from dplass_cli.pipelines.models import ModelOptions
+from dplass_cli.options.train_options import TrainOptions
 from dplass_cli.separation.bank import AdapterBank
+from dplass_cli.separation.loading import load_models
 from dplass_cli.storage import Progress, no_progress, read_json, read_text, write_json
 from dplass_cli.training.callbacks.reporting import EpochReport, no_report
 from dplass_cli.training.hardware import choose_hardware, count_gpus, share_out
@@ -44,7 +43,6 @@ from dplass_cli.training.job import (
 from dplass_cli.training.losses import make_loss
 from dplass_cli.training.optimizers import check_names
 from dplass_cli.training.side_by_side import DeviceShare, side_by_side
-from dplass_cli.training.train_settings import TrainSettings
 from dplass_cli.training.trainer import Trained, TrainingJob, train_network
 from dplass_cli.training.workspace import FINISHED, alone_in, begun_run
 
@@ -54,62 +52,6 @@ _DRY_BATCHES, _DRY_MIXTURES = 3, 2  # of --fast-dev-run
 
 def _nothing() -> None:
     """What processes do first by default."""
-
-
-@dataclass(frozen=True)
-class TrainOptions(ModelOptions):
-    """Options of ``train``; the frozen base and its encoder as :class:`~dplass_cli.pipelines.models.ModelOptions`.
-
-    Attributes:
-        partition: the partition folder.
-        workspace: folder of ``checkpoints/ logs/ tf_logs/ bank/``, ``config.yaml`` and ``metrics.csv``.
-        what: ``adapters``, one a domain; ``base``, the whole network on all domains; ``distil``, a whole network that
-            learns what the base does with each row's own adapter.
-        domain: ``all``, or numbers separated by commas.
-        adapters: the teachers of ``distil``; default as in the other verbs.
-        network: ``base`` and ``distil`` train a fresh network of this width instead of going on from the base.
-        adapter, data, train: settings of the method, of the samples, of the optimisation.
-        cache: folder of audio embeddings that are taken and kept, where queries are audio; default in the workspace.
-        device, num_gpus, num_nodes, strategy: where to train; ``num_gpus`` 0 takes one device, or where several GPUs
-            are there and several domains asked for, one a domain. On a CPU it is a number of processes.
-        parallel: domains that train side by side, each in a process of its own; 0: one a GPU where there are several.
-        resume: go on where an earlier run in this workspace stopped; finished domains are kept.
-        dry_run: only plan. fast_dev_run: a handful of batches through everything, in a sub-folder of the workspace.
-    """
-
-    partition: Path = field(metadata={"given": "--data (a partition folder)"})
-    workspace: Path
-    what: Literal["adapters", "base", "distil"] = "adapters"
-    domain: str = "all"
-    network: ResUNet30Config | None = None
-    adapter: AdapterSettings = field(default_factory=AdapterSettings)
-    data: DataSettings = field(default_factory=DataSettings)
-    train: TrainSettings = field(default_factory=TrainSettings)
-    cache: Path | None = None
-    num_gpus: int = 0
-    num_nodes: int = 1
-    strategy: Literal["auto", "ddp"] = "auto"
-    parallel: int = 0
-    resume: bool = False
-    dry_run: bool = False
-    fast_dev_run: bool = False
-
-    def __post_init__(self) -> None:
-        for name, least in (("num_gpus", 0), ("num_nodes", 1), ("parallel", 0)):
-            if getattr(self, name) < least:
-                raise ValueError(f"{name} must be at least {least}, not {getattr(self, name)}")
-        if self.adapters and self.what != "distil":
-            raise InputError(f"--adapters: with --what {self.what} there is nothing to learn from them; leave them out")
-
-    def check_words(self) -> None:
-        """Refuse names of methods, losses, optimisers and schedules that there are not.
-
-        Raises:
-            InputError: as said; the message names the nearest right one.
-        """
-        make_loss(self.train.loss_type)
-        check_names(self.train.optimizer)
-        find_method(self.adapter.method)
 
 
 @dataclass(frozen=True)
@@ -177,6 +119,17 @@ def train(
         return run.result()
 
 
+def check_words(options: TrainOptions) -> None:
+    """Refuse unknown names of adapter methods, losses, optimisers and schedules.
+
+    Raises:
+        InputError: an unknown name; the message names the nearest known one.
+    """
+    make_loss(options.train.loss_type)
+    check_names(options.train.optimizer)
+    find_method(options.adapter.method)
+
+
 def _work_aside(
     begin: Callable[[], None], options: TrainOptions, domain: str, share: DeviceShare, progress: Progress
 ) -> None:
@@ -197,9 +150,9 @@ class _Run:
             raise InputError(f"--workspace {options.workspace}: is the partition itself; give a folder for the run")
         self.domains, self.skipped = _domains(options, self.partition)
         self.hardware = choose_hardware(options.device, options.num_gpus, options.num_nodes, options.strategy)
-        options.check_words()
+        check_words(options)
         # In torch on any device: a backend that takes over after some work would validate a resumed run otherwise.
-        self.models = options.load_models(adapters=[], backend="torch")
+        self.models = load_models(replace(options.model, adapters=(), device="cpu", backend="torch"))
         _check_encoder(options, self.partition, self.models.encoder)
         check_samples(options.data, self.models.network.config)
         self.layers = layer_settings(self.models.network, options.adapter)  # a wrong target stops the run here
@@ -285,7 +238,7 @@ class _Run:
         return network_job(recipe, name, self.domains, files, teacher)
 
     def _load_bank(self, device: torch.device) -> AdapterBank:
-        loaded = self.options.load_models(self.options.adapters, device, backend="torch")
+        loaded = load_models(replace(self.options.model, device=str(device), backend="torch"))
         if not loaded.bank.keys:
             raise InputError("--what distil: needs adapters to learn from; give --adapters BANK")
         return loaded.bank

@@ -7,34 +7,12 @@ from pathlib import Path
 from typing import Literal
 
 from dplass_cli.errors import InputError, some
+from dplass_cli.options.weights_options import WeightsOptions
 from dplass_cli.storage import Progress, no_progress
 from dplass_cli.weights.fetching import Fetched, Store, hashed
 from dplass_cli.weights.known_files import Known, chosen, home, read_table
 
 Status = Literal["ok", "differs", "missing", "not pinned"]
-
-
-@dataclass(frozen=True)
-class WeightsOptions:
-    """What to list, fetch or verify.
-
-    Attributes:
-        names: rows of the table; for listing and verifying, none means all.
-        output: the folder of fetched files; by default ``$DPLASS_HOME``, else ``~/.cache/dplass``.
-        lock: the lock file; by default ``dplass-weights.lock.json`` in that folder.
-        offline: fetch nothing, only say what is missing.
-        table: another table of known files than the shipped one.
-    """
-
-    names: tuple[str, ...] = ()
-    output: Path | None = None
-    lock: Path | None = None
-    offline: bool = False
-    table: Path | None = None
-
-    def store(self) -> Store:
-        """The folder of fetched files with its lock file."""
-        return Store((self.output or home()).expanduser(), self.lock)
 
 
 @dataclass(frozen=True)
@@ -63,7 +41,7 @@ def list_weights(options: WeightsOptions) -> list[ListedWeights]:
     Raises:
         InputError: a name is not known, or the table is wrong.
     """
-    store, table = options.store(), read_table(options.table)
+    store, table = _store(options), read_table(options.table)
     listed = []
     for name, row in chosen(table, options.names or table).items():
         missing = store.missing(name, row)
@@ -79,7 +57,7 @@ def fetch_weights(options: WeightsOptions, progress: Progress = no_progress) -> 
         InputError: no or an unknown name; files are missing and ``offline`` is set, or can only be fetched by hand.
         RunError: a file cannot be fetched, or has another hash than the expected one.
     """
-    store, table = options.store(), read_table(options.table)
+    store, table = _store(options), read_table(options.table)
     if not options.names:
         raise InputError(f"nothing named; name what to fetch: {some(table, limit=len(table))}")
     rows = chosen(table, options.names)
@@ -97,7 +75,7 @@ def verify_weights(options: WeightsOptions, progress: Progress = no_progress) ->
         InputError: an unknown name, a wrong lock file, or nothing to verify.
         RunError: a file cannot be read.
     """
-    store, table = options.store(), read_table(options.table)
+    store, table = _store(options), read_table(options.table)
     rows = chosen(table, options.names or table)
     pinned = store.pinned()
     expected: dict[str, str | None] = {
@@ -119,3 +97,8 @@ def _verified(path: Path, expected: str | None, progress: Progress) -> Verified:
     if expected is None:
         return Verified(path, "not pinned", None, found)
     return Verified(path, "ok" if found == expected else "differs", expected, found)
+
+
+def _store(options: WeightsOptions) -> Store:
+    """The folder of fetched files with its lock file."""
+    return Store((options.output or home()).expanduser(), options.lock)

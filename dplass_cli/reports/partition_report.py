@@ -13,10 +13,11 @@ from markupsafe import Markup
 
 from dplass_cli.audio.reading import read_audio
 from dplass_cli.data.manifest import Row
-from dplass_cli.domains.features import CaptionFeatures, Features, FloatArray, IntArray, similarities
+from dplass_cli.domains.features import CaptionFeatures, FloatArray, IntArray, similarities
 from dplass_cli.domains.partition_folder import Domain, Partition
 from dplass_cli.domains.quality import Quality
 from dplass_cli.errors import InputError
+from dplass_cli.options.partition_options import Features, Projection
 from dplass_cli.reports.page import (
     Cell,
     Number,
@@ -31,7 +32,7 @@ from dplass_cli.reports.page import (
     write_page,
 )
 from dplass_cli.reports.partition_plots import map_picture, quality_picture, similarity_picture, sizes_picture
-from dplass_cli.reports.projection import Projection, project
+from dplass_cli.reports.projection import project
 from dplass_cli.storage import write_bytes
 
 _log = logging.getLogger(__name__)

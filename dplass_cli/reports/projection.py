@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from importlib.util import find_spec
-from typing import Literal
 
 import numpy as np
 from threadpoolctl import threadpool_limits
 
 from dplass_cli.domains.features import FloatArray
 from dplass_cli.errors import InputError, first_line
-
-Projection = Literal["tsne", "umap", "pca"]
+from dplass_cli.options.partition_options import Projection
 
 _FEWEST = 8  # points of which neighbours tell something
 _PERPLEXITY = 30.0

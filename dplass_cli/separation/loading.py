@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-import torch
-
 from dplass_cli.adapters import METHODS
 from dplass_cli.adapters.bank_folder import TINY_BANK
-from dplass_cli.encoders import QueryEncoder, load_encoder
+from dplass_cli.devices import process_device
+from dplass_cli.encoders import QueryEncoder, load_encoder_of
 from dplass_cli.errors import InputError
 from dplass_cli.models import BaseModel, check_encoder, load_base
-from dplass_cli.models.openvino import WARMUP_MACS, Backend, choose_backend
+from dplass_cli.models.openvino import WARMUP_MACS, choose_backend
+from dplass_cli.options.model_options import ModelSpec
 from dplass_cli.resources import shipped
 from dplass_cli.separation.bank import AdapterBank
 from dplass_cli.separation.policies.domain_texts import DomainTexts
@@ -34,46 +33,32 @@ class Models:
         return DomainTexts(self.bank, self.encoder)
 
 
-def load_models(
-    base: str | Path = "tiny",
-    encoder: str | Path | None = None,
-    adapters: Sequence[str | Path] | None = None,
-    tokenizer: Path | str | None = None,
-    device: str | torch.device = "cpu",
-    trust: bool = False,
-    keep: bool = True,
-    backend: Backend = "auto",
-    patience: float = WARMUP_MACS,
-) -> Models:
-    """Load a base, its encoder and its adapters, and refuse what does not belong together.
+def load_models(model: ModelSpec | None = None, keep: bool = True, warmup_macs: float = WARMUP_MACS) -> Models:
+    """Load a base, its encoder and its adapters, and check that they belong together.
 
     Args:
-        base: ``tiny`` or a checkpoint.
-        encoder: ``tiny`` or a file; default: ``tiny`` with the tiny base, else the base's embedded one.
-        adapters: banks and adapter folders; default: the bundled ones with the tiny base, else none.
-        tokenizer: as :func:`~dplass_cli.encoders.load_encoder`.
-        device: where they compute.
-        trust: read pickled files that hold more than weights; such files can run code.
+        model: what to load and where to run it; default: the bundled models.
         keep: as :meth:`~dplass_cli.separation.bank.AdapterBank.load`.
-        backend, patience: as :func:`~dplass_cli.models.openvino.choose_backend`.
+        warmup_macs: as :func:`~dplass_cli.models.openvino.choose_backend`.
 
     Raises:
-        InputError: something is missing, damaged, or made for another base or encoder; a backend that cannot be.
+        InputError: something is missing, damaged, or made for another base or encoder; a backend that cannot be used.
     """
-    network = load_base(base, device, trust=trust)
-    choose_backend(network, backend, patience)
-    chosen = load_encoder(encoder or base, tokenizer, device, trust)
-    check_encoder(network, chosen.fingerprint, chosen.size, str(encoder or base))
+    model = model or ModelSpec()
+    network = load_base(model.base, process_device(model.device), trust=model.trust)
+    choose_backend(network, model.backend, warmup_macs)
+    encoder = load_encoder_of(model)
+    check_encoder(network, encoder.fingerprint, encoder.size, str(model.encoder or model.base))
     bank = AdapterBank(network)
-    for path in default_adapters(base) if adapters is None else adapters:
-        for key in bank.load(path, trust, keep):
-            if bank.infos[key].encoder_fingerprint not in ("", chosen.fingerprint):
+    for path in default_adapters(model.base) if model.adapters is None else model.adapters:
+        for key in bank.load(path, model.trust, keep):
+            if bank.infos[key].encoder_fingerprint not in ("", encoder.fingerprint):
                 raise InputError(f"{path}: adapter {key!r} was trained with another encoder; give that with --encoder")
-            if backend == "openvino" and not METHODS[bank.infos[key].method].linear:
+            if model.backend == "openvino" and not METHODS[bank.infos[key].method].linear:
                 raise InputError(
                     f"--backend openvino: adapter {key!r} ({bank.infos[key].method}) cannot run in it; use torch"
                 )
-    return Models(network, chosen, bank)
+    return Models(network, encoder, bank)
 
 
 def default_adapters(base: str | Path) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ import zlib
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, get_args
+from typing import get_args
 
 import numpy as np
 
@@ -16,12 +16,10 @@ from dplass_cli.audio.reading import Audio, AudioInfo
 from dplass_cli.audio.streaming import even_blocks, read_blocks
 from dplass_cli.audio.writing import audio_writer, container_of, default_subtype
 from dplass_cli.errors import InputError, RunError
+from dplass_cli.options.separate_options import Clipping, Highband
 from dplass_cli.separation.bank import Activation
 from dplass_cli.separation.presence import Presence
 from dplass_cli.storage import scratch_folder
-
-Clip = Literal["limit", "scale", "error"]
-Highband = Literal["residual", "target", "drop"]
 
 RESIDUAL = "residual"
 _WRITTEN = {"WAV": ".wav", "WAVEX": ".wav", "RF64": ".wav", "FLAC": ".flac", "OGG": ".ogg"}
@@ -46,11 +44,11 @@ class Output:
 
     residual: bool = False
     subtype: str | None = None
-    clip: Clip = "limit"
+    clip: Clipping = "limit"
     highband: Highband = "residual"
 
     def __post_init__(self) -> None:
-        for name, words in (("clip", get_args(Clip)), ("highband", get_args(Highband))):
+        for name, words in (("clip", get_args(Clipping)), ("highband", get_args(Highband))):
             if getattr(self, name) not in words:
                 raise InputError(f"--{name} {getattr(self, name)}: unknown; use one of {', '.join(words)}")
 

@@ -9,7 +9,7 @@ as it is. The reference is never used. The three constants were chosen on folds 
 from __future__ import annotations
 
 import math
-from typing import Literal, get_args
+from typing import get_args
 
 import torch
 from torch import Tensor
@@ -17,8 +17,7 @@ from torch.nn import functional as F
 
 from dplass_cli.encoders import QueryEncoder
 from dplass_cli.errors import InputError
-
-Refine = Literal["none", "residual"]
+from dplass_cli.options.model_options import Refinement
 
 SIMILAR = 0.5
 """Cosine of residual and query from which on the residual counts as leftovers of the target."""
@@ -38,8 +37,8 @@ def check_refine(refine: str) -> None:
     Raises:
         InputError: it is unknown.
     """
-    if refine not in get_args(Refine):
-        raise InputError(f"--refine {refine}: unknown; use one of {', '.join(get_args(Refine))}")
+    if refine not in get_args(Refinement):
+        raise InputError(f"--refine {refine}: unknown; use one of {', '.join(get_args(Refinement))}")
 
 
 class ResidualEmbedding:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
-from typing import Literal, get_args
+from typing import get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -12,23 +12,16 @@ import torch
 from torch import Tensor
 
 from dplass_cli.audio.reading import audio_info, read_mono
-from dplass_cli.devices import Precision, choose_device, in_bfloat16
+from dplass_cli.devices import in_bfloat16
 from dplass_cli.encoders import QueryEncoder
 from dplass_cli.errors import InputError
 from dplass_cli.models.cuda_graphs import replay_windows
-from dplass_cli.models.openvino import Backend
+from dplass_cli.options.model_options import Backend, ModelSpec, Precision, Refinement, Stereo
+from dplass_cli.options.separate_options import Clipping, Highband
 from dplass_cli.separation.bank import Activation, AdapterBank
 from dplass_cli.separation.core import NonFiniteOutput, SeparationCore
 from dplass_cli.separation.loading import load_models
-from dplass_cli.separation.output import (
-    RESIDUAL,
-    Clip,
-    Highband,
-    Output,
-    Separated,
-    open_targets,
-    target_paths,
-)
+from dplass_cli.separation.output import RESIDUAL, Output, Separated, open_targets, target_paths
 from dplass_cli.separation.passes import Passes, Read, resampled
 from dplass_cli.separation.policies import (
     Choice,
@@ -42,11 +35,9 @@ from dplass_cli.separation.policies import (
 )
 from dplass_cli.separation.presence import PresenceMeter, calibration_of
 from dplass_cli.separation.queries import Excerpt, Plan, Query, Source, named, plan
-from dplass_cli.separation.refinement import Refine, check_refine
+from dplass_cli.separation.refinement import check_refine
 from dplass_cli.separation.windows import Parts, layout, parts_of, parts_of_file
 from dplass_cli.storage import Progress, no_progress
-
-Stereo = Literal["shared", "each"]
 
 
 class Separator:
@@ -71,7 +62,7 @@ class Separator:
         policy: Policy,
         stereo: Stereo = "shared",
         precision: Precision = "auto",
-        refine: Refine = "none",
+        refine: Refinement = "none",
     ) -> None:
         check_refine(refine)
         if "reference" in policy.requires:
@@ -99,7 +90,7 @@ class Separator:
         stereo: Stereo = "shared",
         backend: Backend = "auto",
         precision: Precision = "auto",
-        refine: Refine | None = None,
+        refine: Refinement | None = None,
     ) -> Separator:
         """Load models by name or file.
 
@@ -121,12 +112,43 @@ class Separator:
             InputError: something is missing or damaged, or the parts do not belong together.
         """
         listed = [adapters] if isinstance(adapters, (str, Path)) else adapters
-        models = load_models(base, encoder, listed, tokenizer, choose_device(device), trust, backend=backend)
-        if backend == "auto":
+        model = ModelSpec(
+            base=base,
+            encoder=encoder,
+            adapters=None if listed is None else tuple(listed),
+            tokenizer=tokenizer,
+            device=device,
+            precision=precision,
+            backend=backend,
+            trust=trust,
+        )
+        return cls.from_spec(model, policy, stereo, refine)
+
+    @classmethod
+    def from_spec(
+        cls,
+        model: ModelSpec,
+        policy: str | None = None,
+        stereo: Stereo = "shared",
+        refine: Refinement | None = None,
+    ) -> Separator:
+        """Load the models of a spec.
+
+        Args:
+            model: what to load, and where and how to run it.
+            policy: as for :meth:`from_pretrained`.
+            stereo: as for the class.
+            refine: as for :meth:`from_pretrained`.
+
+        Raises:
+            InputError: something is missing or damaged, or the parts do not belong together.
+        """
+        models = load_models(model)
+        if model.backend == "auto":
             replay_windows(models.network)
-        chosen = parse_selection(policy, models.bank) if policy else default_selection(base, models.bank)
+        chosen = parse_selection(policy, models.bank) if policy else default_selection(model.base, models.bank)
         refinement = refine or chosen.refine or "none"
-        return cls(models.bank, models.encoder, make_policy(chosen.policy), stereo, precision, refinement)
+        return cls(models.bank, models.encoder, make_policy(chosen.policy), stereo, model.precision, refinement)
 
     def __call__(
         self,
@@ -212,7 +234,7 @@ class Separator:
         output_dir: Path | str,
         residual: bool = False,
         subtype: str | None = None,
-        clip: Clip = "limit",
+        clip: Clipping = "limit",
         highband: Highband | None = None,
         name: str | None = None,
         taken: Collection[Path] = (),

@@ -12,7 +12,7 @@ import numpy as np
 
 from dplass_cli.audio.reading import Audio
 from dplass_cli.audio.streaming import read_blocks
-from dplass_cli.models.resunet30 import ResUNet30Config
+from dplass_cli.options.network_settings import ResUNet30Config
 
 CORE_SECONDS, CONTEXT_SECONDS = 8.0, 1.0
 

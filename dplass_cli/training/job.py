@@ -12,12 +12,12 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
-from dplass_cli.adapters import AdapterSettings, adapted, make_adapters
+from dplass_cli.adapters import adapted, make_adapters
 from dplass_cli.adapters.adapter_folder import AdapterInfo, LoadedAdapter, save_adapter
 from dplass_cli.adapters.bank_folder import bank_key
 from dplass_cli.adapters.injection import layer_settings, moved_statistics
 from dplass_cli.audio.folders import audio_files
-from dplass_cli.data.data_settings import DataSettings
+from dplass_cli.data.augmentations.reverberation import impulse_responses
 from dplass_cli.data.manifest import Row
 from dplass_cli.data.mixture_tables import Mixture
 from dplass_cli.data.samples import SourceClip, TrainingSamples, captions_of_clips
@@ -27,12 +27,15 @@ from dplass_cli.encoders.cache import EmbeddingCache
 from dplass_cli.encoders.clips import Clip, embed_clips
 from dplass_cli.errors import InputError
 from dplass_cli.models import BaseModel, save_base
-from dplass_cli.models.resunet30 import ResUNet30Config, is_unread
+from dplass_cli.models.resunet30 import is_unread
+from dplass_cli.options.adapter_settings import AdapterSettings
+from dplass_cli.options.data_settings import DataSettings
+from dplass_cli.options.network_settings import ResUNet30Config
 from dplass_cli.options.parse import to_mapping
+from dplass_cli.options.train_settings import TrainSettings
 from dplass_cli.separation.bank import AdapterBank
 from dplass_cli.storage import Progress
 from dplass_cli.training.module import Teacher
-from dplass_cli.training.train_settings import TrainSettings
 from dplass_cli.training.trainer import Trained, TrainingJob, ValidationMixtures
 from dplass_cli.versions import versions
 
@@ -41,7 +44,7 @@ def check_samples(settings: DataSettings, config: ResUNet30Config) -> None:
     """Refuse settings of samples that a base cannot learn from, before anything is read.
 
     Raises:
-        InputError: another rate, segments shorter than the transform, or a wrong folder of noise.
+        InputError: another rate, segments shorter than the transform, or a wrong folder of noise or impulse responses.
     """
     if settings.sampling_rate != config.sample_rate:
         raise InputError(
@@ -54,6 +57,8 @@ def check_samples(settings: DataSettings, config: ResUNet30Config) -> None:
         )
     if settings.noise_dir is not None:
         audio_files(settings.noise_dir)
+    if settings.augment.reverberation is not None:
+        impulse_responses(settings.augment.reverberation.folder)
 
 
 @dataclass(frozen=True)

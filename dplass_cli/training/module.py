@@ -16,9 +16,9 @@ from dplass_cli.data.samples import Batch, Unreadable
 from dplass_cli.errors import InputError, RunError, some
 from dplass_cli.evaluation.metrics import batch_scores
 from dplass_cli.models.resunet30 import ResUNet30
+from dplass_cli.options.train_settings import TrainSettings
 from dplass_cli.training.losses import make_loss
 from dplass_cli.training.optimizers import OPTIMIZERS, PLATEAU, SCHEDULES, check_names
-from dplass_cli.training.train_settings import TrainSettings
 
 SCORES = ("val_sdri", "val_si_sdr")
 

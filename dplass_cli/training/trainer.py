@@ -19,6 +19,7 @@ from dplass_cli.data.mixture_tables import Mixture, render
 from dplass_cli.data.samples import TrainingSamples
 from dplass_cli.errors import InputError, RunError
 from dplass_cli.models.resunet30 import ResUNet30, is_unread
+from dplass_cli.options.train_settings import TrainSettings
 from dplass_cli.storage import Progress, make_folder, write_json
 from dplass_cli.training.callbacks.checkpoints import (
     LAST,
@@ -31,7 +32,6 @@ from dplass_cli.training.callbacks.checkpoints import (
 )
 from dplass_cli.training.callbacks.reporting import EpochReport, EpochReporter, events_written, no_report
 from dplass_cli.training.module import NotFinite, SeparationTraining, Teacher
-from dplass_cli.training.train_settings import TrainSettings
 
 _CACHED_MIB = 512  # of rendered validation mixtures
 

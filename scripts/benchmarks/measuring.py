@@ -14,10 +14,11 @@ from unittest import mock
 import torch
 from torch import Tensor, nn
 
-from dplass_cli.adapters import Adapter, AdapterSettings, make_adapters
+from dplass_cli.adapters import Adapter, make_adapters
 from dplass_cli.adapters.adapter_folder import AdapterInfo, LoadedAdapter
 from dplass_cli.adapters.injection import layer_at, layer_settings
 from dplass_cli.models import BaseModel
+from dplass_cli.options.adapter_settings import AdapterSettings
 from dplass_cli.options.parse import to_mapping
 
 SECONDS = 10.0

@@ -18,12 +18,12 @@ from torch import Tensor, nn
 from benchmarks.measuring import TwoConvolutions, perturbed, plain, published_steps
 from dplass_cli.adapters import adapted
 from dplass_cli.audio.writing import write_audio
-from dplass_cli.data.data_settings import DataSettings
 from dplass_cli.data.manifest import Row
 from dplass_cli.data.samples import SourceClip, TrainingSamples
 from dplass_cli.models import BaseModel
+from dplass_cli.options.data_settings import DataSettings
+from dplass_cli.options.train_settings import OptimizerSettings, TrainSettings
 from dplass_cli.sounds import render
-from dplass_cli.training.train_settings import OptimizerSettings, TrainSettings
 from dplass_cli.training.trainer import Hardware, TrainingJob, ValidationMixtures, train_network
 
 

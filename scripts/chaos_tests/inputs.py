@@ -21,14 +21,15 @@ def build(place: Path, address: str) -> None:
     from small_corpus import build as build_corpus
     from small_networks import loaded, small_network
 
-    from dplass_cli.adapters import AdapterSettings
     from dplass_cli.adapters.adapter_folder import save_adapter
     from dplass_cli.adapters.bank_folder import BankDomain, write_bank
     from dplass_cli.adapters.dplass_format import to_published
     from dplass_cli.domains.partition_folder import read_partition
     from dplass_cli.models import load_base, save_base
     from dplass_cli.models.audiosep_checkpoint import write_checkpoint
-    from dplass_cli.pipelines.evaluate import EvaluateOptions, evaluate
+    from dplass_cli.options.adapter_settings import AdapterSettings
+    from dplass_cli.options.evaluate_options import EvaluateOptions
+    from dplass_cli.pipelines.evaluate import evaluate
 
     place.mkdir()
     build_corpus(place)

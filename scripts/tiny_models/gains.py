@@ -15,7 +15,8 @@ from dplass_cli.data.manifest import Row
 from dplass_cli.data.mixture_tables import Mixture, write_mixtures
 from dplass_cli.domains.partition_folder import Partition
 from dplass_cli.evaluation.item_records import read_items_csv
-from dplass_cli.pipelines.evaluate import EvaluateOptions, evaluate
+from dplass_cli.options.evaluate_options import EvaluateOptions
+from dplass_cli.pipelines.evaluate import evaluate
 from dplass_cli.storage import make_folder, read_json
 from tiny_models.clips import Sound, read_clips
 from tiny_models.networks import DOMAINS, train_adapters, train_base

@@ -9,21 +9,23 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from dplass_cli.adapters import AdapterSettings
 from dplass_cli.adapters.bank_folder import BankDomain, bank_key, write_bank
-from dplass_cli.data.data_settings import DataSettings, LoudnessSettings
 from dplass_cli.data.manifest import Row, write_manifest
 from dplass_cli.data.samples import SourceClip, TrainingSamples
 from dplass_cli.domains.partition_folder import Partition, read_partition
 from dplass_cli.encoders import load_encoder
 from dplass_cli.models import load_base, save_base
-from dplass_cli.models.resunet30 import ResUNet30, ResUNet30Config
+from dplass_cli.models.resunet30 import ResUNet30
+from dplass_cli.options.adapter_settings import AdapterSettings
+from dplass_cli.options.data_settings import DataSettings, LoudnessSettings
+from dplass_cli.options.network_settings import ResUNet30Config
 from dplass_cli.options.parse import to_mapping
-from dplass_cli.pipelines.partition import PartitionOptions, partition
+from dplass_cli.options.partition_options import PartitionOptions
+from dplass_cli.options.train_settings import OptimizerSettings, TrainSettings
+from dplass_cli.pipelines.partition import partition
 from dplass_cli.separation.bank import AdapterBank
 from dplass_cli.storage import make_folder
 from dplass_cli.training.job import Queries, Recipe, TrainingCorpus, adapter_job
-from dplass_cli.training.train_settings import OptimizerSettings, TrainSettings
 from dplass_cli.training.trainer import Hardware, Trained, TrainingJob, ValidationMixtures, train_network
 from tiny_models.clips import RATE, Sound
 from tiny_models.wordings import Wordings

@@ -11,13 +11,14 @@ import pytest
 import torch
 from small_networks import EVERYWHERE, SMALL, loaded, small_network
 
-from dplass_cli.adapters import METHODS, AdapterSettings
+from dplass_cli.adapters import METHODS
 from dplass_cli.adapters.adapter_folder import AdapterInfo, LoadedAdapter, load_adapter, save_adapter
 from dplass_cli.adapters.base import LayerSettings
 from dplass_cli.adapters.injection import adapter_state, layer_settings, make_adapters
 from dplass_cli.errors import InputError
 from dplass_cli.models import BaseModel
-from dplass_cli.models.resunet30 import ResUNet30Config
+from dplass_cli.options.adapter_settings import AdapterSettings
+from dplass_cli.options.network_settings import ResUNet30Config
 from dplass_cli.options.parse import to_mapping
 
 STATISTICS = {"base.bn0.running_mean": torch.arange(129.0), "base.bn0.num_batches_tracked": torch.tensor(5)}

@@ -13,11 +13,12 @@ import torch
 import weights_fill
 from small_networks import SMALL, loaded, small_network
 
-from dplass_cli.adapters import AdapterSettings, adapted
+from dplass_cli.adapters import adapted
 from dplass_cli.adapters.dplass_format import DplassFile, contained_base, from_published, read_published, to_published
 from dplass_cli.errors import InputError
 from dplass_cli.models import BaseModel
 from dplass_cli.models.audiosep_checkpoint import transform_kernels, write_checkpoint
+from dplass_cli.options.adapter_settings import AdapterSettings
 from dplass_cli.separation.bank import AdapterBank
 
 GOLDEN = Path(__file__).parents[1] / "golden"

@@ -7,11 +7,12 @@ from typing import Any
 import pytest
 from small_networks import SMALL
 
-from dplass_cli.adapters import METHODS, AdapterSettings, layers
+from dplass_cli.adapters import METHODS, layers
 from dplass_cli.adapters.base import PUBLISHED_ALPHAS
 from dplass_cli.adapters.injection import layer_settings
 from dplass_cli.errors import InputError
 from dplass_cli.models.resunet30 import ResUNet30
+from dplass_cli.options.adapter_settings import AdapterSettings
 
 
 @pytest.fixture(scope="module")

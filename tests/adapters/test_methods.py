@@ -11,11 +11,12 @@ from hypothesis import strategies as st
 from small_networks import EVERYWHERE, SMALL, fresh, loaded, perturb, small_inputs, small_network
 from torch import nn
 
-from dplass_cli.adapters import METHODS, AdapterSettings, LayerSettings, adapted, layers
+from dplass_cli.adapters import METHODS, LayerSettings, adapted, layers
 from dplass_cli.adapters.base import Layer, WeightAdapter
 from dplass_cli.adapters.injection import adapter_state
 from dplass_cli.errors import InputError
 from dplass_cli.models.resunet30 import ResUNet30
+from dplass_cli.options.adapter_settings import AdapterSettings
 from dplass_cli.separation.bank import AdapterBank
 
 LAYERS: dict[str, tuple[Layer, tuple[int, ...]]] = {

@@ -1,22 +1,26 @@
-"""Augmentations: what each does, that it depends on the generator alone, and that it leaves its input as it is."""
+"""Augmentations: what each does, that it depends on the generator alone, and that it does not change its input."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from dplass_cli.audio.reading import Audio
 from dplass_cli.audio.writing import write_audio
-from dplass_cli.data.augmentations import Augmentation, Augmentations, Scene
-from dplass_cli.data.augmentations.gain import Gain
-from dplass_cli.data.augmentations.masking import Masking
-from dplass_cli.data.augmentations.polarity import Polarity
-from dplass_cli.data.augmentations.remix import Remix
-from dplass_cli.data.augmentations.reverberation import Reverberation
-from dplass_cli.data.augmentations.shift import Shift
+from dplass_cli.data.augmentations import AUGMENTATIONS, Scene, augmentations
 from dplass_cli.errors import InputError
+from dplass_cli.options.augmentation_settings import (
+    AugmentationSettings,
+    GainSettings,
+    MaskingSettings,
+    PolaritySettings,
+    RemixSettings,
+    ReverberationSettings,
+    ShiftSettings,
+)
 from dplass_cli.options.parse import from_mapping
 
 RATE = 8000
@@ -37,45 +41,58 @@ def responses(tmp_path: Path) -> Path:
     return tmp_path / "rooms"
 
 
-def every(responses: Path) -> list[Augmentation]:
-    return [Gain(), Masking(1.0), Polarity(), Remix(1.0), Reverberation(responses, 1.0), Shift(1.0)]
+def every(responses: Path, probability: float = 1.0) -> dict[str, Any]:
+    return {
+        "gain": GainSettings(probability),
+        "masking": MaskingSettings(probability),
+        "polarity": PolaritySettings(probability / 2),
+        "remix": RemixSettings(probability),
+        "reverberation": ReverberationSettings(responses, probability),
+        "shift": ShiftSettings(probability),
+    }
+
+
+def augmented(scene: Scene, seed: int | np.random.Generator = 0, **settings: Any) -> Audio:
+    (augment,) = augmentations(AugmentationSettings(**settings))
+    return augment(scene, np.random.default_rng(seed))
 
 
 def test_all_are_functions_of_the_generator_and_change_no_input(scene: Scene, responses: Path) -> None:
     before = scene.sources.copy()
-    for augmentation in every(responses):
-        results = [augmentation(scene, np.random.default_rng(seed)) for seed in (1, 1, 2, 3, 4)]
+    for name, settings in every(responses).items():
+        results = [augmented(scene, seed, **{name: settings}) for seed in (1, 1, 2, 3, 4)]
         np.testing.assert_array_equal(results[0], results[1])
-        assert any(not np.array_equal(results[0], other) for other in results[2:]) or isinstance(
-            augmentation,
-            Reverberation,  # one room alone
-        )
+        varies = any(not np.array_equal(results[0], other) for other in results[2:])
+        assert varies or name == "reverberation"  # which has one room alone
         assert all(result.shape == before.shape and result.dtype == np.float32 for result in results)
         np.testing.assert_array_equal(scene.sources, before)
 
 
 def test_none_happens_with_probability_0(scene: Scene, responses: Path) -> None:
-    never = [Gain(0.0), Masking(0.0), Polarity(0.0), Remix(0.0), Reverberation(responses, 0.0), Shift(0.0)]
-    for augmentation in never:
-        np.testing.assert_array_equal(augmentation(scene, np.random.default_rng(0)), scene.sources)
+    for name, settings in every(responses, probability=0.0).items():
+        np.testing.assert_array_equal(augmented(scene, **{name: settings}), scene.sources)
     with pytest.raises(InputError, match=r"between 0 and 1, not 1\.5"):
-        Gain(1.5)
+        GainSettings(1.5)
 
 
 def test_gain_and_polarity(scene: Scene) -> None:
     rng = np.random.default_rng(0)
-    ratios = np.stack([Gain(lower_db=-6, higher_db=6)(scene, rng) / scene.sources for _ in range(100)])
+    ratios = np.stack(
+        [augmented(scene, rng, gain=GainSettings(lower_db=-6, higher_db=6)) / scene.sources for _ in range(100)]
+    )
     assert np.ptp(ratios, axis=(1, 2)).max() < 1e-5  # all sources alike
     level = 20 * np.log10(ratios.mean(axis=(1, 2)))
     assert -6 <= level.min() < -5
     assert 5 < level.max() <= 6
-    signs = np.stack([Polarity()(scene, rng) / scene.sources for _ in range(100)]).mean(axis=2)
+    signs = np.stack([augmented(scene, rng, polarity=PolaritySettings()) / scene.sources for _ in range(100)]).mean(
+        axis=2
+    )
     assert set(signs.round(3).ravel()) == {-1.0, 1.0}
     assert abs(signs.mean()) < 0.2
 
 
 def test_shift_goes_around(scene: Scene) -> None:
-    shifted = Shift(1.0, 0.1)(scene, np.random.default_rng(0))
+    shifted = augmented(scene, shift=ShiftSettings(1.0, 0.1))
     for source, other in zip(scene.sources, shifted, strict=True):
         lags = [lag for lag in range(-800, 801) if np.array_equal(np.roll(source, lag), other)]
         assert len(lags) == 1
@@ -84,48 +101,56 @@ def test_shift_goes_around(scene: Scene) -> None:
 def test_reverberation_keeps_time_and_energy(scene: Scene, responses: Path) -> None:
     click = np.zeros((1, RATE), np.float32)
     click[0, 1000] = 1.0
-    wet = Reverberation(responses, 1.0)(Scene(click, RATE, scene.another), np.random.default_rng(0))[0]
+    room = ReverberationSettings(responses, 1.0)
+    wet = augmented(Scene(click, RATE, scene.another), reverberation=room)[0]
     assert np.flatnonzero(np.abs(wet) > 1e-4).tolist() == [1000, 1100]
     assert wet[1100] / wet[1000] == pytest.approx(0.5, abs=1e-4)
     assert np.square(wet).sum() == pytest.approx(1.0, rel=1e-5)
     silence = Scene(np.zeros((1, 100), np.float32), RATE, scene.another)
-    assert not Reverberation(responses, 1.0)(silence, np.random.default_rng(0)).any()
+    assert not augmented(silence, reverberation=room).any()
     for folder, message in (("gone", "no such folder"), ("empty", "holds no audio files")):
         (responses / "empty").mkdir(exist_ok=True)
         with pytest.raises(InputError, match=message):
-            Reverberation(responses / folder)
+            augmented(scene, reverberation=ReverberationSettings(responses / folder, 1.0))
 
 
 def test_remix_adds_another_clip_to_the_target(scene: Scene) -> None:
-    remixed = Remix(1.0)(scene, np.random.default_rng(0))
+    remixed = augmented(scene, remix=RemixSettings(1.0))
     np.testing.assert_array_equal(remixed[1:], scene.sources[1:])
     share = (remixed[0] - 1) / (scene.sources[0] - 1)
     assert 0 < np.median(share) < 1
     assert np.abs(share - np.median(share)).max() < 1e-2
     alone = Scene(scene.sources, RATE, lambda: None)
-    np.testing.assert_array_equal(Remix(1.0)(alone, np.random.default_rng(0)), scene.sources)
+    np.testing.assert_array_equal(augmented(alone, remix=RemixSettings(1.0)), scene.sources)
 
 
 def test_masking_takes_the_same_cells_out_of_all_sources() -> None:
     rng = np.random.default_rng(1)
     tone = np.sin(np.arange(RATE) * 0.5).astype(np.float32)
-    masking = Masking(1.0, time_masks=1, time_seconds=0.3, frequency_masks=0)
+    masking = MaskingSettings(1.0, time_masks=1, time_seconds=0.3, frequency_masks=0)
 
     def quiet(audio: Audio) -> set[int]:
         return set(np.flatnonzero(np.abs(audio.reshape(-1, 200)).max(axis=1) < 0.05).tolist())
 
-    found = [masking(Scene(np.stack([tone, 2 * tone]), RATE, lambda: None), rng) for _ in range(30)]
+    found = [augmented(Scene(np.stack([tone, 2 * tone]), RATE, lambda: None), rng, masking=masking) for _ in range(30)]
     assert any(quiet(sources[0]) for sources in found)
     for sources in found:
         np.testing.assert_allclose(2 * sources[0], sources[1], atol=1e-5)  # linear, with one mask for both
-    nothing = Masking(1.0, time_masks=0, frequency_masks=0)
-    same = nothing(Scene(tone[None], RATE, lambda: None), rng)
+    nothing = MaskingSettings(1.0, time_masks=0, frequency_masks=0)
+    same = augmented(Scene(tone[None], RATE, lambda: None), rng, masking=nothing)
     np.testing.assert_allclose(same[0], tone, atol=1e-5)
 
 
 def test_settings_turn_them_on_in_their_order(responses: Path) -> None:
-    assert list(Augmentations()) == []
+    assert list(augmentations(AugmentationSettings())) == []
     tree = {"gain": {"lower_db": -3}, "polarity": {}, "reverberation": {"folder": str(responses)}}
-    assert list(from_mapping(Augmentations, tree, "x")) == [Polarity(), Reverberation(responses), Gain(lower_db=-3.0)]
+    settings = from_mapping(AugmentationSettings, tree, "x")
+    expected = AugmentationSettings(
+        None, None, PolaritySettings(), ReverberationSettings(responses), GainSettings(lower_db=-3.0)
+    )
+    assert settings == expected
+    assert AUGMENTATIONS.keys() == vars(settings).keys()
+    on = [augment.func for augment in augmentations(settings)]
+    assert on == [AUGMENTATIONS[name] for name in ("polarity", "reverberation", "gain")]
     with pytest.raises(InputError, match="unknown option 'lower'; did you mean 'lower_db'"):
-        from_mapping(Augmentations, {"gain": {"lower": -3}}, "x")
+        from_mapping(AugmentationSettings, {"gain": {"lower": -3}}, "x")

@@ -12,11 +12,11 @@ import torch
 from dplass_cli.audio.reading import read_mono
 from dplass_cli.audio.writing import write_audio
 from dplass_cli.data.batches import EpochBatches, TrainingLoader
-from dplass_cli.data.data_settings import DataSettings
 from dplass_cli.data.manifest import Row
 from dplass_cli.data.mixer import mix
 from dplass_cli.data.samples import Batch, SourceClip, TrainingSamples, captions_of_clips, collate
 from dplass_cli.errors import InputError, RunError
+from dplass_cli.options.data_settings import DataSettings
 
 RATE = 8000
 SETTINGS = DataSettings(sampling_rate=RATE, segment_seconds=0.5)

@@ -10,8 +10,8 @@ from threadpoolctl import threadpool_limits
 
 from dplass_cli.domains.clustering import cluster
 from dplass_cli.domains.features import unit
-from dplass_cli.domains.methods import Method
 from dplass_cli.errors import InputError
+from dplass_cli.options.partition_options import Method
 
 Groups = tuple[npt.NDArray[np.float64], list[str], npt.NDArray[np.int64], npt.NDArray[np.int64]]
 

@@ -25,10 +25,10 @@ from fuzz.targets import BENCHMARKS, LISTED, SUFFIXES, load_sound_encoder, sound
 from small_banks import write_small_bank
 from small_networks import SMALL, loaded, small_network
 
-from dplass_cli.adapters import AdapterSettings
 from dplass_cli.adapters.dplass_format import to_published
 from dplass_cli.encoders.cache import EmbeddingCache, embedding_key
 from dplass_cli.models import save_base
+from dplass_cli.options.adapter_settings import AdapterSettings
 from dplass_cli.sounds import render
 from dplass_cli.storage import write_json
 from dplass_cli.weights.checkpoint_files import write_safetensors

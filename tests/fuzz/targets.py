@@ -46,10 +46,10 @@ from dplass_cli.evaluation.item_records import COLUMNS, ProcessShare, Rows
 from dplass_cli.evaluation.items import read_items
 from dplass_cli.models import BaseModel, load_base
 from dplass_cli.options.parse import build_options
+from dplass_cli.options.separate_options import SeparateOptions
+from dplass_cli.options.serve_options import ServeOptions
+from dplass_cli.options.train_options import TrainOptions
 from dplass_cli.pipelines.results import scan_results
-from dplass_cli.pipelines.separate import SeparateOptions
-from dplass_cli.pipelines.serve import ServeOptions
-from dplass_cli.pipelines.train import TrainOptions
 from dplass_cli.separation.bank import AdapterBank
 from dplass_cli.separation.output import name_parts, target_paths
 from dplass_cli.separation.queries import named, parse_spans

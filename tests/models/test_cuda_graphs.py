@@ -12,11 +12,11 @@ from small_networks import EVERYWHERE, loaded, small_inputs, small_network
 from torch import Tensor
 
 from dplass_cli import Separator, load_base, sounds
-from dplass_cli.adapters import AdapterSettings
 from dplass_cli.adapters.injection import statistics_of
 from dplass_cli.evaluation.metrics import sdr
 from dplass_cli.models import BaseModel, cuda_graphs
 from dplass_cli.models.cuda_graphs import REPEATS, GraphedBody, replay_windows
+from dplass_cli.options.adapter_settings import AdapterSettings
 from dplass_cli.separation.bank import AdapterBank
 
 needs_cuda = pytest.mark.skipif(not torch.cuda.is_available(), reason="torch sees no CUDA device")

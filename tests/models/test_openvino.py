@@ -13,13 +13,13 @@ import torch
 from small_networks import EVERYWHERE, SMALL, loaded, small_inputs, small_network
 
 from dplass_cli import load_base
-from dplass_cli.adapters import AdapterSettings
 from dplass_cli.adapters.injection import statistics_of
 from dplass_cli.errors import InputError
 from dplass_cli.models import BaseModel
 from dplass_cli.models.flops import layer_costs
 from dplass_cli.models.openvino import OpenVINOBody, choose_backend, macs_per_cell, openvino_core
-from dplass_cli.models.resunet30 import ResUNet30Config
+from dplass_cli.options.adapter_settings import AdapterSettings
+from dplass_cli.options.network_settings import ResUNet30Config
 from dplass_cli.separation.bank import AdapterBank
 
 pytest.importorskip("openvino", reason="pip install 'dplass[openvino]'")
@@ -103,7 +103,7 @@ def test_what_openvino_cannot_do_is_done_in_torch() -> None:
 
 def test_auto_stays_with_torch_until_a_compilation_pays() -> None:
     network = small_network()
-    choose_backend(network, "auto", patience=1.5 * 2000 / 80 * 128 * 2 * macs_per_cell(network.base))
+    choose_backend(network, "auto", warmup_macs=1.5 * 2000 / 80 * 128 * 2 * macs_per_cell(network.base))
     assert difference(network, *small_inputs()) == 0.0
     assert 0.0 < difference(network, *small_inputs()) < 1e-4
 

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from dplass_cli.models.resunet30 import ResUNet30, ResUNet30Config
+from dplass_cli.models.resunet30 import ResUNet30
+from dplass_cli.options.network_settings import ResUNet30Config
 
 
 @pytest.fixture(scope="module")

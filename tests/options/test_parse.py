@@ -8,12 +8,13 @@ from typing import Literal
 
 import pytest
 
-from dplass_cli.adapters import AdapterSettings
 from dplass_cli.adapters.injection import layer_settings
 from dplass_cli.errors import InputError
-from dplass_cli.models.resunet30 import ResUNet30, ResUNet30Config
+from dplass_cli.models.resunet30 import ResUNet30
+from dplass_cli.options.adapter_settings import AdapterSettings
+from dplass_cli.options.network_settings import ResUNet30Config
 from dplass_cli.options.parse import build_options, from_mapping, to_mapping
-from dplass_cli.pipelines.train import TrainOptions
+from dplass_cli.options.train_options import TrainOptions
 
 
 @dataclass(frozen=True)

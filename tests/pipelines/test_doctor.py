@@ -16,8 +16,9 @@ from dplass_cli.cli import app
 from dplass_cli.data.manifest import Row, write_manifest
 from dplass_cli.data.mixture_tables import Mixture, write_mixtures
 from dplass_cli.errors import RunError
+from dplass_cli.options.doctor_options import DoctorOptions
 from dplass_cli.pipelines import doctor as room
-from dplass_cli.pipelines.doctor import DoctorCheck, DoctorOptions, doctor
+from dplass_cli.pipelines.doctor import DoctorCheck, doctor
 from dplass_cli.resources import resource
 
 

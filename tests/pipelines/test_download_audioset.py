@@ -21,10 +21,10 @@ from typer.testing import CliRunner
 
 from dplass_cli.audio.reading import audio_info, read_mono
 from dplass_cli.cli import app
-from dplass_cli.data.prepare.video_download import VideoSite
 from dplass_cli.errors import InputError, RunError
+from dplass_cli.options.download_audioset_options import DownloadAudiosetOptions, VideoSite
 from dplass_cli.pipelines import download_audioset as room
-from dplass_cli.pipelines.download_audioset import DownloadOptions, download_audioset
+from dplass_cli.pipelines.download_audioset import download_audioset
 
 pytest.importorskip("yt_dlp", reason="the extra 'download' is not installed")
 pytest.importorskip("av", reason="the extra 'download' is not installed")
@@ -86,9 +86,9 @@ def steps(seconds: int) -> np.ndarray[Any, Any]:
     return (np.repeat(np.arange(seconds), RATE) / 10).astype(np.float32)
 
 
-def options(tmp_path: Path, source: VideoSite, *lines: str, **changes: Any) -> DownloadOptions:
+def options(tmp_path: Path, source: VideoSite, *lines: str, **changes: Any) -> DownloadAudiosetOptions:
     (tmp_path / "segments.csv").write_text("".join(f'{line}, "/m/a"\n' for line in lines))
-    return DownloadOptions((tmp_path / "segments.csv",), tmp_path / "clips", pause=0, source=source, **changes)
+    return DownloadAudiosetOptions((tmp_path / "segments.csv",), tmp_path / "clips", pause=0, source=source, **changes)
 
 
 def test_clips_are_fetched_and_cut(tmp_path: Path, site: Any) -> None:
@@ -149,14 +149,14 @@ def test_a_server_that_asks_to_slow_down_stops_the_run(tmp_path: Path, site: Any
     assert not any("/b.wav" in path for path in handler.asked)
 
 
-def stopped(wanted: DownloadOptions, message: str) -> None:
+def stopped(wanted: DownloadAudiosetOptions, message: str) -> None:
     """The run stops at its first clip with a message, and no clip counts as failed."""
     with pytest.raises(RunError, match=message):
         download_audioset(wanted)
     assert "a" not in {row["ytid"] for row in csv.DictReader(io.StringIO(recorded(wanted)))}
 
 
-def recorded(wanted: DownloadOptions) -> str:
+def recorded(wanted: DownloadAudiosetOptions) -> str:
     failures = wanted.output / room.FAILURES
     return failures.read_text().partition("\n")[2] if failures.exists() else ""
 
@@ -200,7 +200,7 @@ def test_videos_are_paused_between(tmp_path: Path, site: Any, monkeypatch: pytes
     for name in "abc":
         soundfile.write(folder / f"{name}.wav", steps(1), RATE)
     wanted = options(tmp_path, source, "a, 0, 1", "b, 0, 1", "c, 0, 1")
-    download_audioset(DownloadOptions(wanted.segments, wanted.output, pause=10, source=source))
+    download_audioset(DownloadAudiosetOptions(wanted.segments, wanted.output, pause=10, source=source))
     assert slept[0] == 0
     assert all(5 <= pause <= 15 for pause in slept[1:])
     assert len(slept) == 3

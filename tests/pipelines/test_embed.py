@@ -23,9 +23,9 @@ from dplass_cli.data.manifest import Row, read_manifest, write_manifest
 from dplass_cli.domains.features import caption_features, sorted_rows
 from dplass_cli.encoders import clips, load_encoder
 from dplass_cli.encoders.cache import EmbeddingCache
-from dplass_cli.encoders.clips import Embedding
 from dplass_cli.errors import InputError
-from dplass_cli.pipelines.embed import EmbedOptions, embed
+from dplass_cli.options.embed_options import EmbeddingSettings, EmbedOptions
+from dplass_cli.pipelines.embed import embed
 from dplass_cli.sounds import render
 from dplass_cli.storage import no_progress
 from dplass_cli.training.job import embed_queries
@@ -78,7 +78,9 @@ def test_vectors_are_the_encoders_own_in_the_order_of_the_manifest(manifest: Pat
 def test_any_batch_gives_the_same_and_the_second_run_finds_all(
     manifest: Path, undisturbed: Any, tmp_path: Path, batch: int, identity: Any
 ) -> None:
-    options = EmbedOptions(manifest, tmp_path, embedding=Embedding(batch=batch, identity=identity), device="cpu")
+    options = EmbedOptions(
+        manifest, tmp_path, embedding=EmbeddingSettings(batch=batch, identity=identity), device="cpu"
+    )
     embed(options)
     np.testing.assert_allclose(aligned(tmp_path), undisturbed, atol=1e-5)
     again = embed(options)
@@ -88,7 +90,7 @@ def test_any_batch_gives_the_same_and_the_second_run_finds_all(
 
 @pytest.mark.parametrize("identity", ["path", "content"])
 def test_whoever_opens_the_folder_knows_files_as_it_does(manifest: Path, tmp_path: Path, identity: Any) -> None:
-    embed(EmbedOptions(manifest, tmp_path, embedding=Embedding(identity=identity), device="cpu"))
+    embed(EmbedOptions(manifest, tmp_path, embedding=EmbeddingSettings(identity=identity), device="cpu"))
     again = embed(EmbedOptions(manifest, tmp_path, device="cpu"))
     assert (again.embedded, again.hits) == (0, 14)
     encoder, rows = load_encoder(), read_manifest(manifest)
@@ -98,7 +100,7 @@ def test_whoever_opens_the_folder_knows_files_as_it_does(manifest: Path, tmp_pat
     embed_queries(rows, [], encoder, tmp_path, no_progress)  # as train does
     cache.refresh()
     assert len(cache) == filled
-    other = Embedding(identity="path" if identity == "content" else "content")
+    other = EmbeddingSettings(identity="path" if identity == "content" else "content")
     with pytest.raises(InputError, match="knows files by"):
         embed(EmbedOptions(manifest, tmp_path, embedding=other, device="cpu"))
 
@@ -109,7 +111,7 @@ def test_by_content_a_file_of_many_clips_is_hashed_once(tmp_path: Path, monkeypa
     write_manifest(tmp_path / "m.json", rows)
     hashed: list[Path] = []
     monkeypatch.setattr(clips, "file_sha256", lambda path: hashed.append(path) or "a" * 64)
-    embedding = Embedding(identity="content", readers=1)
+    embedding = EmbeddingSettings(identity="content", readers=1)
     for _ in range(2):
         embed(EmbedOptions(tmp_path / "m.json", tmp_path / "cache", embedding=embedding, device="cpu"))
     assert hashed == [tmp_path / "long.wav"]
@@ -119,7 +121,7 @@ def test_by_content_too_a_clip_that_is_not_there_is_one_line_of_many(manifest: P
     rows = json.loads(manifest.read_text())["data"]
     rows = [{**row, "wav": str(manifest.parent / row["wav"])} for row in rows[:2]] + [{**rows[0], "wav": "gone.wav"}]
     (tmp_path / "some.json").write_text(json.dumps({"data": rows}))
-    embedding = Embedding(identity="content")
+    embedding = EmbeddingSettings(identity="content")
     done = embed(EmbedOptions(tmp_path / "some.json", tmp_path / "cache", embedding=embedding, device="cpu"))
     assert done.embedded == 2
     assert len(done.failed) == 1

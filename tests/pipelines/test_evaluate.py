@@ -26,7 +26,8 @@ from dplass_cli.errors import InputError, RunError
 from dplass_cli.evaluation.comparison import compare_runs, read_run
 from dplass_cli.evaluation.metrics import sdr, si_sdr
 from dplass_cli.models import load_base
-from dplass_cli.pipelines.evaluate import EvaluateOptions, EvaluateResult, evaluate
+from dplass_cli.options.evaluate_options import EvaluateOptions
+from dplass_cli.pipelines.evaluate import EvaluateResult, evaluate
 from dplass_cli.records import write_rows
 from dplass_cli.separation.loading import load_models
 
@@ -123,7 +124,7 @@ def test_rows_hold_what_the_networks_give(options: EvaluateOptions) -> None:
     result = run(replace(options, items=("4",)))
     rows = {row["adapter"]: row for row in items(options.output)}
     assert list(rows) == ["base", "domain0", "domain1", "domain2", "blend"]
-    models = load_models(options.base_checkpoint, "tiny", options.adapters)
+    models = load_models(replace(options.model, encoder="tiny"))
     from dplass_cli.data.mixture_tables import read_mixtures, render
 
     assert options.metadata_csv is not None
@@ -428,7 +429,7 @@ def test_a_small_copy_of_each_benchmark(
 ) -> None:
     made = fake(name, tmp_path / "data", recordings)
     network = load_base(options.base_checkpoint)
-    encoder = load_models(options.base_checkpoint, "tiny").encoder
+    encoder = load_models(replace(options.model, encoder="tiny", adapters=None)).encoder
     sdris, si_sdrs = [], []
     for query, reference, mixture, _ in made:
         source, mixed = (soundfile.read(path, dtype="float32")[0] for path in (reference, mixture))

@@ -22,8 +22,9 @@ from dplass_cli.audio.writing import write_audio
 from dplass_cli.data.manifest import read_manifest
 from dplass_cli.domains.partition_folder import read_partition
 from dplass_cli.errors import InputError
+from dplass_cli.options.partition_options import PartitionOptions
 from dplass_cli.pipelines import partition as pipeline
-from dplass_cli.pipelines.partition import PartitionOptions, partition
+from dplass_cli.pipelines.partition import partition
 
 GROUPS, CAPTIONS, CLIPS = 7, 3, 3
 RATE = 32000

@@ -24,7 +24,8 @@ from dplass_cli.audio.writing import write_audio
 from dplass_cli.data.manifest import Row, read_manifest
 from dplass_cli.data.prepare.preparation import ClassCount
 from dplass_cli.errors import InputError
-from dplass_cli.pipelines.prepare_audioset import PrepareOptions, prepare_audioset
+from dplass_cli.options.prepare_audioset_options import PrepareAudiosetOptions
+from dplass_cli.pipelines.prepare_audioset import prepare_audioset
 
 LABELS = {"/m/dog": "Dog", "/m/bark": "Bark", "/m/cry": "Baby cry, infant cry"}
 
@@ -53,13 +54,13 @@ class Corpus:
         write_audio(path, np.full((1, 800), level, np.float32), 16000)
         return path
 
-    def options(self, **changes: Any) -> PrepareOptions:
+    def options(self, **changes: Any) -> PrepareAudiosetOptions:
         """Write the list and return the options that prepare it."""
         segments = self.folder / "segments.csv"
         segments.write_text(
             "# one\n# two\n# YTID, start_seconds, end_seconds, positive_labels\n" + "\n".join(self.lines)
         )
-        plain = PrepareOptions(
+        plain = PrepareAudiosetOptions(
             segments=(segments,),
             labels=self.folder / "labels.csv",
             audio_dir=(self.folder / "audio",),
@@ -337,7 +338,7 @@ def test_the_real_clips_of_three_folds(real_data: Path, tmp_path: Path) -> None:
         filenames = {row["YTID"]: row["filename"] for row in csv.DictReader(stream)}
     wanted = {ytid: name for ytid, name in filenames.items() if clips[name]["fold"] in {"1", "2", "3"}}
     (tmp_path / "ids.txt").write_text("\n".join(sorted(wanted)))
-    options = PrepareOptions(
+    options = PrepareAudiosetOptions(
         segments=(mini / "segments.csv",),
         labels=mini / "class_labels_indices.csv",
         audio_dir=(real_data / "audio",),
@@ -388,7 +389,7 @@ def test_what_is_wrong_with_real_clips_is_found(real_data: Path, tmp_path: Path)
         else:
             path.rename(audio / f"renamed {number}.ogg")
         wanted[ytid] = "truncated" if 40 <= number < 50 else "zero-length file" if 50 <= number < 55 else "missing"
-    options = PrepareOptions(
+    options = PrepareAudiosetOptions(
         segments=(mini / "segments.csv",),
         labels=mini / "class_labels_indices.csv",
         audio_dir=(audio,),

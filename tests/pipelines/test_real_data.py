@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from dplass_cli.pipelines.evaluate import EvaluateOptions, evaluate
+from dplass_cli.options.evaluate_options import EvaluateOptions
+from dplass_cli.pipelines.evaluate import evaluate
 
 
 def test_bundled_models_improve_real_mixtures(real_data: Path, tmp_path: Path) -> None:

@@ -17,9 +17,11 @@ from dplass_cli.cli import app
 from dplass_cli.data.manifest import Row, write_manifest
 from dplass_cli.errors import InputError
 from dplass_cli.evaluation.item_records import read_items_csv
-from dplass_cli.pipelines.evaluate import EvaluateOptions, evaluate
+from dplass_cli.options.evaluate_options import EvaluateOptions
+from dplass_cli.options.retrieve_options import RetrieveOptions
+from dplass_cli.pipelines.evaluate import evaluate
 from dplass_cli.pipelines.results import compare_results, fad, scan_results
-from dplass_cli.pipelines.retrieve import RetrieveOptions, retrieve
+from dplass_cli.pipelines.retrieve import retrieve
 from dplass_cli.records import write_rows
 
 NAMES = ("dog_bark", "rain", "siren", "flute", "owl_hoot", "helicopter")

@@ -12,7 +12,8 @@ from optuna.storages.journal import JournalFileBackend
 from small_corpus import train_steps
 
 from dplass_cli.errors import InputError
-from dplass_cli.pipelines.sweep import SweepOptions, sweep
+from dplass_cli.options.sweep_options import SweepOptions
+from dplass_cli.pipelines.sweep import sweep
 
 RATES = [1e-30, 1e-2]
 

@@ -12,12 +12,15 @@ import pytest
 import torch
 from small_corpus import options, same_adapter, train_steps
 
-from dplass_cli.adapters import METHODS, AdapterSettings, make_adapters
+from dplass_cli.adapters import METHODS, make_adapters
 from dplass_cli.adapters.adapter_folder import load_adapter
 from dplass_cli.errors import InputError, RunError
 from dplass_cli.models import load_base
-from dplass_cli.pipelines.evaluate import EvaluateOptions, evaluate
-from dplass_cli.pipelines.separate import SeparateOptions, separate
+from dplass_cli.options.adapter_settings import AdapterSettings
+from dplass_cli.options.evaluate_options import EvaluateOptions
+from dplass_cli.options.separate_options import SeparateOptions
+from dplass_cli.pipelines.evaluate import evaluate
+from dplass_cli.pipelines.separate import separate
 from dplass_cli.pipelines.train import train
 from dplass_cli.separation.bank import AdapterBank
 

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from small_banks import write_small_bank
 
-from dplass_cli.pipelines.evaluate import EvaluateOptions, evaluate
+from dplass_cli.options.evaluate_options import EvaluateOptions
+from dplass_cli.pipelines.evaluate import evaluate
 from dplass_cli.records import write_rows
 
 NAMES = ("dog_bark", "rain", "siren", "flute", "owl_hoot", "helicopter")

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from dplass_cli.domains.features import unit
-from dplass_cli.reports.projection import Projection, project
+from dplass_cli.options.partition_options import Projection
+from dplass_cli.reports.projection import project
 
 
 @pytest.mark.parametrize("projection", ["tsne", pytest.param("umap", marks=pytest.mark.slow), "pca"])

@@ -16,6 +16,7 @@ from small_banks import write_small_bank
 from dplass_cli import Separator
 from dplass_cli.audio.writing import write_audio
 from dplass_cli.errors import InputError
+from dplass_cli.options.model_options import ModelSpec
 from dplass_cli.separation.bank import AdapterBank
 from dplass_cli.separation.loading import Models, load_models
 from dplass_cli.separation.policies import (
@@ -38,7 +39,7 @@ def bank(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 
 @pytest.fixture(scope="module")
 def models(bank: tuple[Path, Path]) -> Models:
-    return load_models(bank[0], "tiny", [bank[1]])
+    return load_models(ModelSpec(base=bank[0], encoder="tiny", adapters=(bank[1],)))
 
 
 def choice(models: Models, query: str, **seen: Any) -> Choice:
@@ -150,6 +151,6 @@ def test_validated_adapters_serve_their_domains(bank: tuple[Path, Path], tmp_pat
     for entry, gain in zip(described["domains"], (0.3, -0.2, 0.0), strict=True):
         entry["gain_db"] = gain
     (folder / "bank.json").write_text(json.dumps(described))
-    models = load_models(bank[0], "tiny", [folder])
+    models = load_models(ModelSpec(base=bank[0], encoder="tiny", adapters=(folder,)))
     chosen = [make_policy("validated").choose(choice(models, query)) for query in ("dog bark", "rain", "flute")]
     assert chosen == ["domain0", None, None]

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from dplass_cli.audio.writing import write_audio
 from dplass_cli.errors import InputError
-from dplass_cli.models.resunet30 import ResUNet30Config
+from dplass_cli.options.network_settings import ResUNet30Config
 from dplass_cli.separation.windows import Layout, layout, parts_of, parts_of_file, windows
 
 SIZES = {"length": st.integers(1, 400), "core": st.integers(1, 60), "context": st.integers(0, 30)}

@@ -7,12 +7,12 @@ from pathlib import Path
 import torch
 from small_networks import loaded, small_network
 
-from dplass_cli.adapters import AdapterSettings
 from dplass_cli.adapters.adapter_folder import AdapterInfo, save_adapter
 from dplass_cli.adapters.bank_folder import BankDomain, write_bank
 from dplass_cli.encoders import load_encoder
 from dplass_cli.models import save_base
-from dplass_cli.models.resunet30 import ResUNet30Config
+from dplass_cli.options.adapter_settings import AdapterSettings
+from dplass_cli.options.network_settings import ResUNet30Config
 
 CAPTIONS = {
     0: ("dog bark", "owl hoot"),

@@ -15,11 +15,13 @@ from dplass_cli.data.manifest import Row, write_manifest
 from dplass_cli.data.mixture_tables import Mixture, write_mixtures
 from dplass_cli.encoders import load_encoder
 from dplass_cli.models import save_base
-from dplass_cli.models.resunet30 import ResUNet30, ResUNet30Config
-from dplass_cli.pipelines.partition import PartitionOptions, partition
-from dplass_cli.pipelines.train import TrainOptions
+from dplass_cli.models.resunet30 import ResUNet30
+from dplass_cli.options.network_settings import ResUNet30Config
+from dplass_cli.options.partition_options import PartitionOptions
+from dplass_cli.options.train_options import TrainOptions
+from dplass_cli.options.train_settings import OptimizerSettings, TrainSettings
+from dplass_cli.pipelines.partition import partition
 from dplass_cli.sounds import render
-from dplass_cli.training.train_settings import OptimizerSettings, TrainSettings
 
 KINDS = {"dog_bark": "Bark", "rain": "Rain", "siren": "Siren", "flute": "Flute", "owl_hoot": "Hoot", "typing": "Typing"}
 SMALL = ResUNet30Config(

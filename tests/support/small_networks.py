@@ -7,11 +7,13 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from dplass_cli.adapters import Adapter, AdapterSettings, make_adapters
+from dplass_cli.adapters import Adapter, make_adapters
 from dplass_cli.adapters.adapter_folder import AdapterInfo, LoadedAdapter
 from dplass_cli.adapters.injection import layer_settings, statistics_of
 from dplass_cli.models import BaseModel
-from dplass_cli.models.resunet30 import ResUNet30, ResUNet30Config
+from dplass_cli.models.resunet30 import ResUNet30
+from dplass_cli.options.adapter_settings import AdapterSettings
+from dplass_cli.options.network_settings import ResUNet30Config
 from dplass_cli.options.parse import to_mapping
 
 SMALL = ResUNet30Config(

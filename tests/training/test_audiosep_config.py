@@ -10,7 +10,7 @@ import yaml
 
 from dplass_cli.errors import InputError
 from dplass_cli.options.parse import build_options
-from dplass_cli.pipelines.train import TrainOptions
+from dplass_cli.options.train_options import TrainOptions
 from dplass_cli.training.audiosep_config import adopt
 from dplass_cli.training.optimizers import check_names
 

@@ -14,14 +14,14 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from dplass_cli.adapters.bank_folder import bank_key
 from dplass_cli.audio.writing import write_audio
-from dplass_cli.data.augmentations import Augmentations
-from dplass_cli.data.augmentations.polarity import Polarity
 from dplass_cli.data.manifest import read_manifest
 from dplass_cli.encoders import load_encoder
 from dplass_cli.errors import InputError, RunError
 from dplass_cli.models import load_base
 from dplass_cli.models.resunet30 import is_unread
-from dplass_cli.pipelines.train import TrainOptions, train
+from dplass_cli.options.augmentation_settings import AugmentationSettings, PolaritySettings
+from dplass_cli.options.train_options import TrainOptions
+from dplass_cli.pipelines.train import train
 from dplass_cli.separation.bank import AdapterBank
 from dplass_cli.sounds import render
 from dplass_cli.training.job import RoutedTeacher
@@ -106,7 +106,7 @@ def test_all_ways_to_make_samples_at_once(corpus: Path, tmp_path: Path) -> None:
     given = options(corpus, tmp_path / "run", epochs=2)
     data = replace(
         given.data, noise_dir=tmp_path / "noise", use_text_ratio=0.5, negative_share=0.2, max_mix_num=3,
-        augment=Augmentations(polarity=Polarity()),
+        augment=AugmentationSettings(polarity=PolaritySettings()),
     )  # fmt: skip
     settings = replace(given.train, loss_type={"negative_sdr": 1.0, "l1_wav": 10.0}, accumulate=2, patience=1)
     given = replace(given, domain="0", data=data, train=settings)

@@ -20,12 +20,13 @@ import torch
 from small_corpus import losses, options, same_adapter, train_steps
 
 from dplass_cli.errors import InputError, RunError
-from dplass_cli.models.resunet30 import ResUNet30Config
-from dplass_cli.pipelines.train import TrainOptions, train
+from dplass_cli.options.network_settings import ResUNet30Config
+from dplass_cli.options.train_options import TrainOptions
+from dplass_cli.options.train_settings import OptimizerSettings, TrainSettings
+from dplass_cli.pipelines.train import train
 from dplass_cli.storage import locked, read_json
 from dplass_cli.training.callbacks.checkpoints import LastCheckpoint
 from dplass_cli.training.module import SeparationTraining
-from dplass_cli.training.train_settings import OptimizerSettings, TrainSettings
 
 EPOCHS = 4
 

@@ -18,9 +18,10 @@ from side_work import work
 from small_corpus import losses, options, same_adapter
 from small_networks import fresh, small_network
 
-from dplass_cli.adapters import AdapterSettings, adapted
+from dplass_cli.adapters import adapted
 from dplass_cli.data.batches import EpochBatches
 from dplass_cli.errors import RunError
+from dplass_cli.options.adapter_settings import AdapterSettings
 from dplass_cli.pipelines.train import train
 from dplass_cli.training.side_by_side import DeviceShare, side_by_side
 

@@ -21,8 +21,9 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from dplass_cli.errors import InputError, RunError
-from dplass_cli.models import BaseModel, ResUNet30Config, check_encoder, load_base, save_base
+from dplass_cli.models import BaseModel, check_encoder, load_base, save_base
 from dplass_cli.models.audiosep_checkpoint import write_checkpoint
+from dplass_cli.options.network_settings import ResUNet30Config
 from dplass_cli.weights import checkpoint_files
 from dplass_cli.weights.checkpoint_files import read_base_state, read_tensors, write_safetensors
 from dplass_cli.weights.hashing import tensors_sha256

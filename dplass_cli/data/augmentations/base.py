@@ -1,15 +1,11 @@
-"""What an augmentation is: settings that are called on a scene and give other sources for it."""
+"""The scene that an augmentation works on."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
-
-import numpy as np
 
 from dplass_cli.audio.reading import Audio
-from dplass_cli.errors import InputError
 
 
 @dataclass(frozen=True)
@@ -25,25 +21,3 @@ class Scene:
     sources: Audio
     sample_rate: int
     another: Callable[[], Audio | None]
-
-
-class Augmentation(Protocol):
-    """A frozen dataclass of settings; one file each in this folder.
-
-    It runs where audio is read. All that is random comes from ``rng``, so that a sample stays a pure function of its
-    number. The mixer matches energies afterwards: levels among the sources are its business.
-    """
-
-    def __call__(self, scene: Scene, rng: np.random.Generator) -> Audio:
-        """Return the sources (S, T) anew; those of the scene are not changed."""
-        ...
-
-
-def check_probability(probability: float) -> None:
-    """Refuse what is no probability.
-
-    Raises:
-        InputError: it is not between 0 and 1.
-    """
-    if not 0.0 <= probability <= 1.0:
-        raise InputError(f"the probability of an augmentation must be between 0 and 1, not {probability}")

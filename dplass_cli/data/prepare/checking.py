@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import soundfile
@@ -18,35 +17,12 @@ from dplass_cli.audio.reading import DAMAGED, Audio, UnsupportedAudio, audio_inf
 from dplass_cli.data.prepare.converting import SourceRange
 from dplass_cli.data.prepare.locating import READABLE
 from dplass_cli.errors import InputError
-
-Check = Literal["none", "header", "decode"]
+from dplass_cli.options.prepare_options import Check, ClipLimits
 
 BLOCK = 1 << 18  # samples that are decoded at a time, so that memory does not grow with the length of a file
 FULL_SCALE = 0.999
 _AT_ONCE = 1024
 _ROUNDED = 0.1  # seconds that a range may end after its file: tables round, and so do lossy formats
-
-
-@dataclass(frozen=True)
-class ClipLimits:
-    """What a clip must have to be used; the last two are found by decoding.
-
-    Attributes:
-        min_seconds: shorter clips, or ranges of files, are "too short".
-        min_rate: clips of a lower sample rate, in Hz, are "low sample rate".
-        min_peak_db: clips whose largest sample is below this (dB of full scale) are "silent".
-        max_clipped: clips with a larger share of samples at full scale, counted as twice that of the end (the highest
-            or the lowest value) which is hit less, are "clipped": an offset is no clipping.
-    """
-
-    min_seconds: float = 0.0
-    min_rate: int = 0
-    min_peak_db: float = -90.0
-    max_clipped: float = 0.5
-
-    def __post_init__(self) -> None:
-        if not 0 <= self.max_clipped <= 1:
-            raise ValueError(f"max_clipped must be a share between 0 and 1, not {self.max_clipped}")
 
 
 class Finding(NamedTuple):

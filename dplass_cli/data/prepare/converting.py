@@ -17,11 +17,11 @@ from dplass_cli.audio.reading import Audio, read_mono
 from dplass_cli.audio.writing import write_audio
 from dplass_cli.data.prepare.locating import READABLE
 from dplass_cli.errors import InputError
+from dplass_cli.options.prepare_options import FORM, check_form
 from dplass_cli.storage import Progress, make_folder, text_sha256
 
-_FORM = re.compile(r"(\d+(?:\.\d+)?)k-mono-(flac|wav)")
 _COPY = re.compile(r"(.*)/[0-9a-f]{2}/[^/]*-[0-9a-f]{12}\.(?:flac|wav)", re.DOTALL)  # as _target names them
-_COPIES = re.compile(rf".*-{_FORM.pattern}", re.DOTALL)  # the folder, unless it was named by the user
+_COPIES = re.compile(rf".*-{FORM.pattern}", re.DOTALL)  # the folder, unless it was named by the user
 _NAME_BYTES = 80  # of a source's name in its copy's; file systems take 255
 _AT_ONCE = 256
 
@@ -48,18 +48,6 @@ class Copies:
     made: int
     found: int
     turned_down: int
-
-
-def check_form(form: str) -> tuple[int, str]:
-    """Return (sample rate in Hz, suffix) of a form such as ``32k-mono-flac``.
-
-    Raises:
-        InputError: not such a form.
-    """
-    match = _FORM.fullmatch(form)
-    if match is None or not float(match[1]):
-        raise InputError(f"--convert {form}: expected a rate, mono and flac or wav, such as 32k-mono-flac")
-    return round(float(match[1]) * 1000), f".{match[2]}"
 
 
 def is_copy(path: str, folder: Path | None = None) -> bool:

@@ -7,12 +7,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from dplass_cli.data.captions import Captions, ClipCaption, LabelCaptions
+from dplass_cli.data.captions import ClipCaption, LabelCaptions
 from dplass_cli.data.csv_tables import LATEST, read_table
 from dplass_cli.data.prepare.corpora import Corpus
 from dplass_cli.data.prepare.locating import SUFFIXES, ClipIndex
 from dplass_cli.data.prepare.preparation import REJECTS, Candidate
 from dplass_cli.errors import InputError, nearest, some
+from dplass_cli.options.prepare_options import Captions
 from dplass_cli.storage import read_json
 
 Record = Mapping[str, Any]

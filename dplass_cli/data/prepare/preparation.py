@@ -7,15 +7,16 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
-from typing import Any, NamedTuple, get_args
+from typing import Any, NamedTuple
 
 from dplass_cli.audio.ffmpeg import is_available
 from dplass_cli.data.captions import ClipCaption
 from dplass_cli.data.manifest import manifest_item, write_items
-from dplass_cli.data.prepare.checking import Check, ClipLimits, check_clips
+from dplass_cli.data.prepare.checking import check_clips
 from dplass_cli.data.prepare.cleaning import CaptionCleaner, read_corrections
-from dplass_cli.data.prepare.converting import SourceRange, check_form, convert_clips
-from dplass_cli.errors import InputError, nearest, some
+from dplass_cli.data.prepare.converting import SourceRange, convert_clips
+from dplass_cli.errors import InputError, some
+from dplass_cli.options.prepare_options import Selection
 from dplass_cli.records import write_rows
 from dplass_cli.storage import Progress, make_folder, no_progress
 
@@ -23,44 +24,6 @@ REJECT_COLUMNS = ("start", "end", "reason", "path", "labels")
 REJECTS = "-rejects.csv"  # after the name of the manifest
 OVER = "over --max-per-class"
 _TOLD = 1 << 14  # rows between two reports of progress
-
-
-@dataclass(frozen=True)
-class Selection:
-    """How candidates are checked and chosen.
-
-    Attributes:
-        check: how much of each clip is tested: nothing, its header, or every sample.
-        limits: what a clip must have.
-        max_missing: the share of clips without a file above which preparing stops.
-        max_per_class: at most so many rows a class; clips of rare classes are taken first.
-        clean: correct captions; the files read are never changed.
-        corrections: a table of corrections in place of the shipped one.
-        convert: keep a copy of each clip that is cheap to read, such as ``32k-mono-flac``. With the extra ``download``
-            this makes m4a usable, too.
-        convert_dir: the folder of these copies; by default one beside the manifest.
-        report: an HTML page to write, about the classes and the reasons.
-    """
-
-    check: Check = "header"
-    limits: ClipLimits = field(default_factory=ClipLimits)
-    max_missing: float = 0.5
-    max_per_class: int | None = None
-    clean: bool = False
-    corrections: Path | None = None
-    convert: str | None = None
-    convert_dir: Path | None = None
-    report: Path | None = None
-
-    def __post_init__(self) -> None:
-        if self.check not in get_args(Check):
-            raise InputError(f"check: no such choice {self.check!r}{nearest(self.check, get_args(Check))}")
-        if not 0 <= self.max_missing <= 1:
-            raise InputError(f"max_missing: expected a share between 0 and 1, not {self.max_missing}")
-        if self.max_per_class is not None and self.max_per_class < 1:
-            raise InputError(f"max_per_class must be at least 1, not {self.max_per_class}")
-        if self.convert is not None:
-            check_form(self.convert)
 
 
 class Candidate(NamedTuple):

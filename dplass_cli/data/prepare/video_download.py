@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import re
 import shutil
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ from dplass_cli.audio.ffmpeg import EXTRA, Undecodable, decode
 from dplass_cli.audio.writing import write_audio
 from dplass_cli.data.prepare.audioset_lists import Segment
 from dplass_cli.errors import InputError, RunError
+from dplass_cli.options.download_audioset_options import VideoSite
 from dplass_cli.storage import make_folder
 
 _log = logging.getLogger(__name__)
@@ -24,27 +24,6 @@ _SLOW_DOWN = ("HTTP Error 429", "Sign in to confirm")
 
 _BROKEN = re.compile(r"\[download\] Got error: (?!HTTP Error 4)")
 """What yt-dlp says when its retries of a broken connection are used up; that error comes without its cause."""
-
-
-@dataclass(frozen=True)
-class VideoSite:
-    """Where videos come from, and how hard it may be asked.
-
-    Attributes:
-        url: the address of a video, with ``{id}``.
-        rate: bytes a second, at most; 0 for no limit.
-        timeout: seconds to wait for an answer.
-        retries: of a connection that breaks.
-    """
-
-    url: str = "https://www.youtube.com/watch?v={id}"
-    rate: int = 0
-    timeout: float = 30.0
-    retries: int = 3
-
-    def __post_init__(self) -> None:
-        if "{id}" not in self.url:
-            raise ValueError(f"url must have {{id}} in it, not {self.url!r}")
 
 
 class NotFetched(Exception):

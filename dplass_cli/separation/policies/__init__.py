@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from dplass_cli.adapters import METHODS
 from dplass_cli.errors import InputError, nearest
+from dplass_cli.options.model_options import Refinement
 from dplass_cli.separation.bank import AdapterBank
 from dplass_cli.separation.policies.audio import AudioPolicy
 from dplass_cli.separation.policies.base import Choice, Policy, Requirement, chooses_by_query
@@ -19,7 +20,6 @@ from dplass_cli.separation.policies.text import TextPolicy
 from dplass_cli.separation.policies.text_knn import TextKnnPolicy
 from dplass_cli.separation.policies.unadapted import BasePolicy
 from dplass_cli.separation.policies.validated import ValidatedPolicy
-from dplass_cli.separation.refinement import Refine
 
 __all__ = [
     "POLICIES",
@@ -56,7 +56,7 @@ class Selection(NamedTuple):
     """A policy's name and the refinement that goes with it; ``refine`` is None where it was not named."""
 
     policy: str
-    refine: Refine | None = None
+    refine: Refinement | None = None
 
     @property
     def name(self) -> str:
@@ -89,7 +89,7 @@ def parse_selection(name: str, bank: AdapterBank) -> Selection:
     if refined and suffix != "residual":
         raise InputError(f"--select {name}: expected POLICY or POLICY+residual, such as {policy or 'text'}+residual")
     kind, _, inner = policy.partition(":")
-    refine: Refine | None = "residual" if refined else None
+    refine: Refinement | None = "residual" if refined else None
     if kind == _OLD_REFINED:
         policy, refine = inner or ("validated" if bank.domains else "base"), "residual"
     made = make_policy(policy)
@@ -110,7 +110,7 @@ def default_selection(base: str | Path, bank: AdapterBank) -> Selection:
     Raises:
         InputError: there are several adapters and none has a domain.
     """
-    refine: Refine = "residual" if base == "tiny" else "none"
+    refine: Refinement = "residual" if base == "tiny" else "none"
     if not bank.keys:
         return Selection("base", refine)
     if bank.domains:

@@ -9,7 +9,8 @@ import pytest
 import soundfile
 
 from dplass_cli.audio.writing import write_audio
-from dplass_cli.data.prepare.checking import ClipLimits, check_clip
+from dplass_cli.data.prepare.checking import check_clip
+from dplass_cli.options.prepare_options import ClipLimits
 
 TONE = (0.5 * np.sin(np.arange(1600) / 5)).astype(np.float32)[None]
 

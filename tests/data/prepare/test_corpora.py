@@ -13,10 +13,10 @@ import pytest
 from dplass_cli.audio.reading import audio_info
 from dplass_cli.audio.writing import write_audio
 from dplass_cli.data.manifest import read_manifest
-from dplass_cli.data.prepare.checking import ClipLimits
 from dplass_cli.data.prepare.corpora import CORPORA
 from dplass_cli.errors import InputError
-from dplass_cli.pipelines.prepare import CorpusOptions, prepare_corpus
+from dplass_cli.options.prepare_options import ClipLimits, CorpusOptions
+from dplass_cli.pipelines.prepare import prepare_corpus
 
 TONE = (0.5 * np.sin(np.arange(1600) / 5)).astype(np.float32)[None]
 

@@ -11,7 +11,8 @@ import pytest
 from dplass_cli.data.manifest import Row, read_manifest, write_manifest
 from dplass_cli.data.prepare.merging import Merged
 from dplass_cli.errors import InputError
-from dplass_cli.pipelines.prepare import MergeOptions, merge
+from dplass_cli.options.prepare_options import MergeOptions
+from dplass_cli.pipelines.prepare import merge
 
 
 @pytest.fixture

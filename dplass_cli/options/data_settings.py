@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from dplass_cli.data.augmentations import Augmentations
+from dplass_cli.options.augmentation_settings import AugmentationSettings
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class DataSettings:
     noise_dir: Path | None = None
     use_text_ratio: float = 1.0
     negative_share: float = 0.0
-    augment: Augmentations = field(default_factory=Augmentations)
+    augment: AugmentationSettings = field(default_factory=AugmentationSettings)
     max_bad_files: int = 20
 
     def __post_init__(self) -> None:

@@ -1,0 +1,53 @@
+"""The configuration of the separation network."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+_LARGEST, _MOST_LEVELS = 1 << 20, 16
+
+
+@dataclass(frozen=True)
+class ResUNet30Config:
+    """Widths and transform of the network; the defaults are the published ones.
+
+    Attributes:
+        condition_size: length D of the query embedding.
+        n_fft, hop: transform sizes in samples.
+        sample_rate: the rate in Hz that the weights were trained for.
+        pre_channels: channels after the first 1x1 convolution.
+        channels: output channels of the encoder blocks, first to last.
+        downsample: (time, frequency) pooling of each encoder block.
+        stem: (time, frequency) cells of the spectrogram folded into one cell of the first level; (1, 1) is AudioSep.
+        input_power: exponent applied to the magnitude before the input norm; 1.0 is AudioSep.
+    """
+
+    condition_size: int = 512
+    n_fft: int = 2048
+    hop: int = 320
+    sample_rate: int = 32000
+    pre_channels: int = 32
+    channels: tuple[int, ...] = (32, 64, 128, 256, 384, 384)
+    downsample: tuple[tuple[int, int], ...] = ((2, 2), (2, 2), (2, 2), (2, 2), (2, 2), (1, 2))
+    stem: tuple[int, int] = (1, 1)
+    input_power: float = 1.0
+
+    def __post_init__(self) -> None:
+        pairs = [value for pair in (*self.downsample, self.stem) for value in pair]
+        sizes = [self.condition_size, self.n_fft, self.hop, self.sample_rate, self.pre_channels, *self.channels, *pairs]
+        if not self.channels or len(self.channels) > _MOST_LEVELS or not all(0 < size <= _LARGEST for size in sizes):
+            raise ValueError(f"sizes of a network are from 1 to {_LARGEST:,}, its levels from 1 to {_MOST_LEVELS}")
+        if not self.hop <= self.n_fft:
+            raise ValueError(f"hop = {self.hop} leaves gaps between windows of n_fft = {self.n_fft} samples")
+        if len(self.channels) != len(self.downsample):
+            raise ValueError(f"{len(self.channels)} channels but {len(self.downsample)} downsample pairs; give as many")
+        if (self.n_fft // 2) % self.grid[1]:
+            raise ValueError(f"n_fft/2 = {self.n_fft // 2} is no multiple of the frequency downsampling {self.grid[1]}")
+
+    @property
+    def grid(self) -> tuple[int, int]:
+        """Cells (time frames, frequency bins) of the spectrogram under one cell of the bottleneck."""
+        time, frequency = self.stem
+        for down_time, down_frequency in self.downsample:
+            time, frequency = time * down_time, frequency * down_frequency
+        return time, frequency
