@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dplass_cli.audio.writing import write_audio
@@ -39,6 +39,7 @@ def test_a_filter_no_longer_than_the_context_is_seamless(length: int, core: int,
     np.testing.assert_allclose(np.concatenate(kept), np.convolve(np.pad(audio[0], context), kernel, "valid"), atol=1e-4)
 
 
+@settings(deadline=None)  # writes a file: a busy disk must not fail it
 @given(length=st.integers(1, 300), core=st.integers(1, 60), context=st.integers(0, 30))
 def test_windows_of_a_file_are_those_of_its_samples(length: int, core: int, context: int) -> None:
     audio = np.random.default_rng(length).uniform(-1, 1, (2, length)).astype(np.float32)
