@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 from dplass_cli.cli import app
 from dplass_cli.cli.console import Verb
 from dplass_cli.pipelines.train import TrainOptions, TrainResult
-from dplass_cli.training.trainer import Trained
+from dplass_cli.training.train_result import Trained
 
 
 def arguments(corpus: Path, workspace: Path, *more: str) -> list[str]:
@@ -51,7 +51,7 @@ def test_a_plan_for_people_and_for_programs(corpus: Path, tmp_path: Path) -> Non
         (["--set", "parallel=-2"], "parallel must be at least 0, not -2"),
         (["--device", "auto", "--num-gpus", "99"], "--num-gpus 99: torch sees"),
         (["--adapters", "bank"], "--adapters: with --what adapters there is nothing to learn from them"),
-        (["--domain", "0,Bark"], "'Bark' is none of 0, 1, 2, nor 'all'"),
+        (["--domain", "0,Bark"], "'Bark' is not one of 0, 1, 2 or 'all'"),
         (["--set", "max_epochs=3"], "unknown option 'max_epochs'; did you mean 'train.max_epochs'"),
         (["--set", "train.learning_rate=1"], "did you mean 'train.optimizer.learning_rate'"),
         (["--set", "train.optimizer.optimizer_type=adamw"], "did you mean 'AdamW'"),
@@ -77,13 +77,13 @@ def test_wrong_options_are_one_line_and_2(corpus: Path, tmp_path: Path, wrong: l
 def test_a_run_in_its_own_partition_is_refused(corpus: Path) -> None:
     done = CliRunner().invoke(app, arguments(corpus, corpus / "partition", "--dry-run"))
     assert done.exit_code == 2
-    assert "partition: is the partition itself; give a folder for the run" in done.stderr
+    assert "partition: is the partition folder; choose another folder" in done.stderr
 
 
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
-        (["--what", "distil"], "--what distil: needs adapters to learn from; give --adapters BANK"),
+        (["--what", "distil"], "--what distil: needs adapters to learn from; add --adapters BANK"),
         (["--set", "train.wandb_project=sounds"], "train.wandb_project sounds: "),
     ],
 )

@@ -23,7 +23,7 @@ from dplass_cli.models.resunet30 import is_unread
 from dplass_cli.pipelines.train import TrainOptions, train
 from dplass_cli.separation.bank import AdapterBank, bank_key
 from dplass_cli.sounds import render
-from dplass_cli.training.job import RoutedTeacher
+from dplass_cli.training.distillation import RoutedTeacher
 
 
 @pytest.fixture(scope="module")
