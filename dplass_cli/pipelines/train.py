@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Literal
 
 from dplass_cli.adapters import AdapterSettings
-from dplass_cli.adapters.injection import find_method
 from dplass_cli.data.data_settings import DataSettings
 from dplass_cli.devices import process_rank
 from dplass_cli.errors import InputError
@@ -16,8 +15,6 @@ from dplass_cli.models.resunet30 import ResUNet30Config
 from dplass_cli.pipelines.models import ModelOptions
 from dplass_cli.storage import Progress, no_progress
 from dplass_cli.training.callbacks.epoch_reporter import EpochReport, no_report
-from dplass_cli.training.losses import make_loss
-from dplass_cli.training.optimizers import check_names
 from dplass_cli.training.run import TrainingRun, shortened
 from dplass_cli.training.train_result import TrainResult
 from dplass_cli.training.train_settings import TrainSettings
@@ -73,16 +70,6 @@ class TrainOptions(ModelOptions):
                 raise ValueError(f"{name} must be at least {least}, not {getattr(self, name)}")
         if self.adapters and self.what != "distil":
             raise InputError(f"--adapters: with --what {self.what} there is nothing to learn from them; leave them out")
-
-    def check_words(self) -> None:
-        """Refuse names of methods, losses, optimisers and schedules that there are not.
-
-        Raises:
-            InputError: as said; the message names the nearest right one.
-        """
-        make_loss(self.train.loss_type)
-        check_names(self.train.optimizer)
-        find_method(self.adapter.method)
 
 
 def train(

@@ -19,7 +19,7 @@ import torch
 
 from dplass_cli.adapters import make_adapters
 from dplass_cli.adapters.adapter_folder import AdapterInfo
-from dplass_cli.adapters.injection import layer_settings
+from dplass_cli.adapters.injection import find_method, layer_settings
 from dplass_cli.data.batches import EpochBatches
 from dplass_cli.data.manifest import read_manifest
 from dplass_cli.data.mixture_tables import Mixture, read_mixtures
@@ -36,6 +36,8 @@ from dplass_cli.training.corpus import TrainingCorpus, check_data_settings, embe
 from dplass_cli.training.distillation import RoutedTeacher
 from dplass_cli.training.hardware import Hardware, count_gpus, parallel_devices
 from dplass_cli.training.job import TrainingJob, Which, adapter_job, network_job
+from dplass_cli.training.losses import make_loss
+from dplass_cli.training.optimizers import check_names
 from dplass_cli.training.process_pool import run_in_processes
 from dplass_cli.training.train_result import PlannedJob, TrainResult
 from dplass_cli.training.trainer import JobTrainer
@@ -75,7 +77,7 @@ class TrainingRun:
         if options.what != "adapters":
             self.jobs = {_NETWORK_JOBS[options.what]: domains}
         self._hardware = Hardware.choose(options.device, options.num_gpus, options.num_nodes, options.strategy)
-        options.check_words()
+        check_choices(options)
         # torch, not a faster backend: such a backend takes over after some work, so a resumed run would be validated
         # by torch where the original was validated by the backend.
         self._models = options.load_models(adapters=[], backend="torch")
@@ -274,6 +276,17 @@ def _train_domain(
     torch.set_num_threads(threads)
     run = TrainingRun(replace(options, device=device, num_gpus=0, parallel=1))
     run.train(list(run.jobs), progress)
+
+
+def check_choices(options: TrainOptions) -> None:
+    """Check the names of loss, optimiser, schedule and adapter method against their tables.
+
+    Raises:
+        InputError: an unknown name; the message suggests the nearest known one.
+    """
+    make_loss(options.train.loss_type)
+    check_names(options.train.optimizer)
+    find_method(options.adapter.method)
 
 
 def shortened(options: TrainOptions) -> TrainOptions:

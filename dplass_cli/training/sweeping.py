@@ -20,6 +20,7 @@ from dplass_cli.errors import InputError, RunError
 from dplass_cli.options.parse import from_mapping, to_mapping
 from dplass_cli.storage import Progress, write_json
 from dplass_cli.training.callbacks.epoch_reporter import EpochReport, no_report
+from dplass_cli.training.run import check_choices
 from dplass_cli.training.train_result import TrainResult
 from dplass_cli.training.workspace import Workspace, fixed_settings
 
@@ -80,7 +81,7 @@ def read_space(parameters: Mapping[str, Any], options_of: OptionsOf, config: Pat
     Raises:
         InputError: neither a list nor a range, or a key or value that is not a training option's.
     """
-    options_of({}, "").check_words()
+    check_choices(options_of({}, ""))
     space: dict[str, list[Any] | Range] = {}
     for key, given in parameters.items():
         where = f"{config}: sweep.parameters.{key}"
@@ -93,7 +94,7 @@ def read_space(parameters: Mapping[str, Any], options_of: OptionsOf, config: Pat
             raise InputError(f"{where} must be a list of choices, or low, high and log, not {given!r}")
         for value in values:
             try:
-                options_of({key: value}, "").check_words()
+                check_choices(options_of({key: value}, ""))
             except InputError as error:
                 raise InputError(f"{where}: {str(error).removeprefix(f'{config}: ')}") from error
     return space
