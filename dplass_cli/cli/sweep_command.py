@@ -10,7 +10,7 @@ import typer
 from dplass_cli.cli.console import Base, Device, Encoder, Json, Settings, Verbose, plain_table, quieten, verb
 
 if TYPE_CHECKING:
-    from dplass_cli.pipelines.sweep import SweepResult
+    from dplass_cli.training.sweeping import SweepResult
 
 
 def command(

@@ -26,8 +26,7 @@ from dplass_cli.cli.console import (
 )
 
 if TYPE_CHECKING:
-    from dplass_cli.pipelines.train import TrainResult
-    from dplass_cli.training.trainer import Trained
+    from dplass_cli.training.train_result import Trained, TrainResult
 
 _NAMES = {
     "data": "partition",

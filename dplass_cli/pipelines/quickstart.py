@@ -31,8 +31,9 @@ from dplass_cli.pipelines.evaluate import EvaluateResult, evaluate
 from dplass_cli.pipelines.partition import PartitionResult, partition
 from dplass_cli.pipelines.prepare_audioset import prepare_audioset
 from dplass_cli.pipelines.separate import separate
-from dplass_cli.pipelines.train import TrainResult, train
+from dplass_cli.pipelines.train import train
 from dplass_cli.storage import Progress, make_folder, no_progress, read_json, write_json, write_text
+from dplass_cli.training.train_result import TrainResult
 
 RATE = 32000
 _UNFINISHED = ".unfinished.json"

@@ -1,10 +1,10 @@
-"""The training loop's body: mix on the device, separate, compare. One module for adapters and for whole networks."""
+"""The Lightning module: mix on the device, separate, compare. The same for adapters and for whole networks."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Any, cast
+from typing import Any
 
 import lightning
 import torch
@@ -21,29 +21,32 @@ from dplass_cli.training.losses import make_loss
 from dplass_cli.training.optimizers import OPTIMIZERS, PLATEAU, SCHEDULES, check_names
 
 SCORES = ("val_sdri", "val_si_sdr")
+"""Names of the validation scores, dB, in Lightning's metrics and in ``metrics.csv``."""
 
 Teacher = Callable[[Tensor, Tensor, Tensor], Tensor]
 """(mixture (B, 1, T), condition (B, D), domain int64 (B,)) -> the output (B, 1, T) that a student learns."""
 
+_DIVERGED = "start again in another --workspace with a lower train.optimizer.learning_rate or --precision 32-true"
 
-class SeparationTraining(lightning.LightningModule):
+
+class SeparationModule(lightning.LightningModule):
     """Trains whatever of a network requires a gradient; the rest is frozen.
 
-    A checkpoint holds the trained tensors only: the frozen ones come from the base.
+    A checkpoint contains the trained tensors only: the frozen ones come from the base.
 
     Args:
-        network: with adapters injected, or with all parameters trainable.
-        batches: how an epoch's samples are shared out.
-        settings: optimiser, loss and the like.
-        moving_statistics: batch norm uses and learns the statistics of batches, as when a whole network is trained.
-        teacher: what gives the targets; None for the true ones.
-        max_bad_files: more distinct unreadable files than this stop the run.
+        network: with adapters attached, or with all parameters trainable.
+        batches: how an epoch's samples are divided into batches and processes.
+        settings: optimiser, loss, number of examples.
+        adapt_batchnorm: batch norm normalises with the batches' statistics and updates its running ones.
+        teacher: gives the targets; None for the true ones.
+        max_bad_files: the run stops at more distinct unreadable files than this.
 
     Attributes:
-        bad_files: the files that were skipped and why.
-        last_loss: the loss of the last step that was looked at; a step behind, so that nothing waits for a GPU.
-        epoch_loss: the mean loss of the last whole epoch.
-        examples: of the first validation items asked for: (mixture, target, estimate), each float32 (T,).
+        bad_files: {skipped file: reason}.
+        last_loss: loss of the last step that :meth:`check_loss` has seen.
+        epoch_loss: mean loss of the last complete epoch.
+        examples: (mixture, target, estimate) of the first validation items, each float32 (T,).
     """
 
     def __init__(
@@ -51,7 +54,7 @@ class SeparationTraining(lightning.LightningModule):
         network: ResUNet30,
         batches: EpochBatches,
         settings: TrainSettings,
-        moving_statistics: bool = False,
+        adapt_batchnorm: bool = False,
         teacher: Teacher | None = None,
         max_bad_files: int = 20,
     ) -> None:
@@ -59,30 +62,30 @@ class SeparationTraining(lightning.LightningModule):
         check_names(settings.optimizer)
         self.loss = make_loss(settings.loss_type)
         self.network, self.batches, self.settings = network, batches, settings
-        self.moving_statistics, self.teacher, self.max_bad_files = moving_statistics, teacher, max_bad_files
+        self.adapt_batchnorm, self.teacher, self.max_bad_files = adapt_batchnorm, teacher, max_bad_files
         self.bad_files: dict[str, str] = {}
         self.last_loss: float | None = None
         self.epoch_loss = float("nan")
         self.examples: list[tuple[Tensor, Tensor, Tensor]] = []
-        self._latest: tuple[_OnItsWay, Tensor] | None = None  # loss and sample numbers of the step not yet looked at
-        self._epoch = (0.0, 0)  # sum and number of this epoch's losses
+        self._unchecked: tuple[_DeferredScalar, Tensor] | None = None  # loss and sample numbers of the latest step
+        self._loss_sum, self._loss_count = 0.0, 0  # over the checked steps of this epoch
         self._plateau: torch.optim.lr_scheduler.ReduceLROnPlateau | None = None
-        self._restored: dict[str, Any] = {}
-        self._scores: dict[int, Tensor] = {}  # by domain: sums of the scores and the number of items
+        self._restored_plateau: dict[str, Any] = {}
+        self._scores: dict[int, Tensor] = {}  # {domain: (sum of SDRi, sum of SI-SDR, number of items)}
 
     def on_train_epoch_start(self) -> None:
-        """Begin the epoch's mean loss anew."""
-        self._epoch = (0.0, 0)
+        """Reset the epoch's mean loss."""
+        self._loss_sum, self._loss_count = 0.0, 0
 
     def on_train_batch_start(self, batch: Batch, index: int) -> None:
-        """Keep batch norm on the base's statistics unless they may move."""
-        if self.network.training != self.moving_statistics:
-            self.network.train(self.moving_statistics)
+        """Switch batch norm to the base's statistics, or to the batches'. Lightning's fit loop resets the mode."""
+        if self.network.training != self.adapt_batchnorm:
+            self.network.train(self.adapt_batchnorm)
 
     def training_step(self, batch: Batch, index: int) -> Tensor:
-        """Mix a batch, separate it, return its loss."""
-        self.settle()
-        self._note_unreadable(batch.unreadable)
+        """Mix a batch, separate it, and return its loss."""
+        self.check_loss()
+        self._record_unreadable(batch.unreadable)
         with torch.autocast(self.device.type, enabled=False):
             mixture, target = mix(batch.target, batch.interferers, batch.gains_db, batch.noise_gain_db, batch.present)
         if self.teacher is not None:
@@ -90,28 +93,29 @@ class SeparationTraining(lightning.LightningModule):
         estimate = self.network(mixture[:, None], batch.condition)[:, 0]
         with torch.autocast(self.device.type, enabled=False):
             loss = self.loss(estimate.float(), target, mixture).mean() * self.batches.weight(index)
-        self._latest = _OnItsWay(loss.detach()), batch.number
+        self._unchecked = _DeferredScalar(loss.detach()), batch.number
         self.log("train_loss", loss.detach())
         return loss
 
-    def settle(self) -> None:
-        """Look at the loss of the last step.
+    def check_loss(self) -> None:
+        """Check the loss of the latest step. This happens one step late, so that no step waits for the GPU.
 
         Raises:
-            NotFinite: it is not a finite number.
+            NotFinite: it is NaN or infinite.
         """
-        if self._latest is None:
+        if self._unchecked is None:
             return
-        (loss, numbers), self._latest = self._latest, None
+        (loss, numbers), self._unchecked = self._unchecked, None
         self.last_loss = loss.value()
         if not math.isfinite(self.last_loss):
             raise NotFinite(self.global_step, numbers.tolist())
-        self._epoch = self._epoch[0] + self.last_loss, self._epoch[1] + 1
+        self._loss_sum += self.last_loss
+        self._loss_count += 1
 
     def on_train_epoch_end(self) -> None:
-        """Log the epoch's mean loss; let the rate fall if validation has stood still."""
-        self.settle()
-        mean = torch.tensor(self._epoch[0] / max(1, self._epoch[1]), dtype=torch.float64)
+        """Compute the epoch's mean loss over all processes; step the plateau schedule with the validation SDRi."""
+        self.check_loss()
+        mean = torch.tensor(self._loss_sum / max(1, self._loss_count), dtype=torch.float64)
         if self.trainer.world_size > 1:
             mean = self.trainer.strategy.reduce(mean.float().to(self.device), reduce_op="mean")
         self.epoch_loss = float(mean)
@@ -120,7 +124,7 @@ class SeparationTraining(lightning.LightningModule):
             self._plateau.step(float(score))
 
     def on_validation_epoch_start(self) -> None:
-        """Begin the scores anew."""
+        """Reset the scores."""
         self._scores, self.examples = {}, []
 
     def validation_step(self, batch: dict[str, Any], index: int) -> None:
@@ -137,7 +141,7 @@ class SeparationTraining(lightning.LightningModule):
                 self.examples.append(tuple(part.cpu() for part in item))
 
     def on_validation_epoch_end(self) -> None:
-        """Log the mean SDRi and SI-SDR in dB over all items, and of each domain where there are several."""
+        """Log the mean SDRi and SI-SDR in dB over all items, and per domain where there are several."""
         total = torch.stack(list(self._scores.values())).sum(dim=0)
         groups = {"": total}
         if len(self._scores) > 1:
@@ -147,58 +151,72 @@ class SeparationTraining(lightning.LightningModule):
                 self.log(f"{name}{group}", value, rank_zero_only=False)
 
     def configure_optimizers(self) -> Any:
-        """The optimiser over what is trainable, with the schedule of the settings."""
+        """The optimiser over the trainable parameters, and the schedule."""
         chosen = self.settings.optimizer
         trainable = [parameter for parameter in self.network.parameters() if parameter.requires_grad]
         optimizer = OPTIMIZERS[chosen.optimizer_type](trainable, chosen)
         if chosen.schedule == PLATEAU:
-            # Not the trainer's to step: it does so after checkpoints are written, and a resumed run would differ.
+            # Lightning would step this scheduler after the callbacks have written the epoch's checkpoint, so a resumed
+            # run would miss a step. on_train_epoch_end steps it instead, which comes before the checkpoint.
             self._plateau = torch.optim.lr_scheduler.ReduceLROnPlateau(
                 optimizer, mode="max", factor=chosen.factor, patience=chosen.patience
             )
-            if self._restored:
-                self._plateau.load_state_dict(self._restored)
+            if self._restored_plateau:
+                self._plateau.load_state_dict(self._restored_plateau)
             return optimizer
         total = int(self.trainer.estimated_stepping_batches)
-        shape = SCHEDULES[chosen.schedule]
-        scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: shape(step, chosen, total))
+        schedule = SCHEDULES[chosen.schedule]
+        scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: schedule(step, chosen, total))
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Leave the frozen tensors out; refuse to keep weights that are not finite."""
-        self.settle()
-        kept = {f"network.{name}" for name, parameter in self.network.named_parameters() if parameter.requires_grad}
-        if self.moving_statistics:
-            kept |= {f"network.{name}" for name, _ in self.network.named_buffers()}
-        state = {key: value for key, value in checkpoint["state_dict"].items() if key in kept}
+        """Drop the frozen tensors; add what resuming needs.
+
+        Raises:
+            RunError: a trained tensor contains NaN or infinity.
+        """
+        self.check_loss()
+        trained = {f"network.{name}" for name, parameter in self.network.named_parameters() if parameter.requires_grad}
+        if self.adapt_batchnorm:
+            trained |= {f"network.{name}" for name, _ in self.network.named_buffers()}
+        state = {key: value for key, value in checkpoint["state_dict"].items() if key in trained}
         for key, value in state.items():
             if not torch.isfinite(value).all():
-                raise RunError(f"{key} is not finite after step {self.global_step}; {_REMEDY}")
+                raise RunError(f"{key} is not finite after step {self.global_step}; {_DIVERGED}")
         checkpoint["state_dict"] = state
         checkpoint["dplass"] = {
-            "epoch_loss": self._epoch,
+            "epoch_loss": (self._loss_sum, self._loss_count),
             "bad_files": self.bad_files,
             "plateau": self._plateau.state_dict() if self._plateau else {},
             "items_a_step": self.batches.size * self.batches.world,
         }
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Take the frozen tensors from the network at hand."""
-        own = checkpoint["dplass"]
-        now = self.batches.size * self.batches.world
-        if own["items_a_step"] != now:
-            raise InputError(
-                f"this run takes {own['items_a_step']} mixtures a step on all devices, not {now};"
-                " go on with as many devices and train.batch_size_per_device as it was begun with"
-            )
-        done, most = checkpoint["loops"]["fit_loop"]["epoch_progress"]["total"]["completed"], self.settings.max_epochs
-        if done > most:
-            raise InputError(f"this run has done {done} epochs already, more than train.max_epochs {most}; give more")
-        checkpoint["state_dict"] = {**self.state_dict(), **checkpoint["state_dict"]}
-        self._epoch, self._restored = tuple(own["epoch_loss"]), own["plateau"]
-        self.bad_files.update(own["bad_files"])
+        """Complete the trained tensors with the network's own frozen ones, and check that the run can be resumed.
 
-    def _note_unreadable(self, unreadable: Sequence[Unreadable]) -> None:
+        Raises:
+            InputError: the batch size over all devices differs, or more epochs are done than ``max_epochs``.
+        """
+        saved = checkpoint["dplass"]
+        items_per_step = self.batches.size * self.batches.world
+        if saved["items_a_step"] != items_per_step:
+            raise InputError(
+                f"this run uses {saved['items_a_step']} mixtures per step over all devices, not {items_per_step};"
+                " resume with the original number of devices and train.batch_size_per_device"
+            )
+        # At this point Lightning has restored the checkpoint, not yet the loops.
+        done = checkpoint["loops"]["fit_loop"]["epoch_progress"]["total"]["completed"]
+        if done > self.settings.max_epochs:
+            raise InputError(
+                f"this run has completed {done} epochs, more than train.max_epochs {self.settings.max_epochs};"
+                " raise train.max_epochs"
+            )
+        checkpoint["state_dict"] = {**self.state_dict(), **checkpoint["state_dict"]}
+        self._loss_sum, self._loss_count = saved["epoch_loss"]
+        self._restored_plateau = saved["plateau"]
+        self.bad_files.update(saved["bad_files"])
+
+    def _record_unreadable(self, unreadable: Sequence[Unreadable]) -> None:
         self.bad_files.update(unreadable)
         if len(self.bad_files) > self.max_bad_files:
             raise RunError(
@@ -207,33 +225,31 @@ class SeparationTraining(lightning.LightningModule):
             )
 
 
-_REMEDY = "begin again in another --workspace with a lower train.optimizer.learning_rate or --precision 32-true"
-
-
-class _OnItsWay:
-    """A number that a device is still computing; it is copied when it is there, and nobody waits meanwhile."""
+class _DeferredScalar:
+    """A number that the GPU may still be computing: copied to pinned memory without waiting for it."""
 
     def __init__(self, number: Tensor) -> None:
-        self._number, self._there = number, cast(Any, None)
+        self._number = number
+        self._copied: torch.cuda.Event | None = None
         if number.is_cuda:
             self._number = torch.empty((), dtype=number.dtype, pin_memory=True).copy_(number, non_blocking=True)
-            self._there = cast(Any, torch.cuda.Event)()
-            self._there.record()
+            self._copied = torch.cuda.Event()  # type: ignore[no-untyped-call]
+            self._copied.record()
 
     def value(self) -> float:
-        """The number, when it is there."""
-        if self._there is not None:
-            self._there.synchronize()
+        """The number; waits for the copy."""
+        if self._copied is not None:
+            self._copied.synchronize()
         return float(self._number)
 
 
 class NotFinite(RunError):
-    """The loss of a step is not a finite number.
+    """The loss of a step is NaN or infinite.
 
     Attributes:
         numbers: the sample numbers of the step's batch.
     """
 
     def __init__(self, step: int, numbers: list[int]) -> None:
-        super().__init__(f"the loss is not finite at step {step}; {_REMEDY}")
+        super().__init__(f"the loss is not finite at step {step}; {_DIVERGED}")
         self.numbers = numbers

@@ -1,244 +1,192 @@
-"""One training: samples, loop, checkpoints, and the best weights out."""
+"""Training one job with Lightning: samples, loop, checkpoints, and the best weights exported."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import lightning
 import torch
 from lightning.pytorch.loggers import Logger, TensorBoardLogger, WandbLogger
-from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader
 
 from dplass_cli.data.batches import EpochBatches, TrainingLoader
-from dplass_cli.data.mixture_tables import Mixture, render
-from dplass_cli.data.samples import TrainingSamples
 from dplass_cli.errors import InputError, RunError
-from dplass_cli.models.resunet30 import ResUNet30, is_unread
+from dplass_cli.models.resunet30 import is_unread
 from dplass_cli.options.train_settings import TrainSettings
 from dplass_cli.storage import Progress, make_folder, write_json
-from dplass_cli.training.callbacks.checkpoints import (
-    LAST,
-    BestCheckpoints,
-    Interruption,
-    LastCheckpoint,
-    Patience,
-    ValidatedEnd,
-    WholeFiles,
-)
-from dplass_cli.training.callbacks.reporting import EpochReport, EpochReporter, events_written, no_report
-from dplass_cli.training.module import NotFinite, SeparationTraining, Teacher
-
-_CACHED_MIB = 512  # of rendered validation mixtures
-
-
-@dataclass(frozen=True)
-class Hardware:
-    """Where to train: Lightning's accelerator name, devices (their number, or which) and nodes, and the strategy."""
-
-    accelerator: str = "auto"
-    devices: int | list[int] = 1
-    nodes: int = 1
-    strategy: str = "auto"
-
-    @property
-    def world(self) -> int:
-        """How many processes train together."""
-        return self.nodes * (self.devices if isinstance(self.devices, int) else len(self.devices))
+from dplass_cli.training.callbacks.best_checkpoints import BestCheckpoints
+from dplass_cli.training.callbacks.epoch_reporter import EpochReport, EpochReporter, no_report
+from dplass_cli.training.callbacks.final_validation import FinalValidation
+from dplass_cli.training.callbacks.interruption import Interruption
+from dplass_cli.training.callbacks.last_checkpoint import LastCheckpoint
+from dplass_cli.training.callbacks.patience import Patience
+from dplass_cli.training.callbacks.tensorboard_examples import TensorBoardExamples, tensorboard_errors
+from dplass_cli.training.checkpoint_io import AtomicCheckpointIO
+from dplass_cli.training.hardware import Hardware
+from dplass_cli.training.job import TrainingJob, Which
+from dplass_cli.training.module import NotFinite, SeparationModule
+from dplass_cli.training.train_result import Trained
+from dplass_cli.training.workspace import Workspace
 
 
-@dataclass(frozen=True)
-class Trained:
-    """What a training reached.
-
-    Attributes:
-        epochs, steps: done; an epoch that ``max_steps`` ended counts.
-        best_sdri, best_si_sdr: of the best epoch by validation SDRi, dB; None without validation.
-        best_epoch: its number, from 0.
-        validation_mixtures: how many there are.
-        unreadable: the skipped files and why.
-        items_per_s, loader_wait: mixtures a second and the share of time spent waiting for them, in the last epoch.
-    """
-
-    epochs: int = 0
-    steps: int = 0
-    best_sdri: float | None = None
-    best_si_sdr: float | None = None
-    best_epoch: int | None = None
-    validation_mixtures: int = 0
-    unreadable: dict[str, str] = field(default_factory=dict)
-    items_per_s: float = 0.0
-    loader_wait: float = 0.0
-
-
-Export = Callable[[Literal["best", "last"], Trained], None]
-"""Writes what the network has learnt by now."""
-
-
-class ValidationMixtures(Dataset[dict[str, Any]]):
-    """Validation mixtures with their queries' embeddings and domains; a few are kept in memory once they are mixed.
+class JobTrainer:
+    """Trains one job. Writes checkpoints, TensorBoard events, a text log and rows of ``metrics.csv``.
 
     Args:
-        mixtures: {domain: its mixtures}.
-        embeddings: {caption: float32 (D,)}.
-        sample_rate: Hz.
+        job: what is trained.
+        settings: how.
+        hardware: on which devices.
+        workspace: folder of the run.
+        progress: receives steps.
+        report: receives epochs.
+
+    Raises:
+        InputError: Weights & Biases refuses the login.
     """
 
     def __init__(
-        self, mixtures: Mapping[int, Sequence[Mixture]], embeddings: dict[str, Tensor], sample_rate: int
+        self,
+        job: TrainingJob,
+        settings: TrainSettings,
+        hardware: Hardware,
+        workspace: Workspace,
+        progress: Progress,
+        report: EpochReport = no_report,
     ) -> None:
-        self.items = [(domain, mixture) for domain, items in mixtures.items() for mixture in items]
-        self.embeddings, self.sample_rate = embeddings, sample_rate
-        self._rendered: dict[int, dict[str, Any]] = {}
-
-    def __len__(self) -> int:
-        return len(self.items)
-
-    def __getitem__(self, index: int) -> dict[str, Any]:
-        if index in self._rendered:
-            return self._rendered[index]
-        domain, mixture = self.items[index]
-        mixed, target = render(mixture, self.sample_rate)
-        item = {
-            "mixture": torch.from_numpy(mixed),
-            "target": torch.from_numpy(target),
-            "condition": self.embeddings[mixture.source.caption],
-            "domain": domain,
-        }
-        if len(self._rendered) * 2 * mixed.nbytes < _CACHED_MIB * 2**20:
-            self._rendered[index] = item
-        return item
-
-
-@dataclass(frozen=True)
-class TrainingJob:
-    """What is trained.
-
-    Attributes:
-        name: of its folders and rows, such as ``domain3``.
-        network: what requires a gradient in it is trained.
-        samples, validation: validation may be empty; then the last weights are the best.
-        export: writes what has been learnt; called at every best epoch and at the end.
-        moving_statistics, teacher: as :class:`~dplass_cli.training.module.SeparationTraining`.
-    """
-
-    name: str
-    network: ResUNet30
-    samples: TrainingSamples
-    validation: ValidationMixtures
-    export: Export
-    moving_statistics: bool = False
-    teacher: Teacher | None = None
-
-
-def train_network(
-    job: TrainingJob,
-    settings: TrainSettings,
-    hardware: Hardware,
-    workspace: Path,
-    resume: bool,
-    progress: Progress,
-    report: EpochReport = no_report,
-) -> Trained:
-    """Train a job's network and leave it at the best weights that validation saw.
-
-    Writes ``checkpoints/{name}/``, ``tf_logs/{name}/``, ``logs/{name}.log`` and rows of ``metrics.csv``.
-
-    Args:
-        resume: go on from the last checkpoint where there is one.
-        report: told the number of each epoch and its validation SDRi, in dB; may raise to end the run.
-
-    Raises:
-        InputError, RunError: as the training step; the last checkpoint is kept.
-        KeyboardInterrupt: the run was asked to stop; the last checkpoint holds all its steps.
-    """
-    lightning.seed_everything(settings.random_seed, workers=True, verbose=False)
-    folder = make_folder(workspace / "checkpoints" / job.name)
-    interruption = Interruption()
-    table = EpochReporter(workspace, job.name, job.samples.settings.sampling_rate, progress, report)
-    best = BestCheckpoints(folder, settings.save_top_k, lambda: _export(job, "best", trainer, reached()))
-    last = LastCheckpoint(folder / LAST, settings.save_step_frequency, interruption)
-    stopping = [Patience(settings.patience)] if settings.patience and len(job.validation) else []
-    trainer = _trainer(job, settings, hardware, workspace, [ValidatedEnd(), *stopping, table, best, last])
-
-    def reached() -> Trained:
-        kept = best.kept[0] if best.kept else None
-        return Trained(
-            epochs=math.ceil(trainer.global_step / math.ceil(trainer.num_training_batches / settings.accumulate)),
-            steps=trainer.global_step,
-            best_sdri=kept.sdri if kept else None,
-            best_si_sdr=kept.si_sdr if kept else None,
-            best_epoch=kept.epoch if kept else None,
-            validation_mixtures=len(job.validation),
-            unreadable=dict(module.bad_files),
-            items_per_s=table.items_per_s,
-            loader_wait=table.loader_wait,
+        self.job, self.settings, self.hardware, self.workspace = job, settings, hardware, workspace
+        self._folder = make_folder(workspace.checkpoints(job.name))
+        self._interruption = Interruption()
+        self._reporter = EpochReporter(workspace, job.name, progress, report)
+        self._best = BestCheckpoints(self._folder, settings.save_top_k, partial(self._export, "best"))
+        self._last = LastCheckpoint(self._folder / "last.ckpt", settings.save_step_frequency, self._interruption)
+        self._trainer = self._make_trainer()
+        self._batches = EpochBatches(
+            len(job.samples),
+            settings.batch_size_per_device,
+            self._trainer.global_rank,
+            self._trainer.world_size,
+            self._position,
+        )
+        self._module = SeparationModule(
+            job.network,
+            self._batches,
+            settings,
+            job.adapt_batchnorm,
+            job.teacher,
+            job.samples.settings.max_bad_files,
         )
 
-    def position() -> tuple[int, int]:
-        """Where the loop stands: (epoch, batch); after an epoch's last batch that is the beginning of the next."""
-        loop: Any = trainer.fit_loop
+    def fit(self, resume: bool) -> Trained:
+        """Train, export the best and the last weights, and leave the network at the best.
+
+        Args:
+            resume: continue from the last checkpoint, if there is one.
+
+        Raises:
+            InputError: the checkpoint belongs to a run with other settings.
+            RunError: too many unreadable files, a loss that is not finite, a full disk; the last checkpoint is kept.
+            KeyboardInterrupt: a stop was requested; the last checkpoint contains every completed step.
+        """
+        job, settings = self.job, self.settings
+        lightning.seed_everything(settings.random_seed, workers=True, verbose=False)
+        loader = TrainingLoader(job.samples, self._batches, settings.num_workers)
+        validation = DataLoader(job.validation, settings.batch_size_per_device) if len(job.validation) else None
+        checkpoint = self._last.path if resume and self._last.path.exists() else None
+        try:
+            with self._interruption.handlers_restored(), tensorboard_errors(self.workspace.folder):
+                self._trainer.fit(self._module, loader, validation, ckpt_path=checkpoint, weights_only=True)
+        except SystemExit as stop:  # Lightning exits the process on KeyboardInterrupt
+            raise KeyboardInterrupt from stop
+        except NotFinite as stop:
+            items = self.workspace.log(job.name).with_name(f"{job.name}_not_finite.json")
+            write_json(items, [job.samples.describe(number) for number in stop.numbers])
+            raise RunError(f"{stop}; {items} lists the items of its batch") from stop
+        self._export("last")
+        if self._best.kept:
+            _restore(self._module, self._folder / self._best.kept[0].file)
+        self._export("best")
+        return self._trained()
+
+    @torch.no_grad()
+    def _export(self, which: Which) -> None:
+        if self._trainer.is_global_zero:
+            self.job.export(which, self._trained())
+
+    def _trained(self) -> Trained:
+        """The outcome so far."""
+        steps_per_epoch = math.ceil(self._trainer.num_training_batches / self.settings.accumulate)
+        best = self._best.kept[0] if self._best.kept else None
+        return Trained(
+            epochs=math.ceil(self._trainer.global_step / steps_per_epoch),
+            steps=self._trainer.global_step,
+            best_sdri=best.sdri if best else None,
+            best_si_sdr=best.si_sdr if best else None,
+            best_epoch=best.epoch if best else None,
+            validation_mixtures=len(self.job.validation),
+            unreadable=dict(self._module.bad_files),
+            items_per_s=self._reporter.items_per_s,
+            loader_wait=self._reporter.loader_wait,
+        )
+
+    def _position(self) -> tuple[int, int]:
+        """Where the loop is: (epoch, batch). After an epoch's last batch that is the start of the next epoch.
+
+        The samples follow from it, so a resumed run needs no state of the loader.
+        """
+        loop: Any = self._trainer.fit_loop
         done = loop.epoch_loop.batch_progress.current.ready
-        return loop.epoch_progress.current.processed, done if done < trainer.num_training_batches else 0
+        return loop.epoch_progress.current.processed, done if done < self._trainer.num_training_batches else 0
 
-    batches = EpochBatches(
-        len(job.samples), settings.batch_size_per_device, trainer.global_rank, trainer.world_size, position
-    )
-    module = SeparationTraining(
-        job.network, batches, settings, job.moving_statistics, job.teacher, job.samples.settings.max_bad_files
-    )
-    loader = TrainingLoader(job.samples, batches, settings.num_workers)
-    validation = DataLoader(job.validation, settings.batch_size_per_device) if len(job.validation) else None
-    checkpoint = last.path if resume and last.path.exists() else None
-    try:
-        with interruption.watched(), events_written(workspace):
-            trainer.fit(module, loader, validation, ckpt_path=checkpoint, weights_only=True)
-    except SystemExit as stop:  # what the trainer makes of an interrupt
-        raise KeyboardInterrupt from stop
-    except NotFinite as stop:
-        place = workspace / "logs" / f"{job.name}_not_finite.json"
-        write_json(place, [job.samples.describe(number) for number in stop.numbers])
-        raise RunError(f"{stop}; the items of its batch are in {place}") from stop
-    _export(job, "last", trainer, reached())
-    if best.kept:
-        _restore(module, folder / best.kept[0].name)
-    _export(job, "best", trainer, reached())
-    return reached()
+    def _make_trainer(self) -> lightning.Trainer:
+        job, settings, hardware = self.job, self.settings, self.hardware
+        loggers: list[Logger] = [TensorBoardLogger(self.workspace.tensorboard, name=job.name, version="")]
+        if settings.wandb_project:
+            loggers.append(_weights_and_biases(settings.wandb_project, self.workspace.folder, job.name))
+        return lightning.Trainer(
+            accelerator=hardware.accelerator,
+            devices=hardware.devices,
+            num_nodes=hardware.nodes,
+            strategy=_strategy(job, hardware),
+            precision=settings.precision,
+            max_epochs=settings.max_epochs,
+            max_steps=settings.max_steps,
+            min_epochs=settings.min_epochs,
+            limit_train_batches=settings.steps_per_epoch or None,
+            accumulate_grad_batches=settings.accumulate,
+            gradient_clip_val=settings.gradient_clip,
+            sync_batchnorm=settings.sync_batchnorm and job.adapt_batchnorm and hardware.accelerator == "gpu",
+            logger=loggers,
+            callbacks=self._callbacks(),
+            plugins=[AtomicCheckpointIO()],
+            default_root_dir=self._folder,
+            enable_progress_bar=False,
+            enable_model_summary=False,
+            use_distributed_sampler=False,
+            num_sanity_val_steps=0,
+            log_every_n_steps=10,
+        )
 
+    def _callbacks(self) -> list[lightning.Callback]:
+        """The callbacks in the order in which they run.
 
-def _trainer(
-    job: TrainingJob, settings: TrainSettings, hardware: Hardware, workspace: Path, callbacks: list[Any]
-) -> lightning.Trainer:
-    loggers: list[Logger] = [TensorBoardLogger(workspace / "tf_logs", name=job.name, version="")]
-    if settings.wandb_project:
-        loggers.append(_weights_and_biases(settings.wandb_project, workspace, job.name))
-    return lightning.Trainer(
-        accelerator=hardware.accelerator,
-        devices=hardware.devices,
-        num_nodes=hardware.nodes,
-        strategy=_strategy(job, hardware),
-        precision=settings.precision,
-        max_epochs=settings.max_epochs,
-        max_steps=settings.max_steps,
-        min_epochs=settings.min_epochs,
-        limit_train_batches=settings.steps_per_epoch or None,
-        accumulate_grad_batches=settings.accumulate,
-        gradient_clip_val=settings.gradient_clip,
-        sync_batchnorm=settings.sync_batchnorm and job.moving_statistics and hardware.accelerator == "gpu",
-        logger=loggers,
-        callbacks=callbacks,
-        plugins=[WholeFiles()],
-        default_root_dir=workspace / "checkpoints" / job.name,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-        use_distributed_sampler=False,
-        num_sanity_val_steps=0,
-        log_every_n_steps=10,
-    )
+        Lightning moves Checkpoint callbacks behind the others and keeps the order otherwise. Rows are written before
+        checkpoints, so that no epoch that a checkpoint counts as completed lacks its row; the last checkpoint comes
+        last because it saves the state of all others.
+        """
+        patience = [Patience(self.settings.patience)] if self.settings.patience and len(self.job.validation) else []
+        examples = TensorBoardExamples(self.job.samples.settings.sampling_rate)
+        return [
+            FinalValidation(),
+            self._interruption,
+            *patience,
+            examples,
+            self._reporter,
+            self._best,
+            self._last,
+        ]
 
 
 def _weights_and_biases(project: str, workspace: Path, name: str) -> Logger:
@@ -246,28 +194,24 @@ def _weights_and_biases(project: str, workspace: Path, name: str) -> Logger:
 
     logger = WandbLogger(project=project, name=f"{workspace.name}-{name}", save_dir=workspace)
     try:
-        logger.experiment  # noqa: B018 (it logs in, now rather than in the middle)
+        logger.experiment  # noqa: B018 (logs in now rather than in the middle of training)
     except Error as error:
-        said = str(error).rstrip(".")
-        raise InputError(f"train.wandb_project {project}: {said}; mend that, or leave it out") from error
+        reason = str(error).rstrip(".")
+        raise InputError(f"train.wandb_project {project}: {reason}; fix that, or leave the option out") from error
     return logger
 
 
 def _strategy(job: TrainingJob, hardware: Hardware) -> str:
-    """Several devices work under DDP; it is told of parameters that no forward reads, for which it would wait."""
-    if hardware.world == 1:
+    """Lightning's strategy. DDP must know when some trainable parameter gets no gradient, or it would wait for it."""
+    if hardware.world_size == 1:
         return hardware.strategy
     trained = {name for name, parameter in job.network.named_parameters() if parameter.requires_grad}
     return "ddp_find_unused_parameters_true" if any(is_unread(name) for name in trained) else "ddp"
 
 
 @torch.no_grad()
-def _export(job: TrainingJob, which: Literal["best", "last"], trainer: lightning.Trainer, reached: Trained) -> None:
-    if trainer.is_global_zero:
-        job.export(which, reached)
-
-
-def _restore(module: SeparationTraining, checkpoint: Path) -> None:
+def _restore(module: SeparationModule, checkpoint: Path) -> None:
+    """Copy a checkpoint's trained tensors into the module; it has no others, so they are copied by name."""
     state = torch.load(checkpoint, map_location=module.device, weights_only=True)["state_dict"]
     own = module.state_dict()
     for key, value in state.items():

@@ -1,4 +1,4 @@
-"""The folder of a training run: it is one run's, and whoever goes on in it has the settings that it was begun with."""
+"""A training run's folder. Resuming requires the original settings."""
 
 from __future__ import annotations
 
@@ -11,14 +11,16 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from dplass_cli.errors import InputError
-from dplass_cli.options.parse import read_yaml, to_mapping
-from dplass_cli.storage import locked, make_folder, write_text
+from dplass_cli.options.parse import from_mapping, read_yaml, to_mapping
+from dplass_cli.options.train_settings import TrainSettings
+from dplass_cli.storage import locked, make_folder, read_json, write_json, write_text
+from dplass_cli.training.train_result import Trained
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
 FINISHED = "trained.json"
-"""Stands in a job's folder below ``checkpoints/`` once it is finished, and says what it reached."""
+"""Written to a job's folder in ``checkpoints/`` when the job is finished."""
 
 _CONFIG = "config.yaml"
 # What a resumed run may be given anew; all else must be as it was begun: where and how it runs, and how long.
@@ -33,46 +35,114 @@ _HOW_LONG = {"domain", "train.max_epochs", "train.min_epochs", "train.max_steps"
 _NEW = object()
 
 
-@contextlib.contextmanager
-def begun_run(workspace: Path, options: DataclassInstance, resume: bool) -> Iterator[None]:
-    """Take a folder for a run and write its options there; or go on with the run that it holds.
+class Workspace:
+    """The folder of a run: ``config.yaml``, ``metrics.csv`` and the folders below.
 
-    A run that wrong input ends before it has learnt anything has not begun: the folder is free for the right input.
+    Args:
+        folder: of the run.
 
-    Raises:
-        InputError: it holds a run and ``resume`` is not set, or that run was begun with other settings.
+    Attributes:
+        bank: the adapters with the best validation scores.
+        last_bank: the adapters as they were after the last step.
+        metrics: the table of all epochs of all jobs.
+        tensorboard: TensorBoard's event files, in a sub-folder per job.
     """
-    begun = workspace / _CONFIG
-    fresh = not begun.exists()
-    _begin(begun, options, resume)
-    try:
-        yield
-    except InputError:
-        if fresh and not any((workspace / "checkpoints").glob("*/*")):
-            begun.unlink()
-        raise
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.bank, self.last_bank = folder / "bank", folder / "bank_last"
+        self.metrics, self.tensorboard = folder / "metrics.csv", folder / "tf_logs"
+        self._checkpoints = folder / "checkpoints"
+
+    def checkpoints(self, job: str) -> Path:
+        """Folder of a job's checkpoints."""
+        return self._checkpoints / job
+
+    def log(self, job: str) -> Path:
+        """Text log of a job."""
+        return self.folder / "logs" / f"{job}.log"
+
+    def lock(self, what: str = "run") -> contextlib.AbstractContextManager[None]:
+        """Reserve the folder for this process: one run (or sweep) at a time may use it.
+
+        Raises:
+            InputError: another process uses it.
+        """
+
+        def refuse() -> None:
+            raise InputError(
+                f"{self.folder}: another {what} is using this workspace; wait for it to end, or choose another"
+            )
+
+        return locked(self.folder / ".lock", refuse)
+
+    @contextlib.contextmanager
+    def claim(self, options: DataclassInstance, resume: bool) -> Iterator[None]:
+        """Start a run here and write its options to ``config.yaml``; or resume the one that is here.
+
+        An InputError inside the block, before the first checkpoint, undoes it: the corrected options must not be
+        refused for differing from the wrong ones.
+
+        Raises:
+            InputError: there is a run and ``resume`` is not set, or it was started with other settings.
+        """
+        config = self.folder / _CONFIG
+        is_new = not config.exists()
+        self._write_config(options, resume)
+        try:
+            yield
+        except InputError:
+            if is_new and not any(self._checkpoints.glob("*/*")):
+                config.unlink()
+            raise
+
+    def _write_config(self, options: DataclassInstance, resume: bool) -> None:
+        config = self.folder / _CONFIG
+        if config.exists() and not resume:
+            raise InputError(
+                f"{self.folder}: already contains a training run; add --resume, or choose another --workspace"
+            )
+        make_folder(self.folder)
+        settings = {name: value for name, value in to_mapping(options).items() if name != "resume"}
+        if config.exists():
+            before = read_yaml(config)
+            for key, now in fixed_settings(options).items():
+                was = _at(before, key)
+                if key not in _HOW_LONG and was not in (now, _NEW):
+                    raise InputError(
+                        f"{self.folder}: was started with {key} {was!r}, not {now!r}; --resume requires the original"
+                        " settings; restore them, or choose another --workspace"
+                    )
+        write_text(config, yaml.safe_dump(settings, sort_keys=False))
+
+    def mark_finished(self, job: str, settings: TrainSettings, trained: Trained) -> None:
+        """Record that a job is finished, with its outcome and the limits that it was trained to."""
+        write_json(self.checkpoints(job) / FINISHED, {"limits": _limits(settings), "trained": to_mapping(trained)})
+
+    def is_finished(self, job: str, settings: TrainSettings) -> bool:
+        """Whether a job was trained for at least as many epochs, to the same other limits."""
+        record = self.checkpoints(job) / FINISHED
+        if not record.is_file():
+            return False
+        done, requested = read_json(record)["limits"], _limits(settings)
+        return bool(done.pop("max_epochs") >= requested.pop("max_epochs") and done == requested)
+
+    def outcome(self, job: str) -> Trained | None:
+        """Outcome of a finished job; None for any other."""
+        record = self.checkpoints(job) / FINISHED
+        return from_mapping(Trained, read_json(record)["trained"], str(record)) if record.is_file() else None
+
+    def count_finished(self) -> int:
+        """Number of finished jobs."""
+        return len(list(self._checkpoints.glob(f"*/{FINISHED}")))
 
 
-def _begin(begun: Path, options: DataclassInstance, resume: bool) -> None:
-    workspace = begun.parent
-    if begun.exists() and not resume:
-        raise InputError(f"{workspace}: holds a training run; go on with --resume, or give another --workspace")
-    make_folder(workspace)
-    settings = {name: value for name, value in to_mapping(options).items() if name != "resume"}
-    if begun.exists():
-        before = read_yaml(begun)
-        for key, now in what_is_learnt(options).items():
-            was = _at(before, key)
-            if key not in _HOW_LONG and was not in (now, _NEW):
-                raise InputError(
-                    f"{workspace}: was begun with {key} {was!r}, not {now!r}; --resume goes on with the same"
-                    " settings, or give another --workspace"
-                )
-    write_text(begun, yaml.safe_dump(settings, sort_keys=False))
+def _limits(settings: TrainSettings) -> dict[str, int]:
+    return {"max_epochs": settings.max_epochs, "max_steps": settings.max_steps, "patience": settings.patience}
 
 
-def what_is_learnt(options: DataclassInstance) -> dict[str, Any]:
-    """{key.path: value} of the options that the figures of a run depend on."""
+def fixed_settings(options: DataclassInstance) -> dict[str, Any]:
+    """The options that a run's scores depend on: {key.path: value}."""
     settings = to_mapping(options)
     return {key: _at(settings, key) for key in _keys(options) if key not in _HOW_IT_RUNS}
 
@@ -88,22 +158,9 @@ def _keys(options: DataclassInstance, path: str = "") -> Iterator[str]:
 
 
 def _at(tree: Any, key: str) -> Any:
-    """The value at a key.path; ``_NEW`` where its section does not know it, as of an older version."""
+    """The value at a key.path; ``_NEW`` for a key that the file's version did not have."""
     for part in key.split("."):
         if not isinstance(tree, Mapping):
             return tree if tree is _NEW else None
         tree = tree.get(part, _NEW)
     return tree
-
-
-def alone_in(workspace: Path, what: str = "run") -> contextlib.AbstractContextManager[None]:
-    """Hold a workspace: one run (or sweep) at a time is at work in it.
-
-    Raises:
-        InputError: another is.
-    """
-
-    def refuse() -> None:
-        raise InputError(f"{workspace}: another {what} is at work in this workspace; wait for it, or give another")
-
-    return locked(workspace / ".lock", refuse)

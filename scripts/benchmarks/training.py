@@ -1,4 +1,4 @@
-"""The whole training loop."""
+"""Throughput of the training loop."""
 
 from __future__ import annotations
 
@@ -24,16 +24,27 @@ from dplass_cli.models import BaseModel
 from dplass_cli.options.data_settings import DataSettings
 from dplass_cli.options.train_settings import OptimizerSettings, TrainSettings
 from dplass_cli.sounds import render
-from dplass_cli.training.trainer import Hardware, TrainingJob, ValidationMixtures, train_network
+from dplass_cli.storage import no_progress
+from dplass_cli.training.hardware import Hardware
+from dplass_cli.training.job import TrainingJob
+from dplass_cli.training.trainer import JobTrainer
+from dplass_cli.training.validation_mixtures import ValidationMixtures
+from dplass_cli.training.workspace import Workspace
 
 
 def training_loop(
     network: BaseModel, embed: Callable[[], object], batch: int, steps: int, device: torch.device
 ) -> dict[str, float]:
-    """Mixtures a second of the whole loop, second epoch of two, against the plain procedure.
+    """Mixtures per second of the whole loop in its second epoch, against the published procedure.
 
-    The plain one reads whole files and embeds each caption in the step, and has two convolutions a layer. ``embed`` is
-    what it does for an item's caption.
+    That procedure reads whole files, embeds each caption within the step, and runs two convolutions per layer.
+
+    Args:
+        network: the base.
+        embed: embeds one item's caption, for the published procedure.
+        batch: mixtures per step.
+        steps: steps per epoch.
+        device: that trains.
     """
     adapter = perturbed(network)
     result: dict[str, float] = {}
@@ -47,10 +58,10 @@ def training_loop(
         table = nn.functional.normalize(torch.randn(1, network.config.condition_size), dim=-1)
         samples = TrainingSamples(sources, {0: sources}, table, DataSettings(), 0)
         two = plain(network, adapter).train().requires_grad_(False)
-        learnt = [
+        trained = [
             p for module in two.modules() if isinstance(module, TwoConvolutions) for p in module.beside.parameters()
         ]
-        optimizer = torch.optim.AdamW([p.requires_grad_() for p in learnt], 1e-6, amsgrad=True)
+        optimizer = torch.optim.AdamW([p.requires_grad_() for p in trained], 1e-6, amsgrad=True)
 
         def whole(row: Row) -> Tensor:
             audio, rate = soundfile.read(row.wav, dtype="float32")
@@ -67,7 +78,7 @@ def training_loop(
             loss = (two(mixture[:, None], condition)[:, 0] - targets.to(device)).abs().mean()
             optimizer.zero_grad()
             loss.backward()
-            torch.nn.utils.clip_grad_norm_(learnt, 1.0)
+            torch.nn.utils.clip_grad_norm_(trained, 1.0)
             optimizer.step()
             loss.item()
 
@@ -87,10 +98,10 @@ def training_loop(
             )
             hardware = Hardware("gpu" if device.type == "cuda" else "cpu")
             with adapted(network, adapter.layers), utilisation(device) as used:
-                job = TrainingJob(
-                    "run", network, samples, ValidationMixtures({}, {}, 32000), lambda which, reached: None
-                )
-                done = train_network(job, settings, hardware, Path(name) / precision, False, lambda *told: None)
+                no_validation = ValidationMixtures({}, {}, 32000)
+                job = TrainingJob("run", network, samples, no_validation, lambda which, trained: None)
+                workspace = Workspace(Path(name) / precision)
+                done = JobTrainer(job, settings, hardware, workspace, no_progress).fit(resume=False)
             network.to(device)
             result |= {
                 f"ours_{precision}_items_per_s": done.items_per_s,
@@ -104,18 +115,18 @@ def training_loop(
 
 @contextlib.contextmanager
 def utilisation(device: torch.device) -> Iterator[list[float]]:
-    """Percent of time that a GPU computes, asked for twice a second; empty where nobody can tell."""
+    """Percentage of time that a GPU is busy, sampled twice per second; empty without a GPU or ``pynvml``."""
     used: list[float] = []
     if device.type != "cuda" or importlib.util.find_spec("pynvml") is None:
         yield used
         return
     ended = threading.Event()
 
-    def ask() -> None:
+    def sample() -> None:
         while not ended.wait(0.5):
             used.append(float(torch.cuda.utilization(device)))
 
-    thread = threading.Thread(target=ask)
+    thread = threading.Thread(target=sample)
     thread.start()
     yield used
     ended.set()

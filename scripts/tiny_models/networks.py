@@ -9,14 +9,17 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from dplass_cli.adapters import AdapterSettings
+from dplass_cli.adapters.adapter_folder import AdapterInfo
 from dplass_cli.adapters.bank_folder import BankDomain, bank_key, write_bank
+from dplass_cli.adapters.injection import layer_settings
 from dplass_cli.data.manifest import Row, write_manifest
 from dplass_cli.data.samples import SourceClip, TrainingSamples
 from dplass_cli.domains.partition_folder import Partition, read_partition
 from dplass_cli.encoders import load_encoder
+from dplass_cli.encoders.clips import Clip
 from dplass_cli.models import load_base, save_base
 from dplass_cli.models.resunet30 import ResUNet30
-from dplass_cli.options.adapter_settings import AdapterSettings
 from dplass_cli.options.data_settings import DataSettings, LoudnessSettings
 from dplass_cli.options.network_settings import ResUNet30Config
 from dplass_cli.options.parse import to_mapping
@@ -25,8 +28,14 @@ from dplass_cli.options.train_settings import OptimizerSettings, TrainSettings
 from dplass_cli.pipelines.partition import partition
 from dplass_cli.separation.bank import AdapterBank
 from dplass_cli.storage import make_folder
-from dplass_cli.training.job import Queries, Recipe, TrainingCorpus, adapter_job
-from dplass_cli.training.trainer import Hardware, Trained, TrainingJob, ValidationMixtures, train_network
+from dplass_cli.training.corpus import TrainingCorpus
+from dplass_cli.training.hardware import Hardware
+from dplass_cli.training.job import TrainingJob, Which, adapter_job
+from dplass_cli.training.train_result import Trained
+from dplass_cli.training.trainer import JobTrainer
+from dplass_cli.training.validation_mixtures import ValidationMixtures
+from dplass_cli.training.workspace import Workspace
+from dplass_cli.versions import versions
 from tiny_models.clips import RATE, Sound
 from tiny_models.wordings import Wordings
 
@@ -67,13 +76,13 @@ def train_base(found: Sequence[Sound], wordings: Wordings, encoder: Path, work: 
     samples = TrainingSamples(sources, {0: sources}, reader.embed_text(texts), DataSettings(), settings.random_seed)
     network = ResUNet30(BASE).to(memory_format=torch.channels_last)
 
-    def export(which: str, reached: Trained) -> None:
+    def export(which: Which, trained: Trained) -> None:
         if which == "last":
             save_base(output, network, reader.fingerprint, torch.float16)
 
-    nothing = ValidationMixtures({}, {}, RATE)
-    job = TrainingJob("base", network, samples, nothing, export, moving_statistics=True)
-    train_network(job, settings, Hardware(), work, resume=True, progress=_tell)
+    no_validation = ValidationMixtures({}, {}, RATE)
+    job = TrainingJob("base", network, samples, no_validation, export, adapt_batchnorm=True)
+    JobTrainer(job, settings, Hardware(), Workspace(work), _print_step).fit(resume=True)
 
 
 def make_partition(found: Sequence[Sound], encoder: Path, work: Path) -> Partition:
@@ -96,20 +105,31 @@ def train_adapters(
         models: folder of the base and the encoder; the bank goes there too.
     """
     network, encoder = load_base(models / "base.safetensors"), load_encoder(models / "encoder.safetensors")
-    corpus = _corpus(found, domains, encoder.embed_text)
     settings = _settings(steps, learning_rate=5e-4, warm_up=20, batch=4)
-    recipe = Recipe(corpus, network, network.sha256(), encoder.fingerprint, ADAPTER_DATA, settings)
+    corpus = _corpus(found, domains, encoder.embed_text, settings.random_seed)
+    base_sha256 = network.sha256()
     bank = make_folder(models / "bank")
-    names = {domain.id: domain.name for domain in domains.domains}
-    for domain in (number for number in names if number in only):
-        folders = {"best": bank / bank_key(domain), "last": work / "last" / bank_key(domain)}
-        with adapter_job(recipe, ADAPTER, domain, names[domain], folders) as job:
-            train_network(job, settings, Hardware(), work, resume=True, progress=_tell)
-    if all((bank / bank_key(domain) / "adapter.json").is_file() for domain in names):
-        _describe(bank, domains, network.sha256(), encoder.fingerprint)
+    for domain in (domain for domain in domains.domains if domain.id in only):
+        info = AdapterInfo(
+            method=ADAPTER.method,
+            layers=layer_settings(network, ADAPTER),
+            base_sha256=base_sha256,
+            architecture=to_mapping(network.config),
+            encoder_fingerprint=encoder.fingerprint,
+            domain={"id": domain.id, "name": domain.name},
+            batchnorm=ADAPTER.batchnorm,
+            dtype=ADAPTER.dtype,
+            training={**to_mapping(settings), "data": to_mapping(ADAPTER_DATA)},
+            versions=versions(),
+        )
+        key = bank_key(domain.id)
+        with adapter_job(network, corpus, domain.id, info, {"best": bank / key, "last": work / "last" / key}) as job:
+            JobTrainer(job, settings, Hardware(), Workspace(work), _print_step).fit(resume=True)
+    if all((bank / bank_key(domain.id) / "adapter.json").is_file() for domain in domains.domains):
+        _describe(bank, domains, base_sha256, encoder.fingerprint)
 
 
-def _corpus(found: Sequence[Sound], domains: Partition, embed: Any) -> TrainingCorpus:
+def _corpus(found: Sequence[Sound], domains: Partition, embed: Any, seed: int) -> TrainingCorpus:
     """All sounds by domain, asked for by the caption of their class; none is kept for validation."""
     of = {caption: domain.id for domain in domains.domains for caption in domain.captions}
     rows: dict[int, list[Row]] = {domain.id: [] for domain in domains.domains}
@@ -117,8 +137,8 @@ def _corpus(found: Sequence[Sound], domains: Partition, embed: Any) -> TrainingC
         rows[of[sound.caption]].append(Row(Path(sound.wav), sound.caption, id=sound.clip))
     captions = sorted(of)
     table: Tensor = embed(captions)
-    queries = Queries(table, {caption: number for number, caption in enumerate(captions)}, {})
-    return TrainingCorpus(rows, {domain: [] for domain in rows}, queries)
+    index: dict[str | Clip, int] = {caption: number for number, caption in enumerate(captions)}
+    return TrainingCorpus(rows, {domain: [] for domain in rows}, table, index, ADAPTER_DATA, seed)
 
 
 def _describe(bank: Path, domains: Partition, base_sha256: str, fingerprint: str) -> None:
@@ -151,6 +171,6 @@ def _settings(steps: int, learning_rate: float, warm_up: int, batch: int) -> Tra
     )
 
 
-def _tell(step: int, steps: int, what: str) -> None:
+def _print_step(step: int, steps: int, what: str) -> None:
     if step % 50 == 0:
         print(f"step {step} of {steps}, {what}", flush=True)

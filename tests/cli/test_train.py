@@ -14,8 +14,7 @@ from typer.testing import CliRunner
 from dplass_cli.cli import app
 from dplass_cli.cli.console import Verb
 from dplass_cli.options.train_options import TrainOptions
-from dplass_cli.pipelines.train import TrainResult
-from dplass_cli.training.trainer import Trained
+from dplass_cli.training.train_result import Trained, TrainResult
 
 
 def arguments(corpus: Path, workspace: Path, *more: str) -> list[str]:
@@ -42,7 +41,6 @@ def test_a_plan_for_people_and_for_programs(corpus: Path, tmp_path: Path) -> Non
         (["--set", "train.loss_type=l1_wave"], "train.loss_type 'l1_wave' is unknown; did you mean 'l1_wav'"),
         (["--set", "train.optimizer.schedule=cos"], "'cos' is unknown; did you mean 'cosine'"),
         (["--set", "data.augment.gain.low=1"], "unknown option 'low'"),
-        (["--set", "data.augment.reverberation.folder=rooms"], "rooms: no such folder"),
         (["--max-bad-files", "-1"], "max_bad_files must be at least 0"),
         (["--device", "cpu", "--what", "distil", "--set", "data.use_text_ratio=2"], "between 0 and 1, not 2"),
         (["--max-epochs", "0"], "dplass: train: max_epochs must be at least 1, not 0"),
@@ -53,7 +51,7 @@ def test_a_plan_for_people_and_for_programs(corpus: Path, tmp_path: Path) -> Non
         (["--set", "parallel=-2"], "parallel must be at least 0, not -2"),
         (["--device", "auto", "--num-gpus", "99"], "--num-gpus 99: torch sees"),
         (["--adapters", "bank"], "--adapters: with --what adapters there is nothing to learn from them"),
-        (["--domain", "0,Bark"], "'Bark' is none of 0, 1, 2, nor 'all'"),
+        (["--domain", "0,Bark"], "'Bark' is not one of 0, 1, 2 or 'all'"),
         (["--set", "max_epochs=3"], "unknown option 'max_epochs'; did you mean 'train.max_epochs'"),
         (["--set", "train.learning_rate=1"], "did you mean 'train.optimizer.learning_rate'"),
         (["--set", "train.optimizer.optimizer_type=adamw"], "did you mean 'AdamW'"),
@@ -79,13 +77,13 @@ def test_wrong_options_are_one_line_and_2(corpus: Path, tmp_path: Path, wrong: l
 def test_a_run_in_its_own_partition_is_refused(corpus: Path) -> None:
     done = CliRunner().invoke(app, arguments(corpus, corpus / "partition", "--dry-run"))
     assert done.exit_code == 2
-    assert "partition: is the partition itself; give a folder for the run" in done.stderr
+    assert "partition: is the partition folder; choose another folder" in done.stderr
 
 
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
-        (["--what", "distil"], "--what distil: needs adapters to learn from; give --adapters BANK"),
+        (["--what", "distil"], "--what distil: needs adapters to learn from; add --adapters BANK"),
         (["--set", "train.wandb_project=sounds"], "train.wandb_project sounds: "),
     ],
 )

@@ -28,7 +28,7 @@ from dplass_cli.options.embed_options import EmbeddingSettings, EmbedOptions
 from dplass_cli.pipelines.embed import embed
 from dplass_cli.sounds import render
 from dplass_cli.storage import no_progress
-from dplass_cli.training.job import embed_queries
+from dplass_cli.training.corpus import embed_queries
 
 
 @pytest.fixture(scope="module")

@@ -71,18 +71,10 @@ def test_a_search_goes_on_after_a_kill_and_finds_the_better_settings(corpus: Pat
     assert sweep(replace(given, seeds=2)) == result  # all is done
     assert train_steps(corpus)
     for other in ("[1e-3, 1e-2]", "{low: 1e-3, high: 1e-2}"):
-        with pytest.raises(InputError, match="learning_rate: the search in this workspace was begun"):
+        with pytest.raises(InputError, match="learning_rate: the sweep in this workspace was started"):
             sweep(options(corpus, tmp_path, f"{{train.optimizer.learning_rate: {other}}}", trials=3))
-    with pytest.raises(InputError, match=r"was begun with train.max_epochs 2, not 3; go on with the same"):
+    with pytest.raises(InputError, match=r"was started with train.max_epochs 2, not 3; restore it"):
         sweep(replace(given, train={**given.train, "train.max_epochs": 3}))
-
-
-def test_a_search_that_goes_on_draws_anew(corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("dplass_cli.pipelines.sweep._train", lambda options, progress, report: 0.0)
-    given = options(corpus, tmp_path, "{train.optimizer.learning_rate: {low: 1.0e-5, high: 1.0e-2, log: true}}")
-    sweep(given)
-    result = sweep(replace(given, trials=4))
-    assert len({trial.settings["train.optimizer.learning_rate"] for trial in result.trials}) == 4
 
 
 def test_domains_of_one_epoch_are_counted_one_after_the_other(corpus: Path, tmp_path: Path) -> None:

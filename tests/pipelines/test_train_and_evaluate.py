@@ -72,7 +72,7 @@ def test_adapters_hold_only_what_differs_and_differ_from_each_other(trained: Pat
 def test_resumed_training_equals_an_uninterrupted_one(corpus: Path, trained: Path, tmp_path: Path) -> None:
     first = replace(options(corpus, tmp_path / "run", epochs=1), domain="1")
     train(first)
-    with pytest.raises(InputError, match="holds a training run; go on with --resume"):
+    with pytest.raises(InputError, match="already contains a training run; add --resume"):
         train(first)
     again = replace(options(corpus, tmp_path / "run", epochs=2), domain="1", resume=True)
     steps: list[int] = []
@@ -134,7 +134,7 @@ def test_a_wrong_target_stops_before_anything_is_written(corpus: Path, tmp_path:
 
 
 def test_wrong_domains_are_refused(corpus: Path, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="'7' is none of 0, 1, 2"):
+    with pytest.raises(InputError, match="'7' is not one of 0, 1, 2"):
         train(replace(options(corpus, tmp_path), domain="1,7"))
 
 

@@ -24,7 +24,7 @@ from dplass_cli.options.train_options import TrainOptions
 from dplass_cli.pipelines.train import train
 from dplass_cli.separation.bank import AdapterBank
 from dplass_cli.sounds import render
-from dplass_cli.training.job import RoutedTeacher
+from dplass_cli.training.distillation import RoutedTeacher
 
 
 @pytest.fixture(scope="module")

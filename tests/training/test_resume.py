@@ -25,8 +25,9 @@ from dplass_cli.options.train_options import TrainOptions
 from dplass_cli.options.train_settings import OptimizerSettings, TrainSettings
 from dplass_cli.pipelines.train import train
 from dplass_cli.storage import locked, read_json
-from dplass_cli.training.callbacks.checkpoints import LastCheckpoint
-from dplass_cli.training.module import SeparationTraining
+from dplass_cli.training.callbacks.last_checkpoint import LastCheckpoint
+from dplass_cli.training.module import SeparationModule
+from dplass_cli.training.workspace import Workspace
 
 EPOCHS = 4
 
@@ -68,7 +69,7 @@ def _and_stop(last: LastCheckpoint, trainer: Any) -> None:
 
 
 def test_a_bank_names_an_adapter_before_its_domain_counts_as_finished(corpus: Path, tmp_path: Path) -> None:
-    with mock.patch("dplass_cli.pipelines.train.write_json", side_effect=Stop), pytest.raises(Stop):
+    with mock.patch.object(Workspace, "mark_finished", side_effect=Stop), pytest.raises(Stop):
         train(replace(options(corpus, tmp_path / "run"), domain="1"))
     assert [domain["id"] for domain in read_json(tmp_path / "run" / "bank" / "bank.json")["domains"]] == [1]
 
@@ -88,7 +89,7 @@ def test_stopped_after_any_step_it_goes_on_as_if_nothing_had_been(
             if step == stop:
                 raise Stop
 
-        with mock.patch("dplass_cli.training.callbacks.reporting._TOLD_EVERY", 0.0), pytest.raises(Stop):
+        with pytest.raises(Stop):
             train(replace(given, resume=True), progress)
     train(replace(given, resume=True))
     same_run(tmp_path / "run", uninterrupted)
@@ -115,7 +116,7 @@ def test_a_stop_saves_and_ends_with_3(corpus: Path, uninterrupted: Path, tmp_pat
             if step in (4, 8):
                 os.kill(os.getpid(), number)
 
-        with mock.patch("dplass_cli.training.callbacks.reporting._TOLD_EVERY", 0.0), pytest.raises(KeyboardInterrupt):
+        with pytest.raises(KeyboardInterrupt):
             train(replace(given, resume=True), progress)
         assert signal.getsignal(number) is before
     checkpoint = torch.load(tmp_path / "run" / "checkpoints" / "domain1" / "last.ckpt", weights_only=True)
@@ -190,7 +191,7 @@ def test_stopped_at_every_end_of_an_epoch_it_equals_a_whole_run(
 def test_cut_by_max_steps_it_goes_on_with_more(corpus: Path, uninterrupted: Path, tmp_path: Path, cut: int) -> None:
     given = replace(long_run(corpus, tmp_path / "run"), resume=True)
     shorter = replace(given, train=replace(given.train, max_steps=cut, save_step_frequency=1000))
-    with mock.patch.object(LastCheckpoint, "_save", _and_stop), pytest.raises(Stop):
+    with mock.patch.object(LastCheckpoint, "save", _and_stop), pytest.raises(Stop):
         train(shorter)
     train(shorter)
     assert read_json(tmp_path / "run" / "checkpoints" / "domain1" / "trained.json")["trained"]["epochs"] == -(-cut // 2)
@@ -211,12 +212,11 @@ def test_a_full_disk_keeps_the_previous_checkpoint(corpus: Path, uninterrupted: 
             full.start()
 
     full = mock.patch("dplass_cli.storage.os.fsync", replacing)
-    with mock.patch("dplass_cli.training.callbacks.reporting._TOLD_EVERY", 0.0):
-        try:
-            with pytest.raises(RunError, match=r"last.ckpt: writing failed \(No space left on device\)"):
-                train(given, progress)
-        finally:
-            full.stop()
+    try:
+        with pytest.raises(RunError, match=r"last.ckpt: writing failed \(No space left on device\)"):
+            train(given, progress)
+    finally:
+        full.stop()
     assert writes
     checkpoint = torch.load(tmp_path / "run" / "checkpoints" / "domain1" / "last.ckpt", weights_only=True)
     assert checkpoint["global_step"] == 4
@@ -237,7 +237,7 @@ def test_a_full_disk_under_tensorboard_is_told_once(
 
 
 def test_two_runs_on_one_workspace_are_refused(corpus: Path, tmp_path: Path) -> None:
-    with locked(tmp_path / ".lock"), pytest.raises(InputError, match="another run is at work in this workspace"):
+    with locked(tmp_path / ".lock"), pytest.raises(InputError, match="another run is using this workspace"):
         train(long_run(corpus, tmp_path))
     assert not (tmp_path / "config.yaml").exists()
 
@@ -245,7 +245,7 @@ def test_two_runs_on_one_workspace_are_refused(corpus: Path, tmp_path: Path) -> 
 def test_other_settings_cannot_go_on(corpus: Path, uninterrupted: Path) -> None:
     given = replace(long_run(corpus, uninterrupted), resume=True)
     faster = replace(given.train, optimizer=replace(given.train.optimizer, learning_rate=1.0))
-    with pytest.raises(InputError, match=r"was begun with train.optimizer.learning_rate 0.01, not 1.0"):
+    with pytest.raises(InputError, match=r"was started with train.optimizer.learning_rate 0.01, not 1.0"):
         train(replace(given, train=faster))
     for train_settings, said in (
         ({"loss_type": {"l1_wav": 1.0}}, r"train.loss_type 'l1_wav', not \{'l1_wav': 1.0\}"),
@@ -266,9 +266,9 @@ def test_fewer_epochs_than_are_done_are_refused(corpus: Path, tmp_path: Path) ->
         if step == 2 * train_steps(corpus) + 1:
             raise Stop
 
-    with mock.patch("dplass_cli.training.callbacks.reporting._TOLD_EVERY", 0.0), pytest.raises(Stop):
+    with pytest.raises(Stop):
         train(given, progress)
-    with pytest.raises(InputError, match=r"has done 2 epochs already, more than train.max_epochs 1"):
+    with pytest.raises(InputError, match=r"has completed 2 epochs, more than train.max_epochs 1"):
         train(replace(given, train=replace(given.train, max_epochs=1)))
 
 
@@ -276,11 +276,11 @@ def test_patience_may_be_larger_when_a_run_goes_on(corpus: Path, tmp_path: Path)
     given = replace(long_run(corpus, tmp_path / "run"), resume=True)
     scores = iter([3.0, 2.0, 1.0, 0.0])
 
-    def worse(module: SeparationTraining) -> None:
+    def worse(module: SeparationModule) -> None:
         module.log("val_sdri", next(scores))
         module.log("val_si_sdr", 0.0)
 
-    with mock.patch.object(SeparationTraining, "on_validation_epoch_end", worse):
+    with mock.patch.object(SeparationModule, "on_validation_epoch_end", worse):
         impatient = train(replace(given, train=replace(given.train, patience=1))).domains[1]
         patient = train(replace(given, train=replace(given.train, patience=2))).domains[1]
     assert (impatient.epochs, patient.epochs) == (2, 3)
@@ -289,12 +289,12 @@ def test_patience_may_be_larger_when_a_run_goes_on(corpus: Path, tmp_path: Path)
 def test_patience_that_ran_out_before_the_least_epochs_may_be_won_back(corpus: Path, tmp_path: Path) -> None:
     scores = iter([3.0, 2.0, 4.0, 5.0])
 
-    def told(module: SeparationTraining) -> None:
+    def told(module: SeparationModule) -> None:
         module.log("val_sdri", next(scores))
         module.log("val_si_sdr", 0.0)
 
     given = long_run(corpus, tmp_path / "run")
-    with mock.patch.object(SeparationTraining, "on_validation_epoch_end", told):
+    with mock.patch.object(SeparationModule, "on_validation_epoch_end", told):
         reached = train(replace(given, train=replace(given.train, patience=1, min_epochs=3))).domains[1]
     assert reached.epochs == EPOCHS
 

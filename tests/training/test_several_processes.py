@@ -1,4 +1,4 @@
-"""Several processes: two that train as one, and domains side by side."""
+"""Several processes: two that train as one, and domains trained in parallel."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from dplass_cli.data.batches import EpochBatches
 from dplass_cli.errors import RunError
 from dplass_cli.options.adapter_settings import AdapterSettings
 from dplass_cli.pipelines.train import train
-from dplass_cli.training.side_by_side import DeviceShare, side_by_side
+from dplass_cli.training.process_pool import run_in_processes
 
 
 def one_step(corpus: Path, workspace: Path, batch: int, *more: str) -> dict[str, torch.Tensor]:
@@ -83,7 +83,7 @@ def test_shares_of_a_batch_make_its_gradient() -> None:
 
 
 @pytest.mark.slow
-def test_domains_side_by_side_are_those_one_after_another(corpus: Path, tmp_path: Path) -> None:
+def test_domains_trained_in_parallel_equal_those_trained_one_after_another(corpus: Path, tmp_path: Path) -> None:
     given = options(corpus, tmp_path / "side", epochs=2)
     told: list[str] = []
     result = train(replace(given, parallel=2), lambda done, total, what: told.append(what.partition(":")[0]))
@@ -96,46 +96,52 @@ def test_domains_side_by_side_are_those_one_after_another(corpus: Path, tmp_path
     ).read_text()
 
 
-def test_a_job_that_fails_does_not_stop_the_others(tmp_path: Path) -> None:
-    told: list[str] = []
-    shares, jobs = [DeviceShare("a", 1), DeviceShare("b", 1)], ["one", "bad", "two"]
-    with pytest.raises(RunError, match=r"1 of 3 domains failed: bad: bad cannot be done; mend it and --resume"):
-        side_by_side(shares, jobs, work, tmp_path, lambda done, total, what: told.append(what))
+def jobs(folder: Path, *names: str) -> dict[str, Path]:
+    """The files that jobs will write."""
+    return {name: folder / name for name in names}
+
+
+def test_a_failing_job_does_not_stop_the_others(tmp_path: Path) -> None:
+    reported: list[str] = []
+    message = r"1 of 3 domains failed: bad: bad cannot be done; fix the cause and rerun with --resume"
+    with pytest.raises(RunError, match=message):
+        run_in_processes(
+            work, jobs(tmp_path, "one", "bad", "two"), ["a", "b"], lambda done, total, what: reported.append(what)
+        )
     assert {path.name for path in tmp_path.iterdir()} == {"one", "two"}
-    assert len(told) == 3
+    assert len(reported) == 3
 
 
-def test_a_job_that_tells_much_does_not_keep_others_waiting(tmp_path: Path) -> None:
-    shares, jobs = [DeviceShare("a", 1), DeviceShare("b", 1)], ["chatty", "quick", "last"]
-    side_by_side(shares, jobs, work, tmp_path, lambda done, total, what: None)
-    assert {path.name for path in tmp_path.iterdir()} == set(jobs)
+def test_a_job_that_reports_all_the_time_does_not_block_the_others(tmp_path: Path) -> None:
+    run_in_processes(work, jobs(tmp_path, "chatty", "quick", "last"), ["a", "b"], lambda done, total, what: None)
+    assert {path.name for path in tmp_path.iterdir()} == {"chatty", "quick", "last"}
 
 
-FIRST = """
+PARENT = """
 from pathlib import Path
 from side_work import work
-from dplass_cli.training.side_by_side import DeviceShare, side_by_side
+from dplass_cli.training.process_pool import run_in_processes
 if __name__ == "__main__":
-    side_by_side([DeviceShare("a", 1)], ["endless"], work, Path({folder!r}), lambda done, total, what: None)
+    run_in_processes(work, {{"endless": Path({folder!r}) / "endless"}}, ["a"], lambda done, total, what: None)
 """
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="needs /proc")
-def test_where_the_first_process_is_killed_the_others_end(tmp_path: Path) -> None:
-    (tmp_path / "first.py").write_text(FIRST.format(folder=str(tmp_path)))
+def test_killing_the_parent_ends_its_processes(tmp_path: Path) -> None:
+    (tmp_path / "parent.py").write_text(PARENT.format(folder=str(tmp_path)))
     path = os.pathsep.join([str(Path(__file__).parents[1] / "support"), str(Path(__file__).parents[2])])
-    left = tmp_path / "endless"
+    marker = tmp_path / "endless"
     with subprocess.Popen(
-        [sys.executable, str(tmp_path / "first.py")], env={**os.environ, "PYTHONPATH": path}
-    ) as first:
-        wait_until(lambda: left.exists() and left.read_text() != "")
-        first.kill()
-    other = int(left.read_text())
-    wait_until(lambda: not (stat := Path(f"/proc/{other}/stat")).exists() or " Z " in stat.read_text())
+        [sys.executable, str(tmp_path / "parent.py")], env={**os.environ, "PYTHONPATH": path}
+    ) as parent:
+        wait_until(lambda: marker.exists() and marker.read_text() != "")
+        parent.kill()
+    child = int(marker.read_text())
+    wait_until(lambda: not (stat := Path(f"/proc/{child}/stat")).exists() or " Z " in stat.read_text())
 
 
-def wait_until(there: Callable[[], bool]) -> None:
-    ends = time.monotonic() + 60
-    while not there():
-        assert time.monotonic() < ends
+def wait_until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < deadline
         time.sleep(0.05)

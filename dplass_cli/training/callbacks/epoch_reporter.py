@@ -1,0 +1,135 @@
+"""Progress, ``metrics.csv`` and the text log of a training."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from lightning.pytorch.callbacks import Checkpoint
+
+from dplass_cli.records import csv_rows, write_rows
+from dplass_cli.storage import Progress, append_text, locked, read_text
+from dplass_cli.training.module import SCORES
+from dplass_cli.training.workspace import Workspace
+
+EpochReport = Callable[[int, float], None]
+"""Receives each epoch's number and validation SDRi in dB (nan without validation); may raise to end the run."""
+
+
+def no_report(epoch: int, sdri: float) -> None:
+    """Ignore the report."""
+
+
+METRICS_COLUMNS = (
+    "run",
+    "epoch",
+    "step",
+    "train_loss",
+    *SCORES,
+    "learning_rate",
+    "unreadable",
+    "items_per_s",
+    "loader_wait",
+)
+"""Columns of ``metrics.csv``."""
+
+_LOG_SECONDS = 10.0  # between two lines of the text log within an epoch
+
+
+class EpochReporter(Checkpoint):
+    """Reports progress after every step, and writes a row of ``metrics.csv`` and a line of the log after every epoch.
+
+    It saves no checkpoint. But Lightning calls ``on_train_epoch_end`` of ordinary callbacks before the module's own,
+    which computes the epoch's loss, and that of :class:`Checkpoint` callbacks after it.
+
+    Args:
+        workspace: where the table and the log are.
+        job: its name in the table.
+        progress: receives steps.
+        report: receives epochs.
+
+    Attributes:
+        items_per_s: mixtures per second in this epoch.
+        loader_wait: share of this epoch spent waiting for data, 0 to 1.
+    """
+
+    def __init__(self, workspace: Workspace, job: str, progress: Progress, report: EpochReport) -> None:
+        self.workspace, self.job, self.progress, self.report = workspace, job, progress, report
+        self.items_per_s = self.loader_wait = 0.0
+        self._items = 0
+        self._epoch_started = self._logged = time.perf_counter()
+
+    def on_train_start(self, trainer: Any, module: Any) -> None:
+        """Start measuring: an epoch that is resumed in its middle has no ``on_train_epoch_start``."""
+        self._start_measuring(trainer)
+        if trainer.is_global_zero:
+            self._log(f"starts at epoch {trainer.current_epoch}, step {trainer.global_step}")
+
+    def on_train_epoch_start(self, trainer: Any, module: Any) -> None:
+        """Start measuring again, so that validation does not count."""
+        self._start_measuring(trainer)
+
+    def _start_measuring(self, trainer: Any) -> None:
+        self._items, self._epoch_started = 0, time.perf_counter()
+        trainer.train_dataloader.waited = 0.0
+
+    def on_train_batch_end(self, trainer: Any, module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
+        """Report the step."""
+        now = time.perf_counter()
+        self._items += len(batch.target) * trainer.world_size
+        passed = max(now - self._epoch_started, 1e-9)
+        self.items_per_s, self.loader_wait = self._items / passed, trainer.train_dataloader.waited / passed
+        if not trainer.is_global_zero:
+            return
+        total = int(trainer.estimated_stepping_batches)
+        if trainer.global_step >= total:
+            module.check_loss()  # no further step will do it
+        status = self._status(trainer, module)
+        self.progress(trainer.global_step, total, f"{self.job}: {status}")
+        if now - self._logged > _LOG_SECONDS:
+            self._logged = now
+            self._log(f"step {trainer.global_step}: {status}")
+
+    def _status(self, trainer: Any, module: Any) -> str:
+        parts = [] if module.last_loss is None else [f"loss {module.last_loss:.4f}"]
+        if SCORES[0] in trainer.callback_metrics:
+            parts.append(f"SDRi {float(trainer.callback_metrics[SCORES[0]]):.2f} dB")
+        return ", ".join([*parts, f"{self.items_per_s:.1f} items/s", f"waiting {self.loader_wait:.0%}"])
+
+    def on_train_epoch_end(self, trainer: Any, module: Any) -> None:
+        """Write the epoch's row and log lines; pass the epoch on to the loggers and to ``report``."""
+        if not trainer.is_global_zero:
+            return
+        metrics = {key: float(value) for key, value in trainer.callback_metrics.items()}
+        row = {
+            "run": self.job,
+            "epoch": trainer.current_epoch,
+            "step": trainer.global_step,
+            "train_loss": f"{module.epoch_loss:.9g}",
+            **{score: f"{metrics.get(score, np.nan):.6f}" for score in SCORES},
+            "learning_rate": f"{trainer.optimizers[0].param_groups[0]['lr']:.6g}",
+            "unreadable": len(module.bad_files),
+            "items_per_s": f"{self.items_per_s:.2f}",
+            "loader_wait": f"{self.loader_wait:.4f}",
+        }
+        self._add_row(row)
+        self._log(" ".join(f"{key}={value}" for key, value in row.items()))
+        for key, value in metrics.items():
+            if key.startswith(f"{SCORES[0]}/"):
+                self._log(f"{key} {value:.4f}")
+        for logger in trainer.loggers:
+            logger.log_metrics({"train_loss_epoch": module.epoch_loss}, step=trainer.global_step)
+        self.report(trainer.current_epoch, metrics.get(SCORES[0], np.nan))
+
+    def _add_row(self, row: dict[str, Any]) -> None:
+        """Add a row to the table, in place of rows of epochs that this run repeats."""
+        table = self.workspace.metrics
+        with locked(table.with_name(".metrics.lock")):  # domains that train in parallel share the table
+            rows = csv_rows(read_text(table), table) if table.is_file() else []
+            kept = [old for old in rows if old["run"] != self.job or int(old["epoch"]) < row["epoch"]]
+            write_rows(table, METRICS_COLUMNS, [*kept, row])
+
+    def _log(self, line: str) -> None:
+        append_text(self.workspace.log(self.job), f"{time.strftime('%Y-%m-%d %H:%M:%S')} {line}\n")

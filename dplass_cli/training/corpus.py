@@ -1,0 +1,142 @@
+"""The training data of a run: rows and validation mixtures by domain, and the embeddings of their queries."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from dplass_cli.audio.folders import audio_files
+from dplass_cli.data.manifest import Row
+from dplass_cli.data.mixture_tables import Mixture
+from dplass_cli.data.samples import SourceClip, TrainingSamples, captions_of_clips
+from dplass_cli.domains.features import clip_of
+from dplass_cli.encoders import QueryEncoder
+from dplass_cli.encoders.cache import EmbeddingCache
+from dplass_cli.encoders.clips import Clip, embed_clips
+from dplass_cli.errors import InputError
+from dplass_cli.options.data_settings import DataSettings
+from dplass_cli.options.network_settings import ResUNet30Config
+from dplass_cli.storage import Progress
+from dplass_cli.training.validation_mixtures import ValidationMixtures
+
+
+def check_data_settings(settings: DataSettings, config: ResUNet30Config) -> None:
+    """Check that a base can learn from samples made with these settings, before any audio is read.
+
+    Raises:
+        InputError: another sample rate, segments shorter than the transform's padding, or a bad noise folder.
+    """
+    if settings.sampling_rate != config.sample_rate:
+        raise InputError(
+            f"data.sampling_rate is {settings.sampling_rate}, the base works at {config.sample_rate}; leave it out"
+        )
+    if settings.segment_samples <= config.n_fft // 2:  # reflection padding needs more than n_fft / 2 samples
+        raise InputError(
+            f"data.segment_seconds {settings.segment_seconds}: the base's transform needs more than"
+            f" {config.n_fft / 2 / config.sample_rate:g} s; the published run used 2 s"
+        )
+    if settings.noise_dir is not None:
+        audio_files(settings.noise_dir)
+
+
+def embed_queries(
+    rows: Sequence[Row], mixtures: Sequence[Mixture], encoder: QueryEncoder, cache: Path | None, progress: Progress
+) -> tuple[Tensor, dict[str | Clip, int]]:
+    """Embed each distinct caption of targets and validation mixtures once; with ``cache`` each target clip too.
+
+    A clip that cannot be read has no audio embedding; training reports the file when it draws it.
+
+    Args:
+        rows: targets.
+        mixtures: validation mixtures.
+        encoder: embeds captions and clips.
+        cache: folder of cached audio embeddings; None embeds no audio.
+        progress: of embedding audio.
+
+    Returns:
+        float32 (N, D), and {caption or clip: its row in that table}.
+    """
+    captions = sorted({row.caption for row in rows} | {mixture.source.caption for mixture in mixtures})
+    table = encoder.embed_text(captions)
+    index: dict[str | Clip, int] = {caption: number for number, caption in enumerate(captions)}
+    if cache is not None:
+        clips = sorted({clip_of(row) for row in rows}, key=str)
+        embedded = dict(embed_clips(clips, encoder, EmbeddingCache(cache, encoder), failed={}, progress=progress))
+        index |= {clip: len(captions) + number for number, clip in enumerate(embedded)}
+        if embedded:
+            table = torch.cat((table, torch.stack([torch.from_numpy(vector) for vector in embedded.values()])))
+    return table, index
+
+
+@dataclass(frozen=True)
+class TrainingCorpus:
+    """The data of all jobs of a run.
+
+    Attributes:
+        rows: {domain: its rows}. Domains that are not trained are interference for the others.
+        mixtures: {domain: its validation mixtures}.
+        embeddings: float32 (N, D), one per query.
+        index: {caption or clip: its row in ``embeddings``}, as :func:`embed_queries` returns it.
+        settings: how samples are made.
+        seed: of the samples.
+    """
+
+    rows: dict[int, list[Row]]
+    mixtures: dict[int, list[Mixture]]
+    embeddings: Tensor
+    index: dict[str | Clip, int]
+    settings: DataSettings
+    seed: int
+
+    def samples(self, domains: Sequence[int]) -> TrainingSamples:
+        """Training samples whose targets come from these domains.
+
+        Raises:
+            InputError: there is nothing to mix a target with, or a bad noise folder.
+        """
+        captions = captions_of_clips(row for rows in self.rows.values() for row in rows)
+        sources = {
+            domain: [
+                SourceClip(
+                    row,
+                    captions[row.id or row.wav],
+                    (self.index[row.caption],) if domain in domains else (),
+                    self.index.get(clip_of(row)),
+                    domain,
+                )
+                for row in rows
+            ]
+            for domain, rows in self.rows.items()
+        }
+        if self.settings.noise_dir is not None:
+            paths = audio_files(self.settings.noise_dir)
+            noise = [SourceClip(Row(path, "", id=str(path)), frozenset()) for path in paths]
+            pools = dict.fromkeys(domains, noise)
+        else:
+            rules: dict[str, Callable[[int, int], bool]] = {
+                "other": operator.ne,
+                "same": operator.eq,
+                "any": lambda target, interferer: True,
+            }
+            allowed = rules[self.settings.interference]
+            pools = {
+                domain: [source for other, items in sources.items() if allowed(domain, other) for source in items]
+                for domain in domains
+            }
+        targets = [source for domain in domains for source in sources[domain]]
+        return TrainingSamples(targets, pools, self.embeddings, self.settings, self.seed)
+
+    def validation(self, domains: Sequence[int]) -> ValidationMixtures:
+        """The validation mixtures of these domains."""
+        chosen = {domain: self.mixtures[domain] for domain in domains}
+        embeddings = {
+            mixture.source.caption: self.embeddings[self.index[mixture.source.caption]]
+            for mixtures in chosen.values()
+            for mixture in mixtures
+        }
+        return ValidationMixtures(chosen, embeddings, self.settings.sampling_rate)

@@ -1,0 +1,112 @@
+"""Jobs in parallel, each in its own process: one per device, and the next as soon as a device is free."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import queue
+import signal
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from multiprocessing.context import SpawnProcess
+from typing import Any
+
+from dplass_cli.errors import DplassError, RunError, some
+from dplass_cli.storage import Progress
+
+Work = Callable[[Any, str, Progress], None]
+"""(argument, device, progress): does a job. Must be importable: processes are spawned, not forked (CUDA forbids it)."""
+
+_POLL_SECONDS = 0.2
+
+
+def run_in_processes(work: Work, jobs: Mapping[str, Any], devices: Sequence[str], progress: Progress) -> None:
+    """Run jobs, one at a time per device. A job that fails does not stop the others.
+
+    Args:
+        work: does one job.
+        jobs: {job name: the argument that ``work`` receives}.
+        devices: device names; one may occur several times.
+        progress: receives every job's progress.
+
+    Raises:
+        RunError: some jobs failed, with the first reasons; raised after all others have finished.
+        KeyboardInterrupt: interrupted; the processes have saved and ended.
+    """
+    context = multiprocessing.get_context("spawn")
+    messages: multiprocessing.Queue[tuple[str, Any]] = context.Queue()
+    waiting, free = list(jobs), list(devices)
+    running: dict[str, tuple[SpawnProcess, str]] = {}
+    failed: dict[str, str] = {}
+    try:
+        while waiting or running:
+            while waiting and free:
+                job, device = waiting.pop(0), free.pop(0)
+                process = context.Process(target=_run_job, args=(work, job, jobs[job], device, messages))
+                process.start()
+                running[job] = process, device
+            _forward(messages, failed, progress)
+            for job, (process, device) in list(running.items()):
+                if not process.is_alive():
+                    process.join()
+                    if process.exitcode:
+                        failed.setdefault(job, f"its process exited with code {process.exitcode}")
+                    free.append(device)
+                    del running[job]
+        _forward(messages, failed, progress)
+    except BaseException:
+        for process, _ in running.values():
+            process.terminate()
+        for process, _ in running.values():
+            process.join()
+        raise
+    if failed:
+        reasons = [f"{job}: {reason}" for job, reason in failed.items()]
+        raise RunError(
+            f"{len(failed)} of {len(jobs)} domains failed: {some(reasons, 3)}; fix the cause and rerun with --resume"
+        )
+
+
+def _forward(messages: Any, failed: dict[str, str], progress: Progress) -> None:
+    """Forward the processes' messages that arrive within ``_POLL_SECONDS``.
+
+    A deadline rather than "until the queue is empty": a job that reports all the time must not keep others waiting.
+    """
+    deadline = time.monotonic() + _POLL_SECONDS
+    try:
+        while (remaining := deadline - time.monotonic()) > 0:
+            kind, content = messages.get(timeout=remaining)
+            if kind == "failed":
+                job, reason = content
+                failed[job] = reason
+            else:
+                progress(*content)
+    except queue.Empty:
+        return
+
+
+def _run_job(work: Work, job: str, argument: Any, device: str, messages: Any) -> None:
+    """Body of a process: the exit code says whether the job is done; the reason of a failure is sent."""
+    # Ctrl-C goes to the whole process group. The parent alone reacts to it and terminates its children, once.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_exit_with_parent, daemon=True).start()
+
+    def progress(done: int, total: int, what: str) -> None:
+        messages.put(("progress", (done, total, what)))
+
+    try:
+        work(argument, device, progress)
+    except KeyboardInterrupt:
+        raise SystemExit(3) from None
+    except DplassError as error:
+        messages.put(("failed", (job, str(error))))
+        raise SystemExit(error.exit_code) from error
+
+
+def _exit_with_parent() -> None:
+    """Exit at once when the parent is killed: a resumed run would write the same files as an orphan."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)

@@ -1,0 +1,324 @@
+"""A run of ``train``: which jobs there are, on which data and devices, what an earlier run finished, and the result.
+
+Per domain: draw mixtures whose target comes from the domain, train an adapter on them over the frozen base, add it to
+the bank. ``base`` and ``distil`` are one job on all domains instead.
+"""
+
+from __future__ import annotations
+
+import math
+import shutil
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+
+from dplass_cli.adapters import make_adapters
+from dplass_cli.adapters.adapter_folder import AdapterInfo
+from dplass_cli.adapters.bank_folder import bank_key, write_bank_of
+from dplass_cli.adapters.injection import find_method, layer_settings
+from dplass_cli.data.batches import EpochBatches
+from dplass_cli.data.manifest import read_manifest
+from dplass_cli.data.mixture_tables import Mixture, read_mixtures
+from dplass_cli.devices import launched_together, process_rank
+from dplass_cli.domains.partition_folder import Partition, read_partition
+from dplass_cli.errors import InputError, some
+from dplass_cli.models import BaseModel, in_fast_order
+from dplass_cli.models.resunet30 import is_unread
+from dplass_cli.options.parse import to_mapping
+from dplass_cli.separation.bank import AdapterBank
+from dplass_cli.separation.loading import load_models
+from dplass_cli.storage import Progress, read_text
+from dplass_cli.training.callbacks.epoch_reporter import EpochReport, no_report
+from dplass_cli.training.corpus import TrainingCorpus, check_data_settings, embed_queries
+from dplass_cli.training.distillation import RoutedTeacher
+from dplass_cli.training.hardware import Hardware, count_gpus, parallel_devices
+from dplass_cli.training.job import TrainingJob, Which, adapter_job, network_job
+from dplass_cli.training.losses import make_loss
+from dplass_cli.training.optimizers import check_names
+from dplass_cli.training.process_pool import run_in_processes
+from dplass_cli.training.train_result import PlannedJob, TrainResult
+from dplass_cli.training.trainer import JobTrainer
+from dplass_cli.training.workspace import Workspace
+from dplass_cli.versions import versions
+
+if TYPE_CHECKING:
+    from dplass_cli.options.train_options import TrainOptions
+
+_NETWORK_JOBS = {"base": "base", "distil": "student"}
+_DEV_RUN_BATCHES, _DEV_RUN_MIXTURES = 3, 2  # of --fast-dev-run
+
+
+class TrainingRun:
+    """One run of ``train``. Everything is read and checked here, before anything is written.
+
+    Args:
+        options: of ``train``.
+
+    Attributes:
+        workspace: folder of the run.
+        partition: the domains.
+        jobs: {job name: the domains that it trains on}: a job per domain, or one for a whole network.
+        skipped: ids of domains without clips.
+
+    Raises:
+        InputError: a bad option, partition, base or encoder.
+    """
+
+    def __init__(self, options: TrainOptions) -> None:
+        self.options, self.workspace = options, Workspace(options.workspace)
+        self.partition = read_partition(options.partition)
+        if options.workspace.resolve() == options.partition.resolve():
+            raise InputError(f"--workspace {options.workspace}: is the partition folder; choose another folder")
+        domains, self.skipped = _choose_domains(options.domain, self.partition)
+        self.jobs = {bank_key(domain): [domain] for domain in domains}
+        if options.what != "adapters":
+            self.jobs = {_NETWORK_JOBS[options.what]: domains}
+        self._hardware = Hardware.choose(options.device, options.num_gpus, options.num_nodes, options.strategy)
+        check_choices(options)
+        # torch, not a faster backend: such a backend takes over after some work, so a resumed run would be validated
+        # by torch where the original was validated by the backend.
+        self._models = load_models(replace(options.model, adapters=(), device="cpu", backend="torch"))
+        if self.partition.encoder_fingerprint != self._models.encoder.fingerprint:
+            raise InputError(
+                f"{options.partition}: made with another encoder ({self.partition.encoder_name},"
+                f" {self.partition.encoder_fingerprint[:12]}…); partition again with the base's encoder"
+            )
+        check_data_settings(options.data, self._models.network.config)
+        self._layers = layer_settings(self._models.network, options.adapter)  # checks the adapter's targets
+        self._trained_here = set(self.unfinished())
+
+    def unfinished(self) -> list[str]:
+        """Names of the jobs that no earlier run in this workspace has finished."""
+        resume, settings = self.options.resume, self.options.train
+        return [name for name in self.jobs if not (resume and self.workspace.is_finished(name, settings))]
+
+    def devices(self) -> list[str]:
+        """Devices for training domains in parallel; fewer than two mean one domain after another."""
+        options = self.options
+        uses_one_process = options.strategy != "auto" or options.num_gpus == 1
+        count = options.parallel or (1 if uses_one_process else count_gpus(options.device, options.num_gpus))
+        count = min(count, len(self.unfinished()))
+        if options.what != "adapters" or launched_together() or options.num_nodes > 1 or count < 2:
+            return []
+        return parallel_devices(options.device, options.num_gpus, count)
+
+    def plan(self) -> tuple[PlannedJob, ...]:
+        """What each job would do."""
+        return tuple(self._plan_job(name, domains) for name, domains in self.jobs.items())
+
+    def _plan_job(self, name: str, domains: Sequence[int]) -> PlannedJob:
+        settings, partition = self.options.train, self.options.partition
+        rows = sum(len(read_manifest(partition / f"domain{domain}.json")) for domain in domains)
+        world_size = 1 if self.devices() else self._hardware.world_size
+        batches = len(EpochBatches(rows, settings.batch_size_per_device, world=world_size))
+        steps_per_epoch = math.ceil(min(batches, settings.steps_per_epoch or batches) / settings.accumulate)
+        steps = steps_per_epoch * settings.max_epochs
+        return PlannedJob(
+            name,
+            rows,
+            sum(len(self._validation_mixtures(domain)) for domain in domains),
+            self._count_parameters(),
+            steps_per_epoch,
+            min(steps, settings.max_steps) if settings.max_steps > 0 else steps,
+        )
+
+    def _count_parameters(self) -> int:
+        if self.options.what == "adapters":
+            adapters = make_adapters(self._models.network, self.options.adapter.method, self._layers)
+            return sum(parameter.numel() for adapter in adapters.values() for parameter in adapter.parameters())
+        named = self._network().named_parameters()
+        return sum(parameter.numel() for name, parameter in named if not is_unread(name))
+
+    def train(self, names: Sequence[str], progress: Progress, report: EpochReport = no_report) -> None:
+        """Train jobs one after another in this process.
+
+        Args:
+            names: of the jobs.
+            progress: receives steps.
+            report: receives epochs.
+
+        Raises:
+            InputError: as :meth:`JobTrainer.fit`.
+            RunError: as :meth:`JobTrainer.fit`.
+        """
+        if not names:
+            return
+        options = self.options
+        corpus, network = self._read_corpus(progress), self._network()
+        for name in names:
+            with self._job(name, corpus, network) as job:
+                trainer = JobTrainer(job, options.train, self._hardware, self.workspace, progress, report)
+                trained = trainer.fit(options.resume)
+            if process_rank() == 0:
+                # The bank first: a kill in between repeats a job, where a finished job without adapter would be lost.
+                self.write_banks()
+                self.workspace.mark_finished(name, options.train, trained)
+
+    def train_in_processes(self, devices: Sequence[str], prepare: Callable[[], None], progress: Progress) -> None:
+        """Train the unfinished domains in parallel, each in its own process.
+
+        Args:
+            devices: as :meth:`devices`.
+            prepare: called first in each process; must be importable.
+            progress: receives every domain's steps.
+
+        Raises:
+            RunError: some domains failed; the others are trained.
+        """
+        threads = max(1, torch.get_num_threads() // len(devices))
+        jobs = {name: replace(self.options, domain=str(self.jobs[name][0])) for name in self.unfinished()}
+        run_in_processes(partial(_train_domain, prepare, threads), jobs, devices, progress)
+
+    def write_banks(self) -> None:
+        """Describe the adapters that exist by now, so that an interrupted run leaves a usable bank."""
+        if self.options.what != "adapters":
+            return
+        base, settings = self._models.bank.base_sha256, to_mapping(self.options.adapter)
+        for bank in (self.workspace.bank, self.workspace.last_bank):
+            write_bank_of(bank, self.partition, base, self._trained_here, settings=settings)
+
+    def result(self) -> TrainResult:
+        """What is trained by now, by this run and earlier ones."""
+        outcomes = {name: trained for name in self.jobs if (trained := self.workspace.outcome(name))}
+        if self.options.what == "adapters":
+            domains = {self.jobs[name][0]: trained for name, trained in outcomes.items()}
+            return TrainResult(self.workspace.bank, domains, skipped=self.skipped)
+        (name,) = self.jobs
+        output = self.options.workspace / f"{name}.safetensors"
+        return TrainResult(output, network=outcomes.get(name), skipped=self.skipped)
+
+    def _job(self, name: str, corpus: TrainingCorpus, network: BaseModel) -> AbstractContextManager[TrainingJob]:
+        options, workspace = self.options, self.options.workspace
+        fingerprint = self._models.encoder.fingerprint
+        if options.what != "adapters":
+            teacher = RoutedTeacher(self._load_teachers) if options.what == "distil" else None
+            return network_job(
+                network,
+                corpus,
+                name,
+                self.jobs[name],
+                fingerprint,
+                {"best": workspace / f"{name}.safetensors", "last": workspace / f"{name}_last.safetensors"},
+                teacher,
+            )
+        (number,) = self.jobs[name]
+        info = AdapterInfo(
+            method=options.adapter.method,
+            layers=self._layers,
+            base_sha256=self._models.bank.base_sha256,
+            architecture=to_mapping(network.config),
+            encoder_fingerprint=fingerprint,
+            domain={"id": number, "name": next(d.name for d in self.partition.domains if d.id == number)},
+            batchnorm=options.adapter.batchnorm,
+            dtype=options.adapter.dtype,
+            training={**to_mapping(options.train), "data": to_mapping(options.data)},
+            versions=versions(),
+        )
+        folders: dict[Which, Path] = {"best": self.workspace.bank / name, "last": self.workspace.last_bank / name}
+        return adapter_job(network, corpus, number, info, folders)
+
+    def _load_teachers(self, device: torch.device) -> AdapterBank:
+        bank = load_models(replace(self.options.model, device=str(device), backend="torch")).bank
+        if not bank.keys:
+            raise InputError("--what distil: needs adapters to learn from; add --adapters BANK")
+        return bank
+
+    def _network(self) -> BaseModel:
+        """The network to train or to put adapters on: the base, or a new one where the options describe one."""
+        options, config = self.options, self.options.network
+        if config is None or options.what == "adapters":
+            return self._models.network
+        if (config.condition_size, config.sample_rate) != (self._models.encoder.size, options.data.sampling_rate):
+            raise InputError(
+                f"network: condition_size must be the encoder's {self._models.encoder.size} and sample_rate"
+                f" {options.data.sampling_rate}, not {config.condition_size} and {config.sample_rate}"
+            )
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(options.train.random_seed)
+            return in_fast_order(BaseModel(config))
+
+    def _read_corpus(self, progress: Progress) -> TrainingCorpus:
+        options = self.options
+        domains = sorted({domain for trained_on in self.jobs.values() for domain in trained_on})
+        rows = {
+            domain.id: read_manifest(options.partition / f"domain{domain.id}.json")
+            for domain in self.partition.domains
+            if domain.clips
+        }
+        mixtures = {domain: self._validation_mixtures(domain) for domain in domains}
+        if options.fast_dev_run:
+            mixtures = {domain: items[:_DEV_RUN_MIXTURES] for domain, items in mixtures.items()}
+        cache = (options.cache or options.workspace / "embeddings") if options.data.use_text_ratio < 1 else None
+        embeddings, index = embed_queries(
+            [row for domain in domains for row in rows[domain]],
+            [mixture for items in mixtures.values() for mixture in items],
+            self._models.encoder,
+            cache,
+            progress,
+        )
+        return TrainingCorpus(rows, mixtures, embeddings, index, options.data, options.train.random_seed)
+
+    def _validation_mixtures(self, domain: int) -> list[Mixture]:
+        """The domain's validation mixtures; a domain of one clip has none, and a table with only a header."""
+        table = self.options.partition / f"val{domain}.csv"
+        lines = read_text(table).splitlines() if table.is_file() else []
+        return read_mixtures(table) if len(lines) > 1 else []
+
+
+def _train_domain(
+    prepare: Callable[[], None], threads: int, options: TrainOptions, device: str, progress: Progress
+) -> None:
+    """Train one domain in a process of its own."""
+    prepare()
+    torch.set_num_threads(threads)
+    run = TrainingRun(replace(options, device=device, num_gpus=0, parallel=1))
+    run.train(list(run.jobs), progress)
+
+
+def check_choices(options: TrainOptions) -> None:
+    """Check the names of loss, optimiser, schedule and adapter method against their tables.
+
+    Raises:
+        InputError: an unknown name; the message suggests the nearest known one.
+    """
+    make_loss(options.train.loss_type)
+    check_names(options.train.optimizer)
+    find_method(options.adapter.method)
+
+
+def shortened(options: TrainOptions) -> TrainOptions:
+    """The options of ``--fast-dev-run``: a few batches of one epoch, in a sub-folder that is emptied first."""
+    folder = options.workspace / "fast_dev_run"
+    if not options.dry_run and process_rank() == 0:
+        shutil.rmtree(folder, ignore_errors=True)
+    settings = replace(options.train, max_epochs=1, max_steps=-1, steps_per_epoch=_DEV_RUN_BATCHES, wandb_project="")
+    return replace(options, workspace=folder, train=settings, resume=False)
+
+
+def _choose_domains(chosen: str, partition: Partition) -> tuple[list[int], tuple[int, ...]]:
+    """The domains to train, and those left out for lack of clips.
+
+    Args:
+        chosen: ``all``, or ids separated by commas.
+        partition: the domains.
+
+    Raises:
+        InputError: an unknown domain, or a domain without clips.
+    """
+    clips = {domain.id: domain.clips for domain in partition.domains}
+    if chosen.strip() == "all":
+        return [domain for domain in clips if clips[domain]], tuple(domain for domain in clips if not clips[domain])
+    domains: list[int] = []
+    for text in chosen.split(","):
+        if not text.strip().isdecimal() or int(text) not in clips:
+            raise InputError(f"--domain {chosen}: {text!r} is not one of {some(clips, 20)} or 'all'")
+        if not clips[int(text)]:
+            raise InputError(f"--domain {text}: this domain has no clips to train on")
+        if int(text) not in domains:
+            domains.append(int(text))
+    return domains, ()

@@ -1,0 +1,73 @@
+"""What ``train`` returns, prints with ``--json`` and keeps in ``trained.json``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Trained:
+    """Outcome of one training: an adapter's or a whole network's.
+
+    Attributes:
+        epochs: completed epochs; one that ``max_steps`` cut short counts.
+        steps: completed optimiser steps.
+        best_sdri: validation SDRi of the best epoch in dB; None without validation.
+        best_si_sdr: validation SI-SDR of the same epoch in dB; None without validation.
+        best_epoch: its number, from 0; None without validation.
+        validation_mixtures: number of mixtures that SDRi is averaged over.
+        unreadable: {skipped file: reason}.
+        items_per_s: mixtures per second in the last epoch.
+        loader_wait: share of the last epoch spent waiting for data, 0 to 1.
+    """
+
+    epochs: int = 0
+    steps: int = 0
+    best_sdri: float | None = None
+    best_si_sdr: float | None = None
+    best_epoch: int | None = None
+    validation_mixtures: int = 0
+    unreadable: dict[str, str] = field(default_factory=dict)
+    items_per_s: float = 0.0
+    loader_wait: float = 0.0
+
+
+@dataclass(frozen=True)
+class PlannedJob:
+    """What ``--dry-run`` says of one training.
+
+    Attributes:
+        name: such as ``domain3``, ``base`` or ``student``.
+        rows: training rows.
+        validation_mixtures: number of validation mixtures.
+        parameters: number of trainable parameters.
+        steps_per_epoch: optimiser steps per epoch.
+        steps: optimiser steps in all.
+    """
+
+    name: str
+    rows: int
+    validation_mixtures: int
+    parameters: int
+    steps_per_epoch: int
+    steps: int
+
+
+@dataclass(frozen=True)
+class TrainResult:
+    """Result of :func:`dplass_cli.pipelines.train.train`.
+
+    Attributes:
+        output: the bank folder, or the file of the whole network.
+        domains: {domain: its outcome}, including domains that an earlier run in the same workspace finished.
+        network: outcome of a whole network's training.
+        skipped: domains without clips.
+        plan: of a dry run, what would be trained.
+    """
+
+    output: Path
+    domains: dict[int, Trained] = field(default_factory=dict)
+    network: Trained | None = None
+    skipped: tuple[int, ...] = ()
+    plan: tuple[PlannedJob, ...] = ()
