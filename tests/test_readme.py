@@ -1,11 +1,11 @@
 """The commands of the README and of ``docs/`` run, in their order; runs are only shortened.
 
-By the info string of a block: ``sh`` and ``python`` run, on built-in sounds; ``bash`` needs published weights, a cluster
-or a network, so its commands are parsed and not run, as are the lines after ``$`` in ``console``; all else is output or a
-file. The ``sh`` blocks of the worked example run where real clips are next to the checkout, and are parsed elsewhere.
+The info string of a block decides: ``sh`` and ``python`` run, on built-in sounds. ``bash`` needs published weights, a
+cluster or a network, so its commands are only parsed, as are the lines after ``$`` in ``console``. All else is output or
+a file. The ``sh`` blocks of the worked example run if real clips are next to the checkout, and are parsed elsewhere.
 
 They run without a network: no verb but ``weights fetch`` uses it, and none imports wandb. ``serve``, which runs until it
-is stopped, runs in a process of its own and is stopped as soon as it reports its address.
+is stopped, has a process of its own and is stopped as soon as it prints its address.
 """
 
 from __future__ import annotations
@@ -159,9 +159,10 @@ def test_page_names_only_what_exists(page: Path) -> None:
     for info, block in blocks(page):
         if info in ("sh", "bash", "console") and page.stem not in ELSEWHERE:
             for line in block.splitlines():
-                called = re.search(r"(?:dplass|-m dplass_cli) ([^']*)", line) if _calls(line, info) else None
+                called = re.search(r"(?:dplass|-m dplass_cli) (.*)", line) if _calls(line, info) else None
                 if called:
-                    understood("dplass " + re.sub(r"\$\w+", "0", called[1]))
+                    words = called[1] if called[1].count("'") % 2 == 0 else called[1].rpartition("'")[0]  # bash -c '…'
+                    understood("dplass " + re.sub(r"\$\w+", "0", words))
     for link in re.findall(r"\]\(([^)\s]+)\)", page.read_text(encoding="utf-8")):
         if not link.startswith("http"):
             place, _, heading = link.partition("#")
