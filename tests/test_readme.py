@@ -1,11 +1,12 @@
 """The commands of the README and of ``docs/`` run, in their order; runs are only shortened.
 
-The info string of a block decides: ``sh`` and ``python`` run, on built-in sounds. ``bash`` needs published weights, a
-cluster or a network, so its commands are only parsed, as are the lines after ``$`` in ``console``. All else is output or
-a file. The ``sh`` blocks of the worked example run if real clips are next to the checkout, and are parsed elsewhere.
+The info string of a block decides. ``sh`` and ``python`` run, on built-in sounds. ``bash`` needs published weights, a
+cluster or a network, so its commands are only parsed, as are the lines after ``$`` in ``console``. All other blocks are
+output or files. The ``sh`` blocks of the worked example run if real clips are next to the checkout; elsewhere they are
+parsed.
 
-They run without a network: no verb but ``weights fetch`` uses it, and none imports wandb. ``serve``, which runs until it
-is stopped, has a process of its own and is stopped as soon as it prints its address.
+They run without a network: no verb but ``weights fetch`` uses it, and none imports wandb. ``serve``, which runs until
+it is stopped, has a process of its own and is stopped as soon as it prints its address.
 """
 
 from __future__ import annotations
