@@ -11,14 +11,14 @@ if TYPE_CHECKING:
     from dplass_cli.encoders import load_encoder
     from dplass_cli.models import load_base
     from dplass_cli.separation.bank import AdapterBank
-    from dplass_cli.separation.engine import Separator
+    from dplass_cli.separation.separator import Separator
 
 __all__ = ["AdapterBank", "Separator", "__version__", "load_base", "load_encoder"]
 
 # The public names are imported when they are used: the command line must start without torch.
 _HOMES = {
     "AdapterBank": "dplass_cli.separation.bank",
-    "Separator": "dplass_cli.separation.engine",
+    "Separator": "dplass_cli.separation.separator",
     "load_base": "dplass_cli.models",
     "load_encoder": "dplass_cli.encoders",
 }

@@ -28,15 +28,15 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from dplass_cli import sounds
-from dplass_cli.audio.files import fit_length, read_mono
-from dplass_cli.configuration import to_mapping
-from dplass_cli.data.mixing import declip
+from dplass_cli.audio.reading import fit_length, read_mono
+from dplass_cli.data.mixer import declip
 from dplass_cli.evaluation.metrics import batch_scores
-from dplass_cli.separation.consistency import share
-from dplass_cli.separation.contrast import Rest, contrasted
+from dplass_cli.options.parse import to_mapping
 from dplass_cli.separation.loading import load_models
+from dplass_cli.separation.masks import share
 from dplass_cli.separation.presence import CALIBRATION, Calibration, Presence, PresenceMeter, calibration_of, presence
 from dplass_cli.separation.queries import Query, condition, named, plan
+from dplass_cli.separation.refinement import Rest, contrasted
 from dplass_cli.storage import write_json
 
 RATE, SECONDS = 32000, 5

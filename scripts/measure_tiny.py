@@ -21,10 +21,10 @@ import numpy as np
 import torch
 
 from dplass_cli import Separator
-from dplass_cli.audio.files import read_mono
-from dplass_cli.data.mixtures import read_mixtures, write_mixtures
+from dplass_cli.audio.reading import read_mono
+from dplass_cli.data.mixture_tables import read_mixtures, write_mixtures
 from dplass_cli.encoders import load_encoder
-from dplass_cli.evaluation.records import read_items_csv
+from dplass_cli.evaluation.item_records import read_items_csv
 from dplass_cli.pipelines.evaluate import EvaluateOptions, EvaluateResult, evaluate
 from dplass_cli.separation.bank import bank_key, read_bank
 from dplass_cli.storage import make_folder

@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parents[1]
-sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
+sys.path[:0] = [str(ROOT), str(ROOT / "tests"), str(ROOT / "tests" / "support")]
 os.environ["PYTHONPATH"] = str(ROOT)
 
 from serving import serving  # noqa: E402
@@ -243,7 +243,7 @@ def _grown(watched: Watched, handles: int) -> list[str]:
 
 def _write_files(folder: Path, count: int) -> None:
     """Write short recordings of several forms and rates."""
-    from dplass_cli.audio.files import write_audio
+    from dplass_cli.audio.writing import write_audio
     from dplass_cli.sounds import CATALOGUE, render
 
     kinds = list(CATALOGUE)

@@ -15,7 +15,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from dplass_cli.domains.partition import read_partition
+from dplass_cli.domains.partition_folder import read_partition
 from dplass_cli.encoders import TinyEncoder, TinyEncoderConfig, save_tiny_encoder
 from dplass_cli.storage import make_folder
 from tiny_models.clips import Sound, prepare

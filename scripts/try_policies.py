@@ -20,10 +20,10 @@ import torch
 from dplass_cli.evaluation.evaluator import Run, Running, Runs, Separation, plan_runs
 from dplass_cli.evaluation.items import Loaded, find_items, load_item
 from dplass_cli.evaluation.metrics import batch_scores
-from dplass_cli.separation import contrast
+from dplass_cli.separation import refinement
 from dplass_cli.separation.loading import Models, load_models
 from dplass_cli.separation.policies import Choice, Policy, make_policy
-from dplass_cli.separation.policies.contrast import Contrast
+from dplass_cli.separation.policies.contrast import ContrastPolicy
 from tiny_models.rules import RULES, IntArray, Partly, Together, Tried
 
 BATCH = 8
@@ -77,8 +77,8 @@ class Fold:
         An output is linear in the share, so that two of them tell all.
         """
         plain = self.separate(self.runs(inner))
-        with mock.patch.object(contrast, "UNCLAIMED", 1.0):
-            whole = self.separate(self.runs(Contrast(inner)))
+        with mock.patch.object(refinement, "UNCLAIMED", 1.0):
+            whole = self.separate(self.runs(ContrastPolicy(inner)))
         for share in SHARES:
             yield share, self.sdri(torch.lerp(plain, whole, share))
 

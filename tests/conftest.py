@@ -13,7 +13,7 @@ import numpy.typing as npt
 import pytest
 from browsing import wait_for
 
-from dplass_cli.audio.files import write_audio
+from dplass_cli.audio.writing import write_audio
 from dplass_cli.sounds import render
 
 GOLDEN = Path(__file__).parent / "golden"

@@ -14,7 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from dplass_cli.audio.files import read_mono, write_audio
+from dplass_cli.audio.reading import read_mono
+from dplass_cli.audio.writing import write_audio
 
 ROOT = Path(__file__).parents[1]
 SHORTER = {

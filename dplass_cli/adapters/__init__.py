@@ -2,6 +2,6 @@
 
 from dplass_cli.adapters.base import Adapter, AdapterSettings, LayerSettings
 from dplass_cli.adapters.injection import METHODS, adapted, make_adapters
-from dplass_cli.adapters.targets import targets
+from dplass_cli.adapters.layers import adaptable_layers
 
-__all__ = ["METHODS", "Adapter", "AdapterSettings", "LayerSettings", "adapted", "make_adapters", "targets"]
+__all__ = ["METHODS", "Adapter", "AdapterSettings", "LayerSettings", "adaptable_layers", "adapted", "make_adapters"]

@@ -8,8 +8,8 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
+from dplass_cli.adapters.adapter_folder import LoadedAdapter
 from dplass_cli.adapters.base import LayerSettings, WeightAdapter
-from dplass_cli.adapters.files import LoadedAdapter
 from dplass_cli.adapters.injection import layer_at, load_adapter_state, make_adapters, statistics_of
 from dplass_cli.adapters.lora import LoRA
 from dplass_cli.errors import InputError

@@ -42,7 +42,7 @@ PUBLISHED_ALPHAS: dict[str, float] = {
 class AdapterSettings:
     """What the user asks for; the defaults are the published ones (golden ``*_layout.json``).
 
-    Layers are named by :mod:`dplass_cli.adapters.targets`: an address (``encoder1.conv2``), a block (``bottleneck``) or
+    Layers are named by :mod:`dplass_cli.adapters.layers`: an address (``encoder1.conv2``), a block (``bottleneck``) or
     a kind (``conv``, ``shortcut``, ``upsample``, ``film``), with ``*`` and ``?``.
 
     Attributes:

@@ -11,9 +11,9 @@ from torch import Tensor, nn
 from dplass_cli.adapters.base import Adapter, AdapterSettings, Layer, LayerSettings
 from dplass_cli.adapters.conv_adapter import ConvAdapter
 from dplass_cli.adapters.dora import DoRA
+from dplass_cli.adapters.layers import select
 from dplass_cli.adapters.lora import LoRA
 from dplass_cli.adapters.reconv import ReConv
-from dplass_cli.adapters.targets import select
 from dplass_cli.errors import InputError, nearest, some
 from dplass_cli.models.resunet30 import ResUNet30
 
@@ -35,7 +35,7 @@ def layer_settings(network: ResUNet30, settings: AdapterSettings) -> dict[str, L
     """Resolve settings for a network: {path of an adapted layer: its settings}.
 
     Raises:
-        InputError: an unknown method; or as :func:`~dplass_cli.adapters.targets.select`.
+        InputError: an unknown method; or as :func:`~dplass_cli.adapters.layers.select`.
     """
     return select(network, settings, find_method(settings.method).published_alphas)
 

@@ -11,24 +11,24 @@ from typer.core import TyperGroup
 
 from dplass_cli import __version__
 from dplass_cli.cli import (
-    adapters,
-    doctor,
-    domains,
-    download_audioset,
-    embed,
-    evaluate,
-    export,
-    partition,
-    prepare,
-    prepare_audioset,
-    quickstart,
-    results,
-    retrieve,
-    separate,
-    serve,
-    sweep,
-    train,
-    weights,
+    adapters_command,
+    doctor_command,
+    domains_command,
+    download_audioset_command,
+    embed_command,
+    evaluate_command,
+    export_command,
+    partition_command,
+    prepare_audioset_command,
+    prepare_command,
+    quickstart_command,
+    results_command,
+    retrieve_command,
+    separate_command,
+    serve_command,
+    sweep_command,
+    train_command,
+    weights_command,
 )
 from dplass_cli.errors import one_line
 
@@ -122,21 +122,21 @@ def dplass(
         typer.echo("All verbs: dplass --help")
 
 
-app.command("prepare-audioset")(prepare_audioset.command)
-app.command("partition")(partition.command)
-app.command("train")(train.command)
-app.command("sweep")(sweep.command)
-app.command("evaluate")(evaluate.command)
-app.command("separate")(separate.command)
-app.command("serve")(serve.command)
-app.command("export")(export.command)
-app.command("embed")(embed.command)
-app.command("retrieve")(retrieve.command)
-app.command("quickstart")(quickstart.command)
-app.command("doctor")(doctor.command)
-app.command("download-audioset")(download_audioset.command)
-app.add_typer(adapters.app, name="adapters")
-app.add_typer(domains.app, name="domains")
-app.add_typer(prepare.app, name="prepare")
-app.add_typer(results.app, name="results")
-app.add_typer(weights.app, name="weights")
+app.command("prepare-audioset")(prepare_audioset_command.command)
+app.command("partition")(partition_command.command)
+app.command("train")(train_command.command)
+app.command("sweep")(sweep_command.command)
+app.command("evaluate")(evaluate_command.command)
+app.command("separate")(separate_command.command)
+app.command("serve")(serve_command.command)
+app.command("export")(export_command.command)
+app.command("embed")(embed_command.command)
+app.command("retrieve")(retrieve_command.command)
+app.command("quickstart")(quickstart_command.command)
+app.command("doctor")(doctor_command.command)
+app.command("download-audioset")(download_audioset_command.command)
+app.add_typer(adapters_command.app, name="adapters")
+app.add_typer(domains_command.app, name="domains")
+app.add_typer(prepare_command.app, name="prepare")
+app.add_typer(results_command.app, name="results")
+app.add_typer(weights_command.app, name="weights")

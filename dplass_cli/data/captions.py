@@ -11,7 +11,7 @@ Captions = Literal["single", "each", "joined", "file"]
 PROPER = frozenset(("Carnatic", "Christian", "Christmas", "French", "Hammond", "Middle"))
 
 
-class Text(NamedTuple):
+class ClipCaption(NamedTuple):
     """A caption of a clip, the machine ids that it stands for, and its classes, by name."""
 
     caption: str
@@ -19,7 +19,7 @@ class Text(NamedTuple):
     classes: tuple[str, ...] = ()
 
 
-class LabelTexts:
+class LabelCaptions:
     """Turns the labels of a clip into texts.
 
     Args:
@@ -38,27 +38,27 @@ class LabelTexts:
     ) -> None:
         self._names, self._form, self._excluded = names, form, {name.casefold() for name in excluded}
         self._included = None if included is None else {name.casefold() for name in included}
-        self._single = {mid: Text(name, (mid,), (name,)) for mid, name in names.items()}
-        self._known: dict[tuple[str, ...], tuple[tuple[Text, ...], str | None]] = {}
+        self._single = {mid: ClipCaption(name, (mid,), (name,)) for mid, name in names.items()}
+        self._known: dict[tuple[str, ...], tuple[tuple[ClipCaption, ...], str | None]] = {}
 
-    def __call__(self, labels: tuple[str, ...]) -> tuple[tuple[Text, ...], str | None]:
+    def __call__(self, labels: tuple[str, ...]) -> tuple[tuple[ClipCaption, ...], str | None]:
         """Return the texts, and the reason not to use the clip, if any. Texts are the same objects for equal labels."""
         known = self._known.get(labels)
         if known is None:
             known = self._known[labels] = self._texts(tuple(dict.fromkeys(mid for mid in labels if mid in self._names)))
         return known
 
-    def _texts(self, labels: tuple[str, ...]) -> tuple[tuple[Text, ...], str | None]:
+    def _texts(self, labels: tuple[str, ...]) -> tuple[tuple[ClipCaption, ...], str | None]:
         names = tuple(self._names[mid] for mid in labels)
         if not labels:
             return (), "unknown label"
         if self._excluded and self._excluded.intersection(map(str.casefold, (*names, *labels))):
-            return (Text("", labels, names),), "excluded label"
+            return (ClipCaption("", labels, names),), "excluded label"
         if self._form == "single" and len(labels) > 1:
-            return (Text("", labels, names),), "several labels"
-        texts: tuple[Text, ...]
+            return (ClipCaption("", labels, names),), "several labels"
+        texts: tuple[ClipCaption, ...]
         if self._form in ("joined", "file"):
-            texts = (Text(joined(names), labels, names),)
+            texts = (ClipCaption(joined(names), labels, names),)
         else:
             texts = tuple(self._single[mid] for mid in labels)
         if self._included is None:

@@ -11,7 +11,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from dplass_cli.data.tables import LATEST, collector_paused
+from dplass_cli.data.csv_tables import LATEST, collector_paused
 from dplass_cli.errors import InputError
 from dplass_cli.storage import atomic_path, read_text, require_whole_signs
 

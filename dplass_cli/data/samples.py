@@ -15,10 +15,10 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from dplass_cli.audio.files import Audio, audio_info, fit_length, read_mono
+from dplass_cli.audio.reading import Audio, audio_info, fit_length, read_mono
 from dplass_cli.data.augmentations import Scene
+from dplass_cli.data.data_settings import DataSettings
 from dplass_cli.data.manifest import Row
-from dplass_cli.data.settings import DataSettings
 from dplass_cli.errors import InputError, RunError, some
 
 _log = logging.getLogger(__name__)
@@ -31,7 +31,7 @@ Unreadable = tuple[str, str]
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class SourceClip:
     """A row that may be drawn.
 
     Attributes:
@@ -76,7 +76,7 @@ class _Segment(NamedTuple):
     """A piece of a clip: float32 (T,), from ``start`` seconds on."""
 
     audio: Audio
-    source: Source
+    source: SourceClip
     start: float
 
 
@@ -99,8 +99,8 @@ class TrainingSamples(Dataset[Batch]):
 
     def __init__(
         self,
-        targets: Sequence[Source],
-        interference: Mapping[int, Sequence[Source]],
+        targets: Sequence[SourceClip],
+        interference: Mapping[int, Sequence[SourceClip]],
         embeddings: Tensor,
         settings: DataSettings,
         seed: int,
@@ -168,7 +168,7 @@ class TrainingSamples(Dataset[Batch]):
             self._order = epoch, np.random.default_rng((self.seed, epoch)).permutation(len(self.targets))
         return self._order[1]
 
-    def _interferer(self, target: Source, rng: np.random.Generator, unreadable: list[Unreadable]) -> _Segment:
+    def _interferer(self, target: SourceClip, rng: np.random.Generator, unreadable: list[Unreadable]) -> _Segment:
         pool = self.interference[target.domain]
         for _ in range(100 * _TRIES):
             source = pool[rng.integers(len(pool))]
@@ -180,20 +180,20 @@ class TrainingSamples(Dataset[Batch]):
             f"found no readable interference for {target.row.caption!r}; check the files that it is mixed with"
         )
 
-    def _another(self, target: Source, rng: np.random.Generator, unreadable: list[Unreadable]) -> Audio | None:
+    def _another(self, target: SourceClip, rng: np.random.Generator, unreadable: list[Unreadable]) -> Audio | None:
         """A segment of another clip of the target's caption; None where there is none, or it cannot be read."""
         others = self._by_caption[target.row.caption]
         source = self.targets[others[rng.integers(len(others))]]
         segment = None if _clip(source) == _clip(target) else self._read(source, rng, unreadable)
         return None if segment is None else segment.audio
 
-    def _query(self, source: Source, rng: np.random.Generator) -> int:
+    def _query(self, source: SourceClip, rng: np.random.Generator) -> int:
         """The row of the embedding that the target is asked for by."""
         if source.sound is not None and rng.random() >= self.settings.use_text_ratio:
             return source.sound
         return source.texts[rng.integers(len(source.texts))]
 
-    def _read(self, source: Source, rng: np.random.Generator, unreadable: list[Unreadable]) -> _Segment | None:
+    def _read(self, source: SourceClip, rng: np.random.Generator, unreadable: list[Unreadable]) -> _Segment | None:
         """Read a random segment, the loudest of a few tries where the clip has silence; None if unreadable."""
         row, seconds = source.row, self.settings.segment_seconds
         best = _Segment(np.zeros(self.settings.segment_samples, dtype=np.float32), source, row.start)
@@ -214,7 +214,7 @@ class TrainingSamples(Dataset[Batch]):
         return best
 
 
-def _clip(source: Source) -> object:
+def _clip(source: SourceClip) -> object:
     return source.row.id or source.row.wav
 
 

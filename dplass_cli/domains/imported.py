@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dplass_cli.domains.features import CaptionFeatures, Features, FloatArray, IntArray, similarities
-from dplass_cli.domains.partition import mean_direction
+from dplass_cli.domains.partition_folder import mean_direction
 from dplass_cli.errors import InputError, shown, some
 from dplass_cli.storage import read_json
 

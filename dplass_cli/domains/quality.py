@@ -10,8 +10,8 @@ import numpy as np
 from sklearn.metrics import davies_bouldin_score, pairwise_distances, silhouette_score
 from threadpoolctl import threadpool_limits
 
+from dplass_cli.domains.agreement import adjusted_rand
 from dplass_cli.domains.clustering import distinct_points
-from dplass_cli.domains.comparison import adjusted_rand
 from dplass_cli.domains.features import FloatArray, IntArray
 from dplass_cli.domains.methods import Method, group
 from dplass_cli.storage import Progress, no_progress

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from dplass_cli.data.manifest import Row
-from dplass_cli.data.mixtures import Mixture
+from dplass_cli.data.mixture_tables import Mixture
 from dplass_cli.domains.features import clip_of
 
 DomainRows = Mapping[int, Sequence[Row]]

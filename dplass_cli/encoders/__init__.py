@@ -6,13 +6,19 @@ from pathlib import Path
 
 import torch
 
-from dplass_cli.configuration import from_mapping, to_mapping
 from dplass_cli.encoders.base import QueryEncoder
 from dplass_cli.encoders.laion import LaionConfig, LaionEncoder, clap_state, load_laion
 from dplass_cli.encoders.tiny import TinyEncoder, TinyEncoderConfig
 from dplass_cli.errors import InputError
+from dplass_cli.options.parse import from_mapping, to_mapping
 from dplass_cli.resources import resource
-from dplass_cli.weights.checkpoints import described_config, in_dtype, load_strictly, read_tensors, write_safetensors
+from dplass_cli.weights.checkpoint_files import (
+    described_config,
+    in_dtype,
+    load_strictly,
+    read_tensors,
+    write_safetensors,
+)
 
 __all__ = [
     "LaionConfig",

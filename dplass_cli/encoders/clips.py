@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from dplass_cli.audio.files import Audio, read_mono
+from dplass_cli.audio.reading import Audio, read_mono
 from dplass_cli.encoders.base import QueryEncoder
 from dplass_cli.encoders.cache import EmbeddingCache, Identity, Vectors, embedding_key
 from dplass_cli.errors import InputError, RunError

@@ -19,12 +19,12 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from dplass_cli.audio.resampling import resample_tensor
-from dplass_cli.configuration import to_mapping
 from dplass_cli.encoders.laion_audio import N_FFT, SAMPLE_RATE, LogMel, window_batches
 from dplass_cli.encoders.laion_model import AUDIO_WIDTHS, build_clap, settle_buffers
 from dplass_cli.encoders.laion_text import Tokenizer, pad
 from dplass_cli.errors import InputError
-from dplass_cli.weights.checkpoints import load_strictly
+from dplass_cli.options.parse import to_mapping
+from dplass_cli.weights.checkpoint_files import load_strictly
 from dplass_cli.weights.hashing import tensors_sha256
 
 _EMBEDDED = "query_encoder.model."

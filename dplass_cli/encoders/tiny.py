@@ -21,7 +21,7 @@ from torch.nn import functional as F
 from torchaudio.transforms import MelSpectrogram
 
 from dplass_cli.audio.resampling import resample_tensor
-from dplass_cli.configuration import to_mapping
+from dplass_cli.options.parse import to_mapping
 from dplass_cli.weights.hashing import tensors_sha256
 
 _WORD = re.compile(r"[^\W_]+")

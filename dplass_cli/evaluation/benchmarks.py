@@ -7,15 +7,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from dplass_cli.configuration import from_mapping, read_yaml
 from dplass_cli.errors import InputError, nearest
+from dplass_cli.options.parse import from_mapping, read_yaml
 from dplass_cli.resources import resource
 
 Aggregation = Literal["mean", "mean-of-class-medians", "mean-of-class-means"]
 
 
 @dataclass(frozen=True)
-class Published:
+class ReferenceResult:
     """Figures in dB that others have published: of which system, to be compared with which policy, and where read.
 
     ``tolerance`` is how near in dB a repetition should come.
@@ -40,7 +40,7 @@ class Benchmark:
         group: the column of an item's class, where items have one.
         idx: the form of an item's name; forms hold columns in braces, and ``take``, which counts the rows of one idx.
         reference, mixture: the forms of an item's files below the audio folder; absent where mixtures are made.
-        mixing: ``on-the-fly``: two clips a row, mixed by :func:`dplass_cli.data.mixtures.render`.
+        mixing: ``on-the-fly``: two clips a row, mixed by :func:`dplass_cli.data.mixture_tables.render`.
         seconds: clips are cut or padded to this length before they are mixed.
         aggregation: how items are summed up.
         table, folder, rows: usual names below a data root, and the rows of the published table.
@@ -61,7 +61,7 @@ class Benchmark:
     table: str | None = None
     folder: str | None = None
     rows: int | None = None
-    published: tuple[Published, ...] = ()
+    published: tuple[ReferenceResult, ...] = ()
 
 
 def find_benchmark(name: str) -> Benchmark:

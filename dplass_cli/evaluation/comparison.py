@@ -12,7 +12,7 @@ import numpy as np
 
 from dplass_cli.errors import InputError
 from dplass_cli.evaluation.benchmarks import Aggregation
-from dplass_cli.evaluation.records import FORMAT, RESULTS, number, read_choices, read_items_csv
+from dplass_cli.evaluation.item_records import FORMAT, RESULTS, number, read_choices, read_items_csv
 from dplass_cli.evaluation.statistics import aggregate, bootstrap, interval
 from dplass_cli.storage import read_json
 

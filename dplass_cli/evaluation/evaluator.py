@@ -13,16 +13,16 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from dplass_cli.audio.files import Audio
+from dplass_cli.audio.reading import Audio
 from dplass_cli.errors import InputError, RunError
+from dplass_cli.evaluation.item_records import Rows, error_row
 from dplass_cli.evaluation.items import Item, Loaded, load_item
 from dplass_cli.evaluation.metrics import batch_scores, bss_sdr
-from dplass_cli.evaluation.records import Rows, error_row
 from dplass_cli.models.resunet30 import Analysis
 from dplass_cli.separation.bank import Activation
-from dplass_cli.separation.contrast import Rest, contrasted
 from dplass_cli.separation.loading import Models
 from dplass_cli.separation.policies import Choice, Policy
+from dplass_cli.separation.refinement import Rest, contrasted
 from dplass_cli.storage import Progress
 
 BASE = "base"

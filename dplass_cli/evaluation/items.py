@@ -9,9 +9,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from dplass_cli.audio.files import Audio, audio_info, read_mono
-from dplass_cli.data.mixtures import Mixture, read_mixtures, render
-from dplass_cli.data.tables import filled_rows
+from dplass_cli.audio.reading import Audio, audio_info, read_mono
+from dplass_cli.data.csv_tables import filled_rows
+from dplass_cli.data.mixture_tables import Mixture, read_mixtures, render
 from dplass_cli.errors import InputError, RunError, nearest
 from dplass_cli.evaluation.benchmarks import Benchmark, find_audio, find_benchmark, find_table
 from dplass_cli.storage import Progress, file_sha256, no_progress, text_sha256

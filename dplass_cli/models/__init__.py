@@ -6,11 +6,11 @@ from pathlib import Path
 
 import torch
 
-from dplass_cli.configuration import from_mapping, to_mapping
 from dplass_cli.errors import InputError
 from dplass_cli.models.resunet30 import ResUNet30, ResUNet30Config
+from dplass_cli.options.parse import from_mapping, to_mapping
 from dplass_cli.resources import resource
-from dplass_cli.weights.checkpoints import (
+from dplass_cli.weights.checkpoint_files import (
     described_config,
     in_dtype,
     load_strictly,

@@ -20,12 +20,12 @@ import torch
 from torch import Tensor, nn
 
 from dplass_cli.errors import InputError
-from dplass_cli.models.lean import SLOPE
+from dplass_cli.models.memory_efficient import SLOPE
 from dplass_cli.models.resunet30 import DecoderBlock, EncoderBlock, ResidualBlock, ResUNet30, ResUNetBase
 
 Backend = Literal["auto", "torch", "openvino"]
 
-PATIENCE = 30e9
+WARMUP_MACS = 30e9
 """Multiply-accumulates up to which ``auto`` stays with torch: starting OpenVINO (0.3 s) takes what it saves on these.
 
 That is 1.3 s of audio for the full-width network and half a minute for the tiny one; measured on one core.
@@ -35,7 +35,7 @@ Betas = Mapping[str, Tensor]
 _Feed = Callable[[Tensor, Betas], Tensor]
 
 
-def choose_backend(network: ResUNet30, backend: Backend = "auto", patience: float = PATIENCE) -> None:
+def choose_backend(network: ResUNet30, backend: Backend = "auto", patience: float = WARMUP_MACS) -> None:
     """Let a network's forwards compute in torch or in OpenVINO; the results differ by less than 1e-4.
 
     Args:
@@ -74,7 +74,7 @@ class OpenVINOBody:
     def __init__(self, base: ResUNetBase, patience: float = 0.0) -> None:
         self._base, self._patience, self._work = base, patience, macs_per_cell(base)
         self._convolutions = [layer for layer in base.modules() if isinstance(layer, (nn.Conv2d, nn.ConvTranspose2d))]
-        self._graph: _Graph | None = None
+        self._graph: _OpenVINOGraph | None = None
 
     def __call__(self, x: Tensor, betas: Betas) -> Tensor:
         """Map (B, 1, frames, bins) under betas {path: (B, C, 1, 1)} to (B, C, cells of time, cells of frequency)."""
@@ -86,11 +86,11 @@ class OpenVINOBody:
         statistics = torch.cat([_scale(norm) for norm in self._base.modules() if isinstance(norm, nn.BatchNorm2d)])
         if self._graph is None or not self._graph.serves(statistics, bfloat16):
             self._graph = None  # frees it before the next is made
-            self._graph = _Graph(self._base, statistics, bfloat16)
+            self._graph = _OpenVINOGraph(self._base, statistics, bfloat16)
         return self._graph(x, betas)
 
 
-class _Graph:
+class _OpenVINOGraph:
     """A compiled network: its batch norms' scales are in it, all other numbers that can change are inputs.
 
     As inputs, the scales would make OpenVINO leave the memory order that convolutions are fast in.

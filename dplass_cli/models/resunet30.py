@@ -18,7 +18,7 @@ from torch.nn import functional as F
 
 from dplass_cli.audio.stft import STFT
 from dplass_cli.models.film import FiLM
-from dplass_cli.models.lean import average_pool, conditioned, pointwise
+from dplass_cli.models.memory_efficient import average_pool, conditioned, pointwise
 
 _FLOOR = 1e-10
 _LARGEST, _MOST_LEVELS = 1 << 20, 16

@@ -8,8 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from dplass_cli.adapters import AdapterSettings, make_adapters
-from dplass_cli.adapters.algebra import compress, relative_changes
-from dplass_cli.adapters.files import (
+from dplass_cli.adapters.adapter_folder import (
     DESCRIPTION,
     STATISTICS,
     WEIGHTS,
@@ -18,23 +17,24 @@ from dplass_cli.adapters.files import (
     read_description,
     save_adapter,
 )
+from dplass_cli.adapters.algebra import compress, relative_changes
+from dplass_cli.adapters.dplass_format import contained_base, from_published, read_published, to_published
 from dplass_cli.adapters.injection import layer_at
-from dplass_cli.adapters.published import contained_base, from_published, read_published, to_published
-from dplass_cli.configuration import from_mapping
-from dplass_cli.domains.partition import PARTITION_FILE, Partition, read_partition
+from dplass_cli.domains.partition_folder import PARTITION_FILE, Partition, read_partition
 from dplass_cli.errors import InputError, some
 from dplass_cli.models import BaseModel, load_base, save_base
-from dplass_cli.models.audiosep import write_audiosep, write_checkpoint
-from dplass_cli.models.costs import LayerCost, layer_costs
+from dplass_cli.models.audiosep_checkpoint import write_audiosep, write_checkpoint
+from dplass_cli.models.flops import LayerCost, layer_costs
 from dplass_cli.models.resunet30 import ResUNet30, ResUNet30Config
+from dplass_cli.options.parse import from_mapping
 from dplass_cli.separation.bank import AdapterBank, bank_key, find_adapters, published_key, read_adapter, write_bank_of
 from dplass_cli.storage import Progress, no_progress
 from dplass_cli.versions import versions
-from dplass_cli.weights.checkpoints import read_tensors
+from dplass_cli.weights.checkpoint_files import read_tensors
 
 
 @dataclass(frozen=True)
-class Listed:
+class ListedAdapter:
     """An adapter in a list: its key, place, description, number of parameters, and bytes on disk."""
 
     key: str
@@ -44,7 +44,7 @@ class Listed:
     size: int
 
 
-def list_adapters(paths: Iterable[Path], trust: bool = False) -> list[Listed]:
+def list_adapters(paths: Iterable[Path], trust: bool = False) -> list[ListedAdapter]:
     """List the adapters of banks, adapter folders and published files; no base is needed.
 
     Raises:
@@ -57,12 +57,12 @@ def list_adapters(paths: Iterable[Path], trust: bool = False) -> list[Listed]:
                 tensors = read_tensors(place / WEIGHTS)[0]
                 counted = sum(tensor.numel() for name, tensor in tensors.items() if not name.startswith(STATISTICS))
                 size = sum(file.stat().st_size for file in place.iterdir())
-                found.append(Listed(key, place, read_description(place), counted, size))
+                found.append(ListedAdapter(key, place, read_description(place), counted, size))
             else:
                 published = read_published(place, trust)
                 counted = sum(tensor.numel() for named in published.tensors.values() for tensor in named.values())
                 info = AdapterInfo(published.method, {}, "", {}, training={"notes": list(published.notes)})
-                found.append(Listed(key, place, info, counted, place.stat().st_size))
+                found.append(ListedAdapter(key, place, info, counted, place.stat().st_size))
     return found
 
 
@@ -76,7 +76,7 @@ class LayerReport:
 
 
 @dataclass(frozen=True)
-class Report:
+class AdapterReport:
     """What a base, or an adapter over one, consists of.
 
     Attributes:
@@ -97,7 +97,7 @@ class Report:
     macs_per_query: float
 
 
-def describe(adapter: Path | None, base_checkpoint: str = "tiny", trust: bool = False) -> Report:
+def describe(adapter: Path | None, base_checkpoint: str = "tiny", trust: bool = False) -> AdapterReport:
     """Count the parameters and multiply-accumulates of an adapter over its base, or of a base alone.
 
     An adapter folder says which network it is for, so its base is not needed. A merged linear adapter costs nothing;
@@ -134,7 +134,7 @@ def describe(adapter: Path | None, base_checkpoint: str = "tiny", trust: bool = 
     ]
     dead = sum(cost.dead for cost in plain)
     size, added = sum(cost.parameters for cost in plain), sum(counts.values())
-    return Report(
+    return AdapterReport(
         info,
         layers,
         size + added,

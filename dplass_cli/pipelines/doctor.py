@@ -16,11 +16,11 @@ from typing import Literal
 
 import torch
 
-from dplass_cli.data.checking import Limits, check_clips
-from dplass_cli.data.converting import Source
 from dplass_cli.data.manifest import Row, read_manifest
+from dplass_cli.data.prepare.checking import ClipLimits, check_clips
+from dplass_cli.data.prepare.converting import SourceRange
 from dplass_cli.devices import choose_device
-from dplass_cli.domains.partition import PARTITION_FILE, read_partition
+from dplass_cli.domains.partition_folder import PARTITION_FILE, read_partition
 from dplass_cli.encoders import QueryEncoder, load_encoder
 from dplass_cli.errors import DplassError, InputError, first_line, some
 from dplass_cli.evaluation.items import check_items, find_items
@@ -29,7 +29,7 @@ from dplass_cli.pipelines.models import ModelOptions
 from dplass_cli.separation.bank import AdapterBank
 from dplass_cli.separation.loading import default_adapters
 from dplass_cli.storage import Progress, file_sha256, no_progress
-from dplass_cli.weights.known import read_table
+from dplass_cli.weights.known_files import read_table
 
 State = Literal["ok", "note", "wrong"]
 
@@ -67,7 +67,7 @@ class DoctorOptions(ModelOptions):
 
 
 @dataclass(frozen=True)
-class Check:
+class DoctorCheck:
     """One line: what was looked at, whether it is right, what was found, and what to do if it is not."""
 
     what: str
@@ -76,11 +76,11 @@ class Check:
     remedy: str = ""
 
 
-def doctor(options: DoctorOptions, progress: Progress = no_progress) -> list[Check]:
+def doctor(options: DoctorOptions, progress: Progress = no_progress) -> list[DoctorCheck]:
     """Check what a run needs. Nothing is written, and nothing raised: what is wrong is a row."""
-    checks: list[Check] = []
+    checks: list[DoctorCheck] = []
     models = _Models(options)
-    steps: list[tuple[str, Callable[[], Iterable[Check]]]] = [
+    steps: list[tuple[str, Callable[[], Iterable[DoctorCheck]]]] = [
         ("versions", _versions),
         ("device", lambda: _device(options.device)),
         ("disk", lambda: _disk(options.workspace)),
@@ -99,25 +99,31 @@ def doctor(options: DoctorOptions, progress: Progress = no_progress) -> list[Che
         except DplassError as error:
             checks.append(_wrong(what, error))
         except (OSError, RuntimeError) as error:  # a name too long, a card that is busy
-            checks.append(Check(what, "wrong", first_line(error), "see the message"))
+            checks.append(DoctorCheck(what, "wrong", first_line(error), "see the message"))
     progress(len(steps), len(steps), "checking")
     return checks
 
 
-def _wrong(what: str, error: Exception) -> Check:
+def _wrong(what: str, error: Exception) -> DoctorCheck:
     """A row of an error: its part after the last semicolon says what to do, as all our errors do."""
     found, semicolon, remedy = str(error).rpartition("; ")
-    return Check(what, "wrong", found, remedy) if semicolon else Check(what, "wrong", remedy, "see the message")
+    return (
+        DoctorCheck(what, "wrong", found, remedy)
+        if semicolon
+        else DoctorCheck(what, "wrong", remedy, "see the message")
+    )
 
 
-def _versions() -> Iterator[Check]:
+def _versions() -> Iterator[DoctorCheck]:
     """Installed packages against the ranges that this package asks for."""
     from packaging.requirements import Requirement
 
     try:
         wanted = [Requirement(text) for text in requires("dplass") or ()]
     except PackageNotFoundError:
-        yield Check("versions", "note", "dplass runs from its sources", "pip install --constraint constraints.txt .")
+        yield DoctorCheck(
+            "versions", "note", "dplass runs from its sources", "pip install --constraint constraints.txt ."
+        )
         return
     bad = []
     for requirement in wanted:
@@ -131,9 +137,9 @@ def _versions() -> Iterator[Check]:
             if not requirement.specifier.contains(installed, prereleases=True):
                 bad.append(f"{requirement.name} {installed}, not {requirement.specifier}")
     if bad:
-        yield Check("versions", "wrong", some(bad), "pip install --constraint constraints.txt .")
+        yield DoctorCheck("versions", "wrong", some(bad), "pip install --constraint constraints.txt .")
     else:
-        yield Check(
+        yield DoctorCheck(
             "versions",
             "ok",
             f"Python {platform.python_version()}, torch {torch.__version__}, lightning {version('lightning')},"
@@ -141,28 +147,30 @@ def _versions() -> Iterator[Check]:
         )
 
 
-def _device(name: str) -> Iterator[Check]:
+def _device(name: str) -> Iterator[DoctorCheck]:
     """The device works, and an NVIDIA card that is there is used."""
     device = choose_device(name)
     if device.type == "cuda":
         properties = torch.cuda.get_device_properties(device)
         free, total = torch.cuda.mem_get_info(device)
-        yield Check("device", "ok", f"{properties.name}, {free >> 20:,} of {total >> 20:,} MiB free, {_driver()}")
+        yield DoctorCheck("device", "ok", f"{properties.name}, {free >> 20:,} of {total >> 20:,} MiB free, {_driver()}")
         if free < total // 2:
-            yield Check("device", "note", "half of its memory is taken", "see nvidia-smi for who else uses it")
+            yield DoctorCheck("device", "note", "half of its memory is taken", "see nvidia-smi for who else uses it")
     elif device.type == "cpu" and name == "auto" and _DRIVER.exists():
         if torch.version.cuda is None:
             remedy = "install a build of torch with CUDA (pip install torch, without an index of CPU builds)"
         else:
             remedy = f"update the driver for CUDA {torch.version.cuda}, or check CUDA_VISIBLE_DEVICES"
-        yield Check("device", "wrong", f"{_driver()} is there, but torch {torch.__version__} cannot use it", remedy)
+        yield DoctorCheck(
+            "device", "wrong", f"{_driver()} is there, but torch {torch.__version__} cannot use it", remedy
+        )
     else:
-        yield Check("device", "ok", f"{device}, {torch.get_num_threads()} threads")
+        yield DoctorCheck("device", "ok", f"{device}, {torch.get_num_threads()} threads")
     try:
         torch.ones(8, 8, device=device) @ torch.ones(8, 8, device=device)
     except RuntimeError as error:
         found = f"{device} does not compute ({first_line(error)})"
-        yield Check("device", "wrong", found, "update the driver, or take another --device")
+        yield DoctorCheck("device", "wrong", found, "update the driver, or take another --device")
 
 
 def _driver() -> str:
@@ -174,18 +182,18 @@ def _driver() -> str:
     return f"driver {next((word for word in words if word[0].isdigit()), 'unknown')}"
 
 
-def _disk(folder: Path) -> Iterator[Check]:
+def _disk(folder: Path) -> Iterator[DoctorCheck]:
     place = folder.absolute()
     while not place.exists():
         place = place.parent
     free = shutil.disk_usage(place).free
     if not place.is_dir() or not os.access(place, os.W_OK | os.X_OK):
-        yield Check("disk", "wrong", f"{place}: cannot write there", "choose another --workspace")
+        yield DoctorCheck("disk", "wrong", f"{place}: cannot write there", "choose another --workspace")
     elif free < _FREE_BYTES:
         found = f"{place}: {free / 1e9:.1f} GB free of the {_FREE_BYTES / 1e9:.1f} GB that a run may need"
-        yield Check("disk", "wrong", found, "free space, or choose another --workspace")
+        yield DoctorCheck("disk", "wrong", found, "free space, or choose another --workspace")
     else:
-        yield Check("disk", "ok", f"{place}: {free / 1e9:.0f} GB free")
+        yield DoctorCheck("disk", "ok", f"{place}: {free / 1e9:.0f} GB free")
 
 
 class _Models:
@@ -196,29 +204,29 @@ class _Models:
         self.base: BaseModel | None = None
         self.encoder: QueryEncoder | None = None
 
-    def check_base(self) -> Iterator[Check]:
+    def check_base(self) -> Iterator[DoctorCheck]:
         self.base = load_base(self._options.base_checkpoint, trust=self._options.trust_checkpoint)
         parameters = sum(parameter.numel() for parameter in self.base.parameters())
         found = f"{self.base.source}: {parameters / 1e6:.1f} M parameters, sha256 {self.base.sha256()[:12]}"
-        yield Check("base", "ok", found)
+        yield DoctorCheck("base", "ok", found)
 
-    def check_encoder(self) -> Iterator[Check]:
+    def check_encoder(self) -> Iterator[DoctorCheck]:
         options = self._options
         name = str(options.encoder or options.base_checkpoint)
         self.encoder = load_encoder(name, options.tokenizer, trust=options.trust_checkpoint)
-        yield Check("encoder", "ok", f"{name}: {self.encoder.name}, {self.encoder.size} values a query")
+        yield DoctorCheck("encoder", "ok", f"{name}: {self.encoder.name}, {self.encoder.size} values a query")
         if self.base is not None:
             check_encoder(self.base, self.encoder.fingerprint, self.encoder.size, name)
         if not torch.isfinite(self.encoder.embed_text(["a dog barking"])).all():
             raise InputError(f"{name}: embeds a sentence to what is not finite; fetch the file again")
 
-    def check_adapters(self) -> Iterator[Check]:
+    def check_adapters(self) -> Iterator[DoctorCheck]:
         paths = self._options.adapters
         if paths is None:
             paths = default_adapters(self._options.base_checkpoint)
         if self.base is None:
             if paths:
-                yield Check("adapters", "note", "not checked, since there is no base", "mend the base first")
+                yield DoctorCheck("adapters", "note", "not checked, since there is no base", "mend the base first")
             return
         bank = AdapterBank(self.base)
         for path in paths:
@@ -226,15 +234,15 @@ class _Models:
             foreign = [key for key in keys if not self._made_for(bank.infos[key].encoder_fingerprint)]
             if foreign:
                 found_keys = f"{path}: {some(foreign)} were trained with another encoder"
-                yield Check("adapters", "wrong", found_keys, "give that encoder with --encoder")
+                yield DoctorCheck("adapters", "wrong", found_keys, "give that encoder with --encoder")
             else:
-                yield Check("adapters", "ok", f"{path}: {some(keys, 8)}")
+                yield DoctorCheck("adapters", "ok", f"{path}: {some(keys, 8)}")
 
     def _made_for(self, fingerprint: str) -> bool:
         return self.encoder is None or fingerprint in ("", self.encoder.fingerprint)
 
 
-def _hashes(options: DoctorOptions) -> Iterator[Check]:
+def _hashes(options: DoctorOptions) -> Iterator[DoctorCheck]:
     """Files that are published with a hash have it."""
     published = {
         file.name: file.sha256 for row in read_table().values() for file in row.files if file.sha256 is not None
@@ -247,13 +255,13 @@ def _hashes(options: DoctorOptions) -> Iterator[Check]:
             continue
         digest = file_sha256(path)
         if digest == expected:
-            yield Check("hashes", "ok", f"{path}: as published")
+            yield DoctorCheck("hashes", "ok", f"{path}: as published")
         else:
             found = f"{path}: sha256 {digest[:12]}, but {path.name} is published with {expected[:12]}"
-            yield Check("hashes", "wrong", found, "fetch it again: dplass weights fetch")
+            yield DoctorCheck("hashes", "wrong", found, "fetch it again: dplass weights fetch")
 
 
-def _data(options: DoctorOptions, models: _Models, progress: Progress) -> Iterator[Check]:
+def _data(options: DoctorOptions, models: _Models, progress: Progress) -> Iterator[DoctorCheck]:
     """Manifests are read, and the headers of some of their clips."""
     if options.data is None:
         return
@@ -262,43 +270,45 @@ def _data(options: DoctorOptions, models: _Models, progress: Progress) -> Iterat
         partition = read_partition(folder)
         manifests = [folder / f"domain{domain.id}.json" for domain in partition.domains if domain.clips]
         rows = [row for manifest in manifests for row in read_manifest(manifest)]
-        yield Check("data", "ok", f"{folder}: {len(partition.domains)} domains, {len(rows):,} rows")
+        yield DoctorCheck("data", "ok", f"{folder}: {len(partition.domains)} domains, {len(rows):,} rows")
         if models.encoder is not None and partition.encoder_fingerprint != models.encoder.fingerprint:
             found = f"{folder}: made with another encoder ({partition.encoder_name})"
-            yield Check("data", "wrong", found, "partition again with the encoder of the base, or give that --encoder")
+            yield DoctorCheck(
+                "data", "wrong", found, "partition again with the encoder of the base, or give that --encoder"
+            )
     else:
         rows = read_manifest(options.data)
-        yield Check("data", "ok", f"{options.data}: {len(rows):,} rows")
+        yield DoctorCheck("data", "ok", f"{options.data}: {len(rows):,} rows")
     yield _clips(rows, options.clips, progress)
 
 
-def _clips(rows: Iterable[Row], limit: int, progress: Progress) -> Check:
+def _clips(rows: Iterable[Row], limit: int, progress: Progress) -> DoctorCheck:
     files = list(dict.fromkeys(str(row.wav) for row in rows))
     chosen = files[:: max(1, -(-len(files) // limit))] if limit else files
     bad = []
     for done, (file, found) in enumerate(
-        zip(chosen, check_clips(map(Source, chosen), "header", Limits()), strict=True)
+        zip(chosen, check_clips(map(SourceRange, chosen), "header", ClipLimits()), strict=True)
     ):
         progress(done, len(chosen), "checking clips")
         if found.fault is not None:
             bad.append(f"{file}: {found.fault}")
     if bad:
         remedy = "prepare again with --check header; rejects.csv will list them"
-        return Check("clips", "wrong", f"{len(bad)} of the {len(chosen)} looked at: {some(bad, 2)}", remedy)
-    return Check("clips", "ok", f"{len(chosen):,} of {len(files):,} clips have sound headers")
+        return DoctorCheck("clips", "wrong", f"{len(bad)} of the {len(chosen)} looked at: {some(bad, 2)}", remedy)
+    return DoctorCheck("clips", "ok", f"{len(chosen):,} of {len(files):,} clips have sound headers")
 
 
-def _benchmark(options: DoctorOptions) -> Iterator[Check]:
+def _benchmark(options: DoctorOptions) -> Iterator[DoctorCheck]:
     """The table of a benchmark is read, and the headers of all its clips."""
     if options.benchmark is None and options.metadata_csv is None:
         return
     name = options.benchmark or "custom"
     benchmark, table, items = find_items(name, options.data_root, options.metadata_csv, options.audio_dir)
-    yield Check("benchmark", "ok", f"{name}: {len(items):,} items of {table}")
+    yield DoctorCheck("benchmark", "ok", f"{name}: {len(items):,} items of {table}")
     _, unusable = check_items(items, _ANY_RATE, benchmark.seconds, _READERS)
     if unusable:
         where = "check --audio-dir or --data-root"
         found = f"{len(unusable)} of {len(items)} items: {some(unusable.values(), 2)}"
-        yield Check("benchmark", "wrong", found, where)
+        yield DoctorCheck("benchmark", "wrong", found, where)
     else:
-        yield Check("benchmark", "ok", f"the clips of {len(items):,} items have sound headers")
+        yield DoctorCheck("benchmark", "ok", f"the clips of {len(items):,} items have sound headers")

@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 
 from dplass_cli.devices import choose_device
+from dplass_cli.domains.agreement import PartitionAgreement, compare
 from dplass_cli.domains.assignment import domain_probabilities, fit_temperature
-from dplass_cli.domains.comparison import Comparison, compare
 from dplass_cli.domains.features import text_features
-from dplass_cli.domains.partition import read_partition
+from dplass_cli.domains.partition_folder import read_partition
 from dplass_cli.encoders import load_encoder
 from dplass_cli.errors import InputError
 
@@ -66,7 +66,7 @@ def assign_sentences(
     return assigned
 
 
-def compare_partitions(first: Path, second: Path) -> Comparison:
+def compare_partitions(first: Path, second: Path) -> PartitionAgreement:
     """Compare two partition folders.
 
     Raises:

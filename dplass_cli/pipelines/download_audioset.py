@@ -8,8 +8,8 @@ from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from dplass_cli.data.audioset import Segment, read_ids, read_segments
-from dplass_cli.data.downloading import NotFetched, Source, clip_path, fetch_clip
+from dplass_cli.data.prepare.audioset_lists import Segment, read_ids, read_segments
+from dplass_cli.data.prepare.video_download import NotFetched, VideoSite, clip_path, fetch_clip
 from dplass_cli.errors import InputError
 from dplass_cli.records import Records
 from dplass_cli.storage import Progress, locked, make_folder, no_progress
@@ -38,7 +38,7 @@ class DownloadOptions:
     limit: int | None = None
     pause: float = 2.0
     retry_failed: bool = False
-    source: Source = field(default_factory=Source)
+    source: VideoSite = field(default_factory=VideoSite)
 
     def __post_init__(self) -> None:
         if self.pause < 0:

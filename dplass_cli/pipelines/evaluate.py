@@ -10,17 +10,17 @@ from typing import Any, Literal
 import torch
 
 from dplass_cli.adapters import METHODS
-from dplass_cli.configuration import to_mapping
 from dplass_cli.devices import in_bfloat16, process_device, process_share
 from dplass_cli.errors import InputError, some
-from dplass_cli.evaluation.aggregation import Scores, score_policies
 from dplass_cli.evaluation.benchmarks import Benchmark
 from dplass_cli.evaluation.evaluator import Running, Runs, evaluate_batches, make_batches, plan_runs, separate_item
+from dplass_cli.evaluation.item_records import FORMAT, RESULTS, ProcessShare, Row, Rows, number, write_choices
 from dplass_cli.evaluation.items import Item, audio_hashes, check_items, choose_items, find_items, load_item
-from dplass_cli.evaluation.published import Check, check_published
-from dplass_cli.evaluation.records import FORMAT, RESULTS, Row, Rows, Share, number, write_choices
+from dplass_cli.evaluation.reference_results import ReferenceCheck, check_reference_results
+from dplass_cli.evaluation.scores import Scores, score_policies
+from dplass_cli.options.parse import to_mapping
 from dplass_cli.pipelines.models import RunningOptions
-from dplass_cli.reports.evaluation import Evaluated, Example, write_report
+from dplass_cli.reports.evaluation_report import Evaluated, Example, write_report
 from dplass_cli.reports.markdown import markdown_table, with_interval
 from dplass_cli.separation.bank import BankDomain
 from dplass_cli.separation.loading import Models
@@ -108,7 +108,7 @@ class EvaluateResult:
     complete: bool
     scores: Scores = field(default_factory=lambda: Scores({}, {}, {}, {}, {}, {}, []))
     seconds: float = 0.0
-    checks: tuple[Check, ...] = ()
+    checks: tuple[ReferenceCheck, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -142,7 +142,7 @@ def evaluate(options: EvaluateOptions, progress: Progress = no_progress) -> dict
     names = {policy.name for policy in policies}
     if options.check_published and not any(f.policy in names for task in tasks for f in task.benchmark.published):
         raise InputError("--check-published: nothing is published for these benchmarks and policies; select base")
-    share = Share(*process_share())
+    share = ProcessShare(*process_share())
     return {task.name: _evaluate(task, options, models, policies, share, progress) for task in tasks}
 
 
@@ -203,7 +203,7 @@ def _evaluate(
     options: EvaluateOptions,
     models: Models,
     policies: Sequence[Policy],
-    share: Share,
+    share: ProcessShare,
     progress: Progress,
 ) -> EvaluateResult:
     settings = _running(task.benchmark, options, next(models.network.parameters()).device)
@@ -231,7 +231,7 @@ def _evaluate(
     seconds = sum(
         float(known[idx, run]["seconds"]) for idx, runs in wanted.items() if idx not in failed for run in runs
     )
-    checks = check_published(task.name, task.benchmark, scores.policies) if options.check_published else []
+    checks = check_reference_results(task.name, task.benchmark, scores.policies) if options.check_published else []
     result = EvaluateResult(task.name, task.folder, len(task.items), unusable, True, scores, seconds, tuple(checks))
     if options.report:
         write_report(task.folder / REPORT, _evaluated(task, options, models, settings, result, items, known, plan))

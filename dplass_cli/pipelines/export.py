@@ -12,8 +12,8 @@ import torch
 
 from dplass_cli.errors import InputError
 from dplass_cli.models import BaseModel, load_base
+from dplass_cli.models.onnx_wrapper import Portable
 from dplass_cli.models.openvino import openvino_core, openvino_module
-from dplass_cli.models.portable import Portable
 from dplass_cli.separation.bank import AdapterBank
 from dplass_cli.separation.policies.single import single_key
 from dplass_cli.storage import make_folder, remove_file, write_bytes, writing_to

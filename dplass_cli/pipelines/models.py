@@ -10,9 +10,9 @@ import torch
 
 from dplass_cli.devices import Precision, process_device
 from dplass_cli.encoders import QueryEncoder, load_encoder
-from dplass_cli.models.openvino import PATIENCE, Backend
-from dplass_cli.separation.engine import Separator, Stereo
+from dplass_cli.models.openvino import WARMUP_MACS, Backend
 from dplass_cli.separation.loading import Models, load_models
+from dplass_cli.separation.separator import Separator, Stereo
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,7 +61,7 @@ class ModelOptions:
         device: str | torch.device = "cpu",
         keep: bool = True,
         backend: Backend = "auto",
-        patience: float = PATIENCE,
+        patience: float = WARMUP_MACS,
     ) -> Models:
         """Load base and encoder with the adapters that are given here; the rest as ``load_models`` takes it.
 
@@ -99,8 +99,8 @@ class SeparatorOptions(RunningOptions):
     """A separator.
 
     Attributes:
-        select: selection policy; default as :meth:`~dplass_cli.separation.engine.Separator.from_pretrained`.
-        stereo: as :class:`~dplass_cli.separation.engine.Separator`.
+        select: selection policy; default as :meth:`~dplass_cli.separation.separator.Separator.from_pretrained`.
+        stereo: as :class:`~dplass_cli.separation.separator.Separator`.
     """
 
     select: str | None = None

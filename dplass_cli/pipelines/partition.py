@@ -12,10 +12,9 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 
-from dplass_cli.configuration import to_mapping
-from dplass_cli.data.audioset import read_class_labels
 from dplass_cli.data.manifest import Row, read_manifest, write_manifest
-from dplass_cli.data.mixtures import Mixture, write_mixtures
+from dplass_cli.data.mixture_tables import Mixture, write_mixtures
+from dplass_cli.data.prepare.audioset_lists import read_class_labels
 from dplass_cli.domains.clustering import check_enough, cluster
 from dplass_cli.domains.features import (
     CaptionFeatures,
@@ -27,14 +26,15 @@ from dplass_cli.domains.features import (
 )
 from dplass_cli.domains.imported import Assignment, assign, read_categories
 from dplass_cli.domains.methods import Method, check_method
-from dplass_cli.domains.partition import PARTITION_FILE, Partition, build_partition
+from dplass_cli.domains.partition_folder import PARTITION_FILE, Partition, build_partition
 from dplass_cli.domains.quality import Quality, choose, qualities, quality
 from dplass_cli.domains.validation import Split, split_rows, validation_mixtures
 from dplass_cli.encoders.cache import EmbeddingCache, check_encoder
 from dplass_cli.errors import InputError
+from dplass_cli.options.parse import to_mapping
 from dplass_cli.pipelines.models import EncoderOptions
 from dplass_cli.records import write_rows
-from dplass_cli.reports.partition import PartitionReport, write_report
+from dplass_cli.reports.partition_report import PartitionReport, write_report
 from dplass_cli.reports.projection import Projection, check_projection
 from dplass_cli.storage import Progress, make_folder, no_progress, remove_file
 

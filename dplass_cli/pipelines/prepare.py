@@ -8,9 +8,9 @@ from typing import Any, get_args
 
 from dplass_cli.audio.folders import walk_folders
 from dplass_cli.data.captions import Captions
-from dplass_cli.data.converting import is_copy
-from dplass_cli.data.corpora import CORPORA, Corpus
-from dplass_cli.data.corpus_reader import (
+from dplass_cli.data.prepare.converting import is_copy
+from dplass_cli.data.prepare.corpora import CORPORA, Corpus
+from dplass_cli.data.prepare.corpus_reader import (
     Record,
     candidates,
     clip_names,
@@ -23,9 +23,9 @@ from dplass_cli.data.corpus_reader import (
     table_records,
     with_places,
 )
-from dplass_cli.data.finding import ClipIndex, listed_files
-from dplass_cli.data.merging import MergeResult, merge_manifests
-from dplass_cli.data.preparation import REJECTS, Candidate, Origin, PrepareResult, Selection, require_output
+from dplass_cli.data.prepare.locating import ClipIndex, listed_files
+from dplass_cli.data.prepare.merging import MergeResult, merge_manifests
+from dplass_cli.data.prepare.preparation import REJECTS, Candidate, Origin, PrepareResult, Selection, require_output
 from dplass_cli.errors import InputError, nearest
 from dplass_cli.pipelines.prepare_audioset import prepare_found
 from dplass_cli.storage import Progress, no_progress, require_folder
@@ -36,10 +36,10 @@ _ALIASES = {"caption": "captions", "wav": "name"}
 
 @dataclass(frozen=True)
 class CorpusOptions(Selection):
-    """What to prepare; and how it is checked and chosen, as :class:`~dplass_cli.data.preparation.Selection`.
+    """What to prepare; and how it is checked and chosen, as :class:`~dplass_cli.data.prepare.preparation.Selection`.
 
     Attributes:
-        kind: a corpus of :data:`~dplass_cli.data.corpora.CORPORA`.
+        kind: a corpus of :data:`~dplass_cli.data.prepare.corpora.CORPORA`.
         folder: where it lies.
         output: the manifest to write; ``NAME-rejects.csv`` goes beside it.
         table: its lists, where they are not found below the folder.

@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import get_args
 
 from dplass_cli.audio.folders import walk_folders
-from dplass_cli.data.audioset import Segment, read_class_labels, read_ids, read_segments
-from dplass_cli.data.captions import Captions, LabelTexts, Text
-from dplass_cli.data.finding import READABLE, ClipIndex, listed_files
-from dplass_cli.data.preparation import Candidate, Origin, PrepareResult, Selection, prepare, require_output
-from dplass_cli.data.tables import collector_paused, read_captions, read_pairs
+from dplass_cli.data.captions import Captions, ClipCaption, LabelCaptions
+from dplass_cli.data.csv_tables import collector_paused, read_captions, read_pairs
+from dplass_cli.data.prepare.audioset_lists import Segment, read_class_labels, read_ids, read_segments
+from dplass_cli.data.prepare.locating import READABLE, ClipIndex, listed_files
+from dplass_cli.data.prepare.preparation import Candidate, Origin, PrepareResult, Selection, prepare, require_output
 from dplass_cli.errors import InputError, nearest, some
 from dplass_cli.storage import Progress, no_progress
 
@@ -22,7 +22,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class PrepareOptions(Selection):
-    """What to prepare; and how it is checked and chosen, as :class:`~dplass_cli.data.preparation.Selection`.
+    """What to prepare; and how it is checked and chosen, as :class:`~dplass_cli.data.prepare.preparation.Selection`.
 
     Attributes:
         segments: AudioSet segment lists (weak ``.csv`` or strong ``.tsv``), read in this order.
@@ -73,14 +73,14 @@ def prepare_found(
     """Write the manifest of what ``find`` finds, and the page about it where one is asked for.
 
     Raises:
-        InputError: as :func:`~dplass_cli.data.preparation.prepare`.
+        InputError: as :func:`~dplass_cli.data.prepare.preparation.prepare`.
     """
     require_output(output)
     with collector_paused():
         candidates, origin = find()
         result = prepare(candidates, output, selection, origin, progress)
     if selection.report is not None:
-        from dplass_cli.reports.preparation import write_report  # plots and players take seconds to import
+        from dplass_cli.reports.preparation_report import write_report
 
         write_report(selection.report, result)
     return result
@@ -88,7 +88,7 @@ def prepare_found(
 
 def _find(options: PrepareOptions, progress: Progress) -> tuple[list[Candidate], Origin]:
     names = read_class_labels(options.labels)
-    texts = LabelTexts(names, options.captions, _known_labels(options, names), _included(options))
+    texts = LabelCaptions(names, options.captions, _known_labels(options, names), _included(options))
     captions = {} if options.caption_file is None else read_captions(options.caption_file)
     name_map = {} if options.name_map is None else read_pairs(options.name_map, ("YTID",), ("filename",))
     segments = _wanted_segments(options, progress)
@@ -149,7 +149,7 @@ def _read_domains(path: Path) -> dict[int, tuple[str, ...]]:
         from dplass_cli.domains.imported import read_categories
 
         return read_categories(path)
-    from dplass_cli.domains.partition import read_partition
+    from dplass_cli.domains.partition_folder import read_partition
 
     return {domain.id: domain.captions for domain in read_partition(path).domains}
 
@@ -185,7 +185,7 @@ def _candidates(
     segments: list[Segment],
     index: ClipIndex,
     name_map: Mapping[str, str],
-    texts: LabelTexts,
+    texts: LabelCaptions,
     captions: Mapping[str, tuple[str, ...]],
     form: Captions,
 ) -> Iterator[Candidate]:
@@ -206,11 +206,11 @@ def _candidates(
 
 
 def _with_captions(
-    texts: tuple[Text, ...], fault: str | None, captions: tuple[str, ...]
-) -> tuple[tuple[Text, ...], str | None]:
+    texts: tuple[ClipCaption, ...], fault: str | None, captions: tuple[str, ...]
+) -> tuple[tuple[ClipCaption, ...], str | None]:
     """The texts of a clip whose captions someone wrote; its labels are kept, and may be unknown."""
     fault = None if fault == "unknown label" else fault
     if not captions:
         return texts, fault or "no caption"
     labels, classes = (texts[0].labels, texts[0].classes) if texts else ((), ())
-    return tuple(Text(caption, labels, classes) for caption in captions), fault
+    return tuple(ClipCaption(caption, labels, classes) for caption in captions), fault

@@ -11,11 +11,12 @@ from pathlib import Path
 import numpy as np
 
 from dplass_cli import sounds
-from dplass_cli.audio.files import read_audio, write_audio
+from dplass_cli.audio.reading import read_audio
+from dplass_cli.audio.writing import write_audio
+from dplass_cli.data.data_settings import DataSettings
 from dplass_cli.data.manifest import Row
-from dplass_cli.data.mixtures import Mixture, write_mixtures
-from dplass_cli.data.preparation import PrepareResult
-from dplass_cli.data.settings import DataSettings
+from dplass_cli.data.mixture_tables import Mixture, write_mixtures
+from dplass_cli.data.prepare.preparation import PrepareResult
 from dplass_cli.devices import choose_device
 from dplass_cli.errors import InputError
 from dplass_cli.evaluation.metrics import sdr
@@ -25,7 +26,7 @@ from dplass_cli.pipelines.prepare_audioset import PrepareOptions, prepare_audios
 from dplass_cli.pipelines.separate import SeparateOptions, separate
 from dplass_cli.pipelines.train import TrainOptions, TrainResult, train
 from dplass_cli.storage import Progress, make_folder, no_progress, read_json, write_json, write_text
-from dplass_cli.training.settings import OptimizerSettings, TrainSettings
+from dplass_cli.training.train_settings import OptimizerSettings, TrainSettings
 
 RATE = 32000
 _UNFINISHED = ".unfinished.json"

@@ -16,14 +16,14 @@ from dplass_cli.encoders.clips import Clip, embed_clips
 from dplass_cli.errors import InputError
 from dplass_cli.evaluation.comparison import Line, compare_runs, is_evaluation, read_results, read_run
 from dplass_cli.evaluation.fad import frechet_distance
-from dplass_cli.evaluation.records import RESULTS
+from dplass_cli.evaluation.item_records import RESULTS
 from dplass_cli.reports.evaluation_plots import differences
 from dplass_cli.reports.markdown import markdown_table, with_interval
 from dplass_cli.storage import Progress, no_progress, require_folder, write_bytes, write_json, write_text
 
 
 @dataclass(frozen=True)
-class Comparison:
+class ResultsComparison:
     """A line a run and policy, and where table and plot were written; None where nothing was asked to be."""
 
     lines: list[Line]
@@ -48,7 +48,7 @@ class Scanned:
 
 def compare_results(
     folders: Sequence[Path], policies: Sequence[str] | None = None, output: Path | None = None
-) -> Comparison:
+) -> ResultsComparison:
     """Compare evaluation folders, each policy with the first folder's, by a paired bootstrap.
 
     Args:
@@ -69,7 +69,7 @@ def compare_results(
             [(f"{line.policy}: {line.run}", line.difference, line.difference_ci) for line in others], "the first run"
         )
         write_bytes(output / "comparison.png", drawn)
-    return Comparison(lines, output)
+    return ResultsComparison(lines, output)
 
 
 def comparison_rows(lines: Sequence[Line]) -> list[list[str]]:

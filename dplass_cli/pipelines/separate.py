@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from dplass_cli.encoders.knowing import unlearnt
+from dplass_cli.encoders.vocabulary import out_of_vocabulary
 from dplass_cli.errors import DplassError, InputError
 from dplass_cli.pipelines.models import SeparatorOptions
-from dplass_cli.separation.files import Clip, Highband, Separated
-from dplass_cli.separation.inputs import find_recordings
+from dplass_cli.separation.output import Clip, Highband, Separated
 from dplass_cli.separation.queries import Query, parse_spans
+from dplass_cli.separation.recordings import find_recordings
 from dplass_cli.storage import Progress, no_progress, read_text
 
 
@@ -28,8 +28,8 @@ class SeparateOptions(SeparatorOptions):
         output: folder of the targets.
         list: a file of ``path<TAB>query<TAB>output name`` lines.
         residual: also write the input less all targets.
-        consistent, silence_if_absent, highband: as :meth:`~dplass_cli.separation.engine.Separator.separate_file`.
-        subtype, clip: as :class:`~dplass_cli.separation.files.Output`.
+        consistent, silence_if_absent, highband: as :meth:`~dplass_cli.separation.separator.Separator.separate_file`.
+        subtype, clip: as :class:`~dplass_cli.separation.output.Output`.
     """
 
     output: Path
@@ -106,7 +106,7 @@ def separate(options: SeparateOptions, progress: Progress = no_progress) -> Sepa
     if not written:
         raise next(iter(failed.values()))
     sentences = dict.fromkeys(text for query in asked.values() for text in (query.text, *query.without) if text)
-    notes = {sentence: unlearnt(sentence, separator.encoder) for sentence in sentences}
+    notes = {sentence: out_of_vocabulary(sentence, separator.encoder) for sentence in sentences}
     return SeparateResult(
         written,
         {path: str(error) for path, error in failed.items()},

@@ -70,16 +70,16 @@ def serve(options: ServeOptions, started: Callable[[Serving], None]) -> None:
         raise InputError(f"serve needs the extra 'serve'; {_EXTRA}")
     from uvicorn import Config, Server
 
-    from dplass_cli.server.app import Limits, make_app
+    from dplass_cli.server.app import ServerLimits, make_app
     from dplass_cli.server.connections import Connection
-    from dplass_cli.server.jobs import Jobs
-    from dplass_cli.server.work import Separation
+    from dplass_cli.server.job_queue import Jobs
+    from dplass_cli.server.work import SeparationWork
 
     with contextlib.closing(_listen(options.host, options.port)) as listener:
         separator = options.load_separator()
         separator.check(["a sound"])  # a policy that lacks what it needs is told now
-        separation = Separation(separator)
-        limits = Limits(round(options.max_upload_mb * 1e6), options.max_seconds, options.keep_minutes * 60)
+        separation = SeparationWork(separator)
+        limits = ServerLimits(round(options.max_upload_mb * 1e6), options.max_seconds, options.keep_minutes * 60)
         names = {"localhost", options.host, *options.allow_host}
         with (
             tempfile.TemporaryDirectory(prefix="dplass-serve-", ignore_cleanup_errors=True) as folder,

@@ -13,11 +13,11 @@ import optuna
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import TrialState
 
-from dplass_cli.configuration import build_options, from_mapping, read_yaml, to_mapping
 from dplass_cli.errors import InputError, RunError, shown
+from dplass_cli.options.parse import build_options, from_mapping, read_yaml, to_mapping
 from dplass_cli.pipelines.train import TrainOptions, train
 from dplass_cli.storage import Progress, no_progress, write_json
-from dplass_cli.training.published import adopt
+from dplass_cli.training.audiosep_config import adopt
 from dplass_cli.training.workspace import FINISHED, alone_in, what_is_learnt
 
 _SECTION, _JOURNAL, _STUDY = "sweep", "sweep.journal", "dplass"

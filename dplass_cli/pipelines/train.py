@@ -15,25 +15,26 @@ import torch
 
 from dplass_cli.adapters import AdapterSettings, make_adapters
 from dplass_cli.adapters.injection import find_method, layer_settings
-from dplass_cli.configuration import from_mapping, to_mapping
-from dplass_cli.data.loading import EpochBatches
+from dplass_cli.data.batches import EpochBatches
+from dplass_cli.data.data_settings import DataSettings
 from dplass_cli.data.manifest import Row, read_manifest
-from dplass_cli.data.mixtures import Mixture, read_mixtures
-from dplass_cli.data.settings import DataSettings
+from dplass_cli.data.mixture_tables import Mixture, read_mixtures
 from dplass_cli.devices import launched_together, process_rank
-from dplass_cli.domains.partition import Partition, read_partition
+from dplass_cli.domains.partition_folder import Partition, read_partition
 from dplass_cli.encoders import QueryEncoder
 from dplass_cli.errors import InputError, some
 from dplass_cli.models import BaseModel, in_fast_order
 from dplass_cli.models.resunet30 import ResUNet30Config, is_unread
+from dplass_cli.options.parse import from_mapping, to_mapping
 from dplass_cli.pipelines.models import ModelOptions
 from dplass_cli.separation.bank import AdapterBank, bank_key, write_bank_of
 from dplass_cli.storage import Progress, no_progress, read_json, read_text, write_json
+from dplass_cli.training.callbacks.reporting import EpochReport, no_report
 from dplass_cli.training.hardware import choose_hardware, count_gpus, share_out
-from dplass_cli.training.jobs import (
-    Corpus,
+from dplass_cli.training.job import (
     Recipe,
     RoutedTeacher,
+    TrainingCorpus,
     adapter_job,
     check_samples,
     embed_queries,
@@ -41,10 +42,9 @@ from dplass_cli.training.jobs import (
 )
 from dplass_cli.training.losses import make_loss
 from dplass_cli.training.optimizers import check_names
-from dplass_cli.training.reporting import EpochReport, no_report
-from dplass_cli.training.settings import TrainSettings
-from dplass_cli.training.side_by_side import Share, side_by_side
-from dplass_cli.training.trainer import Job, Trained, train_network
+from dplass_cli.training.side_by_side import DeviceShare, side_by_side
+from dplass_cli.training.train_settings import TrainSettings
+from dplass_cli.training.trainer import Trained, TrainingJob, train_network
 from dplass_cli.training.workspace import FINISHED, alone_in, begun_run
 
 _NETWORK_NAMES = {"base": "base", "distil": "student"}
@@ -177,7 +177,7 @@ def train(
 
 
 def _work_aside(
-    begin: Callable[[], None], options: TrainOptions, domain: str, share: Share, progress: Progress
+    begin: Callable[[], None], options: TrainOptions, domain: str, share: DeviceShare, progress: Progress
 ) -> None:
     """Train one domain in a process of its own."""
     begin()
@@ -213,7 +213,7 @@ class _Run:
         """The jobs that an earlier run in this workspace has not finished."""
         return [job for job in self.jobs if not self._finished(job)]
 
-    def shares(self) -> list[Share]:
+    def shares(self) -> list[DeviceShare]:
         """The devices for domains that train side by side; fewer than two for one after the other."""
         options = self.options
         alone = options.strategy != "auto" or options.num_gpus == 1
@@ -272,7 +272,7 @@ class _Run:
                 self.write_banks()  # before the job counts as finished, or a kill in between would leave it out of them
                 write_json(self._record(number), {"limits": self._limits(), "trained": to_mapping(trained)})
 
-    def _job(self, recipe: Recipe, number: int) -> contextlib.AbstractContextManager[Job]:
+    def _job(self, recipe: Recipe, number: int) -> contextlib.AbstractContextManager[TrainingJob]:
         options, workspace = self.options, self.options.workspace
         if number >= 0:
             folders = {which: folder / bank_key(number) for which, folder in self._banks().items()}
@@ -304,7 +304,7 @@ class _Run:
             fresh = BaseModel(config)
         return in_fast_order(fresh)
 
-    def _corpus(self, progress: Progress) -> Corpus:
+    def _corpus(self, progress: Progress) -> TrainingCorpus:
         folder, options = self.options.partition, self.options
         rows = {d.id: read_manifest(folder / f"domain{d.id}.json") for d in self.partition.domains if d.clips}
         mixtures = {domain: _validation(folder / f"val{domain}.csv") for domain in self.domains}
@@ -314,7 +314,7 @@ class _Run:
         cache = (options.cache or options.workspace / "embeddings") if options.data.use_text_ratio < 1 else None
         validated = [mixture for items in mixtures.values() for mixture in items]
         queries = embed_queries(targets, validated, self.models.encoder, cache, progress)
-        return Corpus(rows, mixtures, queries)
+        return TrainingCorpus(rows, mixtures, queries)
 
     def result(self) -> TrainResult:
         """What has been reached by now."""

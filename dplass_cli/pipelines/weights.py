@@ -9,7 +9,7 @@ from typing import Literal
 from dplass_cli.errors import InputError, some
 from dplass_cli.storage import Progress, no_progress
 from dplass_cli.weights.fetching import Fetched, Store, hashed
-from dplass_cli.weights.known import Known, chosen, home, read_table
+from dplass_cli.weights.known_files import Known, chosen, home, read_table
 
 Status = Literal["ok", "differs", "missing", "not pinned"]
 
@@ -38,7 +38,7 @@ class WeightsOptions:
 
 
 @dataclass(frozen=True)
-class Listed:
+class ListedWeights:
     """A row of the table and what of it is there: its folder, or None, and the files that are missing."""
 
     name: str
@@ -57,7 +57,7 @@ class Verified:
     found: str | None
 
 
-def list_weights(options: WeightsOptions) -> list[Listed]:
+def list_weights(options: WeightsOptions) -> list[ListedWeights]:
     """List known files.
 
     Raises:
@@ -68,7 +68,7 @@ def list_weights(options: WeightsOptions) -> list[Listed]:
     for name, row in chosen(table, options.names or table).items():
         missing = store.missing(name, row)
         folder = store.folder / name if len(missing) < len(row.files) else None
-        listed.append(Listed(name, row, folder, tuple(file.name for file in missing)))
+        listed.append(ListedWeights(name, row, folder, tuple(file.name for file in missing)))
     return listed
 
 

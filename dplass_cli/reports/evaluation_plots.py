@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from dplass_cli.audio.files import Audio
+from dplass_cli.audio.reading import Audio
 from dplass_cli.audio.stft import STFT
 from dplass_cli.evaluation.statistics import Values
 from dplass_cli.reports.plots import new_figure, png, shorten

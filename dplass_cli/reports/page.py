@@ -17,7 +17,7 @@ import numpy as np
 import soundfile
 from markupsafe import Markup
 
-from dplass_cli.audio.files import Audio
+from dplass_cli.audio.reading import Audio
 from dplass_cli.audio.resampling import resample
 from dplass_cli.resources import page_template
 from dplass_cli.storage import write_text

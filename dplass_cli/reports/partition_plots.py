@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from dplass_cli.domains.features import CaptionFeatures, FloatArray, IntArray
-from dplass_cli.domains.partition import Domain
+from dplass_cli.domains.partition_folder import Domain
 from dplass_cli.domains.quality import STABLE, Quality
 from dplass_cli.reports.plots import FONT, MARKERS, colours, label_points, new_figure, png, shorten
 

@@ -15,17 +15,17 @@ import torch
 from torch import Tensor
 
 from dplass_cli.adapters import METHODS
+from dplass_cli.adapters.adapter_folder import DESCRIPTION, AdapterInfo, LoadedAdapter, load_adapter, read_description
 from dplass_cli.adapters.base import Adapter
-from dplass_cli.adapters.files import DESCRIPTION, AdapterInfo, LoadedAdapter, load_adapter, read_description
+from dplass_cli.adapters.dplass_format import from_published, read_published
 from dplass_cli.adapters.injection import adapter_state, layer_at, statistics_of
-from dplass_cli.adapters.published import from_published, read_published
-from dplass_cli.configuration import from_mapping, to_mapping
-from dplass_cli.domains.partition import Partition
+from dplass_cli.domains.partition_folder import Partition
 from dplass_cli.errors import InputError, nearest
 from dplass_cli.models import BaseModel
+from dplass_cli.options.parse import from_mapping, to_mapping
 from dplass_cli.resources import shipped
 from dplass_cli.storage import make_folder, read_json, remove_file, write_json
-from dplass_cli.weights.checkpoints import read_tensors, write_safetensors
+from dplass_cli.weights.checkpoint_files import read_tensors, write_safetensors
 from dplass_cli.weights.hashing import tensors_sha256
 
 BANK, _CENTROIDS = "bank.json", "centroids.safetensors"

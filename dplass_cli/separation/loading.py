@@ -13,10 +13,10 @@ from dplass_cli.adapters import METHODS
 from dplass_cli.encoders import QueryEncoder, load_encoder
 from dplass_cli.errors import InputError
 from dplass_cli.models import BaseModel, check_encoder, load_base
-from dplass_cli.models.openvino import PATIENCE, Backend, choose_backend
+from dplass_cli.models.openvino import WARMUP_MACS, Backend, choose_backend
 from dplass_cli.resources import shipped
 from dplass_cli.separation.bank import TINY_BANK, AdapterBank
-from dplass_cli.separation.policies.texts import DomainTexts
+from dplass_cli.separation.policies.domain_texts import DomainTexts
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ def load_models(
     trust: bool = False,
     keep: bool = True,
     backend: Backend = "auto",
-    patience: float = PATIENCE,
+    patience: float = WARMUP_MACS,
 ) -> Models:
     """Load a base, its encoder and its adapters, and refuse what does not belong together.
 

@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from dplass_cli.configuration import from_mapping
 from dplass_cli.encoders import QueryEncoder
+from dplass_cli.options.parse import from_mapping
 from dplass_cli.resources import resource
 from dplass_cli.storage import read_json
 

@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from dplass_cli.audio.files import read_mono
 from dplass_cli.audio.folders import audio_files
+from dplass_cli.audio.reading import read_mono
 from dplass_cli.encoders import QueryEncoder
 from dplass_cli.errors import InputError
 
@@ -124,7 +124,7 @@ class Target:
     Attributes:
         source: its name among the sources; None: what the rivals leave.
         rivals: the sources that it shares sound with, itself among them.
-        rest: the source that is all but it, by which it is contrasted (:mod:`dplass_cli.separation.contrast`).
+        rest: the source that is all but it, by which it is contrasted (:mod:`dplass_cli.separation.refinement`).
     """
 
     source: str | None

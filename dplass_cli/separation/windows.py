@@ -10,8 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
-from dplass_cli.audio.files import Audio
-from dplass_cli.audio.streams import read_blocks
+from dplass_cli.audio.reading import Audio
+from dplass_cli.audio.streaming import read_blocks
 from dplass_cli.models.resunet30 import ResUNet30Config
 
 CORE_SECONDS, CONTEXT_SECONDS = 8.0, 1.0

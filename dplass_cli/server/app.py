@@ -24,13 +24,13 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from dplass_cli import sounds
-from dplass_cli.audio.containers import is_common
-from dplass_cli.audio.files import audio_info
+from dplass_cli.audio.probe import is_common
+from dplass_cli.audio.reading import audio_info
 from dplass_cli.errors import InputError
 from dplass_cli.resources import page_template, resource
 from dplass_cli.server.guard import Guard
-from dplass_cli.server.jobs import Busy, Job, Jobs, Sound, Unknown, without_paths
-from dplass_cli.server.work import MAX_QUERIES, MAX_QUERY_LENGTH, Separation, check_queries
+from dplass_cli.server.job_queue import Busy, Jobs, SeparationJob, Sound, Unknown, without_paths
+from dplass_cli.server.work import MAX_QUERIES, MAX_QUERY_LENGTH, SeparationWork, check_queries
 from dplass_cli.storage import json_text, read_text
 from dplass_cli.versions import __version__
 
@@ -40,7 +40,7 @@ _EXAMPLE_RATE, _EXAMPLE_SECONDS, _EXAMPLE_SEED = 44100, 8.0, 4001
 
 
 @dataclass(frozen=True)
-class Limits:
+class ServerLimits:
     """What is taken: bytes of an upload, seconds of a recording; and the seconds that results are kept."""
 
     upload_bytes: int = 350_000_000
@@ -56,7 +56,7 @@ class Refused(Exception):
         self.status = status
 
 
-def make_app(jobs: Jobs, separation: Separation, limits: Limits, names: Collection[str]) -> ASGIApp:
+def make_app(jobs: Jobs, separation: SeparationWork, limits: ServerLimits, names: Collection[str]) -> ASGIApp:
     """The application.
 
     Args:
@@ -89,7 +89,7 @@ def _error(status: int, said: str, headers: Any = None) -> Response:
 
 
 class _Handlers:
-    def __init__(self, jobs: Jobs, separation: Separation, limits: Limits) -> None:
+    def __init__(self, jobs: Jobs, separation: SeparationWork, limits: ServerLimits) -> None:
         self._jobs, self._separation, self._limits = jobs, separation, limits
 
     async def page(self, request: Request) -> Response:
@@ -182,7 +182,7 @@ class _Handlers:
                 return sound
         raise Refused(404, "no such sound in this job")
 
-    def _described(self, job: Job) -> dict[str, Any]:
+    def _described(self, job: SeparationJob) -> dict[str, Any]:
         assert job.info is not None
         return {
             "id": job.id,
@@ -199,7 +199,7 @@ class _Handlers:
         }
 
 
-def _sound_described(job: Job, sound: Sound) -> dict[str, Any]:
+def _sound_described(job: SeparationJob, sound: Sound) -> dict[str, Any]:
     address = f"/jobs/{job.id}/{sound.name}"
     return {
         "name": sound.name,

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from dplass_cli.audio.files import AudioInfo, audio_info
-from dplass_cli.audio.streams import audio_writer, even_blocks, read_blocks
+from dplass_cli.audio.reading import AudioInfo, audio_info
+from dplass_cli.audio.streaming import even_blocks, read_blocks
+from dplass_cli.audio.writing import audio_writer
 from dplass_cli.errors import InputError
-from dplass_cli.separation.engine import Separator
-from dplass_cli.separation.files import RESIDUAL
-from dplass_cli.server.jobs import Job, Sound, Tell
+from dplass_cli.separation.output import RESIDUAL
+from dplass_cli.separation.separator import Separator
+from dplass_cli.server.job_queue import SeparationJob, Sound, Tell
 from dplass_cli.server.pictures import draw, levels
 
 MAX_QUERIES, MAX_QUERY_LENGTH = 8, 300
@@ -21,7 +22,7 @@ _FINE = ("PCM_32", "DOUBLE")
 _READ_AT_ONCE = 1 << 18
 
 
-class Separation:
+class SeparationWork:
     """The work of a job, by one separator."""
 
     def __init__(self, separator: Separator) -> None:
@@ -50,8 +51,8 @@ class Separation:
                 " taken: send it at a lower rate, or with fewer channels"
             )
 
-    def __call__(self, job: Job, tell: Tell) -> tuple[Sound, ...]:
-        """Do a job; see :data:`~dplass_cli.server.jobs.Work`."""
+    def __call__(self, job: SeparationJob, tell: Tell) -> tuple[Sound, ...]:
+        """Do a job; see :data:`~dplass_cli.server.job_queue.Work`."""
         recording = job.folder / "recording.wav"
         assert job.info is not None
         _as_wav(job.upload, recording, job.info, tell)

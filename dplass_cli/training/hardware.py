@@ -6,7 +6,7 @@ import torch
 
 from dplass_cli.devices import choose_device
 from dplass_cli.errors import InputError
-from dplass_cli.training.side_by_side import Share
+from dplass_cli.training.side_by_side import DeviceShare
 from dplass_cli.training.trainer import Hardware
 
 
@@ -34,8 +34,8 @@ def choose_hardware(device: str, num_gpus: int, num_nodes: int, strategy: str) -
     return Hardware({"cuda": "gpu", "mps": "mps"}.get(chosen.type, "cpu"), devices, num_nodes, strategy)
 
 
-def share_out(device: str, num_gpus: int, count: int) -> list[Share]:
+def share_out(device: str, num_gpus: int, count: int) -> list[DeviceShare]:
     """A place for each of ``count`` trainings at the same time: a GPU, taken in turn, or a part of the CPU."""
     gpus = count_gpus(device, num_gpus)
     threads = max(1, torch.get_num_threads() // count)
-    return [Share(f"cuda:{place % gpus}" if gpus else device, threads) for place in range(count)]
+    return [DeviceShare(f"cuda:{place % gpus}" if gpus else device, threads) for place in range(count)]

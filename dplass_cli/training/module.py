@@ -10,15 +10,15 @@ import lightning
 import torch
 from torch import Tensor
 
-from dplass_cli.data.loading import EpochBatches
-from dplass_cli.data.mixing import mix
+from dplass_cli.data.batches import EpochBatches
+from dplass_cli.data.mixer import mix
 from dplass_cli.data.samples import Batch, Unreadable
 from dplass_cli.errors import InputError, RunError, some
 from dplass_cli.evaluation.metrics import batch_scores
 from dplass_cli.models.resunet30 import ResUNet30
 from dplass_cli.training.losses import make_loss
 from dplass_cli.training.optimizers import OPTIMIZERS, PLATEAU, SCHEDULES, check_names
-from dplass_cli.training.settings import TrainSettings
+from dplass_cli.training.train_settings import TrainSettings
 
 SCORES = ("val_sdri", "val_si_sdr")
 

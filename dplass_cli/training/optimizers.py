@@ -9,7 +9,7 @@ from torch.nn import Parameter
 from torch.optim import SGD, Adam, AdamW, Optimizer
 
 from dplass_cli.errors import InputError, nearest
-from dplass_cli.training.settings import OptimizerSettings
+from dplass_cli.training.train_settings import OptimizerSettings
 
 OPTIMIZERS: dict[str, Callable[[Iterable[Parameter], OptimizerSettings], Optimizer]] = {
     "AdamW": lambda p, s: AdamW(p, s.learning_rate, weight_decay=s.weight_decay, amsgrad=s.amsgrad),

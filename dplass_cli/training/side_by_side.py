@@ -18,18 +18,20 @@ from dplass_cli.storage import Progress
 
 
 @dataclass(frozen=True)
-class Share:
+class DeviceShare:
     """What a process may use: a device by name, and so many threads."""
 
     device: str
     threads: int
 
 
-Work = Callable[[Any, str, Share, Progress], None]
+Work = Callable[[Any, str, DeviceShare, Progress], None]
 """(options, job, share, progress): does a job; must be importable, as the process begins anew."""
 
 
-def side_by_side(shares: Sequence[Share], jobs: Sequence[str], work: Work, options: Any, progress: Progress) -> None:
+def side_by_side(
+    shares: Sequence[DeviceShare], jobs: Sequence[str], work: Work, options: Any, progress: Progress
+) -> None:
     """Do jobs, as many at a time as there are shares. A job that fails does not stop the others.
 
     Raises:
@@ -39,7 +41,7 @@ def side_by_side(shares: Sequence[Share], jobs: Sequence[str], work: Work, optio
     context = multiprocessing.get_context("spawn")
     told: multiprocessing.Queue[tuple[str, Any]] = context.Queue()
     waiting, free = list(jobs), list(shares)
-    running: dict[str, tuple[SpawnProcess, Share]] = {}
+    running: dict[str, tuple[SpawnProcess, DeviceShare]] = {}
     failed: dict[str, str] = {}
     try:
         while waiting or running:
@@ -89,7 +91,7 @@ def _end_with_the_first() -> None:
         os._exit(1)
 
 
-def _aside(work: Work, options: Any, job: str, share: Share, told: Any) -> None:
+def _aside(work: Work, options: Any, job: str, share: DeviceShare, told: Any) -> None:
     """A process: its end says whether the job is done; what stops it is told."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the first process passes a stop on, once
     threading.Thread(target=_end_with_the_first, daemon=True).start()

@@ -14,13 +14,13 @@ from lightning.pytorch.loggers import Logger, TensorBoardLogger, WandbLogger
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from dplass_cli.data.loading import EpochBatches, TrainingLoader
-from dplass_cli.data.mixtures import Mixture, render
+from dplass_cli.data.batches import EpochBatches, TrainingLoader
+from dplass_cli.data.mixture_tables import Mixture, render
 from dplass_cli.data.samples import TrainingSamples
 from dplass_cli.errors import InputError, RunError
 from dplass_cli.models.resunet30 import ResUNet30, is_unread
 from dplass_cli.storage import Progress, make_folder, write_json
-from dplass_cli.training.checkpoints import (
+from dplass_cli.training.callbacks.checkpoints import (
     LAST,
     BestCheckpoints,
     Interruption,
@@ -29,9 +29,9 @@ from dplass_cli.training.checkpoints import (
     ValidatedEnd,
     WholeFiles,
 )
+from dplass_cli.training.callbacks.reporting import EpochReport, EpochReporter, events_written, no_report
 from dplass_cli.training.module import NotFinite, SeparationTraining, Teacher
-from dplass_cli.training.reporting import EpochReport, Report, events_written, no_report
-from dplass_cli.training.settings import TrainSettings
+from dplass_cli.training.train_settings import TrainSettings
 
 _CACHED_MIB = 512  # of rendered validation mixtures
 
@@ -115,7 +115,7 @@ class ValidationMixtures(Dataset[dict[str, Any]]):
 
 
 @dataclass(frozen=True)
-class Job:
+class TrainingJob:
     """What is trained.
 
     Attributes:
@@ -136,7 +136,7 @@ class Job:
 
 
 def train_network(
-    job: Job,
+    job: TrainingJob,
     settings: TrainSettings,
     hardware: Hardware,
     workspace: Path,
@@ -159,7 +159,7 @@ def train_network(
     lightning.seed_everything(settings.random_seed, workers=True, verbose=False)
     folder = make_folder(workspace / "checkpoints" / job.name)
     interruption = Interruption()
-    table = Report(workspace, job.name, job.samples.settings.sampling_rate, progress, report)
+    table = EpochReporter(workspace, job.name, job.samples.settings.sampling_rate, progress, report)
     best = BestCheckpoints(folder, settings.save_top_k, lambda: _export(job, "best", trainer, reached()))
     last = LastCheckpoint(folder / LAST, settings.save_step_frequency, interruption)
     stopping = [Patience(settings.patience)] if settings.patience and len(job.validation) else []
@@ -211,7 +211,7 @@ def train_network(
 
 
 def _trainer(
-    job: Job, settings: TrainSettings, hardware: Hardware, workspace: Path, callbacks: list[Any]
+    job: TrainingJob, settings: TrainSettings, hardware: Hardware, workspace: Path, callbacks: list[Any]
 ) -> lightning.Trainer:
     loggers: list[Logger] = [TensorBoardLogger(workspace / "tf_logs", name=job.name, version="")]
     if settings.wandb_project:
@@ -253,7 +253,7 @@ def _weights_and_biases(project: str, workspace: Path, name: str) -> Logger:
     return logger
 
 
-def _strategy(job: Job, hardware: Hardware) -> str:
+def _strategy(job: TrainingJob, hardware: Hardware) -> str:
     """Several devices work under DDP; it is told of parameters that no forward reads, for which it would wait."""
     if hardware.world == 1:
         return hardware.strategy
@@ -262,7 +262,7 @@ def _strategy(job: Job, hardware: Hardware) -> str:
 
 
 @torch.no_grad()
-def _export(job: Job, which: Literal["best", "last"], trainer: lightning.Trainer, reached: Trained) -> None:
+def _export(job: TrainingJob, which: Literal["best", "last"], trainer: lightning.Trainer, reached: Trained) -> None:
     if trainer.is_global_zero:
         job.export(which, reached)
 

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from dplass_cli.configuration import read_yaml, to_mapping
 from dplass_cli.errors import InputError
+from dplass_cli.options.parse import read_yaml, to_mapping
 from dplass_cli.storage import locked, make_folder, write_text
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from urllib.parse import quote
 from dplass_cli.errors import InputError, RunError, some
 from dplass_cli.storage import Progress, file_sha256, locked, make_folder, read_json, write_json
 from dplass_cli.weights.downloading import download
-from dplass_cli.weights.known import Known, KnownFile
+from dplass_cli.weights.known_files import Known, KnownFile
 
 LOCK_NAME = "dplass-weights.lock.json"
 

@@ -11,10 +11,10 @@ from torch import Tensor, nn
 
 from benchmarks.measuring import SECONDS, fastest, inputs, peak_memory, perturbed, plain, published_steps
 from dplass_cli.adapters import METHODS, adapted
-from dplass_cli.adapters.files import save_adapter
-from dplass_cli.adapters.published import to_published
+from dplass_cli.adapters.adapter_folder import save_adapter
+from dplass_cli.adapters.dplass_format import to_published
 from dplass_cli.models import BaseModel, save_base
-from dplass_cli.models.audiosep import write_checkpoint
+from dplass_cli.models.audiosep_checkpoint import write_checkpoint
 from dplass_cli.separation.bank import AdapterBank
 
 

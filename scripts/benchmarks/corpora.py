@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from dplass_cli.audio.files import write_audio
+from dplass_cli.audio.writing import write_audio
 from dplass_cli.data.manifest import Row, write_manifest
 from dplass_cli.encoders import QueryEncoder, TinyEncoder, TinyEncoderConfig, load_encoder, save_tiny_encoder
 from dplass_cli.encoders.cache import EmbeddingCache

@@ -10,7 +10,7 @@ import torch
 import torchaudio
 
 from benchmarks.measuring import fastest
-from dplass_cli.audio.files import write_audio
+from dplass_cli.audio.writing import write_audio
 from dplass_cli.encoders.cache import EmbeddingCache
 from dplass_cli.encoders.clips import Clip, embed_clips
 from dplass_cli.encoders.laion import LaionConfig, LaionEncoder

@@ -13,12 +13,12 @@ from torchlibrosa import stft as torchlibrosa
 
 from benchmarks.measuring import fastest, perturbed, plain, published_steps
 from dplass_cli.adapters import METHODS
-from dplass_cli.audio.files import write_audio
+from dplass_cli.audio.writing import write_audio
 from dplass_cli.encoders.base import QueryEncoder
 from dplass_cli.evaluation.evaluator import Running, Runs, evaluate_batches, make_batches
+from dplass_cli.evaluation.item_records import ProcessShare, Rows
 from dplass_cli.evaluation.items import Item, Recorded
 from dplass_cli.evaluation.metrics import sdr, si_sdr
-from dplass_cli.evaluation.records import Rows, Share
 from dplass_cli.models import BaseModel
 from dplass_cli.models.openvino import choose_backend
 from dplass_cli.separation.bank import AdapterBank
@@ -75,7 +75,7 @@ def evaluation(network: BaseModel, encoder: QueryEncoder, items: int, seconds: f
             plan: dict[str, Runs] = {item.idx: {key: key for key in keys} for item in asked}
             size = 4 if device.type == "cpu" else 16
             settings = Running(None, size, 4, bfloat16, similarity, False)
-            with Rows(folder / str(run), "k", Share()) as rows:
+            with Rows(folder / str(run), "k", ProcessShare()) as rows:
                 batches = make_batches(asked, lengths, plan, size)
                 evaluate_batches(batches, lengths, plan, Models(network, encoder, bank), rows, settings, no_progress)
 

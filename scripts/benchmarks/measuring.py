@@ -15,10 +15,10 @@ import torch
 from torch import Tensor, nn
 
 from dplass_cli.adapters import Adapter, AdapterSettings, make_adapters
-from dplass_cli.adapters.files import AdapterInfo, LoadedAdapter
+from dplass_cli.adapters.adapter_folder import AdapterInfo, LoadedAdapter
 from dplass_cli.adapters.injection import layer_at, layer_settings
-from dplass_cli.configuration import to_mapping
 from dplass_cli.models import BaseModel
+from dplass_cli.options.parse import to_mapping
 
 SECONDS = 10.0
 clocks: dict[str, Callable[[], float]] = {"wall": time.perf_counter, "cpu": time.process_time}

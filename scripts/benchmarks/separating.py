@@ -13,13 +13,13 @@ from torch import Tensor
 from benchmarks.evaluating import ConvolutionSTFT
 from benchmarks.measuring import fastest, now, perturbed, plain, published_steps
 from dplass_cli import sounds
-from dplass_cli.audio.files import write_audio
+from dplass_cli.audio.writing import write_audio
 from dplass_cli.encoders.base import QueryEncoder
 from dplass_cli.models import BaseModel
 from dplass_cli.models.openvino import Backend, choose_backend
 from dplass_cli.separation.bank import AdapterBank
-from dplass_cli.separation.engine import Separator
 from dplass_cli.separation.policies import make_policy
+from dplass_cli.separation.separator import Separator
 
 QUERY = "a dog barking"
 WINDOW, KEPT = 5.0, 3.0  # seconds of AudioSep's chunks, and what is kept of each but the first and last

@@ -17,14 +17,14 @@ from torch import Tensor, nn
 
 from benchmarks.measuring import TwoConvolutions, perturbed, plain, published_steps
 from dplass_cli.adapters import adapted
-from dplass_cli.audio.files import write_audio
+from dplass_cli.audio.writing import write_audio
+from dplass_cli.data.data_settings import DataSettings
 from dplass_cli.data.manifest import Row
-from dplass_cli.data.samples import Source, TrainingSamples
-from dplass_cli.data.settings import DataSettings
+from dplass_cli.data.samples import SourceClip, TrainingSamples
 from dplass_cli.models import BaseModel
 from dplass_cli.sounds import render
-from dplass_cli.training.settings import OptimizerSettings, TrainSettings
-from dplass_cli.training.trainer import Hardware, Job, ValidationMixtures, train_network
+from dplass_cli.training.train_settings import OptimizerSettings, TrainSettings
+from dplass_cli.training.trainer import Hardware, TrainingJob, ValidationMixtures, train_network
 
 
 def training_loop(
@@ -43,7 +43,7 @@ def training_loop(
             kind = ("rain", "dog_bark", "siren", "flute")[number % 4]
             rows.append(Row(Path(name) / f"{number}.flac", kind, id=str(number)))
             write_audio(rows[-1].wav, render(kind, 4000 + number % 8, 10.0, 44100)[None], 44100, "PCM_16")
-        sources = [Source(row, frozenset({row.caption}), (0,)) for row in rows]
+        sources = [SourceClip(row, frozenset({row.caption}), (0,)) for row in rows]
         table = nn.functional.normalize(torch.randn(1, network.config.condition_size), dim=-1)
         samples = TrainingSamples(sources, {0: sources}, table, DataSettings(), 0)
         two = plain(network, adapter).train().requires_grad_(False)
@@ -87,7 +87,9 @@ def training_loop(
             )
             hardware = Hardware("gpu" if device.type == "cuda" else "cpu")
             with adapted(network, adapter.layers), utilisation(device) as used:
-                job = Job("run", network, samples, ValidationMixtures({}, {}, 32000), lambda which, reached: None)
+                job = TrainingJob(
+                    "run", network, samples, ValidationMixtures({}, {}, 32000), lambda which, reached: None
+                )
                 done = train_network(job, settings, hardware, Path(name) / precision, False, lambda *told: None)
             network.to(device)
             result |= {

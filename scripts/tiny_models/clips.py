@@ -9,8 +9,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from dplass_cli import sounds
-from dplass_cli.audio.files import read_mono, write_audio
+from dplass_cli.audio.reading import read_mono
 from dplass_cli.audio.resampling import resample
+from dplass_cli.audio.writing import write_audio
 from dplass_cli.storage import write_json
 
 RATE = 32000

@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 
 from dplass_cli.data.manifest import Row
-from dplass_cli.data.mixtures import Mixture, write_mixtures
-from dplass_cli.domains.partition import Partition
-from dplass_cli.evaluation.records import read_items_csv
+from dplass_cli.data.mixture_tables import Mixture, write_mixtures
+from dplass_cli.domains.partition_folder import Partition
+from dplass_cli.evaluation.item_records import read_items_csv
 from dplass_cli.pipelines.evaluate import EvaluateOptions, evaluate
 from dplass_cli.separation.bank import bank_key, read_bank, write_bank
 from dplass_cli.storage import make_folder, read_json

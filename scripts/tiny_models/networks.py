@@ -10,20 +10,20 @@ import torch
 from torch import Tensor
 
 from dplass_cli.adapters import AdapterSettings
-from dplass_cli.configuration import to_mapping
+from dplass_cli.data.data_settings import DataSettings, LoudnessSettings
 from dplass_cli.data.manifest import Row, write_manifest
-from dplass_cli.data.samples import Source, TrainingSamples
-from dplass_cli.data.settings import DataSettings, LoudnessSettings
-from dplass_cli.domains.partition import Partition, read_partition
+from dplass_cli.data.samples import SourceClip, TrainingSamples
+from dplass_cli.domains.partition_folder import Partition, read_partition
 from dplass_cli.encoders import load_encoder
 from dplass_cli.models import load_base, save_base
 from dplass_cli.models.resunet30 import ResUNet30, ResUNet30Config
+from dplass_cli.options.parse import to_mapping
 from dplass_cli.pipelines.partition import PartitionOptions, partition
 from dplass_cli.separation.bank import AdapterBank, BankDomain, bank_key, write_bank
 from dplass_cli.storage import make_folder
-from dplass_cli.training.jobs import Corpus, Queries, Recipe, adapter_job
-from dplass_cli.training.settings import OptimizerSettings, TrainSettings
-from dplass_cli.training.trainer import Hardware, Job, Trained, ValidationMixtures, train_network
+from dplass_cli.training.job import Queries, Recipe, TrainingCorpus, adapter_job
+from dplass_cli.training.train_settings import OptimizerSettings, TrainSettings
+from dplass_cli.training.trainer import Hardware, Trained, TrainingJob, ValidationMixtures, train_network
 from tiny_models.clips import RATE, Sound
 from tiny_models.wordings import Wordings
 
@@ -53,7 +53,7 @@ def train_base(found: Sequence[Sound], wordings: Wordings, encoder: Path, work: 
     texts = sorted({text for sound in found for text in wordings.sentences[sound.label]})
     numbers = {text: number for number, text in enumerate(texts)}
     sources = [
-        Source(
+        SourceClip(
             Row(Path(sound.wav), sound.label),
             frozenset({sound.label}),
             tuple(numbers[text] for text in wordings.sentences[sound.label]),
@@ -69,7 +69,7 @@ def train_base(found: Sequence[Sound], wordings: Wordings, encoder: Path, work: 
             save_base(output, network, reader.fingerprint, torch.float16)
 
     nothing = ValidationMixtures({}, {}, RATE)
-    job = Job("base", network, samples, nothing, export, moving_statistics=True)
+    job = TrainingJob("base", network, samples, nothing, export, moving_statistics=True)
     train_network(job, settings, Hardware(), work, resume=True, progress=_tell)
 
 
@@ -106,7 +106,7 @@ def train_adapters(
         _describe(bank, domains, network.sha256(), encoder.fingerprint)
 
 
-def _corpus(found: Sequence[Sound], domains: Partition, embed: Any) -> Corpus:
+def _corpus(found: Sequence[Sound], domains: Partition, embed: Any) -> TrainingCorpus:
     """All sounds by domain, asked for by the caption of their class; none is kept for validation."""
     of = {caption: domain.id for domain in domains.domains for caption in domain.captions}
     rows: dict[int, list[Row]] = {domain.id: [] for domain in domains.domains}
@@ -115,7 +115,7 @@ def _corpus(found: Sequence[Sound], domains: Partition, embed: Any) -> Corpus:
     captions = sorted(of)
     table: Tensor = embed(captions)
     queries = Queries(table, {caption: number for number, caption in enumerate(captions)}, {})
-    return Corpus(rows, {domain: [] for domain in rows}, queries)
+    return TrainingCorpus(rows, {domain: [] for domain in rows}, queries)
 
 
 def _describe(bank: Path, domains: Partition, base_sha256: str, fingerprint: str) -> None:

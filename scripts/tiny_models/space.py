@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from dplass_cli.audio.files import fit_length, read_mono
+from dplass_cli.audio.reading import fit_length, read_mono
 from dplass_cli.devices import choose_device
 from dplass_cli.encoders.tiny import TinyEncoder
 from tiny_models.clips import RATE, Sound

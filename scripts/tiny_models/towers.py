@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.nn import functional as F
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from dplass_cli.audio.files import read_mono
+from dplass_cli.audio.reading import read_mono
 from dplass_cli.encoders.tiny import AudioTower, TextTower, TinyEncoderConfig
 from tiny_models.clips import RATE, Sound
 from tiny_models.wordings import Wordings

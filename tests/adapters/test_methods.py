@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from small_networks import EVERYWHERE, SMALL, fresh, loaded, perturb, small_inputs, small_network
 from torch import nn
 
-from dplass_cli.adapters import METHODS, AdapterSettings, LayerSettings, adapted, targets
+from dplass_cli.adapters import METHODS, AdapterSettings, LayerSettings, adapted, layers
 from dplass_cli.adapters.base import Layer, WeightAdapter
 from dplass_cli.adapters.injection import adapter_state
 from dplass_cli.errors import InputError
@@ -177,7 +177,7 @@ class TestNetwork:
 
     def test_gradients_reach_every_adapter_and_nothing_else(self, method: str, network: Any) -> None:
         adapters = fresh(network, AdapterSettings(method, EVERYWHERE))
-        assert len(adapters) == len(targets(network))
+        assert len(adapters) == len(layers(network))
         perturb(adapters)
         with adapted(network, adapters):
             network(*small_inputs()).square().mean().backward()

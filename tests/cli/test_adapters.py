@@ -14,12 +14,12 @@ from small_networks import SMALL, loaded, small_inputs, small_network
 from typer.testing import CliRunner
 
 from dplass_cli.adapters import METHODS, AdapterSettings
-from dplass_cli.adapters.files import load_adapter, save_adapter
-from dplass_cli.adapters.published import to_published
+from dplass_cli.adapters.adapter_folder import load_adapter, save_adapter
+from dplass_cli.adapters.dplass_format import to_published
 from dplass_cli.cli import app
-from dplass_cli.domains.partition import Domain, Partition
+from dplass_cli.domains.partition_folder import Domain, Partition
 from dplass_cli.models import BaseModel, load_base, save_base
-from dplass_cli.models.audiosep import write_audiosep, write_checkpoint
+from dplass_cli.models.audiosep_checkpoint import write_audiosep, write_checkpoint
 from dplass_cli.separation.bank import AdapterBank, read_bank
 
 

@@ -11,7 +11,7 @@ import pytest
 import torch
 from typer.testing import CliRunner
 
-from dplass_cli.audio.files import write_audio
+from dplass_cli.audio.writing import write_audio
 from dplass_cli.cli import app
 
 

@@ -11,11 +11,12 @@ from click.testing import Result
 from small_banks import write_small_bank
 from typer.testing import CliRunner
 
-from dplass_cli.audio.files import read_mono, write_audio
+from dplass_cli.audio.reading import read_mono
+from dplass_cli.audio.writing import write_audio
 from dplass_cli.cli import app
-from dplass_cli.evaluation.aggregation import PolicyScore
 from dplass_cli.evaluation.benchmarks import find_benchmark
-from dplass_cli.evaluation.published import check_published
+from dplass_cli.evaluation.reference_results import check_reference_results
+from dplass_cli.evaluation.scores import PolicyScore
 from dplass_cli.records import write_rows
 
 
@@ -77,9 +78,9 @@ def test_within_and_without_tolerance() -> None:
         ends = (0.0, 0.0)
         return PolicyScore(sdri, si_sdr, 0.0, 0.0, 0.0, 0.0, ends, ends, 2000, False, None, None, None, None, {}, None)
 
-    checks = check_published("esc50", benchmark, {"base": score(10.07, 8.70)})
+    checks = check_reference_results("esc50", benchmark, {"base": score(10.07, 8.70)})
     assert [(check.metric, check.within, check.verdict) for check in checks] == [
         ("SDRi", True, "within"),
         ("SI-SDR", False, "without, by -0.110"),
     ]
-    assert check_published("esc50", benchmark, {"text": score(10.0, 8.0)}) == []
+    assert check_reference_results("esc50", benchmark, {"text": score(10.0, 8.0)}) == []

@@ -12,7 +12,7 @@ import pytest
 from typer.testing import CliRunner
 
 from dplass_cli.cli import app
-from dplass_cli.cli.common import Verb
+from dplass_cli.cli.console import Verb
 from dplass_cli.pipelines.train import TrainOptions, TrainResult
 from dplass_cli.training.trainer import Trained
 

@@ -31,7 +31,7 @@ def test_list_needs_no_network_and_says_what_there_is() -> None:
 
 def test_importing_it_is_light_and_asks_nobody() -> None:
     code = (
-        "import sys, dplass_cli.cli.weights, dplass_cli.pipelines.weights\n"
+        "import sys, dplass_cli.cli.weights_command, dplass_cli.pipelines.weights\n"
         "found = {'huggingface_hub', 'torch', 'gdown'} & set(sys.modules)\n"
         "assert not found, found\n"
     )

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dplass_cli.audio.files import Audio, write_audio
-from dplass_cli.configuration import from_mapping
+from dplass_cli.audio.reading import Audio
+from dplass_cli.audio.writing import write_audio
 from dplass_cli.data.augmentations import Augmentation, Augmentations, Scene
 from dplass_cli.data.augmentations.gain import Gain
 from dplass_cli.data.augmentations.masking import Masking
@@ -17,6 +17,7 @@ from dplass_cli.data.augmentations.remix import Remix
 from dplass_cli.data.augmentations.reverberation import Reverberation
 from dplass_cli.data.augmentations.shift import Shift
 from dplass_cli.errors import InputError
+from dplass_cli.options.parse import from_mapping
 
 RATE = 8000
 

@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dplass_cli.data.captions import LabelTexts, Text, joined
+from dplass_cli.data.captions import ClipCaption, LabelCaptions, joined
 
 NAMES = {"/m/dog": "Dog", "/m/bark": "Bark", "/m/cry": "Baby cry, infant cry", "/m/horn": "French horn"}
-DOG, BARK = Text("Dog", ("/m/dog",), ("Dog",)), Text("Bark", ("/m/bark",), ("Bark",))
+DOG, BARK = ClipCaption("Dog", ("/m/dog",), ("Dog",)), ClipCaption("Bark", ("/m/bark",), ("Bark",))
 
 
 @pytest.mark.parametrize(
@@ -32,22 +32,22 @@ def test_joined_names_can_be_told_apart(names: list[str]) -> None:
 
 def test_the_form_says_what_becomes_of_several_labels() -> None:
     labels = ("/m/dog", "/m/unheard", "/m/bark", "/m/dog")
-    both = Text("Dog and bark", ("/m/dog", "/m/bark"), ("Dog", "Bark"))
-    assert LabelTexts(NAMES, "single")(labels) == ((both._replace(caption=""),), "several labels")
-    assert LabelTexts(NAMES, "each")(labels) == ((DOG, BARK), None)
-    assert LabelTexts(NAMES, "joined")(labels) == ((both,), None)
-    assert LabelTexts(NAMES, "single")(("/m/dog", "/m/unheard")) == ((DOG,), None)
-    assert LabelTexts(NAMES, "each")(("/m/unheard",)) == ((), "unknown label")
+    both = ClipCaption("Dog and bark", ("/m/dog", "/m/bark"), ("Dog", "Bark"))
+    assert LabelCaptions(NAMES, "single")(labels) == ((both._replace(caption=""),), "several labels")
+    assert LabelCaptions(NAMES, "each")(labels) == ((DOG, BARK), None)
+    assert LabelCaptions(NAMES, "joined")(labels) == ((both,), None)
+    assert LabelCaptions(NAMES, "single")(("/m/dog", "/m/unheard")) == ((DOG,), None)
+    assert LabelCaptions(NAMES, "each")(("/m/unheard",)) == ((), "unknown label")
 
 
 @pytest.mark.parametrize("excluded", ["bark", "/m/bark"])
 def test_a_clip_with_an_excluded_label_is_not_used(excluded: str) -> None:
-    texts = LabelTexts(NAMES, "each", [excluded])
+    texts = LabelCaptions(NAMES, "each", [excluded])
     assert texts(("/m/dog", "/m/bark"))[1] == "excluded label"
     assert texts(("/m/dog",)) == ((DOG,), None)
 
 
 def test_only_included_classes_become_captions() -> None:
-    assert LabelTexts(NAMES, "each", included={"dog"})(("/m/dog", "/m/bark")) == ((DOG,), None)
-    assert LabelTexts(NAMES, "joined", included={"Dog"})(("/m/dog", "/m/bark"))[1] is None
-    assert LabelTexts(NAMES, "joined", included={"Dog"})(("/m/cry", "/m/bark"))[1] == "other domain"
+    assert LabelCaptions(NAMES, "each", included={"dog"})(("/m/dog", "/m/bark")) == ((DOG,), None)
+    assert LabelCaptions(NAMES, "joined", included={"Dog"})(("/m/dog", "/m/bark"))[1] is None
+    assert LabelCaptions(NAMES, "joined", included={"Dog"})(("/m/cry", "/m/bark"))[1] == "other domain"

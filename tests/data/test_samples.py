@@ -9,12 +9,13 @@ import numpy as np
 import pytest
 import torch
 
-from dplass_cli.audio.files import read_mono, write_audio
-from dplass_cli.data.loading import EpochBatches, TrainingLoader
+from dplass_cli.audio.reading import read_mono
+from dplass_cli.audio.writing import write_audio
+from dplass_cli.data.batches import EpochBatches, TrainingLoader
+from dplass_cli.data.data_settings import DataSettings
 from dplass_cli.data.manifest import Row
-from dplass_cli.data.mixing import mix
-from dplass_cli.data.samples import Batch, Source, TrainingSamples, captions_of_clips, collate
-from dplass_cli.data.settings import DataSettings
+from dplass_cli.data.mixer import mix
+from dplass_cli.data.samples import Batch, SourceClip, TrainingSamples, captions_of_clips, collate
 from dplass_cli.errors import InputError, RunError
 
 RATE = 8000
@@ -22,19 +23,19 @@ SETTINGS = DataSettings(sampling_rate=RATE, segment_seconds=0.5)
 
 
 @pytest.fixture
-def sources(tmp_path: Path) -> list[Source]:
+def sources(tmp_path: Path) -> list[SourceClip]:
     """Six clips of three groups; the level of a clip tells which it is."""
     found = []
     for number in range(6):
         path = tmp_path / f"{number}.wav"
         tone = 0.1 * (number + 1) * np.sign(np.sin(np.arange(2 * RATE) * (0.05 + 0.03 * number)))
         write_audio(path, tone[None].astype(np.float32), RATE)
-        found.append(Source(Row(path, "x", id=str(number)), frozenset({f"group{number // 2}"}), (number,)))
+        found.append(SourceClip(Row(path, "x", id=str(number)), frozenset({f"group{number // 2}"}), (number,)))
     return found
 
 
 def samples_of(
-    targets: list[Source], interference: list[Source], settings: DataSettings = SETTINGS, seed: int = 0
+    targets: list[SourceClip], interference: list[SourceClip], settings: DataSettings = SETTINGS, seed: int = 0
 ) -> TrainingSamples:
     """Samples whose query embeddings tell which row of the table they are."""
     return TrainingSamples(targets, {0: interference}, torch.eye(10), settings, seed)
@@ -49,7 +50,7 @@ def levels(audio: torch.Tensor) -> list[int]:
     return [round(float(level) * 10) - 1 for level in audio.abs().amax(-1).reshape(-1)]
 
 
-def test_a_sample_depends_on_seed_and_number_alone(sources: list[Source]) -> None:
+def test_a_sample_depends_on_seed_and_number_alone(sources: list[SourceClip]) -> None:
     samples = samples_of(sources, sources, seed=3)
     forward = [samples[number] for number in range(12)]
     backward = [samples[number] for number in reversed(range(12))][::-1]
@@ -69,7 +70,7 @@ def test_a_sample_depends_on_seed_and_number_alone(sources: list[Source]) -> Non
     assert not torch.equal(collate(forward[:6]).target, collate(forward[6:]).target)
 
 
-def test_an_epoch_visits_every_target_once(sources: list[Source]) -> None:
+def test_an_epoch_visits_every_target_once(sources: list[SourceClip]) -> None:
     samples = samples_of(sources, sources)
     for epoch in range(3):
         batch = collate([samples[epoch * 6 + index] for index in range(6)])
@@ -77,7 +78,7 @@ def test_an_epoch_visits_every_target_once(sources: list[Source]) -> None:
         assert levels(batch.target) == queries(batch)
 
 
-def test_interference_is_of_another_group(sources: list[Source]) -> None:
+def test_interference_is_of_another_group(sources: list[SourceClip]) -> None:
     samples = samples_of(sources, sources)
     seen = set()
     for number in range(60):
@@ -88,17 +89,17 @@ def test_interference_is_of_another_group(sources: list[Source]) -> None:
     assert seen == set(range(6))
 
 
-def test_interference_is_never_the_same_clip_under_another_name(sources: list[Source]) -> None:
+def test_interference_is_never_the_same_clip_under_another_name(sources: list[SourceClip]) -> None:
     twins = [
-        Source(sources[0].row, frozenset("a"), (0,)),
-        Source(sources[0].row, frozenset("b"), (0,)),
-        Source(sources[2].row, frozenset("c"), (0,)),
+        SourceClip(sources[0].row, frozenset("a"), (0,)),
+        SourceClip(sources[0].row, frozenset("b"), (0,)),
+        SourceClip(sources[2].row, frozenset("c"), (0,)),
     ]
     samples = samples_of(twins[:1], twins)
     assert {levels(samples[number].interferers)[0] for number in range(20)} == {2}
 
 
-def test_gains_and_number_of_sources(sources: list[Source]) -> None:
+def test_gains_and_number_of_sources(sources: list[SourceClip]) -> None:
     settings = DataSettings(sampling_rate=RATE, segment_seconds=0.5, max_mix_num=4)
     samples = samples_of(sources, sources, settings)
     batch = collate([samples[number] for number in range(60)])
@@ -110,8 +111,8 @@ def test_gains_and_number_of_sources(sources: list[Source]) -> None:
     assert (gains.min(), gains.max()) == (-10, 10)
 
 
-def test_unreadable_files_are_reported_and_the_next_target_serves(sources: list[Source], tmp_path: Path) -> None:
-    bad = Source(Row(tmp_path / "gone.wav", "x", id="gone"), frozenset({"group9"}), (9,))
+def test_unreadable_files_are_reported_and_the_next_target_serves(sources: list[SourceClip], tmp_path: Path) -> None:
+    bad = SourceClip(Row(tmp_path / "gone.wav", "x", id="gone"), frozenset({"group9"}), (9,))
     samples = samples_of([bad, *sources], [*sources, bad], seed=1)
     batch = collate([samples[number] for number in range(7)])
     assert 9 not in queries(batch)
@@ -127,17 +128,17 @@ def test_crops_avoid_silence_and_stay_in_the_row(tmp_path: Path) -> None:
     clip[0, :RATE] = 1.0  # outside the row
     write_audio(tmp_path / "a.wav", clip, RATE)
     row = Row(tmp_path / "a.wav", "x", start=2.0, end=10.0)
-    other = Source(Row(tmp_path / "a.wav", "y", id="other"), frozenset("y"))
-    samples = samples_of([Source(row, frozenset("x"), (0,))], [other])
+    other = SourceClip(Row(tmp_path / "a.wav", "y", id="other"), frozenset("y"))
+    samples = samples_of([SourceClip(row, frozenset("x"), (0,))], [other])
     targets = collate([samples[number] for number in range(80)]).target
     assert targets.abs().max() == 0.5
     loud = float((targets.abs().amax(-1) > 0).float().mean())
     assert loud > 0.4  # a uniform crop would hit the sound with 1.5 s / 7.5 s = 0.2
 
 
-def test_short_clips_are_padded_at_the_end(tmp_path: Path, sources: list[Source]) -> None:
+def test_short_clips_are_padded_at_the_end(tmp_path: Path, sources: list[SourceClip]) -> None:
     write_audio(tmp_path / "s.wav", np.full((1, 1000), 0.7, dtype=np.float32), RATE)
-    short = Source(Row(tmp_path / "s.wav", "x", id="s"), frozenset({"short"}), (0,))
+    short = SourceClip(Row(tmp_path / "s.wav", "x", id="s"), frozenset({"short"}), (0,))
     target = samples_of([short], sources)[0].target[0].numpy()
     np.testing.assert_array_equal(target[:1000], read_mono(tmp_path / "s.wav", RATE))
     assert not target[1000:].any()
@@ -166,17 +167,17 @@ def test_an_epoch_goes_on_where_it_stopped() -> None:
     assert list(EpochBatches(11, 2, 1, 2, lambda: (3, 2))) == list(whole)[2:]
 
 
-def test_interference_shares_no_caption_with_the_clip(sources: list[Source], tmp_path: Path) -> None:
+def test_interference_shares_no_caption_with_the_clip(sources: list[SourceClip], tmp_path: Path) -> None:
     rows = [Row(source.row.wav, caption, id=source.row.id) for source in sources[:3] for caption in ("Dog", "Bark")]
     rows[-1] = Row(sources[2].row.wav, "Rain", id="2")
     said = captions_of_clips(rows[:4] + rows[-1:])
     assert said == {"0": {"dog", "bark"}, "1": {"dog", "bark"}, "2": {"rain"}}
-    found = [Source(row, said[row.id], (0,)) for row in rows[:4] + rows[-1:]]
+    found = [SourceClip(row, said[row.id], (0,)) for row in rows[:4] + rows[-1:]]
     samples = samples_of(found[:1], found)
     assert {levels(samples[number].interferers)[0] for number in range(20)} == {2}
 
 
-def test_negatives_lack_their_target(sources: list[Source]) -> None:
+def test_negatives_lack_their_target(sources: list[SourceClip]) -> None:
     samples = samples_of(sources, sources, replace(SETTINGS, negative_share=0.3))
     batch = collate([samples[number] for number in range(300)])
     assert 0.2 < float((~batch.present).float().mean()) < 0.4
@@ -190,7 +191,7 @@ def test_negatives_lack_their_target(sources: list[Source]) -> None:
     torch.testing.assert_close(mixture[quiet], (whole - batch.target)[quiet])
 
 
-def test_queries_are_texts_or_the_sound_of_the_target(sources: list[Source]) -> None:
+def test_queries_are_texts_or_the_sound_of_the_target(sources: list[SourceClip]) -> None:
     heard = [replace(source, texts=(0, 1), sound=2 + number) for number, source in enumerate(sources)]
     samples = samples_of(heard, heard, replace(SETTINGS, use_text_ratio=0.5))
     asked = [queries(samples[number])[0] for number in range(300)]
@@ -203,7 +204,7 @@ def test_queries_are_texts_or_the_sound_of_the_target(sources: list[Source]) -> 
     assert queries(unheard[0]) == levels(unheard[0].target)  # the clip has no embedding: the caption serves
 
 
-def test_a_sample_says_what_it_is_made_of(sources: list[Source]) -> None:
+def test_a_sample_says_what_it_is_made_of(sources: list[SourceClip]) -> None:
     samples = samples_of(sources, sources)
     for number in (0, 7):
         said, sample = samples.describe(number), samples[number]
@@ -212,6 +213,6 @@ def test_a_sample_says_what_it_is_made_of(sources: list[Source]) -> None:
             np.testing.assert_allclose(heard[:3990], audio[:3990], atol=0.5 / 2**15)
 
 
-def test_without_interference_nothing_is_trained(sources: list[Source]) -> None:
+def test_without_interference_nothing_is_trained(sources: list[SourceClip]) -> None:
     with pytest.raises(InputError, match="no interference for 'group0'"):
         samples_of(sources[:2], sources[:2])

@@ -13,10 +13,10 @@ from typer.testing import CliRunner
 
 from dplass_cli.cli import app
 from dplass_cli.domains import assignment
+from dplass_cli.domains.agreement import compare
 from dplass_cli.domains.assignment import domain_probabilities, fit_temperature
-from dplass_cli.domains.comparison import compare
 from dplass_cli.domains.features import text_features, unit
-from dplass_cli.domains.partition import Domain, Partition, mean_direction
+from dplass_cli.domains.partition_folder import Domain, Partition, mean_direction
 from dplass_cli.encoders import load_encoder
 from dplass_cli.errors import InputError
 

@@ -10,7 +10,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from dplass_cli.audio.files import read_mono, write_audio
+from dplass_cli.audio.reading import read_mono
+from dplass_cli.audio.writing import write_audio
 from dplass_cli.data.manifest import Row
 from dplass_cli.domains.features import caption_features, rows_sha256, sorted_rows, text_features
 from dplass_cli.encoders.cache import EmbeddingCache

@@ -13,9 +13,9 @@ import torch
 from torch import Tensor
 
 from dplass_cli.domains.features import CaptionFeatures, unit
-from dplass_cli.domains.partition import Partition, build_partition, read_partition
+from dplass_cli.domains.partition_folder import Partition, build_partition, read_partition
 from dplass_cli.errors import InputError
-from dplass_cli.weights.checkpoints import write_safetensors
+from dplass_cli.weights.checkpoint_files import write_safetensors
 
 
 class WordEncoder:

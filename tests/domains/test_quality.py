@@ -7,7 +7,7 @@ import numpy.typing as npt
 import pytest
 from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score
 
-from dplass_cli.domains.comparison import adjusted_rand, mutual_information
+from dplass_cli.domains.agreement import adjusted_rand, mutual_information
 from dplass_cli.domains.features import unit
 from dplass_cli.domains.methods import Method
 from dplass_cli.domains.quality import Quality, choose, qualities, quality

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dplass_cli.data.manifest import Row
-from dplass_cli.data.mixtures import Mixture, write_mixtures
+from dplass_cli.data.mixture_tables import Mixture, write_mixtures
 from dplass_cli.domains.validation import Split, split_rows, validation_mixtures
 
 

@@ -27,7 +27,7 @@ from dplass_cli.encoders.laion_audio import LogMel, fill_window, spans
 from dplass_cli.encoders.laion_text import Tokenizer, pad
 from dplass_cli.errors import InputError
 from dplass_cli.models import ResUNet30
-from dplass_cli.separation.engine import Separator
+from dplass_cli.separation.separator import Separator
 
 States = dict[bool, dict[str, Tensor]]
 PATCHES = "audio_branch.patch_embed.proj.weight"

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from dplass_cli.audio.files import read_mono
+from dplass_cli.audio.reading import read_mono
 from dplass_cli.encoders import QueryEncoder, TinyEncoder, TinyEncoderConfig, load_encoder, save_tiny_encoder
 from dplass_cli.errors import InputError
 

@@ -13,8 +13,9 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
+sys.path.insert(0, str(Path(__file__).parents[1] / "support"))
 sys.path.insert(0, str(Path(__file__).parents[2]))
+sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import numpy as np
 import soundfile
@@ -25,12 +26,12 @@ from small_banks import write_small_bank
 from small_networks import SMALL, loaded, small_network
 
 from dplass_cli.adapters import AdapterSettings
-from dplass_cli.adapters.published import to_published
+from dplass_cli.adapters.dplass_format import to_published
 from dplass_cli.encoders.cache import EmbeddingCache, embedding_key
 from dplass_cli.models import save_base
 from dplass_cli.sounds import render
 from dplass_cli.storage import write_json
-from dplass_cli.weights.checkpoints import write_safetensors
+from dplass_cli.weights.checkpoint_files import write_safetensors
 
 Seeds = Iterator[tuple[str, bytes]]
 

@@ -21,42 +21,42 @@ from fuzz.harness import Target
 from small_banks import write_small_bank
 from small_networks import small_network
 
-from dplass_cli.adapters.files import load_adapter
-from dplass_cli.adapters.published import from_published, read_published
-from dplass_cli.audio.files import audio_info, read_audio, read_mono
-from dplass_cli.audio.foreign import decode
-from dplass_cli.audio.streams import read_blocks
-from dplass_cli.configuration import build_options
-from dplass_cli.data.audioset import read_class_labels, read_ids, read_segments
-from dplass_cli.data.checking import check_clip
-from dplass_cli.data.corpora import CORPORA
-from dplass_cli.data.corpus_reader import candidates, clip_names, require_columns, table_records
-from dplass_cli.data.curation import read_corrections
-from dplass_cli.data.finding import ClipIndex, listed_files
+from dplass_cli.adapters.adapter_folder import load_adapter
+from dplass_cli.adapters.dplass_format import from_published, read_published
+from dplass_cli.audio.ffmpeg import decode
+from dplass_cli.audio.reading import audio_info, read_audio, read_mono
+from dplass_cli.audio.streaming import read_blocks
+from dplass_cli.data.csv_tables import read_captions
 from dplass_cli.data.manifest import read_manifest, write_manifest
-from dplass_cli.data.tables import read_captions
+from dplass_cli.data.prepare.audioset_lists import read_class_labels, read_ids, read_segments
+from dplass_cli.data.prepare.checking import check_clip
+from dplass_cli.data.prepare.cleaning import read_corrections
+from dplass_cli.data.prepare.corpora import CORPORA
+from dplass_cli.data.prepare.corpus_reader import candidates, clip_names, require_columns, table_records
+from dplass_cli.data.prepare.locating import ClipIndex, listed_files
 from dplass_cli.domains.imported import read_categories
-from dplass_cli.domains.partition import Partition, read_partition
+from dplass_cli.domains.partition_folder import Partition, read_partition
 from dplass_cli.encoders import QueryEncoder, load_encoder
 from dplass_cli.encoders.cache import EmbeddingCache, check_encoder
 from dplass_cli.errors import InputError
 from dplass_cli.evaluation.benchmarks import find_benchmark
 from dplass_cli.evaluation.comparison import compare_runs, read_run
+from dplass_cli.evaluation.item_records import COLUMNS, ProcessShare, Rows
 from dplass_cli.evaluation.items import read_items
-from dplass_cli.evaluation.records import COLUMNS, Rows, Share
 from dplass_cli.models import BaseModel, load_base
+from dplass_cli.options.parse import build_options
 from dplass_cli.pipelines.results import scan_results
 from dplass_cli.pipelines.separate import SeparateOptions
 from dplass_cli.pipelines.serve import ServeOptions
 from dplass_cli.pipelines.train import TrainOptions
 from dplass_cli.separation.bank import AdapterBank, read_bank, write_bank
-from dplass_cli.separation.files import name_parts, target_paths
-from dplass_cli.separation.inputs import find_recordings
+from dplass_cli.separation.output import name_parts, target_paths
 from dplass_cli.separation.queries import named, parse_spans
+from dplass_cli.separation.recordings import find_recordings
 from dplass_cli.storage import read_json, write_json
-from dplass_cli.weights.checkpoints import read_base_state
+from dplass_cli.weights.checkpoint_files import read_base_state
 from dplass_cli.weights.fetching import Store
-from dplass_cli.weights.known import read_table
+from dplass_cli.weights.known_files import read_table
 
 warnings.filterwarnings("ignore")  # of libraries, about what is odd in a file
 
@@ -135,7 +135,7 @@ def options(data: bytes, folder: Path) -> None:
     variant, rest = _choice(data, range(6))
     path = _file(folder, "config.yaml", rest)
     if variant in (0, 1):
-        from dplass_cli.training.published import adopt
+        from dplass_cli.training.audiosep_config import adopt
 
         given = {"partition": str(folder), "workspace": str(folder)}
         build_options(TrainOptions, path, (), given, adopt if variant else dict)
@@ -205,7 +205,7 @@ def load_sound_encoder() -> QueryEncoder:
 
 def sound_partition(encoder: QueryEncoder) -> Partition:
     """A partition of two domains."""
-    from dplass_cli.domains.partition import Domain
+    from dplass_cli.domains.partition_folder import Domain
 
     captions = (("a dog barking", "dog"), ("rain",))
     domains = tuple(Domain(id, names[0], names, 3, names[:1]) for id, names in enumerate(captions))
@@ -315,7 +315,7 @@ def audio_info_or_refusal(path: Path) -> None:
 
 
 def _sound(folder: Path) -> Path:
-    from dplass_cli.audio.files import write_audio
+    from dplass_cli.audio.writing import write_audio
     from dplass_cli.sounds import render
 
     path = folder / "sound.wav"
@@ -342,7 +342,7 @@ def results(data: bytes, folder: Path) -> None:
     try:
         scan_results(copy.parent / "folder")
         compare_runs([read_run(source), read_run(copy)])
-        with Rows(copy, "key", Share(), lambda names: {}) as rows:
+        with Rows(copy, "key", ProcessShare(), lambda names: {}) as rows:
             rows.merge({"0": ["base"]})
     finally:
         _restored(copy, source)
@@ -408,16 +408,16 @@ def lock_file(data: bytes, folder: Path) -> None:
 
 @cache
 def _served(folder: Path) -> tuple[Any, Any, asyncio.AbstractEventLoop]:
-    from dplass_cli.server.app import Limits, make_app
-    from dplass_cli.server.jobs import Jobs
-    from dplass_cli.server.work import Separation
+    from dplass_cli.server.app import ServerLimits, make_app
+    from dplass_cli.server.job_queue import Jobs
+    from dplass_cli.server.work import SeparationWork
 
     config = SimpleNamespace(sample_rate=32000)
     separator = SimpleNamespace(bank=SimpleNamespace(keys=[], network=SimpleNamespace(config=config)))
-    separation = Separation(cast(Any, separator))
+    separation = SeparationWork(cast(Any, separator))
     (folder / "jobs").mkdir()
     jobs = Jobs(lambda job, tell: (), folder / "jobs")  # not begun: what is queued is taken by the target
-    return make_app(jobs, separation, Limits(1 << 16, 60.0), {"localhost"}), jobs, asyncio.new_event_loop()
+    return make_app(jobs, separation, ServerLimits(1 << 16, 60.0), {"localhost"}), jobs, asyncio.new_event_loop()
 
 
 def request(data: bytes, folder: Path) -> None:

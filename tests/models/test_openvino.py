@@ -17,7 +17,7 @@ from dplass_cli.adapters import AdapterSettings
 from dplass_cli.adapters.injection import statistics_of
 from dplass_cli.errors import InputError
 from dplass_cli.models import BaseModel
-from dplass_cli.models.costs import layer_costs
+from dplass_cli.models.flops import layer_costs
 from dplass_cli.models.openvino import OpenVINOBody, choose_backend, macs_per_cell, openvino_core
 from dplass_cli.models.resunet30 import ResUNet30Config
 from dplass_cli.separation.bank import AdapterBank

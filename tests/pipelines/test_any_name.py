@@ -7,7 +7,7 @@ from pathlib import Path
 
 import torch
 
-from dplass_cli.audio.files import write_audio
+from dplass_cli.audio.writing import write_audio
 from dplass_cli.data.manifest import read_manifest
 from dplass_cli.encoders import load_encoder
 from dplass_cli.models import save_base
@@ -16,7 +16,7 @@ from dplass_cli.pipelines.partition import PartitionOptions, partition
 from dplass_cli.pipelines.prepare import CorpusOptions, prepare_corpus
 from dplass_cli.pipelines.train import TrainOptions, train
 from dplass_cli.sounds import render
-from dplass_cli.training.settings import TrainSettings
+from dplass_cli.training.train_settings import TrainSettings
 
 SMALL = ResUNet30Config(
     condition_size=128, n_fft=512, hop=320, pre_channels=4, channels=(4, 8), downsample=((2, 2), (2, 2))

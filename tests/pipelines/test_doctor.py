@@ -14,10 +14,10 @@ from typer.testing import CliRunner
 
 from dplass_cli.cli import app
 from dplass_cli.data.manifest import Row, write_manifest
-from dplass_cli.data.mixtures import Mixture, write_mixtures
+from dplass_cli.data.mixture_tables import Mixture, write_mixtures
 from dplass_cli.errors import RunError
 from dplass_cli.pipelines import doctor as room
-from dplass_cli.pipelines.doctor import Check, DoctorOptions, doctor
+from dplass_cli.pipelines.doctor import DoctorCheck, DoctorOptions, doctor
 from dplass_cli.resources import resource
 
 
@@ -33,13 +33,13 @@ def table(tmp_path: Path, clips: dict[str, Path]) -> Path:
     return tmp_path / "eval.csv"
 
 
-def checks(what: str, **options: Any) -> list[Check]:
+def checks(what: str, **options: Any) -> list[DoctorCheck]:
     found = [check for check in doctor(DoctorOptions(device="cpu", **options)) if check.what == what]
     assert all(check.remedy for check in found if check.state != "ok")
     return found
 
 
-def wrong(what: str, **options: Any) -> Check:
+def wrong(what: str, **options: Any) -> DoctorCheck:
     (check,) = [check for check in checks(what, **options) if check.state == "wrong"]
     return check
 

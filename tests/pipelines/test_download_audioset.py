@@ -19,9 +19,9 @@ import pytest
 import soundfile
 from typer.testing import CliRunner
 
-from dplass_cli.audio.files import audio_info, read_mono
+from dplass_cli.audio.reading import audio_info, read_mono
 from dplass_cli.cli import app
-from dplass_cli.data.downloading import Source
+from dplass_cli.data.prepare.video_download import VideoSite
 from dplass_cli.errors import InputError, RunError
 from dplass_cli.pipelines import download_audioset as room
 from dplass_cli.pipelines.download_audioset import DownloadOptions, download_audioset
@@ -75,7 +75,7 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
         server.daemon_threads = True
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
-        source = Source(f"http://127.0.0.1:{server.server_address[1]}/{{id}}.wav", retries=0, timeout=5)
+        source = VideoSite(f"http://127.0.0.1:{server.server_address[1]}/{{id}}.wav", retries=0, timeout=5)
         yield folder, handler, source
         server.shutdown()
         thread.join()
@@ -86,7 +86,7 @@ def steps(seconds: int) -> np.ndarray[Any, Any]:
     return (np.repeat(np.arange(seconds), RATE) / 10).astype(np.float32)
 
 
-def options(tmp_path: Path, source: Source, *lines: str, **changes: Any) -> DownloadOptions:
+def options(tmp_path: Path, source: VideoSite, *lines: str, **changes: Any) -> DownloadOptions:
     (tmp_path / "segments.csv").write_text("".join(f'{line}, "/m/a"\n' for line in lines))
     return DownloadOptions((tmp_path / "segments.csv",), tmp_path / "clips", pause=0, source=source, **changes)
 
@@ -213,7 +213,7 @@ def test_wrong_lists_are_refused(tmp_path: Path, site: Any) -> None:
     with pytest.raises(InputError, match="nothing to fetch"):
         download_audioset(options(tmp_path, source))
     with pytest.raises(ValueError, match="url must have"):
-        Source("http://127.0.0.1/")
+        VideoSite("http://127.0.0.1/")
 
 
 def test_the_command_tells_of_failures(tmp_path: Path, site: Any) -> None:

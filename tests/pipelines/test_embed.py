@@ -16,7 +16,8 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from dplass_cli.audio.files import read_audio, write_audio
+from dplass_cli.audio.reading import read_audio
+from dplass_cli.audio.writing import write_audio
 from dplass_cli.cli import app
 from dplass_cli.data.manifest import Row, read_manifest, write_manifest
 from dplass_cli.domains.features import caption_features, sorted_rows
@@ -27,7 +28,7 @@ from dplass_cli.errors import InputError
 from dplass_cli.pipelines.embed import EmbedOptions, embed
 from dplass_cli.sounds import render
 from dplass_cli.storage import no_progress
-from dplass_cli.training.jobs import embed_queries
+from dplass_cli.training.job import embed_queries
 
 
 @pytest.fixture(scope="module")

@@ -20,7 +20,8 @@ import soundfile
 import torch
 from small_banks import write_small_bank
 
-from dplass_cli.audio.files import read_mono, write_audio
+from dplass_cli.audio.reading import read_mono
+from dplass_cli.audio.writing import write_audio
 from dplass_cli.errors import InputError, RunError
 from dplass_cli.evaluation.comparison import compare_runs, read_run
 from dplass_cli.evaluation.metrics import sdr, si_sdr
@@ -123,7 +124,7 @@ def test_rows_hold_what_the_networks_give(options: EvaluateOptions) -> None:
     rows = {row["adapter"]: row for row in items(options.output)}
     assert list(rows) == ["base", "domain0", "domain1", "domain2", "blend"]
     models = load_models(options.base_checkpoint, "tiny", options.adapters)
-    from dplass_cli.data.mixtures import read_mixtures, render
+    from dplass_cli.data.mixture_tables import read_mixtures, render
 
     assert options.metadata_csv is not None
     mixture, reference = render(read_mixtures(options.metadata_csv)[4], 32000, 5.0)

@@ -13,8 +13,8 @@ from typer.testing import CliRunner
 
 from dplass_cli import AdapterBank, load_base
 from dplass_cli.cli import app
+from dplass_cli.models.onnx_wrapper import Portable
 from dplass_cli.models.openvino import openvino_core
-from dplass_cli.models.portable import Portable
 from dplass_cli.sounds import render
 
 pytestmark = pytest.mark.filterwarnings("ignore:::torch", "ignore:::copyreg", "ignore:::onnxscript", "ignore:::copy")

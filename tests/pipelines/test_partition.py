@@ -18,9 +18,9 @@ from sklearn.metrics import adjusted_rand_score
 from threadpoolctl import threadpool_limits
 from torch import Tensor
 
-from dplass_cli.audio.files import write_audio
+from dplass_cli.audio.writing import write_audio
 from dplass_cli.data.manifest import read_manifest
-from dplass_cli.domains.partition import read_partition
+from dplass_cli.domains.partition_folder import read_partition
 from dplass_cli.errors import InputError
 from dplass_cli.pipelines import partition as pipeline
 from dplass_cli.pipelines.partition import PartitionOptions, partition
@@ -320,7 +320,7 @@ def test_labels_match_rows_to_an_imported_partition(corpus: Path, tmp_path: Path
 def test_a_clip_that_vanishes_is_left_out_of_the_report(
     corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    from dplass_cli.reports import partition as report
+    from dplass_cli.reports import partition_report as report
 
     def gone(path: Path, start: float, end: float | None) -> Any:
         if path.name.startswith("g0"):

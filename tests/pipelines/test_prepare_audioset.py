@@ -19,9 +19,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dplass_cli.audio.files import audio_info, read_mono, write_audio
+from dplass_cli.audio.reading import audio_info, read_mono
+from dplass_cli.audio.writing import write_audio
 from dplass_cli.data.manifest import Row, read_manifest
-from dplass_cli.data.preparation import ClassCount
+from dplass_cli.data.prepare.preparation import ClassCount
 from dplass_cli.errors import InputError
 from dplass_cli.pipelines.prepare_audioset import PrepareOptions, prepare_audioset
 

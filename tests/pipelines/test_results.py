@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 from dplass_cli.cli import app
 from dplass_cli.data.manifest import Row, write_manifest
 from dplass_cli.errors import InputError
-from dplass_cli.evaluation.records import read_items_csv
+from dplass_cli.evaluation.item_records import read_items_csv
 from dplass_cli.pipelines.evaluate import EvaluateOptions, evaluate
 from dplass_cli.pipelines.results import compare_results, fad, scan_results
 from dplass_cli.pipelines.retrieve import RetrieveOptions, retrieve

@@ -13,7 +13,7 @@ import torch
 from small_corpus import options, same_adapter, train_steps
 
 from dplass_cli.adapters import METHODS, AdapterSettings, make_adapters
-from dplass_cli.adapters.files import load_adapter
+from dplass_cli.adapters.adapter_folder import load_adapter
 from dplass_cli.errors import InputError, RunError
 from dplass_cli.models import load_base
 from dplass_cli.pipelines.evaluate import EvaluateOptions, evaluate

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from dplass_cli.data.preparation import Audio, ClassCount, PrepareResult
-from dplass_cli.reports.preparation import write_report
+from dplass_cli.data.prepare.preparation import AudioSummary, ClassCount, PrepareResult
+from dplass_cli.reports.preparation_report import write_report
 
 
 def result(**changes: object) -> PrepareResult:
@@ -19,7 +19,7 @@ def result(**changes: object) -> PrepareResult:
         "rows": 1200,
         "rejected": {"missing": 7, "truncated": 3},
         "classes": {f"Class <{n}> $x$": ClassCount(100 - n, n) for n in range(60)},
-        "audio": Audio(2.75, {44100: 900, 8000: 90}, {1: 990}),
+        "audio": AudioSummary(2.75, {44100: 900, 8000: 90}, {1: 990}),
         "cleaned": {"a dog dog -> A dog": 12},
     }
     return PrepareResult(**{**known, **changes})  # type: ignore[arg-type]

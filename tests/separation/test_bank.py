@@ -13,11 +13,11 @@ import torch
 from small_networks import loaded, small_inputs, small_network
 
 from dplass_cli.adapters import METHODS, AdapterSettings
-from dplass_cli.adapters.files import LoadedAdapter, save_adapter
-from dplass_cli.adapters.published import to_published
-from dplass_cli.domains.partition import Domain, Partition
+from dplass_cli.adapters.adapter_folder import LoadedAdapter, save_adapter
+from dplass_cli.adapters.dplass_format import to_published
+from dplass_cli.domains.partition_folder import Domain, Partition
 from dplass_cli.errors import InputError
-from dplass_cli.models.audiosep import write_checkpoint
+from dplass_cli.models.audiosep_checkpoint import write_checkpoint
 from dplass_cli.separation.bank import AdapterBank, BankDomain, read_bank, write_bank, write_bank_of
 from dplass_cli.storage import read_json, write_json
 

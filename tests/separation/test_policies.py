@@ -13,7 +13,7 @@ import torch
 from small_banks import write_small_bank
 
 from dplass_cli import Separator
-from dplass_cli.audio.files import write_audio
+from dplass_cli.audio.writing import write_audio
 from dplass_cli.errors import InputError
 from dplass_cli.separation.loading import Models, load_models
 from dplass_cli.separation.policies import Choice, DomainTexts, make_policy

@@ -10,7 +10,7 @@ import soundfile
 import torch
 
 from dplass_cli import Separator, load_base, load_encoder, sounds
-from dplass_cli.audio.files import write_audio
+from dplass_cli.audio.writing import write_audio
 from dplass_cli.separation.presence import Calibration, PresenceMeter, calibration_of, level_db, presence
 from dplass_cli.separation.queries import Query
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from dplass_cli.audio.files import write_audio
+from dplass_cli.audio.writing import write_audio
 from dplass_cli.encoders import QueryEncoder, load_encoder
 from dplass_cli.errors import InputError
 from dplass_cli.separation.queries import (

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dplass_cli.audio.files import write_audio
+from dplass_cli.audio.writing import write_audio
 from dplass_cli.errors import InputError
 from dplass_cli.models.resunet30 import ResUNet30Config
 from dplass_cli.separation.windows import Layout, layout, parts_of, parts_of_file, windows

@@ -17,19 +17,19 @@ pytest.importorskip("starlette", reason="pip install 'dplass[serve]'")
 
 from starlette.testclient import TestClient
 
-from dplass_cli.server.app import Limits, make_app
+from dplass_cli.server.app import ServerLimits, make_app
 from dplass_cli.server.connections import Connection
-from dplass_cli.server.jobs import Jobs
-from dplass_cli.server.work import Separation
+from dplass_cli.server.job_queue import Jobs
+from dplass_cli.server.work import SeparationWork
 
 
 @pytest.fixture(scope="session")
-def separation() -> Separation:
-    return Separation(Separator.from_pretrained(device="cpu"))
+def separation() -> SeparationWork:
+    return SeparationWork(Separator.from_pretrained(device="cpu"))
 
 
 @pytest.fixture
-def serve(separation: Separation, tmp_path: Path) -> Iterator[Callable[..., Served]]:
+def serve(separation: SeparationWork, tmp_path: Path) -> Iterator[Callable[..., Served]]:
     """Serve with these limits; ``work`` takes the place of separating."""
     opened: list[Jobs] = []
 
@@ -37,7 +37,7 @@ def serve(separation: Separation, tmp_path: Path) -> Iterator[Callable[..., Serv
         jobs = Jobs(work or separation, tmp_path / "jobs", waiting)
         (tmp_path / "jobs").mkdir()
         opened.append(jobs.__enter__())
-        app = make_app(jobs, separation, Limits(**limits), {"localhost", "studio.local"})
+        app = make_app(jobs, separation, ServerLimits(**limits), {"localhost", "studio.local"})
         return Served(TestClient(app, ADDRESS), jobs, tmp_path / "jobs")
 
     yield begin

@@ -20,7 +20,7 @@ from served import encoded, noise
 from dplass_cli.server import app as application
 from dplass_cli.server import connections
 from dplass_cli.server.app import example_wav
-from dplass_cli.server.jobs import Job, Sound, Tell, Unknown
+from dplass_cli.server.job_queue import SeparationJob, Sound, Tell, Unknown
 
 Serve = Callable[..., Any]
 
@@ -42,7 +42,7 @@ def refused(answer: Any, status: int, says: str) -> None:
     assert "\n" not in answer.json()["error"]
 
 
-def idle(job: Job, tell: Tell) -> tuple[Sound, ...]:
+def idle(job: SeparationJob, tell: Tell) -> tuple[Sound, ...]:
     """Work that goes on until it is cancelled."""
     while True:
         tell("separating", 0.25)

@@ -14,14 +14,14 @@ from browsing import wait_for
 from served import encoded, noise
 
 from dplass_cli.server.app import example_wav
-from dplass_cli.server.jobs import Job, Sound, Tell
+from dplass_cli.server.job_queue import SeparationJob, Sound, Tell
 
 pytestmark = pytest.mark.browser
 
 PLAYERS = "[...document.querySelectorAll('#sounds audio')]"
 
 
-def idle(job: Job, tell: Tell) -> tuple[Sound, ...]:
+def idle(job: SeparationJob, tell: Tell) -> tuple[Sound, ...]:
     while True:
         tell("separating", 0.25)
 

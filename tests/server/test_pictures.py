@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from matplotlib.image import imread
 
-from dplass_cli.audio.files import Audio, AudioInfo, audio_info, write_audio
+from dplass_cli.audio.reading import Audio, AudioInfo, audio_info
+from dplass_cli.audio.writing import write_audio
 from dplass_cli.server import pictures
 from dplass_cli.server.pictures import draw, levels
 

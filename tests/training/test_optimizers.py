@@ -7,7 +7,7 @@ import torch
 
 from dplass_cli.errors import InputError
 from dplass_cli.training.optimizers import OPTIMIZERS, SCHEDULES, check_names
-from dplass_cli.training.settings import OptimizerSettings
+from dplass_cli.training.train_settings import OptimizerSettings
 
 
 def rates(schedule: str, steps: list[int], total: int = 100, **settings: int) -> list[float]:

@@ -23,9 +23,9 @@ from dplass_cli.errors import InputError, RunError
 from dplass_cli.models.resunet30 import ResUNet30Config
 from dplass_cli.pipelines.train import TrainOptions, train
 from dplass_cli.storage import locked, read_json
-from dplass_cli.training.checkpoints import LastCheckpoint
+from dplass_cli.training.callbacks.checkpoints import LastCheckpoint
 from dplass_cli.training.module import SeparationTraining
-from dplass_cli.training.settings import OptimizerSettings, TrainSettings
+from dplass_cli.training.train_settings import OptimizerSettings, TrainSettings
 
 EPOCHS = 4
 
@@ -87,7 +87,7 @@ def test_stopped_after_any_step_it_goes_on_as_if_nothing_had_been(
             if step == stop:
                 raise Stop
 
-        with mock.patch("dplass_cli.training.reporting._TOLD_EVERY", 0.0), pytest.raises(Stop):
+        with mock.patch("dplass_cli.training.callbacks.reporting._TOLD_EVERY", 0.0), pytest.raises(Stop):
             train(replace(given, resume=True), progress)
     train(replace(given, resume=True))
     same_run(tmp_path / "run", uninterrupted)
@@ -114,7 +114,7 @@ def test_a_stop_saves_and_ends_with_3(corpus: Path, uninterrupted: Path, tmp_pat
             if step in (4, 8):
                 os.kill(os.getpid(), number)
 
-        with mock.patch("dplass_cli.training.reporting._TOLD_EVERY", 0.0), pytest.raises(KeyboardInterrupt):
+        with mock.patch("dplass_cli.training.callbacks.reporting._TOLD_EVERY", 0.0), pytest.raises(KeyboardInterrupt):
             train(replace(given, resume=True), progress)
         assert signal.getsignal(number) is before
     checkpoint = torch.load(tmp_path / "run" / "checkpoints" / "domain1" / "last.ckpt", weights_only=True)
@@ -210,7 +210,7 @@ def test_a_full_disk_keeps_the_previous_checkpoint(corpus: Path, uninterrupted: 
             full.start()
 
     full = mock.patch("dplass_cli.storage.os.fsync", replacing)
-    with mock.patch("dplass_cli.training.reporting._TOLD_EVERY", 0.0):
+    with mock.patch("dplass_cli.training.callbacks.reporting._TOLD_EVERY", 0.0):
         try:
             with pytest.raises(RunError, match=r"last.ckpt: writing failed \(No space left on device\)"):
                 train(given, progress)
@@ -265,7 +265,7 @@ def test_fewer_epochs_than_are_done_are_refused(corpus: Path, tmp_path: Path) ->
         if step == 2 * train_steps(corpus) + 1:
             raise Stop
 
-    with mock.patch("dplass_cli.training.reporting._TOLD_EVERY", 0.0), pytest.raises(Stop):
+    with mock.patch("dplass_cli.training.callbacks.reporting._TOLD_EVERY", 0.0), pytest.raises(Stop):
         train(given, progress)
     with pytest.raises(InputError, match=r"has done 2 epochs already, more than train.max_epochs 1"):
         train(replace(given, train=replace(given.train, max_epochs=1)))

@@ -19,10 +19,10 @@ from small_corpus import losses, options, same_adapter
 from small_networks import fresh, small_network
 
 from dplass_cli.adapters import AdapterSettings, adapted
-from dplass_cli.data.loading import EpochBatches
+from dplass_cli.data.batches import EpochBatches
 from dplass_cli.errors import RunError
 from dplass_cli.pipelines.train import train
-from dplass_cli.training.side_by_side import Share, side_by_side
+from dplass_cli.training.side_by_side import DeviceShare, side_by_side
 
 
 def one_step(corpus: Path, workspace: Path, batch: int, *more: str) -> dict[str, torch.Tensor]:
@@ -97,7 +97,7 @@ def test_domains_side_by_side_are_those_one_after_another(corpus: Path, tmp_path
 
 def test_a_job_that_fails_does_not_stop_the_others(tmp_path: Path) -> None:
     told: list[str] = []
-    shares, jobs = [Share("a", 1), Share("b", 1)], ["one", "bad", "two"]
+    shares, jobs = [DeviceShare("a", 1), DeviceShare("b", 1)], ["one", "bad", "two"]
     with pytest.raises(RunError, match=r"1 of 3 domains failed: bad: bad cannot be done; mend it and --resume"):
         side_by_side(shares, jobs, work, tmp_path, lambda done, total, what: told.append(what))
     assert {path.name for path in tmp_path.iterdir()} == {"one", "two"}
@@ -105,7 +105,7 @@ def test_a_job_that_fails_does_not_stop_the_others(tmp_path: Path) -> None:
 
 
 def test_a_job_that_tells_much_does_not_keep_others_waiting(tmp_path: Path) -> None:
-    shares, jobs = [Share("a", 1), Share("b", 1)], ["chatty", "quick", "last"]
+    shares, jobs = [DeviceShare("a", 1), DeviceShare("b", 1)], ["chatty", "quick", "last"]
     side_by_side(shares, jobs, work, tmp_path, lambda done, total, what: None)
     assert {path.name for path in tmp_path.iterdir()} == set(jobs)
 
@@ -113,16 +113,16 @@ def test_a_job_that_tells_much_does_not_keep_others_waiting(tmp_path: Path) -> N
 FIRST = """
 from pathlib import Path
 from side_work import work
-from dplass_cli.training.side_by_side import Share, side_by_side
+from dplass_cli.training.side_by_side import DeviceShare, side_by_side
 if __name__ == "__main__":
-    side_by_side([Share("a", 1)], ["endless"], work, Path({folder!r}), lambda done, total, what: None)
+    side_by_side([DeviceShare("a", 1)], ["endless"], work, Path({folder!r}), lambda done, total, what: None)
 """
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="needs /proc")
 def test_where_the_first_process_is_killed_the_others_end(tmp_path: Path) -> None:
     (tmp_path / "first.py").write_text(FIRST.format(folder=str(tmp_path)))
-    path = os.pathsep.join([str(Path(__file__).parents[1]), str(Path(__file__).parents[2])])
+    path = os.pathsep.join([str(Path(__file__).parents[1] / "support"), str(Path(__file__).parents[2])])
     left = tmp_path / "endless"
     with subprocess.Popen(
         [sys.executable, str(tmp_path / "first.py")], env={**os.environ, "PYTHONPATH": path}

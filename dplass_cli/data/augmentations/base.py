@@ -8,7 +8,7 @@ from typing import Protocol
 
 import numpy as np
 
-from dplass_cli.audio.files import Audio
+from dplass_cli.audio.reading import Audio
 from dplass_cli.errors import InputError
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from dplass_cli.audio.files import Audio
+from dplass_cli.audio.reading import Audio
 from dplass_cli.data.augmentations.base import Scene, check_probability
 
 _N_FFT, _HOP = 1024, 256

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from dplass_cli.audio.files import Audio
+from dplass_cli.audio.reading import Audio
 from dplass_cli.data.augmentations.base import Scene, check_probability
 
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 from scipy.signal import oaconvolve
 
-from dplass_cli.audio.files import Audio, read_mono
 from dplass_cli.audio.folders import audio_files
+from dplass_cli.audio.reading import Audio, read_mono
 from dplass_cli.data.augmentations.base import Scene, check_probability
 
 

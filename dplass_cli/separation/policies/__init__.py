@@ -7,34 +7,34 @@ from pathlib import Path
 
 from dplass_cli.errors import InputError, nearest
 from dplass_cli.separation.bank import AdapterBank
-from dplass_cli.separation.policies.audio import Audio
+from dplass_cli.separation.policies.audio import AudioPolicy
 from dplass_cli.separation.policies.base import Choice, Policy
-from dplass_cli.separation.policies.blend import Blend
-from dplass_cli.separation.policies.contrast import Contrast
-from dplass_cli.separation.policies.oracle import Oracle
-from dplass_cli.separation.policies.proven import Proven
-from dplass_cli.separation.policies.single import Single
-from dplass_cli.separation.policies.text import Text
-from dplass_cli.separation.policies.text_knn import TextNeighbours
-from dplass_cli.separation.policies.texts import DomainTexts
-from dplass_cli.separation.policies.unadapted import Unadapted
+from dplass_cli.separation.policies.blend import BlendPolicy
+from dplass_cli.separation.policies.contrast import ContrastPolicy
+from dplass_cli.separation.policies.domain_texts import DomainTexts
+from dplass_cli.separation.policies.oracle import OraclePolicy
+from dplass_cli.separation.policies.single import SinglePolicy
+from dplass_cli.separation.policies.text import TextPolicy
+from dplass_cli.separation.policies.text_knn import TextKnnPolicy
+from dplass_cli.separation.policies.unadapted import BasePolicy
+from dplass_cli.separation.policies.validated import ValidatedPolicy
 
 __all__ = ["POLICIES", "Choice", "DomainTexts", "Policy", "default_policy", "make_policy"]
 
 POLICIES: dict[str, Callable[[], Policy]] = {
-    "base": Unadapted,
-    "text": Text,
-    "text-knn": TextNeighbours,
-    "proven": Proven,
-    "audio": Audio,
-    "blend": Blend,
-    "contrast": Contrast,
-    "oracle": Oracle,
+    "base": BasePolicy,
+    "text": TextPolicy,
+    "text-knn": TextKnnPolicy,
+    "proven": ValidatedPolicy,
+    "audio": AudioPolicy,
+    "blend": BlendPolicy,
+    "contrast": ContrastPolicy,
+    "oracle": OraclePolicy,
 }
 _WITH_ARGUMENT: dict[str, Callable[[str], Policy]] = {
-    "single": Single,
-    "text-knn": TextNeighbours,
-    "contrast": lambda inner: Contrast(make_policy(inner)),
+    "single": SinglePolicy,
+    "text-knn": TextKnnPolicy,
+    "contrast": lambda inner: ContrastPolicy(make_policy(inner)),
 }
 
 

@@ -6,7 +6,7 @@ from dplass_cli.errors import InputError
 from dplass_cli.separation.policies.base import Choice
 
 
-class Audio:
+class AudioPolicy:
     """Of the adapters' outputs, the one whose audio embedding is nearest the query's. Needs no true source."""
 
     name = "audio"

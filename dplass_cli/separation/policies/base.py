@@ -9,7 +9,7 @@ from typing import Protocol
 from torch import Tensor
 
 from dplass_cli.separation.bank import Activation, AdapterBank
-from dplass_cli.separation.policies.texts import DomainTexts
+from dplass_cli.separation.policies.domain_texts import DomainTexts
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dplass_cli.separation.policies.base import Choice
 
 
-class Blend:
+class BlendPolicy:
     """W + Σ pₖ·Δₖ: the adapters must be linear (``reconv``, ``lora``, ``dora``)."""
 
     name = "blend"

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dplass_cli.errors import InputError
 from dplass_cli.separation.bank import Activation
 from dplass_cli.separation.policies.base import Choice, Policy
-from dplass_cli.separation.policies.proven import Proven
-from dplass_cli.separation.policies.unadapted import Unadapted
+from dplass_cli.separation.policies.unadapted import BasePolicy
+from dplass_cli.separation.policies.validated import ValidatedPolicy
 
 
-class Contrast:
-    """Has what is left over separated too (:mod:`dplass_cli.separation.contrast`).
+class ContrastPolicy:
+    """Has what is left over separated too (:mod:`dplass_cli.separation.refinement`).
 
     Args:
         inner: chooses for both; default ``proven`` where adapters with domains are loaded, else ``base``.
@@ -34,4 +34,4 @@ class Contrast:
         Raises:
             InputError: the inner policy lacks what it needs.
         """
-        return (self._inner or (Proven() if choice.bank.domains else Unadapted())).choose(choice)
+        return (self._inner or (ValidatedPolicy() if choice.bank.domains else BasePolicy())).choose(choice)

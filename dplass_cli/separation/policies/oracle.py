@@ -6,7 +6,7 @@ from dplass_cli.errors import InputError
 from dplass_cli.separation.policies.base import Choice
 
 
-class Oracle:
+class OraclePolicy:
     """Of the adapters' outputs, the one with the largest SDRi + SI-SDR against the reference.
 
     An upper bound over the adapters under that score; it cannot be had where the true source is not known.

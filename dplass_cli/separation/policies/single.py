@@ -9,7 +9,7 @@ from dplass_cli.separation.bank import bank_key
 from dplass_cli.separation.policies.base import Choice
 
 
-class Single:
+class SinglePolicy:
     """The adapter of domain k, or of the name k, whatever the query."""
 
     uses_outputs = uses_reference = contrasts = False

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dplass_cli.separation.policies.base import Choice
 
 
-class Text:
+class TextPolicy:
     """Chooses before anything is separated, so one forward serves a query."""
 
     name = "text"

@@ -8,7 +8,7 @@ from dplass_cli.errors import InputError
 from dplass_cli.separation.policies.base import Choice
 
 
-class TextNeighbours:
+class TextKnnPolicy:
     """Lets the nearest captions of the partition vote by their cosines; ``text-knn`` asks one, ``text-knn:5`` five."""
 
     uses_outputs = uses_reference = contrasts = False

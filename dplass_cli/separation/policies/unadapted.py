@@ -5,7 +5,7 @@ from __future__ import annotations
 from dplass_cli.separation.policies.base import Choice
 
 
-class Unadapted:
+class BasePolicy:
     """The base model for every query."""
 
     name = "base"

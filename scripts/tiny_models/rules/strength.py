@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dplass_cli.separation.policies import Choice
-from dplass_cli.separation.policies.text import Text
+from dplass_cli.separation.policies.text import TextPolicy
 
 
 class Partly:
@@ -16,7 +16,7 @@ class Partly:
 
     def choose(self, choice: Choice) -> dict[str, float]:
         """Return the weight of the domain's adapter."""
-        return {Text().choose(choice): self._strength}
+        return {TextPolicy().choose(choice): self._strength}
 
 
 class Together:

@@ -1,0 +1,151 @@
+"""The adapter folder: ``adapter.safetensors`` with what differs from the base, ``adapter.json`` with what it is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from torch import Tensor
+
+from dplass_cli.adapters.base import Adapter, LayerSettings
+from dplass_cli.adapters.injection import (
+    adapter_state,
+    check_tensor,
+    layer_at,
+    load_adapter_state,
+    make_adapters,
+    statistics_of,
+)
+from dplass_cli.errors import InputError, some
+from dplass_cli.models import BaseModel
+from dplass_cli.options.parse import from_mapping, to_mapping
+from dplass_cli.storage import make_folder, read_json, remove_file, write_json
+from dplass_cli.weights.checkpoint_files import in_dtype, read_tensors, write_safetensors
+
+WEIGHTS, DESCRIPTION = "adapter.safetensors", "adapter.json"
+_FORMAT = "dplass-adapter-1"
+STATISTICS = "batchnorm."  # what the names of stored statistics begin with
+
+
+@dataclass(frozen=True)
+class AdapterInfo:
+    """What ``adapter.json`` says.
+
+    Attributes:
+        method: a name of the method table.
+        layers: {path of an adapted layer: its rank, alpha and gamma}.
+        base_sha256, architecture: the base it belongs to, and its configuration.
+        encoder_fingerprint: the encoder that its queries were embedded with; empty where that is not known.
+        domain: {"id": …, "name": …} of the domain it was trained for; empty for none.
+        batchnorm: ``frozen``: the base's statistics; ``adapt``: its own, stored where they differ from the base's.
+        dtype: of its tensors in the file (statistics are always float32).
+        training, metrics, versions: how it was made, what it reached, with what.
+    """
+
+    method: str
+    layers: dict[str, LayerSettings]
+    base_sha256: str
+    architecture: dict[str, Any]
+    encoder_fingerprint: str = ""
+    domain: dict[str, Any] = field(default_factory=dict)
+    batchnorm: Literal["frozen", "adapt"] = "frozen"
+    dtype: Literal["float32", "float16", "bfloat16"] = "float32"
+    training: dict[str, Any] = field(default_factory=dict)
+    metrics: dict[str, Any] = field(default_factory=dict)
+    versions: dict[str, Any] = field(default_factory=dict)
+    format: str = _FORMAT
+
+    def __post_init__(self) -> None:
+        if self.domain and not (type(self.domain.get("id")) is int and isinstance(self.domain.get("name"), str)):
+            raise ValueError(f"domain has a number as id and a text as name, not {self.domain}")
+        if not isinstance(self.metrics.get("val_sdri"), (int, float, type(None))):
+            raise ValueError(f"val_sdri is a number of dB, not {self.metrics['val_sdri']!r}")
+
+
+@dataclass(frozen=True)
+class LoadedAdapter:
+    """An adapter in memory: {path: adapter of the layer}, the batch-norm statistics it brings, its description."""
+
+    layers: dict[str, Adapter]
+    statistics: dict[str, Tensor]
+    info: AdapterInfo
+
+    def to(self, device: torch.device) -> LoadedAdapter:
+        """The same on a device."""
+        layers = {path: adapter.to(device) for path, adapter in self.layers.items()}
+        return replace(self, layers=layers, statistics={k: v.to(device) for k, v in self.statistics.items()})
+
+
+def save_adapter(folder: Path | str, adapter: LoadedAdapter) -> None:
+    """Write an adapter folder; the description is written last, so that a folder with one is whole.
+
+    Raises:
+        InputError: the folder cannot be written, or a value does not fit the asked-for dtype.
+        RunError: the disk is full.
+    """
+    folder = Path(folder)
+    dtype = getattr(torch, adapter.info.dtype)
+    tensors = {key: tensor.to(dtype) for key, tensor in adapter_state(adapter.layers).items()}
+    for key, tensor in tensors.items():
+        if not torch.isfinite(tensor).all():
+            raise InputError(f"{folder}: {key} holds values that {adapter.info.dtype} cannot; save it as bfloat16")
+    tensors |= {STATISTICS + name: tensor for name, tensor in adapter.statistics.items()}
+    make_folder(folder)
+    remove_file(folder / DESCRIPTION)  # of an adapter that was here: it would describe the new tensors
+    write_safetensors(folder / WEIGHTS, tensors, {"format": _FORMAT})
+    write_json(folder / DESCRIPTION, to_mapping(adapter.info))
+
+
+def load_adapter(folder: Path | str, network: BaseModel, base_sha256: str) -> LoadedAdapter:
+    """Read an adapter folder for a network; the network is not touched.
+
+    Raises:
+        InputError: a missing or damaged file, an adapter of another base (both hashes are shown) or width.
+    """
+    folder = Path(folder)
+    info = read_description(folder)
+    differing = [key for key, value in to_mapping(network.config).items() if info.architecture.get(key) != value]
+    if info.base_sha256 != base_sha256 or differing:
+        other = f" of another width or transform (its {some(differing)})" if differing else ""
+        raise InputError(
+            f"{folder}: belongs to another base{other} ({info.base_sha256[:12]}…) than {network.source}"
+            f" ({base_sha256[:12]}…); give --base-checkpoint the base it was trained on"
+        )
+    where = str(folder / WEIGHTS)
+    tensors, _ = read_tensors(folder / WEIGHTS)
+    _check_ranks(info, network, tensors, where)
+    layers = make_adapters(network, info.method, info.layers)
+    statistics = {k.removeprefix(STATISTICS): v for k, v in tensors.items() if k.startswith(STATISTICS)}
+    own = statistics_of(network)
+    for name, tensor in statistics.items():
+        if name not in own:
+            raise InputError(f"{where}: {name!r} is no batch-norm statistic of this network; the file is damaged")
+        check_tensor(name, tensor, own[name], where)
+    state = {key: tensor for key, tensor in tensors.items() if not key.startswith(STATISTICS)}
+    load_adapter_state(layers, in_dtype(state, torch.float32), where)
+    return LoadedAdapter(layers, statistics, info)
+
+
+def _check_ranks(info: AdapterInfo, network: BaseModel, tensors: Mapping[str, Tensor], where: str) -> None:
+    """Refuse ranks that the tensors do not have, before memory is taken for them."""
+    for path, settings in info.layers.items():
+        layer_at(network, path)
+        factor = tensors.get(f"{path}.up")
+        if info.method in ("lora", "dora") and (factor is None or settings.rank not in factor.shape):
+            raise InputError(f"{where}: {path} has no factors of rank {settings.rank}; the folder's files do not fit")
+
+
+def read_description(folder: Path | str) -> AdapterInfo:
+    """Read what an adapter folder says of itself.
+
+    Raises:
+        InputError: it is missing, damaged, or no description of an adapter.
+    """
+    path = Path(folder) / DESCRIPTION
+    content = read_json(path)
+    if not isinstance(content, dict) or content.get("format") != _FORMAT:
+        raise InputError(f"{path}: not a description of an adapter (no format {_FORMAT!r})")
+    return from_mapping(AdapterInfo, content, str(path))

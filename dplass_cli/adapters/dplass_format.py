@@ -1,0 +1,278 @@
+"""DP-LASS's adapter files: a whole wrapped model under the key ``dora_state_dict`` (golden ``*_layout.json``).
+
+A wrapped layer P has its frozen weight at ``P.conv.weight`` and the adapter's tensors beside it. LoRA and DoRA also
+keep the frozen weight at ``P.W0``, and that one counts: their evaluation overwrites ``conv.weight`` by a merged weight.
+Everything else is the base, with the batch-norm statistics that training moved.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from dplass_cli.adapters.adapter_folder import AdapterInfo, LoadedAdapter
+from dplass_cli.adapters.base import Adapter, AdapterSettings
+from dplass_cli.adapters.injection import (
+    METHODS,
+    check_tensor,
+    layer_at,
+    layer_settings,
+    load_adapter_state,
+    make_adapters,
+    statistics_of,
+)
+from dplass_cli.adapters.layers import adaptable_layers
+from dplass_cli.errors import InputError, some
+from dplass_cli.models import BaseModel
+from dplass_cli.models.audiosep_checkpoint import audiosep_state
+from dplass_cli.models.resunet30 import ResUNet30, ResUNet30Config
+from dplass_cli.options.parse import to_mapping
+from dplass_cli.versions import __version__
+from dplass_cli.weights.checkpoint_files import in_dtype, is_transform_kernel, load_strictly, read_tensors
+
+_KEY, _PREFIX, _FROZEN_COPY = "dora_state_dict", "model.", "W0"
+_KEEP_COPY = ("lora", "dora")
+
+
+@dataclass(frozen=True)
+class DplassFile:
+    """A published file, taken apart.
+
+    Attributes:
+        source: the file.
+        method: what its layers are adapted by.
+        tensors: {layer path: {our tensor name: tensor}} of the adapter.
+        base: the network's state dict without it: frozen weights, and the statistics as training left them.
+        notes: what was found wrong in the file and what was done about it, for the user.
+    """
+
+    source: Path
+    method: str
+    tensors: dict[str, dict[str, Tensor]]
+    base: dict[str, Tensor]
+    notes: tuple[str, ...]
+
+
+def read_published(path: Path | str, trust: bool = False) -> DplassFile:
+    """Read a published adapter file.
+
+    Raises:
+        InputError: no such file, not such a file, or one whose layers are adapted by no one method of ours.
+    """
+    content, _ = read_tensors(path, trust)
+    state = content.get(_KEY, content)
+    if not isinstance(state, Mapping) or not all(
+        isinstance(key, str) and key.startswith(_PREFIX) and isinstance(value, Tensor) for key, value in state.items()
+    ):
+        raise InputError(
+            f"{path}: not a published adapter (a {_KEY!r} of tensors named {_PREFIX}…); give one, or an adapter folder"
+        )
+    state = {key.removeprefix(_PREFIX): value for key, value in in_dtype(state, torch.float32).items()}
+    state = {key: value for key, value in state.items() if not is_transform_kernel(key)}
+    wrapped = _wrapped_layers(state)
+    base = {key: value for key, value in state.items() if _owner(key, wrapped) is None}
+    merged = []
+    for layer, named in wrapped.items():
+        inside = {key.removeprefix(f"{layer}."): value for key, value in state.items() if _owner(key, wrapped) == layer}
+        copy = inside.pop(_FROZEN_COPY, None)
+        rest = {name.rpartition(".")[2]: inside[name] for name in inside if name not in named}
+        if not {"weight"} <= rest.keys() <= {"weight", "bias"} or len(rest) + len(named) != len(inside):
+            raise InputError(f"{path}: {layer} holds {some(inside)}: not one frozen layer and its adapter")
+        if copy is not None and not torch.equal(copy, rest["weight"]):
+            merged.append(layer)
+            rest["weight"] = copy
+        base |= {f"{layer}.{name}": value for name, value in rest.items()}
+    film = [layer for layer in wrapped if layer.startswith("film.")]
+    tensors = {layer: named for layer, named in wrapped.items() if layer not in film}
+    method = _method(tensors, path)
+    renamed = {theirs: ours for ours, theirs in METHODS[method].published_tensors.items()}
+    ours = {layer: {renamed[name]: value for name, value in named.items()} for layer, named in tensors.items()}
+    return DplassFile(Path(path), method, ours, base, _notes(merged, film))
+
+
+def _notes(merged: list[str], film: list[str]) -> tuple[str, ...]:
+    notes = []
+    if merged:
+        notes.append(
+            f"{some(merged, 2)}: conv.weight is not the frozen weight (an evaluation had merged it); W0 was taken"
+        )
+    if film:
+        notes.append(
+            f"{len(film)} adapters of FiLM maps were left out: the published forward never reads them, so they never"
+            " had an effect"
+        )
+    return tuple(notes)
+
+
+def _wrapped_layers(state: Mapping[str, Tensor]) -> dict[str, dict[str, Tensor]]:
+    """{layer path: {published name of an adapter's tensor: tensor}}."""
+    names = {name for method in METHODS.values() for name in method.published_tensors.values()}
+    found: dict[str, dict[str, Tensor]] = {}
+    for key, value in state.items():
+        for name in names:
+            if key.endswith(f".{name}"):
+                found.setdefault(key.removesuffix(f".{name}"), {})[name] = value
+    return found
+
+
+def _owner(key: str, wrapped: Mapping[str, object]) -> str | None:
+    """The wrapped layer that a key lies below."""
+    parts = key.split(".")
+    prefixes = (".".join(parts[:count]) for count in range(len(parts) - 1, 0, -1))
+    return next((prefix for prefix in prefixes if prefix in wrapped), None)
+
+
+def _method(tensors: Mapping[str, Mapping[str, Tensor]], path: Path | str) -> str:
+    if not tensors:
+        raise InputError(f"{path}: holds no adapter that has an effect")
+    found = set()
+    for layer, named in tensors.items():
+        matching = [m.method for m in METHODS.values() if set(m.published_tensors.values()) == named.keys()]
+        if len(matching) != 1:
+            raise InputError(f"{path}: {layer} has {some(named)}, which is no published method; the file is damaged")
+        for name, tensor in named.items():
+            if tensor.numel() == 0 or tensor.ndim < (1 if name == "magnitude" else 2):
+                raise InputError(f"{path}: {layer}.{name} has shape {[*tensor.shape]}; the file is damaged")
+        found.add(matching[0])
+    if len(found) > 1:
+        raise InputError(f"{path}: mixes the methods {some(sorted(found))}; one adapter has one")
+    return found.pop()
+
+
+def contained_base(published: DplassFile, config: ResUNet30Config | None = None) -> BaseModel:
+    """The base inside a published file, in evaluation mode, with the statistics of that file.
+
+    Raises:
+        InputError: it is not a network of this configuration (default: the published one).
+    """
+    network = BaseModel(config)
+    load_strictly(network, published.base, str(published.source))
+    network.source = str(published.source)
+    return network.eval().requires_grad_(False)
+
+
+def from_published(
+    published: DplassFile, network: BaseModel, base_sha256: str, settings: AdapterSettings | None = None
+) -> LoadedAdapter:
+    """Make the adapter of a published file for a base, whose frozen weights must be the file's.
+
+    Args:
+        settings: rank (of ``reconv``) and alphas, which the files do not say; default: the published ones.
+
+    Raises:
+        InputError: frozen weights of another base, shapes of another width, or a layer that cannot be adapted.
+    """
+    where, own = str(published.source), network.state_dict()
+    _check_same_base(published, own, network)
+    address = {target.path: target.address for target in adaptable_layers(network)}
+    unknown = [path for path in published.tensors if path not in address]
+    if unknown:
+        raise InputError(f"{where}: adapts {some(unknown)}, which this network does not have")
+    for path in published.tensors:
+        _check_meaning(published.method, path, layer_at(network, path), where)
+    layers = layer_settings(network, _settings(published, address, settings or AdapterSettings()))
+    adapters = make_adapters(network, published.method, layers)
+    state = {f"{path}.{name}": value for path, named in published.tensors.items() for name, value in named.items()}
+    load_adapter_state(adapters, state, where)
+    statistics = {
+        name: published.base[name]
+        for name, buffer in statistics_of(network).items()
+        if name in published.base and not torch.equal(published.base[name], buffer.cpu())
+    }
+    info = AdapterInfo(
+        method=published.method,
+        layers=layers,
+        base_sha256=base_sha256,
+        architecture=to_mapping(network.config),
+        batchnorm="adapt" if statistics else "frozen",
+        training={"imported": published.source.name, "notes": list(published.notes)},
+        versions={"dplass": __version__},
+    )
+    return LoadedAdapter(adapters, statistics, info)
+
+
+def _settings(published: DplassFile, address: Mapping[str, str], given: AdapterSettings) -> AdapterSettings:
+    """The settings that a file's tensors have; those that they do not tell are as given."""
+    rank, gamma = given.rank, 1
+    if published.method in _KEEP_COPY:
+        rank = {address[path]: named["up"].shape[1] for path, named in published.tensors.items()}
+    if published.method == "conv-adapter":
+        down = next(iter(published.tensors.values()))["down"]
+        gamma = down.shape[1] // max(1, down.shape[0])
+    adapted = tuple(address[path] for path in published.tensors)
+    return dataclasses.replace(given, method=published.method, targets=adapted, rank=rank, gamma=gamma)
+
+
+def _check_same_base(published: DplassFile, own: Mapping[str, Tensor], network: BaseModel) -> None:
+    statistics = statistics_of(network)
+    frozen = {key: value for key, value in published.base.items() if key not in statistics}
+    missing, unexpected = sorted(own.keys() - statistics.keys() - frozen.keys()), sorted(frozen.keys() - own.keys())
+    if missing or unexpected:
+        raise InputError(
+            f"{published.source}: not an adapter of this network; missing: {some(missing, 3) or 'none'};"
+            f" unexpected: {some(unexpected, 3) or 'none'}"
+        )
+    for key, value in published.base.items():
+        check_tensor(key, value, own[key], str(published.source))
+    differing = [key for key, value in frozen.items() if not torch.equal(value, own[key].cpu())]
+    if differing:
+        raise InputError(
+            f"{published.source}: its frozen weights are not those of {network.source}"
+            f" ({len(differing)} tensors differ: {some(differing, 2)}); give the base it was trained on, or"
+            " none: then the contained one is written beside"
+        )
+
+
+def _check_meaning(method: str, path: str, layer: nn.Module, where: str) -> None:
+    """Refuse layers for which the published files do not say what their tensors do."""
+    if not isinstance(layer, nn.Conv2d) and method != "reconv":
+        raise InputError(
+            f"{where}: {path} is a {type(layer).__name__}; published {method} files adapt convolutions only"
+        )
+
+
+def to_published(adapter: LoadedAdapter, network: ResUNet30) -> dict[str, dict[str, Tensor]]:
+    """The published form of an adapter over its base: a whole wrapped model, as DP-LASS's code loads it.
+
+    The form has no place for ranks of ``reconv`` and alphas: who loads it must be set to the same.
+
+    Raises:
+        InputError: the published form has no meaning for a layer or method, or the network is not AudioSep's.
+    """
+    kind: type[Adapter] = METHODS[adapter.info.method]
+    if not kind.published_tensors:
+        raise InputError(f"adapter method {kind.method!r} has no published form")
+    for path in adapter.layers:
+        if path.startswith("film."):
+            raise InputError(
+                f"{path} is adapted; published code never reads adapters of FiLM maps, so it cannot export"
+            )
+        _check_meaning(kind.method, path, layer_at(network, path), "export")
+    state: dict[str, Tensor] = {}
+    for key, tensor in audiosep_state(network).items():
+        path, _, leaf = key.rpartition(".")
+        if path not in adapter.layers:
+            state[_PREFIX + key] = adapter.statistics.get(key, tensor)
+        elif leaf == "weight":
+            state |= {f"{_PREFIX}{path}.{name}": value for name, value in _wrapped(kind, adapter, path, tensor)}
+        else:
+            state[f"{_PREFIX}{path}.conv.{leaf}"] = tensor
+    return {_KEY: state}
+
+
+def _wrapped(kind: type[Adapter], adapter: LoadedAdapter, path: str, weight: Tensor) -> list[tuple[str, Tensor]]:
+    """The tensors of a wrapped layer in the published order: its own, the frozen copy, the convolution, sub-layers."""
+    own = adapter.layers[path].state_dict()
+    named = [(theirs, own[ours].cpu().contiguous()) for ours, theirs in kind.published_tensors.items()]
+    copy = [(_FROZEN_COPY, weight.clone())] if kind.method in _KEEP_COPY else []
+    return [
+        *[(name, value) for name, value in named if "." not in name],
+        *copy,
+        ("conv.weight", weight),
+        *[(name, value) for name, value in named if "." in name],
+    ]

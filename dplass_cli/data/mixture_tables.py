@@ -1,0 +1,114 @@
+"""Tables of two-source mixtures (idx, caption, src_wav, noise_wav, snr_db), mixed on the fly."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from dplass_cli.audio.reading import fit_length, read_mono
+from dplass_cli.data.csv_tables import filled_rows
+from dplass_cli.data.manifest import Row
+from dplass_cli.data.mixer import mix_at_snr
+from dplass_cli.errors import InputError
+from dplass_cli.records import write_rows
+
+COLUMNS = ("idx", "caption", "src_wav", "noise_wav", "snr_db")
+RANGE_COLUMNS = ("src_start", "src_end", "noise_start", "noise_end")
+
+
+@dataclass(frozen=True)
+class Mixture:
+    """The target ``source``, described by ``source.caption``, and ``noise``, ``snr_db`` decibels below it."""
+
+    source: Row
+    noise: Row
+    snr_db: float = 0.0
+    idx: str = ""
+
+
+def read_mixtures(path: Path | str, audio_dir: Path | None = None) -> list[Mixture]:
+    """Read a mixture table; relative names are below ``audio_dir`` (default: the table's folder).
+
+    Where a clip is a part of its file, ``src_start, src_end, noise_start, noise_end`` say which (seconds; an empty end
+    is the file's end).
+
+    Raises:
+        InputError: the file is missing, lacks a column, has no rows, or a row with an empty field or something that
+            is no number where one belongs (says which line).
+    """
+    path = Path(path)
+    folder = path.parent if audio_dir is None else Path(audio_dir)
+    mixtures = []
+    for line, row in filled_rows(path, COLUMNS, "a mixture table"):
+        where = f"{path}: line {line}"
+        source, noise = (
+            Row(
+                wav=folder / row[f"{side}_wav"],
+                caption=row["caption"].strip() if side == "src" else "",
+                start=_number(row.get(f"{side}_start") or "0", f"{where}: {side}_start"),
+                end=_number(row[f"{side}_end"], f"{where}: {side}_end") if row.get(f"{side}_end") else None,
+            )
+            for side in ("src", "noise")
+        )
+        mixtures.append(Mixture(source, noise, _number(row["snr_db"], f"{where}: snr_db"), row["idx"].strip()))
+    return mixtures
+
+
+def _number(text: str, where: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not math.isfinite(value):
+        raise InputError(f"{where} must be a number, not {text!r}")
+    return value
+
+
+def write_mixtures(path: Path | str, mixtures: Sequence[Mixture]) -> None:
+    """Write a mixture table with absolute paths, numbered from 0; the range columns are there where one is needed."""
+    rows = [_csv_row(number, mixture) for number, mixture in enumerate(mixtures)]
+    ranged = any(row.start or row.end is not None for mixture in mixtures for row in (mixture.source, mixture.noise))
+    columns = COLUMNS + RANGE_COLUMNS if ranged else COLUMNS
+    write_rows(path, columns, ({column: row[column] for column in columns} for row in rows))
+
+
+def _csv_row(number: int, mixture: Mixture) -> Mapping[str, Any]:
+    source, noise = mixture.source, mixture.noise
+    return {
+        "idx": number,
+        "caption": source.caption,
+        "src_wav": source.wav.absolute(),
+        "noise_wav": noise.wav.absolute(),
+        "snr_db": mixture.snr_db,
+        "src_start": source.start,
+        "src_end": source.end,
+        "noise_start": noise.start,
+        "noise_end": noise.end,
+    }
+
+
+def render(
+    mixture: Mixture, sample_rate: int, seconds: float = 5.0
+) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+    """Mix a row: (mixture, target), float32 (T,).
+
+    Both clips are read as mono at ``sample_rate``, cut or zero-padded at the end to ``seconds``, mixed at the row's
+    ratio of energies and declipped together.
+
+    Raises:
+        InputError: a clip cannot be read.
+    """
+    length = round(seconds * sample_rate)
+    source, noise = (
+        torch.from_numpy(fit_length(read_mono(row.wav, sample_rate, row.start, row.end), length))[None]
+        for row in (mixture.source, mixture.noise)
+    )
+    mixed, target = mix_at_snr(source, noise, torch.tensor([mixture.snr_db]))
+    return mixed[0].numpy(), target[0].numpy()

@@ -1,0 +1,188 @@
+"""Checking clips: what their headers promise, and what decoding finds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+import numpy as np
+import soundfile
+
+from dplass_cli.audio.ffmpeg import decode
+from dplass_cli.audio.probe import is_cut
+from dplass_cli.audio.reading import DAMAGED, Audio, UnsupportedAudio, audio_info
+from dplass_cli.data.prepare.converting import SourceRange
+from dplass_cli.data.prepare.locating import READABLE
+from dplass_cli.errors import InputError
+
+Check = Literal["none", "header", "decode"]
+
+BLOCK = 1 << 18  # samples that are decoded at a time, so that memory does not grow with the length of a file
+FULL_SCALE = 0.999
+_AT_ONCE = 1024
+_ROUNDED = 0.1  # seconds that a range may end after its file: tables round, and so do lossy formats
+
+
+@dataclass(frozen=True)
+class ClipLimits:
+    """What a clip must have to be used; the last two are found by decoding.
+
+    Attributes:
+        min_seconds: shorter clips, or ranges of files, are "too short".
+        min_rate: clips of a lower sample rate, in Hz, are "low sample rate".
+        min_peak_db: clips whose largest sample is below this (dB of full scale) are "silent".
+        max_clipped: clips with a larger share of samples at full scale, counted as twice that of the end (the highest
+            or the lowest value) which is hit less, are "clipped": an offset is no clipping.
+    """
+
+    min_seconds: float = 0.0
+    min_rate: int = 0
+    min_peak_db: float = -90.0
+    max_clipped: float = 0.5
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.max_clipped <= 1:
+            raise ValueError(f"max_clipped must be a share between 0 and 1, not {self.max_clipped}")
+
+
+class Finding(NamedTuple):
+    """What a check found: the reason not to use the clip, if any, and its header where it has one.
+
+    ``seconds`` are those of the range where the clip is one of its file.
+    """
+
+    fault: str | None = None
+    seconds: float = 0.0
+    sample_rate: int = 0
+    channels: int = 0
+
+
+def check_clip(
+    path: Path | str,
+    check: Check,
+    limits: ClipLimits | None = None,
+    foreign: bool = False,
+    start: float = 0.0,
+    end: float | None = None,
+) -> Finding:
+    """Check a clip: the range [``start``, ``end``) of a file, in seconds, by default all of it.
+
+    ``foreign`` lets one be of a form that only FFmpeg decodes, for it will be converted.
+
+    ``header`` finds what is "missing", "unreadable" (permissions), "zero-length file" (also a header without samples),
+    "not decodable here" (m4a), "not audio", "truncated" where the container tells (wav, Ogg), a "range beyond the
+    end", "too short" and "low sample rate". ``decode`` reads all of the clip, and finds whatever is "truncated" (fewer
+    samples than promised), "not finite" (NaN or infinite samples), "silent" and "clipped" as well.
+    """
+    if check == "none":
+        return Finding()
+    limits = limits or ClipLimits()
+    path = Path(path)
+    try:
+        if not path.is_file():
+            return Finding("missing")
+        if is_cut(path):
+            return Finding("truncated")
+        if foreign and path.suffix.lower() not in READABLE and path.stat().st_size:
+            return _foreign_finding(path, check, limits, start, end)
+        info = audio_info(path)
+    except UnsupportedAudio:
+        return Finding("not decodable here")
+    except InputError as error:
+        if not isinstance(error.__cause__, soundfile.LibsndfileError):
+            return Finding("zero-length file")
+        return Finding("not audio" if path.suffix.lower() in READABLE else "not decodable here")
+    except OSError:
+        return Finding("unreadable")
+    rate, first, last = info.sample_rate, *_frames(info.frames, info.sample_rate, start, end)
+    fault = _header_fault(first, last, info.frames, rate, limits, end)
+    blocks = _blocks(path, first, last)
+    return _finding(fault, blocks, last - first, rate, info.channels, check, limits, info.estimated)
+
+
+def _frames(frames: int, sample_rate: int, start: float, end: float | None) -> tuple[int, int]:
+    """The first frame of a range, and the one after its last; a range that ends after the file is cut there."""
+    return round(min(frames, start * sample_rate)), frames if end is None else round(min(frames, end * sample_rate))
+
+
+def _finding(
+    fault: str | None,
+    blocks: Iterable[Audio],
+    frames: int,
+    rate: int,
+    channels: int,
+    check: Check,
+    limits: ClipLimits,
+    estimated: bool = False,
+) -> Finding:
+    """The finding of a header; where that has no fault, and it is asked for, of the samples too."""
+    if fault is None and check == "decode":
+        fault = _samples_fault(blocks, 1 if estimated else frames, limits)
+    return Finding(fault, frames / rate, rate, channels)
+
+
+def _header_fault(
+    first: int, last: int, frames: int, sample_rate: int, limits: ClipLimits, end: float | None
+) -> str | None:
+    if first >= frames or (end is not None and end > frames / sample_rate + _ROUNDED):
+        return "range beyond the end"
+    if last <= first or (last - first) / sample_rate < limits.min_seconds:
+        return "too short"
+    return "low sample rate" if sample_rate < limits.min_rate else None
+
+
+def _foreign_finding(path: Path, check: Check, limits: ClipLimits, start: float, end: float | None) -> Finding:
+    """Decode a clip whatever the check: its containers tell little."""
+    try:
+        audio, rate = decode(path)
+    except InputError:
+        return Finding("not audio")
+    first, last = _frames(audio.shape[1], rate, start, end)
+    fault = _header_fault(first, last, audio.shape[1], rate, limits, end)
+    return _finding(fault, [audio.T[first:last]], last - first, rate, len(audio), check, limits)
+
+
+def _blocks(path: Path, first: int, last: int) -> Iterator[Audio]:
+    with soundfile.SoundFile(str(path)) as stream:
+        if first:
+            stream.seek(first)
+        while len(block := stream.read(min(BLOCK, last - first), dtype="float32")):
+            first += len(block)
+            yield block
+
+
+def _samples_fault(blocks: Iterable[Audio], frames: int, limits: ClipLimits) -> str | None:
+    decoded, samples, high, low, peak = 0, 0, 0, 0, 0.0
+    try:
+        for block in blocks:
+            if not np.isfinite(block).all():
+                return "not finite"
+            decoded += len(block)
+            samples += block.size
+            high += int((block >= FULL_SCALE).sum())
+            low += int((block <= -FULL_SCALE).sum())
+            peak = max(peak, float(block.max()), -float(block.min()))
+    except DAMAGED:  # the decoder gave up after a good header
+        return "truncated"
+    if decoded < frames:
+        return "truncated"
+    if peak < 10 ** (limits.min_peak_db / 20):
+        return "silent"
+    return "clipped" if 2 * min(high, low) > limits.max_clipped * samples else None
+
+
+def check_clips(
+    clips: Iterable[SourceRange], check: Check, limits: ClipLimits, foreign: bool = False
+) -> Iterator[Finding]:
+    """Check files, or ranges of them, many at a time, in their order.
+
+    The time goes into the disk and the decoder, which run beside each other in threads.
+    """
+    clips = iter(clips)
+    with ThreadPoolExecutor() as pool:
+        while some := list(islice(clips, _AT_ONCE)):
+            yield from pool.map(lambda clip: check_clip(clip.path, check, limits, foreign, clip.start, clip.end), some)

@@ -1,0 +1,138 @@
+"""Fetching the audio of videos, politely, and cutting it to the segment that a list names."""
+
+from __future__ import annotations
+
+import logging
+import re
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from dplass_cli.audio.ffmpeg import EXTRA, Undecodable, decode
+from dplass_cli.audio.writing import write_audio
+from dplass_cli.data.prepare.audioset_lists import Segment
+from dplass_cli.errors import InputError, RunError
+from dplass_cli.storage import make_folder
+
+_log = logging.getLogger(__name__)
+
+_SLOW_DOWN = ("HTTP Error 429", "Sign in to confirm")
+"""What a server says to a client that asks too much: each further request would make it worse."""
+
+_BROKEN = re.compile(r"\[download\] Got error: (?!HTTP Error 4)")
+"""What yt-dlp says when its retries of a broken connection are used up; that error comes without its cause."""
+
+
+@dataclass(frozen=True)
+class VideoSite:
+    """Where videos come from, and how hard it may be asked.
+
+    Attributes:
+        url: the address of a video, with ``{id}``.
+        rate: bytes a second, at most; 0 for no limit.
+        timeout: seconds to wait for an answer.
+        retries: of a connection that breaks.
+    """
+
+    url: str = "https://www.youtube.com/watch?v={id}"
+    rate: int = 0
+    timeout: float = 30.0
+    retries: int = 3
+
+    def __post_init__(self) -> None:
+        if "{id}" not in self.url:
+            raise ValueError(f"url must have {{id}} in it, not {self.url!r}")
+
+
+class NotFetched(Exception):
+    """A clip could not be had; the text says why."""
+
+
+def clip_path(folder: Path, segment: Segment) -> Path:
+    """Where a segment's clip lies: a name that ``prepare-audioset`` finds."""
+    return folder / f"{segment.ytid}_{round(segment.start * 1000)}.flac"
+
+
+def fetch_clip(segment: Segment, folder: Path, source: VideoSite) -> Path:
+    """Fetch a video's best audio, cut it to the segment and write it as FLAC (16 bits), atomically.
+
+    A download that breaks off goes on at the next call.
+
+    Raises:
+        NotFetched: this video can't be had, or has no audio there.
+        RunError: the server asks to slow down or cannot be reached, or the disk is full: what ails all videos.
+        InputError: the extra ``download`` is missing.
+    """
+    target, staging = clip_path(folder, segment), make_folder(folder / ".fetching" / segment.ytid)
+    video = _download(source.url.format(id=segment.ytid), staging, source)
+    try:
+        audio, rate = decode(video, segment.start, segment.end)
+    except Undecodable as error:
+        raise NotFetched(error.reason) from error
+    peak = float(np.abs(audio).max(initial=0.0))
+    write_audio(target, audio / max(peak, 1.0), rate, "PCM_16")
+    shutil.rmtree(staging)
+    return target
+
+
+def _download(url: str, folder: Path, source: VideoSite) -> Path:
+    try:
+        from yt_dlp import YoutubeDL
+        from yt_dlp.networking.exceptions import HTTPError, TransportError
+        from yt_dlp.utils import DownloadError
+    except ImportError as error:
+        raise InputError(f"downloading needs the extra 'download'; {EXTRA}") from error
+    options: dict[str, Any] = {
+        "format": "bestaudio/best",
+        "outtmpl": {"default": f"{str(folder).replace('%', '%%')}/audio.%(ext)s"},
+        "quiet": True,
+        "noprogress": True,
+        "noplaylist": True,
+        "cachedir": False,
+        "logger": _Quiet(),
+        "socket_timeout": source.timeout,
+        "retries": source.retries,
+        "ratelimit": source.rate or None,
+    }
+    try:
+        with YoutubeDL(options) as client:
+            info = client.extract_info(url, download=True)
+            return Path(info["requested_downloads"][0]["filepath"])
+    except DownloadError as error:
+        reason = " ".join(str(error).replace("ERROR: ", "").split())
+        if any(words in reason for words in _SLOW_DOWN):
+            raise RunError(f"{url}: {reason}; wait some hours, and run again with a longer --pause") from error
+        cause = _cause(error)
+        failed = isinstance(cause, TransportError) or (isinstance(cause, HTTPError) and cause.status >= 500)
+        if failed or _BROKEN.search(reason):
+            raise RunError(f"{url}: {reason}; check the connection, and run again to go on") from error
+        if isinstance(cause, OSError):
+            raise RunError(f"{folder}: writing failed ({cause.strerror or cause}); free space and run again") from error
+        raise NotFetched(reason) from error
+
+
+def _cause(error: BaseException) -> BaseException | None:
+    """The error of the network or of the disk that led to one of yt-dlp's; None where there is none."""
+    from yt_dlp.networking.exceptions import network_exceptions
+
+    found: BaseException | None = error
+    while found is not None and not isinstance(found, (*network_exceptions, OSError)):
+        cause = getattr(found, "cause", None)  # yt-dlp's own, kept where an error is raised after its retries
+        found = cause if isinstance(cause, BaseException) else found.__cause__ or found.__context__
+    return found
+
+
+class _Quiet:
+    """What yt-dlp says, for the log: its errors are raised as well."""
+
+    def debug(self, message: str) -> None:
+        _log.debug(message)
+
+    def warning(self, message: str) -> None:
+        _log.info(message)
+
+    def error(self, message: str) -> None:
+        _log.info(message)

@@ -1,0 +1,256 @@
+"""The partition: domains of captions, their centroids, and the folder that holds them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from dplass_cli.domains.features import (
+    CaptionFeatures,
+    Features,
+    FloatArray,
+    IntArray,
+    Space,
+    text_features,
+    unit,
+)
+from dplass_cli.domains.naming import TYPICAL, nearest, titles
+from dplass_cli.encoders.base import QueryEncoder
+from dplass_cli.errors import InputError
+from dplass_cli.storage import read_json, require_file, write_json
+from dplass_cli.versions import versions
+from dplass_cli.weights.checkpoint_files import read_tensors, write_safetensors
+
+PARTITION_FILE = "partition.json"
+CENTROIDS_FILE = "centroids.safetensors"
+
+
+@dataclass(frozen=True)
+class Domain:
+    """One domain of sound.
+
+    Attributes:
+        id: its number.
+        name: a short title of words that its captions use.
+        captions: all of them.
+        clips: the number of its rows.
+        typical: the captions nearest its centroid.
+    """
+
+    id: int
+    name: str
+    captions: tuple[str, ...]
+    clips: int
+    typical: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class Partition:
+    """Domains of sound with what is needed to find the domain of a query or a recording.
+
+    Attributes:
+        domains: K domains by ascending id.
+        audio_centroids: float32 (K, D), unit norm: the mean direction of the captions' audio features.
+        text_centroids: float32 (K, D), unit norm: the mean direction of the captions' text embeddings.
+        encoder_name, encoder_fingerprint: the encoder whose space this is.
+        settings: the choices that it was made with.
+        seed: of k-means and of the validation split.
+        rows_sha256: hash of the manifest's sorted rows.
+        versions: of the programs that made it.
+    """
+
+    domains: tuple[Domain, ...]
+    audio_centroids: Tensor
+    text_centroids: Tensor
+    encoder_name: str
+    encoder_fingerprint: str
+    settings: dict[str, Any] = field(default_factory=dict)
+    seed: int = 0
+    rows_sha256: str = ""
+    versions: dict[str, str] = field(default_factory=lambda: versions("numpy", "scikit-learn", "torch"))
+
+    def nearest(self, embedding: Tensor, space: Space = "text") -> Tensor:
+        """Return the ids int64 (N,) of the domains whose centroids are most like embeddings (N, D), by cosine.
+
+        Raises:
+            InputError: the embeddings are not of the length of the centroids.
+        """
+        centroids = self.audio_centroids if space == "audio" else self.text_centroids
+        if embedding.ndim != 2 or embedding.shape[1] != centroids.shape[1]:
+            raise InputError(
+                f"embeddings of shape {list(embedding.shape)} do not fit centroids of length {centroids.shape[1]};"
+                f" use the encoder that the partition was made with ({self.encoder_name})"
+            )
+        ids = torch.tensor([domain.id for domain in self.domains], device=embedding.device)
+        return ids[(embedding.float() @ centroids.to(embedding.device).T).argmax(dim=1)]
+
+    def save(self, folder: Path | str) -> None:
+        """Write ``centroids.safetensors`` (``audio``, ``text``) and ``partition.json`` into ``folder``, atomically.
+
+        Raises:
+            InputError: the folder cannot be written.
+        """
+        centroids = {"audio": self.audio_centroids, "text": self.text_centroids}
+        write_safetensors(Path(folder) / CENTROIDS_FILE, centroids, {})
+        write_json(Path(folder) / PARTITION_FILE, self._description())
+
+    def _description(self) -> dict[str, Any]:
+        return {
+            "settings": self.settings,
+            "seed": self.seed,
+            "rows_sha256": self.rows_sha256,
+            "versions": self.versions,
+            "encoder": {"name": self.encoder_name, "fingerprint": self.encoder_fingerprint},
+            "domains": [
+                {
+                    "id": domain.id,
+                    "name": domain.name,
+                    "typical": list(domain.typical),
+                    "counts": {"captions": len(domain.captions), "clips": domain.clips},
+                    "captions": list(domain.captions),
+                }
+                for domain in self.domains
+            ],
+        }
+
+
+def build_partition(
+    features: CaptionFeatures,
+    ids: IntArray,
+    encoder: QueryEncoder,
+    kind: Features = "audio",
+    clipless: Mapping[int, Sequence[str]] | None = None,
+    **described: Any,
+) -> Partition:
+    """Describe domains by their names and centroids.
+
+    Args:
+        features: of C captions.
+        ids: int64 (C,), the domain of each caption.
+        encoder: what the features were computed with.
+        kind: the features by which a domain's captions are typical of it.
+        clipless: captions of domains that no clip has, known by their words alone. A domain that has no others has
+            its text centroid for audio too.
+        described: the ``settings``, ``seed`` and ``rows_sha256`` of the partition.
+    """
+    clipless = {id: tuple(captions) for id, captions in (clipless or {}).items() if captions}
+    found = [
+        _domain(id, features, ids == id, clipless.get(id, ()), encoder, kind)
+        for id in sorted({*np.unique(ids).tolist(), *clipless})
+    ]
+    names = titles([domain.typical for domain, _, _ in found])
+    return Partition(
+        domains=tuple(
+            replace(domain, name=name, typical=domain.typical[:TYPICAL])
+            for (domain, _, _), name in zip(found, names, strict=True)
+        ),
+        audio_centroids=torch.from_numpy(np.stack([audio for _, audio, _ in found])).float(),
+        text_centroids=torch.from_numpy(np.stack([text for _, _, text in found])).float(),
+        encoder_name=encoder.name,
+        encoder_fingerprint=encoder.fingerprint,
+        **described,
+    )
+
+
+def mean_direction(vectors: FloatArray) -> FloatArray:
+    """Return the mean of vectors (N, D), scaled to unit norm: (D,)."""
+    return unit(vectors.mean(axis=0))
+
+
+def _domain(
+    id: int,
+    features: CaptionFeatures,
+    members: np.ndarray[Any, Any],
+    clipless: Sequence[str],
+    encoder: QueryEncoder,
+    kind: Features,
+) -> tuple[Domain, FloatArray, FloatArray]:
+    """A domain that has no name yet and all its captions as typical ones, its audio centroid and its text centroid."""
+    heard = tuple(caption for caption, member in zip(features.captions, members, strict=True) if member)
+    text = np.concatenate((features.text[members], text_features(clipless, encoder)))
+    text_centroid = mean_direction(text)
+    audio_centroid = mean_direction(features.audio[members]) if heard else text_centroid
+    vectors = features.of(kind)[members] if heard else text
+    typical = nearest(heard or clipless, vectors, mean_direction(vectors))
+    captions = tuple(sorted({*heard, *clipless}))
+    return Domain(id, "", captions, int(features.clips[members].sum()), typical), audio_centroid, text_centroid
+
+
+def read_partition(folder: Path | str) -> Partition:
+    """Read a partition folder.
+
+    Raises:
+        InputError: a file is missing or damaged, lacks a key, or the centroids do not belong to the domains.
+    """
+    folder = Path(folder)
+    path = folder / PARTITION_FILE
+    if not path.is_file():
+        raise InputError(f"{folder}: not a partition folder (no {PARTITION_FILE}); make one with 'dplass partition'")
+    content = read_json(path)
+    if not isinstance(content, dict):
+        raise InputError(f"{path}: not the description of a partition; make it again with 'dplass partition'")
+    encoder = _get(content, "encoder", dict, path)
+    domains = tuple(_read_domain(item, path) for item in _get(content, "domains", list, path))
+    _check_ids([domain.id for domain in domains], path)
+    audio, text = _read_centroids(folder / CENTROIDS_FILE, len(domains))
+    return Partition(
+        domains=domains,
+        audio_centroids=audio,
+        text_centroids=text,
+        encoder_name=_get(encoder, "name", str, path),
+        encoder_fingerprint=_get(encoder, "fingerprint", str, path),
+        settings=_get(content, "settings", dict, path),
+        seed=_get(content, "seed", int, path),
+        rows_sha256=_get(content, "rows_sha256", str, path),
+        versions=_get(content, "versions", dict, path),
+    )
+
+
+def _read_domain(item: Any, path: Path) -> Domain:
+    if not isinstance(item, dict):
+        raise InputError(f"{path}: a domain is not an object; make the partition again with 'dplass partition'")
+    captions = _get(item, "captions", list, path)
+    if not captions or not all(isinstance(caption, str) for caption in captions):
+        raise InputError(f"{path}: the captions of a domain must be texts, at least one")
+    clips = _get(_get(item, "counts", dict, path), "clips", int, path)
+    typical = tuple(str(caption) for caption in _get(item, "typical", list, path))
+    return Domain(_get(item, "id", int, path), _get(item, "name", str, path), tuple(captions), clips, typical)
+
+
+def _get(mapping: Mapping[str, Any], key: str, kind: type, path: Path) -> Any:
+    if key not in mapping:
+        raise InputError(f"{path}: {key!r} is missing; make the partition again with 'dplass partition'")
+    value = mapping[key]
+    if not isinstance(value, kind) or isinstance(value, bool):
+        raise InputError(f"{path}: {key!r} must be a JSON {_JSON[kind]}, not {value!r}")
+    return value
+
+
+_JSON = {dict: "object", list: "array", str: "string", int: "integer"}
+
+
+def _check_ids(ids: Sequence[int], path: Path) -> None:
+    if not ids or min(ids) < 0 or list(ids) != sorted(set(ids)):
+        raise InputError(f"{path}: domains must have ascending ids from 0 on, each once; found {list(ids)}")
+
+
+def _read_centroids(path: Path, domains: int) -> tuple[Tensor, Tensor]:
+    tensors, _ = read_tensors(require_file(path, "file of centroids"))
+    for key in ("audio", "text"):
+        if key not in tensors:
+            raise InputError(f"{path}: {key!r} is missing; make the partition again with 'dplass partition'")
+        centroids = tensors[key]
+        if centroids.ndim != 2 or len(centroids) != domains or centroids.shape != tensors["audio"].shape:
+            raise InputError(
+                f"{path}: {key!r} has shape {list(centroids.shape)}, but {PARTITION_FILE} has {domains} domains;"
+                " the two files belong to different partitions"
+            )
+        if not torch.isfinite(centroids).all():
+            raise InputError(f"{path}: {key!r} holds values that are not finite; the file is damaged")
+    return tensors["audio"].float(), tensors["text"].float()

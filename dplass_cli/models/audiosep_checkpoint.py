@@ -1,0 +1,80 @@
+"""Writing the published layout: every tensor that AudioSep's own code has, in its order, transform kernels included."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from dplass_cli.errors import InputError, RunError, first_line
+from dplass_cli.models.resunet30 import ResUNet30
+from dplass_cli.storage import atomic_path
+from dplass_cli.weights.checkpoint_files import NETWORK_PREFIX, read_tensors
+
+
+def audiosep_state(network: ResUNet30) -> dict[str, Tensor]:
+    """The network's state dict as AudioSep's ResUNet30 has it (golden ``resunet30_layout.json``).
+
+    Raises:
+        InputError: a network that AudioSep's code cannot represent.
+    """
+    config = network.config
+    if config.stem != (1, 1) or config.input_power != 1.0:
+        raise InputError("this base has a stem or an input power that AudioSep's network lacks; write .safetensors")
+    state = {f"base.{key}": kernel for key, kernel in transform_kernels(config.n_fft).items()}
+    return state | {key: tensor.detach().cpu().contiguous() for key, tensor in network.state_dict().items()}
+
+
+def transform_kernels(n_fft: int) -> dict[str, Tensor]:
+    """The transform as the published network stores it: convolution kernels, float32 (torchlibrosa 0.1.0, ``stft.py``).
+
+    ``stft.*`` (bins, 1, n_fft): windowed cosines and negative sines; ``istft.*`` (n_fft, n_fft, 1): the inverse
+    transform, windowed by the sample; ``ola_window``: the squared window. The window is a periodic Hann.
+    """
+    samples = np.arange(n_fft)
+    # Phases are reduced first, so that the cosines are exact to the last bit that float32 keeps.
+    phase = 2.0 * np.pi * (np.outer(samples, samples) % n_fft) / n_fft
+    window = 0.5 - 0.5 * np.cos(2.0 * np.pi * samples / n_fft)
+    cosine, sine, bins = np.cos(phase), np.sin(phase), n_fft // 2 + 1
+    kernels = {
+        "stft.conv_real.weight": (cosine[:bins] * window)[:, None],
+        "stft.conv_imag.weight": (-sine[:bins] * window)[:, None],
+        "istft.ola_window": window**2,
+        "istft.conv_real.weight": (cosine * window[:, None] / n_fft)[:, :, None],
+        "istft.conv_imag.weight": (sine * window[:, None] / n_fft)[:, :, None],
+    }
+    return {key: torch.from_numpy(kernel.astype(np.float32)) for key, kernel in kernels.items()}
+
+
+def write_checkpoint(path: Path | str, content: Mapping[str, Any]) -> None:
+    """Write a pickled checkpoint of plain tensors, atomically.
+
+    Raises:
+        InputError: the folder cannot be written. RunError: the disk is full.
+    """
+    with atomic_path(path) as temporary:
+        try:
+            torch.save(dict(content), temporary)
+        except RuntimeError as error:  # what PyTorch makes of a full disk
+            raise RunError(f"{path}: writing failed ({first_line(error)}); free space and run again") from error
+
+
+def write_audiosep(path: Path | str, network: ResUNet30, source: Path | str | None = None, trust: bool = False) -> None:
+    """Write a network as AudioSep's Lightning checkpoint: its tensors under ``ss_model.`` in ``state_dict``.
+
+    Args:
+        source: the checkpoint that the base came from: its embedded ``query_encoder.*`` is taken along.
+
+    Raises:
+        InputError: a network that AudioSep lacks, or a folder that cannot be written.
+    """
+    state = {NETWORK_PREFIX + key: tensor for key, tensor in audiosep_state(network).items()}
+    if source is not None and Path(source).suffix != ".safetensors":
+        content = read_tensors(source, trust)[0].get("state_dict", {})
+        state |= {key: value for key, value in content.items() if key.startswith("query_encoder.")}
+    # Lightning wants a version to tell how old a checkpoint is; the loop's state is of no use to a frozen base.
+    write_checkpoint(path, {"epoch": 0, "global_step": 0, "pytorch-lightning_version": "2.0.0", "state_dict": state})

@@ -1,1 +1,0 @@
-"""What ``scripts/faults.py`` is made of: verbs and their inputs, runs, faults, and what is to remain."""

@@ -1,0 +1,90 @@
+"""Tables of mixtures, and mixing their rows."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from dplass_cli.audio.writing import write_audio
+from dplass_cli.data.manifest import Row
+from dplass_cli.data.mixture_tables import Mixture, read_mixtures, render, write_mixtures
+from dplass_cli.errors import InputError
+
+HEAD = "idx,caption,src_wav,noise_wav,snr_db\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("idx,caption,src_wav,noise_wav\n", "no column 'snr_db'"),
+        (HEAD, "has no rows"),
+        (HEAD + "0,a,b,c,0\n1,a,,c,0\n", "line 3: 'src_wav' is empty"),
+        (HEAD + "0,a,b,c,loud\n", "line 2: snr_db must be a number, not 'loud'"),
+        (HEAD + "0,a,b,c,nan\n", "line 2: snr_db must be a number"),
+        (HEAD + "0,a,b\n", "line 2: 'noise_wav' is empty"),
+        (HEAD + "0,a dog, then a man,b,c,0\n", "line 2: has more than the 5 fields of the header; quote commas"),
+    ],
+)
+def test_mistakes_are_named(tmp_path: Path, text: str, says: str) -> None:
+    (tmp_path / "t.csv").write_text(text)
+    with pytest.raises(InputError) as error:
+        read_mixtures(tmp_path / "t.csv")
+    assert says in str(error.value)
+
+
+@pytest.mark.parametrize(("start", "line"), [('"', 1), (HEAD + '"', 2), (HEAD + '0,a,b,c,0\n1,"', 3)])
+def test_a_quote_that_never_closes_is_told_by_its_line(tmp_path: Path, start: str, line: int) -> None:
+    (tmp_path / "t.csv").write_text(start + "a,b,c,d,0\n" * 120_000)
+    with pytest.raises(InputError, match=rf"t.csv: line {line}: not CSV \(field larger than"):
+        read_mixtures(tmp_path / "t.csv")
+
+
+def test_names_are_below_the_audio_folder(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_bytes(
+        b"\xef\xbb\xbf" + HEAD.replace("\n", "\r\n").encode() + b'0,"a, b",x.wav,/y.wav,-3\r\n'
+    )
+    for folder, expected in ((None, tmp_path), (Path("/audio"), Path("/audio"))):
+        (mixture,) = read_mixtures(tmp_path / "t.csv", folder)
+        assert (mixture.source.wav, mixture.noise.wav) == (expected / "x.wav", Path("/y.wav"))
+        assert (mixture.idx, mixture.source.caption, mixture.snr_db) == ("0", "a, b", -3.0)
+
+
+def test_fields_at_the_end_may_be_left_out(tmp_path: Path) -> None:
+    head = HEAD.replace("\n", ",src_start,src_end\n")
+    (tmp_path / "t.csv").write_text(head + "0,a,b,c,0\n1,a,b,c,0,1.0,2.0,\n")
+    assert [mixture.source.start for mixture in read_mixtures(tmp_path / "t.csv")] == [0.0, 1.0]
+
+
+def test_tables_survive_a_round_trip(tmp_path: Path) -> None:
+    plain = Mixture(Row(Path("/a.wav"), "x"), Row(Path("/b.wav"), ""), 2.5, "0")
+    ranged = Mixture(Row(Path("/a.wav"), "y", start=1.0), Row(Path("/b.wav"), "", start=0.5, end=3.0), 0.0, "1")
+    write_mixtures(tmp_path / "t.csv", [plain, ranged])
+    assert read_mixtures(tmp_path / "t.csv") == [plain, ranged]
+    write_mixtures(tmp_path / "p.csv", [plain])
+    assert (tmp_path / "p.csv").read_text().startswith(HEAD)
+
+
+def noisy(path: Path, seconds: float, level: float, seed: int) -> Row:
+    audio = level * np.random.default_rng(seed).standard_normal(round(seconds * 8000))
+    write_audio(path, audio[None].astype(np.float32), 8000)
+    return Row(path, "x")
+
+
+@pytest.mark.parametrize("snr", [-6.0, 0.0, 9.0])
+def test_rows_are_mixed_at_their_ratio_over_five_seconds(tmp_path: Path, snr: float) -> None:
+    short, long = noisy(tmp_path / "s.wav", 3.0, 0.01, 0), noisy(tmp_path / "l.wav", 7.0, 0.2, 1)
+    mixture, target = render(Mixture(short, long, snr), 8000)
+    assert mixture.shape == target.shape == (40000,)
+    assert not target[24000:].any()
+    ratio = np.square(target).mean() / np.square(mixture - target).mean()
+    assert 10 * np.log10(ratio) == pytest.approx(snr, abs=1e-3)
+
+
+def test_clipping_rows_are_scaled_with_their_targets(tmp_path: Path) -> None:
+    source = noisy(tmp_path / "s.wav", 5.0, 0.5, 0)
+    mixture, target = render(Mixture(source, noisy(tmp_path / "n.wav", 5.0, 0.1, 1)), 8000)
+    assert np.abs(mixture).max() == pytest.approx(0.9)
+    ratio = np.square(target).mean() / np.square(mixture - target).mean()
+    assert 10 * np.log10(ratio) == pytest.approx(0.0, abs=1e-3)

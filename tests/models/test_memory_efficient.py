@@ -1,0 +1,65 @@
+"""The lean steps compute what the plain ones do, and keep less."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from dplass_cli.models.memory_efficient import average_pool, conditioned, pointwise
+
+
+def frozen_norm() -> torch.nn.BatchNorm2d:
+    torch.manual_seed(0)
+    norm = torch.nn.BatchNorm2d(5).double().eval().requires_grad_(False)
+    for tensor in (norm.weight, norm.bias, norm.running_mean):
+        torch.nn.init.normal_(tensor)  # type: ignore[arg-type]
+    torch.nn.init.uniform_(norm.running_var, 0.5, 2.0)  # type: ignore[arg-type]
+    return norm
+
+
+def test_gradients_through_a_frozen_norm_are_right() -> None:
+    norm = frozen_norm()
+    x = torch.randn(2, 5, 4, 3, dtype=torch.float64, requires_grad=True)
+    beta = torch.randn(2, 5, 1, 1, dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradcheck(lambda x, beta: conditioned(norm, x, beta), (x, beta))
+    expected = torch.nn.functional.leaky_relu(norm(x) + beta, 0.01)
+    assert torch.equal(conditioned(norm, x, beta), expected)
+    with torch.no_grad():
+        assert torch.equal(conditioned(norm, x, beta), expected)
+    norm.requires_grad_(True)
+    assert torch.equal(conditioned(norm, x, beta), expected)
+    norm.requires_grad_(False).train()
+    assert not torch.allclose(conditioned(norm, x, beta), expected)  # statistics of the batch
+
+
+def test_a_frozen_norm_keeps_one_map_for_the_gradient() -> None:
+    norm, kept = frozen_norm(), []
+    x = torch.randn(2, 5, 4, 3, dtype=torch.float64, requires_grad=True)
+    with torch.autograd.graph.saved_tensors_hooks(lambda tensor: kept.append(tensor.shape) or tensor, lambda t: t):
+        y = conditioned(norm, x, torch.zeros(2, 5, 1, 1, dtype=torch.float64))
+    assert kept == [y.shape, (5,)]
+
+
+@pytest.mark.parametrize("size", [(2, 2), (1, 2), (3, 1), (1, 1)])
+def test_average_pool_is_the_plain_one_and_keeps_nothing(size: tuple[int, int]) -> None:
+    kept: list[torch.Tensor] = []
+    x = torch.randn(2, 3, 6, 4, dtype=torch.float64, requires_grad=True)
+    with torch.autograd.graph.saved_tensors_hooks(lambda tensor: kept.append(tensor) or tensor, lambda t: t):
+        y = average_pool(x, size)
+    assert kept == []
+    assert torch.equal(y, torch.nn.functional.avg_pool2d(x, size))
+    assert torch.autograd.gradcheck(lambda x: average_pool(x, size), (x,))
+
+
+def test_a_frozen_pointwise_convolution_keeps_its_weight_only() -> None:
+    layer = torch.nn.Conv2d(3, 5, 1).double().requires_grad_(False)
+    x = torch.randn(2, 3, 4, 2, dtype=torch.float64, requires_grad=True)
+    kept: list[torch.Size] = []
+    with torch.autograd.graph.saved_tensors_hooks(lambda tensor: kept.append(tensor.shape) or tensor, lambda t: t):
+        y = pointwise(layer, x)
+    assert kept == [(5, 3, 1, 1)]
+    assert torch.equal(y, layer(x))
+    assert torch.autograd.gradcheck(lambda x: pointwise(layer, x), (x,))
+    layer.requires_grad_(True)
+    pointwise(layer, x).sum().backward()
+    assert layer.weight.grad is not None

@@ -1,0 +1,147 @@
+"""Options from defaults, YAML, --set and flags; every mistake is named."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Literal
+
+import pytest
+
+from dplass_cli.adapters import AdapterSettings
+from dplass_cli.adapters.injection import layer_settings
+from dplass_cli.errors import InputError
+from dplass_cli.models.resunet30 import ResUNet30, ResUNet30Config
+from dplass_cli.options.parse import build_options, from_mapping, to_mapping
+from dplass_cli.pipelines.train import TrainOptions
+
+
+@dataclass(frozen=True)
+class Inner:
+    rate: float = 0.5
+    kind: Literal["a", "b"] = "a"
+    sizes: tuple[int, ...] = (1, 2)
+
+    def __post_init__(self) -> None:
+        if self.rate < 0:
+            raise ValueError("rate must not be negative")
+
+
+@dataclass(frozen=True)
+class Outer:
+    path: Path
+    count: int = 3
+    name: str | None = None
+    loud: bool = False
+    pair: tuple[int, int] = (0, 0)
+    weights: dict[str, float] = field(default_factory=dict)
+    inner: Inner = field(default_factory=Inner)
+
+
+def yaml(folder: Path, text: str) -> Path:
+    path = folder / "options.yaml"
+    path.write_text(text)
+    return path
+
+
+def test_later_sources_win_field_by_field(tmp_path: Path) -> None:
+    config = yaml(tmp_path, "path: a\ncount: 4\ninner:\n  rate: 1e-4\n  kind: b\n")
+    options = build_options(Outer, config, ["count=5", "inner.kind=a"], {"count": 6, "name": None})
+    assert options == Outer(Path("a"), 6, inner=Inner(rate=1e-4))
+    assert build_options(Outer, config, ["count=5"]).count == 5
+    assert build_options(Outer, config).inner == Inner(1e-4, "b")
+    assert build_options(Outer, None, (), {"path": "x"}) == Outer(Path("x"))
+    assert build_options(Outer, yaml(tmp_path, ""), ["path=x"]) == Outer(Path("x"))
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("conut: 3", "unknown option 'conut'; did you mean 'count'"),
+        ("Count: 3", "unknown option 'Count'; did you mean 'count'"),
+        ("rate: 3", "unknown option 'rate'; did you mean 'inner.rate'"),
+        ("inner: {rate: .nan}", "inner.rate must be a finite number, not nan"),
+        ("inner: {rate: 1e999}", "inner.rate must be a finite number, not inf"),
+        ("inner: {rat: 3}", "unknown option 'inner.rat'; did you mean 'rate'"),
+        ("count: many", "count must be a whole number, not 'many'"),
+        ("count: true", "count must be a whole number, not True"),
+        ("loud: 1", "loud must be true or false, not 1"),
+        ("inner: 3", "inner must be a section of options, not 3"),
+        ("inner: {kind: c}", "inner.kind must be one of a, b, not 'c'"),
+        ("inner: {rate: x}", "inner.rate must be a number, not 'x'"),
+        ("pair: [1]", "pair must be a list of 2 values"),
+        ("weights: {a: x}", "weights.a must be a number"),
+        ("inner: {sizes: [1, x]}", "inner.sizes must be a whole number, not 'x'"),
+        ("a: [", "not valid YAML in line"),
+        ("- 1", "expected options as 'key: value' lines"),
+    ],
+)
+def test_mistakes_in_yaml_are_named(tmp_path: Path, text: str, says: str) -> None:
+    with pytest.raises(InputError) as error:
+        build_options(Outer, yaml(tmp_path, text), ["path=x"])
+    assert str(error.value).startswith(str(tmp_path / "options.yaml"))
+    assert says in str(error.value)
+
+
+def test_mistakes_elsewhere_are_named(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"--set 'nonsense': expected key"):
+        build_options(Outer, None, ["nonsense"])
+    with pytest.raises(InputError, match=r"--set innr.rate=1: unknown option 'innr'; did you mean 'inner'"):
+        build_options(Outer, None, ["innr.rate=1"])
+    with pytest.raises(InputError, match="--path is not given"):
+        build_options(Outer)
+    with pytest.raises(InputError, match="rate must not be negative"):
+        build_options(Outer, None, ["path=x", "inner.rate=-1"])
+    with pytest.raises(InputError, match="no such file"):
+        build_options(Outer, tmp_path / "none.yaml")
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        TrainOptions(Path("p"), Path("w"), domain="0,3"),
+        ResUNet30Config(stem=(2, 4)),
+        Outer(Path("p"), weights={"a": 1}),
+    ],
+)
+def test_options_survive_a_round_trip(options: object) -> None:
+    assert from_mapping(type(options), to_mapping(options), "here") == options
+
+
+@pytest.mark.parametrize("name", ["tiny", "reconv", "lora", "dora", "conv-adapter"])
+def test_shipped_configurations_are_valid(name: str) -> None:
+    config = Path(__file__).parents[2] / "configs" / f"{name}.yaml"
+    options = build_options(TrainOptions, config, (), {"partition": "p", "workspace": "w"})
+    if name != "tiny":  # the published settings are the defaults
+        network = ResUNet30(ResUNet30Config(channels=(4,) * 6, pre_channels=4))
+        assert layer_settings(network, options.adapter) == layer_settings(network, AdapterSettings(name))
+    if name == "reconv":
+        assert replace(options, adapter=AdapterSettings()) == TrainOptions(Path("p"), Path("w"))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a: &a {x: *a}",
+        "a: &a0 [1, 1]\n" + "".join(f"b{n}: &a{n + 1} [*a{n}, *a{n}]\n" for n in range(24)),
+        "a: &a0 {x: 1}\n" + "".join(f"b{n}: &a{n + 1} {{<<: [*a{n}, *a{n}]}}\n" for n in range(24)),
+        "a: !!timestamp x",
+        "a: !!int ''",
+        "a: 2001-99-99",
+        "[" * 5000,
+        "a: !!python/object/apply:os.system [false]",
+    ],
+    ids=["itself", "doubling", "merging", "no time", "no number", "no date", "deep", "code"],
+)  # fmt: skip
+def test_yaml_that_is_made_to_harm(tmp_path: Path, text: str) -> None:
+    (tmp_path / "a.yaml").write_text(text)
+    with pytest.raises(InputError, match=r"not valid YAML|aliases"):
+        build_options(TrainOptions, tmp_path / "a.yaml")
+
+
+def test_a_number_of_any_length_is_told_shortly() -> None:
+    with pytest.raises(InputError, match="so many digits") as error:
+        from_mapping(Inner, {"rate": 10**400}, "here")
+    assert len(str(error.value)) < 200
+    with pytest.raises(InputError, match="a number of 40000 bits"):
+        from_mapping(Inner, {"kind": 1 << 39_999}, "here")

@@ -1,0 +1,71 @@
+"""What is to be separated: files, folders, patterns and lists."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from dplass_cli.audio.writing import write_audio
+from dplass_cli.errors import InputError
+from dplass_cli.separation.recordings import Recording, find_recordings
+
+
+@pytest.fixture
+def takes(tmp_path: Path) -> Path:
+    for name in ("a.wav", "b.flac", "deep/a.wav", "[x] 1.wav"):
+        write_audio(tmp_path / "takes" / name, np.zeros((1, 8), np.float32), 8000, "PCM_16")
+    (tmp_path / "takes" / "notes.txt").write_text("no audio")
+    return tmp_path / "takes"
+
+
+def test_folders_keep_their_places(takes: Path) -> None:
+    found = find_recordings([takes], None, ["rain"])
+    assert [item.name for item in found] == ["[x] 1", "a", "b", "deep/a"]
+    assert {item.queries for item in found} == {("rain",)}
+
+
+def test_patterns_and_names_that_look_like_them(takes: Path) -> None:
+    assert [item.path.name for item in find_recordings([takes / "*.wav"], None, [])] == ["[x] 1.wav", "a.wav"]
+    assert [item.path.name for item in find_recordings([takes / "**" / "a.wav"], None, [])] == ["a.wav", "a.wav"]
+    assert [item.path.name for item in find_recordings([takes / "[x] 1.wav"], None, [])] == ["[x] 1.wav"]
+    with pytest.raises(InputError, match=r"\*\.mp3: no file matches"):
+        find_recordings([takes / "*.mp3"], None, [])
+
+
+def test_no_two_recordings_share_a_name(takes: Path) -> None:
+    found = find_recordings([takes / "a.wav", takes / "deep" / "a.wav", takes / "a.wav"], None, [])
+    assert [item.name for item in found] == ["a", "a_2", "a_3"]
+
+
+def test_lists_say_queries_and_names(takes: Path) -> None:
+    lines = ["# mine", "a.wav", "deep/a.wav\tdog\tother/dog", "deep/a.wav\tcat\tother/dog", "", "b.flac\tdog\r"]
+    (takes / "list.tsv").write_text("\n".join(lines), newline="")
+    assert find_recordings([], takes / "list.tsv", ["rain", "wind"]) == [
+        Recording(takes / "a.wav", ("rain", "wind"), "a"),
+        Recording(takes / "deep" / "a.wav", ("dog", "cat"), "other/dog"),
+        Recording(takes / "b.flac", ("dog",), "b"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("line", "wrong"),
+    [
+        ("a.wav\tdog\tx\ty", "line 2: expected path<TAB>query"),
+        ("\tdog", "line 2: expected path<TAB>query"),
+        ("a.wav\tdog\t../x", r"line 2: the output name '\.\./x' leaves"),
+        ("a.wav\tdog\t/x", "line 2: the output name '/x' leaves"),
+    ],
+)
+def test_wrong_lines_are_told(takes: Path, line: str, wrong: str) -> None:
+    (takes / "list.tsv").write_text(f"a.wav\n{line}\n")
+    with pytest.raises(InputError, match=wrong):
+        find_recordings([], takes / "list.tsv", [])
+
+
+def test_nothing_to_separate_is_told(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no input is given"):
+        find_recordings([], None, ["rain"])
+    with pytest.raises(InputError, match="holds no audio files"):
+        find_recordings([tmp_path], None, ["rain"])

@@ -1,0 +1,72 @@
+"""What the tests of adapters share: a small network, inputs for it, and adapters that do something."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+
+from dplass_cli.adapters import Adapter, AdapterSettings, make_adapters
+from dplass_cli.adapters.adapter_folder import AdapterInfo, LoadedAdapter
+from dplass_cli.adapters.injection import layer_settings, statistics_of
+from dplass_cli.models import BaseModel
+from dplass_cli.models.resunet30 import ResUNet30, ResUNet30Config
+from dplass_cli.options.parse import to_mapping
+
+SMALL = ResUNet30Config(
+    condition_size=8, n_fft=256, hop=80, pre_channels=4, channels=(4, 6), downsample=((2, 2), (1, 2))
+)
+EVERYWHERE = ("conv", "shortcut", "upsample", "film", "edge")
+
+
+def small_network(seed: int = 0, config: ResUNet30Config = SMALL) -> BaseModel:
+    """A frozen base with random weights and statistics that are not the initial ones."""
+    torch.manual_seed(seed)
+    network = BaseModel(config).eval().requires_grad_(False)
+    for name, buffer in statistics_of(network).items():
+        if name.endswith("running_mean"):
+            buffer.normal_(std=0.1)
+        elif name.endswith("running_var"):
+            buffer.uniform_(0.5, 1.5)
+    return network
+
+
+def small_inputs() -> tuple[Tensor, Tensor]:
+    """Mixtures (2, 1, 2000) and conditions (2, 8)."""
+    generator = torch.Generator().manual_seed(2)
+    return torch.randn(2, 1, 2000, generator=generator), torch.randn(2, 8, generator=generator)
+
+
+def perturb(adapters: Mapping[str, Adapter], seed: int = 1, size: float = 0.2) -> None:
+    """Move every tensor of the adapters away from where it starts."""
+    generator = torch.Generator().manual_seed(seed)
+    for adapter in adapters.values():
+        for parameter in adapter.parameters():
+            noise = torch.randn(parameter.shape, generator=generator, dtype=parameter.dtype)
+            parameter.data.add_(size * noise)
+
+
+def fresh(network: ResUNet30, settings: AdapterSettings) -> dict[str, Adapter]:
+    """Untrained adapters of a network."""
+    return make_adapters(network, settings.method, layer_settings(network, settings))
+
+
+def loaded(
+    network: BaseModel, settings: AdapterSettings, seed: int = 1, statistics: dict[str, Tensor] | None = None
+) -> LoadedAdapter:
+    """A perturbed adapter with its description."""
+    torch.manual_seed(seed)  # low-rank factors start from random values
+    adapters = fresh(network, settings)
+    perturb(adapters, seed)
+    info = AdapterInfo(
+        settings.method,
+        layer_settings(network, settings),
+        network.sha256(),
+        to_mapping(network.config),
+        "e",
+        {"id": 3, "name": "x"},
+        "adapt" if statistics else "frozen",
+        settings.dtype,
+    )
+    return LoadedAdapter({p: a.eval().requires_grad_(False) for p, a in adapters.items()}, statistics or {}, info)

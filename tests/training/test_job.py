@@ -1,0 +1,221 @@
+"""Whole networks, students, conditions, noise, plans, bad files and pictures, through the pipeline."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from small_corpus import SMALL, losses, options
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from dplass_cli.audio.writing import write_audio
+from dplass_cli.data.augmentations import Augmentations
+from dplass_cli.data.augmentations.polarity import Polarity
+from dplass_cli.data.manifest import read_manifest
+from dplass_cli.encoders import load_encoder
+from dplass_cli.errors import InputError, RunError
+from dplass_cli.models import load_base
+from dplass_cli.models.resunet30 import is_unread
+from dplass_cli.pipelines.train import TrainOptions, train
+from dplass_cli.separation.bank import AdapterBank, bank_key
+from dplass_cli.sounds import render
+from dplass_cli.training.job import RoutedTeacher
+
+
+@pytest.fixture(scope="module")
+def bank(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Adapters of all three domains, strongly trained."""
+    workspace = tmp_path_factory.mktemp("bank") / "run"
+    return train(options(corpus, workspace)).output
+
+
+def test_a_whole_base_is_trained_on_all_domains(corpus: Path, tmp_path: Path) -> None:
+    given = replace(options(corpus, tmp_path / "run", epochs=1), what="base")
+    result = train(given)
+    assert result.output == tmp_path / "run" / "base.safetensors"
+    assert not result.domains
+    assert result.network is not None
+    assert result.network.steps == 7  # 14 rows in batches of two
+    assert result.network.validation_mixtures == 6
+    trained, before = load_base(result.output), load_base(corpus / "base.safetensors")
+    assert trained.encoder_fingerprint == load_encoder().fingerprint
+    same = {name for name, value in before.state_dict().items() if torch.equal(value, trained.state_dict()[name])}
+    parameters = {name for name, _ in before.named_parameters()}
+    assert same & parameters == {name for name in parameters if is_unread(name)}
+    assert not any(name.endswith("running_var") and not is_unread(name) for name in same)
+    log = (tmp_path / "run" / "logs" / "base.log").read_text()
+    assert all(f"val_sdri/domain{domain} " in log for domain in range(3))
+
+
+def test_the_last_weights_are_validated_where_steps_end_a_run_within_an_epoch(corpus: Path, tmp_path: Path) -> None:
+    given = replace(options(corpus, tmp_path / "run", epochs=10), what="base")
+    limits = replace(given.train, max_steps=9, min_epochs=5, save_step_frequency=1)  # an epoch has 7 steps
+    result = train(replace(given, train=limits))
+    assert result.network is not None
+    assert result.network.steps == 9
+    first, second = losses(tmp_path / "run", "base")
+    assert (first["step"], second["step"]) == (7, 9)
+    assert second["val_sdri"] != first["val_sdri"]
+    assert result.network.best_sdri == pytest.approx(max(first["val_sdri"], second["val_sdri"]), abs=1e-6)
+    train(replace(given, train=replace(limits, max_steps=11), resume=True))
+    assert [row["step"] for row in losses(tmp_path / "run", "base")] == [7, 11]
+
+
+def test_a_fresh_network_of_any_width(corpus: Path, tmp_path: Path) -> None:
+    given = replace(options(corpus, tmp_path / "run", epochs=1), what="base", network=replace(SMALL, channels=(6, 10)))
+    assert load_base(train(given).output).config.channels == (6, 10)
+    with pytest.raises(InputError, match=r"condition_size must be the encoder's 128"):
+        train(replace(given, workspace=tmp_path / "no", network=replace(SMALL, condition_size=512)))
+
+
+def test_a_student_learns_what_the_routed_adapters_do(corpus: Path, bank: Path, tmp_path: Path) -> None:
+    given = replace(options(corpus, tmp_path / "run"), what="distil", adapters=(str(bank),))
+    result = train(given)
+    assert result.output.name == "student.safetensors"
+    curve = losses(tmp_path / "run", "student")
+    assert curve[-1]["train_loss"] < 0.7 * curve[0]["train_loss"]
+    with pytest.raises(InputError, match="needs adapters to learn from"):
+        train(replace(given, workspace=tmp_path / "no", adapters=None))
+
+
+def test_the_teacher_routes_each_item_to_its_domain(corpus: Path, bank: Path) -> None:
+    def load(device: torch.device) -> AdapterBank:
+        loaded = AdapterBank(load_base(corpus / "base.safetensors", device))
+        loaded.load(bank)
+        return loaded
+
+    generator = torch.Generator().manual_seed(0)
+    mixture, condition = torch.randn(4, 1, 4000, generator=generator), torch.randn(4, 128, generator=generator)
+    taught = RoutedTeacher(load)(mixture, condition, torch.tensor([2, 0, 2, 9]))
+    alone = load(torch.device("cpu"))
+    for item, key in enumerate([bank_key(2), bank_key(0), bank_key(2), None]):  # there is no adapter of domain 9
+        alone.activate(key)
+        with torch.inference_mode():
+            expected = alone.network(mixture[item : item + 1], condition[item : item + 1])[0]
+        torch.testing.assert_close(taught[item], expected, atol=1e-5, rtol=1e-4)
+
+
+def test_all_ways_to_make_samples_at_once(corpus: Path, tmp_path: Path) -> None:
+    for seed in range(2):
+        write_audio(tmp_path / "noise" / f"{seed}.wav", render("typing", seed, 2.5, 32000)[None], 32000)
+    given = options(corpus, tmp_path / "run", epochs=2)
+    data = replace(
+        given.data, noise_dir=tmp_path / "noise", use_text_ratio=0.5, negative_share=0.2, max_mix_num=3,
+        augment=Augmentations(polarity=Polarity()),
+    )  # fmt: skip
+    settings = replace(given.train, loss_type={"negative_sdr": 1.0, "l1_wav": 10.0}, accumulate=2, patience=1)
+    given = replace(given, domain="0", data=data, train=settings)
+    result = train(given)
+    assert result.domains[0].steps == 2 * 2  # at least three batches of two an epoch: two steps
+    assert list((tmp_path / "run" / "embeddings").iterdir())  # audio embeddings, made once
+    wrong = replace(data, noise_dir=tmp_path / "gone")
+    with pytest.raises(InputError, match="gone: no such folder"):
+        train(replace(given, workspace=tmp_path / "no", data=wrong))
+
+
+def test_a_dry_run_plans_and_writes_nothing(corpus: Path, tmp_path: Path) -> None:
+    given = replace(options(corpus, tmp_path / "run", epochs=10), dry_run=True)
+    plan = train(given).plan
+    rows = {f"domain{n}": len(read_manifest(corpus / "partition" / f"domain{n}.json")) for n in range(3)}
+    steps = {name: -(-count // 2) for name, count in rows.items()}
+    expected = [(name, rows[name], steps[name], 10 * steps[name]) for name in rows]
+    assert [(job.name, job.rows, job.steps_per_epoch, job.steps) for job in plan] == expected
+    assert sum(rows.values()) == 14
+    adapter = json.loads(json.dumps([job.parameters for job in plan]))
+    assert len(set(adapter)) == 1
+    limited = replace(given.train, accumulate=3, steps_per_epoch=2, max_steps=7)
+    assert [job.steps for job in train(replace(given, train=limited)).plan] == [7, 7, 7]
+    (whole,) = train(replace(given, what="base")).plan
+    assert (whole.rows, whole.validation_mixtures) == (14, 6)
+    base = load_base(corpus / "base.safetensors")
+    assert whole.parameters == sum(p.numel() for name, p in base.named_parameters() if not is_unread(name))
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_short_run_goes_through_everything_beside_the_true_one(corpus: Path, tmp_path: Path) -> None:
+    given = replace(options(corpus, tmp_path / "run", epochs=10), domain="0", fast_dev_run=True)
+    for _ in range(2):  # it may be repeated
+        result = train(given)
+        assert result.domains[0].steps == 3
+    assert result.output == tmp_path / "run" / "fast_dev_run" / "bank"
+    assert AdapterBank(load_base(corpus / "base.safetensors")).load(result.output) == ["domain0"]
+    assert [path.name for path in (tmp_path / "run").iterdir()] == ["fast_dev_run"]
+
+
+def test_patience_ends_a_run_and_it_stays_ended(corpus: Path, tmp_path: Path) -> None:
+    given = options(corpus, tmp_path / "run", epochs=50)
+    settings = replace(given.train, optimizer=replace(given.train.optimizer, learning_rate=1e-30), patience=2)
+    given = replace(given, domain="1", train=settings)
+    reached = train(given).domains[1]
+    assert (reached.best_epoch, reached.epochs) == (0, 3)
+    (tmp_path / "run" / "checkpoints" / "domain1" / "trained.json").unlink()  # killed just before its end
+    again = train(replace(given, resume=True)).domains[1]
+    assert (again.epochs, again.best_sdri) == (reached.epochs, reached.best_sdri)
+
+
+def test_the_best_checkpoints_are_kept(corpus: Path, tmp_path: Path) -> None:
+    given = options(corpus, tmp_path / "run", epochs=5)
+    given = replace(given, domain="1", train=replace(given.train, save_top_k=2))
+    reached = train(given).domains[1]
+    rows = losses(tmp_path / "run", "domain1")
+    curve = {int(row["epoch"]): row["val_sdri"] for row in rows}
+    steps = {int(row["epoch"]): row["step"] for row in rows}
+    best = sorted(curve, key=lambda epoch: -curve[epoch])[:2]
+    kept = {path.name for path in (tmp_path / "run" / "checkpoints" / "domain1").glob("step*.ckpt")}
+    assert kept == {f"step{steps[epoch]:08.0f}.ckpt" for epoch in best}
+    assert reached.best_epoch == best[0]
+    assert reached.best_sdri == pytest.approx(curve[best[0]], abs=1e-5)
+
+
+def test_tensorboard_has_scalars_sounds_and_pictures(bank: Path) -> None:
+    events = EventAccumulator(str(bank.parent / "tf_logs" / "domain0"))
+    events.Reload()
+    tags: dict[str, Any] = events.Tags()
+    assert {"val_sdri", "val_si_sdr", "train_loss_epoch"} <= set(tags["scalars"])
+    for kind in ("audio", "images"):
+        assert {f"item{n}/{what}" for n in (0, 1) for what in ("mixture", "target", "estimate")} <= set(tags[kind])
+    assert len(events.Audio("item0/estimate")) == 2  # every epoch
+    assert len(events.Audio("item0/target")) == 1
+
+
+@pytest.fixture
+def ninety(corpus: Path, tmp_path: Path) -> Any:
+    """Makes a partition whose domain 0 has ninety files, so many of which cannot be read."""
+
+    def make(bad: int) -> TrainOptions:
+        folder = tmp_path / f"partition{bad}"
+        folder.mkdir()
+        for path in (corpus / "partition").iterdir():
+            (folder / path.name).write_bytes(path.read_bytes())
+        content = json.loads((folder / "domain0.json").read_text())
+        items = []
+        for number in range(90):
+            item = dict(content["data"][number % len(content["data"])], id=f"clip{number}")
+            wav = tmp_path / f"{bad}-{number}.wav"
+            if number < bad:
+                wav.write_bytes([b"", b"not audio", b"RIFF"][number % 3])
+            else:
+                wav.symlink_to(item["wav"])
+            items.append({**item, "wav": str(wav)})
+        (folder / "domain0.json").write_text(json.dumps({"data": items}))
+        given = options(corpus, tmp_path / f"run{bad}", epochs=1)
+        settings = replace(given.train, batch_size_per_device=9)
+        return replace(given, partition=folder, domain="0", train=settings)
+
+    return make
+
+
+def test_ninety_files_with_five_unreadable_train_and_list_them(ninety: Any, tmp_path: Path) -> None:
+    reached = train(ninety(5)).domains[0]
+    assert set(reached.unreadable) == {str(tmp_path / f"5-{number}.wav") for number in range(5)}
+    assert reached.steps == 10
+    assert all("or remove it" in reason or "give wav" in reason for reason in reached.unreadable.values())
+
+
+def test_ninety_files_with_sixty_unreadable_stop(ninety: Any) -> None:
+    with pytest.raises(RunError, match=r"2\d files cannot be read \(data.max_bad_files is 20\).*and \d+ more"):
+        train(ninety(60))

@@ -1,0 +1,71 @@
+"""The shipped table of known files, and what tables may not hold."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from pathlib import Path
+
+import pytest
+
+from dplass_cli.errors import InputError
+from dplass_cli.weights.known_files import Known, KnownFile, home, read_table
+
+
+def test_shipped_table() -> None:
+    table = read_table()
+    assert {"audiosep", "clap", "roberta", "dplass-adapters", "audioset-lists", "benchmark-lists"} <= set(table)
+    assert table["audiosep"].files[0].name == "audiosep_base_4M_steps.ckpt"
+    for name, row in table.items():
+        assert row.source.startswith(("hf://", "https://")), name
+        for file in row.files:
+            assert file.sha256 is None or re.fullmatch(r"[0-9a-f]{64}", file.sha256), file
+            assert (file.size or 1) > 0
+
+
+def test_hashes_of_the_benchmark_lists(real_data: Path) -> None:
+    table = read_table()
+    for file in table["benchmark-lists"].files + table["dplass-vggsound"].files:
+        data = (real_data / "benchmarks" / file.name).read_bytes()
+        assert (len(data), hashlib.sha256(data).hexdigest()) == (file.size, file.sha256), file.name
+    (clusters,) = table["dplass-clusters"].files
+    data = (real_data / "benchmarks" / "dplass_category_clusters.json").read_bytes()
+    assert hashlib.sha256(data).hexdigest() == clusters.sha256
+
+
+def test_a_row_has_one_source_and_plain_names() -> None:
+    files = (KnownFile("a.bin"),)
+    with pytest.raises(ValueError, match="one source"):
+        Known("w", "l", files)
+    with pytest.raises(ValueError, match="one source"):
+        Known("w", "l", files, hub="a/b", url="http://x")
+    with pytest.raises(ValueError, match="name of its own"):
+        Known("w", "l", (KnownFile("x/a.bin"), KnownFile("y/a.bin")), hub="a/b")
+    for path in ("..", "a/..", "", ".hidden"):
+        with pytest.raises(ValueError, match="name of a file"):
+            KnownFile(path)
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("a: [", "not valid YAML"),
+        ("- a", "not a table of known files"),
+        ("../a: {}", "'../a' is not a row"),
+        ("a: {what: w, licence: l, hub: a/b, files: [{path: x, sha: y}]}", "unknown option 'sha'"),
+        ("a: {what: w, licence: l, files: [{path: x}]}", "a: expected one source"),
+        ("a: {what: w, licence: l, url: example.org/a, files: [{path: x}]}", "url 'example.org/a' is no address"),
+        ("a: {what: w, licence: l, url: 'http://a/ä', files: [{path: x}]}", "url 'http://a/ä' is no address"),
+    ],
+)
+def test_wrong_tables(tmp_path: Path, text: str, says: str) -> None:
+    (tmp_path / "t.yaml").write_text(text)
+    with pytest.raises(InputError, match=re.escape(says)):
+        read_table(tmp_path / "t.yaml")
+
+
+def test_home(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DPLASS_HOME", "/somewhere")
+    assert home() == Path("/somewhere")
+    monkeypatch.delenv("DPLASS_HOME")
+    assert home() == Path.home() / ".cache" / "dplass"
