@@ -41,6 +41,7 @@ def test_a_plan_for_people_and_for_programs(corpus: Path, tmp_path: Path) -> Non
         (["--set", "train.loss_type=l1_wave"], "train.loss_type 'l1_wave' is unknown; did you mean 'l1_wav'"),
         (["--set", "train.optimizer.schedule=cos"], "'cos' is unknown; did you mean 'cosine'"),
         (["--set", "data.augment.gain.low=1"], "unknown option 'low'"),
+        (["--set", "data.augment.reverberation.folder=rooms"], "rooms: no such folder"),
         (["--max-bad-files", "-1"], "max_bad_files must be at least 0"),
         (["--device", "cpu", "--what", "distil", "--set", "data.use_text_ratio=2"], "between 0 and 1, not 2"),
         (["--max-epochs", "0"], "dplass: train: max_epochs must be at least 1, not 0"),
