@@ -24,7 +24,7 @@ from dplass_cli import Separator
 from dplass_cli.audio.reading import read_mono
 from dplass_cli.data.mixture_tables import read_mixtures, write_mixtures
 from dplass_cli.encoders import load_encoder
-from dplass_cli.evaluation.item_records import read_items_csv
+from dplass_cli.evaluation.item_records import read_item_scores
 from dplass_cli.pipelines.evaluate import EvaluateOptions, EvaluateResult, evaluate
 from dplass_cli.separation.bank import bank_key, read_bank
 from dplass_cli.storage import make_folder
@@ -58,7 +58,7 @@ def run(table: Path, data: Path, bank: str, output: Path, select: Sequence[str])
         output=output, metadata_csv=table, audio_dir=data / "audio", adapters=(bank,), select=tuple(select)
     )
     result = evaluate(options)["custom"]
-    return result, {(row["idx"], row["adapter"]): float(row["sdri"]) for row in read_items_csv(output)}
+    return result, {(score.idx, score.run): score.sdri for score in read_item_scores(output) if score.sdri is not None}
 
 
 def print_policies(result: EvaluateResult) -> None:

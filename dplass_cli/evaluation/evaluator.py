@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import groupby, islice
+from typing import Any
 
 import numpy as np
 import torch
@@ -15,9 +16,11 @@ from torch.nn import functional as F
 
 from dplass_cli.audio.reading import Audio
 from dplass_cli.errors import InputError, RunError
-from dplass_cli.evaluation.item_records import Rows, error_row
+from dplass_cli.evaluation.conditions import BASE, Condition
+from dplass_cli.evaluation.item_records import ItemRecords
 from dplass_cli.evaluation.items import Item, Loaded, load_item
 from dplass_cli.evaluation.metrics import batch_scores, bss_sdr
+from dplass_cli.evaluation.scores import ItemScore
 from dplass_cli.models.resunet30 import Analysis
 from dplass_cli.separation.bank import Activation
 from dplass_cli.separation.loading import Models
@@ -25,7 +28,6 @@ from dplass_cli.separation.policies import Choice, Policy
 from dplass_cli.separation.refinement import Rest, contrasted
 from dplass_cli.storage import Progress
 
-BASE = "base"
 _SILENT_DB = -200.0
 
 
@@ -60,8 +62,8 @@ class Running:
     bss: bool
 
 
-def plan_runs(items: Sequence[Item], policies: Sequence[Policy], models: Models) -> dict[str, Runs]:
-    """What has to run on each item for the policies: {idx: {run: what to activate}}.
+def plan_runs(items: Sequence[Item], conditions: Sequence[Condition], models: Models) -> dict[str, Runs]:
+    """What has to run on each item for the conditions: {idx: {run: what to activate}}.
 
     A run is the base, an adapter, or what a policy makes of them, under the policy's name. Policies that look
     at outputs need every adapter; of the others only the choice has to run.
@@ -69,32 +71,23 @@ def plan_runs(items: Sequence[Item], policies: Sequence[Policy], models: Models)
     Raises:
         InputError: a policy lacks what it needs, or an adapter has the name of another run.
     """
-    for name in (BASE, *(policy.name for policy in policies)):
+    for name in (BASE, *(condition.name for condition in conditions)):
         if name in models.bank.keys:
             raise InputError(f"an adapter is named {name!r}, as a policy is; rename its folder")
-    early = [policy for policy in policies if not (policy.uses_outputs or policy.uses_reference)]
-    every: Runs = {} if len(early) == len(policies) else {key: key for key in models.bank.keys}
+    early = [condition for condition in conditions if condition.chooses_by_query]
+    every: Runs = {} if len(early) == len(conditions) else {key: key for key in models.bank.keys}
     queries = list(dict.fromkeys(item.query for item in items))
     planned: dict[str, Runs] = {}
     for query, embedding in zip(queries, models.encoder.embed_text(queries), strict=True):
         choice = Choice(embedding, models.bank, models.texts)
         runs: Runs = {}
-        for policy in early:
-            activation = policy.choose(choice)
-            runs[run_name(policy, activation)] = Contrasted(activation, policy) if policy.contrasts else activation
+        for condition in early:
+            policy, activation = condition.policy, condition.policy.choose(choice)
+            runs[condition.run_name(activation)] = Contrasted(activation, policy) if policy.contrasts else activation
         runs |= every
         order = [BASE, *models.bank.keys]
         planned[query] = {name: runs[name] for name in [*order, *sorted(set(runs) - set(order))] if name in runs}
     return {item.idx: planned[item.query] for item in items}
-
-
-def run_name(policy: Policy, activation: Activation) -> str:
-    """The name of the run that an activation by a policy is."""
-    if policy.contrasts:
-        return policy.name
-    if activation is None:
-        return BASE
-    return activation if isinstance(activation, str) else policy.name
 
 
 def make_batches(
@@ -121,33 +114,32 @@ def evaluate_batches(
     lengths: Mapping[str, int],
     plan: Mapping[str, Runs],
     models: Models,
-    rows: Rows,
+    records: ItemRecords,
     settings: Running,
     progress: Progress,
 ) -> None:
-    """Run what is planned and not known yet on this process's share of the batches, and keep a row for each run.
+    """Run what is planned and not known yet on the batches, and record a score for each run.
 
-    An item that cannot be read gets a row that says so.
+    An item that cannot be read gets a score that says so.
     """
-    share = batches[rows.share.rank :: rows.share.world]
-    open_batches = [batch for batch in share if _missing(batch, plan, rows)]
-    total = sum(map(len, share))
+    open_batches = [batch for batch in batches if _missing(batch, plan, records)]
+    total = sum(map(len, batches))
     done = total - sum(map(len, open_batches))
     for batch, loaded in _read_ahead(open_batches, lengths, models, settings):
         progress(done, total, "items")
         done += len(batch)
         pairs = list(zip(batch, loaded, strict=True))
         usable = {item: audio for item, audio in pairs if isinstance(audio, Loaded)}
-        wanted = _missing(batch, plan, rows)
+        wanted = _missing(batch, plan, records)
         scored = _run_batch(usable, plan, wanted, models, settings) if usable else []
-        unreadable = [error_row(item.idx, str(audio), item.query) for item, audio in pairs if item not in usable]
-        rows.append([*unreadable, *scored])
+        unreadable = [ItemScore.failed(item.idx, str(audio), item.query) for item, audio in pairs if item not in usable]
+        records.append([*unreadable, *scored])
     progress(total, total, "items")
 
 
-def _missing(batch: Sequence[Item], plan: Mapping[str, Runs], rows: Rows) -> set[str]:
+def _missing(batch: Sequence[Item], plan: Mapping[str, Runs], records: ItemRecords) -> set[str]:
     """The runs that some item of a batch lacks."""
-    return {run for item in batch for run in plan[item.idx] if (item.idx, run) not in rows.known}
+    return {run for item in batch for run in plan[item.idx] if (item.idx, run) not in records.known}
 
 
 def _read_ahead(
@@ -176,19 +168,19 @@ def _read_ahead(
 @torch.inference_mode()
 def _run_batch(
     items: Mapping[Item, Loaded], plan: Mapping[str, Runs], wanted: set[str], models: Models, settings: Running
-) -> list[dict[str, object]]:
+) -> list[ItemScore]:
     """Separate and score items of one length by the wanted of their runs; an output is dropped when it is scored."""
     separation = Separation(list(items), list(items.values()), models, settings)
-    rows: list[dict[str, object]] = []
+    scores: list[ItemScore] = []
     for run in plan[next(iter(items)).idx]:
         if run not in wanted:
             continue
         began = time.perf_counter()
         estimates = separation.estimates([plan[item.idx][run] for item in items])
         seconds = (time.perf_counter() - began) / len(items)
-        rows += separation.rows(run, estimates, seconds)
+        scores += separation.scores(run, estimates, seconds)
     models.bank.activate(None)
-    return rows
+    return scores
 
 
 @torch.inference_mode()
@@ -270,43 +262,43 @@ class Separation:
         chosen = list(rows)
         return Analysis(self._analysis.spectrum[chosen], self._analysis.magnitude[chosen], self._analysis.length)
 
-    def rows(self, run: str, estimates: Tensor, seconds: float) -> list[dict[str, object]]:
-        """Score estimates (B, T): a row an item."""
+    def scores(self, run: str, estimates: Tensor, seconds: float) -> list[ItemScore]:
+        """Score estimates (B, T): one score per item."""
         after = batch_scores(self._reference, estimates)
         level = _decibels(estimates) - _decibels(self._mixture)
-        similarity = [""] * len(self._items)
+        similarity: list[float | None] = [None] * len(self._items)
         if self._settings.similarity:
             embedded = self._models.encoder.embed_audio(estimates, self._models.network.config.sample_rate)
-            similarity = [_text(value) for value in (embedded * self._queries).sum(dim=-1).tolist()]
+            similarity = (embedded * self._queries).sum(dim=-1).tolist()
         silent = (self._reference == 0).all(dim=-1).tolist()
         sdr_before, si_before = (scores.tolist() for scores in self._before)
         sdr_after, si_after = (scores.tolist() for scores in after)
-        rows: list[dict[str, object]] = []
+        scores = []
         for row, (item, audio) in enumerate(zip(self._items, self._loaded, strict=True)):
-            metrics = {
-                "sdr_mixture": sdr_before[row],
-                "sdr": sdr_after[row],
-                "sdri": sdr_after[row] - sdr_before[row],
-                "si_sdr": si_after[row],
-                "si_sdri": si_after[row] - si_before[row],
-            }
-            if self._settings.bss:
-                metrics["bss_sdr"] = bss_sdr(self._reference[row], estimates[row])
-            rows.append(
-                {
-                    "idx": item.idx,
-                    "query": item.query,
-                    "adapter": run,
-                    "sha256": audio.sha256,
-                    "bss_sdr": "",
-                    **{name: "" if silent[row] else _text(value) for name, value in metrics.items()},
-                    "similarity": similarity[row],
-                    "level_db": _text(float(level[row])),
-                    "seconds": f"{seconds:.4f}",
-                    "error": "",
+            metrics: dict[str, Any] = {}
+            if not silent[row]:
+                metrics = {
+                    "sdr_mixture": sdr_before[row],
+                    "sdr": sdr_after[row],
+                    "sdri": sdr_after[row] - sdr_before[row],
+                    "si_sdr": si_after[row],
+                    "si_sdri": si_after[row] - si_before[row],
                 }
+                if self._settings.bss:
+                    metrics["bss_sdr"] = bss_sdr(self._reference[row], estimates[row])
+            scores.append(
+                ItemScore(
+                    item.idx,
+                    item.query,
+                    run,
+                    audio.sha256,
+                    similarity=similarity[row],
+                    level_db=float(level[row]),
+                    seconds=seconds,
+                    **metrics,
+                )
             )
-        return rows
+        return scores
 
 
 def _activation(run: Run) -> Activation:
@@ -325,7 +317,3 @@ def _decibels(audio: Tensor) -> Tensor:
     """The mean energy of audio (B, T) in dB; silence is at -200 dB."""
     energy = audio.square().mean(dim=-1).cpu().double()
     return 10.0 * torch.log10(energy.clamp(min=10.0 ** (_SILENT_DB / 10.0)))
-
-
-def _text(value: float) -> str:
-    return f"{value:.6f}"

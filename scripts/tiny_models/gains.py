@@ -13,7 +13,7 @@ import numpy as np
 from dplass_cli.data.manifest import Row
 from dplass_cli.data.mixture_tables import Mixture, write_mixtures
 from dplass_cli.domains.partition_folder import Partition
-from dplass_cli.evaluation.item_records import read_items_csv
+from dplass_cli.evaluation.item_records import read_item_scores
 from dplass_cli.pipelines.evaluate import EvaluateOptions, evaluate
 from dplass_cli.separation.bank import bank_key, read_bank, write_bank
 from dplass_cli.storage import make_folder, read_json
@@ -59,7 +59,7 @@ def cross_validate(
         select=("base", "oracle"),
     )
     evaluate(options)
-    sdri = {(row["idx"], row["adapter"]): float(row["sdri"]) for row in read_items_csv(work / "evaluation")}
+    sdri = {(score.idx, score.run): score.sdri for score in read_item_scores(work / "evaluation")}
     first = {row["filename"]: row["captions"].split("|")[0] for row in read_clips(data)}
     of = {caption: domain.id for domain in domains.domains for caption in domain.captions}
     gains: dict[int, list[float]] = defaultdict(list)

@@ -115,7 +115,7 @@ def test_under_its_own_score_the_oracle_bounds_what_picks_among_the_same_outputs
     assert sum(domain.n for domain in scores.domains.values()) == 10
     assert scores.classes["rain"].n == 2
     table = (options.output / "results.md").read_text()
-    assert "| oracle (bound: sees the reference) |" in table
+    assert "| oracle (upper bound) |" in table
 
 
 def test_rows_hold_what_the_networks_give(options: EvaluateOptions) -> None:
@@ -292,7 +292,7 @@ def test_other_mixtures_of_the_same_files_are_not_compared(options: EvaluateOpti
     one, *others = (read_run(folder) for folder in folders)
     assert compare_runs([one, one])[0].n == 3
     for other in others:
-        with pytest.raises(InputError, match="share no item with the same audio"):
+        with pytest.raises(InputError, match="have no item with the same audio in common"):
             compare_runs([one, other])
 
 
