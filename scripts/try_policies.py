@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from dplass_cli.evaluation.conditions import Condition
 from dplass_cli.evaluation.evaluator import Run, Running, Runs, Separation, plan_runs
 from dplass_cli.evaluation.items import Loaded, find_items, load_item
 from dplass_cli.evaluation.metrics import batch_scores
@@ -52,7 +53,7 @@ class Fold:
 
     def runs(self, policy: Policy) -> list[Run]:
         """What a policy that goes by the query has run on each item."""
-        plan: dict[str, Runs] = plan_runs(self.items, [policy], self.models)
+        plan: dict[str, Runs] = plan_runs(self.items, [Condition(policy)], self.models)
         return [next(iter(plan[item.idx].values())) for item in self.items]
 
     @torch.inference_mode()

@@ -56,13 +56,13 @@ def write_report(
     audible = [item for item in result.items if item.idx not in silent]
     sdri = sdri_table(scores.chosen, result.item_scores, [item.idx for item in audible])
     lead = [
-        f"{len(audible)} items. Numbers are aggregated as {benchmark.aggregation.replace('-', ' ')}; intervals are 95%"
+        f"Items: {len(audible)}. Numbers are aggregated as {benchmark.aggregation.replace('-', ' ')}; intervals are 95%"
         " bootstrap intervals over items."
     ]
     if scores.silent:
-        lead.append(f"{len(scores.silent)} further items have a silent reference and are listed separately.")
+        lead.append(f"Items with a silent reference, listed separately: {len(scores.silent)}.")
     if result.unusable:
-        lead.append(f"{len(result.unusable)} items were left out because their audio cannot be used.")
+        lead.append(f"Items left out because their audio cannot be used: {len(result.unusable)}.")
     left_out = [[idx, reason] for idx, reason in result.unusable.items()]
     write_page(
         path,

@@ -16,7 +16,7 @@ from dplass_cli.adapters import METHODS
 from dplass_cli.audio.writing import write_audio
 from dplass_cli.encoders.base import QueryEncoder
 from dplass_cli.evaluation.evaluator import Running, Runs, evaluate_batches, make_batches
-from dplass_cli.evaluation.item_records import ProcessShare, Rows
+from dplass_cli.evaluation.item_records import ItemRecords
 from dplass_cli.evaluation.items import Item, Recorded
 from dplass_cli.evaluation.metrics import sdr, si_sdr
 from dplass_cli.models import BaseModel
@@ -75,9 +75,9 @@ def evaluation(network: BaseModel, encoder: QueryEncoder, items: int, seconds: f
             plan: dict[str, Runs] = {item.idx: {key: key for key in keys} for item in asked}
             size = 4 if device.type == "cpu" else 16
             settings = Running(None, size, 4, bfloat16, similarity, False)
-            with Rows(folder / str(run), "k", ProcessShare()) as rows:
+            with ItemRecords(folder / str(run), "k", lambda names: {}) as records:
                 batches = make_batches(asked, lengths, plan, size)
-                evaluate_batches(batches, lengths, plan, Models(network, encoder, bank), rows, settings, no_progress)
+                evaluate_batches(batches, lengths, plan, Models(network, encoder, bank), records, settings, no_progress)
 
         def theirs() -> None:
             for item in asked:
