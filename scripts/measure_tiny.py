@@ -25,19 +25,19 @@ from dplass_cli.adapters.bank_folder import bank_key, read_bank
 from dplass_cli.audio.reading import read_mono
 from dplass_cli.data.mixture_tables import read_mixtures, write_mixtures
 from dplass_cli.encoders import load_encoder
-from dplass_cli.evaluation.item_records import read_items_csv
+from dplass_cli.evaluation.item_records import read_item_scores
+from dplass_cli.evaluation.run import EvaluateResult
 from dplass_cli.options.evaluate_options import EvaluateOptions
-from dplass_cli.pipelines.evaluate import EvaluateResult, evaluate
+from dplass_cli.pipelines.evaluate import evaluate
 from dplass_cli.storage import make_folder
 from tiny_models.clips import RATE, read_clips
 from tiny_models.wordings import held_out
 
 ASSETS = Path(__file__).parents[1] / "dplass_cli" / "assets" / "tiny"
 POLICIES = (
-    "base", "text", "text-knn", "validated", "audio", "blend",
-    "base+residual", "text+residual", "validated+residual", "oracle",
+    "base", "text", "text-knn", "proven", "audio", "blend", "contrast:base", "contrast:text", "contrast", "oracle",
 )  # fmt: skip
-DEFAULT = "validated+residual"
+DEFAULT = "contrast"
 DRAWS = 10_000
 
 Sdri = dict[tuple[str, str], float]
@@ -60,7 +60,7 @@ def run(table: Path, data: Path, bank: str, output: Path, select: Sequence[str])
         output=output, metadata_csv=table, audio_dir=data / "audio", adapters=(bank,), select=tuple(select)
     )
     result = evaluate(options)["custom"]
-    return result, {(row["idx"], row["adapter"]): float(row["sdri"]) for row in read_items_csv(output)}
+    return result, {(score.idx, score.run): score.sdri for score in read_item_scores(output) if score.sdri is not None}
 
 
 def print_policies(result: EvaluateResult) -> None:

@@ -17,7 +17,7 @@ import numpy.typing as npt
 import torch
 
 from dplass_cli.evaluation.conditions import Condition
-from dplass_cli.evaluation.evaluator import PreparedItems, Run, Running, plan_runs
+from dplass_cli.evaluation.evaluator import EvaluatorSettings, ItemRun, PreparedItems, plan_runs
 from dplass_cli.evaluation.items import Loaded, find_items, load_item
 from dplass_cli.evaluation.metrics import batch_scores
 from dplass_cli.options.model_options import ModelSpec
@@ -34,7 +34,7 @@ BY_QUERY: tuple[Policy, ...] = (
     *map(Together, (0.5, 1.0)),
 )
 INNER = (*map(make_policy, ("base", "text", "blend")), Partly(0.5))
-SETTINGS = Running(seconds=None, batch_size=BATCH, workers=1, bfloat16=False, similarity=False, bss=False)
+SETTINGS = EvaluatorSettings(seconds=None, batch_size=BATCH, workers=1, bfloat16=False, similarity=False, bss=False)
 
 Scores = npt.NDArray[np.float64]
 
@@ -50,13 +50,13 @@ class Fold:
         self.mixtures = torch.stack([torch.from_numpy(audio.mixture) for audio in self.loaded])
         self.targets = torch.stack([torch.from_numpy(audio.reference) for audio in self.loaded])
 
-    def runs(self, policy: Policy, refine: bool = False) -> list[Run]:
+    def runs(self, policy: Policy, refine: bool = False) -> list[ItemRun]:
         """The run of each item under a policy that chooses by the query."""
         plan = plan_runs(self.items, [Condition(policy, refine)], self.models)
         return [next(iter(plan[item.idx].values())) for item in self.items]
 
     @torch.inference_mode()
-    def separate(self, runs: list[Run]) -> torch.Tensor:
+    def separate(self, runs: list[ItemRun]) -> torch.Tensor:
         """Separate every item under its run: float32 (N, T)."""
         outputs = []
         for first in range(0, len(self.items), BATCH):
@@ -83,7 +83,7 @@ class Fold:
     def tried(self) -> Tried:
         """The base and every adapter on every item."""
         encoder, rate = self.models.encoder, self.models.network.config.sample_rate
-        everything = [self.separate([Run(key)] * len(self.items)) for key in (None, *self.models.bank.keys)]
+        everything = [self.separate([ItemRun(key)] * len(self.items)) for key in (None, *self.models.bank.keys)]
         outputs = torch.stack(everything, dim=1)
         return Tried(
             queries=encoder.embed_text([item.query for item in self.items]),

@@ -22,15 +22,11 @@ from dplass_cli.cli.console import (
     Trust,
     Verbose,
     options_of,
-    plain_table,
     verb,
 )
-from dplass_cli.reports.markdown import with_interval
 
 if TYPE_CHECKING:
-    from dplass_cli.evaluation.reference_results import ReferenceCheck
-    from dplass_cli.evaluation.scores import PolicyScore
-    from dplass_cli.pipelines.evaluate import EvaluateResult
+    from dplass_cli.evaluation.run import EvaluateResult
 
 
 def command(
@@ -123,43 +119,13 @@ def command(
 def _tables(results: dict[str, EvaluateResult]) -> Any:
     from rich.console import Group
 
-    done = {name: result for name, result in results.items() if result.complete}
-    tables = [policy_table(f"{name}: {result.folder}", result.scores.policies) for name, result in done.items()]
-    checks = [check for result in done.values() for check in result.checks]
-    return Group(*tables, *([check_table(checks)] if checks else []))
+    from dplass_cli.evaluation.reference_results import check_table
+    from dplass_cli.evaluation.table import policy_table
 
-
-def policy_table(title: str, policies: dict[str, PolicyScore]) -> Any:
-    """A line a policy."""
-    rows = [
-        [
-            f"{name} (bound: sees the reference)" if score.bound else name,
-            with_interval(score.sdri, score.sdri_ci),
-            f"{score.si_sdr:.2f}",
-            "" if score.difference is None or name == "base" else f"{score.difference:+.2f}",
-            "" if score.regret is None else f"{score.regret:.2f}",
-            "" if score.accuracy is None else f"{score.accuracy:.0%}",
-            str(score.n),
-        ]
-        for name, score in policies.items()
+    done = [result for result in results.values() if result.complete]
+    tables = [
+        policy_table(f"{result.benchmark}: {result.folder}", result.scores.policies, result.task.benchmark)
+        for result in done
     ]
-    columns = ["policy", "SDRi (dB) [95%]", "SI-SDR (dB)", "over base (dB)", "regret (dB)", "accuracy", "items"]
-    return plain_table(title, columns, rows)
-
-
-def check_table(checks: list[ReferenceCheck]) -> Any:
-    """A line a published figure."""
-    rows = [
-        [
-            f"{check.benchmark} {check.metric}",
-            check.system,
-            f"{check.published:.3f}",
-            f"{check.measured:.3f}",
-            f"{check.tolerance:.2f}",
-            check.verdict,
-        ]
-        for check in checks
-    ]
-    return plain_table(
-        "Published figures", ["", "system", "published", "measured", "tolerance", "verdict"], rows, left=2
-    )
+    checks = [check for result in done for check in result.checks]
+    return Group(*(table.rich() for table in [*tables, *([check_table(checks)] if checks else [])]))

@@ -8,7 +8,6 @@ from typing import Annotated
 import typer
 
 from dplass_cli.cli.console import Config, Device, Json, Settings, Verbose, options_of, verb
-from dplass_cli.cli.evaluate_command import policy_table
 
 
 def command(
@@ -25,6 +24,7 @@ def command(
     Example: dplass quickstart demo
     """
     with verb(json, verbose) as run:
+        from dplass_cli.evaluation.table import policy_table
         from dplass_cli.options.quickstart_options import QuickstartOptions
         from dplass_cli.pipelines.quickstart import quickstart
 
@@ -39,6 +39,6 @@ def command(
             "policies": policies,
             "separated": {"mixture": str(result.mixture), "target": str(result.target), "sdri": result.sdri},
         }
-        run.result(summary, lambda: policy_table("Built-in sounds, mixtures not trained on", policies))
+        run.result(summary, lambda: policy_table("Built-in sounds, mixtures not trained on", policies).rich())
         run.note(f"Everything is in {options.folder}: train.json, partition/, run/bank/, evaluation/results/.")
         run.note(f"Listen: {result.mixture}, then {result.target} ({result.sdri:+.1f} dB), and the residual beside it.")

@@ -8,7 +8,6 @@ from typing import Annotated
 import typer
 
 from dplass_cli.cli.console import Json, Tokenizer, Trust, Verbose, plain_table, verb
-from dplass_cli.reports.markdown import with_interval
 
 app = typer.Typer(no_args_is_help=True, help="Compare evaluations; tabulate all of a folder; distances of sounds.")
 
@@ -26,12 +25,11 @@ def compare(
     Example: dplass results compare first second --output comparison
     """
     with verb(json, verbose) as run:
-        from dplass_cli.pipelines.results import compare_results, comparison_rows
+        from dplass_cli.evaluation.comparison import comparison_table
+        from dplass_cli.pipelines.results import compare_results
 
         compared = compare_results(runs, select.split(",") if select else None, output)
-        rows = comparison_rows(compared.lines)
-        columns = ["policy", "run", "SDRi (dB) [95%]", "SI-SDR (dB)", "difference (dB) [95%]", "items"]
-        run.result(compared, lambda: plain_table("", columns, rows, left=2))
+        run.result(compared, lambda: comparison_table(compared.lines).rich())
 
 
 @app.command("scan")
@@ -46,24 +44,11 @@ def scan(
     Example: dplass results scan runs
     """
     with verb(json, verbose) as run:
+        from dplass_cli.evaluation.scan import scan_table
         from dplass_cli.pipelines.results import scan_results
 
         found = scan_results(folder, output)
-        rows = [
-            [
-                row.benchmark,
-                row.folder,
-                f"{row.policy} (bound)" if row.bound else row.policy,
-                with_interval(row.sdri, row.sdri_ci),
-                f"{row.si_sdr:.2f}",
-                "" if row.regret is None else f"{row.regret:.2f}",
-                "" if row.accuracy is None else f"{row.accuracy:.0%}",
-                str(row.n),
-            ]
-            for row in found
-        ]
-        columns = ["benchmark", "run", "policy", "SDRi (dB) [95%]", "SI-SDR (dB)", "regret (dB)", "accuracy", "items"]
-        run.result(found, lambda: plain_table("", columns, rows, left=3))
+        run.result(found, lambda: scan_table(found).rich())
 
 
 @app.command("fad")

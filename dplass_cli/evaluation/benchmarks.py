@@ -1,4 +1,4 @@
-"""The table of benchmarks (``metadata/benchmarks.yaml``): a benchmark is a row, the evaluator is one."""
+"""The table of benchmarks, ``metadata/benchmarks.yaml``: one row per benchmark, one evaluator for all."""
 
 from __future__ import annotations
 
@@ -16,9 +16,15 @@ Aggregation = Literal["mean", "mean-of-class-medians", "mean-of-class-means"]
 
 @dataclass(frozen=True)
 class ReferenceResult:
-    """Figures in dB that others have published: of which system, to be compared with which policy, and where read.
+    """Results that others have published.
 
-    ``tolerance`` is how near in dB a repetition should come.
+    Attributes:
+        system: what they evaluated.
+        policy: the policy that compares with it.
+        sdri: SDR improvement, dB.
+        si_sdr: SI-SDR, dB.
+        tolerance: how near a repetition should come, dB.
+        source: where the results were read.
     """
 
     system: str
@@ -31,22 +37,31 @@ class ReferenceResult:
 
 @dataclass(frozen=True)
 class Benchmark:
-    """How a benchmark's items are read and summed up.
+    """How to read a benchmark's items and to aggregate over them.
+
+    ``idx``, ``reference`` and ``mixture`` are format strings over the columns of a row; ``{take}`` counts, from 0, the
+    rows with the same value in the first column.
 
     Attributes:
-        title: what it is.
-        columns: the columns that its table must have.
-        query: the column that holds the query; ``queries``: other columns that can.
-        group: the column of an item's class, where items have one.
-        idx: the form of an item's name; forms hold columns in braces, and ``take``, which counts the rows of one idx.
-        reference, mixture: the forms of an item's files below the audio folder; absent where mixtures are made.
-        mixing: ``on-the-fly``: two clips a row, mixed by :func:`dplass_cli.data.mixture_tables.render`.
-        seconds: clips are cut or padded to this length before they are mixed.
-        aggregation: how items are summed up.
-        table, folder, rows: usual names below a data root, and the rows of the published table.
-        published: figures of others.
+        name: as ``--benchmark`` takes it.
+        title: in reports.
+        columns: columns that the table must have.
+        query: the column of the query.
+        aggregation: how to aggregate over items.
+        idx: format of an item's name.
+        queries: other columns that can be used as the query.
+        group: the column of an item's class; None without classes.
+        reference: format of the reference's path below the audio folder; None where mixtures are made on the fly.
+        mixture: format of the mixture's path below the audio folder; None where mixtures are made on the fly.
+        mixing: ``on-the-fly`` where each row names two clips (:func:`dplass_cli.data.mixture_tables.render`).
+        seconds: length to which clips are cut or padded before they are mixed on the fly.
+        table: file name of the published table.
+        folder: name of the published folder.
+        rows: rows of the published table.
+        published: results of others.
     """
 
+    name: str
     title: str
     columns: tuple[str, ...]
     query: str
@@ -68,16 +83,16 @@ def find_benchmark(name: str) -> Benchmark:
     """Return a benchmark's row of the table.
 
     Raises:
-        InputError: no such benchmark.
+        InputError: there is no such benchmark.
     """
     path = resource("metadata/benchmarks.yaml")
     table = read_yaml(path)
     if name not in table:
-        raise InputError(f"--benchmark {name}: not in the table of benchmarks{nearest(name, table)}")
-    return from_mapping(Benchmark, table[name], f"{path}: {name}")
+        raise InputError(f"--benchmark {name}: no such benchmark{nearest(name, table)}")
+    return from_mapping(Benchmark, {"name": name, **table[name]}, f"{path}: {name}")
 
 
-def find_audio(name: str, benchmark: Benchmark, root: Path) -> Path:
+def find_audio(benchmark: Benchmark, root: Path) -> Path:
     """Find a benchmark's folder below a data root: ``AudioCaps_evaluation``, or AudioSep's ``audiocaps``.
 
     Raises:
@@ -86,15 +101,21 @@ def find_audio(name: str, benchmark: Benchmark, root: Path) -> Path:
     if root.is_dir():
         for child in sorted(root.iterdir()):
             plain = re.sub(r"[^a-z0-9]", "", child.name.lower())
-            if child.is_dir() and plain.removesuffix("evaluation") == name:
+            if child.is_dir() and plain.removesuffix("evaluation") == benchmark.name:
                 return child
     raise InputError(
-        f"{root}: no folder {benchmark.folder or name} (or {name}) below it; give its parent as --data-root"
+        f"{root}: no folder {benchmark.folder or benchmark.name} (or {benchmark.name}) in it; give its parent as"
+        " --data-root"
     )
 
 
-def find_table(name: str, benchmark: Benchmark, root: Path | None, given: Path | None) -> Path:
-    """Find a benchmark's table: the one given, in the folder given, or in the usual places about a data root.
+def find_table(benchmark: Benchmark, root: Path | None, given: Path | None) -> Path:
+    """Find a benchmark's table: the given file, in the given folder, or in the usual places of a data root.
+
+    Args:
+        benchmark: the benchmark.
+        root: the data root, ``--data-root``.
+        given: a file or folder, ``--metadata-csv``.
 
     Raises:
         InputError: there is none.
@@ -102,13 +123,16 @@ def find_table(name: str, benchmark: Benchmark, root: Path | None, given: Path |
     if given is not None and (benchmark.table is None or not given.is_dir()):
         return given
     if benchmark.table is None:
-        raise InputError(f"--benchmark {name}: its table is not given; give --metadata-csv")
+        raise InputError(f"--benchmark {benchmark.name}: has no table of its own; give --metadata-csv")
     folders = [] if given is None else [given]
     if given is None and root is not None:
-        beside = (root, root / "metadata", root.parent / "metadata", root.parent / "evaluation" / "metadata")
-        folders = [find_audio(name, benchmark, root), *beside]
+        # As published, next to the audio; then AudioSep's layout, where the tables are in a folder of their own.
+        layouts = (root, root / "metadata", root.parent / "metadata", root.parent / "evaluation" / "metadata")
+        folders = [find_audio(benchmark, root), *layouts]
     for folder in folders:
         if (folder / benchmark.table).is_file():
             return folder / benchmark.table
-    where = ", ".join(map(str, folders)) or "no folder is given"
-    raise InputError(f"--benchmark {name}: no {benchmark.table} ({where}); give --metadata-csv FILE or its folder")
+    where = ", ".join(map(str, folders)) or "no folder given"
+    raise InputError(
+        f"--benchmark {benchmark.name}: {benchmark.table} not found ({where}); give --metadata-csv FILE or its folder"
+    )

@@ -1,44 +1,54 @@
-"""Comparing finished evaluations item by item."""
+"""Comparison of finished evaluations item by item."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import reduce
 from pathlib import Path
-from types import NoneType
-from typing import Any, get_args
+from typing import Any
 
-import numpy as np
+import pandas as pd
 
 from dplass_cli.errors import InputError
-from dplass_cli.evaluation.benchmarks import Aggregation
-from dplass_cli.evaluation.item_records import FORMAT, RESULTS, number, read_choices, read_items_csv
+from dplass_cli.evaluation.item_records import read_item_scores
+from dplass_cli.evaluation.results_folder import read_choices, read_results
 from dplass_cli.evaluation.statistics import aggregate, bootstrap, interval
-from dplass_cli.storage import read_json
+from dplass_cli.evaluation.table import Figure, Table
+
+_MEASURED = ["idx", "run", "sha256", "sdri", "si_sdr"]
 
 
 @dataclass(frozen=True)
-class Reached:
-    """What a policy reached on an item of a run: dB, the item's class, and the sha256 of its audio."""
+class EvaluatedRun:
+    """A finished evaluation.
 
-    sdri: float
-    si_sdr: float
-    group: str
-    sha256: str
-
-
-@dataclass(frozen=True)
-class Run:
-    """A finished evaluation: its ``results.json``, and {policy: {item: what was reached}} of audible items."""
+    Attributes:
+        name: its folder.
+        results: its ``results.json``.
+        scores: a data frame with a row per condition and item with an audible reference; its columns are ``condition``,
+            ``idx``, ``group``, ``run``, ``sha256``, ``sdri`` and ``si_sdr``.
+    """
 
     name: str
     results: dict[str, Any]
-    policies: dict[str, dict[str, Reached]]
+    scores: Any
 
 
 @dataclass(frozen=True)
 class Line:
-    """One policy of one run on the items that all runs share, dB; differences are to the first run's same policy."""
+    """A policy of a run on the items that all runs share. Differences are to the first run's score of that policy.
+
+    Attributes:
+        run: the evaluation folder.
+        policy: name of the condition.
+        n: items.
+        sdri: dB.
+        sdri_ci: 95% bootstrap interval.
+        si_sdr: dB.
+        difference: in SDRi, dB.
+        difference_ci: 95% interval by a paired bootstrap.
+    """
 
     run: str
     policy: str
@@ -50,110 +60,65 @@ class Line:
     difference_ci: tuple[float, float]
 
 
-def is_evaluation(folder: Path) -> bool:
-    """Whether a folder holds the results of an evaluation."""
-    try:
-        content = read_json(folder / RESULTS)
-    except InputError:
-        return False
-    return isinstance(content, dict) and content.get("format") == FORMAT
-
-
-def read_results(folder: Path) -> dict[str, Any]:
-    """Read the ``results.json`` of an evaluation folder.
-
-    Raises:
-        InputError: there is none, or it is of something else.
-    """
-    if folder.is_dir() and not (folder / RESULTS).exists():
-        raise InputError(f"{folder}: not an evaluation folder (no {RESULTS}); give what dplass evaluate --output wrote")
-    content = read_json(folder / RESULTS)
-    if not isinstance(content, dict) or content.get("format") != FORMAT:
-        raise InputError(f"{folder / RESULTS}: not the results of an evaluation (no format {FORMAT!r})")
-    policies = content.get("policies")
-    whole = isinstance(policies, dict) and all(map(_is_score, policies.values()))
-    if (
-        not whole
-        or not isinstance(content.get("benchmark"), str)
-        or content.get("aggregation") not in get_args(Aggregation)
-    ):
-        raise InputError(f"{folder / RESULTS}: lacks its benchmark, or figures of a policy; evaluate again")
-    return content
-
-
-def _is_score(score: Any) -> bool:
-    """Whether this is what a policy reached, as ``results.json`` has it."""
-    if not isinstance(score, dict) or not isinstance(score.get("n"), int):
-        return False
-    interval = score.get("sdri_ci")
-    figures = [score.get(name, "") for name in ("sdri", "si_sdr", "regret", "accuracy")]
-    figures += interval if isinstance(interval, list) and len(interval) == 2 else [""]
-    return isinstance(score.get("bound"), bool) and all(isinstance(one, (int, float, NoneType)) for one in figures)
-
-
-def read_run(folder: Path) -> Run:
+def read_run(folder: Path) -> EvaluatedRun:
     """Read a finished evaluation.
 
     Raises:
-        InputError: the folder holds none.
+        InputError: the folder does not hold one, or it is damaged.
     """
     results = read_results(folder)
-    rows = {(row["idx"], row["adapter"]): row for row in read_items_csv(folder)}
-    policies: dict[str, dict[str, Reached]] = {name: {} for name in results["policies"]}
-    choices = read_choices(folder)
-    lacking = [name for name in ("idx", "group", *policies) if choices and name not in choices[0]]
-    if lacking:
-        raise InputError(f"{folder}: its table of choices has no column {lacking[0]!r}; evaluate again")
-    for choice in choices:
-        for name, reached in policies.items():
-            row = rows.get((choice["idx"], choice[name]))
-            if row is not None and row["sdri"]:
-                reached[choice["idx"]] = Reached(
-                    number(row, "sdri"), number(row, "si_sdr"), choice["group"], row["sha256"]
-                )
-    return Run(str(folder), results, policies)
+    names = list(results["policies"])
+    measured = pd.DataFrame([vars(score) for score in read_item_scores(folder)], columns=_MEASURED)
+    chosen = pd.DataFrame(
+        [(name, row["idx"], row["group"], row[name]) for row in read_choices(folder, names) for name in names],
+        columns=["condition", "idx", "group", "run"],
+    )
+    scores = chosen.drop_duplicates(["condition", "idx"], keep="last").merge(
+        measured.drop_duplicates(["idx", "run"], keep="last"), on=["idx", "run"]
+    )
+    audible = scores.astype({"sdri": float, "si_sdr": float}).dropna(subset=["sdri"])
+    return EvaluatedRun(str(folder), results, audible)
 
 
-def compare_runs(runs: Sequence[Run], policies: Sequence[str] | None = None) -> list[Line]:
+def compare_runs(runs: Sequence[EvaluatedRun], policies: Sequence[str] | None = None) -> list[Line]:
     """Compare runs on the items that all of them have with the same audio, by a paired bootstrap.
 
     Args:
-        policies: which; default those that all runs have.
+        runs: two or more.
+        policies: names of conditions; default: those that all runs have.
 
     Raises:
-        InputError: other benchmarks, no policy or no item in common.
+        InputError: the runs are of several benchmarks, or have no policy or item in common.
     """
     first = runs[0]
     for run in runs[1:]:
         if run.results["benchmark"] != first.results["benchmark"]:
             raise InputError(
-                f"{run.name}: is of {run.results['benchmark']}, {first.name} of {first.results['benchmark']};"
+                f"{run.name}: evaluates {run.results['benchmark']}, but {first.name} {first.results['benchmark']};"
                 " compare runs of one benchmark"
             )
-    common = [name for name in first.policies if all(name in run.policies for run in runs)]
+    common = [name for name in first.results["policies"] if all(name in run.results["policies"] for run in runs)]
     for name in policies or ():
         if name not in common:
             raise InputError(f"--select {name}: not in all of these runs; in common: {', '.join(common) or 'none'}")
     chosen = list(policies or common)
     if not chosen:
         raise InputError("these runs have no policy in common; evaluate them with the same --select")
-    return [line for name in chosen for line in _compare(runs, name, first.results["aggregation"])]
+    return [line for name in chosen for line in _compare(runs, name)]
 
 
-def _compare(runs: Sequence[Run], policy: str, rule: Aggregation) -> list[Line]:
-    tables = [run.policies[policy] for run in runs]
-    first = tables[0]
-    shared = [
-        idx
-        for idx, reached in first.items()
-        if all(idx in table and table[idx].sha256 == reached.sha256 for table in tables)
-    ]
-    if not shared:
-        raise InputError(f"--select {policy}: these runs share no item with the same audio")
-    groups = [first[idx].group for idx in shared]
-    values = np.array([[table[idx].sdri for table in tables] for idx in shared])
-    si_sdr = aggregate(rule, np.array([[table[idx].si_sdr for table in tables] for idx in shared]), groups)
-    sdri, samples = aggregate(rule, values, groups), bootstrap(rule, values, groups)
+def _compare(runs: Sequence[EvaluatedRun], policy: str) -> list[Line]:
+    rule = runs[0].results["aggregation"]
+    tables = [run.scores[run.scores["condition"] == policy].set_index(["idx", "sha256"]) for run in runs]
+    shared = reduce(lambda index, table: index[index.isin(table.index)], tables[1:], tables[0].index)
+    if shared.empty:
+        raise InputError(f"--select {policy}: these runs have no item with the same audio in common")
+    groups = tables[0].loc[shared, "group"].tolist()
+    sdri_values, si_sdr_values = (
+        pd.concat([table.loc[shared, metric] for table in tables], axis=1).to_numpy() for metric in ("sdri", "si_sdr")
+    )
+    sdri, si_sdr = aggregate(rule, sdri_values, groups), aggregate(rule, si_sdr_values, groups)
+    samples = bootstrap(rule, sdri_values, groups)
     return [
         Line(
             run.name,
@@ -167,3 +132,20 @@ def _compare(runs: Sequence[Run], policy: str, rule: Aggregation) -> list[Line]:
         )
         for column, run in enumerate(runs)
     ]
+
+
+def comparison_table(lines: Sequence[Line]) -> Table:
+    """The lines of a comparison as a table."""
+    rows = [
+        (
+            line.policy,
+            line.run,
+            Figure(line.sdri, interval=line.sdri_ci),
+            Figure(line.si_sdr),
+            Figure(line.difference, "+.2f", line.difference_ci),
+            Figure(line.n, "d"),
+        )
+        for line in lines
+    ]
+    columns = ("policy", "run", "SDRi (dB) [95%]", "SI-SDR (dB)", "difference (dB) [95%]", "items")
+    return Table("", columns, rows, left=2)

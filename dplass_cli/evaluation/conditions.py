@@ -19,11 +19,12 @@ from dplass_cli.separation.policies import (
 )
 
 BASE = "base"
+"""The name of the run without adapters."""
 
 
 @dataclass(frozen=True)
 class Condition:
-    """One row of the table of results.
+    """One row of an evaluation's table.
 
     Attributes:
         policy: chooses the adapter that serves an item.
@@ -39,9 +40,19 @@ class Condition:
         return Selection(self.policy.name, "residual" if self.refine else "none").name
 
     @property
+    def bound(self) -> bool:
+        """Whether it looks at the reference: an upper bound, not a method."""
+        return "reference" in self.policy.requires
+
+    @property
+    def chooses_by_query(self) -> bool:
+        """Whether it chooses before anything is separated; otherwise every adapter has to run."""
+        return chooses_by_query(self.policy)
+
+    @property
     def needs_similarity(self) -> bool:
         """Whether it chooses by the similarity of outputs to the query."""
-        return "outputs" in self.policy.requires and "reference" not in self.policy.requires
+        return "outputs" in self.policy.requires and not self.bound
 
     def run_name(self, activation: Activation) -> str:
         """The name of the run that serves an activation: the base, an adapter, or a run of this condition alone."""
@@ -53,16 +64,16 @@ class Condition:
 
 
 def make_conditions(
-    select: Sequence[str] | None, refine: str | None, bank: AdapterBank, similarity: bool
+    select: Sequence[str] | None, bank: AdapterBank, similarity: bool = True, refine: str | None = None
 ) -> list[Condition]:
     """The conditions of an evaluation.
 
     Args:
         select: names of policies, such as ``text`` or ``text+residual``; None: every policy that the bank can serve.
-        refine: ``none``, ``residual`` or ``both`` for each policy that can be refined; None: as ``select`` says, and
-            without ``select`` one policy with refinement in addition.
         bank: the adapters.
         similarity: the outputs are embedded, so that policies can choose by them.
+        refine: ``none``, ``residual`` or ``both`` for each policy that can be refined; None: as ``select`` says, and
+            without ``select`` one policy with refinement in addition.
 
     Raises:
         InputError: an unknown policy, or one that lacks what it requires.
@@ -81,7 +92,7 @@ def make_conditions(
             raise InputError(f"--select {condition.name}: needs the outputs' embeddings; remove --no-similarity")
     usable = [condition for condition in conditions if similarity or not condition.needs_similarity]
     distinct = {condition.name: condition for condition in usable}.values()
-    return sorted(distinct, key=lambda condition: select is None and "reference" in condition.policy.requires)
+    return sorted(distinct, key=lambda condition: select is None and condition.bound)
 
 
 def _with_refinement(selection: Selection, refine: str | None) -> list[Condition]:

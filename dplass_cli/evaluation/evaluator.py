@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import groupby, islice
+from typing import Any
 
 import numpy as np
 import torch
@@ -15,13 +16,14 @@ from torch import Tensor
 from dplass_cli.audio.reading import Audio
 from dplass_cli.errors import InputError
 from dplass_cli.evaluation.conditions import BASE, Condition
-from dplass_cli.evaluation.item_records import Rows, error_row
+from dplass_cli.evaluation.item_records import ItemRecords
 from dplass_cli.evaluation.items import Item, Loaded, load_item
 from dplass_cli.evaluation.metrics import batch_scores, bss_sdr
+from dplass_cli.evaluation.scores import ItemScore
 from dplass_cli.separation.bank import Activation
 from dplass_cli.separation.core import NonFiniteOutput, OutputEmbedding, Request, SeparationCore
 from dplass_cli.separation.loading import Models
-from dplass_cli.separation.policies import Choice, Policy, chooses_by_query
+from dplass_cli.separation.policies import Choice, Policy
 from dplass_cli.separation.refinement import ResidualEmbedding, resplit
 from dplass_cli.separation.windows import layout, windows
 from dplass_cli.storage import Progress
@@ -30,7 +32,7 @@ _SILENT_DB = -200.0
 
 
 @dataclass(frozen=True)
-class Run:
+class ItemRun:
     """One separation of an item.
 
     Attributes:
@@ -42,12 +44,12 @@ class Run:
     residual_policy: Policy | None = None
 
 
-Runs = dict[str, Run]
+Runs = dict[str, ItemRun]
 """{name of a run: the run} of one item."""
 
 
 @dataclass(frozen=True)
-class Running:
+class EvaluatorSettings:
     """How an evaluation runs.
 
     Attributes:
@@ -78,8 +80,8 @@ def plan_runs(items: Sequence[Item], conditions: Sequence[Condition], models: Mo
     for name in (BASE, *(condition.name for condition in conditions)):
         if name in models.bank.keys:
             raise InputError(f"--adapters: an adapter is named {name!r}, like a policy; rename its folder")
-    early = [condition for condition in conditions if chooses_by_query(condition.policy)]
-    every = {} if len(early) == len(conditions) else {key: Run(key) for key in models.bank.keys}
+    early = [condition for condition in conditions if condition.chooses_by_query]
+    every = {} if len(early) == len(conditions) else {key: ItemRun(key) for key in models.bank.keys}
     queries = list(dict.fromkeys(item.query for item in items))
     planned: dict[str, Runs] = {}
     for query, embedding in zip(queries, models.encoder.embed_text(queries), strict=True):
@@ -87,7 +89,7 @@ def plan_runs(items: Sequence[Item], conditions: Sequence[Condition], models: Mo
         runs: Runs = {}
         for condition in early:
             activation = condition.policy.choose(choice)
-            runs[condition.run_name(activation)] = Run(activation, condition.policy if condition.refine else None)
+            runs[condition.run_name(activation)] = ItemRun(activation, condition.policy if condition.refine else None)
         runs |= every
         order = [BASE, *models.bank.keys]
         planned[query] = {name: runs[name] for name in [*order, *sorted(set(runs) - set(order))] if name in runs}
@@ -118,37 +120,36 @@ def evaluate_batches(
     lengths: Mapping[str, int],
     plan: Mapping[str, Runs],
     models: Models,
-    rows: Rows,
-    settings: Running,
+    records: ItemRecords,
+    settings: EvaluatorSettings,
     progress: Progress,
 ) -> None:
-    """Run what is planned and not yet known on this process's share of the batches, and record a score for each run.
+    """ItemRun what is planned and not yet known on the batches, and record a score for each run.
 
-    An item that cannot be read gets a row with the reason.
+    An item that cannot be read gets a score with the reason.
     """
-    share = batches[rows.share.rank :: rows.share.world]
-    open_batches = [batch for batch in share if _missing(batch, plan, rows)]
-    total = sum(map(len, share))
+    open_batches = [batch for batch in batches if _missing(batch, plan, records)]
+    total = sum(map(len, batches))
     done = total - sum(map(len, open_batches))
     for batch, loaded in _read_ahead(open_batches, lengths, models, settings):
         progress(done, total, "items")
         done += len(batch)
         pairs = list(zip(batch, loaded, strict=True))
         usable = {item: audio for item, audio in pairs if isinstance(audio, Loaded)}
-        wanted = _missing(batch, plan, rows)
-        scored = _run_batch(usable, plan, wanted, models, settings) if usable else []
-        unreadable = [error_row(item.idx, str(audio), item.query) for item, audio in pairs if item not in usable]
-        rows.append([*unreadable, *scored])
+        missing = _missing(batch, plan, records)
+        scored = _run_batch(usable, plan, missing, models, settings) if usable else []
+        unreadable = [ItemScore.failed(item.idx, str(audio), item.query) for item, audio in pairs if item not in usable]
+        records.append([*unreadable, *scored])
     progress(total, total, "items")
 
 
-def _missing(batch: Sequence[Item], plan: Mapping[str, Runs], rows: Rows) -> set[str]:
+def _missing(batch: Sequence[Item], plan: Mapping[str, Runs], records: ItemRecords) -> set[str]:
     """The runs that are missing for some item of a batch."""
-    return {run for item in batch for run in plan[item.idx] if (item.idx, run) not in rows.known}
+    return {run for item in batch for run in plan[item.idx] if (item.idx, run) not in records.known}
 
 
 def _read_ahead(
-    batches: Sequence[list[Item]], lengths: Mapping[str, int], models: Models, settings: Running
+    batches: Sequence[list[Item]], lengths: Mapping[str, int], models: Models, settings: EvaluatorSettings
 ) -> Iterator[tuple[list[Item], list[Loaded | InputError]]]:
     rate = models.network.config.sample_rate
 
@@ -172,24 +173,28 @@ def _read_ahead(
 
 @torch.inference_mode()
 def _run_batch(
-    items: Mapping[Item, Loaded], plan: Mapping[str, Runs], wanted: set[str], models: Models, settings: Running
-) -> list[dict[str, object]]:
-    """Separate and score items of one length under the wanted runs; an output is dropped once it is scored."""
+    items: Mapping[Item, Loaded],
+    plan: Mapping[str, Runs],
+    missing: set[str],
+    models: Models,
+    settings: EvaluatorSettings,
+) -> list[ItemScore]:
+    """Separate and score items of one length under the missing runs; an output is dropped once it is scored."""
     batch = PreparedItems(list(items), list(items.values()), models, settings)
-    rows: list[dict[str, object]] = []
+    scores: list[ItemScore] = []
     for run in plan[next(iter(items)).idx]:
-        if run not in wanted:
+        if run not in missing:
             continue
         began = time.perf_counter()
         outputs = batch.separate([plan[item.idx][run] for item in items])
         seconds = (time.perf_counter() - began) / len(items)
-        rows += batch.rows(run, outputs, seconds)
+        scores += batch.scores(run, outputs, seconds)
     models.bank.activate(None)
-    return rows
+    return scores
 
 
 @torch.inference_mode()
-def separate_item(item: Item, loaded: Loaded, run: Run, models: Models, settings: Running) -> Audio:
+def separate_item(item: Item, loaded: Loaded, run: ItemRun, models: Models, settings: EvaluatorSettings) -> Audio:
     """Separate one item again, for a report: float32 (T,)."""
     outputs = PreparedItems([item], [loaded], models, settings).separate([run])
     models.bank.activate(None)
@@ -221,7 +226,9 @@ class PreparedItems:
         settings: how to run.
     """
 
-    def __init__(self, items: Sequence[Item], loaded: Sequence[Loaded], models: Models, settings: Running) -> None:
+    def __init__(
+        self, items: Sequence[Item], loaded: Sequence[Loaded], models: Models, settings: EvaluatorSettings
+    ) -> None:
         self._items, self._loaded, self._models, self._settings = items, loaded, models, settings
         config = models.network.config
         self._rate = config.sample_rate
@@ -236,7 +243,7 @@ class PreparedItems:
         ]
         self._before = batch_scores(self._reference, self._mixture)
 
-    def separate(self, runs: Sequence[Run]) -> Outputs:
+    def separate(self, runs: Sequence[ItemRun]) -> Outputs:
         """Separate each item under its run.
 
         Raises:
@@ -256,7 +263,7 @@ class PreparedItems:
         kept = [output[:, 0, window.kept] for output, (window, _) in zip(outputs, self._windows, strict=True)]
         return Outputs(torch.cat(kept, dim=-1), self._similarities(outputs) if self._settings.similarity else None)
 
-    def _refine(self, outputs: Sequence[Tensor], rows: Sequence[int], runs: Sequence[Run]) -> None:
+    def _refine(self, outputs: Sequence[Tensor], rows: Sequence[int], runs: Sequence[ItemRun]) -> None:
         """Refine the outputs (B, 1, n) of each window in place, in the rows that ask for it."""
         models, requests = self._models, []
         for row in rows:
@@ -280,45 +287,35 @@ class PreparedItems:
             embedding.add(output, window.last - window.first)
         return embedding.similarities(self._queries)
 
-    def rows(self, run: str, outputs: Outputs, seconds: float) -> list[dict[str, object]]:
-        """Score the outputs of a run: one row per item."""
+    def scores(self, run: str, outputs: Outputs, seconds: float) -> list[ItemScore]:
+        """Score the outputs of a run: one score per item."""
         sdr_before, si_before = (scores.tolist() for scores in self._before)
         sdr_after, si_after = (scores.tolist() for scores in batch_scores(self._reference, outputs.estimates))
-        level = _decibels(outputs.estimates) - _decibels(self._mixture)
+        level_db = (_decibels(outputs.estimates) - _decibels(self._mixture)).tolist()
         silent = (self._reference == 0).all(dim=-1).tolist()
-        rows: list[dict[str, object]] = []
+        scores = []
         for row, (item, audio) in enumerate(zip(self._items, self._loaded, strict=True)):
-            metrics = {
-                "sdr_mixture": sdr_before[row],
-                "sdr": sdr_after[row],
-                "sdri": sdr_after[row] - sdr_before[row],
-                "si_sdr": si_after[row],
-                "si_sdri": si_after[row] - si_before[row],
-            }
-            if self._settings.bss:
-                metrics["bss_sdr"] = bss_sdr(self._reference[row], outputs.estimates[row])
-            rows.append(
-                {
-                    "idx": item.idx,
-                    "query": item.query,
-                    "adapter": run,
-                    "sha256": audio.sha256,
-                    "bss_sdr": "",
-                    **{name: "" if silent[row] else _text(value) for name, value in metrics.items()},
-                    "similarity": "" if outputs.similarities is None else _text(outputs.similarities[row]),
-                    "level_db": _text(float(level[row])),
-                    "seconds": f"{seconds:.4f}",
-                    "error": "",
+            metrics: dict[str, Any] = {}
+            if not silent[row]:  # distortion against silence is not defined
+                metrics = {
+                    "sdr_mixture": sdr_before[row],
+                    "sdr": sdr_after[row],
+                    "sdri": sdr_after[row] - sdr_before[row],
+                    "si_sdr": si_after[row],
+                    "si_sdri": si_after[row] - si_before[row],
                 }
+                if self._settings.bss:
+                    metrics["bss_sdr"] = bss_sdr(self._reference[row], outputs.estimates[row])
+            if outputs.similarities is not None:
+                metrics["similarity"] = outputs.similarities[row]
+            score = ItemScore(
+                item.idx, item.query, run, audio.sha256, level_db=level_db[row], seconds=seconds, **metrics
             )
-        return rows
+            scores.append(score)
+        return scores
 
 
 def _decibels(audio: Tensor) -> Tensor:
     """The mean energy of audio (B, T) in dB; -200 for silence."""
     energy = audio.square().mean(dim=-1).cpu().double()
     return 10.0 * torch.log10(energy.clamp(min=10.0 ** (_SILENT_DB / 10.0)))
-
-
-def _text(value: float) -> str:
-    return f"{value:.6f}"

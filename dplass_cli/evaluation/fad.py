@@ -1,21 +1,57 @@
-"""Fréchet audio distance: how far the embeddings of one set of sounds lie from those of another.
+"""Fréchet audio distance: how far the embeddings of one set of sounds are from those of another.
 
 Kilgour et al., "Fréchet Audio Distance: A Reference-Free Metric for Evaluating Music Enhancement Algorithms", 2019,
-with a query encoder's embeddings in place of VGGish's. Values of different encoders cannot be compared.
+with the embeddings of a query encoder instead of VGGish's. Values of different encoders cannot be compared.
 """
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 
+from dplass_cli.audio.folders import audio_files
+from dplass_cli.encoders import QueryEncoder
+from dplass_cli.encoders.cache import EmbeddingCache
+from dplass_cli.encoders.clips import Clip, embed_clips
+from dplass_cli.errors import InputError
 from dplass_cli.evaluation.statistics import Values
+from dplass_cli.storage import Progress, no_progress
+
+
+def embed_folder(
+    folder: Path,
+    encoder: QueryEncoder,
+    cache: EmbeddingCache | None,
+    failed: dict[str, str],
+    progress: Progress = no_progress,
+) -> Values:
+    """Embed the sounds in a folder: float64 (N, D).
+
+    Args:
+        folder: the sounds, in sub-folders too.
+        encoder: embeds them.
+        cache: of embeddings, if there is one.
+        failed: filled with {file: why it could not be read}.
+        progress: is called for each sound.
+
+    Raises:
+        InputError: fewer than two sounds can be read.
+    """
+    reasons: dict[Clip, str] = {}
+    clips = [Clip(path.absolute(), 0.0, None) for path in audio_files(folder)]
+    vectors = [vector for _, vector in embed_clips(clips, encoder, cache, None, reasons, progress)]
+    failed |= {str(clip.wav): reason for clip, reason in reasons.items()}
+    if len(vectors) < 2:
+        raise InputError(f"{folder}: {len(vectors)} readable sounds; a distance needs two or more")
+    return np.stack(vectors).astype(np.float64)
 
 
 def frechet_distance(first: Values, second: Values) -> float:
     """‖μ₁ − μ₂‖² + tr(Σ₁ + Σ₂ − 2·(Σ₁Σ₂)^½) of embeddings (N, D) and (M, D), N and M at least 2.
 
-    Zero where both have one mean and covariance. With fewer sounds than dimensions the covariances are of low rank and
-    the distance is biased upwards; it is of use then only between sets of the same sizes.
+    Zero if means and covariances are equal. With fewer sounds than dimensions the covariances have low rank and the
+    distance is biased upwards; then compare only distances between sets of the same sizes.
     """
     means, covariances = zip(
         *((rows.mean(axis=0), np.cov(rows, rowvar=False)) for rows in (first, second)), strict=True

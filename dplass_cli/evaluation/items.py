@@ -1,4 +1,4 @@
-"""The items of a benchmark: what is asked of which audio, and whether that audio can be read."""
+"""The items of a benchmark: their queries and audio, and whether that audio can be used."""
 
 from __future__ import annotations
 
@@ -19,7 +19,12 @@ from dplass_cli.storage import Progress, file_sha256, no_progress, text_sha256
 
 @dataclass(frozen=True)
 class Recorded:
-    """A mixture that lies on the disk beside its reference."""
+    """A mixture and its reference, each in a file.
+
+    Attributes:
+        reference: file of the target alone.
+        mixture: file of the mixture.
+    """
 
     reference: Path
     mixture: Path
@@ -27,10 +32,12 @@ class Recorded:
 
 @dataclass(frozen=True)
 class Item:
-    """One question of a benchmark.
+    """One query on one mixture.
 
     Attributes:
-        idx: its name, unique in the benchmark. query: what is asked for. group: its class; empty where it has none.
+        idx: its name, unique in the benchmark.
+        query: describes the target.
+        group: its class; empty without classes.
         audio: two files, or the recipe of a mixture.
     """
 
@@ -41,7 +48,7 @@ class Item:
 
     @property
     def files(self) -> tuple[Path, Path]:
-        """The two files that its audio is made of."""
+        """The two files that its audio is read from: reference and mixture, or target and interferer."""
         if isinstance(self.audio, Recorded):
             return self.audio.reference, self.audio.mixture
         return self.audio.source.wav, self.audio.noise.wav
@@ -49,7 +56,13 @@ class Item:
 
 @dataclass(frozen=True)
 class Loaded:
-    """An item's audio: mixture and reference, float32 (T,), and what :func:`audio_sha256` gives."""
+    """An item's audio.
+
+    Attributes:
+        mixture: float32 (T,).
+        reference: float32 (T,).
+        sha256: as :func:`audio_sha256` returns it.
+    """
 
     mixture: Audio
     reference: Audio
@@ -63,31 +76,45 @@ def find_items(
     audio_dir: Path | None,
     query: str | None = None,
 ) -> tuple[Benchmark, Path, list[Item]]:
-    """Find a benchmark's table and audio, as given or below a data root, and read its items: (its row, table, items).
+    """Find a benchmark's table and audio, as given or below a data root, and read its items.
+
+    Args:
+        name: of the benchmark.
+        data_root: folder of the published folders.
+        metadata_csv: the table, or a folder that holds it.
+        audio_dir: the audio; default: below the data root, else the table's folder.
+        query: as :func:`read_items` takes it.
+
+    Returns:
+        (the benchmark, its table, its items).
 
     Raises:
-        InputError: no such benchmark, nothing at these places, or as :func:`read_items`.
+        InputError: no such benchmark, table or audio folder, or an unusable table.
     """
     benchmark = find_benchmark(name)
-    table = find_table(name, benchmark, data_root, metadata_csv)
+    table = find_table(benchmark, data_root, metadata_csv)
     if audio_dir is None and data_root is not None and benchmark.table is not None:
-        audio_dir = find_audio(name, benchmark, data_root)
+        audio_dir = find_audio(benchmark, data_root)
     return benchmark, table, read_items(benchmark, table, audio_dir, query)
 
 
 def read_items(benchmark: Benchmark, table: Path, audio_dir: Path | None, query: str | None = None) -> list[Item]:
-    """Read a benchmark's table; audio lies below ``audio_dir`` (default: the table's folder).
+    """Read a benchmark's table.
 
     Args:
-        query: another column to take the queries from.
+        benchmark: its row of the table of benchmarks.
+        table: the CSV file.
+        audio_dir: the audio folder; default: the table's folder.
+        query: the column of the queries; default: the benchmark's.
 
     Raises:
-        InputError: the file is missing, lacks a column, has no rows, a row without a query, or two of one name.
+        InputError: the file is missing, lacks a column or has no rows; a row has no query; two rows have one name.
     """
     column = query or benchmark.query
     if column not in (benchmark.query, *benchmark.queries):
         raise InputError(
-            f"--query-column {column}: not a column of queries{nearest(column, [benchmark.query, *benchmark.queries])}"
+            f"--query-column {column}: not a column of queries of {benchmark.name}"
+            f"{nearest(column, [benchmark.query, *benchmark.queries])}"
         )
     if benchmark.mixing:
         mixtures = read_mixtures(table, audio_dir)
@@ -97,7 +124,7 @@ def read_items(benchmark: Benchmark, table: Path, audio_dir: Path | None, query:
     seen: set[str] = set()
     for item in items:
         if item.idx in seen:
-            raise InputError(f"{table}: idx {item.idx!r} occurs twice; give every row its own")
+            raise InputError(f"{table}: idx {item.idx!r} occurs twice; give each row an idx of its own")
         seen.add(item.idx)
     return items
 
@@ -118,10 +145,15 @@ def _read_recorded(benchmark: Benchmark, table: Path, folder: Path, query: str) 
 
 
 def choose_items(items: Sequence[Item], names: Sequence[str] | None, limit: int | None) -> list[Item]:
-    """The items of the names given, in the table's order, and of these the first ``limit``.
+    """Choose items in the table's order.
+
+    Args:
+        items: all items.
+        names: names of those to keep; None keeps all.
+        limit: the most to keep, from the first on; None keeps all.
 
     Raises:
-        InputError: there is no item of a name.
+        InputError: there is no item with a name.
     """
     if names is not None:
         known = {item.idx for item in items}
@@ -135,7 +167,18 @@ def choose_items(items: Sequence[Item], names: Sequence[str] | None, limit: int 
 def check_items(
     items: Sequence[Item], sample_rate: int, seconds: float | None, workers: int, progress: Progress = no_progress
 ) -> tuple[dict[str, int], dict[str, str]]:
-    """Look at the headers of all files: ({idx: length in samples at ``sample_rate``}, {idx: why it cannot be used})."""
+    """Check the headers of all files.
+
+    Args:
+        items: of the benchmark.
+        sample_rate: of the network, Hz.
+        seconds: length to which clips are cut or padded; None for files as they are.
+        workers: threads.
+        progress: is called for each file.
+
+    Returns:
+        ({item: length in samples at ``sample_rate``}, {item: why it cannot be used}).
+    """
     with ThreadPoolExecutor(workers) as pool:
         files = list(dict.fromkeys(file for item in items for file in item.files))
         found: dict[Path, int | str] = {}
@@ -143,14 +186,14 @@ def check_items(
             zip(files, pool.map(lambda f: _length(f, sample_rate), files), strict=True)
         ):
             found[file] = length
-            progress(done, len(files), "looking at files")
+            progress(done, len(files), "checking files")
     lengths: dict[str, int] = {}
     unusable: dict[str, str] = {}
     for item in items:
         first, second = (found[file] for file in item.files)
         wrong = next((reason for reason in (first, second) if isinstance(reason, str)), None)
         if wrong is None and seconds is None and first != second:
-            wrong = f"{item.files[1]}: is not as long as its reference {item.files[0].name}"
+            wrong = f"{item.files[1]}: {second} samples at {sample_rate} Hz, but {item.files[0].name} has {first}"
         if wrong is not None:
             unusable[item.idx] = wrong
         else:
@@ -168,10 +211,15 @@ def _length(file: Path, sample_rate: int) -> int | str:
 
 
 def load_item(item: Item, sample_rate: int, seconds: float | None) -> Loaded:
-    """Read (or mix) an item's audio at ``sample_rate``.
+    """Read an item's audio, or mix it.
+
+    Args:
+        item: the item.
+        sample_rate: of the result, Hz.
+        seconds: length of a mixture that is made on the fly.
 
     Raises:
-        InputError: a file cannot be read, or mixture and reference are not equally long.
+        InputError: a file cannot be read, or mixture and reference differ in length.
     """
     sha256 = audio_sha256(item, seconds)
     if isinstance(item.audio, Mixture):
@@ -179,32 +227,34 @@ def load_item(item: Item, sample_rate: int, seconds: float | None) -> Loaded:
         return Loaded(*render(item.audio, sample_rate, seconds), sha256)
     reference, mixture = (read_mono(file, sample_rate) for file in item.files)
     if len(reference) != len(mixture):
-        raise InputError(f"{item.audio.mixture}: is not as long as its reference")
+        raise InputError(f"{item.audio.mixture}: {len(mixture)} samples, but its reference has {len(reference)}")
     return Loaded(mixture, reference, sha256)
 
 
 def audio_sha256(item: Item, seconds: float | None, hashed: Callable[[Path], str] = file_sha256) -> str:
-    """The first 16 digits of the sha256 of what an item's audio is made of: its files, and how they are mixed.
+    """The first 16 digits of a sha256 over an item's files and how they are mixed.
 
     Args:
-        hashed: gives the sha256 of a file.
+        item: the item.
+        seconds: length of a mixture that is made on the fly.
+        hashed: returns the sha256 of a file.
 
     Raises:
         InputError: a file cannot be read.
     """
-    made_of = []
+    parts = []
     if isinstance(item.audio, Mixture):
         ranges = [(row.start, row.end) for row in (item.audio.source, item.audio.noise)]
-        made_of = [f"{ranges} {item.audio.snr_db} {seconds}"]
+        parts = [f"{ranges} {item.audio.snr_db} {seconds}"]
     try:
-        made_of += map(hashed, item.files)
+        parts += map(hashed, item.files)
     except RunError as error:
-        raise InputError(str(error)) from error  # of this item only
-    return text_sha256("".join(made_of))[:16]
+        raise InputError(str(error)) from error  # concerns this item; the evaluation goes on
+    return text_sha256("".join(parts))[:16]
 
 
 def audio_hashes(items: Sequence[Item], seconds: float | None, workers: int) -> dict[str, str]:
-    """{idx: what :func:`audio_sha256` gives}, without items that cannot be read; each file is read once."""
+    """Hash the audio of items, reading each file once: {item: hash}, without items that cannot be read."""
 
     def hashed(file: Path) -> str | None:
         with contextlib.suppress(RunError):

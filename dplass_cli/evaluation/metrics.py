@@ -19,7 +19,8 @@ def sdr(reference: npt.NDArray[Any], estimate: npt.NDArray[Any]) -> float:
     This is the plain energy ratio that torchmetrics calls signal-to-noise ratio; there is no projection.
 
     Args:
-        reference, estimate: floating (T,), the same length.
+        reference: the true signal, floating (T,).
+        estimate: the separated signal, floating (T,).
 
     Raises:
         ValueError: shapes differ or are not one-dimensional, or samples are integers, whose squares overflow.
@@ -36,10 +37,11 @@ def si_sdr(reference: npt.NDArray[Any], estimate: npt.NDArray[Any]) -> float:
     With a = (eps + ⟨s, ŝ⟩) / (⟨s, s⟩ + eps): 10·log10((eps + ‖a·s‖²) / (eps + ‖ŝ − a·s‖²)).
 
     Args:
-        reference, estimate: floating (T,), the same length.
+        reference: the true signal, floating (T,).
+        estimate: the separated signal, floating (T,).
 
     Raises:
-        ValueError: as :func:`sdr`.
+        ValueError: shapes differ or are not one-dimensional, or samples are integers, whose squares overflow.
     """
     _check(reference, estimate)
     eps = float(np.finfo(reference.dtype).eps)
@@ -54,11 +56,12 @@ def batch_scores(reference: Tensor, estimate: Tensor) -> tuple[Tensor, Tensor]:
     """:func:`sdr` and :func:`si_sdr` of a batch on its device, from three inner products in float64.
 
     Args:
-        reference, estimate: float32 (B, T).
+        reference: the true signals, float32 (B, T).
+        estimate: the separated signals, float32 (B, T).
 
     Returns:
-        (SDR, SI-SDR), float64 (B,) on the CPU; within 1e-3 dB of the functions above in float32, unless the two
-        signals are so alike that rounding decides.
+        (SDR, SI-SDR), float64 (B,) on the CPU; within 1e-3 dB of the functions above in float32, unless the two signals
+        are so similar that rounding dominates.
     """
     eps = torch.finfo(reference.dtype).eps
     if reference.device.type == "mps":  # has no float64
@@ -75,17 +78,18 @@ def batch_scores(reference: Tensor, estimate: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def bss_sdr(reference: Tensor, estimate: Tensor) -> float:
-    """SDR of BSS Eval version 3 in dB: any filter of 512 taps on the reference is allowed for.
+    """SDR of BSS Eval version 3 in dB, which allows any filter of 512 taps on the reference.
 
     Vincent, Gribonval and Févotte, "Performance Measurement in Blind Audio Source Separation", 2006, in the closed form
-    of Scheibler, "SDR — Medium Rare with Fast Computations", 2022, as torchmetrics has it.
+    of Scheibler, "SDR — Medium Rare with Fast Computations", 2022, as in torchmetrics.
 
     Args:
-        reference, estimate: float32 (T,).
+        reference: the true signal, float32 (T,).
+        estimate: the separated signal, float32 (T,).
     """
     from torchmetrics.functional.audio import signal_distortion_ratio
 
-    # Without a load, the filter of a reference that has nothing in some band (speech of 8 kHz) is not determined.
+    # Without diagonal loading, the filter is not determined for a reference that is empty in some band (8 kHz speech).
     return float(signal_distortion_ratio(estimate.cpu().double(), reference.cpu().double(), load_diag=_LOAD))
 
 

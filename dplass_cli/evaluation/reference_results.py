@@ -1,21 +1,30 @@
-"""Comparing what was measured with what others have published."""
+"""Comparison of measured scores with published results."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from dplass_cli.evaluation.benchmarks import Benchmark
 from dplass_cli.evaluation.scores import PolicyScore
+from dplass_cli.evaluation.table import Figure, Table
 
 
 @dataclass(frozen=True)
 class ReferenceCheck:
-    """A published figure beside the measured one, in dB.
+    """A published number and the measured one.
 
     Attributes:
-        within: the measured one is as near as ``tolerance``, and of as many items.
+        benchmark: name of the benchmark.
+        metric: ``SDRi`` or ``SI-SDR``.
+        system: what was published.
+        policy: the policy that compares with it.
+        published: dB.
+        measured: dB.
+        tolerance: the largest difference that counts as a repetition, dB.
+        within: the difference is within the tolerance, and the numbers of items are equal.
         verdict: the same in words.
+        source: where the result was read.
     """
 
     benchmark: str
@@ -30,36 +39,52 @@ class ReferenceCheck:
     source: str
 
 
-def check_reference_results(
-    name: str, benchmark: Benchmark, policies: Mapping[str, PolicyScore]
-) -> list[ReferenceCheck]:
-    """Compare a benchmark's published figures with the policies that they belong to; policies not run are left out."""
+def check_reference_results(benchmark: Benchmark, policies: Mapping[str, PolicyScore]) -> list[ReferenceCheck]:
+    """Compare a benchmark's published results with the policies that correspond to them, as far as these were run."""
     checks = []
-    for figure in benchmark.published:
-        score = policies.get(figure.policy)
+    for result in benchmark.published:
+        score = policies.get(result.policy)
         if score is None:
             continue
+        comparable = score.n == benchmark.rows
         for metric, published, measured in (
-            ("SDRi", figure.sdri, score.sdri),
-            ("SI-SDR", figure.si_sdr, score.si_sdr),
+            ("SDRi", result.sdri, score.sdri),
+            ("SI-SDR", result.si_sdr, score.si_sdr),
         ):
-            comparable = score.n == benchmark.rows
-            near = abs(measured - published) <= figure.tolerance
-            verdict = "within" if near else f"without, by {measured - published:+.3f}"
+            difference = measured - published
+            near = abs(difference) <= result.tolerance
             if not comparable:
                 verdict = f"not comparable: {score.n} of {benchmark.rows} items"
+            else:
+                verdict = "within" if near else f"outside, by {difference:+.3f}"
             checks.append(
                 ReferenceCheck(
-                    name,
+                    benchmark.name,
                     metric,
-                    figure.system,
-                    figure.policy,
+                    result.system,
+                    result.policy,
                     published,
                     measured,
-                    figure.tolerance,
+                    result.tolerance,
                     near and comparable,
                     verdict,
-                    figure.source,
+                    result.source,
                 )
             )
     return checks
+
+
+def check_table(checks: Sequence[ReferenceCheck]) -> Table:
+    """The checks, a row each."""
+    rows = [
+        (
+            f"{check.benchmark} {check.metric}",
+            check.system,
+            Figure(check.published, ".3f"),
+            Figure(check.measured, ".3f"),
+            Figure(check.tolerance),
+            check.verdict,
+        )
+        for check in checks
+    ]
+    return Table("Published results", ("", "system", "published", "measured", "tolerance", "verdict"), rows, left=2)

@@ -1,4 +1,4 @@
-"""Summing up items by a benchmark's rule, and how sure the sum is."""
+"""Aggregation over items by a benchmark's rule, with bootstrap confidence intervals."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 
 from dplass_cli.evaluation.benchmarks import Aggregation
 
@@ -13,34 +14,44 @@ Values = npt.NDArray[np.float64]
 
 RESAMPLES = 2000
 _SEED = 20230809
-_AT_ONCE = 250  # resamples
+_AT_ONCE = 250  # resamples in memory
 
 
 def aggregate(rule: Aggregation, values: Values, groups: Sequence[str]) -> Values:
-    """Sum up values (N, ...) of N items: (...).
+    """Aggregate values (N, ...) of N items: (...); NaN without items.
 
-    ``mean`` over items, ``mean-of-class-medians`` and ``mean-of-class-means`` over the classes that are there. Medians
-    and the mean over them leave NaN out, as AudioSep's evaluation does; other means do not. NaN without items.
+    ``mean`` is over items, ``mean-of-class-medians`` and ``mean-of-class-means`` over the classes that occur. Medians
+    and the mean over them leave NaN out, as AudioSep's evaluation does; the other means propagate it.
 
     Args:
+        rule: of the benchmark.
+        values: the first axis is over items.
         groups: the class of each item.
     """
     if len(values) == 0:
         return np.full(values.shape[1:], np.nan)
     if rule == "mean":
         return np.asarray(values.mean(axis=0))
-    classes = _by_class(values, groups)
-    if rule == "mean-of-class-means":
-        return np.asarray(np.mean([members.mean(axis=0) for members in classes], axis=0))
-    return _nan_mean(np.stack([_nan_median(members) for members in classes]))
+    classes = pd.DataFrame(values.reshape(len(values), -1)).groupby(np.asarray(groups), sort=False)
+    if rule == "mean-of-class-medians":
+        result = classes.median().mean()
+    else:
+        complete = classes.count().eq(classes.size(), axis=0)  # pandas leaves NaN out of means
+        result = classes.mean().where(complete).mean(skipna=False)
+    return np.asarray(result).reshape(values.shape[1:])
 
 
 def bootstrap(rule: Aggregation, values: Values, groups: Sequence[str]) -> Values:
-    """Aggregates of resampled items, the same resamples for every column: (R, M) of values (N, M).
+    """Aggregate resampled items, the same resamples for every column: (R, M) of values (N, M).
 
-    Items are drawn with replacement (Efron and Tibshirani, "An Introduction to the Bootstrap", 1993); where the rule
-    works by class, within each class. The draw depends on the number of items alone, so columns that belong to the
-    same items are paired.
+    Items are drawn with replacement (Efron and Tibshirani, "An Introduction to the Bootstrap", 1993), within each class
+    where the rule aggregates by class. The draws depend on the number of items only, so columns of the same items are
+    paired.
+
+    Args:
+        rule: as in :func:`aggregate`.
+        values: a row per item.
+        groups: the class of each item.
     """
     generator = np.random.default_rng(_SEED)
     if len(values) == 0:
@@ -48,12 +59,9 @@ def bootstrap(rule: Aggregation, values: Values, groups: Sequence[str]) -> Value
     if rule == "mean":
         return _resampled(values, generator, "mean")
     statistic = "mean" if rule == "mean-of-class-means" else "median"
-    return _nan_mean(np.stack([_resampled(members, generator, statistic) for members in _by_class(values, groups)]))
-
-
-def _by_class(values: Values, groups: Sequence[str]) -> list[Values]:
     names = np.asarray(groups)
-    return [values[names == name] for name in dict.fromkeys(groups)]
+    classes = [values[names == name] for name in dict.fromkeys(groups)]
+    return _nan_mean(np.stack([_resampled(members, generator, statistic) for members in classes]))
 
 
 def interval(samples: Values) -> tuple[float, float]:
@@ -73,7 +81,7 @@ def _resampled(values: Values, generator: np.random.Generator, statistic: str) -
 
 
 def _nan_median(values: Values) -> Values:
-    """The median along the first axis, NaN left out; NaN where there is nothing else."""
+    """The median along the first axis without NaN; NaN where all values are."""
     if not np.isnan(values).any():
         return np.asarray(np.median(values, axis=0))
     known = ~np.isnan(values).all(axis=0)
@@ -83,7 +91,7 @@ def _nan_median(values: Values) -> Values:
 
 
 def _nan_mean(values: Values) -> Values:
-    """The mean along the first axis, NaN left out; NaN where there is nothing else."""
+    """The mean along the first axis without NaN; NaN where all values are."""
     counts = (~np.isnan(values)).sum(axis=0)
     sums = np.nansum(values, axis=0)
     mean = np.full(np.shape(sums), np.nan)

@@ -19,6 +19,7 @@ from dplass_cli.data.prepare.preparation import PrepareResult
 from dplass_cli.devices import choose_device
 from dplass_cli.errors import InputError
 from dplass_cli.evaluation.metrics import sdr
+from dplass_cli.evaluation.run import EvaluateResult
 from dplass_cli.options.data_settings import DataSettings
 from dplass_cli.options.evaluate_options import EvaluateOptions
 from dplass_cli.options.partition_options import PartitionOptions
@@ -27,7 +28,7 @@ from dplass_cli.options.quickstart_options import QuickstartOptions
 from dplass_cli.options.separate_options import SeparateOptions
 from dplass_cli.options.train_options import TrainOptions
 from dplass_cli.options.train_settings import OptimizerSettings, TrainSettings
-from dplass_cli.pipelines.evaluate import EvaluateResult, evaluate
+from dplass_cli.pipelines.evaluate import evaluate
 from dplass_cli.pipelines.partition import PartitionResult, partition
 from dplass_cli.pipelines.prepare_audioset import prepare_audioset
 from dplass_cli.pipelines.separate import separate

@@ -1,4 +1,4 @@
-"""Pictures of an evaluation, as PNG in memory."""
+"""Plots of an evaluation, as PNG in memory."""
 
 from __future__ import annotations
 
@@ -20,7 +20,11 @@ _RANGE_DB = 70.0
 
 
 def histogram(sdri: Mapping[str, Values]) -> bytes:
-    """How the SDRi of items is distributed, a line a policy: {policy: (N,)}."""
+    """Histogram of the SDRi of items, a line per policy.
+
+    Args:
+        sdri: {policy: SDRi of N items in dB, (N,)}.
+    """
     figure, axes = _figure(8.0, 3.6)
     everything = np.concatenate(list(sdri.values()))
     low, high = np.floor(everything.min()), np.ceil(everything.max())
@@ -36,13 +40,13 @@ def histogram(sdri: Mapping[str, Values]) -> bytes:
 
 
 def class_bars(classes: Mapping[str, Mapping[str, float]]) -> tuple[bytes, int]:
-    """Bars of the mean SDRi by class, a colour a policy; of many classes, those that policies differ in most.
+    """Bars of the mean SDRi per class, a colour per policy; of many classes, those where the policies differ most.
 
     Args:
         classes: {class: {policy: dB}}.
 
     Returns:
-        (PNG, how many classes it shows).
+        (PNG, number of classes shown).
     """
     by_spread = sorted(classes, key=lambda name: max(classes[name].values()) - min(classes[name].values()))
     names = [name for name in classes if name in set(by_spread[-_BARS:])][::-1]
@@ -61,13 +65,15 @@ def class_bars(classes: Mapping[str, Mapping[str, float]]) -> tuple[bytes, int]:
 
 
 def confusion(counts: Mapping[str, Mapping[str, int]], names: Mapping[str, str], policy: str) -> bytes:
-    """What a policy took against what the oracle would take, as a heat map.
+    """Heat map of the adapters that a policy chose against those that the oracle chose.
 
     Args:
-        counts: {taken: {best: items}}. names: {adapter: how it is called}, in order.
+        counts: {chosen: {best: items}}.
+        names: {adapter: display name}, in order.
+        policy: its name.
     """
     keys = list(names)
-    grid = np.array([[counts.get(taken, {}).get(best, 0) for best in keys] for taken in keys])
+    grid = np.array([[counts.get(chosen, {}).get(best, 0) for best in keys] for chosen in keys])
     size = 2.2 + 0.5 * len(keys)
     figure, axes = _figure(size + 1.6, size)
     axes.imshow(grid, cmap="Blues", aspect="equal")
@@ -84,7 +90,7 @@ def confusion(counts: Mapping[str, Mapping[str, int]], names: Mapping[str, str],
 
 
 def spectrogram(audio: Audio, sample_rate: int, top_db: float) -> bytes:
-    """The spectrogram of audio (T,), 70 dB below ``top_db``."""
+    """Spectrogram of audio (T,), from ``top_db`` to 70 dB below."""
     levels = _levels(audio)
     figure, axes = _figure(3.9, 2.0, 90)
     extent = (0.0, len(audio) / sample_rate, 0.0, sample_rate / 2000.0)
@@ -98,12 +104,17 @@ def spectrogram(audio: Audio, sample_rate: int, top_db: float) -> bytes:
 
 
 def peak_level(audio: Audio) -> float:
-    """The level of the loudest cell of a spectrogram, dB."""
+    """Level of the loudest bin of the spectrogram of audio (T,), dB."""
     return float(_levels(audio).max())
 
 
 def differences(rows: Sequence[tuple[str, float, tuple[float, float]]], reference: str) -> bytes:
-    """Points with 95% intervals: (name, SDRi over that of ``reference``, (low, high)) in dB, a line each."""
+    """Differences in SDRi with 95% intervals.
+
+    Args:
+        rows: (name, difference, (low, high)) of each line, dB.
+        reference: what the differences are to.
+    """
     figure, axes = _figure(7.0, 1.0 + 0.34 * len(rows))
     for place, (_, value, (low, high)) in enumerate(reversed(rows)):
         axes.plot([low, high], [place, place], color=_COLOURS[1], linewidth=2)

@@ -1,6 +1,6 @@
-"""The one HTML shell of all reports: whole in one file, with tables to sort and filter, pictures and players.
+"""The HTML page of all reports: self-contained, with sortable and filterable tables, pictures and audio players.
 
-Parts are built by functions that escape what they are given and return Markup; :func:`page` puts them together.
+Functions build the parts, escape what they are given and return Markup; :func:`write_page` puts the parts together.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from markupsafe import Markup
 
 from dplass_cli.audio.reading import Audio
 from dplass_cli.audio.resampling import resample
+from dplass_cli.evaluation.table import Figure, Table
 from dplass_cli.resources import page_template
 from dplass_cli.storage import write_text
 from dplass_cli.versions import __version__
@@ -32,15 +33,17 @@ _FILTER = Markup(
 
 
 class Number(NamedTuple):
-    """A cell that sorts by its value; None stands for none and sorts last.
+    """A cell that sorts by its value; None and NaN are shown as a dash and sort last.
 
     Attributes:
-        value: what to sort by.
-        form: how it is written, a format specification such as ``.2f``.
+        value: the number.
+        form: format specification, such as ``.2f``.
+        text: what is shown instead of the formatted number.
     """
 
     value: float | None
     form: str = "g"
+    text: str = ""
 
 
 Cell = str | Markup | int | Number
@@ -48,14 +51,19 @@ Cell = str | Markup | int | Number
 
 @dataclass(frozen=True)
 class Section:
-    """A part of a page under a heading, which the page's navigation leads to."""
+    """A part of a page with a heading and an entry in the page's navigation.
+
+    Attributes:
+        title: the heading.
+        parts: its content.
+    """
 
     title: str
     parts: Sequence[Markup]
 
     @property
     def anchor(self) -> str:
-        """The heading's id."""
+        """The id of the heading."""
         return re.sub(r"[^a-z0-9]+", "-", self.title.lower()).strip("-") or "section"
 
 
@@ -63,10 +71,10 @@ def write_page(path: Path | str, title: str, lead: Iterable[str], sections: Iter
     """Write a page atomically.
 
     Args:
-        path: of the HTML file.
+        path: the HTML file.
         title: of the page.
         lead: lines of text below the title.
-        sections: in their order; those without parts are left out.
+        sections: in order; those without parts are left out.
 
     Raises:
         InputError: the folder cannot be written.
@@ -77,7 +85,7 @@ def write_page(path: Path | str, title: str, lead: Iterable[str], sections: Iter
 
 
 def text(words: str, kind: str = "") -> Markup:
-    """A paragraph; ``kind`` is ``soft`` or ``warning``, or nothing."""
+    """A paragraph; ``kind`` is ``soft``, ``warning`` or empty."""
     return Markup('<p class="{}">{}</p>').format(kind, words)
 
 
@@ -87,17 +95,24 @@ def heading(words: str) -> Markup:
 
 
 def row(parts: Iterable[Markup]) -> Markup:
-    """Parts side by side, as many as the width takes."""
+    """Parts side by side, wrapped to the width of the page."""
     return Markup('<div class="row">{}</div>').format(Markup("").join(parts))
 
 
 def folded(title: str, parts: Iterable[Markup]) -> Markup:
-    """Parts that a click on the title unfolds."""
+    """Parts that are shown by a click on the title."""
     return Markup("<details><summary>{}</summary>{}</details>").format(title, Markup("").join(parts))
 
 
 def picture(png: bytes, alt: str, caption: str = "", detailed: bool = False) -> Markup:
-    """A PNG picture; ``alt`` says what it shows to those who can't see it. A phone shrinks it unless ``detailed``."""
+    """A PNG picture.
+
+    Args:
+        png: the file's bytes.
+        alt: describes it for screen readers.
+        caption: below it.
+        detailed: keep its size on a phone, where other pictures shrink to the width of the screen.
+    """
     source = f"data:image/png;base64,{base64.b64encode(png).decode()}"
     below = Markup("<figcaption>{}</figcaption>").format(caption) if caption else ""
     kind = Markup(' class="detailed"') if detailed else ""
@@ -106,9 +121,14 @@ def picture(png: bytes, alt: str, caption: str = "", detailed: bool = False) -> 
 
 
 def player(audio: Audio, sample_rate: int, label: str) -> Markup:
-    """A player of float32 audio (C, T) or (T,), C at most 2: MP3, which all browsers play.
+    """An audio player.
 
-    Audio over full scale is turned down as a whole.
+    The audio is embedded as MP3, which all browsers play. Audio above full scale is scaled down as a whole.
+
+    Args:
+        audio: float32 (C, T) or (T,), C at most 2.
+        sample_rate: Hz.
+        label: next to it.
     """
     source = f"data:audio/mpeg;base64,{base64.b64encode(_mp3(np.atleast_2d(audio), sample_rate)).decode()}"
     return Markup(
@@ -132,10 +152,10 @@ def table(
     """A table that sorts by a click on a column's head.
 
     Args:
-        columns: their names. A column whose first cell is a number stands to the right.
+        columns: their names. A column whose first cell is a number is aligned to the right.
         rows: the cells; texts are escaped.
-        filtered: put a field above that shows only rows with the words typed there.
-        marked: rows to highlight, by position.
+        filtered: add a field above that hides the rows without the words typed there.
+        marked: positions of rows to highlight.
     """
     rows = [list(cells) for cells in rows]
     right = [bool(rows) and isinstance(rows[0][column], (int, Number)) for column in range(len(columns))]
@@ -157,6 +177,17 @@ def table(
     ).format(_FILTER if filtered else "", Markup("").join(heads), Markup("\n").join(lines))
 
 
+def result_table(results: Table) -> Markup:
+    """A table of results, with its note; the columns sort by the numbers, not by their intervals."""
+    rows = [[_figure(cell) if isinstance(cell, Figure) else cell for cell in cells] for cells in results.rows]
+    below = text(results.note, "soft") if results.note else Markup("")
+    return table(results.columns, rows) + below
+
+
+def _figure(figure: Figure) -> Number:
+    return Number(figure.value, figure.form, str(figure))
+
+
 def _class(number: bool) -> Markup:
     return Markup(' class="number"') if number else Markup("")
 
@@ -168,4 +199,5 @@ def _cell(cell: Cell) -> Markup:
         return Markup("<td>{}</td>").format(cell)
     if cell.value is None or not np.isfinite(cell.value):
         return Markup('<td class="number">–</td>')
-    return Markup('<td class="number" data-value="{}">{}</td>').format(float(cell.value), format(cell.value, cell.form))
+    shown = cell.text or format(cell.value, cell.form)
+    return Markup('<td class="number" data-value="{}">{}</td>').format(float(cell.value), shown)

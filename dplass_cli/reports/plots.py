@@ -1,4 +1,4 @@
-"""What all plots share: figures without a display and without global state, colours, labels that keep apart."""
+"""Shared by all plots: figures without display or global state, colours, labels that do not overlap."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 MARKERS = "osD^vP<X>*"
 FONT = {"labels": 8, "legend": 10, "title": 13}
-# Where a label may stand around its point: offset in font points, horizontal and vertical alignment.
+# Positions of a label around its point: offset in font points, horizontal and vertical alignment.
 _PLACES = (
     ((6, 0), "left", "center"),
     ((-6, 0), "right", "center"),
@@ -18,7 +18,7 @@ _PLACES = (
 
 
 def new_figure(width: float, height: float, dpi: int = 130) -> tuple[Any, Any]:
-    """A figure of this size in inches, and its axes."""
+    """A figure of a size in inches, and its axes."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -30,12 +30,12 @@ def new_figure(width: float, height: float, dpi: int = 130) -> tuple[Any, Any]:
 def png(figure: Any) -> bytes:
     """The figure as a PNG file's bytes."""
     stream = io.BytesIO()
-    figure.canvas.print_png(stream, metadata={"Software": None})  # the same bytes by any version
+    figure.canvas.print_png(stream, metadata={"Software": None})  # the same bytes from every version of Matplotlib
     return stream.getvalue()
 
 
 def colours(count: int) -> list[Any]:
-    """As many colours that differ."""
+    """A number of distinct colours."""
     from matplotlib import colormaps
 
     if count <= 10:
@@ -44,14 +44,20 @@ def colours(count: int) -> list[Any]:
 
 
 def shorten(text: str, length: int) -> str:
-    """A text on one line, cut to a length."""
+    """A text on one line, truncated to a length."""
     text = " ".join(text.split())
     return text if len(text) <= length else text[: length - 1].rstrip() + "…"
 
 
 def label_points(figure: Any, axes: Any, points: Iterable[tuple[str, Sequence[float]]]) -> None:
-    """Write each label beside its point (x, y), where it finds a free place; the first come first."""
-    figure.canvas.draw()  # settles the layout, which labels are placed in
+    """Write each label next to its point (x, y) where there is space; a label without space is left out.
+
+    Args:
+        figure: the figure.
+        axes: its axes.
+        points: (label, (x, y)), the most important first.
+    """
+    figure.canvas.draw()  # computes the layout that labels are placed in
     renderer = figure.canvas.get_renderer()
     taken: list[Any] = []
     for label, point in points:

@@ -15,8 +15,8 @@ from benchmarks.measuring import fastest, perturbed, plain, published_steps
 from dplass_cli.adapters import METHODS
 from dplass_cli.audio.writing import write_audio
 from dplass_cli.encoders.base import QueryEncoder
-from dplass_cli.evaluation.evaluator import Run, Running, Runs, evaluate_batches, make_batches
-from dplass_cli.evaluation.item_records import ProcessShare, Rows
+from dplass_cli.evaluation.evaluator import EvaluatorSettings, Runs, evaluate_batches, make_batches
+from dplass_cli.evaluation.item_records import ItemRecords
 from dplass_cli.evaluation.items import Item, Recorded
 from dplass_cli.evaluation.metrics import sdr, si_sdr
 from dplass_cli.models import BaseModel
@@ -72,12 +72,12 @@ def evaluation(network: BaseModel, encoder: QueryEncoder, items: int, seconds: f
         def ours(keys: list[str], similarity: bool, bfloat16: bool) -> None:
             nonlocal run
             run += 1
-            plan: dict[str, Runs] = {item.idx: {key: Run(key) for key in keys} for item in asked}
+            plan: dict[str, Runs] = {item.idx: {key: key for key in keys} for item in asked}
             size = 4 if device.type == "cpu" else 16
-            settings = Running(None, size, 4, bfloat16, similarity, False)
-            with Rows(folder / str(run), "k", ProcessShare(), lambda names: {}) as rows:
+            settings = EvaluatorSettings(None, size, 4, bfloat16, similarity, False)
+            with ItemRecords(folder / str(run), "k", lambda names: {}) as records:
                 batches = make_batches(asked, lengths, plan, size)
-                evaluate_batches(batches, lengths, plan, Models(network, encoder, bank), rows, settings, no_progress)
+                evaluate_batches(batches, lengths, plan, Models(network, encoder, bank), records, settings, no_progress)
 
         def theirs() -> None:
             for item in asked:
@@ -92,7 +92,7 @@ def evaluation(network: BaseModel, encoder: QueryEncoder, items: int, seconds: f
         with published_steps():
             slow = fastest(theirs, repeats)
         result = {"plain_s": slow}
-        choose_backend(network, "auto", warmup_macs=0.0)
+        choose_backend(network, "auto", patience=0.0)
         for what, keys, similarity in (
             ("all_adapters", bank.keys, False),
             ("all_adapters_with_similarity", bank.keys, True),

@@ -14,7 +14,7 @@ from dplass_cli.adapters.bank_folder import bank_key, read_bank, write_bank
 from dplass_cli.data.manifest import Row
 from dplass_cli.data.mixture_tables import Mixture, write_mixtures
 from dplass_cli.domains.partition_folder import Partition
-from dplass_cli.evaluation.item_records import read_items_csv
+from dplass_cli.evaluation.item_records import read_item_scores
 from dplass_cli.options.evaluate_options import EvaluateOptions
 from dplass_cli.pipelines.evaluate import evaluate
 from dplass_cli.storage import make_folder, read_json
@@ -60,7 +60,7 @@ def cross_validate(
         select=("base", "oracle"),
     )
     evaluate(options)
-    sdri = {(row["idx"], row["adapter"]): float(row["sdri"]) for row in read_items_csv(work / "evaluation")}
+    sdri = {(score.idx, score.run): score.sdri for score in read_item_scores(work / "evaluation")}
     first = {row["filename"]: row["captions"].split("|")[0] for row in read_clips(data)}
     of = {caption: domain.id for domain in domains.domains for caption in domain.captions}
     gains: dict[int, list[float]] = defaultdict(list)
@@ -90,7 +90,7 @@ def draw(data: Path, fold: str, count: int) -> list[Mixture]:
 
 
 def write_gains(bank: Path, gains: Mapping[int, float]) -> None:
-    """Put the gains into a bank's description, for the policy ``validated``."""
+    """Put the gains into a bank's description, for the policy ``proven``."""
     described = {name: value for name, value in read_json(bank / "bank.json").items() if name != "domains"}
-    known = [replace(domain, sdri_gain_db=round(gains.get(domain.id, 0.0), 2)) for domain in read_bank(bank).values()]
+    known = [replace(domain, gain_db=round(gains.get(domain.id, 0.0), 2)) for domain in read_bank(bank).values()]
     write_bank(bank, known, described)

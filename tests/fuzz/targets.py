@@ -42,8 +42,9 @@ from dplass_cli.encoders.cache import EmbeddingCache, check_encoder
 from dplass_cli.errors import InputError
 from dplass_cli.evaluation.benchmarks import find_benchmark
 from dplass_cli.evaluation.comparison import compare_runs, read_run
-from dplass_cli.evaluation.item_records import COLUMNS, ProcessShare, Rows
+from dplass_cli.evaluation.item_records import ItemRecords
 from dplass_cli.evaluation.items import read_items
+from dplass_cli.evaluation.scores import COLUMNS
 from dplass_cli.models import BaseModel, load_base
 from dplass_cli.options.parse import build_options
 from dplass_cli.options.separate_options import SeparateOptions
@@ -343,7 +344,7 @@ def results(data: bytes, folder: Path) -> None:
     try:
         scan_results(copy.parent / "folder")
         compare_runs([read_run(source), read_run(copy)])
-        with Rows(copy, "key", ProcessShare(), lambda names: {}) as rows:
+        with ItemRecords(copy, "key", lambda names: {}) as rows:
             rows.merge({"0": ["base"]})
     finally:
         _restored(copy, source)

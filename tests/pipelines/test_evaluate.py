@@ -25,9 +25,10 @@ from dplass_cli.audio.writing import write_audio
 from dplass_cli.errors import InputError, RunError
 from dplass_cli.evaluation.comparison import compare_runs, read_run
 from dplass_cli.evaluation.metrics import sdr, si_sdr
+from dplass_cli.evaluation.run import EvaluateResult
 from dplass_cli.models import load_base
 from dplass_cli.options.evaluate_options import EvaluateOptions
-from dplass_cli.pipelines.evaluate import EvaluateResult, evaluate
+from dplass_cli.pipelines.evaluate import evaluate
 from dplass_cli.records import write_rows
 from dplass_cli.separation.loading import load_models
 
@@ -116,7 +117,7 @@ def test_under_its_own_score_the_oracle_bounds_what_picks_among_the_same_outputs
     assert sum(domain.n for domain in scores.domains.values()) == 10
     assert scores.classes["rain"].n == 2
     table = (options.output / "results.md").read_text()
-    assert "| oracle (bound: sees the reference) |" in table
+    assert "| oracle (upper bound) |" in table
 
 
 def test_rows_hold_what_the_networks_give(options: EvaluateOptions) -> None:
@@ -293,7 +294,7 @@ def test_other_mixtures_of_the_same_files_are_not_compared(options: EvaluateOpti
     one, *others = (read_run(folder) for folder in folders)
     assert compare_runs([one, one])[0].n == 3
     for other in others:
-        with pytest.raises(InputError, match="share no item with the same audio"):
+        with pytest.raises(InputError, match="have no item with the same audio in common"):
             compare_runs([one, other])
 
 

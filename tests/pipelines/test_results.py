@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 from dplass_cli.cli import app
 from dplass_cli.data.manifest import Row, write_manifest
 from dplass_cli.errors import InputError
-from dplass_cli.evaluation.item_records import read_items_csv
+from dplass_cli.evaluation.item_records import read_item_scores
 from dplass_cli.options.evaluate_options import EvaluateOptions
 from dplass_cli.options.retrieve_options import RetrieveOptions
 from dplass_cli.pipelines.evaluate import evaluate
@@ -63,7 +63,7 @@ def test_comparing_runs_item_by_item(runs: Callable[[str], Path], tmp_path: Path
     assert (again.difference, again.difference_ci) == (0.0, (0.0, 0.0))  # one base: nothing to tell apart
     assert again.sdri == base.sdri
     rows = [
-        {row["idx"]: float(row["sdri"]) for row in read_items_csv(runs(name)) if row["adapter"] != "base"}
+        {score.idx: score.sdri for score in read_item_scores(runs(name)) if score.run != "base"}
         for name in ("reconv", "lora")
     ]
     by_hand = np.array([rows[1][idx] - rows[0][idx] for idx in rows[0]])
@@ -100,15 +100,15 @@ def test_scanning_a_folder(runs: Callable[[str], Path], tmp_path: Path) -> None:
         ("reconv", "text", 6),
     ]
     assert (tmp_path / "table.md").read_text().count("| custom |") == 5
-    with pytest.raises(InputError, match="no evaluation below it"):
+    with pytest.raises(InputError, match="no evaluation in it"):
         scan_results(tmp_path)
 
 
 def test_bss_eval_is_recorded(runs: Callable[[str], Path]) -> None:
-    rows = read_items_csv(runs("reconv"))
-    assert all(float(row["bss_sdr"]) >= float(row["si_sdr"]) - 0.1 for row in rows)  # a filter does what a scale does
+    rows = read_item_scores(runs("reconv"))
+    assert all(row.bss_sdr >= row.si_sdr - 0.1 for row in rows)  # a filter does what a scale does
     scores = json.loads((runs("reconv") / "results.json").read_text())["policies"]
-    mean = np.mean([float(row["bss_sdr"]) for row in rows if row["adapter"] == "base"])
+    mean = np.mean([row.bss_sdr for row in rows if row.run == "base"])
     assert scores["base"]["bss_sdr"] == pytest.approx(mean)
 
 
@@ -142,7 +142,7 @@ def test_distance_of_folders(clips: dict[str, Path], tmp_path: Path) -> None:
     apart = fad(tmp_path / "a", tmp_path / "b", device="cpu")
     assert apart.distance > 0.1
     assert apart.sounds == (3, 3)
-    with pytest.raises(InputError, match="1 readable sounds below it; a distance needs two or more"):
+    with pytest.raises(InputError, match="1 readable sounds; a distance needs two or more"):
         fad(tmp_path / "a", tmp_path / "c", device="cpu")
 
 

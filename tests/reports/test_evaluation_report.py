@@ -50,8 +50,8 @@ def test_what_is_told_is_in_the_page(folder: Path) -> None:
     assert "gone.wav: no such audio file" in page
     assert "dog_bark &lt;b&gt; &amp; $x$" in page
     pictures = re.findall(r'<img[^>]*alt="([^"]*)"', page)
-    assert pictures[:2] == ["SDRi over that of the base, a point a policy", "Histogram of SDRi, a line a policy"]
-    for policy in ("text-knn", "audio", "blend", "oracle (bound)"):
+    assert pictures[:2] == ["SDRi over that of the base, a point per policy", "Histogram of SDRi, a line per policy"]
+    for policy in ("text-knn", "audio", "blend", "oracle (upper bound)"):
         assert policy in page
 
 

@@ -16,7 +16,7 @@ from dplass_cli import Separator, sounds
 from dplass_cli.audio.writing import write_audio
 from dplass_cli.cli import app
 from dplass_cli.evaluation.conditions import Condition
-from dplass_cli.evaluation.evaluator import Running, plan_runs, separate_item
+from dplass_cli.evaluation.evaluator import EvaluatorSettings, plan_runs, separate_item
 from dplass_cli.evaluation.items import Item, Loaded, Recorded
 from dplass_cli.models import load_base, save_base
 from dplass_cli.separation.core import NonFiniteOutput, OutputEmbedding, Request, SeparationCore
@@ -25,7 +25,7 @@ from dplass_cli.separation.policies import chooses_by_query, make_policy
 
 RATE = 32000
 QUERY = "a dog barking"
-SETTINGS = Running(seconds=None, batch_size=1, workers=1, bfloat16=False, similarity=True, bss=False)
+SETTINGS = EvaluatorSettings(seconds=None, batch_size=1, workers=1, bfloat16=False, similarity=True, bss=False)
 
 
 @pytest.fixture(scope="module")
@@ -70,16 +70,16 @@ def test_evaluate_and_separate_give_the_same_signal(models: Models, condition: C
 
 def adapter_by_outputs(models: Models, audio: np.ndarray, condition: Condition, seconds: float):  # type: ignore[type-arg,no-untyped-def]
     """The run of the adapter that the evaluation takes, from the similarities that it records."""
-    from dplass_cli.evaluation.evaluator import PreparedItems, Run
+    from dplass_cli.evaluation.evaluator import ItemRun, PreparedItems
     from dplass_cli.separation.policies import Choice
 
     item = Item("0", QUERY, "", Recorded(Path("reference.wav"), Path("mixture.wav")))
     with torch.inference_mode():
         prepared = PreparedItems([item], [Loaded(audio, audio, "")], models, SETTINGS)
-        found = {key: prepared.separate([Run(key)]).similarities for key in models.bank.keys}
+        found = {key: prepared.separate([ItemRun(key)]).similarities for key in models.bank.keys}
     similarities = {key: values[0] for key, values in found.items() if values}
     query = models.encoder.embed_text([QUERY])[0]
-    return Run(condition.policy.choose(Choice(query, models.bank, models.texts, similarities)))
+    return ItemRun(condition.policy.choose(Choice(query, models.bank, models.texts, similarities)))
 
 
 def test_a_request_does_not_depend_on_its_batch(core: SeparationCore, models: Models) -> None:
