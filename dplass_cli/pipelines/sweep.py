@@ -202,7 +202,7 @@ def _options(options: SweepOptions, chosen: Mapping[str, Any], folder: str) -> T
     def without_section(tree: Mapping[str, Any]) -> dict[str, Any]:
         return {key: value for key, value in adopt(tree).items() if key != _SECTION}
 
-    given = {**options.train, **chosen, "workspace": options.workspace / folder, "resume": True}
+    given = {**options.overrides, **chosen, "workspace": options.workspace / folder, "resume": True}
     return build_options(TrainOptions, options.config, options.settings, given, without_section)
 
 
