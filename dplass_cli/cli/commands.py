@@ -58,13 +58,19 @@ def add_command(
     command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     command.__annotations__ = {}
     aliases = {alias: field.declared.flags[0] for field in (*fields, *common) for alias in field.declared.hidden}
-    kind = type("VerbCommand", (_VerbCommand,), {"aliases": aliases})
+    kind = type("VerbCommand", (_VerbCommand,), {"options": options, "aliases": aliases})
     group.command(name, cls=kind, help=help or inspect.getdoc(body))(command)
 
 
 class _VerbCommand(TyperCommand):
-    """A command that also understands the hidden spellings of its flags, and underscores for hyphens."""
+    """A command that also understands the hidden spellings of its flags, and underscores for hyphens.
 
+    Class attributes:
+        options: the dataclass of its options.
+        aliases: {hidden spelling: flag}.
+    """
+
+    options: ClassVar[type]
     aliases: ClassVar[dict[str, str]] = {}
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from dplass_cli.options.declaration import OptionField, option_fields
 
-_TYPES = {int: "whole number", float: "number", bool: "flag", str: "text", Path: "path", Any: "any"}
+_TYPES = {int: "whole number", float: "number", bool: "true or false", str: "text", Path: "path", Any: "any"}
 
 
 def default_text(field: OptionField) -> str:
@@ -17,6 +17,8 @@ def default_text(field: OptionField) -> str:
     if field.declared.default:
         return field.declared.default
     value = field.value
+    if isinstance(value, bool) and not field.on_command_line:
+        return str(value).lower()
     if field.required or value is None or value is False or value in ("", (), {}) or _is_section(value):
         return ""
     return _text(value)
@@ -54,17 +56,20 @@ def options_table(options: type) -> str:
     """The options of a dataclass as a Markdown table: option, type, default, meaning."""
     lines = ["| option | type | default | meaning |", "|---|---|---|---|"]
     for field in option_fields(options):
-        cells = (_spellings(field), type_text(field.kind), _default_cell(field), field.declared.help)
+        kind = "flag" if field.kind is bool and field.on_command_line else type_text(field.kind)
+        cells = (_spellings(field), kind, _default_cell(field), field.declared.help)
         lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
     return "\n".join(lines)
 
 
 def _spellings(field: OptionField) -> str:
+    """The flags of an option, with its key where that is not the flag's name."""
     if not field.on_command_line:
         return f"`{field.key}`"
-    if field.declared.metavar:
-        return f"`{field.declared.metavar}`"
-    return " ".join(f"`{flag}`" for flag in field.declared.flags)
+    flags = (field.declared.metavar,) if field.declared.metavar else field.declared.flags
+    shown = " ".join(f"`{flag}`" for flag in flags)
+    name = flags[0].partition("/")[0].lstrip("-").replace("-", "_").lower()
+    return shown if name == field.key else f"{shown} (`{field.key}`)"
 
 
 def _default_cell(field: OptionField) -> str:

@@ -23,7 +23,9 @@ class OptimizerSettings:
         " linear_warm_up and constant_warm_up.",
     )
     factor: float = option(default=0.7, help="For plateau: the rate is multiplied by this.")
-    patience: int = option(default=5, help="For plateau: epochs without a better validation SDRi.")
+    patience: int = option(
+        default=5, help="For plateau: epochs without a better validation SDRi before the rate falls."
+    )
     warm_up_steps: int = option(default=0, help="Steps until the full rate; all schedules but plateau.")
     reduce_lr_steps: int = option(
         default=1_000_000, help="For linear_warm_up: the rate falls to 0.9 of it each time this many steps are done."
