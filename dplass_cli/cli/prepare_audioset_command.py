@@ -2,84 +2,31 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
-import typer
-
-from dplass_cli.cli.console import Config, Json, Settings, Verbose, options_of, plain_table, verb
+from dplass_cli.cli.console import VerbRun, plain_table
+from dplass_cli.options.prepare_audioset_options import PrepareAudiosetOptions
 
 if TYPE_CHECKING:
     from dplass_cli.data.prepare.preparation import PrepareResult
 
-AudioDir = Annotated[list[Path] | None, typer.Option("--audio-dir", help="Folder of clips; repeatable.")]
-Output = Annotated[Path | None, typer.Option("--output", "-o", help="The manifest to write, such as train.json.")]
-Check = Annotated[str | None, typer.Option(help="none, header or decode.  [default: header]")]
-FileList = Annotated[Path | None, typer.Option(help="Paths of the clips, one a line, instead of a walk.")]
-MaxMissing = Annotated[float | None, typer.Option(help="Stop when a larger share of clips is missing.  [default: 0.5]")]
-MaxPerClass = Annotated[int | None, typer.Option(help="At most so many rows a class; rare classes come first.")]
-Clean = Annotated[
-    bool | None, typer.Option("--clean", help="Correct captions (see metadata/caption_corrections.yaml).")
-]
-Convert = Annotated[str | None, typer.Option(help="Copy the clips into a form that is cheap to read: 32k-mono-flac.")]
-Report = Annotated[Path | None, typer.Option(help="Write an HTML page about classes and reasons.")]
-
 _SHOWN = 15  # classes and changed captions in the tables; all are in --json and in the report
 
 
-def command(
-    context: typer.Context,
-    segments: Annotated[
-        list[Path] | None, typer.Option(help="Segment list (weak .csv or strong .tsv); repeatable.")
-    ] = None,
-    labels: Annotated[
-        Path | None, typer.Option(help="Class list: class_labels_indices.csv, or mid_to_display_name.tsv.")
-    ] = None,
-    audio_dir: AudioDir = None,
-    output: Output = None,
-    captions: Annotated[str | None, typer.Option(help="single, each, joined or file.  [default: single]")] = None,
-    caption_file: Annotated[
-        Path | None, typer.Option(help="CSV (youtube_id, caption) for --captions file, such as AudioCaps'.")
-    ] = None,
-    exclude_label: Annotated[
-        list[str] | None, typer.Option(help="Leave out clips with this class (name or mid); repeatable.")
-    ] = None,
-    include_domain: Annotated[
-        list[int] | None, typer.Option(help="Keep classes of this domain of --domains; repeatable.")
-    ] = None,
-    domains: Annotated[Path | None, typer.Option(help="A partition folder, or a published partition (JSON).")] = None,
-    max_per_class: MaxPerClass = None,
-    check: Check = None,
-    name_map: Annotated[Path | None, typer.Option(help="CSV (YTID, filename) for clips with other names.")] = None,
-    name_pattern: Annotated[
-        str | None, typer.Option(help="How clips are named: {id}, {start}, {end}, {start_ms}, {end_ms}.")
-    ] = None,
-    ids: Annotated[Path | None, typer.Option(help="Keep these YTIDs only: a text file, one a line.")] = None,
-    file_list: FileList = None,
-    max_missing: MaxMissing = None,
-    clean: Clean = None,
-    convert: Convert = None,
-    report: Report = None,
-    config: Config = None,
-    settings: Settings = None,
-    json: Json = False,
-    verbose: Verbose = False,
-) -> None:
-    """Build the training manifest from AudioSet's lists; rejects.csv says why a clip is not in it.
+def command(options: PrepareAudiosetOptions, run: VerbRun) -> None:
+    """Build the training manifest from AudioSet's lists; rejects.csv lists the clips that are not used, and why.
 
     Example: dplass prepare-audioset --segments balanced_train_segments.csv --labels class_labels_indices.csv
     --audio-dir audio --output train.json
     """
-    with verb(json, verbose) as run:
-        from dplass_cli.options.prepare_audioset_options import PrepareAudiosetOptions
-        from dplass_cli.pipelines.prepare_audioset import prepare_audioset
+    from dplass_cli.pipelines.prepare_audioset import prepare_audioset
 
-        result = prepare_audioset(options_of(PrepareAudiosetOptions, context), run.progress)
-        run.result(result, lambda: tables(result))
+    result = prepare_audioset(options, run.progress)
+    run.result(result, lambda: tables(result))
 
 
 def tables(result: PrepareResult) -> Any:
-    """What was prepared: one line, and a table of whatever there is to tell about reasons, classes, captions."""
+    """What was prepared: one line, and tables of reasons, classes and changed captions, where there are any."""
     from rich.console import Group
 
     title = f"{result.manifest}: {result.rows} rows from {result.used_clips} of {result.segments} clips"

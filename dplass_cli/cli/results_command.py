@@ -1,82 +1,68 @@
-"""``dplass results``: compare evaluations, tabulate all of a folder, and tell how far two sets of sounds are apart."""
+"""``dplass results``: compare evaluations, tabulate those of a folder, and measure distances of sets of sounds."""
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Annotated
-
 import typer
 
-from dplass_cli.cli.console import Json, Tokenizer, Trust, Verbose, plain_table, verb
+from dplass_cli.cli.commands import add_command
+from dplass_cli.cli.console import VerbRun, plain_table
+from dplass_cli.options.results_options import ResultsCompareOptions, ResultsFadOptions, ResultsScanOptions
 
-app = typer.Typer(no_args_is_help=True, help="Compare evaluations; tabulate all of a folder; distances of sounds.")
+app = typer.Typer(no_args_is_help=True, help="Compare evaluations; tabulate those of a folder; distances of sounds.")
 
 
-@app.command("compare")
-def compare(
-    runs: Annotated[list[Path], typer.Argument(help="Evaluation folders; the first is compared with.")],
-    select: Annotated[str | None, typer.Option(help="Policies, such as base,text.  [default: all in common]")] = None,
-    output: Annotated[Path | None, typer.Option("--output", "-o", help="Folder of table and plot.")] = None,
-    json: Json = False,
-    verbose: Verbose = False,
-) -> None:
-    """Compare runs on the items they share, by a paired bootstrap.
+def _compare(options: ResultsCompareOptions, run: VerbRun) -> None:
+    """Compare runs on the items they have in common, by a paired bootstrap.
 
     Example: dplass results compare first second --output comparison
     """
-    with verb(json, verbose) as run:
-        from dplass_cli.evaluation.comparison import comparison_table
-        from dplass_cli.pipelines.results import compare_results
+    from dplass_cli.evaluation.comparison import comparison_table
+    from dplass_cli.pipelines.results import compare_results
 
-        compared = compare_results(runs, select.split(",") if select else None, output)
-        run.result(compared, lambda: comparison_table(compared.lines).rich())
+    compared = compare_results(options.runs, options.select, options.output)
+    run.result(compared, lambda: comparison_table(compared.lines).rich())
 
 
-@app.command("scan")
-def scan(
-    folder: Annotated[Path, typer.Argument(help="A folder with evaluations below it.")],
-    output: Annotated[Path | None, typer.Option("--output", "-o", help="Markdown file of the table.")] = None,
-    json: Json = False,
-    verbose: Verbose = False,
-) -> None:
+def _scan(options: ResultsScanOptions, run: VerbRun) -> None:
     """Tabulate every evaluation below a folder.
 
     Example: dplass results scan runs
     """
-    with verb(json, verbose) as run:
-        from dplass_cli.evaluation.scan import scan_table
-        from dplass_cli.pipelines.results import scan_results
+    from dplass_cli.evaluation.scan import scan_table
+    from dplass_cli.pipelines.results import scan_results
 
-        found = scan_results(folder, output)
-        run.result(found, lambda: scan_table(found).rich())
+    found = scan_results(options.folder, options.output)
+    run.result(found, lambda: scan_table(found).rich())
 
 
-@app.command("fad")
-def fad(
-    first: Annotated[Path, typer.Argument(help="A folder of sounds.")],
-    second: Annotated[Path, typer.Argument(help="Another.")],
-    encoder: Annotated[str, typer.Option(help="Whose embeddings: tiny or a file.")] = "tiny",
-    tokenizer: Tokenizer = None,
-    cache: Annotated[Path | None, typer.Option(help="Folder of embeddings to use and to keep.")] = None,
-    trust: Trust = None,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")] = "auto",
-    json: Json = False,
-    verbose: Verbose = False,
-) -> None:
-    """Tell the Fréchet audio distance of two folders of sounds: how unlike generated sounds are to real ones.
+def _fad(options: ResultsFadOptions, run: VerbRun) -> None:
+    """Measure the Fréchet audio distance of two folders of sounds, such as generated and recorded ones.
 
     Example: dplass results fad generated recorded
     """
-    with verb(json, verbose) as run:
-        from dplass_cli.pipelines.results import fad as measure
+    from dplass_cli.pipelines.results import fad
 
-        result = measure(first, second, encoder, tokenizer, cache, device, bool(trust), run.progress)
-        cells = [f"{result.distance:.4f}", *map(str, result.sounds), result.encoder]
-        columns = ["Fréchet audio distance", "sounds of the first", "of the second", "embeddings"]
-        run.result(result, lambda: plain_table("", columns, [cells], left=0))
-        if min(result.sounds) <= result.size:
-            run.note(
-                f"fewer sounds than the {result.size} dimensions of an embedding: the distance is biased upwards;"
-                " compare it only with that of sets of the same sizes"
-            )
-        run.some_failed(result.failed.values())
+    result = fad(
+        options.first,
+        options.second,
+        options.encoder,
+        options.tokenizer,
+        options.cache,
+        options.device,
+        options.trust_checkpoint,
+        run.progress,
+    )
+    cells = [f"{result.distance:.4f}", *map(str, result.sounds), result.encoder]
+    columns = ["Fréchet audio distance", "sounds of the first", "of the second", "embeddings"]
+    run.result(result, lambda: plain_table("", columns, [cells], left=0))
+    if min(result.sounds) <= result.size:
+        run.note(
+            f"fewer sounds than the {result.size} dimensions of an embedding: the distance is biased upwards;"
+            " compare it only with that of sets of the same sizes"
+        )
+    run.some_failed(result.failed.values())
+
+
+add_command(app, "compare", _compare)
+add_command(app, "scan", _scan)
+add_command(app, "fad", _fad)

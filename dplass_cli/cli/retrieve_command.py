@@ -2,58 +2,25 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
-import typer
-
-from dplass_cli.cli.console import (
-    Config,
-    Device,
-    Json,
-    OneEncoder,
-    Settings,
-    Tokenizer,
-    Trust,
-    Verbose,
-    options_of,
-    plain_table,
-    verb,
-)
+from dplass_cli.cli.console import VerbRun, plain_table
+from dplass_cli.options.retrieve_options import RetrieveOptions
 
 if TYPE_CHECKING:
     from dplass_cli.pipelines.retrieve import RetrieveResult
 
 
-def command(
-    context: typer.Context,
-    query: Annotated[list[str] | None, typer.Argument(help="What to find.")] = None,
-    data: Annotated[Path | None, typer.Option(help="Manifest of the sounds, such as train.json.")] = None,
-    top: Annotated[int | None, typer.Option(help="How many of the nearest.  [default: 10]")] = None,
-    evaluate: Annotated[
-        bool | None, typer.Option("--eval", help="Measure how well the manifest's captions find their sounds.")
-    ] = None,
-    cache: Annotated[Path | None, typer.Option(help="Folder of embeddings, as embed keeps them.")] = None,
-    encoder: OneEncoder = None,
-    tokenizer: Tokenizer = None,
-    trust_checkpoint: Trust = None,
-    device: Device = None,
-    config: Config = None,
-    settings: Settings = None,
-    json: Json = False,
-    verbose: Verbose = False,
-) -> None:
-    """Find the sounds of a manifest that are nearest a sentence.
+def command(options: RetrieveOptions, run: VerbRun) -> None:
+    """Find the sounds of a manifest that are nearest to a sentence.
 
     Example: dplass retrieve "a dog barking" --data train.json --cache embeddings
     """
-    with verb(json, verbose) as run:
-        from dplass_cli.options.retrieve_options import RetrieveOptions
-        from dplass_cli.pipelines.retrieve import retrieve
+    from dplass_cli.pipelines.retrieve import retrieve
 
-        result = retrieve(options_of(RetrieveOptions, context), run.progress)
-        run.result(result, lambda: _tables(result))
-        run.some_failed(result.failed.values())
+    result = retrieve(options, run.progress)
+    run.result(result, lambda: _tables(result))
+    run.some_failed(result.failed.values())
 
 
 def _tables(result: RetrieveResult) -> Any:

@@ -1,66 +1,31 @@
-"""``dplass sweep``: many trainings of one configuration: over ranges, and over seeds."""
+"""``dplass sweep``: many trainings of one configuration, over ranges and over seeds."""
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
-import typer
-
-from dplass_cli.cli.console import Base, Device, Encoder, Json, Settings, Verbose, plain_table, quieten, verb
+from dplass_cli.cli.console import VerbRun, plain_table, quieten
+from dplass_cli.options.sweep_options import SweepOptions
 
 if TYPE_CHECKING:
     from dplass_cli.training.sweeping import SweepResult
 
 
-def command(
-    config: Annotated[Path, typer.Argument(help="A configuration of train with a section sweep.", show_default=False)],
-    workspace: Annotated[Path, typer.Option(help="Folder of the trainings and of what was found.")],
-    data: Annotated[Path | None, typer.Option(help="The partition folder.")] = None,
-    domain: Annotated[str | None, typer.Option(help="all, or numbers such as 0,3.  [default: all]")] = None,
-    trials: Annotated[int | None, typer.Option(help="Trainings of the search.  [default: the section's, 20]")] = None,
-    seeds: Annotated[
-        int, typer.Option(help="Train the best settings (without ranges: the configuration) with so many seeds.")
-    ] = 0,
-    base_checkpoint: Base = None,
-    encoder: Encoder = None,
-    device: Device = None,
-    settings: Settings = None,
-    json: Json = False,
-    verbose: Verbose = False,
-) -> None:
+def command(options: SweepOptions, run: VerbRun) -> None:
     """Search training settings by validation SDRi, and repeat a training with several seeds.
 
-    The section says which settings: `sweep: {trials: 20, parameters: {train.optimizer.learning_rate: {low: 1e-5,
-    high: 1e-2, log: true}, adapter.rank: [2, 4, 8]}}`. Run again, it goes on.
+    The section sweep lists the settings: `sweep: {trials: 20, parameters: {train.optimizer.learning_rate: {low: 1e-5,
+    high: 1e-2, log: true}, adapter.rank: [2, 4, 8]}}`. Run again, it continues.
 
     Example: dplass sweep sweep.yaml --data partition --workspace search
     """
-    with verb(json, verbose) as run:
-        from dplass_cli.options.parse import build_options
-        from dplass_cli.options.sweep_options import SweepOptions
-        from dplass_cli.pipelines.sweep import sweep
+    from dplass_cli.pipelines.sweep import sweep
 
-        quieten(verbose)  # again: importing the search sets its own level of logging
-        given = {
-            "partition": data,
-            "domain": domain,
-            "base_checkpoint": base_checkpoint,
-            "encoder": encoder,
-            "device": device,
-        }
-        flags = {
-            "config": config,
-            "workspace": workspace,
-            "settings": tuple(settings or ()),
-            "train": {key: value for key, value in given.items() if value is not None},
-            "trials": trials,
-            "seeds": seeds,
-        }
-        result = sweep(build_options(SweepOptions, None, (), flags), run.progress)
-        run.result(result, lambda: _table(result))
-        if result.mean is not None and result.deviation is not None:
-            run.note(f"{len(result.seeds)} seeds: {result.mean:.2f} ± {result.deviation:.2f} dB SDRi (mean ± sd)")
+    quieten(run.verbose)  # again: importing the search sets its own level of logging
+    result = sweep(options, run.progress)
+    run.result(result, lambda: _table(result))
+    if result.mean is not None and result.deviation is not None:
+        run.note(f"{len(result.seeds)} seeds: {result.mean:.2f} ± {result.deviation:.2f} dB SDRi (mean ± sd)")
 
 
 def _table(result: SweepResult) -> Any:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from dplass_cli.options.declaration import option
+
 LARGEST_RANK = 1 << 20
 
 
@@ -14,25 +16,31 @@ class AdapterSettings:
 
     Layers are named by :mod:`dplass_cli.adapters.layers`: an address (``encoder1.conv2``), a block (``bottleneck``) or
     a kind (``conv``, ``shortcut``, ``upsample``, ``film``), with ``*`` and ``?``.
-
-    Attributes:
-        method: a name of :data:`dplass_cli.adapters.METHODS`.
-        targets: the layers that are adapted; each of them by exactly one entry.
-        rank: of the low-rank methods; in ``reconv`` a divisor of the scale. One number, or numbers by layer.
-        alpha: numerator of the scale. One number, or numbers by layer over the method's published ones.
-        gamma: ``conv-adapter`` only: the channels inside are the layer's inputs divided by it.
-        batchnorm: ``frozen`` keeps the base's statistics; ``adapt`` lets training move them, as the published one did,
-            and stores them with the adapter.
-        dtype: of the adapter's tensors on disk.
     """
 
-    method: str = "reconv"
-    targets: tuple[str, ...] = ("conv",)
-    rank: int | dict[str, int] = 4
-    alpha: float | dict[str, float] | None = None
-    gamma: int = 1
-    batchnorm: Literal["frozen", "adapt"] = "frozen"
-    dtype: Literal["float32", "float16", "bfloat16"] = "float32"
+    method: str = option("--adapter", default="reconv", help="Adapter method: reconv, lora, dora or conv-adapter.")
+    targets: tuple[str, ...] = option(
+        default=("conv",),
+        help="Layers to adapt, each named by exactly one entry: an address (encoder1.conv2), a block (bottleneck) or a"
+        " kind (conv, shortcut, upsample, film); * and ? match any name.",
+    )
+    rank: int | dict[str, int] = option(
+        default=4,
+        help="Rank of the low-rank methods; reconv divides its scale by it. One number, or {layers: number}.",
+    )
+    alpha: float | dict[str, float] | None = option(
+        default=None,
+        shown="the published ones of the method",
+        help="Numerator of the scale. One number, or {layers: number} in addition to the published ones.",
+    )
+    gamma: int = option(default=1, help="For conv-adapter: its inner channels are the layer's inputs divided by this.")
+    batchnorm: Literal["frozen", "adapt"] = option(
+        default="frozen",
+        help="frozen keeps the base's statistics; adapt lets training change them, and stores them with the adapter.",
+    )
+    dtype: Literal["float32", "float16", "bfloat16"] = option(
+        default="float32", help="Type of the adapter's tensors on disk."
+    )
 
     def __post_init__(self) -> None:
         ranks = list(self.rank.values()) if isinstance(self.rank, dict) else [self.rank]

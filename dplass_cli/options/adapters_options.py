@@ -2,29 +2,99 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from dplass_cli.options.adapter_settings import AdapterSettings
+from dplass_cli.options.declaration import argument, option, section
+from dplass_cli.options.model_options import MODELS, BaseOptions
+
+_ADAPTER = "An adapter folder, or a published file."
+
+
+@dataclass(frozen=True)
+class AdaptersListOptions:
+    """Options of ``adapters list``."""
+
+    paths: tuple[Path, ...] = argument(
+        "PATH", help="Banks (tiny: the bundled one), adapter folders and published files."
+    )
+    trust_checkpoint: bool = option(
+        "--trust-checkpoint",
+        default=False,
+        panel=MODELS,
+        help="Read pickled checkpoints that can run code. Only if you trust them.",
+    )
+
+
+@dataclass(frozen=True)
+class AdaptersInfoOptions(BaseOptions):
+    """Options of ``adapters info``."""
+
+    adapter: Path | None = argument(
+        "ADAPTER", default=None, shown="the base alone", help="An adapter folder, or a published file."
+    )
 
 
 @dataclass(frozen=True)
 class AdaptersImportOptions:
-    """Options of ``adapters import``.
+    """Options of ``adapters import``."""
 
-    Attributes:
-        files: published adapter files.
-        output: the folder that becomes a bank with ``partition``, else a folder of adapter folders.
-        base_checkpoint: the base whose frozen weights the files must hold; None takes the contained one and writes it
-            to ``base.safetensors`` in the output.
-        partition: the partition whose domains the files' clusters are.
-        adapter: what the files do not say (``rank`` of reconv, ``alpha``), and the ``dtype`` to store.
-        trust_checkpoint: read pickled files that hold more than weights; such files can run code.
-    """
+    files: tuple[Path, ...] = argument("FILE", help="Published files, such as cluster3_model.pt.")
+    output: Path = option("--output", "-o", help="Folder of the adapters; with --partition it becomes a bank.")
+    base_checkpoint: str | None = option(
+        "--base-checkpoint",
+        default=None,
+        shown="the contained one, written to base.safetensors",
+        hidden=("--checkpoint_path",),
+        panel=MODELS,
+        help="The base whose frozen weights the files must contain.",
+    )
+    partition: Path | None = option(
+        "--partition", default=None, help="Partition folder whose domains the files' clusters are."
+    )
+    adapter: AdapterSettings = section(
+        AdapterSettings, help="What the files do not say: rank of reconv, alpha; and the type to store them in."
+    )
+    trust_checkpoint: bool = option(
+        "--trust-checkpoint",
+        default=False,
+        panel=MODELS,
+        help="Read pickled checkpoints that can run code. Only if you trust them.",
+    )
 
-    files: tuple[Path, ...] = field(metadata={"given": "a published file, such as cluster3_model.pt,"})
-    output: Path
-    base_checkpoint: str | None = None
-    partition: Path | None = None
-    adapter: AdapterSettings = field(default_factory=AdapterSettings)
-    trust_checkpoint: bool = False
+
+@dataclass(frozen=True)
+class AdaptersExportOptions(BaseOptions):
+    """Options of ``adapters export``."""
+
+    adapter: Path = argument("ADAPTER", help=_ADAPTER)
+    output: Path = option("--output", "-o", help="The file to write.")
+
+
+@dataclass(frozen=True)
+class AdaptersMergeOptions(BaseOptions):
+    """Options of ``adapters merge``."""
+
+    adapter: Path = argument("ADAPTER", help=_ADAPTER)
+    output: Path = option("--output", "-o", help="The file to write: .safetensors or .ckpt.")
+
+
+@dataclass(frozen=True)
+class AdaptersCompressOptions(BaseOptions):
+    """Options of ``adapters compress``."""
+
+    adapter: Path = argument("ADAPTER", help=_ADAPTER)
+    rank: int = option("--rank", help="Rank to keep in every layer.")
+    output: Path = option("--output", "-o", help="The adapter folder to write.")
+    dtype: str | None = option(
+        "--dtype", default=None, shown="as stored", help="Type of the tensors: float32, float16 or bfloat16."
+    )
+
+
+@dataclass(frozen=True)
+class AdaptersDiffOptions(BaseOptions):
+    """Options of ``adapters diff``."""
+
+    first: Path = argument("ADAPTER", help=_ADAPTER)
+    second: Path | None = argument("SECOND", default=None, shown="the base", help="The adapter to compare it with.")

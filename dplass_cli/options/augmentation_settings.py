@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dplass_cli.errors import InputError
+from dplass_cli.options.declaration import option
 
 
 def _check_probability(probability: float) -> None:
@@ -17,11 +18,12 @@ def _check_probability(probability: float) -> None:
 class RemixSettings:
     """MixUp of targets (Zhang et al. 2018, arXiv:1710.09412): adds another clip that the same caption describes.
 
-    The target is λ·a + (1 − λ)·b with λ from Beta(alpha, alpha); the query stays true. A caption with one clip stays.
+    The target is λ·a + (1 - λ)·b with λ from Beta(alpha, alpha), and the query stays true. A caption with one clip is
+    not changed.
     """
 
-    probability: float = 0.3
-    alpha: float = 1.0
+    probability: float = option(default=0.3, help="Probability per mixture.")
+    alpha: float = option(default=1.0, help="Parameter of the Beta distribution of the share of the first clip.")
 
     def __post_init__(self) -> None:
         _check_probability(self.probability)
@@ -31,10 +33,10 @@ class RemixSettings:
 
 @dataclass(frozen=True)
 class ShiftSettings:
-    """Shifts each source in time by up to ``seconds``, around the segment's ends: onsets fall elsewhere."""
+    """Circular shift of each source in time, so that onsets fall elsewhere."""
 
-    probability: float = 0.5
-    seconds: float = 1.0
+    probability: float = option(default=0.5, help="Probability per source.")
+    seconds: float = option(default=1.0, help="Largest shift in seconds.")
 
     def __post_init__(self) -> None:
         _check_probability(self.probability)
@@ -44,9 +46,9 @@ class ShiftSettings:
 
 @dataclass(frozen=True)
 class PolaritySettings:
-    """Turns the sign of each source with a probability: it sounds the same and mixes otherwise."""
+    """Sign flip of each source: it sounds the same and mixes differently."""
 
-    probability: float = 0.5
+    probability: float = option(default=0.5, help="Probability per source.")
 
     def __post_init__(self) -> None:
         _check_probability(self.probability)
@@ -54,14 +56,14 @@ class PolaritySettings:
 
 @dataclass(frozen=True)
 class ReverberationSettings:
-    """Convolves each source with an impulse response drawn from the audio files below ``folder``.
+    """Convolution of each source with a random impulse response.
 
     The direct sound (the response's largest sample) keeps its time, and a source keeps its energy. The reverberant
-    source is what is to be separated.
+    source is the target.
     """
 
-    folder: Path
-    probability: float = 0.3
+    folder: Path = option(help="Folder of the impulse responses, searched with its subfolders.")
+    probability: float = option(default=0.3, help="Probability per source.")
 
     def __post_init__(self) -> None:
         _check_probability(self.probability)
@@ -69,11 +71,11 @@ class ReverberationSettings:
 
 @dataclass(frozen=True)
 class GainSettings:
-    """Gains all sources alike by decibels drawn uniformly, so that quiet and loud recordings are met."""
+    """One uniformly drawn gain for all sources, so that training covers quiet and loud recordings."""
 
-    probability: float = 1.0
-    lower_db: float = -12.0
-    higher_db: float = 6.0
+    probability: float = option(default=1.0, help="Probability per mixture.")
+    lower_db: float = option(default=-12.0, help="Smallest gain in dB.")
+    higher_db: float = option(default=6.0, help="Largest gain in dB.")
 
     def __post_init__(self) -> None:
         _check_probability(self.probability)
@@ -83,17 +85,17 @@ class GainSettings:
 
 @dataclass(frozen=True)
 class MaskingSettings:
-    """SpecAugment (Park et al. 2019, arXiv:1904.08779) of the scene, as masks of its spectrogram set to zero.
+    """SpecAugment (Park et al. 2019, arXiv:1904.08779): masks of the spectrogram set to zero.
 
-    All sources lose the same cells, so what is masked in the mixture is masked in the target too: the network learns to
-    go by what is left of a sound, and is never asked for what it cannot hear.
+    All sources lose the same cells, so what is masked in the mixture is masked in the target too. The network learns
+    to use what remains of a sound, and is never asked for what it cannot hear.
     """
 
-    probability: float = 0.3
-    time_masks: int = 1
-    time_seconds: float = 0.2
-    frequency_masks: int = 1
-    frequency_share: float = 0.1
+    probability: float = option(default=0.3, help="Probability per mixture.")
+    time_masks: int = option(default=1, help="Number of masks over time.")
+    time_seconds: float = option(default=0.2, help="Longest mask over time in seconds.")
+    frequency_masks: int = option(default=1, help="Number of masks over frequency.")
+    frequency_share: float = option(default=0.1, help="Widest mask over frequency as a share of the band.")
 
     def __post_init__(self) -> None:
         _check_probability(self.probability)
@@ -103,11 +105,17 @@ class MaskingSettings:
 
 @dataclass(frozen=True)
 class AugmentationSettings:
-    """The augmentations that are on, with their settings, in the order in which they are applied; none by default."""
+    """The augmentations that are switched on, in the order in which they are applied; none by default."""
 
-    remix: RemixSettings | None = None
-    shift: ShiftSettings | None = None
-    polarity: PolaritySettings | None = None
-    reverberation: ReverberationSettings | None = None
-    gain: GainSettings | None = None
-    masking: MaskingSettings | None = None
+    remix: RemixSettings | None = option(
+        default=None, shown="off", help="Mix the target with another clip of its caption (MixUp)."
+    )
+    shift: ShiftSettings | None = option(default=None, shown="off", help="Shift each source in time.")
+    polarity: PolaritySettings | None = option(default=None, shown="off", help="Flip the sign of sources.")
+    reverberation: ReverberationSettings | None = option(
+        default=None, shown="off", help="Convolve sources with impulse responses."
+    )
+    gain: GainSettings | None = option(default=None, shown="off", help="Apply one random gain to all sources.")
+    masking: MaskingSettings | None = option(
+        default=None, shown="off", help="Mask bands and stretches of the spectrogram (SpecAugment)."
+    )

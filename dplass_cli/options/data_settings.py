@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from dplass_cli.options.augmentation_settings import AugmentationSettings
+from dplass_cli.options.declaration import option, section
 
 
 @dataclass(frozen=True)
 class LoudnessSettings:
-    """Bounds, in whole decibels, of the gain of interference over the target."""
+    """Bounds of the random gain of interference over the target."""
 
-    lower_db: int = -10
-    higher_db: int = 10
+    lower_db: int = option(default=-10, help="Smallest gain in dB, a whole number.")
+    higher_db: int = option(default=10, help="Largest gain in dB, a whole number.")
 
     def __post_init__(self) -> None:
         if self.lower_db > self.higher_db:
@@ -23,31 +24,31 @@ class LoudnessSettings:
 
 @dataclass(frozen=True)
 class DataSettings:
-    """How training samples are drawn and mixed.
+    """How training samples are drawn and mixed."""
 
-    Attributes:
-        sampling_rate: Hz.
-        segment_seconds: length of a training segment.
-        loudness_norm: gain bounds of interference.
-        max_mix_num: at most this many sources in a mixture, the target included; at least 2.
-        interference: whether interferers come from the ``other`` domains, ``any`` or the ``same`` one.
-        noise_dir: a folder of recordings that interferers come from instead.
-        use_text_ratio: the share of samples whose query is the caption; the others' is the target's audio embedding.
-        negative_share: the share of samples that lack what the query asks for; their target is silence.
-        augment: the augmentations that are on.
-        max_bad_files: more unreadable files than this stop the run.
-    """
-
-    sampling_rate: int = 32000
-    segment_seconds: float = 2.0
-    loudness_norm: LoudnessSettings = field(default_factory=LoudnessSettings)
-    max_mix_num: int = 2
-    interference: Literal["other", "any", "same"] = "other"
-    noise_dir: Path | None = None
-    use_text_ratio: float = 1.0
-    negative_share: float = 0.0
-    augment: AugmentationSettings = field(default_factory=AugmentationSettings)
-    max_bad_files: int = 20
+    sampling_rate: int = option(default=32000, help="Sample rate in Hz; must be the base's.")
+    segment_seconds: float = option(default=2.0, help="Length of a training segment in seconds.")
+    loudness_norm: LoudnessSettings = section(
+        LoudnessSettings, help="Bounds of the random gain of interference over the target."
+    )
+    max_mix_num: int = option(default=2, help="Largest number of sources in a mixture, the target included.")
+    interference: Literal["other", "any", "same"] = option(
+        default="other", help="Domains of the interferers: other than the target's, any, or the same."
+    )
+    noise_dir: Path | None = option(default=None, help="Folder of recordings to take interferers from instead.")
+    use_text_ratio: float = option(
+        default=1.0,
+        help="Share of samples whose query is the caption; for the others it is the target's audio embedding.",
+    )
+    negative_share: float = option(
+        default=0.0, help="Share of samples without the queried sound; their target is silence."
+    )
+    augment: AugmentationSettings = section(
+        AugmentationSettings, help="Augmentations of training mixtures; all are off by default."
+    )
+    max_bad_files: int = option(
+        "--max-bad-files", default=20, resume="free", help="Stop the run if more files than this are unreadable."
+    )
 
     def __post_init__(self) -> None:
         if self.max_mix_num < 2:

@@ -2,35 +2,40 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from dplass_cli.errors import InputError
-from dplass_cli.options.model_options import ModelOptions
+from dplass_cli.options.declaration import option
+from dplass_cli.options.model_options import MODELS, ModelOptions
 
-_CLIPS_CHECKED = 1000
 
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class DoctorOptions(ModelOptions):
-    """What a run is going to use; what is not given is not checked, but for the machine and the bundled models.
+    """Options of ``doctor``: what a run is going to use.
 
-    The models as :class:`~dplass_cli.options.model_options.ModelOptions`.
-
-    Attributes:
-        data: a manifest, or a partition folder.
-        benchmark, data_root, metadata_csv, audio_dir: as ``evaluate``.
-        workspace: the folder that the run will write to.
-        clips: the audio headers that are read, of evenly chosen clips of ``data``; 0 for all.
+    What is not given is not checked, except the machine and the bundled models.
     """
 
-    data: Path | None = None
-    benchmark: str | None = None
-    data_root: Path | None = None
-    metadata_csv: Path | None = None
-    audio_dir: Path | None = None
-    workspace: Path = field(default_factory=Path)
-    clips: int = _CLIPS_CHECKED
+    data: Path | None = option("--data", default=None, help="Manifest or partition folder.")
+    benchmark: str | None = option("--benchmark", default=None, help="Benchmark that will be evaluated.")
+    data_root: Path | None = option(
+        "--data-root", default=None, help="Folder of AudioCaps_evaluation, AudioSet_evaluation …"
+    )
+    metadata_csv: Path | None = option("--metadata-csv", default=None, help="The benchmark's table.")
+    audio_dir: Path | None = option(
+        "--audio-dir", default=None, shown="next to the table", help="Folder of the benchmark's audio."
+    )
+    workspace: Path = option("--workspace", factory=Path, shown="here", help="Folder that the run will write to.")
+    clips: int = option("--clips", default=1000, help="Clips of --data whose headers are checked; 0: all.")
+    base_checkpoint: str = option(
+        "--base-checkpoint",
+        "--base",
+        default="tiny",
+        hidden=("--checkpoint_path",),
+        panel=MODELS,
+        help="Base model: tiny or a checkpoint.",
+    )
 
     def __post_init__(self) -> None:
         if self.clips < 0:

@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
+
+from dplass_cli.options.declaration import option, section
 
 
 @dataclass(frozen=True)
 class VideoSite:
-    """Where videos come from, and how hard it may be asked.
+    """Where videos come from, and how hard it may be asked."""
 
-    Attributes:
-        url: the address of a video, with ``{id}``.
-        rate: bytes a second, at most; 0 for no limit.
-        timeout: seconds to wait for an answer.
-        retries: of a connection that breaks.
-    """
-
-    url: str = "https://www.youtube.com/watch?v={id}"
-    rate: int = 0
-    timeout: float = 30.0
-    retries: int = 3
+    url: str = option(default="https://www.youtube.com/watch?v={id}", help="Address of a video, with {id}.")
+    rate: int = option(default=0, shown="0: no limit", help="Largest download rate in bytes per second.")
+    timeout: float = option(default=30.0, help="Seconds to wait for an answer.")
+    retries: int = option(default=3, help="Retries of a connection that breaks.")
 
     def __post_init__(self) -> None:
         if "{id}" not in self.url:
@@ -29,25 +24,17 @@ class VideoSite:
 
 @dataclass(frozen=True)
 class DownloadAudiosetOptions:
-    """What to fetch.
+    """Options of ``download-audioset``."""
 
-    Attributes:
-        segments: AudioSet segment lists.
-        output: the folder of the clips and of ``failures.csv``; a run goes on where another ended.
-        ids: a text file with the YTIDs to fetch, one a line.
-        limit: fetch at most so many clips now.
-        pause: seconds between two videos, on average; each is between half and one and a half of it.
-        retry_failed: try again what is in ``failures.csv``.
-        source: where the videos come from.
-    """
-
-    segments: tuple[Path, ...]
-    output: Path
-    ids: Path | None = None
-    limit: int | None = None
-    pause: float = 2.0
-    retry_failed: bool = False
-    source: VideoSite = field(default_factory=VideoSite)
+    segments: tuple[Path, ...] = option("--segments", help="Segment list (weak .csv or strong .tsv). Repeatable.")
+    output: Path = option(
+        "--output", "-o", help="Folder of the clips and of failures.csv; an interrupted download resumes there."
+    )
+    ids: Path | None = option("--ids", default=None, help="Fetch only these YTIDs: a text file, one per line.")
+    limit: int | None = option("--limit", default=None, help="Largest number of clips to fetch now.")
+    pause: float = option("--pause", default=2.0, help="Mean of the random pause between two videos, in seconds.")
+    retry_failed: bool = option("--retry-failed", default=False, help="Try again what failures.csv lists.")
+    source: VideoSite = section(VideoSite, help="Where videos come from.")
 
     def __post_init__(self) -> None:
         if self.pause < 0:

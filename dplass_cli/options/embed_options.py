@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from dplass_cli.options.declaration import argument, option, section
 from dplass_cli.options.model_options import EncoderOptions
 
 Identity = Literal["path", "content"]
@@ -13,32 +14,26 @@ Identity = Literal["path", "content"]
 
 @dataclass(frozen=True)
 class EmbeddingSettings:
-    """How clips are embedded.
+    """How clips are embedded."""
 
-    Attributes:
-        batch: clips that the encoder takes at once.
-        readers: threads that read ahead.
-        identity: a file is the same by ``path`` (with size and time of change), or by ``content`` (its sha256: slower,
-            and right wherever the file lies); None is what the cache was filled by, ``path`` for a new one. It is told
-            to the cache, which keeps it.
-    """
-
-    batch: int = 32
-    readers: int = 4
-    identity: Identity | None = None
+    batch: int = option("--batch", default=32, help="Clips per batch of the encoder.")
+    readers: int = option("--workers", default=4, help="Threads that read ahead.")
+    identity: Identity | None = option(
+        "--identity",
+        default=None,
+        shown="the folder's, or path",
+        help="Identify a file by path (with size and time of change) or by content (its sha256, slower).",
+    )
 
 
 @dataclass(frozen=True)
 class EmbedOptions(EncoderOptions):
-    """Options of ``embed``; the encoder as :class:`~dplass_cli.options.model_options.EncoderOptions`.
+    """Options of ``embed``.
 
-    Attributes:
-        manifest: whose clips to embed.
-        output: folder of the cache; ``rows.npy`` (int64, a manifest row's row in the array, -1 where its clip failed)
-            and ``embeddings.json`` are written when every clip is done.
-        embedding: batch, readers, and how files are identified.
+    ``rows.npy`` (int64: the row of the array for each row of the manifest, -1 where its clip failed) and
+    ``embeddings.json`` are written to the output when every clip is done.
     """
 
-    manifest: Path = field(metadata={"given": "a manifest, such as train.json,"})
-    output: Path
-    embedding: EmbeddingSettings = field(default_factory=EmbeddingSettings)
+    manifest: Path = argument("MANIFEST", help="Manifest, such as train.json.")
+    output: Path = option("--output", "-o", help="Folder of the embeddings.")
+    embedding: EmbeddingSettings = section(EmbeddingSettings, flags=True, help="How clips are embedded.")

@@ -6,51 +6,71 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from dplass_cli.options.declaration import option
 from dplass_cli.options.model_options import RunningOptions
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class EvaluateOptions(RunningOptions):
-    """Options of ``evaluate``; the models as :class:`~dplass_cli.options.model_options.RunningOptions`.
+    """Options of ``evaluate``."""
 
-    Attributes:
-        output: folder of ``results.json``, ``results.md``, ``report.html``, ``items.csv`` and ``choices.csv``, of each
-            benchmark in a folder of its own where there are several; an interrupted run goes on in it.
-        benchmark: rows of the table of benchmarks.
-        metadata_csv: the benchmark's table, or the folder of the tables.
-        audio_dir: where the one benchmark's audio lies; default beside the table, or below ``data_root``.
-        data_root: the folder of ``AudioCaps_evaluation``, ``AudioSet_evaluation`` …
-        query_column: another column of queries (AudioCaps: ``labels``).
-        select: the policies to report; default all of the table that the adapters serve.
-        refine: report each policy without refinement, with it, or both; default: as ``select`` says, such as
-            ``text+residual``, and without ``select`` one policy with refinement in addition.
-        limit: only the first so many items. items: only the items of these names.
-        max_missing: the share of items without usable audio above which nothing is evaluated.
-        batch_size: items a forward; default 4 on a CPU, 16 elsewhere.
-        workers: threads that read ahead.
-        similarity: embed the outputs; ``audio`` needs it. metric: more of them: ``bss``, BSS Eval's SDR.
-        check_published: compare with the published figures of the benchmarks.
-        report: write ``report.html``, with ``examples`` worst and as many best items to listen to.
-    """
-
-    output: Path
-    benchmark: tuple[str, ...] = ("custom",)
-    metadata_csv: Path | None = None
-    audio_dir: Path | None = None
-    data_root: Path | None = None
-    query_column: str | None = None
-    select: tuple[str, ...] | None = None
-    refine: Literal["none", "residual", "both"] | None = None
-    limit: int | None = None
-    items: tuple[str, ...] | None = None
-    max_missing: float = 0.05
-    batch_size: int | None = None
-    workers: int = 4
-    similarity: bool = True
-    metric: tuple[Literal["bss"], ...] = ()
-    report: bool = True
-    examples: int = 4
-    check_published: bool = False
+    benchmark: tuple[str, ...] = option(
+        "--benchmark",
+        default=("custom",),
+        help="audioset, audiocaps, clotho, esc50, vggsound, music or custom. Repeatable.",
+    )
+    metadata_csv: Path | None = option(
+        "--metadata-csv",
+        default=None,
+        help="The benchmark's table; for several benchmarks, the folder of their tables.",
+    )
+    audio_dir: Path | None = option(
+        "--audio-dir", default=None, shown="next to the table", help="Folder of the benchmark's audio."
+    )
+    data_root: Path | None = option(
+        "--data-root", default=None, help="Folder of AudioCaps_evaluation, AudioSet_evaluation …"
+    )
+    query_column: str | None = option(
+        "--query-column", default=None, help="Another column of queries, such as labels of AudioCaps."
+    )
+    select: tuple[str, ...] | None = option(
+        "--select",
+        default=None,
+        shown="all",
+        split=True,
+        help="Policies to report: base, text, text-knn, validated, audio, blend, oracle, single:3.",
+    )
+    refine: Literal["none", "residual", "both"] | None = option(
+        "--refine",
+        default=None,
+        shown="as --select says, such as text+residual; for all policies, one with refinement",
+        help="Report policies without refinement (none), with it (residual), or both.",
+    )
+    output: Path = option("--output", "-o", help="Folder of the results; an interrupted evaluation resumes there.")
+    limit: int | None = option("--limit", default=None, help="Evaluate only this many items, the first ones.")
+    items: tuple[str, ...] | None = option(
+        "--items", default=None, split=True, help="Evaluate only the items of these names, such as 3,17."
+    )
+    max_missing: float = option(
+        "--max-missing", default=0.05, help="Stop if a larger share of the items has no usable audio."
+    )
+    batch_size: int | None = option(
+        "--batch-size", default=None, shown="4 on a CPU, 16 elsewhere", help="Items per forward."
+    )
+    workers: int = option("--workers", default=4, help="Threads that read ahead.")
+    similarity: bool = option(
+        "--similarity/--no-similarity", default=True, shown="yes", help="Embed the outputs; policy audio needs it."
+    )
+    metric: tuple[Literal["bss"], ...] = option(
+        "--metric", default=(), help="Additional metrics: bss (SDR of BSS Eval, 512 taps); slow."
+    )
+    report: bool = option(
+        "--report/--no-report", default=True, shown="yes", help="Write report.html with sounds to listen to."
+    )
+    examples: int = option(default=4, help="How many of the best and of the worst items are in the report.")
+    check_published: bool = option(
+        "--check-published", default=False, help="Compare with published figures; exit code 1 if they are not met."
+    )
 
     def __post_init__(self) -> None:
         for name in ("batch_size", "limit", "workers"):

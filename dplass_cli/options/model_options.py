@@ -6,6 +6,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
+from dplass_cli.options.declaration import option
+
 Backend = Literal["auto", "torch", "openvino"]
 
 Precision = Literal["auto", "32-true", "bf16-mixed"]
@@ -13,6 +15,8 @@ Precision = Literal["auto", "32-true", "bf16-mixed"]
 
 Stereo = Literal["shared", "each"]
 Refinement = Literal["none", "residual"]
+
+MODELS, DEVICE = "Models", "Device"  # panels of the help page
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,20 +45,40 @@ class ModelSpec:
 
 
 @dataclass(frozen=True, kw_only=True)
+class BaseOptions:
+    """A base model."""
+
+    base_checkpoint: str = option(
+        "--base-checkpoint",
+        default="tiny",
+        hidden=("--checkpoint_path",),
+        panel=MODELS,
+        help="Base model: tiny or a checkpoint.",
+    )
+    trust_checkpoint: bool = option(
+        "--trust-checkpoint",
+        default=False,
+        panel=MODELS,
+        resume="free",
+        help="Read pickled checkpoints that can run code. Only if you trust them.",
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
 class EncoderOptions:
-    """A query encoder and where it runs.
+    """A query encoder and where it runs."""
 
-    Attributes:
-        encoder: ``tiny`` or a file.
-        tokenizer: folder of RoBERTa's tokenizer files, for LAION's encoder.
-        trust_checkpoint: read pickled files that hold more than weights; such files can run code.
-        device: ``auto``, ``cpu``, ``cuda``, ``cuda:N`` or ``mps``.
-    """
-
-    encoder: str = "tiny"
-    tokenizer: Path | None = None
-    trust_checkpoint: bool = False
-    device: str = "auto"
+    encoder: str = option("--encoder", default="tiny", panel=MODELS, help="Query encoder: tiny or a file.")
+    tokenizer: Path | None = option(
+        "--tokenizer", default=None, panel=MODELS, help="Folder of the tokenizer, for a CLAP encoder."
+    )
+    trust_checkpoint: bool = option(
+        "--trust-checkpoint",
+        default=False,
+        panel=MODELS,
+        help="Read pickled checkpoints that can run code. Only if you trust them.",
+    )
+    device: str = option("--device", default="auto", panel=DEVICE, help="auto, cpu, cuda, cuda:N or mps.")
 
     @property
     def model(self) -> ModelSpec:
@@ -65,24 +89,26 @@ class EncoderOptions:
 
 
 @dataclass(frozen=True, kw_only=True)
-class ModelOptions:
-    """A base, its encoder and its adapters, and where they run.
+class ModelOptions(BaseOptions):
+    """A base, its encoder and its adapters, and where they run."""
 
-    Attributes:
-        base_checkpoint: ``tiny`` or a checkpoint.
-        encoder: ``tiny`` or a file; default: the base's own.
-        adapters: banks, adapter folders and published files; default: the bundled ones with the tiny base, else none.
-        tokenizer: folder of RoBERTa's tokenizer files, for LAION's encoder.
-        trust_checkpoint: read pickled files that hold more than weights; such files can run code.
-        device: ``auto``, ``cpu``, ``cuda``, ``cuda:N`` or ``mps``.
-    """
-
-    base_checkpoint: str = "tiny"
-    encoder: str | None = None
-    adapters: tuple[str, ...] | None = None
-    tokenizer: Path | None = None
-    trust_checkpoint: bool = False
-    device: str = "auto"
+    encoder: str | None = option(
+        "--encoder", default=None, shown="the base's own", panel=MODELS, help="Query encoder: tiny or a file."
+    )
+    tokenizer: Path | None = option(
+        "--tokenizer", default=None, panel=MODELS, help="Folder of the tokenizer, for a CLAP encoder."
+    )
+    adapters: tuple[str, ...] | None = option(
+        "--adapters",
+        default=None,
+        shown="the bundled ones, if any",
+        hidden=("--dora_checkpoints",),
+        panel=MODELS,
+        help="Bank, adapter folder or published file. Repeatable.",
+    )
+    device: str = option(
+        "--device", default="auto", panel=DEVICE, resume="free", help="auto, cpu, cuda, cuda:N or mps."
+    )
 
     @property
     def model(self) -> ModelSpec:
@@ -99,15 +125,22 @@ class ModelOptions:
 
 @dataclass(frozen=True, kw_only=True)
 class RunningOptions(ModelOptions):
-    """Models whose convolutions may run in another backend or precision.
+    """Models whose convolutions may run in another backend or precision."""
 
-    Attributes:
-        backend: ``torch``, ``openvino``, or ``auto``: the faster one on the device.
-        precision: of the convolutions; ``auto``: ``bf16-mixed`` on CUDA devices whose hardware supports it.
-    """
-
-    backend: Backend = "auto"
-    precision: Precision = "auto"
+    backend: Backend = option(
+        "--backend",
+        default="auto",
+        shown="auto, the faster on this device",
+        panel=DEVICE,
+        help="Backend of the convolutions: torch or openvino (extra, CPU).",
+    )
+    precision: Precision = option(
+        "--precision",
+        default="auto",
+        shown="auto, bf16-mixed on a GPU with bfloat16",
+        panel=DEVICE,
+        help="Precision of the convolutions: 32-true or bf16-mixed.",
+    )
 
     @property
     def model(self) -> ModelSpec:
@@ -117,15 +150,22 @@ class RunningOptions(ModelOptions):
 
 @dataclass(frozen=True, kw_only=True)
 class SeparatorOptions(RunningOptions):
-    """A separator.
+    """A separator."""
 
-    Attributes:
-        select: selection policy; default: as measured for the model.
-        refine: separate the residual with its own embedding and split the mixture again; default: as measured for the
-            model.
-        stereo: ``shared``: one mask for all channels; ``each``: a mask for each channel.
-    """
-
-    select: str | None = None
-    refine: Refinement | None = None
-    stereo: Stereo = "shared"
+    select: str | None = option(
+        "--select",
+        default=None,
+        shown="as measured for the model",
+        panel=MODELS,
+        help="Selection policy: base, text, text-knn, validated, audio, blend or single:3.",
+    )
+    refine: Refinement | None = option(
+        "--refine",
+        default=None,
+        shown="as measured for the model",
+        panel=MODELS,
+        help="Separate the residual with its own embedding and split the mixture again: none or residual.",
+    )
+    stereo: Stereo = option(
+        "--stereo", default="shared", help="shared: one mask for all channels; each: one mask per channel."
+    )

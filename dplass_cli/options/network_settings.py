@@ -4,33 +4,34 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from dplass_cli.options.declaration import option
+
 _LARGEST, _MOST_LEVELS = 1 << 20, 16
 
 
 @dataclass(frozen=True)
 class ResUNet30Config:
-    """Widths and transform of the network; the defaults are the published ones.
+    """Widths and transform of the network; the defaults are the published ones."""
 
-    Attributes:
-        condition_size: length D of the query embedding.
-        n_fft, hop: transform sizes in samples.
-        sample_rate: the rate in Hz that the weights were trained for.
-        pre_channels: channels after the first 1x1 convolution.
-        channels: output channels of the encoder blocks, first to last.
-        downsample: (time, frequency) pooling of each encoder block.
-        stem: (time, frequency) cells of the spectrogram folded into one cell of the first level; (1, 1) is AudioSep.
-        input_power: exponent applied to the magnitude before the input norm; 1.0 is AudioSep.
-    """
-
-    condition_size: int = 512
-    n_fft: int = 2048
-    hop: int = 320
-    sample_rate: int = 32000
-    pre_channels: int = 32
-    channels: tuple[int, ...] = (32, 64, 128, 256, 384, 384)
-    downsample: tuple[tuple[int, int], ...] = ((2, 2), (2, 2), (2, 2), (2, 2), (2, 2), (1, 2))
-    stem: tuple[int, int] = (1, 1)
-    input_power: float = 1.0
+    condition_size: int = option(default=512, help="Length of the query embedding.")
+    n_fft: int = option(default=2048, help="Window of the transform in samples.")
+    hop: int = option(default=320, help="Hop of the transform in samples.")
+    sample_rate: int = option(default=32000, help="Sample rate in Hz that the weights are trained for.")
+    pre_channels: int = option(default=32, help="Channels after the first 1x1 convolution.")
+    channels: tuple[int, ...] = option(
+        default=(32, 64, 128, 256, 384, 384), help="Output channels of the encoder blocks, first to last."
+    )
+    downsample: tuple[tuple[int, int], ...] = option(
+        default=((2, 2), (2, 2), (2, 2), (2, 2), (2, 2), (1, 2)),
+        help="Pooling (time, frequency) of each encoder block.",
+    )
+    stem: tuple[int, int] = option(
+        default=(1, 1),
+        help="Cells (time, frequency) of the spectrogram folded into one cell of the first level; (1, 1) in AudioSep.",
+    )
+    input_power: float = option(
+        default=1.0, help="Exponent applied to the magnitude before the input norm; 1 in AudioSep."
+    )
 
     def __post_init__(self) -> None:
         pairs = [value for pair in (*self.downsample, self.stem) for value in pair]

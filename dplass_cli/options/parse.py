@@ -1,13 +1,12 @@
-"""Options as frozen dataclasses, built from defaults, YAML, ``key.path=value`` settings and flags.
+"""Building options from their defaults, a YAML file, ``key.path=value`` settings and flags.
 
-There is one way to set anything: a field of a dataclass. An unknown key or an ill-typed value is an error that names
-the key, where it was given and the nearest right one.
+Every option is a field of a frozen dataclass. An unknown key or an ill-typed value is an error that names the key,
+where it was given and the most similar known key.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import functools
 import math
 import types
 import typing
@@ -18,6 +17,7 @@ from typing import Any, TypeVar
 import yaml
 
 from dplass_cli.errors import InputError, nearest, shown
+from dplass_cli.options.declaration import field_types, option_fields
 from dplass_cli.storage import read_text
 
 T = TypeVar("T")
@@ -36,11 +36,11 @@ def build_options(
         options: a frozen dataclass; fields may be dataclasses themselves.
         config: a YAML file of (nested) fields.
         settings: texts ``key.path=value``; the value is read as YAML.
-        flags: {field: value}; None means "not given".
-        adopt: gives keys of a configuration of another origin the names they have here.
+        flags: {key.path: value}; None and empty lists mean "not given".
+        adopt: renames the keys of another program's configuration.
 
     Raises:
-        InputError: an unknown key, an ill-typed value, or a required field that nothing gave.
+        InputError: an unknown key, an ill-typed value, or a required option without a value.
     """
     tree: dict[str, Any] = {}
     if config is not None:
@@ -56,14 +56,13 @@ def build_options(
         tree = _merge(tree, branch)
     for key, value in (flags or {}).items():
         if value is not None and value != [] and value != ():
-            _convert(_kind(options, key), value, _flag(key))  # here, so that an error names the flag
+            _convert(_kind(options, key), value, _spelling(options, key))  # here, so that an error names the flag
             branch = {}
             put(branch, key, value)
             tree = _merge(tree, branch)
     for field in _required(options):
         if field.name not in tree:
-            given = field.metadata.get("given", _flag(field.name))
-            raise InputError(f"{given} is not given; --help shows an example")
+            raise InputError(f"{_spelling(options, field.name)} is not given; --help shows an example")
     return from_mapping(options, tree, str(config) if config else "")
 
 
@@ -74,7 +73,7 @@ def from_mapping(options: type[T], tree: Mapping[str, Any], where: str) -> T:
         InputError: an unknown key, an ill-typed value or a missing required field; the message begins with ``where``.
     """
     assert dataclasses.is_dataclass(options)
-    fields = _fields(options)
+    fields = field_types(options)
     where = f"{where}: " if where else ""
     unknown = [str(key) for key in tree if key not in fields]
     if unknown:
@@ -92,7 +91,7 @@ def from_mapping(options: type[T], tree: Mapping[str, Any], where: str) -> T:
 
 
 def to_mapping(value: Any) -> Any:
-    """Turn a dataclass (nested) into plain mappings, lists, texts and numbers: the inverse of :func:`from_mapping`."""
+    """Turn a nested dataclass into plain mappings, lists, texts and numbers: the inverse of :func:`from_mapping`."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return {field.name: to_mapping(getattr(value, field.name)) for field in dataclasses.fields(value)}
     if isinstance(value, Mapping):
@@ -103,13 +102,15 @@ def to_mapping(value: Any) -> Any:
 
 
 def _required(options: Any) -> list[dataclasses.Field[Any]]:
-    """Fields without a default. ``given`` in a field's metadata is what the command line calls it."""
+    """The fields without a default."""
     absent = dataclasses.MISSING
     return [f for f in dataclasses.fields(options) if f.default is absent and f.default_factory is absent]
 
 
-def _flag(key: str) -> str:
-    return "--" + key.rpartition(".")[2].replace("_", "-")
+def _spelling(options: Any, key: str) -> str:
+    """What the command line calls an option."""
+    spellings = (field.spelling for field in option_fields(options) if field.key == key)
+    return next(spellings, "--" + key.rpartition(".")[2].replace("_", "-"))
 
 
 def _kind(options: Any, path: str) -> Any:
@@ -119,22 +120,16 @@ def _kind(options: Any, path: str) -> Any:
         InputError: there is no such key.
     """
     for name in path.split("."):
-        fields = _fields(options)
+        fields = field_types(options)
         if name not in fields:
             raise InputError(f"unknown option {path!r}{_meant(options, path.removesuffix(name), name)}")
         options = fields[name]
     return options
 
 
-@functools.cache
-def _fields(options: Any) -> dict[str, Any]:
-    hints = typing.get_type_hints(options)
-    return {field.name: hints[field.name] for field in dataclasses.fields(options)}
-
-
 def _check(options: Any, tree: Mapping[str, Any], where: str, path: str = "") -> None:
-    """Check keys and values of a partial tree, so that an error names the source that holds it."""
-    fields = _fields(options)
+    """Check the keys and values of a partial tree, so that an error names the source that contains it."""
+    fields = field_types(options)
     for key, value in tree.items():
         if key not in fields:
             raise InputError(f"{where}: unknown option {path + str(key)!r}{_meant(options, path, str(key))}")
@@ -147,15 +142,15 @@ def _check(options: Any, tree: Mapping[str, Any], where: str, path: str = "") ->
 
 
 def _meant(options: Any, path: str, key: str) -> str:
-    """What an unknown key of a section should be: its option of that name further inside, else the one most like it."""
+    """A hint at what an unknown key should be: an option of that name further inside, else the most similar one."""
     inside = next((below for below in _paths(options) if below.endswith(f".{key}")), None)
-    return nearest(key, _fields(options)) if inside is None else f"; did you mean {path + inside!r}?"
+    return nearest(key, field_types(options)) if inside is None else f"; did you mean {path + inside!r}?"
 
 
 def _paths(options: Any) -> Iterator[str]:
-    """Every ``key.path`` of the options, those of the outer sections first."""
+    """Every ``key.path`` of the options, outer sections first."""
     sections = []
-    for name, kind in _fields(options).items():
+    for name, kind in field_types(options).items():
         yield name
         if dataclasses.is_dataclass(kind):
             sections.append((name, kind))
@@ -216,14 +211,14 @@ def _convert(kind: Any, value: Any, where: str) -> Any:
 
 
 def _convert_to_one(kinds: Sequence[Any], value: Any, where: str) -> Any:
-    """Convert a value to the one of several types that is meant: of them there is at most one mapping."""
+    """Convert a value to the one of several types that fits; at most one of them may be a mapping."""
     if value is None and type(None) in kinds:
         return None
     members = [kind for kind in kinds if kind is not type(None)]
     sections = [member for member in members if typing.get_origin(member) is dict]
     words = [member for member in members if typing.get_origin(member) is typing.Literal]
     if any(value in typing.get_args(member) for member in words):
-        return value  # a word in place of a value, such as 'auto' for a number
+        return value  # a word instead of a value, such as 'auto' for a number
     others = [member for member in members if member not in sections + words]
     chosen = sections if sections and isinstance(value, Mapping) else others or words
     return _convert(chosen[0], value, where)
@@ -233,7 +228,7 @@ def _float(value: float, where: str) -> float:
     try:
         number = float(value)
     except OverflowError as error:
-        raise InputError(f"{where} must be a number, not one of so many digits") from error
+        raise InputError(f"{where} must be a number of at most 308 digits") from error
     if not math.isfinite(number):
         raise InputError(f"{where} must be a finite number, not {number}")
     return number
@@ -252,7 +247,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
     """Read a YAML file of options.
 
     Raises:
-        InputError: it cannot be read, is no YAML, or holds something else.
+        InputError: it cannot be read, is not YAML, or does not contain options.
     """
     content = parse_yaml(read_text(path), str(path))
     if content is None:
@@ -266,7 +261,7 @@ def parse_yaml(text: str, where: str) -> Any:
     """Read a YAML text: plain values, lists and mappings.
 
     Raises:
-        InputError: it is no YAML, or its aliases make more of it than could be meant; begins with ``where``.
+        InputError: it is not YAML, or its aliases expand to too many values; the message begins with ``where``.
     """
     try:
         loader = yaml.SafeLoader(text)
@@ -274,11 +269,11 @@ def parse_yaml(text: str, where: str) -> Any:
         if node is None:
             return None
         if _values(node, {}) > _MOST_VALUES:
-            raise InputError(f"{where}: its aliases (*name) make more than {_MOST_VALUES:,} values of it; write less")
+            raise InputError(f"{where}: its aliases (*name) expand to more than {_MOST_VALUES:,} values; use fewer")
         return loader.construct_document(node)
     except InputError:
         raise
-    except Exception as error:  # beside its own errors the library lets through what a value was converted with
+    except Exception as error:  # besides its own errors, the library passes on those of converting a value
         mark = getattr(error, "problem_mark", None)
         place = f" in line {mark.line + 1}" if mark else ""
         raise InputError(f"{where}: not valid YAML{place}; check indentation and quotes") from error
@@ -288,11 +283,11 @@ _MOST_VALUES = 1_000_000
 
 
 def _values(node: yaml.Node, known: dict[int, float]) -> float:
-    """How many values a node holds when its aliases are written out; infinite where one holds itself."""
+    """How many values a node contains with its aliases expanded; infinite if one contains itself."""
     if isinstance(node, yaml.ScalarNode):
         return 1
     if id(node) not in known:
-        known[id(node)] = float("inf")  # until it is counted
+        known[id(node)] = float("inf")  # until it is counted: an alias to itself meets this value
         inside = node.value if isinstance(node, yaml.SequenceNode) else [part for pair in node.value for part in pair]
         known[id(node)] = 1 + sum(_values(part, known) for part in inside)
     return known[id(node)]
@@ -302,13 +297,13 @@ def put(tree: dict[str, Any], path: str, value: Any) -> None:
     """Set ``key.path`` of a tree.
 
     Raises:
-        InputError: a value stands where a section should.
+        InputError: a section of the path has a plain value.
     """
     *folders, leaf = path.split(".")
     for folder in folders:
         tree = tree.setdefault(folder, {})
         if not isinstance(tree, dict):
-            raise InputError(f"{path}: {folder} is a section of options, and was given a value")
+            raise InputError(f"{path}: {folder} is a section of options, but was given a value")
     tree[leaf] = value
 
 

@@ -2,64 +2,61 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args
 
 from dplass_cli.errors import InputError
+from dplass_cli.options.declaration import argument, option
 from dplass_cli.options.model_options import EncoderOptions
 
 Method = Literal["kmeans", "spherical-kmeans", "agglomerative", "hdbscan"]
-
-
 Features = Literal["audio", "text", "both"]
-
-
 Projection = Literal["tsne", "umap", "pca"]
-
 
 _LARGEST_SEED = 2**31 - 1
 
 
 @dataclass(frozen=True)
 class PartitionOptions(EncoderOptions):
-    """What ``partition`` needs to know; the encoder as :class:`~dplass_cli.options.model_options.EncoderOptions`.
-
-    Attributes:
-        manifest: the rows to partition.
-        output: the partition folder to write.
-        domains: how many, or ``auto`` for the number that suits the captions best, of 2 … 15; an imported partition and
-            ``hdbscan`` have their own number.
-        method: of clustering.
-        features: partition by what the captions sound like, by what they say, or by both.
-        weight: all captions weigh the same (as published), or each as many clips as it has.
-        import_file: a published partition to adopt instead of clustering.
-        labels: AudioSet's list of classes, by which rows' machine ids match an imported partition.
-        report: judge 2 … 15 domains, not only the number that is made.
-        map: how the map lays captions out.
-        seed: of k-means, the split and the mixtures.
-        val_fraction: the part of the clip ids that is held out, between 0 and 1.
-        val_mixtures: validation mixtures a domain, at most.
-        cache: folder of audio embeddings that are taken and kept, such as ``embed`` fills; None keeps none.
+    """Options of ``partition``.
 
     Raises:
         InputError: a number is out of range.
     """
 
-    manifest: Path = field(metadata={"given": "a manifest, such as train.json,"})
-    output: Path
-    domains: int | Literal["auto"] = 7
-    method: Method = "kmeans"
-    features: Features = "audio"
-    weight: Literal["captions", "clips"] = "captions"
-    import_file: Path | None = None
-    labels: Path | None = None
-    report: bool = False
-    map: Projection = "tsne"
-    seed: int = 42
-    val_fraction: float = 0.1
-    val_mixtures: int = 20
-    cache: Path | None = None
+    manifest: Path = argument("MANIFEST", help="Training manifest, such as train.json.")
+    output: Path = option("--output", "-o", help="The partition folder to write.")
+    domains: int | Literal["auto"] = option(
+        "--domains", default=7, help="Number of domains; auto finds one from 2 to 15."
+    )
+    method: Method = option(
+        "--method",
+        default="kmeans",
+        help="Clustering: kmeans, spherical-kmeans, agglomerative, or hdbscan (finds its own number of domains).",
+    )
+    features: Features = option(
+        "--features", default="audio", help="audio (how captions sound), text (what they say) or both."
+    )
+    weight: Literal["captions", "clips"] = option(
+        "--weight", default="captions", help="captions: all weigh the same; clips: each by its number of clips."
+    )
+    import_file: Path | None = option(
+        "--import", default=None, help="Adopt a published partition instead of clustering."
+    )
+    labels: Path | None = option(
+        "--labels", default=None, help="AudioSet's class_labels_indices.csv: matches rows' labels to --import."
+    )
+    report: bool = option("--report", default=False, help="Compare 2 to 15 domains, in a table and a plot.")
+    map: Projection = option("--map", default="tsne", help="Layout of the map of captions: tsne, umap or pca.")
+    seed: int = option("--seed", default=42, help="Seed of the clustering, the split and the mixtures.")
+    val_fraction: float = option(
+        "--val-fraction", default=0.1, help="Part of the clips to hold out for validation, between 0 and 1."
+    )
+    val_mixtures: int = option(default=20, help="Largest number of validation mixtures per domain.")
+    cache: Path | None = option(
+        "--cache", default=None, help="Folder of audio embeddings to use and to keep, such as embed writes."
+    )
 
     def __post_init__(self) -> None:
         if self.domains != "auto" and self.domains < 1:

@@ -2,43 +2,48 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
+from dplass_cli.options.declaration import option
 from dplass_cli.options.prepare_options import Captions, Selection
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class PrepareAudiosetOptions(Selection):
-    """What to prepare; and how it is checked and chosen, as :class:`~dplass_cli.options.prepare_options.Selection`.
+    """Options of ``prepare-audioset``."""
 
-    Attributes:
-        segments: AudioSet segment lists (weak ``.csv`` or strong ``.tsv``), read in this order.
-        labels: the class list (index, mid, display_name), or the strong labels' ``mid_to_display_name.tsv``.
-        audio_dir: folders with the clips, searched with their subfolders.
-        output: the manifest to write; ``rejects.csv`` goes beside it.
-        captions: "single" keeps clips with one label, "each" makes a row of each label, "joined" one of all labels,
-            "file" a row of each of their captions in ``caption_file``.
-        caption_file: a CSV (ytid or youtube_id, caption), such as AudioCaps'.
-        exclude_label: class names or machine ids; clips with one of them are left out.
-        include_domain: only classes of these domains of ``domains`` become captions.
-        domains: a partition folder, or a published partition of class names.
-        name_map: a CSV (YTID, filename) for clips with other names.
-        name_pattern: how the clips are named, such as ``{id}_{start:06.0f}``.
-        ids: a text file with the YTIDs to keep, one a line.
-        file_list: a text file with the clips' paths, one a line; it spares reading the folders.
-    """
-
-    segments: tuple[Path, ...] = ()
-    labels: Path = field(kw_only=True)
-    audio_dir: tuple[Path, ...] = ()
-    output: Path = field(kw_only=True)
-    captions: Captions = "single"
-    caption_file: Path | None = None
-    exclude_label: tuple[str, ...] = ()
-    include_domain: tuple[int, ...] = ()
-    domains: Path | None = None
-    name_map: Path | None = None
-    name_pattern: str = ""
-    ids: Path | None = None
-    file_list: Path | None = None
+    segments: tuple[Path, ...] = option(
+        "--segments", default=(), help="Segment list (weak .csv or strong .tsv). Repeatable."
+    )
+    labels: Path = option("--labels", help="Class list: class_labels_indices.csv, or mid_to_display_name.tsv.")
+    audio_dir: tuple[Path, ...] = option(
+        "--audio-dir", default=(), help="Folder of clips, searched with its subfolders. Repeatable."
+    )
+    output: Path = option("--output", "-o", help="The manifest to write, such as train.json.")
+    captions: Captions = option(
+        "--captions",
+        default="single",
+        help="single: only clips with one label; each: a row per label; joined: one row of all labels; file: rows of"
+        " --caption-file.",
+    )
+    caption_file: Path | None = option(
+        "--caption-file", default=None, help="CSV (youtube_id, caption) for --captions file, such as AudioCaps'."
+    )
+    exclude_label: tuple[str, ...] = option(
+        "--exclude-label", default=(), help="Leave out clips with this class (name or mid). Repeatable."
+    )
+    include_domain: tuple[int, ...] = option(
+        "--include-domain", default=(), help="Keep only classes of this domain of --domains. Repeatable."
+    )
+    domains: Path | None = option(
+        "--domains", default=None, help="A partition folder, or a published partition (JSON)."
+    )
+    name_map: Path | None = option("--name-map", default=None, help="CSV (YTID, filename) for clips with other names.")
+    name_pattern: str = option(
+        "--name-pattern", default="", help="How clips are named: {id}, {start}, {end}, {start_ms}, {end_ms}."
+    )
+    ids: Path | None = option("--ids", default=None, help="Keep only these YTIDs: a text file, one per line.")
+    file_list: Path | None = option(
+        "--file-list", default=None, help="Text file with the clips' paths, one per line, instead of searching folders."
+    )

@@ -1,39 +1,36 @@
-"""Options of ``prepare``."""
+"""Options of ``prepare``, and those that it shares with ``prepare-audioset``."""
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args
 
 from dplass_cli.errors import InputError, nearest
+from dplass_cli.options.declaration import argument, option, section
 
 Captions = Literal["single", "each", "joined", "file"]
-
-
 Check = Literal["none", "header", "decode"]
 
-
 FORM = re.compile(r"(\d+(?:\.\d+)?)k-mono-(flac|wav)")
+"""Names of the forms that clips can be converted to."""
 
 
 @dataclass(frozen=True)
 class ClipLimits:
-    """What a clip must have to be used; the last two are found by decoding.
+    """What a clip must have to be used; the last two are found by decoding."""
 
-    Attributes:
-        min_seconds: shorter clips, or ranges of files, are "too short".
-        min_rate: clips of a lower sample rate, in Hz, are "low sample rate".
-        min_peak_db: clips whose largest sample is below this (dB of full scale) are "silent".
-        max_clipped: clips with a larger share of samples at full scale, counted as twice that of the end (the highest
-            or the lowest value) which is hit less, are "clipped": an offset is no clipping.
-    """
-
-    min_seconds: float = 0.0
-    min_rate: int = 0
-    min_peak_db: float = -90.0
-    max_clipped: float = 0.5
+    min_seconds: float = option(default=0.0, help='Shorter clips, or ranges of files, are rejected as "too short".')
+    min_rate: int = option(default=0, help='Clips of a lower sample rate in Hz are rejected as "low sample rate".')
+    min_peak_db: float = option(
+        default=-90.0, help='Clips whose largest sample is below this (dB of full scale) are rejected as "silent".'
+    )
+    max_clipped: float = option(
+        default=0.5,
+        help='Clips with a larger share of samples at full scale are rejected as "clipped". The share is twice that of'
+        " the end (highest or lowest value) that is hit less, so that an offset does not count as clipping.",
+    )
 
     def __post_init__(self) -> None:
         if not 0 <= self.max_clipped <= 1:
@@ -42,30 +39,23 @@ class ClipLimits:
 
 @dataclass(frozen=True)
 class Selection:
-    """How candidates are checked and chosen.
+    """How candidates are checked and chosen."""
 
-    Attributes:
-        check: how much of each clip is tested: nothing, its header, or every sample.
-        limits: what a clip must have.
-        max_missing: the share of clips without a file above which preparing stops.
-        max_per_class: at most so many rows a class; clips of rare classes are taken first.
-        clean: correct captions; the files read are never changed.
-        corrections: a table of corrections in place of the shipped one.
-        convert: keep a copy of each clip that is cheap to read, such as ``32k-mono-flac``. With the extra ``download``
-            this makes m4a usable, too.
-        convert_dir: the folder of these copies; by default one beside the manifest.
-        report: an HTML page to write, about the classes and the reasons.
-    """
-
-    check: Check = "header"
-    limits: ClipLimits = field(default_factory=ClipLimits)
-    max_missing: float = 0.5
-    max_per_class: int | None = None
-    clean: bool = False
-    corrections: Path | None = None
-    convert: str | None = None
-    convert_dir: Path | None = None
-    report: Path | None = None
+    max_per_class: int | None = option(
+        "--max-per-class", default=None, help="Largest number of rows per class; clips of rare classes come first."
+    )
+    check: Check = option("--check", default="header", help="How much of each clip to test: none, header or decode.")
+    limits: ClipLimits = section(ClipLimits, help="What a clip must have to be used.")
+    max_missing: float = option("--max-missing", default=0.5, help="Stop if a larger share of the clips is missing.")
+    clean: bool = option("--clean", default=False, help="Correct captions (see metadata/caption_corrections.yaml).")
+    corrections: Path | None = option(default=None, shown="the shipped one", help="Table of corrections for --clean.")
+    convert: str | None = option(
+        "--convert", default=None, help="Copy the clips into a form that is fast to read: 32k-mono-flac."
+    )
+    convert_dir: Path | None = option(
+        default=None, shown="next to the manifest", help="Folder of the copies of --convert."
+    )
+    report: Path | None = option("--report", default=None, help="Write an HTML page about classes and rejected clips.")
 
     def __post_init__(self) -> None:
         if self.check not in get_args(Check):
@@ -78,52 +68,52 @@ class Selection:
             check_form(self.convert)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class CorpusOptions(Selection):
-    """What to prepare; and how it is checked and chosen, as :class:`~dplass_cli.options.prepare_options.Selection`.
+    """Options of ``prepare KIND``."""
 
-    Attributes:
-        kind: a corpus of :data:`~dplass_cli.data.prepare.corpora.CORPORA`.
-        folder: where it lies.
-        output: the manifest to write; ``NAME-rejects.csv`` goes beside it.
-        table: its lists, where they are not found below the folder.
-        audio_dir: folders with its clips; by default ``folder``, else the lists' folders.
-        split: the part of it, by its list's name, its folders, or its column ``split``; some corpora have a default.
-        where: {column: values}; only lines with one of the values are used (values separated by commas).
-        column: {"caption" (one or several, with commas), "wav", "id", "labels", "start" or "end": the table's column}.
-        captions: of clips with several classes, as for AudioSet: "single", "each" or "joined".
-        name_pattern: how clips of videos are named, such as ``{id}_{start:06.0f}``.
-        file_list: a text file with the clips' paths, one a line; it spares reading the folders.
-    """
-
-    kind: str = field(kw_only=True)
-    output: Path = field(kw_only=True)
-    folder: Path | None = None
-    table: tuple[Path, ...] = ()
-    audio_dir: tuple[Path, ...] = ()
-    split: str | None = None
-    where: dict[str, str] = field(default_factory=dict)
-    column: dict[str, str] = field(default_factory=dict)
-    captions: Captions = "each"
-    name_pattern: str = ""
-    file_list: Path | None = None
+    kind: str = option(help="The corpus; the verb says it.")
+    folder: Path | None = argument("FOLDER", default=None, help="Folder of the corpus.")
+    output: Path = option("--output", "-o", help="The manifest to write, such as train.json.")
+    table: tuple[Path, ...] = option(
+        "--table", default=(), shown="found in the folder", help="List of the corpus. Repeatable."
+    )
+    audio_dir: tuple[Path, ...] = option(
+        "--audio-dir", default=(), shown="the corpus' folder", help="Folder of clips. Repeatable."
+    )
+    split: str | None = option("--split", default=None, help="Part of the corpus, such as train.")
+    where: dict[str, str] = option("--where", factory=dict, help="Use only lines with COLUMN=VALUE,VALUE. Repeatable.")
+    column: dict[str, str] = option(
+        "--column",
+        factory=dict,
+        help="ROLE=COLUMN: which column is wav, caption, labels, id, start or end. Repeatable.",
+    )
+    captions: Captions = option(
+        "--captions", default="each", help="Captions of clips with several classes: single, each or joined."
+    )
+    name_pattern: str = option(
+        "--name-pattern",
+        default="",
+        help="How clips of videos are named: {id}, {start}, {end}, {start_ms}, {end_ms}.",
+    )
+    file_list: Path | None = option(
+        "--file-list", default=None, help="Text file with the clips' paths, one per line, instead of searching folders."
+    )
 
 
 @dataclass(frozen=True)
 class MergeOptions:
-    """Manifests to make one of.
+    """Options of ``prepare merge``."""
 
-    Attributes:
-        manifests: the sources.
-        output: the manifest to write.
-        share: of each source, how many rows a row of the first; by default all rows of each.
-        seed: of the choice of rows.
-    """
-
-    manifests: tuple[Path, ...] = field(metadata={"given": "a manifest, such as train.json,"})
-    output: Path
-    share: tuple[float, ...] = ()
-    seed: int = 42
+    manifests: tuple[Path, ...] = argument("MANIFEST", help="Manifests to merge.")
+    output: Path = option("--output", "-o", help="The manifest to write, such as train.json.")
+    share: tuple[float, ...] = option(
+        "--share",
+        default=(),
+        shown="all rows of each",
+        help="Rows of each manifest per row of the first, in their order. Repeatable.",
+    )
+    seed: int = option("--seed", default=42, help="Seed of the choice of rows.")
 
 
 def check_form(form: str) -> tuple[int, str]:

@@ -5,24 +5,20 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from dplass_cli.options.declaration import argument, option
+
 
 @dataclass(frozen=True)
 class QuickstartOptions:
-    """Options of ``quickstart``.
+    """Options of ``quickstart``."""
 
-    Attributes:
-        folder: where everything goes; must be empty or absent.
-        clips: training clips a class.
-        steps: training steps a domain.
-        mixtures: evaluation mixtures.
-        device: where to compute.
-    """
-
-    folder: Path = Path("dplass-quickstart")
-    clips: int = 4
-    steps: int = 30
-    mixtures: int = 70
-    device: str = "auto"
+    folder: Path = argument(
+        "FOLDER", default=Path("dplass-quickstart"), help="Folder of all files; must be empty or absent."
+    )
+    clips: int = option(default=4, help="Training clips per class.")
+    steps: int = option(default=30, help="Training steps per domain.")
+    mixtures: int = option(default=70, help="Evaluation mixtures.")
+    device: str = option("--device", default="auto", help="auto, cpu, cuda, cuda:N or mps.")
 
     def __post_init__(self) -> None:
         for name in ("clips", "steps", "mixtures"):

@@ -2,32 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
+from dplass_cli.options.declaration import argument, option, section
 from dplass_cli.options.embed_options import EmbeddingSettings
 from dplass_cli.options.model_options import EncoderOptions
 
 
 @dataclass(frozen=True)
 class RetrieveOptions(EncoderOptions):
-    """Options of ``retrieve``; the encoder as :class:`~dplass_cli.options.model_options.EncoderOptions`.
+    """Options of ``retrieve``."""
 
-    Attributes:
-        data: the manifest of the sounds.
-        query: sentences to find sounds by.
-        top: how many of the nearest sounds.
-        evaluate: also measure how well the manifest's own captions find their sounds.
-        cache: folder of embeddings that ``embed`` keeps; None embeds anew.
-        embedding: batch, readers, and how files are identified.
-    """
-
-    data: Path
-    query: tuple[str, ...] = ()
-    top: int = 10
-    evaluate: bool = False
-    cache: Path | None = None
-    embedding: EmbeddingSettings = field(default_factory=EmbeddingSettings)
+    data: Path = option("--data", help="Manifest of the sounds, such as train.json.")
+    query: tuple[str, ...] = argument("QUERY", default=(), help="Sentences to find sounds by.")
+    top: int = option("--top", default=10, help="Number of sounds per query, the nearest ones.")
+    evaluate: bool = option("--eval", default=False, help="Measure how well the manifest's captions find their sounds.")
+    cache: Path | None = option("--cache", default=None, help="Folder of embeddings, such as embed writes.")
+    embedding: EmbeddingSettings = section(EmbeddingSettings, help="How clips are embedded.")
 
     def __post_init__(self) -> None:
         if self.top < 1:

@@ -7,45 +7,62 @@ from pathlib import Path
 from typing import Literal
 
 from dplass_cli.errors import InputError
+from dplass_cli.options.declaration import argument, option
 from dplass_cli.options.model_options import SeparatorOptions
 
 Clipping = Literal["limit", "scale", "error"]
-
-
 Highband = Literal["residual", "target", "drop"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class SeparateOptions(SeparatorOptions):
-    """Options of ``separate``; the models as :class:`~dplass_cli.options.model_options.SeparatorOptions`.
+    """Options of ``separate``."""
 
-    Attributes:
-        inputs: audio files, folders of them, or patterns.
-        query: sentences, one target each. queries: a file of sentences, a line each.
-        like: recordings of a sound, or folders of several, one target each.
-        spans: where the one target occurs, in seconds, such as ``3.2-4.0,6-7``.
-        without: sentences about what every target is to be kept free of; without a target: the input less all of it.
-        output: folder of the targets.
-        list: a file of ``path<TAB>query<TAB>output name`` lines.
-        residual: also write the input less all targets.
-        consistent, silence_if_absent, highband: as :meth:`~dplass_cli.separation.separator.Separator.separate_file`.
-        subtype, clip: as :class:`~dplass_cli.separation.output.Output`.
-    """
-
-    output: Path
-    inputs: tuple[Path, ...] = ()
-    query: tuple[str, ...] = ()
-    queries: Path | None = None
-    like: tuple[Path, ...] = ()
-    spans: str | None = None
-    without: tuple[str, ...] = ()
-    list: Path | None = None
-    residual: bool = False
-    consistent: bool = False
-    silence_if_absent: float | None = None
-    subtype: str | None = None
-    clip: Clipping = "limit"
-    highband: Highband | None = None
+    inputs: tuple[Path, ...] = argument(
+        "INPUT", default=(), help="Recordings, folders, patterns, or - for a WAV file on standard input."
+    )
+    query: tuple[str, ...] = option(
+        "--query", "-q", default=(), help="What to separate: -q 'a dog barking'. Repeatable."
+    )
+    queries: Path | None = option("--queries", default=None, help="File of queries, one per line: --queries sounds.txt")
+    like: tuple[Path, ...] = option(
+        "--like",
+        default=(),
+        help="A recording of the sound, or a folder of several: --like my_dog.wav. Repeatable.",
+    )
+    spans: str | None = option(
+        "--spans", default=None, help="Seconds at which the target occurs in the input: --spans 3.2-4.0,6-7"
+    )
+    without: tuple[str, ...] = option(
+        "--not",
+        default=(),
+        help="What to keep out of the targets: -q speech --not wind. Alone: the input without it. Repeatable.",
+    )
+    list: Path | None = option("--list", default=None, help="File of lines: path, TAB, query, TAB, output name.")
+    output: Path = option("--output", "-o", help="Folder of the targets, or - for standard output.")
+    residual: bool = option("--residual", default=False, help="Also write the input minus all targets.")
+    consistent: bool = option(
+        "--consistent",
+        default=False,
+        help="Assign each sound to one target only: the targets sum to at most the input.",
+    )
+    silence_if_absent: float | None = option(
+        "--silence-if-absent",
+        default=None,
+        help="Write silence for targets whose presence (0 to 1) is lower: --silence-if-absent 0.5",
+    )
+    subtype: str | None = option(
+        "--subtype", default=None, shown="the input's", help="Sample format, such as PCM_16 or FLOAT."
+    )
+    clip: Clipping = option(
+        "--clip", default="limit", help="Above full scale: limit samples, scale all outputs, or error."
+    )
+    highband: Highband | None = option(
+        "--highband",
+        default=None,
+        shown="residual; target for --not alone",
+        help="Where frequencies above the model's band go: residual, target or drop.",
+    )
 
     def __post_init__(self) -> None:
         if self.silence_if_absent is not None and not 0.0 <= self.silence_if_absent <= 1.0:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from dplass_cli.options.declaration import argument, option
+from dplass_cli.options.model_options import DEVICE, MODELS
 
 
 @dataclass(frozen=True)
@@ -34,19 +37,16 @@ class Range:
 
 @dataclass(frozen=True)
 class SweepSettings:
-    """The section ``sweep`` of a configuration.
+    """The section ``sweep`` of a configuration."""
 
-    Attributes:
-        parameters: {key.path of a training option: a list of choices, or low, high and log of a range}.
-        trials: trainings in all; each begins with settings that the earlier ones speak for (TPE).
-        prune: end a training early whose validation SDRi is below the median of the earlier ones at its epoch.
-        seed: of the choices.
-    """
-
-    parameters: dict[str, Any] = field(default_factory=dict)
-    trials: int = 20
-    prune: bool = True
-    seed: int = 42
+    parameters: dict[str, Any] = option(
+        factory=dict, help="{key.path of a training option: list of choices, or low, high and log of a range}."
+    )
+    trials: int = option(default=20, help="Trainings in total; each uses what the earlier ones showed (TPE).")
+    prune: bool = option(
+        default=True, help="End a training whose validation SDRi is below the median of the earlier ones."
+    )
+    seed: int = option(default=42, help="Seed of the search.")
 
     def __post_init__(self) -> None:
         if self.trials < 1:
@@ -57,24 +57,47 @@ class SweepSettings:
 class SweepOptions:
     """Options of ``sweep``.
 
-    Attributes:
-        config: a configuration of ``train`` with a section ``sweep``.
-        workspace: folder of a sub-folder a training, ``sweep.journal`` (what the search knows) and ``sweep.json``.
-        settings: training options as ``key.path=value``, over those of ``config``.
-        train: training options by key, over both.
-        trials: trainings of the search in all; default what the configuration says.
-        seeds: train the best settings (without ranges, the configuration) with so many seeds.
+    The workspace holds a folder per training, ``sweep.journal`` (the state of the search) and ``sweep.json``.
     """
 
-    config: Path
-    workspace: Path
-    settings: tuple[str, ...] = ()
-    train: dict[str, Any] = field(default_factory=dict)
-    trials: int | None = None
-    seeds: int = 0
+    config: Path = argument("CONFIG", help="A configuration of train with a section sweep.")
+    workspace: Path = option("--workspace", help="Folder of the trainings and of the results.")
+    partition: Path | None = option("--data", default=None, help="The partition folder.")
+    domain: str | None = option("--domain", default=None, shown="all", help="all, or numbers such as 0,3.")
+    base_checkpoint: str | None = option(
+        "--base-checkpoint",
+        default=None,
+        shown="tiny",
+        hidden=("--checkpoint_path",),
+        panel=MODELS,
+        help="Base model: tiny or a checkpoint.",
+    )
+    encoder: str | None = option(
+        "--encoder", default=None, shown="the base's own", panel=MODELS, help="Query encoder: tiny or a file."
+    )
+    device: str | None = option(
+        "--device", default=None, shown="auto", panel=DEVICE, help="auto, cpu, cuda, cuda:N or mps."
+    )
+    settings: tuple[str, ...] = option(
+        "--set", default=(), help="One training option as key.path=value; overrides the configuration. Repeatable."
+    )
+    train: dict[str, Any] = option(factory=dict, help="Other training options by key.path; override all others.")
+    trials: int | None = option(
+        "--trials", default=None, shown="the section's, 20", help="Trainings of the search in total."
+    )
+    seeds: int = option(
+        "--seeds", default=0, help="Train the best settings (without ranges: the configuration) with this many seeds."
+    )
 
     def __post_init__(self) -> None:
         if self.seeds < 0 or self.seeds == 1:
             raise ValueError(f"--seeds must be at least 2 to tell a deviation, or 0 for none, not {self.seeds}")
         if self.trials is not None and self.trials < 1:
             raise ValueError(f"--trials must be at least 1, not {self.trials}")
+
+    @property
+    def overrides(self) -> dict[str, Any]:
+        """{key.path: value} of the training options that override the configuration and ``settings``."""
+        names = ("partition", "domain", "base_checkpoint", "encoder", "device")
+        given = {name: getattr(self, name) for name in names}
+        return {**{name: value for name, value in given.items() if value is not None}, **self.train}

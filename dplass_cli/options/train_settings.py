@@ -2,36 +2,34 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal
+
+from dplass_cli.options.declaration import option, section
 
 
 @dataclass(frozen=True)
 class OptimizerSettings:
-    """How weights move.
+    """The optimizer and its learning rate."""
 
-    Attributes:
-        optimizer_type: a name of :data:`dplass_cli.training.optimizers.OPTIMIZERS`.
-        learning_rate, weight_decay: as usual.
-        amsgrad: of Adam and AdamW.
-        momentum: of SGD.
-        schedule: a name of :data:`dplass_cli.training.optimizers.SCHEDULES`, or ``plateau``: the rate falls by
-            ``factor`` after ``patience`` epochs without a better validation SDRi.
-        factor, patience: of ``plateau``.
-        warm_up_steps: steps until the full rate; of ``cosine`` and AudioSep's schedules.
-        reduce_lr_steps: of AudioSep's ``linear_warm_up``: the rate falls to 0.9 of it every so many steps.
-    """
-
-    optimizer_type: str = "AdamW"
-    learning_rate: float = 4e-4
-    weight_decay: float = 0.0
-    amsgrad: bool = True
-    momentum: float = 0.9
-    schedule: str = "plateau"
-    factor: float = 0.7
-    patience: int = 5
-    warm_up_steps: int = 0
-    reduce_lr_steps: int = 1_000_000
+    optimizer_type: str = option(default="AdamW", help="AdamW, Adam or SGD.")
+    learning_rate: float = option(default=4e-4, help="Learning rate.")
+    weight_decay: float = option(default=0.0, help="Weight decay.")
+    amsgrad: bool = option(default=True, help="AMSGrad variant of Adam and AdamW.")
+    momentum: float = option(default=0.9, help="Momentum of SGD.")
+    schedule: str = option(
+        default="plateau",
+        help="plateau (the rate falls when the validation SDRi does not improve), constant, cosine, or AudioSep's"
+        " linear_warm_up and constant_warm_up.",
+    )
+    factor: float = option(default=0.7, help="For plateau: the rate is multiplied by this.")
+    patience: int = option(
+        default=5, help="For plateau: epochs without a better validation SDRi before the rate falls."
+    )
+    warm_up_steps: int = option(default=0, help="Steps until the full rate; all schedules but plateau.")
+    reduce_lr_steps: int = option(
+        default=1_000_000, help="For linear_warm_up: the rate falls to 0.9 of it each time this many steps are done."
+    )
 
     def __post_init__(self) -> None:
         if self.learning_rate <= 0:
@@ -47,46 +45,51 @@ class OptimizerSettings:
 
 @dataclass(frozen=True)
 class TrainSettings:
-    """How the weights are trained.
+    """How the weights are trained."""
 
-    Attributes:
-        batch_size_per_device: mixtures a step on each device.
-        accumulate: batches whose gradients are added up to one step.
-        num_workers: processes that read audio; 0 reads in the training process.
-        loss_type: a name of :data:`dplass_cli.training.losses.LOSSES`, or {name: weight} for a weighted sum.
-        max_epochs: epochs; one passes every training row once.
-        min_epochs: epochs before ``patience`` may end the training.
-        max_steps: stop after so many optimiser steps; -1 for no limit.
-        steps_per_epoch: end an epoch after so many batches; 0 passes all rows.
-        patience: end after so many epochs without a better validation SDRi; 0 never does.
-        save_top_k: the best checkpoints that are kept.
-        save_step_frequency: the last checkpoint is replaced after so many steps, and after every epoch.
-        gradient_clip: largest gradient norm; 0 leaves gradients as they are.
-        sync_batchnorm: batch norm that learns statistics goes by the batches of all devices.
-        random_seed: everything random follows from it.
-        precision: Lightning's name of the arithmetic (``32-true``, ``bf16-mixed``, ``16-mixed``).
-        examples: validation items whose audio and spectrograms are shown in TensorBoard.
-        wandb_project: log to this project of Weights & Biases too.
-    """
-
-    optimizer: OptimizerSettings = field(default_factory=OptimizerSettings)
-    batch_size_per_device: int = 20
-    accumulate: int = 1
-    num_workers: int = 2
-    loss_type: str | dict[str, float] = "l1_wav"
-    max_epochs: int = 150
-    min_epochs: int = 1
-    max_steps: int = -1
-    steps_per_epoch: int = 0
-    patience: int = 0
-    save_top_k: int = 1
-    save_step_frequency: int = 1000
-    gradient_clip: float = 1.0
-    sync_batchnorm: bool = False
-    random_seed: int = 42
-    precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
-    examples: int = 3
-    wandb_project: str = ""
+    optimizer: OptimizerSettings = section(OptimizerSettings, help="The optimizer and its learning rate.")
+    batch_size_per_device: int = option(default=20, help="Mixtures per batch on each device.")
+    accumulate: int = option(default=1, help="Batches whose gradients are added up for one step.")
+    num_workers: int = option(
+        default=2, resume="free", help="Processes that read audio; 0 reads in the training process."
+    )
+    loss_type: str | dict[str, float] = option(
+        default="l1_wav", help="Name of a loss, or {name: weight} for a weighted sum."
+    )
+    max_epochs: int = option(
+        "--max-epochs", default=150, resume="longer", help="Epochs per domain; each passes every training row once."
+    )
+    min_epochs: int = option(default=1, resume="longer", help="Epochs before patience may end the training.")
+    max_steps: int = option(
+        "--max-steps",
+        default=-1,
+        shown="no limit",
+        resume="longer",
+        help="Stop a domain after this many optimizer steps.",
+    )
+    steps_per_epoch: int = option(default=0, shown="0: all rows", help="End an epoch after this many batches.")
+    patience: int = option(
+        default=0,
+        shown="0: never",
+        resume="longer",
+        help="End the training after this many epochs without a better validation SDRi.",
+    )
+    save_top_k: int = option(default=1, resume="free", help="Best checkpoints that are kept.")
+    save_step_frequency: int = option(
+        default=1000, resume="free", help="Steps between two saves of the last checkpoint; it is saved per epoch, too."
+    )
+    gradient_clip: float = option(default=1.0, help="Largest gradient norm; 0 does not clip.")
+    sync_batchnorm: bool = option(
+        default=False, help="Batch norms that learn statistics use the batches of all devices."
+    )
+    random_seed: int = option(default=42, help="Seed of everything random.")
+    precision: Literal["32-true", "bf16-mixed", "16-mixed"] = option(
+        "--precision", default="32-true", help="32-true, bf16-mixed or 16-mixed."
+    )
+    examples: int = option(
+        default=3, resume="free", help="Validation items whose audio and spectrograms are shown in TensorBoard."
+    )
+    wandb_project: str = option(default="", resume="free", help="Also log to this project of Weights & Biases.")
 
     def __post_init__(self) -> None:
         for name in ("batch_size_per_device", "accumulate", "max_epochs", "save_top_k", "save_step_frequency"):

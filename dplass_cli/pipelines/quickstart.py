@@ -92,9 +92,9 @@ def quickstart(options: QuickstartOptions, progress: Progress = no_progress) -> 
     mixture, reference = _write_recording(folder / "listen")
     separated = separate(
         SeparateOptions(
-            folder / "listen",
-            (mixture,),
-            ("a dog barking",),
+            inputs=(mixture,),
+            query=("a dog barking",),
+            output=folder / "listen",
             residual=True,
             adapters=(str(trained.output),),
             device=options.device,

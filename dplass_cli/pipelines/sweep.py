@@ -36,7 +36,7 @@ def sweep(options: SweepOptions, progress: Progress = no_progress) -> SweepResul
         raise InputError(f"{options.config}: declares no ranges (sweep: parameters:); add some, or use --seeds")
 
     def options_of(chosen: Mapping[str, Any], folder: str) -> TrainOptions:
-        given = {**options.train, **chosen, "workspace": options.workspace / folder, "resume": True}
+        given = {**options.overrides, **chosen, "workspace": options.workspace / folder, "resume": True}
         return build_options(TrainOptions, options.config, options.settings, given, _without_section)
 
     space = read_space(settings.parameters, options_of, options.config)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from dplass_cli.errors import InputError, some
-from dplass_cli.options.weights_options import WeightsOptions
+from dplass_cli.options.weights_options import WeightsFetchOptions, WeightsOptions, WeightsVerifyOptions
 from dplass_cli.storage import Progress, no_progress
 from dplass_cli.weights.fetching import Fetched, Store, hashed
 from dplass_cli.weights.known_files import Known, chosen, home, read_table
@@ -50,7 +50,7 @@ def list_weights(options: WeightsOptions) -> list[ListedWeights]:
     return listed
 
 
-def fetch_weights(options: WeightsOptions, progress: Progress = no_progress) -> list[Fetched]:
+def fetch_weights(options: WeightsFetchOptions, progress: Progress = no_progress) -> list[Fetched]:
     """Fetch what is missing of the named rows, check what is there, and pin the hashes.
 
     Raises:
@@ -68,7 +68,7 @@ def fetch_weights(options: WeightsOptions, progress: Progress = no_progress) -> 
     return [fetched for name, row in rows.items() for fetched in store.fetch(name, row, progress)]
 
 
-def verify_weights(options: WeightsOptions, progress: Progress = no_progress) -> list[Verified]:
+def verify_weights(options: WeightsVerifyOptions, progress: Progress = no_progress) -> list[Verified]:
     """Hash again what is pinned, named, or there, and compare it with the lock file.
 
     Raises:

@@ -18,6 +18,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from dplass_cli.errors import InputError, RunError
 from dplass_cli.options.parse import from_mapping, to_mapping
+from dplass_cli.options.sweep_options import Range
 from dplass_cli.storage import Progress, write_json
 from dplass_cli.training.callbacks.epoch_reporter import EpochReport, no_report
 from dplass_cli.training.run import check_choices
@@ -29,37 +30,6 @@ if TYPE_CHECKING:
 
 _JOURNAL, _STUDY = "sweep.journal", "dplass"
 _FOLDER, _ERROR, _FIXED = "folder", "error", "fixed"  # keys of Optuna's user attributes: of trials, and of the study
-
-
-@dataclass(frozen=True)
-class Range:
-    """Numbers to choose from. They are integers if both ends are and ``log`` is off.
-
-    Attributes:
-        low: smallest number.
-        high: largest number.
-        log: draw uniformly over orders of magnitude.
-    """
-
-    low: float
-    high: float
-    log: bool = False
-
-    def __post_init__(self) -> None:
-        if self.low >= self.high:
-            raise ValueError(f"low {self.low} must be below high {self.high}")
-        if self.log and self.low <= 0:
-            raise ValueError(f"low must be positive where log is true, not {self.low}")
-
-    @property
-    def is_integer(self) -> bool:
-        """Whether its numbers are integers."""
-        return self.low.is_integer() and self.high.is_integer() and not self.log
-
-    @property
-    def ends(self) -> tuple[float, float]:
-        """The smallest and the largest number, as integers if all are."""
-        return (int(self.low), int(self.high)) if self.is_integer else (self.low, self.high)
 
 
 Space = Mapping[str, list[Any] | Range]
@@ -294,7 +264,7 @@ def _suggest(trial: optuna.Trial, key: str, values: list[Any] | Range) -> Any:
     try:
         if isinstance(values, list):
             return trial.suggest_categorical(key, values)
-        if values.is_integer:
+        if values.whole:
             return trial.suggest_int(key, int(values.low), int(values.high))
         return trial.suggest_float(key, values.low, values.high, log=values.log)
     except ValueError as error:

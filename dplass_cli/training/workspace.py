@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Mapping
-from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import yaml
 
 from dplass_cli.errors import InputError
+from dplass_cli.options.declaration import resume_rules
 from dplass_cli.options.parse import from_mapping, read_yaml, to_mapping
 from dplass_cli.options.train_settings import TrainSettings
 from dplass_cli.storage import locked, make_folder, read_json, write_json, write_text
@@ -23,15 +23,6 @@ FINISHED = "trained.json"
 """Written to a job's folder in ``checkpoints/`` when the job is finished."""
 
 _CONFIG = "config.yaml"
-# What a resumed run may be given anew; all else must be as it was begun: where and how it runs, and how long.
-_HOW_IT_RUNS = {
-    "resume", "workspace", "trust_checkpoint", "cache", "device", "num_gpus", "num_nodes", "strategy", "parallel",
-    "dry_run", "fast_dev_run", "data.max_bad_files", "train.num_workers", "train.save_top_k",
-    "train.save_step_frequency", "train.examples", "train.wandb_project",
-}  # fmt: skip
-_HOW_LONG = {"domain", "train.max_epochs", "train.min_epochs", "train.max_steps", "train.patience"}
-
-
 _NEW = object()
 
 
@@ -105,10 +96,10 @@ class Workspace:
         make_folder(self.folder)
         settings = {name: value for name, value in to_mapping(options).items() if name != "resume"}
         if config.exists():
-            before = read_yaml(config)
+            before, rules = read_yaml(config), resume_rules(options)
             for key, now in fixed_settings(options).items():
                 was = _at(before, key)
-                if key not in _HOW_LONG and was not in (now, _NEW):
+                if rules[key] == "fixed" and was not in (now, _NEW):
                     raise InputError(
                         f"{self.folder}: was started with {key} {was!r}, not {now!r}; --resume requires the original"
                         " settings; restore them, or choose another --workspace"
@@ -144,17 +135,7 @@ def _limits(settings: TrainSettings) -> dict[str, int]:
 def fixed_settings(options: DataclassInstance) -> dict[str, Any]:
     """The options that a run's scores depend on: {key.path: value}."""
     settings = to_mapping(options)
-    return {key: _at(settings, key) for key in _keys(options) if key not in _HOW_IT_RUNS}
-
-
-def _keys(options: DataclassInstance, path: str = "") -> Iterator[str]:
-    """The key.paths of all options; a mapping that is an option's value, such as weights of losses, is one value."""
-    for field in fields(options):
-        value = getattr(options, field.name)
-        if is_dataclass(value) and not isinstance(value, type):
-            yield from _keys(value, f"{path}{field.name}.")
-        else:
-            yield path + field.name
+    return {key: _at(settings, key) for key, rule in resume_rules(options).items() if rule != "free"}
 
 
 def _at(tree: Any, key: str) -> Any:

@@ -58,7 +58,7 @@ def build(place: Path, address: str) -> None:
     for name in ("first", "second"):
         evaluate(
             EvaluateOptions(
-                place / name,
+                output=place / name,
                 metadata_csv=place / "mixtures.csv",
                 base_checkpoint=str(place / "base.safetensors"),
                 encoder="tiny",

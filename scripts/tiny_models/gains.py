@@ -52,7 +52,7 @@ def cross_validate(
     mixtures = draw(data, FOLD, count)
     write_mixtures(work / "mixtures.csv", mixtures)
     options = EvaluateOptions(
-        work / "evaluation",
+        output=work / "evaluation",
         metadata_csv=work / "mixtures.csv",
         base_checkpoint=str(without / "base.safetensors"),
         encoder=str(without / "encoder.safetensors"),

@@ -109,8 +109,8 @@ def test_evaluate_without_a_column_and_without_adapters(tmp_path: Path) -> None:
         (["separate", "--quary", "x"], ["No such option: --quary", "--query", "separate --help shows an example"]),
         (["seperate"], ["No such command 'seperate'. Did you mean 'separate'"]),
         (["domains", "asign", "a dog"], ["Did you mean 'assign'?"]),
-        (["domains", "assign", "a dog"], ["Missing option '--partition'; ", "domains assign --help shows an example"]),
-        (["adapters", "merge"], ["Missing argument 'ADAPTER'"]),
+        (["domains", "assign", "a dog"], ["--partition is not given; --help shows an example"]),
+        (["adapters", "merge"], ["ADAPTER is not given; --help shows an example"]),
         (["train", "partition"], ["unexpected extra argument", "train --help shows an example"]),
         (["train", "--max-epochs", "three"], ["Invalid value for '--max-epochs'"]),
         (["train", "--data"], ["Option '--data' requires an argument"]),
@@ -148,8 +148,8 @@ def test_what_a_file_says_does_not_steer_the_terminal(tmp_path: Path) -> None:
 
 def test_what_is_not_given_is_named_as_it_is_given(tmp_path: Path, tone: Path) -> None:
     refused("separate", tone, "-q", "a dog", says="--output is not given")
-    refused("partition", says="a manifest, such as train.json, is not given")
-    refused("train", "--workspace", tmp_path / "run", says="--data (a partition folder) is not given")
+    refused("partition", says="MANIFEST is not given")
+    refused("train", "--workspace", tmp_path / "run", says="--data is not given")
 
 
 def test_a_wrong_word_names_its_flag(tmp_path: Path, tone: Path) -> None:

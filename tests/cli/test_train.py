@@ -12,7 +12,6 @@ import pytest
 from typer.testing import CliRunner
 
 from dplass_cli.cli import app
-from dplass_cli.cli.console import Verb
 from dplass_cli.options.train_options import TrainOptions
 from dplass_cli.training.train_result import Trained, TrainResult
 
@@ -131,14 +130,3 @@ def test_a_stop_ends_with_3(corpus: Path, tmp_path: Path) -> None:
         done = CliRunner().invoke(app, arguments(corpus, tmp_path / "run"))
     assert done.exit_code == 3
     assert "--resume" in done.stderr
-
-
-def test_work_with_a_name_has_a_line_of_its_own() -> None:
-    verb = Verb(json_output=False)
-    try:
-        for done, what in ((1, "domain0: loss 1"), (2, "domain1: loss 2"), (3, "domain0: loss 3"), (1, "mixtures")):
-            verb._show_bar(done, 10, what)
-        lines = [(task.description, task.completed) for task in verb._bar.tasks]
-        assert lines == [("domain0: loss 3", 3), ("domain1: loss 2", 2), ("mixtures", 1)]
-    finally:
-        verb.close()

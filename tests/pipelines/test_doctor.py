@@ -46,7 +46,7 @@ def wrong(what: str, **options: Any) -> DoctorCheck:
 
 
 def test_a_healthy_run_is_ok(manifest: Path, table: Path, tmp_path: Path, clips: dict[str, Path]) -> None:
-    options = DoctorOptions(manifest, device="cpu", metadata_csv=table, workspace=tmp_path / "not there" / "yet")
+    options = DoctorOptions(data=manifest, device="cpu", metadata_csv=table, workspace=tmp_path / "not there" / "yet")
     found = doctor(options)
     assert {check.state for check in found} == {"ok"}, found
     assert {check.what for check in found} >= {"versions", "device", "disk", "base", "encoder", "data", "benchmark"}

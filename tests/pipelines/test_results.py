@@ -39,7 +39,7 @@ def runs(clips: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Ca
     for method in ("reconv", "lora"):
         base, bank = write_small_bank(root / f"{method}_bank", method)
         options = EvaluateOptions(
-            root / "runs" / method,
+            output=root / "runs" / method,
             metadata_csv=root / "table.csv",
             base_checkpoint=str(base),
             encoder="tiny",

@@ -183,9 +183,9 @@ def test_evaluating_adapters_with_another_base_is_refused(corpus: Path, trained:
 def test_separating_with_the_bank_chooses_by_text(corpus: Path, trained: Path, tmp_path: Path) -> None:
     result = separate(
         SeparateOptions(
-            tmp_path,
-            (corpus / "rain0.wav",),
-            ("Rain", "Bark"),
+            output=tmp_path,
+            inputs=(corpus / "rain0.wav",),
+            query=("Rain", "Bark"),
             base_checkpoint=str(corpus / "base.safetensors"),
             encoder="tiny",
             adapters=(str(trained / "bank"),),

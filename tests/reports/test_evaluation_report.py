@@ -28,7 +28,7 @@ def folder(clips: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> 
     rows.append({**rows[0], "idx": 6, "src_wav": root / "gone.wav"})
     write_rows(root / "table.csv", list(rows[0]), rows)
     options = EvaluateOptions(
-        root / "evaluation",
+        output=root / "evaluation",
         metadata_csv=root / "table.csv",
         base_checkpoint=str(base),
         encoder="tiny",

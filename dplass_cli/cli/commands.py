@@ -1,0 +1,162 @@
+"""Commands made from declared options: a dataclass of options and a function that takes them make a Typer command."""
+
+from __future__ import annotations
+
+import inspect
+import types
+import typing
+from collections.abc import Callable, Mapping
+from typing import Annotated, Any, ClassVar, Literal
+
+import typer
+from typer.core import TyperCommand
+
+from dplass_cli.cli.console import VerbRun, verb_run
+from dplass_cli.errors import InputError
+from dplass_cli.options.common_options import CommonOptions
+from dplass_cli.options.declaration import OptionField, option_fields
+from dplass_cli.options.parse import build_options
+from dplass_cli.options.tables import default_text
+
+_FILES = "--dora_checkpoints"
+"""The published scripts give all files after this flag once; here it is repeated, as ``--adapters`` is."""
+
+
+def add_command(
+    group: typer.Typer,
+    name: str,
+    body: Callable[[Any, VerbRun], None],
+    *,
+    given: Mapping[str, Any] | None = None,
+    help: str | None = None,
+    adopt: Callable[[Mapping[str, Any]], dict[str, Any]] = dict,
+) -> None:
+    """Add a command whose flags are declared options.
+
+    Args:
+        group: the group that it is added to.
+        name: the command's name.
+        body: runs it with its options, whose class is the annotation of the parameter ``options``. Its docstring is
+            the help, unless ``help`` is given.
+        given: {option: value} that the command sets itself.
+        help: the help.
+        adopt: as :func:`~dplass_cli.options.parse.build_options`.
+    """
+    options = typing.get_type_hints(body)["options"]
+    fields = [field for field in option_fields(options) if field.on_command_line]
+    taken = {flag for field in fields for flag in field.declared.flags}
+    common = [field for field in option_fields(CommonOptions) if taken.isdisjoint(field.declared.flags)]
+
+    def command(**values: Any) -> None:
+        shared = {field.key: values[_parameter_name(field, "common_")] for field in common}
+        with verb_run(shared["json"], shared["verbose"]) as run:
+            flags = {field.key: _flag_value(field, values[_parameter_name(field)]) for field in fields}
+            settings = shared.get("set") or ()
+            body(build_options(options, shared.get("config"), settings, {**flags, **(given or {})}, adopt), run)
+
+    parameters = [_parameter(field) for field in fields] + [_parameter(field, "common_") for field in common]
+    command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    command.__annotations__ = {}
+    aliases = {alias: field.declared.flags[0] for field in (*fields, *common) for alias in field.declared.hidden}
+    kind = type("VerbCommand", (_VerbCommand,), {"options": options, "aliases": aliases})
+    group.command(name, cls=kind, help=help or inspect.getdoc(body))(command)
+
+
+class _VerbCommand(TyperCommand):
+    """A command that also understands the hidden spellings of its flags, and underscores for hyphens.
+
+    Class attributes:
+        options: the dataclass of its options.
+        aliases: {hidden spelling: flag}.
+    """
+
+    options: ClassVar[type]
+    aliases: ClassVar[dict[str, str]] = {}
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        known = {flag for parameter in self.params for flag in (*parameter.opts, *parameter.secondary_opts)}
+        end = args.index("--") if "--" in args else len(args)  # what follows are positional arguments
+        options = [self._shown_spelling(word, known) for word in _one_file_per_flag(args[:end])]
+        return super().parse_args(ctx, [*options, *args[end:]])
+
+    def _shown_spelling(self, word: str, known: set[str]) -> str:
+        flag, equals, value = word.partition("=")
+        flag = self.aliases.get(flag, flag)
+        with_hyphens = flag.replace("_", "-")
+        return (with_hyphens if with_hyphens in known else flag) + equals + value
+
+
+def _one_file_per_flag(words: list[str]) -> list[str]:
+    """Repeat ``--dora_checkpoints`` before each of the files that follow it."""
+    repeated: list[str] = []
+    listing = False
+    for word in words:
+        listing = word == _FILES or (listing and not word.startswith("-"))
+        if word != _FILES:
+            repeated += [_FILES, word] if listing else [word]
+    return repeated
+
+
+def _parameter_name(field: OptionField, prefix: str = "") -> str:
+    return prefix + field.key.replace(".", "_")
+
+
+def _parameter(field: OptionField, prefix: str = "") -> inspect.Parameter:
+    """A parameter of the command: None, or an empty list, means that the flag is not given."""
+    declared, kind = field.declared, _flag_type(field)
+    help_text = declared.help
+    if default := default_text(field):
+        help_text += f"  [default: {default}]"
+    info: Any
+    if declared.metavar:
+        metavar = declared.metavar if field.required else f"[{declared.metavar}]"
+        info = typer.Argument(metavar=metavar, help=help_text, show_default=False)
+    else:
+        info = typer.Option(*declared.flags, help=help_text, show_default=False, rich_help_panel=declared.panel or None)
+    return inspect.Parameter(
+        _parameter_name(field, prefix),
+        inspect.Parameter.KEYWORD_ONLY,
+        default=None,
+        annotation=Annotated[kind | None, info],
+    )
+
+
+def _flag_type(field: OptionField) -> Any:
+    """The type that the parser of the command line gives a flag's value; the options check the rest."""
+    kind = _without_none(field.kind)
+    origin, arguments = typing.get_origin(kind), typing.get_args(kind)
+    if origin is dict:
+        return list[str]  # NAME=VALUE
+    if origin is tuple and not field.declared.split:
+        return list[str] if typing.get_origin(arguments[0]) is Literal else list[arguments[0]]  # type: ignore[valid-type]
+    return str if origin is not None or isinstance(kind, types.UnionType) else kind
+
+
+def _without_none(kind: Any) -> Any:
+    members = [each for each in typing.get_args(kind) if each is not type(None)]
+    is_union = isinstance(kind, types.UnionType) or typing.get_origin(kind) is typing.Union
+    return members[0] if is_union and len(members) == 1 else kind
+
+
+def _flag_value(field: OptionField, value: Any) -> Any:
+    """The value of a flag as the options take it.
+
+    Raises:
+        InputError: a text that should be NAME=VALUE is not.
+    """
+    kind = _without_none(field.kind)
+    if typing.get_origin(kind) is dict:
+        return _pairs(field.spelling, value) if value else None
+    if int in typing.get_args(kind) and isinstance(value, str) and value.isdecimal():
+        return int(value)  # a number or a word
+    return value
+
+
+def _pairs(flag: str, texts: list[str]) -> dict[str, str]:
+    pairs = {}
+    for text in texts:
+        key, equals, value = text.partition("=")
+        if not equals or not key.strip() or not value.strip():
+            raise InputError(f"{flag} {text!r}: expected NAME=VALUE")
+        pairs[key.strip()] = value.strip()
+    return pairs
