@@ -87,7 +87,7 @@ def export(options: ExportOptions) -> ExportResult:
         "encoder_fingerprint": network.encoder_fingerprint or "",
     }
     make_folder(options.output.parent)
-    with tempfile.TemporaryDirectory() as name, writing_to(options.output, among_others=True):
+    with tempfile.TemporaryDirectory() as name, writing_to(options.output, only_disk_errors=True):
         made = Path(name) / "graph.onnx"
         _write_onnx(network, described, made)
         files = [options.output]

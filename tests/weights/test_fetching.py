@@ -291,7 +291,7 @@ def test_writing_fails_midway_and_goes_on_later(server: FakeServer, home: Path) 
 
 def test_folders_that_cannot_be_written(server: FakeServer, home: Path, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    assert "cannot make this folder" in run(server, "fetch", "lists", "--output", str(tmp_path / "file"), code=2)
+    assert "cannot create this folder" in run(server, "fetch", "lists", "--output", str(tmp_path / "file"), code=2)
     if os.geteuid() == 0:
         return  # root may write anywhere
     (tmp_path / "closed").mkdir(mode=0o500)

@@ -158,7 +158,7 @@ def events_written(workspace: Path) -> Iterator[None]:
 
     before, threading.excepthook = threading.excepthook, hook
     try:
-        with writing_to(workspace, among_others=True):
+        with writing_to(workspace, only_disk_errors=True):
             yield
     finally:
         threading.excepthook = before
