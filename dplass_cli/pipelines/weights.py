@@ -1,17 +1,15 @@
-"""``weights``: list, fetch and verify the files that the table of known files names."""
+"""``weights``: list, fetch and verify the files in the table of known files."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 from dplass_cli.errors import InputError, some
 from dplass_cli.storage import Progress, no_progress
-from dplass_cli.weights.fetching import Fetched, Store, hashed
-from dplass_cli.weights.known_files import Known, chosen, home, read_table
-
-Status = Literal["ok", "differs", "missing", "not pinned"]
+from dplass_cli.weights.fetching import FetchedFile, WeightsStore
+from dplass_cli.weights.known_files import default_folder, read_known_files, select_entries
+from dplass_cli.weights.verifying import ListedWeights, VerifiedFile, list_entries, verify_files
 
 
 @dataclass(frozen=True)
@@ -19,11 +17,11 @@ class WeightsOptions:
     """What to list, fetch or verify.
 
     Attributes:
-        names: rows of the table; for listing and verifying, none means all.
+        names: entries of the table; for listing and verifying, none means all.
         output: the folder of fetched files; by default ``$DPLASS_HOME``, else ``~/.cache/dplass``.
         lock: the lock file; by default ``dplass-weights.lock.json`` in that folder.
-        offline: fetch nothing, only say what is missing.
-        table: another table of known files than the shipped one.
+        offline: download nothing, only report what is missing.
+        table: a table of known files to use instead of the shipped one.
     """
 
     names: tuple[str, ...] = ()
@@ -32,90 +30,49 @@ class WeightsOptions:
     offline: bool = False
     table: Path | None = None
 
-    def store(self) -> Store:
-        """The folder of fetched files with its lock file."""
-        return Store((self.output or home()).expanduser(), self.lock)
-
-
-@dataclass(frozen=True)
-class ListedWeights:
-    """A row of the table and what of it is there: its folder, or None, and the files that are missing."""
-
-    name: str
-    row: Known
-    folder: Path | None
-    missing: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Verified:
-    """A file, its state, and its hash as expected and as found; None where there is none."""
-
-    path: Path
-    status: Status
-    expected: str | None
-    found: str | None
+    def store(self) -> WeightsStore:
+        """The folder of fetched files, with its lock file."""
+        return WeightsStore((self.output or default_folder()).expanduser(), self.lock)
 
 
 def list_weights(options: WeightsOptions) -> list[ListedWeights]:
-    """List known files.
+    """List known files, and which of them are present.
 
     Raises:
-        InputError: a name is not known, or the table is wrong.
+        InputError: a name is not known, or the table is invalid.
     """
-    store, table = options.store(), read_table(options.table)
-    listed = []
-    for name, row in chosen(table, options.names or table).items():
-        missing = store.missing(name, row)
-        folder = store.folder / name if len(missing) < len(row.files) else None
-        listed.append(ListedWeights(name, row, folder, tuple(file.name for file in missing)))
-    return listed
+    table = read_known_files(options.table)
+    return list_entries(options.store(), select_entries(table, options.names or table))
 
 
-def fetch_weights(options: WeightsOptions, progress: Progress = no_progress) -> list[Fetched]:
-    """Fetch what is missing of the named rows, check what is there, and pin the hashes.
+def fetch_weights(options: WeightsOptions, progress: Progress = no_progress) -> list[FetchedFile]:
+    """Fetch the missing files of the named entries, check the present ones, and pin their hashes.
 
     Raises:
-        InputError: no or an unknown name; files are missing and ``offline`` is set, or can only be fetched by hand.
+        InputError: no name or an unknown one is given; files are missing and ``offline`` is set, or they can only be
+            fetched by hand.
         RunError: a file cannot be fetched, or has another hash than the expected one.
     """
-    store, table = options.store(), read_table(options.table)
+    store, table = options.store(), read_known_files(options.table)
     if not options.names:
-        raise InputError(f"nothing named; name what to fetch: {some(table, limit=len(table))}")
-    rows = chosen(table, options.names)
+        raise InputError(f"no names given; name what to fetch: {some(table, limit=len(table))}")
+    entries = select_entries(table, options.names)
     if options.offline:
-        missing = [str(store.path(name, file)) for name, row in rows.items() for file in store.missing(name, row)]
+        missing = [
+            str(store.path(name, file)) for name, entry in entries.items() for file in store.missing(name, entry)
+        ]
         if missing:
-            raise InputError(f"not there: {some(missing)}; run without --offline to fetch")
-    return [fetched for name, row in rows.items() for fetched in store.fetch(name, row, progress)]
+            raise InputError(f"{some(missing)}: not fetched yet; run without --offline to fetch")
+    return [fetched for name, entry in entries.items() for fetched in store.fetch(name, entry, progress)]
 
 
-def verify_weights(options: WeightsOptions, progress: Progress = no_progress) -> list[Verified]:
-    """Hash again what is pinned, named, or there, and compare it with the lock file.
+def verify_weights(options: WeightsOptions, progress: Progress = no_progress) -> list[VerifiedFile]:
+    """Hash fetched files again, and compare them with the lock file.
 
     Raises:
-        InputError: an unknown name, a wrong lock file, or nothing to verify.
+        InputError: a name is unknown, the lock file is invalid, or there is nothing to verify.
         RunError: a file cannot be read.
     """
-    store, table = options.store(), read_table(options.table)
-    rows = chosen(table, options.names or table)
-    pinned = store.pinned()
-    expected: dict[str, str | None] = {
-        key: digest for key, digest in pinned.items() if not options.names or key.partition("/")[0] in rows
-    }
-    for name, row in rows.items():
-        for file in row.files:
-            if options.names or store.path(name, file).exists():
-                expected.setdefault(f"{name}/{file.name}", file.sha256)
-    if not expected:
-        raise InputError(f"{store.folder}: nothing is fetched there; see dplass weights list, or give --output")
-    return [_verified(store.folder / key, digest, progress) for key, digest in sorted(expected.items())]
-
-
-def _verified(path: Path, expected: str | None, progress: Progress) -> Verified:
-    if not path.is_file():
-        return Verified(path, "missing", expected, None)
-    found = hashed(path, progress)
-    if expected is None:
-        return Verified(path, "not pinned", None, found)
-    return Verified(path, "ok" if found == expected else "differs", expected, found)
+    table = read_known_files(options.table)
+    names = select_entries(table, options.names)
+    return verify_files(options.store(), table, names, progress)
