@@ -135,7 +135,7 @@ def evaluate(options: EvaluateOptions, progress: Progress = no_progress) -> dict
         device,
         keep=device.type != "cpu",  # beside the forwards of a CPU, reading an adapter again takes no time
         backend=options.backend,
-        patience=0.0,  # so that a resumed run computes the same bits
+        warmup_macs=0.0,  # so that a resumed run computes the same bits
     )
     policies = _policies(options, models)
     plan_runs(tasks[0].items[:1], policies, models)  # what a policy lacks is told before files are looked at

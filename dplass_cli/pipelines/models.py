@@ -61,7 +61,7 @@ class ModelOptions:
         device: str | torch.device = "cpu",
         keep: bool = True,
         backend: Backend = "auto",
-        patience: float = WARMUP_MACS,
+        warmup_macs: float = WARMUP_MACS,
     ) -> Models:
         """Load base and encoder with the adapters that are given here; the rest as ``load_models`` takes it.
 
@@ -77,7 +77,7 @@ class ModelOptions:
             self.trust_checkpoint,
             keep,
             backend,
-            patience,
+            warmup_macs,
         )
 
 

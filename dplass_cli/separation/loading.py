@@ -42,7 +42,7 @@ def load_models(
     trust: bool = False,
     keep: bool = True,
     backend: Backend = "auto",
-    patience: float = WARMUP_MACS,
+    warmup_macs: float = WARMUP_MACS,
 ) -> Models:
     """Load a base, its encoder and its adapters, and refuse what does not belong together.
 
@@ -54,13 +54,13 @@ def load_models(
         device: where they compute.
         trust: read pickled files that hold more than weights; such files can run code.
         keep: as :meth:`~dplass_cli.separation.bank.AdapterBank.load`.
-        backend, patience: as :func:`~dplass_cli.models.openvino.choose_backend`.
+        backend, warmup_macs: as :func:`~dplass_cli.models.openvino.choose_backend`.
 
     Raises:
         InputError: something is missing, damaged, or made for another base or encoder; a backend that cannot be.
     """
     network = load_base(base, device, trust=trust)
-    choose_backend(network, backend, patience)
+    choose_backend(network, backend, warmup_macs)
     chosen = load_encoder(encoder or base, tokenizer, device, trust)
     check_encoder(network, chosen.fingerprint, chosen.size, str(encoder or base))
     bank = AdapterBank(network)
