@@ -1,6 +1,6 @@
-"""The errors that the package raises for a user's sake; the command line turns each into one line.
+"""Errors that are meant for the user; the command line prints each as one line.
 
-Everything else that escapes (``AssertionError``, ``TypeError`` …) is a bug of ours and keeps its traceback.
+Any other exception that escapes (``AssertionError``, ``TypeError`` …) is a bug and keeps its traceback.
 """
 
 from __future__ import annotations
@@ -11,41 +11,41 @@ from collections.abc import Iterable
 
 
 class DplassError(Exception):
-    """Base of all errors that have a message for the user: what is wrong, where, what to do."""
+    """Base class of all errors with a message for the user: where, what is wrong, and what to do."""
 
     exit_code = 1
 
 
 class InputError(DplassError, ValueError):
-    """Something the user gave is wrong: an option, a file, a value. Exit code 2."""
+    """Invalid input: an option, a file or a value. Exit code 2."""
 
     exit_code = 2
 
 
 class RunError(DplassError, RuntimeError):
-    """The input was right, but the run could not go on (disk full, loss not finite …). Exit code 1."""
+    """The input is valid, but the run could not continue (disk full, loss not finite …). Exit code 1."""
 
     exit_code = 1
 
 
-_LONGEST = 4000
+_MAX_LENGTH = 4000
 
 
 def one_line(text: str) -> str:
-    """A message on one line of at most 4,000 characters, whatever a file put into it.
+    """Return a message as one line of at most 4,000 characters, whatever text from a file it quotes.
 
-    Signs that no one sees, such as those that steer a terminal, are spelt out.
+    Characters that are not printable, such as terminal escapes, are replaced by their Python escapes.
     """
-    if len(text) > 4 * _LONGEST:
-        text = f"{text[: 2 * _LONGEST]} … {text[-2 * _LONGEST :]}"
+    if len(text) > 4 * _MAX_LENGTH:
+        text = f"{text[: 2 * _MAX_LENGTH]} … {text[-2 * _MAX_LENGTH :]}"
     plain = " ".join(text.split())
     if not plain.isprintable():
-        plain = "".join(sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in plain)
-    return plain if len(plain) <= _LONGEST else f"{plain[: _LONGEST // 2]} … {plain[3 - _LONGEST // 2 :]}"
+        plain = "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in plain)
+    return plain if len(plain) <= _MAX_LENGTH else f"{plain[: _MAX_LENGTH // 2]} … {plain[3 - _MAX_LENGTH // 2 :]}"
 
 
 def first_line(error: BaseException) -> str:
-    """What another library's error says, for a message of ours: at most 120 characters of its first line."""
+    """The first line of another library's error, at most 120 characters, to quote in a message."""
     lines = str(error).splitlines()
     return lines[0][:120] if lines else type(error).__name__
 
@@ -57,25 +57,25 @@ class _Shown(reprlib.Repr):
         self.maxdict = self.maxlist = self.maxtuple = 12
 
     def repr_int(self, value: int, level: int) -> str:
-        return repr(value) if value.bit_length() < 256 else f"a number of {value.bit_length()} bits"
+        return repr(value) if value.bit_length() < 256 else f"an integer of {value.bit_length()} bits"
 
 
 shown = _Shown().repr
-"""A value from a file as an error shows it: ``repr``, but short, however large or tangled the value is."""
+"""Like ``repr``, but short however large or nested the value is; for quoting values from files in messages."""
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
-    """Return ``"; did you mean 'x'?"`` for the known word most like ``word``, or the list of known words."""
+    """Suggest the known word most similar to ``word``, as ``"; did you mean 'x'?"``; list all if none is similar."""
     known = sorted(known)
-    spelt = {name.lower(): name for name in known}
-    close = difflib.get_close_matches(word.lower(), spelt, n=1, cutoff=0.5)
+    by_lowercase = {name.lower(): name for name in known}
+    close = difflib.get_close_matches(word.lower(), by_lowercase, n=1, cutoff=0.5)
     if close:
-        return f"; did you mean {spelt[close[0]]!r}?"
+        return f"; did you mean {by_lowercase[close[0]]!r}?"
     return f"; known: {', '.join(known)}" if known else ""
 
 
 def some(items: Iterable[object], limit: int = 5) -> str:
-    """Join the first ``limit`` items with commas and say how many more there are."""
+    """Join the first ``limit`` items with commas, followed by the number of remaining ones."""
     items = list(items)
     text = ", ".join(str(item) for item in items[:limit])
     return f"{text} and {len(items) - limit} more" if len(items) > limit else text

@@ -1,4 +1,4 @@
-"""Files that are shipped with the package: bundled weights, configurations, tables."""
+"""Files shipped with the package: bundled weights, configurations, tables, page templates."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ _PACKAGE = Path(__file__).parent
 
 
 def shipped(name: str) -> Path | None:
-    """Return the path of a file or folder that may be shipped, or None."""
-    # ``configs`` and ``metadata`` stand beside the package in a checkout and inside it in an installed wheel.
+    """The path of a shipped file or folder, or None if it is not part of this installation."""
+    # ``configs`` and ``metadata`` are next to the package in a checkout, and inside it in an installed wheel.
     for folder in (_PACKAGE, _PACKAGE.parent):
         if (folder / name).exists():
             return folder / name
@@ -24,7 +24,7 @@ def shipped(name: str) -> Path | None:
 
 
 def resource(name: str) -> Path:
-    """Return the path of a shipped file or folder, such as ``assets/tiny`` or ``configs/tiny.yaml``."""
+    """The path of a shipped file or folder, such as ``assets/tiny`` or ``configs/tiny.yaml``."""
     path = shipped(name)
     assert path is not None, f"{name} is not part of this installation"
     return path
@@ -32,7 +32,7 @@ def resource(name: str) -> Path:
 
 @cache
 def page_template(name: str) -> Template:
-    """Return a shipped page, such as ``report.html``, to be filled in; what is put into it is escaped."""
+    """Load the template of a shipped page, such as ``report.html``; values inserted into it are HTML-escaped."""
     from jinja2 import Environment, StrictUndefined
 
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, keep_trailing_newline=True)

@@ -1,4 +1,4 @@
-"""Every write of the package goes through here, atomically; tables and records of rows through ``records.py``."""
+"""Reading, and atomic writing, of files; rows of tables and records are in ``records.py``."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ from dplass_cli.errors import InputError, RunError
 
 @contextlib.contextmanager
 def atomic_path(path: Path | str) -> Iterator[Path]:
-    """Yield a temporary path beside ``path``; rename it to ``path`` when the block ends without an error.
+    """Yield a temporary path in the folder of ``path``, renamed to ``path`` when the block ends without an error.
 
-    The file is flushed to disk before the rename, so that a reader sees the old file or the whole new one.
-    The temporary name keeps the suffix, since writers choose formats by it. What a killed process left of the same file
-    is written over, so that killed runs do not fill the disk.
+    The file is flushed to disk before the rename, so a reader sees either the old file or the complete new one. The
+    temporary name keeps the suffix, since writers choose formats by it. A killed process's leftover is overwritten, so
+    that killed runs do not fill the disk.
 
     Raises:
-        InputError: the folder cannot be made or written, or ``path`` is a folder.
-        RunError: the disk is full, or another operating-system error while writing.
+        InputError: the folder cannot be created or written, or ``path`` is a folder.
+        RunError: the disk is full, or another operating-system error occurred while writing.
     """
     path = Path(path)
     if path.is_dir():
@@ -38,50 +38,55 @@ def atomic_path(path: Path | str) -> Iterator[Path]:
     make_folder(path.parent)
     temporary = path.with_name(f".writing-{zlib.crc32(path.name.encode(errors='surrogateescape')):08x}{path.suffix}")
     try:
-        handle = _alone(temporary)
-        if handle is None:  # another process is writing the same file: the last to end wins
+        handle = _open_exclusively(temporary)
+        if handle is None:  # another process is writing the same file: the last to finish wins
             handle, name = tempfile.mkstemp(dir=path.parent, prefix=".writing-", suffix=path.suffix)
             temporary = Path(name)
     except OSError as error:
         raise InputError(f"{path}: cannot write there ({error.strerror}); choose another output folder") from error
-    ours = True
+    owned = True
     try:
         with writing_to(path):
             os.truncate(temporary, 0)
             yield temporary
             with open(temporary, "rb+") as written:
                 os.fsync(written.fileno())
-            os.chmod(temporary, 0o666 & ~_umask())  # mkstemp makes private files; outputs are ordinary ones
+            os.chmod(temporary, 0o666 & ~_umask())  # mkstemp creates private files; outputs have ordinary permissions
             os.replace(temporary, path)
-            ours = False  # from now on another process may be writing under that name
+            owned = False  # from now on another process may write under this temporary name
     finally:
-        if ours:
+        if owned:
             temporary.unlink(missing_ok=True)
         os.close(handle)
 
 
-_OF_DISKS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS}
+_DISK_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS}
 
 
 @contextlib.contextmanager
-def writing_to(path: Path | str, among_others: bool = False) -> Iterator[None]:
-    """Make a RunError that names ``path`` of what fails to be written in the block, such as on a full disk.
+def writing_to(path: Path | str, only_disk_errors: bool = False) -> Iterator[None]:
+    """Turn an OSError in the block, such as on a full disk, into a RunError that names ``path``.
 
-    Where the block does other things too, ``among_others``, only errors that none but a disk gives are made one.
+    Args:
+        path: what the block writes.
+        only_disk_errors: for blocks that do more than write: convert only error codes that come from a disk.
+
+    Raises:
+        RunError: writing failed.
     """
     try:
         yield
     except OSError as error:
-        if among_others and error.errno not in _OF_DISKS:
+        if only_disk_errors and error.errno not in _DISK_ERRORS:
             raise
         raise RunError(f"{path}: writing failed ({error.strerror or error}); free space and run again") from error
 
 
-def _alone(path: Path) -> int | None:
-    """Make or open a file and hold it until the descriptor is closed; None where it cannot be held.
+def _open_exclusively(path: Path) -> int | None:
+    """Create or open a file and lock it; returns the descriptor, or None if it cannot be locked.
 
-    That is so while another process holds it, and where the file system has no locks. A file that its last holder
-    renamed while it was being opened is not this one any more.
+    It cannot be locked while another process holds it, or on a file system without locks. The inode is compared because
+    the previous holder may have renamed the file between opening and locking.
     """
     handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
     with contextlib.suppress(OSError):
@@ -94,16 +99,17 @@ def _alone(path: Path) -> int | None:
 
 @contextlib.contextmanager
 def scratch_folder(path: Path | str) -> Iterator[Path]:
-    """Yield an empty folder for what is needed for a while; it is removed when the block ends.
+    """Yield an empty folder for temporary files; it is removed when the block ends.
 
-    What a killed process left of it is removed first. Where another process uses it, the folder is another.
+    Leftovers of a killed process are removed first. If another process is using the folder, a different one is created
+    next to it.
 
     Raises:
-        InputError: the folder cannot be made.
+        InputError: the folder cannot be created.
     """
     path = make_folder(path)
     try:
-        handle = _alone(path / ".lock")
+        handle = _open_exclusively(path / ".lock")
     except OSError as error:
         raise InputError(f"{path}: cannot write there ({error.strerror}); choose another output folder") from error
     if handle is None:
@@ -111,9 +117,9 @@ def scratch_folder(path: Path | str) -> Iterator[Path]:
             yield Path(name)
         return
     try:
-        for left in path.iterdir():
-            if left.name != ".lock":
-                shutil.rmtree(left) if left.is_dir() else left.unlink()
+        for leftover in path.iterdir():
+            if leftover.name != ".lock":
+                shutil.rmtree(leftover) if leftover.is_dir() else leftover.unlink()
         yield path
     finally:
         shutil.rmtree(path, ignore_errors=True)
@@ -127,24 +133,24 @@ def _umask() -> int:
 
 
 def make_folder(path: Path | str) -> Path:
-    """Make a folder with its parents and return it.
+    """Create a folder and its parents if needed, and return it.
 
     Raises:
-        InputError: the folder cannot be made.
+        InputError: the folder cannot be created.
     """
     path = Path(path)
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise InputError(f"{path}: cannot make this folder ({error.strerror}); choose another output") from error
+        raise InputError(f"{path}: cannot create this folder ({error.strerror}); choose another output") from error
     return path
 
 
 def remove_file(path: Path) -> None:
-    """Remove a file, if it is there.
+    """Remove a file if it exists.
 
     Raises:
-        InputError: nothing may be removed there.
+        InputError: the folder cannot be written.
     """
     try:
         path.unlink(missing_ok=True)
@@ -154,12 +160,14 @@ def remove_file(path: Path) -> None:
 
 @contextlib.contextmanager
 def locked(path: Path | str, waiting: Callable[[], object] = lambda: None) -> Iterator[None]:
-    """Hold a lock file: one process at a time is inside. The lock falls with its process, however that ends.
+    """Hold an exclusive lock on a file; the operating system releases it when the process ends, however that happens.
 
-    ``waiting`` is called where another process is inside.
+    Args:
+        path: the lock file, which is created and never removed.
+        waiting: called if another process holds the lock, before waiting for it.
 
     Raises:
-        InputError: the file cannot be made, or its file system has no locks.
+        InputError: the file cannot be created, or its file system has no locks.
     """
     path = Path(path)
     make_folder(path.parent)
@@ -173,13 +181,13 @@ def locked(path: Path | str, waiting: Callable[[], object] = lambda: None) -> It
         except BlockingIOError:
             waiting()
             fcntl.flock(handle, fcntl.LOCK_EX)
-        except OSError as error:  # without, several processes would write over each other
+        except OSError as error:  # without locks, several processes would overwrite each other
             raise InputError(
-                f"{path.parent}: files cannot be locked there ({error.strerror}); choose another folder"
+                f"{path.parent}: files cannot be locked on this file system ({error.strerror}); choose another folder"
             ) from error
         yield
     finally:
-        os.close(handle)  # the file stays: removing it would let two in
+        os.close(handle)  # the file stays: removing it would let two processes in
 
 
 def write_text(path: Path | str, text: str) -> None:
@@ -192,7 +200,8 @@ def append_text(path: Path | str, text: str) -> None:
     """Append to a UTF-8 text file, such as a log, in one write.
 
     Raises:
-        InputError: the folder cannot be made. RunError: the disk is full or failed.
+        InputError: the folder cannot be created.
+        RunError: the disk is full or failed.
     """
     make_folder(Path(path).parent)
     with writing_to(path), open(path, "a", encoding="utf-8") as stream:
@@ -206,7 +215,7 @@ def write_bytes(path: Path | str, content: bytes) -> None:
 
 
 def write_json(path: Path | str, value: Any) -> None:
-    """Write ``value`` as indented JSON, atomically; NaN and infinity become ``null``, as JSON has neither."""
+    """Write ``value`` as indented JSON, atomically; NaN and infinity, which JSON lacks, become ``null``."""
     write_text(path, json_text(value) + "\n")
 
 
@@ -239,34 +248,36 @@ def read_json(path: Path | str) -> Any:
         content = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise InputError(f"{path}: not valid JSON ({error}); repair it or write it again") from error
-    require_whole_signs(content, text, path)
+    require_no_surrogates(content, text, path)
     return content
 
 
-def require_whole_signs(content: Any, text: str, path: Path | str) -> None:
-    """Refuse halves of signs, which JSON can spell (``\\ud83d`` alone) and no file can hold as text.
+def require_no_surrogates(content: Any, text: str, path: Path | str) -> None:
+    """Reject lone surrogates, which JSON can escape (``\\ud83d`` alone) but no text file can contain.
 
     Args:
-        content: what ``text`` was read as.
+        content: the parsed ``text``.
+        text: JSON, searched first because it is cheaper.
+        path: where the text comes from.
 
     Raises:
-        InputError: there is one.
+        InputError: a string contains a lone surrogate.
     """
-    if not _HALF_SIGN.search(text):
+    if not _SURROGATE_ESCAPE.search(text):
         return
     try:
         json.dumps(content, ensure_ascii=False).encode()
     except UnicodeEncodeError as error:
         raise InputError(
-            f"{path}: a text holds half of a sign ({error.object[error.start]!r}); write it whole"
+            f"{path}: contains a lone surrogate ({error.object[error.start]!r}); replace it with a whole character"
         ) from error
 
 
-_HALF_SIGN = re.compile(r"\\u[dD][89a-fA-F]")
+_SURROGATE_ESCAPE = re.compile(r"\\u[dD][89a-fA-F]")
 
 
 def read_text(path: Path | str) -> str:
-    """Read a UTF-8 text file (a byte-order mark is dropped).
+    """Read a UTF-8 text file; a byte-order mark is dropped.
 
     Raises:
         InputError: the file is missing, unreadable or not UTF-8.
@@ -282,10 +293,14 @@ def read_text(path: Path | str) -> str:
 
 
 def require_file(path: Path | str, what: str = "file") -> Path:
-    """Return ``path`` when it is a file.
+    """Return ``path`` if it is a file.
+
+    Args:
+        path: the file.
+        what: what is expected there, for the message.
 
     Raises:
-        InputError: there is no such file, or it is a folder.
+        InputError: the file is missing or unreadable, or it is a folder.
     """
     path = Path(path)
     try:
@@ -299,10 +314,10 @@ def require_file(path: Path | str, what: str = "file") -> Path:
 
 
 def require_folder(path: Path | str) -> Path:
-    """Return ``path`` when it is a folder.
+    """Return ``path`` if it is a folder.
 
     Raises:
-        InputError: there is no such folder, or it is a file.
+        InputError: the folder is missing, or it is a file.
     """
     path = Path(path)
     if path.is_file():
@@ -313,10 +328,14 @@ def require_folder(path: Path | str) -> Path:
 
 
 def file_sha256(path: Path | str, hashed: Callable[[int], object] = lambda done: None) -> str:
-    """Hash a file's bytes; ``hashed`` is called with the number of bytes done as it goes on.
+    """Hash a file's bytes.
+
+    Args:
+        path: the file.
+        hashed: called with the number of bytes hashed so far.
 
     Raises:
-        RunError: it cannot be read.
+        RunError: the file cannot be read.
     """
     digest = hashlib.sha256()
     try:
@@ -325,18 +344,18 @@ def file_sha256(path: Path | str, hashed: Callable[[int], object] = lambda done:
                 digest.update(block)
                 hashed(stream.tell())
     except OSError as error:
-        raise RunError(f"{path}: cannot be read ({error.strerror}); check the file and its permissions") from error
+        raise RunError(f"{path}: cannot read ({error.strerror}); check the file and its permissions") from error
     return digest.hexdigest()
 
 
 def text_sha256(text: str) -> str:
-    """Hash a text as UTF-8."""
+    """Hash a text, encoded as UTF-8."""
     return hashlib.sha256(text.encode()).hexdigest()
 
 
 Progress = Callable[[int, int, str], None]
-"""Called with (done, total, what) as work goes on."""
+"""Progress callback, called with (done, total, description)."""
 
 
 def no_progress(done: int, total: int, what: str) -> None:
-    """The progress callback of those who do not want one."""
+    """A progress callback that does nothing."""

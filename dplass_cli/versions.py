@@ -1,4 +1,4 @@
-"""The version of this package, and of what it computes with: what files and pages say they were made by."""
+"""Versions of this package and of its dependencies, recorded in the files and reports it writes."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ __version__ = "0.1.0"
 
 
 def versions(*packages: str) -> dict[str, str]:
-    """Versions of this package, of Python, and of packages that numbers depend on."""
+    """Versions of this package, of Python, and of the given packages (default: those that results depend on)."""
     return {
         "dplass": __version__,
         "python": platform.python_version(),

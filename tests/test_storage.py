@@ -1,20 +1,19 @@
-"""Writes are whole or not there; records survive being torn."""
+"""Files are written completely or not at all; reading reports what is wrong."""
 
 from __future__ import annotations
 
 import errno
+import hashlib
 import json
 import multiprocessing
 import os
 import signal
-import time
 from pathlib import Path
 
 import pytest
 
 from dplass_cli import storage
 from dplass_cli.errors import InputError, RunError
-from dplass_cli.records import Records, read_records, write_rows
 from dplass_cli.storage import (
     atomic_path,
     json_text,
@@ -42,14 +41,14 @@ def _write_half(path: Path) -> None:
         raise ZeroDivisionError
 
 
-def test_a_lost_connection_among_writes_is_not_told_as_a_full_disk() -> None:
-    with pytest.raises(ConnectionResetError), writing_to("run", among_others=True):
+def test_only_disk_errors_are_reported_as_failed_writing() -> None:
+    with pytest.raises(ConnectionResetError), writing_to("run", only_disk_errors=True):
         raise ConnectionResetError(errno.ECONNRESET, "Connection reset by peer")
-    with pytest.raises(RunError, match="run: writing failed"), writing_to("run", among_others=True):
+    with pytest.raises(RunError, match="run: writing failed"), writing_to("run", only_disk_errors=True):
         raise OSError(errno.ENOSPC, "No space left on device")
 
 
-def test_what_cannot_be_removed_is_told(tmp_path: Path) -> None:
+def test_a_file_that_cannot_be_removed_is_an_error(tmp_path: Path) -> None:
     storage.remove_file(tmp_path / "gone")
     with pytest.raises(InputError, match=r"cannot write there .*; choose another output folder"):
         storage.remove_file(tmp_path)
@@ -57,13 +56,13 @@ def test_what_cannot_be_removed_is_told(tmp_path: Path) -> None:
 
 def test_output_below_a_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(InputError, match="cannot make this folder"):
+    with pytest.raises(InputError, match="cannot create this folder"):
         write_text(tmp_path / "file" / "x.txt", "x")
-    with pytest.raises(InputError, match="cannot make this folder"):
+    with pytest.raises(InputError, match="cannot create this folder"):
         make_folder(tmp_path / "file")
 
 
-def test_reading_says_what_is_wrong(tmp_path: Path) -> None:
+def test_unreadable_files_are_reported_with_the_cause(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"none.json: no such file"):
         read_json(tmp_path / "none.json")
     with pytest.raises(InputError, match="is a folder"):
@@ -81,52 +80,14 @@ def test_reading_says_what_is_wrong(tmp_path: Path) -> None:
     assert read_json(tmp_path / "bom.json") == [1]
 
 
-def test_json_has_no_nan(tmp_path: Path) -> None:
+def test_nan_and_infinity_become_null_in_json(tmp_path: Path) -> None:
     value = {"a": [float("nan"), 1.5], "b": (float("inf"),), "ü": None}
     assert json.loads(json_text(value)) == {"a": [None, 1.5], "b": [None], "ü": None}
     write_json(tmp_path / "x.json", value)
     assert "ü" in (tmp_path / "x.json").read_text(encoding="utf-8")
 
 
-ROWS = [
-    {"id": "1", "text": "a, b"},
-    {"id": "2", "text": 'say "x"'},
-    {"id": "3", "text": "two\nlines"},
-    {"id": "4", "text": "a\rdog"},
-    {"id": "5", "text": "at the end\r\n"},
-]
-
-
-def test_records_are_read_back(tmp_path: Path) -> None:
-    path = tmp_path / "items.csv"
-    with Records(path, ["id", "text"], "key") as records:
-        records.append(ROWS[:2])
-        records.append(ROWS[2:])
-    with Records(path, ["id", "text"], "key") as records:
-        assert records.rows == ROWS
-    assert path.read_bytes().startswith(b'# key\nid,text\n1,"a, b"\n2,')
-    write_rows(tmp_path / "table.csv", ["id", "text"], ROWS)
-    assert (tmp_path / "table.csv").read_bytes() == path.read_bytes().partition(b"\n")[2]
-    with Records(path, ["id", "text"], "other") as records:
-        assert records.rows == []
-
-
-def test_torn_records_keep_whole_rows(tmp_path: Path) -> None:
-    path = tmp_path / "items.csv"
-    with Records(path, ["id", "text"], "key") as records:
-        records.append(ROWS)
-    whole = path.read_bytes()
-    for cut in range(len(whole)):
-        path.write_bytes(whole[:cut])
-        with Records(path, ["id", "text"], "key") as records:
-            kept = list(records.rows)
-            records.append([{"id": "9", "text": "end"}])
-        assert kept == ROWS[: len(kept)]
-        with Records(path, ["id", "text"], "key") as records:
-            assert records.rows == [*kept, {"id": "9", "text": "end"}]
-
-
-def test_what_a_killed_writer_left_is_written_over(tmp_path: Path) -> None:
+def test_the_leftover_of_a_killed_writer_is_overwritten(tmp_path: Path) -> None:
     def half(path: Path) -> None:
         with storage.atomic_path(path) as temporary:
             temporary.write_text("half of something much longer")
@@ -137,14 +98,14 @@ def test_what_a_killed_writer_left_is_written_over(tmp_path: Path) -> None:
         killed.start()
         killed.join()
         assert killed.exitcode == -signal.SIGKILL
-    (left,) = tmp_path.iterdir()
-    assert left.name.startswith(".writing-")
+    (leftover,) = tmp_path.iterdir()
+    assert leftover.name.startswith(".writing-")
     storage.write_text(tmp_path / "a.json", "whole")
     assert [path.name for path in tmp_path.iterdir()] == ["a.json"]
     assert (tmp_path / "a.json").read_text() == "whole"
 
 
-def test_two_writers_of_one_file_do_not_meet(tmp_path: Path) -> None:
+def test_two_writers_of_one_file_do_not_interfere(tmp_path: Path) -> None:
     with storage.atomic_path(tmp_path / "a.txt") as first:
         first.write_text("first")
         with storage.atomic_path(tmp_path / "a.txt") as second:
@@ -155,7 +116,7 @@ def test_two_writers_of_one_file_do_not_meet(tmp_path: Path) -> None:
     assert len(list(tmp_path.iterdir())) == 1
 
 
-def test_a_file_system_without_locks_is_written_to(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_writing_needs_no_locks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuses(handle: int, how: int) -> None:
         raise OSError(errno.ENOLCK, "No locks available")
 
@@ -164,16 +125,19 @@ def test_a_file_system_without_locks_is_written_to(tmp_path: Path, monkeypatch: 
     assert (tmp_path / "a.txt").read_text() == "whole"
 
 
-def test_what_several_processes_share_needs_locks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_exclusive_lock_needs_a_file_system_with_locks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuses(handle: int, how: int) -> None:
         raise OSError(errno.ENOSYS, "Function not implemented")
 
     monkeypatch.setattr(storage.fcntl, "flock", refuses)
-    with pytest.raises(InputError, match="files cannot be locked there"), storage.locked(tmp_path / "lock"):
-        pytest.fail("went in")
+    with (
+        pytest.raises(InputError, match="files cannot be locked on this file system"),
+        storage.locked(tmp_path / "lock"),
+    ):
+        pytest.fail("entered without a lock")
 
 
-def test_a_scratch_folder_is_empty_and_goes(tmp_path: Path) -> None:
+def test_a_scratch_folder_is_empty_and_is_removed(tmp_path: Path) -> None:
     (tmp_path / "s").mkdir()
     (tmp_path / "s" / "left").write_text("by a killed run")
     with storage.scratch_folder(tmp_path / "s") as one, storage.scratch_folder(tmp_path / "s") as other:
@@ -183,22 +147,7 @@ def test_a_scratch_folder_is_empty_and_goes(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_record_that_is_damaged_before_its_end_says_where(tmp_path: Path) -> None:
-    path = tmp_path / "r.csv"
-    path.write_text("# k\na,b\n1,2\n3\n5,6\n")
-    with pytest.raises(InputError, match="row 2 is damaged"):
-        read_records(path, ("a", "b"), "k")
-
-
-def test_a_record_of_open_quotes_is_read_in_no_time(tmp_path: Path) -> None:
-    path = tmp_path / "r.csv"
-    path.write_text("# k\na,b\n" + '1,"2\n' + "3,4\n" * 200_000)
-    began = time.process_time()
-    assert read_records(path, ("a", "b"), "k") == []
-    assert time.process_time() - began < 5.0
-
-
-def test_what_another_process_begins_to_write_after_the_rename_is_left_alone(
+def test_a_file_that_another_process_starts_after_the_rename_is_left_alone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     replace = os.replace
@@ -212,3 +161,22 @@ def test_what_another_process_begins_to_write_after_the_rename_is_left_alone(
         temporary.write_text("ours")
     assert (tmp_path / "a.txt").read_text() == "ours"
     assert temporary.read_text() == "the other's"
+
+
+def test_a_lone_surrogate_in_json_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "a.json").write_text('{"caption": "a \\ud83d dog"}')
+    with pytest.raises(InputError, match=r"contains a lone surrogate \('\\ud83d'\); replace it with a whole character"):
+        read_json(tmp_path / "a.json")
+
+
+def test_an_escaped_pair_of_surrogates_in_json_is_one_character(tmp_path: Path) -> None:
+    (tmp_path / "a.json").write_text('"\\ud83d\\udc36"')
+    assert read_json(tmp_path / "a.json") == "🐶"
+
+
+def test_a_file_is_hashed_with_progress(tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(bytes(5_000_000))
+    done: list[int] = []
+    digest = storage.file_sha256(tmp_path / "a", done.append)
+    assert digest == hashlib.sha256(bytes(5_000_000)).hexdigest()
+    assert done == [1 << 22, 5_000_000]

@@ -1,4 +1,4 @@
-"""Audio that libsndfile can't decode (m4a, video containers), by FFmpeg in the package ``av``: an extra."""
+"""Decoding audio that libsndfile cannot (m4a, video containers) with FFmpeg, through the optional package ``av``."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from dplass_cli.audio.reading import Audio
 from dplass_cli.errors import InputError
 
 EXTRA = "pip install 'dplass[download]'"
-_AHEAD = 1.0  # seconds: a seek lands on a packet, and codecs take some to settle
+_PREROLL = 1.0  # seconds decoded before a range: a seek lands on a packet boundary, and codecs need some to settle
 _CODECS = (
     "aac,ac3,alac,amrnb,amrwb,eac3,flac,mp2,mp2float,mp3,mp3float,opus,vorbis,wmalossless,wmapro,wmav1,wmav2,"
     "pcm_alaw,pcm_mulaw,pcm_u8,pcm_s16be,pcm_s16le,pcm_s24be,pcm_s24le,pcm_s32be,pcm_s32le,pcm_f32be,pcm_f32le"
@@ -21,12 +21,19 @@ _ALLOWED = {
     "format_whitelist": "aac,ac3,amr,asf,flac,matroska,mov,mp3,mpegts,ogg,wav",
     "codec_whitelist": _CODECS,
 }
-"""What FFmpeg may use of itself, by its own names. On opening a file it would else try the decoder of every track,
-pictures too, and follow a playlist to other files; most of its faults are in what is not named here."""
+"""The parts of FFmpeg that may be used, by its own names.
+
+Without these lists, opening a file tries the decoder of every track, including video, and follows playlists to other
+files. Most of FFmpeg's vulnerabilities are in components that are not listed here.
+"""
 
 
 class Undecodable(InputError):
-    """A file without the wanted audio; ``reason`` says why, without the path."""
+    """A file from which the requested audio cannot be decoded.
+
+    Attributes:
+        reason: what is wrong, without the path.
+    """
 
     def __init__(self, path: Path, reason: str) -> None:
         super().__init__(f"{path}: {reason}; replace or remove it")
@@ -34,36 +41,42 @@ class Undecodable(InputError):
 
 
 def is_available() -> bool:
-    """Whether the extra is installed."""
+    """Whether the package ``av`` is installed."""
     return find_spec("av") is not None
 
 
 def decode(path: Path, start: float = 0.0, end: float = float("inf")) -> tuple[Audio, int]:
-    """Decode [``start``, ``end``) seconds of the first audio track: (float32 (C, T), rate in Hz).
+    """Decode the range [``start``, ``end``) of a file's first audio track; only common audio formats are supported.
 
-    A range that ends after the file is cut there. Only the common containers and codecs of sound are read.
+    Args:
+        path: the file.
+        start: seconds.
+        end: seconds; a range that ends after the file is truncated.
+
+    Returns:
+        (samples float32 (C, T), sample rate in Hz).
 
     Raises:
-        Undecodable: there is no audio in it, or none there, or its rate or channels change there.
-        InputError: the extra is not installed.
+        Undecodable: the file has no audio track, or none in the range, or its rate or channels change within it.
+        InputError: the package ``av`` is not installed.
     """
     try:
         import av
     except ImportError as error:
         raise InputError(f"{path}: decoding {path.suffix} needs the extra 'download'; {EXTRA}") from error
     blocks: list[Audio] = []
-    began: float | None = None
-    rate, sort = 0, ""
+    first_time: float | None = None
+    rate, form = 0, ""
     try:
-        with av.open(f"file:{path}", options=dict(_ALLOWED)) as container:  # no name is taken for an address
+        with av.open(f"file:{path}", options=dict(_ALLOWED)) as container:  # "file:": a name with a colon is not a URL
             if not container.streams.audio:
-                raise Undecodable(path, "no audio in it")
+                raise Undecodable(path, "has no audio track")
             stream = container.streams.audio[0]
-            codec = getattr(stream.codec_context, "name", "something unknown")  # which has no context
+            codec = getattr(stream.codec_context, "name", "an unknown codec")  # an unknown codec has no context
             if codec not in _CODECS.split(","):
-                raise Undecodable(path, f"its sound is in {codec}, which is not decoded here")
+                raise Undecodable(path, f"its audio codec {codec} is not supported")
             if start > 0:
-                container.seek(int(max(0.0, start - _AHEAD) * av.time_base))
+                container.seek(int(max(0.0, start - _PREROLL) * av.time_base))
             resampler = av.AudioResampler(format="fltp")
             for frame in container.decode(stream):
                 time = frame.time or 0.0
@@ -72,17 +85,17 @@ def decode(path: Path, start: float = 0.0, end: float = float("inf")) -> tuple[A
                 if time + frame.samples / frame.sample_rate <= start:
                     continue
                 found = f"{frame.format.name} {frame.layout.name} at {frame.sample_rate} Hz"
-                if began is None:
-                    began, rate, sort = time, frame.sample_rate, found
-                if found != sort:  # the resampler takes one sort only
-                    raise Undecodable(path, f"its sound changes at {time:g} s from {sort} to {found}")
+                if first_time is None:
+                    first_time, rate, form = time, frame.sample_rate, found
+                if found != form:  # the resampler accepts one format only
+                    raise Undecodable(path, f"its audio changes at {time:g} s from {form} to {found}")
                 blocks += [np.asarray(block.to_ndarray(), np.float32) for block in resampler.resample(frame)]
     except (av.FFmpegError, UnicodeError) as error:
         raise Undecodable(path, f"not decodable ({getattr(error, 'strerror', error)})") from error
-    if began is None:
-        raise Undecodable(path, f"ends before {start:g} s" if start else "no audio in it")
+    if first_time is None:
+        raise Undecodable(path, f"ends before {start:g} s" if start else "has no audio")
     audio = np.concatenate(blocks, axis=1)
-    first = max(0, round((start - began) * rate))
+    first = max(0, round((start - first_time) * rate))
     last = None if end == float("inf") else first + round((end - start) * rate)
     cut: Audio = np.ascontiguousarray(audio[:, first:last])
     if cut.shape[1] == 0:

@@ -1,4 +1,4 @@
-"""Finding files in folders: the one walk that all verbs share."""
+"""Finding files in folders, in the same way for all commands."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ from dplass_cli.storage import require_folder
 
 
 def walk_folders(folders: Iterable[Path | str]) -> Iterator[str]:
-    """Yield the absolute paths of the files under the folders, sorted within each.
+    """Yield the absolute paths of all files below the folders, sorted by name within each folder.
 
-    Links are followed; each folder is read once. What is hidden, such as what a killed run left, is passed over.
+    Symbolic links are followed, and each folder is visited once. Hidden files and folders are skipped; temporary files
+    of a killed run are hidden.
 
     Raises:
         InputError: a folder is missing or cannot be read.
@@ -23,11 +24,11 @@ def walk_folders(folders: Iterable[Path | str]) -> Iterator[str]:
     seen: set[str] = set()
     for top in folders:
         for folder, subfolders, names in os.walk(os.path.abspath(top), followlinks=True, onerror=_unreadable_folder):
-            place = os.path.realpath(folder)
-            if place in seen:  # given twice, or a link that leads back
+            real = os.path.realpath(folder)
+            if real in seen:  # listed twice, or a link to a parent
                 subfolders.clear()
                 continue
-            seen.add(place)
+            seen.add(real)
             subfolders[:] = sorted(name for name in subfolders if not name.startswith("."))
             prefix = folder.rstrip("/") + "/"
             yield from (prefix + name for name in sorted(names) if not name.startswith("."))
@@ -38,16 +39,16 @@ def _unreadable_folder(error: OSError) -> None:
 
 
 def audio_files(folder: Path) -> tuple[Path, ...]:
-    """The audio files in a folder and below it, by name.
+    """List the audio files in a folder and its subfolders, recognised by suffix and sorted.
 
     Raises:
-        InputError: no such folder, one that cannot be read, or there are none.
+        InputError: the folder is missing, cannot be read, or contains no audio files.
     """
     require_folder(folder)
-    endings = {f".{name.lower()}" for name in soundfile.available_formats()} - {".raw"} | {".aif", ".opus"}
+    suffixes = {f".{name.lower()}" for name in soundfile.available_formats()} - {".raw"} | {".aif", ".opus"}
     top = os.path.abspath(folder)
     paths = (folder / path[len(top) :].lstrip("/") for path in walk_folders([folder]))
-    found = tuple(sorted(path for path in paths if path.suffix.lower() in endings and path.is_file()))
+    found = tuple(sorted(path for path in paths if path.suffix.lower() in suffixes and path.is_file()))
     if not found:
-        raise InputError(f"{folder}: holds no audio files; give a folder of wav, flac, ogg or mp3")
+        raise InputError(f"{folder}: contains no audio files; give a folder of wav, flac, ogg or mp3 files")
     return found

@@ -1,4 +1,4 @@
-"""Reading and writing audio files with libsndfile (torchaudio has had no decoders of its own since 2.9)."""
+"""Reading audio files with libsndfile (torchaudio has no decoders of its own since 2.9)."""
 
 from __future__ import annotations
 
@@ -15,19 +15,25 @@ from dplass_cli.storage import require_file
 
 Audio = npt.NDArray[np.float32]
 
-_LOWEST_RATE, _HIGHEST_RATE = 1000, 1_000_000
-_MOST_AT_ONCE = 1 << 27  # samples, half a gigabyte: 50 minutes of mono at 44.1 kHz
+_LOWEST_RATE, _HIGHEST_RATE = 1000, 1_000_000  # Hz
+_LARGEST_READ = 1 << 27  # samples, half a gigabyte: 50 minutes of mono at 44.1 kHz
 
 
 class UnsupportedAudio(InputError):
-    """Audio of a kind that is not read here."""
+    """Audio in a format that is not supported, or not safe to open."""
 
 
 @dataclass(frozen=True)
 class AudioInfo:
-    """What a file's header says: ``frames`` a channel, ``sample_rate`` in Hz, ``subtype`` as libsndfile names it.
+    """What the header of an audio file says.
 
-    ``estimated``: it does not say its length, which is reckoned from its size.
+    Attributes:
+        frames: samples per channel.
+        sample_rate: Hz.
+        channels: number of channels.
+        format: the container, as libsndfile names it (``WAV``).
+        subtype: the sample format, as libsndfile names it (``PCM_16``).
+        estimated: whether ``frames`` is estimated from the file's size because the header does not contain it.
     """
 
     frames: int
@@ -47,14 +53,15 @@ def audio_info(path: Path | str) -> AudioInfo:
     """Read the header of an audio file.
 
     Raises:
-        InputError: the file is missing, empty, not audio, holds no samples, or has a rate beyond 1 kHz to 1 MHz.
+        InputError: the file is missing, empty, not audio, or has no samples.
+        UnsupportedAudio: the file is not safe to open, or its rate is not between 1 kHz and 1 MHz.
     """
     path = require_file(path, "audio file")
     if path.stat().st_size == 0:
         raise InputError(f"{path}: the file is empty (0 bytes); replace or remove it")
     try:
         if reason := unsafe_reason(path):
-            raise UnsupportedAudio(f"{path}: {reason}, and so is not read; convert, replace or remove it")
+            raise UnsupportedAudio(f"{path}: {reason}; convert, replace or remove it")
         info = soundfile.info(str(path))
         counted = mp3_samples(path) if info.subtype == "MPEG_LAYER_III" else None
     except OSError as error:
@@ -64,14 +71,14 @@ def audio_info(path: Path | str) -> AudioInfo:
             f"{path}: not a readable audio file ({sndfile_reason(error)}); give wav, flac, ogg or mp3"
         ) from error
     if info.frames <= 0:
-        raise InputError(f"{path}: holds no audio samples; replace or remove it")
+        raise InputError(f"{path}: contains no audio samples; replace or remove it")
     if not _LOWEST_RATE <= info.samplerate <= _HIGHEST_RATE:
         raise UnsupportedAudio(
-            f"{path}: has a sample rate of {info.samplerate:,} Hz; {_LOWEST_RATE:,} to {_HIGHEST_RATE:,} Hz are read"
+            f"{path}: has a sample rate of {info.samplerate:,} Hz; expected {_LOWEST_RATE:,} to {_HIGHEST_RATE:,} Hz"
         )
     if counted == 0:
         raise UnsupportedAudio(
-            f"{path}: an MP3 of variable bit rate that does not say how long it is would be cut; convert it to wav"
+            f"{path}: an MP3 of variable bit rate without an index has an unknown length; convert it to wav"
         )
     frames = info.frames if counted is None else min(info.frames, counted)
     indexed = info.format == "MP3" and info.subtype == "MPEG_LAYER_III" and counted is None
@@ -80,77 +87,87 @@ def audio_info(path: Path | str) -> AudioInfo:
 
 
 def read_audio(path: Path | str, start: float = 0.0, end: float | None = None) -> tuple[Audio, int]:
-    """Read [``start``, ``end``) seconds of a file, seeking to it: only these frames are decoded.
+    """Read the range [``start``, ``end``) of a file; only these frames are decoded.
+
+    Args:
+        path: the file.
+        start: seconds.
+        end: seconds; None reads to the end of the file, and a range that ends after the file is truncated.
 
     Returns:
-        (samples float32 (channels, frames), sample rate in Hz). A range that ends after the file is cut there.
+        (samples float32 (channels, frames), sample rate in Hz).
 
     Raises:
-        InputError: the file is missing, empty, not audio, damaged, the range begins after its end, or holds more than
-            134 million samples, which are read in ranges or streamed.
+        InputError: the file is missing, empty, not audio, or damaged; the range starts after its end or has more than
+            134 million samples (read such files in ranges, or stream them).
     """
     info = audio_info(path)
     first = round(min(info.frames, start * info.sample_rate))
     last = info.frames if end is None else round(min(info.frames, end * info.sample_rate))
     if not 0 <= first < last:
         raise InputError(f"{path}: no audio between {start} s and {end} s (the file has {info.seconds:.3f} s)")
-    _require_bearable(path, (last - first) * info.channels)
+    _require_moderate_size(path, (last - first) * info.channels)
     try:
         samples, rate = soundfile.read(str(path), start=first, stop=last, dtype="float32", always_2d=True)
-    except DAMAGED as error:
+    except DECODING_ERRORS as error:
         raise InputError(f"{path}: damaged audio ({sndfile_reason(error)}); replace or remove it") from error
-    require_whole(path, info, last - first - len(samples))
+    require_complete(path, info, last - first - len(samples))
     audio: Audio = fit_length(np.ascontiguousarray(samples.T), last - first)
     if not np.isfinite(audio).all():
-        raise InputError(f"{path}: holds samples that are not numbers (NaN or infinite); replace or remove it")
+        raise InputError(f"{path}: contains NaN or infinite samples; replace or remove it")
     return audio, int(rate)
 
 
 def read_mono(path: Path | str, sample_rate: int, start: float = 0.0, end: float | None = None) -> Audio:
-    """Read a range as mono (mean of the channels) at ``sample_rate`` Hz: float32 (frames,).
+    """Read a range like :func:`read_audio`, as mono (mean of the channels) at ``sample_rate`` Hz: float32 (frames,).
 
     Raises:
         InputError: as :func:`read_audio`.
     """
-    from dplass_cli.audio.resampling import resample  # torch: headers are read without it
+    from dplass_cli.audio.resampling import resample  # here, since it imports torch, which headers do not need
 
     audio, rate = read_audio(path, start, end)
-    _require_bearable(path, audio.shape[1] * sample_rate // rate)
+    _require_moderate_size(path, audio.shape[1] * sample_rate // rate)
     mono: Audio = audio.mean(axis=0, dtype=np.float32) if len(audio) > 1 else audio[0]
     return resample(mono, rate, sample_rate)
 
 
-def _require_bearable(path: Path | str, samples: int) -> None:
-    """Refuse what would not fit into memory at once: a header can promise, and a small file hold, days of silence."""
-    if samples > _MOST_AT_ONCE:
+def _require_moderate_size(path: Path | str, samples: int) -> None:
+    """Reject ranges that may not fit into memory: a compressed file of a few kilobytes can hold days of silence."""
+    if samples > _LARGEST_READ:
         raise InputError(
-            f"{path}: {samples / 1e6:,.0f} million samples are too many to be read at once (at most"
-            f" {_MOST_AT_ONCE / 1e6:,.0f}); cut it, or take ranges of it"
+            f"{path}: {samples / 1e6:,.0f} million samples are too many to read at once (limit:"
+            f" {_LARGEST_READ / 1e6:,.0f} million); split the file, or read ranges of it"
         )
 
 
-def require_whole(path: Path | str, info: AudioInfo, missing: int) -> None:
-    """Refuse a file that ends so many samples before its header says.
+def require_complete(path: Path | str, info: AudioInfo, missing: int) -> None:
+    """Check that a file is as long as its header says.
+
+    Args:
+        path: the file.
+        info: its header.
+        missing: how many samples per channel could not be read.
 
     Raises:
-        InputError: it does.
+        InputError: samples are missing, and the length was not estimated.
     """
     if missing > 0 and not info.estimated:
         seconds = missing / info.sample_rate
-        raise InputError(f"{path}: ends {seconds:.3f} s before its header says; replace or remove it")
+        raise InputError(f"{path}: is {seconds:.3f} s shorter than its header says; replace or remove it")
 
 
 def fit_length(audio: Audio, length: int) -> Audio:
-    """Cut or zero-pad at the end to ``length`` samples along the last axis."""
+    """Truncate or zero-pad the end of the last axis to ``length`` samples."""
     if audio.shape[-1] >= length:
         return audio[..., :length]
     return np.pad(audio, [(0, 0)] * (audio.ndim - 1) + [(0, length - audio.shape[-1])])
 
 
-DAMAGED = (soundfile.LibsndfileError, ValueError)
-"""What reading damaged audio raises; the second where its end is found before what is sought."""
+DECODING_ERRORS = (soundfile.LibsndfileError, ValueError)
+"""What reading damaged audio raises: ValueError where the file ends before the position that is sought."""
 
 
 def sndfile_reason(error: Exception) -> str:
-    """What libsndfile says is wrong."""
+    """libsndfile's description of an error."""
     return str(getattr(error, "error_string", error)).rstrip(". ")

@@ -1,4 +1,4 @@
-"""Band-limited resampling: windowed sinc, as torchaudio defines it (and the published query path uses it)."""
+"""Band-limited resampling with torchaudio's windowed sinc, which AudioSep's query encoder uses too."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ import numpy.typing as npt
 import torch
 from torchaudio.transforms import Resample
 
-_ZEROS, _ROLLOFF = 6, 0.99  # torchaudio's defaults: zero crossings on either side, cut-off below Nyquist
-_LARGEST_TABLE = 1 << 21
-_AT_ONCE = 1 << 22  # products of samples and filter
+_ZEROS, _ROLLOFF = 6, 0.99  # torchaudio's defaults: zero crossings on either side, cut-off relative to Nyquist
+_LARGEST_TABLE = 1 << 21  # phases of the filter
+_BLOCK = 1 << 22  # products of samples and filter computed at once
 
 
 @lru_cache(maxsize=16)
 def _resampler(source: int, target: int) -> Resample:
-    # The kernel costs more to build than a short clip costs to filter; there are few pairs of rates.
+    # Building the kernel costs more than filtering a short clip, and there are few pairs of rates.
     return Resample(source, target)
 
 
@@ -27,7 +27,7 @@ def resample_tensor(audio: torch.Tensor, source: int, target: int) -> torch.Tens
         return audio
     common = math.gcd(source, target)
     if (source // common) * (target // common) > _LARGEST_TABLE:
-        return _resample_sample_by_sample(audio, source // common, target // common)
+        return _resample_directly(audio, source // common, target // common)
     resampler = _resampler(source, target)
     if audio.device.type != "cpu":
         resampler = Resample(source, target).to(audio.device)
@@ -35,18 +35,20 @@ def resample_tensor(audio: torch.Tensor, source: int, target: int) -> torch.Tens
     return resampled
 
 
-def _resample_sample_by_sample(audio: torch.Tensor, source: int, target: int) -> torch.Tensor:
-    """The same filter for rates without a large common divisor, where a table of its phases would take gigabytes.
+def _resample_directly(audio: torch.Tensor, source: int, target: int) -> torch.Tensor:
+    """Apply the same filter without torchaudio's table of phases, which takes gigabytes for rates that are coprime.
 
     Args:
-        audio: float32 (..., T). source, target: rates without a common divisor.
+        audio: float32 (..., T).
+        source: rate of ``audio``, divided by the common divisor of both rates.
+        target: rate of the result, divided likewise.
     """
     cut = _ROLLOFF * min(source, target)
     reach = math.ceil(_ZEROS * source / cut)
     offsets = torch.arange(-reach, reach + 1, device=audio.device)
     padded = torch.nn.functional.pad(audio, (reach, reach + 1))
     length = -(-audio.shape[-1] * target // source)
-    blocks, step = [], max(1, _AT_ONCE // len(offsets))
+    blocks, step = [], max(1, _BLOCK // len(offsets))
     for first in range(0, length, step):
         instants = torch.arange(first, min(length, first + step), device=audio.device) * source
         nearest, phase = instants // target, (instants % target).double() / target
@@ -58,7 +60,7 @@ def _resample_sample_by_sample(audio: torch.Tensor, source: int, target: int) ->
 
 
 def resample(audio: npt.NDArray[np.float32], source: int, target: int) -> npt.NDArray[np.float32]:
-    """Resample numpy float32 (..., T) from ``source`` to ``target`` Hz."""
+    """Resample a numpy array, float32 (..., T), from ``source`` to ``target`` Hz: (..., ceil(T·target/source))."""
     if source == target:
         return audio
     with torch.inference_mode():

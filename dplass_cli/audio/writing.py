@@ -15,25 +15,31 @@ from dplass_cli.audio.reading import Audio, sndfile_reason
 from dplass_cli.errors import InputError, RunError
 from dplass_cli.storage import atomic_path
 
-_ODD = ("RAW", "SD2")  # the one says nothing of what it holds, the other writes a second file
-_LARGEST_WAV = (1 << 32) - (1 << 20)  # a WAV counts its bytes in 32 bits
-_BYTES = {"PCM_U8": 1, "PCM_S8": 1, "PCM_16": 2, "PCM_24": 3, "PCM_32": 4, "FLOAT": 4, "DOUBLE": 8}
+_EXCLUDED = ("RAW", "SD2")  # RAW has no header, SD2 writes a second file
+_LARGEST_WAV = (1 << 32) - (1 << 20)  # bytes; a WAV stores its size in 32 bits
+_BYTES_PER_SAMPLE = {"PCM_U8": 1, "PCM_S8": 1, "PCM_16": 2, "PCM_24": 3, "PCM_32": 4, "FLOAT": 4, "DOUBLE": 8}
 
 
 def default_subtype(container: str, wanted: str, sample_rate: int, channels: int) -> str:
-    """The sample format to write: ``wanted`` where the container takes it, its default otherwise."""
-    if _is_written(container, wanted, sample_rate, channels):
+    """The sample format to write: ``wanted`` if the container supports it, else the container's default."""
+    if _is_writable(container, wanted, sample_rate, channels):
         return wanted
     return str(soundfile.default_subtype(container))
 
 
 def write_audio(path: Path | str, audio: Audio, sample_rate: int, subtype: str = "FLOAT") -> None:
-    """Write float32 (channels, frames) to wav, flac or ogg (by the suffix of ``path``), atomically.
+    """Write an audio file atomically.
 
-    Integer sample formats clip at full scale (libsndfile saturates; nothing wraps). Callers say so to the user.
+    Integer sample formats clip at full scale (libsndfile saturates, it does not wrap); callers report this to the user.
+
+    Args:
+        path: the suffix chooses the container (wav, flac, ogg …).
+        audio: float32 (channels, frames).
+        sample_rate: Hz.
+        subtype: the sample format, as libsndfile names it.
 
     Raises:
-        InputError: the suffix is not a known container, or the container does not take the sample format.
+        InputError: the suffix is not a known container, or the container does not support the sample format.
         RunError: the disk is full.
     """
     path = Path(path)
@@ -41,36 +47,39 @@ def write_audio(path: Path | str, audio: Audio, sample_rate: int, subtype: str =
     with atomic_path(path) as temporary:
         try:
             soundfile.write(str(temporary), audio.T, sample_rate, subtype=subtype, format=container)
-        except soundfile.LibsndfileError as error:  # what libsndfile makes of a full disk
+        except soundfile.LibsndfileError as error:  # how libsndfile reports a full disk
             raise RunError(f"{path}: writing failed ({sndfile_reason(error)}); free space and run again") from error
 
 
 def container_of(path: Path, subtype: str, sample_rate: int, channels: int) -> str:
-    """The container that a suffix asks for, as libsndfile names it.
+    """The container for a file name's suffix, as libsndfile names it.
 
     Raises:
-        InputError: the suffix is not a known container, or the container does not take the sample format.
+        InputError: the suffix is not a known container, or the container does not support the sample format.
     """
     container = path.suffix.lstrip(".").upper()
-    if container not in soundfile.available_formats() or container in _ODD:
-        raise InputError(f"{path}: cannot write {path.suffix or 'a file without suffix'}; use .wav, .flac or .ogg")
-    if not _is_written(container, subtype, sample_rate, channels):
+    if container not in soundfile.available_formats() or container in _EXCLUDED:
+        raise InputError(f"{path}: cannot write {path.suffix or 'a file without a suffix'}; use .wav, .flac or .ogg")
+    if not _is_writable(container, subtype, sample_rate, channels):
         known = [
             name
             for name in soundfile.available_subtypes(container)
-            if _is_written(container, name, sample_rate, channels)
+            if _is_writable(container, name, sample_rate, channels)
         ]
-        what = f"{channels} channel{'s' * (channels > 1)} of {sample_rate:,} Hz"
+        layout = f"{channels} channel{'s' * (channels > 1)} at {sample_rate:,} Hz"
         raise InputError(
-            f"{path}: {container} does not take {what} as {subtype!r}; "
+            f"{path}: {container} does not support {layout} as {subtype!r}; "
             + (f"use one of {', '.join(known)}" if known else "use .wav")
         )
     return container
 
 
 @lru_cache(maxsize=256)
-def _is_written(container: str, subtype: str, sample_rate: int, channels: int) -> bool:
-    """Whether libsndfile writes it; its own answer knows neither rate nor channels, and says yes to MP3 within WAV."""
+def _is_writable(container: str, subtype: str, sample_rate: int, channels: int) -> bool:
+    """Whether libsndfile can write this combination, found by trying.
+
+    ``soundfile.check_format`` ignores the rate and the channels, and accepts MP3 in WAV, which cannot be written.
+    """
     if not soundfile.check_format(container, subtype):
         return False
     try:
@@ -85,24 +94,28 @@ def _is_written(container: str, subtype: str, sample_rate: int, channels: int) -
 def audio_writer(
     path: Path | str, sample_rate: int, channels: int, subtype: str, frames: int
 ) -> Iterator[Callable[[Audio], None]]:
-    """Write wav, flac or ogg (by the suffix) block by block: yields what takes float32 (C, n).
+    """Write an audio file block by block: yields a function that appends a block, float32 (C, n).
 
-    The file is there when the context ends without an error, whole; a WAV over 4 GB is written as RF64.
+    The file appears, complete, when the context ends without an error. A WAV over 4 GB is written as RF64.
 
     Args:
-        frames: how many will come.
+        path: the suffix chooses the container (wav, flac, ogg …).
+        sample_rate: Hz.
+        channels: C.
+        subtype: the sample format, as libsndfile names it.
+        frames: how many samples per channel will be written in total.
 
     Raises:
-        InputError: the suffix is not a known container, or the container does not take the sample format.
+        InputError: the suffix is not a known container, or the container does not support the sample format.
         RunError: the disk is full.
     """
     path = Path(path)
-    form = container_of(path, subtype, sample_rate, channels)
-    if form == "WAV" and frames * channels * _BYTES.get(subtype, 8) > _LARGEST_WAV:
-        form = "RF64"
+    container = container_of(path, subtype, sample_rate, channels)
+    if container == "WAV" and frames * channels * _BYTES_PER_SAMPLE.get(subtype, 8) > _LARGEST_WAV:
+        container = "RF64"
     with atomic_path(path) as temporary:
         try:
-            with soundfile.SoundFile(str(temporary), "w", sample_rate, channels, subtype, format=form) as stream:
+            with soundfile.SoundFile(str(temporary), "w", sample_rate, channels, subtype, format=container) as stream:
                 yield lambda audio: stream.write(audio.T)
-        except soundfile.LibsndfileError as error:  # what libsndfile makes of a full disk
+        except soundfile.LibsndfileError as error:  # how libsndfile reports a full disk
             raise RunError(f"{path}: writing failed ({sndfile_reason(error)}); free space and run again") from error

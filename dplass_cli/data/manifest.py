@@ -13,7 +13,7 @@ from typing import Any
 
 from dplass_cli.data.csv_tables import LATEST, collector_paused
 from dplass_cli.errors import InputError
-from dplass_cli.storage import atomic_path, read_text, require_whole_signs
+from dplass_cli.storage import atomic_path, read_text, require_no_surrogates
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +90,7 @@ def _items(path: Path) -> Iterator[Any]:
                 place = _after(text, place, ",")
             item, place = _DECODER.raw_decode(text, place)
             if halves:
-                require_whole_signs(item, text, path)
+                require_no_surrogates(item, text, path)
             yield item
             place, closing = _skip_blanks(text, place), True
         _require_end(text, place + 1)

@@ -1,4 +1,4 @@
-"""Writing the published layout: every tensor that AudioSep's own code has, in its order, transform kernels included."""
+"""Writing AudioSep's checkpoint layout: every tensor of its own code, in its order, including STFT kernels."""
 
 from __future__ import annotations
 
@@ -17,26 +17,26 @@ from dplass_cli.weights.checkpoint_files import NETWORK_PREFIX, read_tensors
 
 
 def audiosep_state(network: ResUNet30) -> dict[str, Tensor]:
-    """The network's state dict as AudioSep's ResUNet30 has it (golden ``resunet30_layout.json``).
+    """The network's state dict with the keys of AudioSep's ResUNet30 (golden ``resunet30_layout.json``).
 
     Raises:
-        InputError: a network that AudioSep's code cannot represent.
+        InputError: AudioSep's code cannot represent the network.
     """
     config = network.config
     if config.stem != (1, 1) or config.input_power != 1.0:
-        raise InputError("this base has a stem or an input power that AudioSep's network lacks; write .safetensors")
+        raise InputError("AudioSep's network has no stem and no input power, but this base does; write .safetensors")
     state = {f"base.{key}": kernel for key, kernel in transform_kernels(config.n_fft).items()}
     return state | {key: tensor.detach().cpu().contiguous() for key, tensor in network.state_dict().items()}
 
 
 def transform_kernels(n_fft: int) -> dict[str, Tensor]:
-    """The transform as the published network stores it: convolution kernels, float32 (torchlibrosa 0.1.0, ``stft.py``).
+    """The STFT as convolution kernels, float32, as AudioSep's network stores it (torchlibrosa 0.1.0, ``stft.py``).
 
-    ``stft.*`` (bins, 1, n_fft): windowed cosines and negative sines; ``istft.*`` (n_fft, n_fft, 1): the inverse
-    transform, windowed by the sample; ``ola_window``: the squared window. The window is a periodic Hann.
+    ``stft.*`` (bins, 1, n_fft) are windowed cosines and negative sines; ``istft.*`` (n_fft, n_fft, 1) is the windowed
+    inverse transform; ``ola_window`` is the squared window. The window is a periodic Hann window.
     """
     samples = np.arange(n_fft)
-    # Phases are reduced first, so that the cosines are exact to the last bit that float32 keeps.
+    # Phases are reduced modulo one turn first, so that the cosines are exact in float32.
     phase = 2.0 * np.pi * (np.outer(samples, samples) % n_fft) / n_fft
     window = 0.5 - 0.5 * np.cos(2.0 * np.pi * samples / n_fft)
     cosine, sine, bins = np.cos(phase), np.sin(phase), n_fft // 2 + 1
@@ -54,12 +54,13 @@ def write_checkpoint(path: Path | str, content: Mapping[str, Any]) -> None:
     """Write a pickled checkpoint of plain tensors, atomically.
 
     Raises:
-        InputError: the folder cannot be written. RunError: the disk is full.
+        InputError: the folder cannot be written.
+        RunError: the disk is full.
     """
     with atomic_path(path) as temporary:
         try:
             torch.save(dict(content), temporary)
-        except RuntimeError as error:  # what PyTorch makes of a full disk
+        except RuntimeError as error:  # how PyTorch reports a full disk
             raise RunError(f"{path}: writing failed ({first_line(error)}); free space and run again") from error
 
 
@@ -67,14 +68,17 @@ def write_audiosep(path: Path | str, network: ResUNet30, source: Path | str | No
     """Write a network as AudioSep's Lightning checkpoint: its tensors under ``ss_model.`` in ``state_dict``.
 
     Args:
-        source: the checkpoint that the base came from: its embedded ``query_encoder.*`` is taken along.
+        path: the file.
+        network: the network.
+        source: the checkpoint the base came from, whose ``query_encoder.*`` tensors are copied; None copies nothing.
+        trust: read ``source`` even if it contains more than weights.
 
     Raises:
-        InputError: a network that AudioSep lacks, or a folder that cannot be written.
+        InputError: AudioSep's code cannot represent the network, or the folder cannot be written.
     """
     state = {NETWORK_PREFIX + key: tensor for key, tensor in audiosep_state(network).items()}
     if source is not None and Path(source).suffix != ".safetensors":
         content = read_tensors(source, trust)[0].get("state_dict", {})
         state |= {key: value for key, value in content.items() if key.startswith("query_encoder.")}
-    # Lightning wants a version to tell how old a checkpoint is; the loop's state is of no use to a frozen base.
+    # Lightning requires a version, which it uses to migrate old checkpoints; the loop's state is left out.
     write_checkpoint(path, {"epoch": 0, "global_step": 0, "pytorch-lightning_version": "2.0.0", "state_dict": state})

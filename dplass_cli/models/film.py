@@ -1,4 +1,4 @@
-"""FiLM: feature-wise conditioning, here additive only, as AudioSep uses it (golden facts: ``structure.film``)."""
+"""FiLM: feature-wise conditioning, additive only as in AudioSep (golden facts: ``structure.film``)."""
 
 from __future__ import annotations
 
@@ -8,9 +8,13 @@ from torch import Tensor, nn
 
 
 class FiLM(nn.Module):
-    """One linear map from the condition to each (block, beta) pair of a network.
+    """Linear maps from the condition to the betas, the vectors that are added to a network's feature maps.
 
-    A map for the beta ``a.b.beta1`` is stored under the name ``a->b->beta1``, the published layout's key.
+    The map of the beta ``a.b.beta1`` is stored under the name ``a->b->beta1``, as in AudioSep's checkpoints.
+
+    Args:
+        features: {path of a beta: its channels}.
+        condition_size: length D of the condition.
     """
 
     def __init__(self, features: Mapping[str, int], condition_size: int) -> None:
@@ -20,7 +24,7 @@ class FiLM(nn.Module):
             self.add_module(path.replace(".", "->"), nn.Linear(condition_size, channels))
 
     def forward(self, condition: Tensor) -> dict[str, Tensor]:
-        """Map a condition (B, D) to betas: {path: (B, C, 1, 1)}."""
+        """Map conditions, float32 (B, D), to betas: {path: (B, C, 1, 1)}."""
         betas: dict[str, Tensor] = {}
         for path in self._paths:
             beta: Tensor = self.get_submodule(path.replace(".", "->"))(condition)
@@ -28,7 +32,7 @@ class FiLM(nn.Module):
         return betas
 
     def reset(self) -> None:
-        """Give every map AudioSep's initial values: Xavier weights, zero bias."""
+        """Initialise every map as AudioSep does: Xavier weights, zero bias."""
         for module in self.children():
             assert isinstance(module, nn.Linear)
             nn.init.xavier_uniform_(module.weight)

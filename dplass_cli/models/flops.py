@@ -1,6 +1,6 @@
-"""What a network costs: parameters, dead ones, and multiply-accumulates, a layer a row. Nothing is computed for it.
+"""Counts a network's parameters, unused parameters and multiply-accumulates per layer, without computing anything.
 
-The network is built on torch's ``meta`` device, where tensors have shapes and no values.
+The network is built on torch's ``meta`` device, where tensors have shapes but no values.
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ from dplass_cli.options.network_settings import ResUNet30Config
 
 @dataclass(frozen=True)
 class LayerCost:
-    """A layer's row.
+    """The cost of a layer.
 
     Attributes:
         path: its path in the network.
         kind: its type and shape, such as ``Conv2d 3x3 32→64``.
-        parameters: of the layer itself, without an adapter.
-        dead: those of them that no output depends on.
-        macs_per_second: multiply-accumulates for each second of audio (convolutions and matrix products only).
-        macs_per_query: those that are done once a query, however long the audio (FiLM).
+        parameters: number of parameters of the layer itself, without an adapter.
+        dead: number of these parameters that no output depends on.
+        macs_per_second: multiply-accumulates per second of audio (convolutions and matrix products only).
+        macs_per_query: multiply-accumulates per query, independent of the length of the audio (FiLM).
     """
 
     path: str
@@ -43,8 +43,9 @@ def layer_costs(
     """Count every layer that has parameters, in forward order.
 
     Args:
-        prepare: called with the network before anything is counted, to put something on its layers; what it adds below
-            a layer counts as that layer's work and not as its parameters.
+        config: configuration of the network.
+        prepare: called with the network before multiply-accumulates are counted, for instance to attach adapters; what
+            it adds below a layer counts towards that layer's work, but not its parameters.
     """
     with torch.device("meta"):
         network = ResUNet30(config).eval()
@@ -52,24 +53,25 @@ def layer_costs(
     sizes = {path: sum(parameter.numel() for parameter in layer.parameters(False)) for path, layer in layers.items()}
     dead = _dead(network, layers)
     prepare(network)
-    few, many = (_macs(network, layers, cells) for cells in (1, 2))
+    # One cell more costs what depends on the length; what remains of the first cell is the cost per query.
+    one, two = (_macs(network, layers, cells) for cells in (1, 2))
     seconds = config.grid[0] * config.hop / config.sample_rate  # of one cell
     rows = []
     for path, layer in layers.items():
-        more = many[path] - few[path]
-        rows.append(LayerCost(path, _kind(layer), sizes[path], dead[path], more / seconds, few[path] - more))
+        per_cell = two[path] - one[path]
+        rows.append(LayerCost(path, _kind(layer), sizes[path], dead[path], per_cell / seconds, one[path] - per_cell))
     return rows
 
 
 def _run(network: ResUNet30, cells: int) -> torch.Tensor:
-    """Logits for some cells of the grid under one query; the transform itself is an FFT and not counted."""
+    """Compute logits for a number of grid cells (in time) and one query; the STFT is not included."""
     config = network.config
     magnitude = torch.empty(1, 1, cells * config.grid[0], config.n_fft // 2 + 1, device="meta")
     return network.base.logits(magnitude, network.film(torch.empty(1, config.condition_size, device="meta")))
 
 
 def _macs(network: ResUNet30, layers: Mapping[str, nn.Module], cells: int) -> dict[str, float]:
-    """Multiply-accumulates of each layer, with what was put on it, for some cells of the grid."""
+    """Multiply-accumulates of each layer, including what is attached to it, for a number of grid cells."""
     inputs: dict[str, torch.Tensor] = {}
 
     def record(path: str) -> Callable[[nn.Module, tuple[torch.Tensor, ...]], None]:
@@ -83,14 +85,14 @@ def _macs(network: ResUNet30, layers: Mapping[str, nn.Module], cells: int) -> di
             hook.remove()
         for path, layer in layers.items():
             with FlopCounterMode(display=False) as counter:
-                if path in inputs:  # a layer that no forward runs has none
+                if path in inputs:  # layers that no forward pass runs have no input
                     layer(inputs[path])
             counts[path] = counter.get_total_flops() / 2  # a multiply-accumulate is two operations
     return counts
 
 
 def _dead(network: ResUNet30, layers: Mapping[str, nn.Module]) -> dict[str, int]:
-    """Parameters that the output has no gradient for."""
+    """The number of parameters per layer that get no gradient from the output."""
     network.requires_grad_(True)
     torch.autograd.backward(_run(network, 1).sum())
     return {

@@ -1,6 +1,6 @@
-"""Steps of the network that keep little for the gradient, so that adapters train in less memory.
+"""Operations that save little for the backward pass, so that adapters train in less memory.
 
-Autograd keeps what each step would need if everything were trained. Over frozen layers less will do.
+Autograd saves what each operation would need if everything were trained; with frozen layers less is enough.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ SLOPE = 0.01  # of the leaky ReLU
 
 
 def conditioned(norm: nn.BatchNorm2d, x: Tensor, beta: Tensor) -> Tensor:
-    """Normalise x (B, C, T, F), add beta (B, C, 1, 1), apply the leaky ReLU: what goes into every convolution."""
+    """Normalise x (B, C, T, F), add beta (B, C, 1, 1) and apply the leaky ReLU; this precedes every convolution."""
     frozen = not (norm.training or norm.weight.requires_grad or norm.bias.requires_grad)
     if frozen and torch.is_grad_enabled():
         return cast(Tensor, _FrozenConditioned.apply(x, beta, norm))  # type: ignore[no-untyped-call]
@@ -23,9 +23,9 @@ def conditioned(norm: nn.BatchNorm2d, x: Tensor, beta: Tensor) -> Tensor:
 
 
 class _FrozenConditioned(torch.autograd.Function):
-    """:func:`conditioned` over a frozen norm: keeps its output only, which the convolution after it keeps anyway.
+    """:func:`conditioned` for a frozen norm; saves its output only, which the following convolution saves anyway.
 
-    As separate steps, the input of the norm and of the ReLU would be kept too: three maps, not one.
+    As separate operations, the inputs of the norm and of the ReLU would be saved too: three maps instead of one.
     """
 
     @staticmethod
@@ -38,15 +38,15 @@ class _FrozenConditioned(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         y, scale = ctx.saved_tensors
-        # True: y is the ReLU's result, whose sign is its input's, as the slope is positive.
-        inner: Tensor = torch.ops.aten.leaky_relu_backward(gradients[0], y, SLOPE, True)
-        into_beta = inner.sum(dim=(2, 3), keepdim=True) if ctx.needs_input_grad[1] else None
-        into_x = inner.mul_(scale.to(inner.dtype)[:, None, None]) if ctx.needs_input_grad[0] else None
-        return into_x, into_beta, None
+        # True says that y is the output of the ReLU, which has the sign of its input since the slope is positive.
+        grad: Tensor = torch.ops.aten.leaky_relu_backward(gradients[0], y, SLOPE, True)
+        grad_beta = grad.sum(dim=(2, 3), keepdim=True) if ctx.needs_input_grad[1] else None
+        grad_x = grad.mul_(scale.to(grad.dtype)[:, None, None]) if ctx.needs_input_grad[0] else None
+        return grad_x, grad_beta, None
 
 
 def average_pool(x: Tensor, size: tuple[int, int]) -> Tensor:
-    """Average pooling of x (B, C, T, F) over whole cells of a size, which divides T and F."""
+    """Average x (B, C, T, F) over cells of ``size``, which must divide (T, F)."""
     if size == (1, 1):
         return x
     if not torch.is_grad_enabled():
@@ -55,7 +55,7 @@ def average_pool(x: Tensor, size: tuple[int, int]) -> Tensor:
 
 
 class _AveragePool(torch.autograd.Function):
-    """Keeps nothing: each input's gradient is its cell's share. Autograd's own step keeps its input, for its shape."""
+    """Saves nothing: each input gets an equal share of its cell's gradient. Autograd would save the input."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, size: tuple[int, int]) -> Tensor:
@@ -65,20 +65,22 @@ class _AveragePool(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         time, frequency = ctx.size
-        shared = gradients[0] / (time * frequency)
-        return F.interpolate(shared, scale_factor=(float(time), float(frequency)), mode="nearest"), None
+        share = gradients[0] / (time * frequency)
+        return F.interpolate(share, scale_factor=(float(time), float(frequency)), mode="nearest"), None
 
 
 def pointwise(layer: nn.Conv2d, x: Tensor) -> Tensor:
-    """Apply a 1x1 convolution."""
-    trained = any(parameter.requires_grad for parameter in layer.parameters())  # its own, or those of an adapter on it
+    """Apply a convolution to x (B, C, T, F); a frozen 1x1 convolution saves no input for the backward pass."""
+    trained = any(
+        parameter.requires_grad for parameter in layer.parameters()
+    )  # its own parameters, or those of an adapter on it
     if trained or not torch.is_grad_enabled() or layer.kernel_size != (1, 1):
         return cast(Tensor, layer(x))
     return cast(Tensor, _FrozenPointwise.apply(x, layer))  # type: ignore[no-untyped-call]
 
 
 class _FrozenPointwise(torch.autograd.Function):
-    """Keeps the weight, which is there anyway. Autograd's own step keeps its input too, for the weight's gradient."""
+    """Saves the weight, which exists anyway. Autograd would also save the input, for the gradient of the weight."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, layer: nn.Conv2d) -> Tensor:

@@ -1,6 +1,6 @@
-"""The whole network, waveform in and waveform out, in operations that every exchange format has.
+"""The whole network, from waveform to waveform, in operations that every exchange format supports.
 
-There are no complex numbers in it: both transforms are convolutions with the kernels of a windowed Fourier transform.
+It uses no complex numbers: both transforms are convolutions with the kernels of a windowed Fourier transform.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from torch.nn import functional as F
 from dplass_cli.models.resunet30 import ResUNet30, mask_and_rotation
 
 
-class Portable(nn.Module):
-    """Computes what :meth:`ResUNet30.forward <dplass_cli.models.resunet30.ResUNet30.forward>` does.
+class OnnxWrapper(nn.Module):
+    """Computes the same as :meth:`ResUNet30.forward <dplass_cli.models.resunet30.ResUNet30.forward>`.
 
     Args:
-        network: with its adapter active; it is not copied.
+        network: the network with its adapter active; it is not copied.
     """
 
     analysis: Tensor
@@ -30,13 +30,15 @@ class Portable(nn.Module):
         self.network, self.n_fft, self.hop = network, network.config.n_fft, network.config.hop
         window = network.base.stft.window.double().cpu()
         bins, samples = torch.arange(self.n_fft // 2 + 1), torch.arange(self.n_fft)
-        # Whole turns are dropped before the cosine: its argument stays small and exact.
+        # Reduced modulo one turn, so that the argument of the cosine is small and exact.
         angle = 2 * math.pi * (bins[:, None] * samples % self.n_fft).double() / self.n_fft
         kernels = torch.cat((angle.cos(), -angle.sin()))[:, None] * window
-        twice = torch.full((len(bins),), 2.0).double()  # all bins but the first and last stand for their mirror too
-        twice[0] = twice[-1] = 1.0
+        weights = torch.full(
+            (len(bins),), 2.0
+        ).double()  # all bins but the first and last also represent their mirror image
+        weights[0] = weights[-1] = 1.0
         self.register_buffer("analysis", kernels.float())
-        self.register_buffer("synthesis", (kernels * twice.repeat(2)[:, None, None] / self.n_fft).float())
+        self.register_buffer("synthesis", (kernels * weights.repeat(2)[:, None, None] / self.n_fft).float())
         self.register_buffer("squares", window.square()[None, None].float())
 
     def forward(self, mixture: Tensor, condition: Tensor) -> Tensor:

@@ -1,8 +1,8 @@
-"""The network's convolutions in OpenVINO, which runs them on a CPU in about 0.6 of torch's time.
+"""Runs the network's convolutions in OpenVINO, which takes about 0.6 of torch's time on a CPU.
 
-The graph is built from the network's modules. The weights that adapters change are inputs of it, like the mixture and
-the betas, so it is compiled once and every adapter, blend and length runs in it. An import of OpenVINO touches the
-network to report itself, so the part that does (``openvino.tools.ovc``, for conversion) is left out.
+The graph is built from the network's modules. Weights that adapters change are inputs of the graph, like the mixture
+and the betas, so it is compiled once and serves every adapter, blend and length. Importing OpenVINO sends telemetry;
+the part that does (``openvino.tools.ovc``, for model conversion) is not imported.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ from dplass_cli.models.resunet30 import DecoderBlock, EncoderBlock, ResidualBloc
 from dplass_cli.options.model_options import Backend
 
 WARMUP_MACS = 30e9
-"""Multiply-accumulates up to which ``auto`` stays with torch: starting OpenVINO (0.3 s) takes what it saves on these.
+"""Multiply-accumulates that ``auto`` runs in torch first: starting OpenVINO (0.3 s) costs what it would save on them.
 
-That is 1.3 s of audio for the full-width network and half a minute for the tiny one; measured on one core.
+This is 1.3 s of audio for the full-width network and half a minute for the tiny one; measured on one core.
 """
 
 Betas = Mapping[str, Tensor]
@@ -35,14 +35,14 @@ _Feed = Callable[[Tensor, Betas], Tensor]
 
 
 def choose_backend(network: ResUNet30, backend: Backend = "auto", warmup_macs: float = WARMUP_MACS) -> None:
-    """Let a network's forwards compute in torch or in OpenVINO; the results differ by less than 1e-4.
+    """Make a network run in torch or in OpenVINO; the results differ by less than 1e-4.
 
     Args:
         backend: ``auto`` is OpenVINO on a CPU where it is installed, once it pays.
         warmup_macs: what ``auto`` does in torch first, in multiply-accumulates.
 
     Raises:
-        InputError: no such backend, or ``openvino`` is not installed or not for the network's device.
+        InputError: the backend is unknown, or ``openvino`` is not installed or does not support the network's device.
     """
     if backend not in get_args(Backend):
         raise InputError(f"--backend {backend}: must be one of {', '.join(get_args(Backend))}")
@@ -50,7 +50,7 @@ def choose_backend(network: ResUNet30, backend: Backend = "auto", warmup_macs: f
     installed = importlib.util.find_spec("openvino") is not None
     if backend == "openvino":
         if not installed:
-            raise InputError("--backend openvino: it is not installed; pip install 'dplass[openvino]', or use torch")
+            raise InputError("--backend openvino: not installed; pip install 'dplass[openvino]', or use torch")
         if device != "cpu":
             raise InputError(f"--backend openvino: runs on a CPU, not on {device}; give --device cpu, or use torch")
     chosen = backend == "openvino" or (backend == "auto" and installed and device == "cpu")
@@ -59,40 +59,39 @@ def choose_backend(network: ResUNet30, backend: Backend = "auto", warmup_macs: f
 
 
 class OpenVINOBody:
-    """Does what :meth:`~dplass_cli.models.resunet30.ResUNetBase.body` does, for one network whose weights may change.
+    """A runner (:class:`~dplass_cli.models.resunet30.ResUNetBase`) that computes in OpenVINO.
 
-    Torch does it where gradients are wanted, beside adapters that are no change of weights (``conv-adapter``), and as
-    long as a compilation would not pay. Under torch's autocast to bfloat16 the convolutions compute in it, where the
-    CPU can.
+    Passes with gradients, adapters that are not weight deltas (``conv-adapter``), and the first ``warmup_macs`` run in
+    torch. Under torch's autocast to bfloat16 the convolutions use bfloat16 if the CPU supports it.
 
     Args:
-        base: the network.
-        patience: multiply-accumulates to be done in torch first.
+        base: the network, whose weights may change between calls.
+        warmup_macs: multiply-accumulates to run in torch first.
     """
 
-    def __init__(self, base: ResUNetBase, patience: float = 0.0) -> None:
-        self._base, self._patience, self._work = base, patience, macs_per_cell(base)
+    def __init__(self, base: ResUNetBase, warmup_macs: float = 0.0) -> None:
+        self._base, self._remaining_warmup, self._macs_per_cell = base, warmup_macs, macs_per_cell(base)
         self._convolutions = [layer for layer in base.modules() if isinstance(layer, (nn.Conv2d, nn.ConvTranspose2d))]
         self._graph: _OpenVINOGraph | None = None
 
     def __call__(self, x: Tensor, betas: Betas) -> Tensor:
-        """Map (B, 1, frames, bins) under betas {path: (B, C, 1, 1)} to (B, C, cells of time, cells of frequency)."""
-        self._patience -= x.numel() * self._work
+        """Compute :meth:`~dplass_cli.models.resunet30.ResUNetBase.body`."""
+        self._remaining_warmup -= x.numel() * self._macs_per_cell
         hooked = any(layer._forward_hooks for layer in self._convolutions)
-        if torch.is_grad_enabled() or self._patience > 0 or hooked:
+        if torch.is_grad_enabled() or self._remaining_warmup > 0 or hooked:
             return self._base.body(x, dict(betas))
         bfloat16 = torch.is_autocast_enabled("cpu")
         statistics = torch.cat([_scale(norm) for norm in self._base.modules() if isinstance(norm, nn.BatchNorm2d)])
-        if self._graph is None or not self._graph.serves(statistics, bfloat16):
-            self._graph = None  # frees it before the next is made
+        if self._graph is None or not self._graph.matches(statistics, bfloat16):
+            self._graph = None  # free its memory before the next one is compiled
             self._graph = _OpenVINOGraph(self._base, statistics, bfloat16)
         return self._graph(x, betas)
 
 
 class _OpenVINOGraph:
-    """A compiled network: its batch norms' scales are in it, all other numbers that can change are inputs.
+    """A compiled network. The scales of batch norms are constants; everything else that can change is an input.
 
-    As inputs, the scales would make OpenVINO leave the memory order that convolutions are fast in.
+    With the scales as inputs, OpenVINO would not use its fast memory layout for the convolutions.
     """
 
     def __init__(self, base: ResUNetBase, statistics: Tensor, bfloat16: bool) -> None:
@@ -107,20 +106,20 @@ class _OpenVINOGraph:
             "INFERENCE_NUM_THREADS": torch.get_num_threads(),
             "INFERENCE_PRECISION_HINT": "bf16" if bfloat16 else "f32",
             "PERFORMANCE_HINT": "LATENCY",
-            "ENABLE_CPU_PINNING": False,  # other processes use the cores too
+            "ENABLE_CPU_PINNING": False,  # other processes may use the cores too
         }
         self._request = openvino_core().compile_model(model, "CPU", settings).create_infer_request()
 
-    def serves(self, statistics: Tensor, bfloat16: bool) -> bool:
-        """Whether it was compiled for these scales and this precision."""
+    def matches(self, statistics: Tensor, bfloat16: bool) -> bool:
+        """Whether the graph was compiled for these scales and this precision."""
         return self._bfloat16 == bfloat16 and torch.equal(statistics, self._statistics)
 
     def __call__(self, x: Tensor, betas: Betas) -> Tensor:
-        fed = [feed(x, betas).detach().contiguous().numpy() for feed in self._feeds]
-        return torch.from_numpy(self._request.infer(fed, share_inputs=True)[0])
+        inputs = [feed(x, betas).detach().contiguous().numpy() for feed in self._feeds]
+        return torch.from_numpy(self._request.infer(inputs, share_inputs=True)[0])
 
     def _input(self, shape: list[int], feed: _Feed) -> Any:
-        """An input of a shape, -1 where it may be any, and what it is fed."""
+        """Add an input with a shape, where -1 means any size, and the function that computes its value."""
         self._inputs.append(self._ops.parameter(shape, np.float32))
         self._feeds.append(feed)
         return self._inputs[-1]
@@ -173,7 +172,7 @@ class _OpenVINOGraph:
 
 
 def macs_per_cell(base: ResUNetBase) -> float:
-    """Multiply-accumulates of the blocks' convolutions for each cell of the spectrogram."""
+    """Multiply-accumulates of the blocks' convolutions per cell of the spectrogram."""
     count, cells = 0.0, float(np.prod(base.config.stem))
     levels = zip(base.encoders, reversed(base.decoders), base.config.downsample, strict=True)
     for encoder, decoder, (time, frequency) in levels:
@@ -190,7 +189,7 @@ def _kernels(module: nn.Module) -> int:
 
 
 def _scale(norm: nn.BatchNorm2d) -> Tensor:
-    """What a batch norm multiplies by, (C,)."""
+    """The factors of a batch norm, float32 (C,)."""
     assert norm.running_var is not None
     return norm.weight.detach() * torch.rsqrt(norm.running_var + norm.eps)
 
@@ -200,23 +199,23 @@ def _channels(values: Tensor) -> Tensor:
 
 
 def openvino_module() -> ModuleType:
-    """Import OpenVINO without its conversion tools, which report their import over the network."""
-    reporting = "openvino.tools.ovc"
-    if "openvino" not in sys.modules and reporting not in sys.modules:
-        sys.modules[reporting] = None  # type: ignore[assignment]  # its import is an ImportError, which is passed over
+    """Import OpenVINO without its conversion tools, which send telemetry when imported."""
+    telemetry = "openvino.tools.ovc"
+    if "openvino" not in sys.modules and telemetry not in sys.modules:
+        sys.modules[telemetry] = None  # type: ignore[assignment]  # makes its import fail, which OpenVINO ignores
         try:
             importlib.import_module("openvino")
         finally:
-            del sys.modules[reporting]
+            del sys.modules[telemetry]
     return importlib.import_module("openvino")
 
 
 @functools.cache
 def openvino_core() -> Any:
-    """OpenVINO's one runtime object in this process.
+    """The only OpenVINO runtime object of this process.
 
-    Each one replaces the calling thread's stack for signal handlers and frees it in its end. Where two end in the order
-    in which they began, the first one's freed stack is put back, and the next signal (Ctrl-C) is a segmentation fault:
-    OpenVINO 2026.4, ``src/plugins/intel_cpu/src/plugin.cpp``, ``SigAltStackSetup``.
+    Each object replaces the calling thread's signal stack and frees it when destroyed. If two are destroyed in the
+    order of their creation, the freed stack of the first is restored, and the next signal (Ctrl-C) is a segmentation
+    fault (OpenVINO 2026.4, ``src/plugins/intel_cpu/src/plugin.cpp``, ``SigAltStackSetup``).
     """
     return openvino_module().Core()

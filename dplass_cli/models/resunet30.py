@@ -1,9 +1,9 @@
 """ResUNet30: AudioSep's separation network (Liu et al., "Separate Anything You Describe", 2023; arXiv:2308.05037).
 
-A residual U-Net on the mixture's magnitude, conditioned by FiLM on a query embedding, predicts a magnitude mask and a
-phase rotation. With the default configuration the parameters carry the published names and shapes, so published
-checkpoints load; widths, transform and condition size are configuration, and so are two departures for small models
-(``stem``, ``input_power``) that are neutral by default.
+A residual U-Net on the mixture's magnitude, conditioned through FiLM on a query embedding, predicts a magnitude mask
+and a phase rotation. With the default configuration, parameters have the names and shapes of AudioSep's checkpoints.
+Widths, transform and condition size are configurable, as are two extensions for small models (``stem``,
+``input_power``) that do nothing by default.
 """
 
 from __future__ import annotations
@@ -26,7 +26,13 @@ _FLOOR = 1e-10
 
 @dataclass(frozen=True)
 class Analysis:
-    """Transformed mixtures: complex64 and float32 (B, frames, bins), and the waveforms' length in samples."""
+    """Transformed mixtures.
+
+    Attributes:
+        spectrum: complex64 (B, frames, bins).
+        magnitude: float32 (B, frames, bins), at least 1e-5.
+        length: samples of the waveforms.
+    """
 
     spectrum: Tensor
     magnitude: Tensor
@@ -72,7 +78,7 @@ class EncoderBlock(nn.Module):
 class DecoderBlock(nn.Module):
     """A transposed convolution up, concatenated with the skip, then a residual block.
 
-    ``bn2`` and ``beta2`` exist in the published weights and no forward reads them; they are kept so that layouts agree.
+    ``bn2`` and ``beta2`` exist in AudioSep's checkpoints, but no forward pass reads them; they keep the layouts equal.
     """
 
     def __init__(self, inputs: int, skip: int, outputs: int, upsample: tuple[int, int]) -> None:
@@ -91,10 +97,12 @@ class DecoderBlock(nn.Module):
 
 
 class ResUNetBase(nn.Module):
-    """The network without its conditioning maps: a mixture and betas in, the target's waveform out.
+    """The network without FiLM: maps mixtures and betas to the targets' waveforms.
 
     Attributes:
-        runner: does what :meth:`body` does, elsewhere than in torch; None: torch does it.
+        runner: computes :meth:`body` with another backend, such as OpenVINO; None uses torch.
+        encoders: attribute names of the encoder blocks, first to last.
+        decoders: attribute names of the decoder blocks, first to last.
     """
 
     runner: Callable[[Tensor, dict[str, Tensor]], Tensor] | None = None
@@ -126,7 +134,7 @@ class ResUNetBase(nn.Module):
         return {name: self.get_submodule(name) for name in names}
 
     def beta_features(self) -> dict[str, int]:
-        """{path of a beta: its channels} for all blocks: what FiLM has to supply."""
+        """The betas of all blocks, which FiLM supplies: {path: channels}."""
         features: dict[str, int] = {}
         for name, block in self.blocks().items():
             assert isinstance(block, (EncoderBlock, DecoderBlock))
@@ -134,31 +142,31 @@ class ResUNetBase(nn.Module):
         return features
 
     def analyse(self, mixture: Tensor) -> Analysis:
-        """Transform mixtures (B, 1, T); what every query and adapter shares, computed once."""
+        """Transform mixtures, float32 (B, 1, T); all queries and adapters share the result."""
         with torch.autocast(mixture.device.type, enabled=False):
             spectrum = self.stft(mixture[:, 0].float())
             magnitude = torch.sqrt((spectrum.real**2 + spectrum.imag**2).clamp(min=_FLOOR))
         return Analysis(spectrum, magnitude, mixture.shape[-1])
 
     def forward(self, analysis: Analysis, betas: dict[str, Tensor]) -> Tensor:
-        """Separate analysed mixtures under betas {path: (B, C, 1, 1)}; returns waveforms (B, 1, T) float32."""
+        """Separate transformed mixtures with betas {path: (B, C, 1, 1)}: waveforms, float32 (B, 1, T)."""
         logits = self.logits(analysis.magnitude[:, None], betas).float()
         with torch.autocast(logits.device.type, enabled=False):
             separated = apply_masks(analysis.spectrum, logits)
             return self.stft.inverse(separated, analysis.length)[:, None]
 
     def logits(self, magnitude: Tensor, betas: dict[str, Tensor]) -> Tensor:
-        """Map (B, 1, frames, bins) to the three output maps (B, 3, frames, bins)."""
+        """Map magnitudes (B, 1, frames, bins) to the three output maps (B, 3, frames, bins)."""
         frames, grid = magnitude.shape[2], self.config.grid
         if self.config.input_power != 1.0:
             magnitude = magnitude**self.config.input_power
         x = self.bn0(magnitude.transpose(1, 3)).transpose(1, 3)
         x = F.pad(x[..., :-1], (0, 0, 0, -frames % grid[0]))  # the Nyquist bin is not modelled
-        x = _unfold_stem((self.runner or self.body)(x, betas), self.config.stem)
+        x = unfold_stem((self.runner or self.body)(x, betas), self.config.stem)
         return F.pad(x[:, :, :frames], (0, 1))  # zero logits for the Nyquist bin
 
     def body(self, x: Tensor, betas: dict[str, Tensor]) -> Tensor:
-        """Apply the convolutions to (B, 1, T, F), whole cells of the grid: (B, 3·t·f, T/t, F/f), t and f the stem's."""
+        """Apply the convolutions to (B, 1, T, F), a multiple of the grid: (B, 3·t·f, T/t, F/f) with the stem (t, f)."""
         x = self.pre_conv(x)
         skips = []
         for name in self.encoders:
@@ -170,8 +178,8 @@ class ResUNetBase(nn.Module):
         return pointwise(self.after_conv, x)
 
 
-def _unfold_stem(x: Tensor, stem: tuple[int, int]) -> Tensor:
-    """Spread (B, 3·t·f, T, F) to (B, 3, T·t, F·f): the inverse of the stem's folding."""
+def unfold_stem(x: Tensor, stem: tuple[int, int]) -> Tensor:
+    """Rearrange (B, 3·t·f, T, F) to (B, 3, T·t, F·f), undoing the folding of the stem (t, f)."""
     if stem == (1, 1):
         return x
     batch, channels, frames, bins = x.shape
@@ -185,25 +193,25 @@ def apply_masks(spectrum: Tensor, logits: Tensor) -> Tensor:
 
     Args:
         spectrum: complex64 (B, frames, bins).
-        logits: float32 (B, 3, frames, bins): magnitude mask, real and imaginary part of the rotation.
+        logits: float32 (B, 3, frames, bins): magnitude mask, real part and imaginary part of the rotation.
 
     Returns:
-        complex64 (B, frames, bins). The Nyquist bin is zero, since its rotation has no direction.
+        complex64 (B, frames, bins). The Nyquist bin is zero, because its rotation has no direction.
     """
     mask, cosine, sine = mask_and_rotation(logits)
-    # The published mask·magnitude·(phase of the mixture) is mask·spectrum, silent cells included.
+    # AudioSep computes mask·magnitude·(phase of the mixture), which equals mask·spectrum, also in silent cells.
     return spectrum * mask * torch.complex(cosine, sine)
 
 
 def mask_and_rotation(logits: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """From logits (B, 3, frames, bins): the magnitude mask, and the rotation's cosine and sine, (B, frames, bins)."""
+    """Turn logits (B, 3, frames, bins) into (magnitude mask, cosine, sine of the rotation), each (B, frames, bins)."""
     real, imag = torch.tanh(logits[:, 1]), torch.tanh(logits[:, 2])
     length = torch.sqrt((real**2 + imag**2).clamp(min=_FLOOR))
     return torch.sigmoid(logits[:, 0]), real / length, imag / length
 
 
 class ResUNet30(nn.Module):
-    """The conditioned separation network: a mixture and a query embedding in, the target out."""
+    """The conditioned separation network: maps a mixture and a query embedding to the target."""
 
     name = "ResUNet30"
 
@@ -215,7 +223,7 @@ class ResUNet30(nn.Module):
         self.film.reset()
 
     def forward(self, mixture: Tensor | Analysis, condition: Tensor) -> Tensor:
-        """Separate what the query describes.
+        """Separate the sound that the query describes.
 
         Args:
             mixture: float32 (B, 1, T) at ``config.sample_rate``, T > n_fft/2; or its analysis by :meth:`analyse`.
@@ -229,10 +237,10 @@ class ResUNet30(nn.Module):
         return separated
 
     def analyse(self, mixture: Tensor) -> Analysis:
-        """Transform mixtures (B, 1, T) once, for several calls of :meth:`forward`."""
+        """Transform mixtures, float32 (B, 1, T), once for several calls of :meth:`forward`."""
         return self.base.analyse(mixture)
 
 
 def is_unread(parameter: str) -> bool:
-    """Whether a parameter, or an adapter's on it, is one of those that no forward reads, by its name in a network."""
+    """Whether a parameter, or that of an adapter on it, is never read by a forward pass, judged by its name."""
     return re.search(r"decoder_block\d+(\.bn2|->beta2)\b", parameter) is not None

@@ -30,7 +30,7 @@ from dplass_cli.options.prepare_options import ClipLimits
 from dplass_cli.separation.bank import AdapterBank
 from dplass_cli.separation.loading import default_adapters
 from dplass_cli.storage import Progress, file_sha256, no_progress
-from dplass_cli.weights.known_files import read_table
+from dplass_cli.weights.known_files import read_known_files
 
 State = Literal["ok", "note", "wrong"]
 
@@ -219,7 +219,7 @@ class _Models:
 def _hashes(options: DoctorOptions) -> Iterator[DoctorCheck]:
     """Files that are published with a hash have it."""
     published = {
-        file.name: file.sha256 for row in read_table().values() for file in row.files if file.sha256 is not None
+        file.name: file.sha256 for row in read_known_files().values() for file in row.files if file.sha256 is not None
     }
     given = [options.base_checkpoint, options.encoder, *(options.adapters or ())]
     tokenizer = sorted(options.tokenizer.iterdir()) if options.tokenizer and options.tokenizer.is_dir() else []

@@ -1,4 +1,4 @@
-"""Reading and writing base checkpoints: AudioSep's Lightning file, a plain state dict, or safetensors."""
+"""Reading and writing files of weights: AudioSep's Lightning checkpoint, a plain state dict, or safetensors."""
 
 from __future__ import annotations
 
@@ -19,13 +19,14 @@ from torch import Tensor, nn
 from dplass_cli.errors import InputError, RunError, first_line, shown, some
 from dplass_cli.storage import atomic_path, require_file
 
-NETWORK_PREFIX = "ss_model."  # of the separation network's tensors in AudioSep's checkpoint
+NETWORK_PREFIX = "ss_model."
+"""Prefix of the separation network's tensors in AudioSep's checkpoint."""
 
-# Transform kernels that the published network stores as weights; our transform is an FFT.
+# STFT kernels that AudioSep stores as weights; here the transform is an FFT.
 _TRANSFORM_KERNELS = re.compile(r"^base\.(stft|istft)\.")
 
-# Training loops leave numbers of numpy beside the weights (epoch, best loss); a number runs no code. The first name is
-# numpy 1's; numpy 2 moved it.
+# Training loops store numpy scalars next to the weights (epoch, best loss); unpickling a number runs no code. The
+# function has one name in numpy 1 and another in numpy 2.
 _NUMPY_SCALAR = np.float64(0).__reduce__()[0]
 _PLAIN_NUMBERS: list[Any] = [
     (_NUMPY_SCALAR, "numpy.core.multiarray.scalar"),
@@ -36,41 +37,48 @@ _PLAIN_NUMBERS: list[Any] = [
 
 
 def is_transform_kernel(key: str) -> bool:
-    """Whether a tensor of this name is a kernel of the transform."""
+    """Whether a tensor with this name is an STFT kernel."""
     return _TRANSFORM_KERNELS.match(key) is not None
 
 
 def read_tensors(path: Path | str, trust: bool = False, mapped: bool = False) -> tuple[dict[str, Any], dict[str, str]]:
-    """Read a file of weights: (its content by key, its safetensors metadata or {}).
+    """Read a file of weights.
 
-    Pickled files are read with ``weights_only=True``; ``trust`` lets one run code of its own, so it is for files that
-    the user vouches for. ``mapped`` leaves the tensors of a pickled file on the disk until they are read: for a caller
-    that copies the few it needs.
+    Args:
+        path: a safetensors file, or a file saved by ``torch.save``.
+        trust: read a pickled file without ``weights_only=True``; such a file can run arbitrary code.
+        mapped: memory-map the tensors of a pickled file, for callers that copy only a few of them.
+
+    Returns:
+        (content by key, metadata of a safetensors file or {}).
 
     Raises:
-        InputError: the file is missing, empty, damaged, may not be read, or holds objects that are not weights.
+        InputError: the file is missing, empty, damaged or unreadable, or contains objects that are not weights.
     """
     path = require_file(path, "checkpoint")
     if path.stat().st_size == 0:
         raise InputError(f"{path}: the checkpoint is empty (0 bytes); fetch it again")
+    start = _first_bytes(path)
+    if kind := next((kind for prefix, kind in _NOT_WEIGHTS.items() if start.lower().startswith(prefix)), None):
+        raise InputError(f"{path}: {kind}, not a checkpoint; fetch the file itself")
     if path.suffix == ".safetensors":
         return _read_safetensors(path)
-    if not _looks_pickled(path):
-        raise InputError(f"{path}: not a checkpoint (neither safetensors nor what PyTorch saves); check the path")
+    if not start.startswith(_PICKLED):
+        raise InputError(f"{path}: not a checkpoint (neither safetensors nor saved by PyTorch); check the path")
     try:
         with torch.serialization.safe_globals(_PLAIN_NUMBERS):
-            mmap = mapped and zipfile.is_zipfile(path)  # files of PyTorch before 1.6 cannot be mapped
-            _require_as_large_as_it_says(path)
+            mmap = mapped and zipfile.is_zipfile(path)  # files written by PyTorch before 1.6 cannot be mapped
+            _require_uncompressed(path)
             content = torch.load(path, map_location="cpu", weights_only=not trust, mmap=mmap)
     except pickle.UnpicklingError as error:
         raise InputError(
-            f"{path}: not a checkpoint of plain weights, or damaged; if you trust where it comes from,"
-            " read it with --trust-checkpoint"
+            f"{path}: damaged, or contains more than plain weights; if you trust its source, read it with"
+            " --trust-checkpoint"
         ) from error
-    except Exception as error:  # damaged pickles fail in any way that their bytes can spell
+    except Exception as error:  # damaged pickles can raise anything
         raise InputError(f"{path}: not a readable checkpoint ({first_line(error)}); fetch it again") from error
     if not isinstance(content, Mapping):
-        raise InputError(f"{path}: holds a {type(content).__name__}, not a state dict; give a checkpoint of weights")
+        raise InputError(f"{path}: contains a {type(content).__name__}, not a state dict; give a checkpoint of weights")
     for part in (content, *content.values()):
         if isinstance(part, Mapping):
             _require_plain(part, path)
@@ -83,11 +91,12 @@ _DTYPES = {
 }
 
 
-def _require_as_large_as_it_says(path: Path) -> None:
-    """Refuse a zip whose records are more than the file: PyTorch stores them as they are, and would inflate others.
+def _require_uncompressed(path: Path) -> None:
+    """Reject a zip bomb: PyTorch stores records uncompressed, but reads compressed ones too.
 
     Raises:
-        ValueError: it is one. BadZipFile: it is no whole zip.
+        ValueError: the records are larger than the file.
+        BadZipFile: the file starts like a zip but is not one.
     """
     with open(path, "rb") as file:
         if file.read(2) != b"PK":
@@ -98,12 +107,12 @@ def _require_as_large_as_it_says(path: Path) -> None:
 
 
 def _require_plain(tensors: Mapping[Any, Any], path: Path) -> None:
-    """Refuse tensors that are no plain numbers: sparse, quantised, complex ones, and those that lack their values.
+    """Reject tensors that are not dense real numbers (sparse, quantised, complex), or do not have all their values.
 
-    A tensor of a few bytes can say that it is repeated a billion times; copying it would take the memory.
+    A tensor of a few bytes can be expanded to billions of values; copying it would exhaust the memory.
 
     Raises:
-        InputError: there is one.
+        InputError: a tensor is not plain.
     """
     for key, tensor in tensors.items():
         if not isinstance(tensor, Tensor):
@@ -111,41 +120,52 @@ def _require_plain(tensors: Mapping[Any, Any], path: Path) -> None:
         plain = tensor.layout == torch.strided and tensor.dtype in _DTYPES and tensor.device.type == "cpu"
         if not plain or tensor.numel() * tensor.element_size() > tensor.untyped_storage().nbytes():
             raise InputError(
-                f"{path}: {shown(key)} is no plain tensor ({tensor.dtype}, {tensor.layout}); fetch it again"
+                f"{path}: {shown(key)} is not a plain tensor ({tensor.dtype}, {tensor.layout}); fetch it again"
             )
 
 
-def _looks_pickled(path: Path) -> bool:
-    """Whether a file begins as PyTorch's do: a zip archive, or (before 1.6) a pickle of protocol 2 or later.
+# PyTorch saves a zip archive or, before 1.6, a pickle of protocol 2 or later.
+_PICKLED = (b"PK", b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05")
+_NOT_WEIGHTS = {
+    b"version https://git-lfs": "a Git LFS pointer",
+    b"<!doctype html": "an HTML page",
+    b"<html": "an HTML page",
+}
 
-    Raises:
-        InputError: it cannot be read.
-    """
+
+def _first_bytes(path: Path) -> bytes:
     try:
         with open(path, "rb") as file:
-            return file.read(2) in (b"PK", b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05")
+            return file.read(32)
     except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror}); check the file and its permissions") from error
+        raise InputError(f"{path}: cannot read ({error.strerror}); check the file and its permissions") from error
 
 
 def _read_safetensors(path: Path) -> tuple[dict[str, Any], dict[str, str]]:
     try:
         with safe_open(path, framework="pt") as archive:
             tensors, metadata = {key: archive.get_tensor(key) for key in archive.keys()}, archive.metadata()  # noqa: SIM118
-    except Exception as error:  # its own errors, and those of making tensors of what it says
+    except Exception as error:  # its own errors, and those of creating tensors from its header
         raise InputError(f"{path}: not a readable safetensors file ({first_line(error)}); fetch it again") from error
     _require_plain(tensors, path)
     return tensors, metadata or {}
 
 
 def read_base_state(path: Path | str, trust: bool = False) -> tuple[dict[str, Tensor], dict[str, str]]:
-    """Read the separation network's tensors from any of the three forms: ({published key: tensor}, metadata).
+    """Read the separation network's tensors from a Lightning checkpoint, a plain state dict or safetensors.
 
-    In a Lightning file the network lies under ``state_dict`` with the prefix ``ss_model.``; ``query_encoder.*`` and the
-    loop's state belong to others. Transform kernels are left out by name.
+    In a Lightning checkpoint the network is under ``state_dict`` with the prefix ``ss_model.``; ``query_encoder.*`` and
+    the state of the training loop are ignored. STFT kernels are left out by name.
+
+    Args:
+        path: the file.
+        trust: see :func:`read_tensors`.
+
+    Returns:
+        ({AudioSep's key: tensor}, metadata of a safetensors file or {}).
 
     Raises:
-        InputError: as :func:`read_tensors`, or nothing in the file belongs to a separation network.
+        InputError: the file cannot be read, or contains something else than named tensors.
     """
     content, metadata = read_tensors(path, trust)
     state = content.get("state_dict", content)
@@ -154,7 +174,7 @@ def read_base_state(path: Path | str, trust: bool = False) -> tuple[dict[str, Te
     for key in state:
         if not isinstance(key, str):
             raise InputError(
-                f"{path}: {shown(key)} is not a name of a tensor; expected AudioSep's checkpoint or a state dict"
+                f"{path}: {shown(key)} is not the name of a tensor; expected AudioSep's checkpoint or a state dict"
             )
     own = {key.removeprefix(NETWORK_PREFIX): value for key, value in state.items() if key.startswith(NETWORK_PREFIX)}
     state = own or state
@@ -165,35 +185,46 @@ def read_base_state(path: Path | str, trust: bool = False) -> tuple[dict[str, Te
 
 
 def load_strictly(module: nn.Module, state: Mapping[str, Tensor], where: str, assign: bool = False) -> None:
-    """Fill a module from a state dict of exactly its keys and shapes.
+    """Load a state dict that must have exactly the module's keys and shapes.
 
-    ``num_batches_tracked`` counters may be absent: no forward reads them. ``assign`` makes the tensors themselves the
-    module's instead of copying them, for a module that was built without values (device ``meta``).
+    ``num_batches_tracked`` counters may be missing, since no forward pass reads them.
+
+    Args:
+        module: receives the tensors.
+        state: {key: tensor}.
+        where: the start of error messages, such as the file's path.
+        assign: make the tensors themselves the module's parameters instead of copying them, for a module on the
+            device ``meta``.
 
     Raises:
-        InputError: lists the first missing, unexpected or misshapen keys; begins with ``where``.
+        InputError: keys are missing or unexpected, shapes differ (the first ones are listed), or values are not finite.
     """
     own = module.state_dict()
     require_layout(own, state, where)
     for key, tensor in state.items():
         if tensor.is_floating_point() and not torch.isfinite(tensor).all():
-            raise InputError(f"{where}: {key} holds values that are not finite; the file is damaged")
+            raise InputError(f"{where}: {key} contains values that are not finite; the file is damaged")
     absent = {key: torch.zeros_like(own[key], device="cpu") for key in own if key not in state}
     module.load_state_dict({**absent, **state}, assign=assign)
 
 
 def require_layout(own: Mapping[str, Tensor], state: Mapping[str, Tensor], where: str) -> None:
-    """Check that a state dict has the keys and shapes of a network's own, whose values do not matter.
+    """Check that a state dict has exactly the expected keys and shapes.
+
+    Args:
+        own: the expected state dict; its values do not matter, so it may be on the device ``meta``.
+        state: the state dict to check.
+        where: the start of error messages.
 
     Raises:
-        InputError: lists the first missing, unexpected or misshapen keys; begins with ``where``.
+        InputError: keys are missing or unexpected, or shapes differ; the first ones are listed.
     """
     missing = [key for key in own if key not in state and not key.endswith("num_batches_tracked")]
     unexpected = [key for key in state if key not in own]
     if missing or unexpected:
         raise InputError(
             f"{where}: not weights of this network; missing: {some(missing, 3) or 'none'};"
-            f" unexpected: {some(unexpected, 3) or 'none'}; give a checkpoint of it, or the configuration of this one"
+            f" unexpected: {some(unexpected, 3) or 'none'}; give a checkpoint of this network, or its configuration"
         )
     for key, tensor in state.items():
         if tensor.shape != own[key].shape:
@@ -204,10 +235,10 @@ def require_layout(own: Mapping[str, Tensor], state: Mapping[str, Tensor], where
 
 
 def described_config(metadata: Mapping[str, str], path: Path | str) -> dict[str, Any]:
-    """The configuration that a file's metadata holds as JSON; {} where there is none.
+    """The configuration stored as JSON in a file's metadata; {} if there is none.
 
     Raises:
-        InputError: it is not a JSON object.
+        InputError: the configuration is not a JSON object.
     """
     try:
         config = json.loads(metadata.get("config", "{}"))
@@ -219,19 +250,20 @@ def described_config(metadata: Mapping[str, str], path: Path | str) -> dict[str,
 
 
 def in_dtype(state: Mapping[str, Tensor], dtype: torch.dtype) -> dict[str, Tensor]:
-    """Weights in a floating-point dtype; integer tensors stay."""
+    """Convert floating-point tensors to a dtype; integer tensors stay as they are."""
     return {key: tensor.to(dtype) if tensor.is_floating_point() else tensor for key, tensor in state.items()}
 
 
 def write_safetensors(path: Path | str, tensors: Mapping[str, Tensor], metadata: Mapping[str, Any]) -> None:
-    """Write tensors with metadata (values that are not texts as JSON), atomically.
+    """Write tensors with metadata, atomically; metadata values that are not strings are stored as JSON.
 
     Raises:
-        InputError: the folder cannot be written. RunError: the disk is full.
+        InputError: the folder cannot be written.
+        RunError: the disk is full.
     """
     texts = {key: value if isinstance(value, str) else json.dumps(value) for key, value in metadata.items()}
     with atomic_path(path) as temporary:
         try:
             save_file({key: tensor.detach().cpu().contiguous() for key, tensor in tensors.items()}, temporary, texts)
-        except SafetensorError as error:  # what the library makes of a full disk
+        except SafetensorError as error:  # how safetensors reports a full disk
             raise RunError(f"{path}: writing failed ({first_line(error)}); free space and run again") from error

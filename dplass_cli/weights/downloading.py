@@ -1,7 +1,7 @@
-"""Downloading over HTTP: resumed where it was cut, by this run or an earlier one; retried; never half a file.
+"""HTTP downloads that are retried, resumed by this or a later run, and never leave a partial file in place.
 
-The Hub's own client is asked for addresses and credentials only: since its version 2 it deletes the part of a file that
-it has when it is stopped, and files here have gigabytes.
+huggingface_hub is used for URLs and credentials only: since version 2 it deletes a partially downloaded file when it is
+interrupted, which is too costly for files of several gigabytes.
 """
 
 from __future__ import annotations
@@ -27,20 +27,20 @@ from dplass_cli.versions import __version__
 
 _log = logging.getLogger(__name__)
 
-TRIES = 4  # in a row that bring nothing new
-FIRST_WAIT = 1.0  # seconds, doubled at each further try
-TIMEOUT = 30.0  # seconds without a byte
+TRIES = 4  # consecutive attempts without progress
+FIRST_WAIT = 1.0  # seconds, doubled at each further attempt
+TIMEOUT = 30.0  # seconds without data
 CHUNK = 1 << 20
 AGENT = f"dplass/{__version__}"
-_PASSING = {408, 425, 429, 500, 502, 503, 504}
+_TRANSIENT = {408, 425, 429, 500, 502, 503, 504}
 
 
 class _Interrupted(Exception):
-    """This try failed in a way that another may not."""
+    """An attempt failed in a way that may succeed when repeated."""
 
 
 class _Redirects(HTTPRedirectHandler):
-    """Follows redirects: credentials stay with the host they are for; the Hub's hash of the content is kept."""
+    """Follows redirects; drops credentials when the host changes, and keeps the Hub's hash of the content."""
 
     linked_etag: str | None = None
 
@@ -53,40 +53,45 @@ class _Redirects(HTTPRedirectHandler):
 
 
 def download(url: str, folder: Path, name: str, headers: Mapping[str, str], progress: Progress) -> Path:
-    """Fetch ``url`` and return the path of the whole file, in ``folder`` under a name of its own.
+    """Download a file into ``folder`` under a temporary name, and return the path of the complete file.
 
-    A part that an earlier run left there is continued if the server still has the same content, by its strong ETag.
+    The partial file of an earlier run is resumed if the server still has the same content, judged by its strong ETag.
+
+    Args:
+        url: the file's URL.
+        folder: where partial and complete downloads are kept.
+        name: the file's name, the beginning of the temporary name.
+        headers: sent with the request; ``Authorization`` only to the host of ``url``.
+        progress: called with megabytes.
 
     Raises:
-        InputError: the folder cannot be made.
-        RunError: the server refuses or cannot be reached, or writing failed. What was fetched so far is kept.
+        InputError: the folder cannot be created.
+        RunError: the server refuses or cannot be reached, or writing failed; partial content is kept.
     """
     make_folder(folder)
-    tries = 0
+    attempts = 0
     while True:
-        before = _fetched(folder, name)
+        before = _partial_size(folder, name)
         try:
-            return _try(url, folder, name, headers, progress)
+            return _attempt(url, folder, name, headers, progress)
         except _Interrupted as stop:
-            tries = 1 if _fetched(folder, name) > before else tries + 1
-            if tries == TRIES:
-                raise RunError(
-                    f"{url}: {stop}; check the connection and run again: what is fetched is kept and continued"
-                ) from stop
+            attempts = 1 if _partial_size(folder, name) > before else attempts + 1
+            if attempts == TRIES:
+                raise RunError(f"{url}: {stop}; check the connection and run again to resume") from stop
             _log.info("%s: %s; trying again", url, stop)
-            time.sleep(FIRST_WAIT * 2 ** (tries - 1))
+            time.sleep(FIRST_WAIT * 2 ** (attempts - 1))
 
 
 def _parts(folder: Path, name: str) -> list[Path]:
-    """The resumable parts of a file: NAME.<what the server had>-<its whole size>.part."""
+    """The resumable partial files: NAME.<hash of URL and ETag>-<complete size>.part."""
     return [path for path in folder.iterdir() if re.fullmatch(re.escape(name) + r"\.[0-9a-f]{16}-\d+\.part", path.name)]
 
 
-def _fetched(folder: Path, name: str) -> int:
+def _partial_size(folder: Path, name: str) -> int:
     return max((part.stat().st_size for part in _parts(folder, name)), default=0)
 
 
-def _try(url: str, folder: Path, name: str, headers: Mapping[str, str], progress: Progress) -> Path:
+def _attempt(url: str, folder: Path, name: str, headers: Mapping[str, str], progress: Progress) -> Path:
     part = next(iter(_parts(folder, name)), None)
     start = part.stat().st_size if part else 0
     if part and start == int(part.stem.rpartition("-")[2]):
@@ -101,16 +106,16 @@ def _try(url: str, folder: Path, name: str, headers: Mapping[str, str], progress
         with error:
             if error.code == 416 and part:
                 part.unlink()
-            raise _refused(url, error) from error
+            raise _http_error(url, error) from error
     except (OSError, http.client.HTTPException) as error:
         raise _Interrupted(_reason(error)) from error
     with response:
         if response.headers.get("Content-Encoding", "identity") != "identity":
-            raise RunError(f"{url}: the server sends it compressed, which was not asked for; fetch it by hand")
+            raise RunError(f"{url}: the server sends it compressed, which was not requested; download it by hand")
         resumed = response.status == 206
         total = _total(response, start)
         if total is None and not resumed and response.headers.get("Transfer-Encoding") != "chunked":
-            raise RunError(f"{url}: the server does not tell how large the file is; fetch it by hand")
+            raise RunError(f"{url}: the server does not say how large the file is; download it by hand")
         target = folder / _part_name(url, name, redirects.linked_etag or response.headers.get("ETag"), total)
         if target != part:
             for old in _parts(folder, name):
@@ -122,29 +127,29 @@ def _try(url: str, folder: Path, name: str, headers: Mapping[str, str], progress
 
 
 def _certificates() -> ssl.SSLContext:
-    """The system's certificates, and certifi's: some installations of Python find none of their own."""
+    """The system's certificates and certifi's, since some Python installations find none of their own."""
     context = ssl.create_default_context()
     context.load_verify_locations(certifi.where())
     return context
 
 
 def _total(response: Any, start: int) -> int | None:
-    """The size of the whole file, where the server tells; None also for a range that was not asked for."""
+    """The size of the complete file; None if the server does not say, or sends a range that was not requested."""
     if response.status == 206:
-        told = re.fullmatch(r"bytes (\d+)-\d+/(\d+)", response.headers.get("Content-Range", ""))
-        return int(told[2]) if told and int(told[1]) == start else None
+        match = re.fullmatch(r"bytes (\d+)-\d+/(\d+)", response.headers.get("Content-Range", ""))
+        return int(match[2]) if match and int(match[1]) == start else None
     length = response.headers.get("Content-Length")
     return int(length) if length and length.isdecimal() else None
 
 
 def _part_name(url: str, name: str, etag: str | None, total: int | None) -> str:
     if not etag or etag.startswith("W/") or total is None:
-        return f"{name}.once"  # nothing tells whether the rest would belong to it
+        return f"{name}.once"  # without these, a later run could not tell whether the rest belongs to it
     return f"{name}.{text_sha256(f'{url} {etag}')[:16]}-{total}.part"
 
 
 def _save(response: Any, target: Path, start: int, total: int | None, progress: Progress, name: str) -> None:
-    """Append what comes to ``target`` from ``start`` on."""
+    """Write the response to ``target``, appending if ``start`` bytes are there already."""
     free = shutil.disk_usage(target.parent).free
     if total is not None and total - start > free:
         raise RunError(f"{target.parent}: {name} needs {total - start:,} more bytes, {free:,} are free; free space")
@@ -166,14 +171,14 @@ def _read(response: Any) -> bytes:
     return data
 
 
-def _refused(url: str, error: HTTPError) -> Exception:
-    said = error.headers.get("X-Error-Message") or error.reason
-    reason = f"the server answers {error.code} ({said})"
-    if error.code in _PASSING or error.code == 416:
+def _http_error(url: str, error: HTTPError) -> Exception:
+    detail = error.headers.get("X-Error-Message") or error.reason
+    reason = f"the server answers {error.code} ({detail})"
+    if error.code in _TRANSIENT or error.code == 416:
         return _Interrupted(reason)
     if error.code in (401, 403):
-        return RunError(f"{url}: {reason}; if it needs an account of the Hub, set HF_TOKEN and run again")
-    return RunError(f"{url}: {reason}; it may have moved: fetch it by hand")
+        return RunError(f"{url}: {reason}; if it needs a Hugging Face account, set HF_TOKEN and run again")
+    return RunError(f"{url}: {reason}; the file may have moved: download it by hand")
 
 
 def _reason(error: Exception) -> str:

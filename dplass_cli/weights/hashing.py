@@ -1,4 +1,4 @@
-"""Fingerprints of weights: the same tensors have the same hash in whatever file they lie."""
+"""Fingerprints of weights: equal tensors have the same hash, whatever file format they are stored in."""
 
 from __future__ import annotations
 
@@ -12,7 +12,15 @@ from torch import Tensor
 
 
 def tensors_sha256(tensors: Mapping[str, Tensor], configuration: Any = None) -> str:
-    """Hash tensors by name, dtype, shape and bytes, sorted by name, and a JSON-able configuration if given."""
+    """Hash tensors by name, dtype, shape and bytes, in the order of their names.
+
+    Args:
+        tensors: {name: tensor}.
+        configuration: a JSON-serialisable value that is hashed too; None adds nothing.
+
+    Returns:
+        sha256 in hexadecimal.
+    """
     digest = hashlib.sha256()
     if configuration is not None:
         digest.update(json.dumps(configuration, sort_keys=True).encode())

@@ -1,4 +1,4 @@
-"""The table of known files (``metadata/weights.yaml``): what they are for, where they lie, under which licence."""
+"""The table of known files (``metadata/weights.yaml``): their purpose, source and licence."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from dplass_cli.options.parse import from_mapping, parse_yaml
 from dplass_cli.resources import resource
 from dplass_cli.storage import read_text
 
-_NAME = re.compile(r"\w[\w.+-]*")  # names become folders and files: no separators, nothing hidden
+_NAME = re.compile(r"\w[\w.+-]*")  # names become folders and files: no path separators, not hidden
 
 
 @dataclass(frozen=True)
 class KnownFile:
-    """A file of a row.
+    """A file of an entry.
 
     Attributes:
-        path: where it lies in its source; the last part is its name on disk.
-        size: bytes, or about so many; None where unknown.
-        sha256: of its bytes; None where unknown, then it is pinned when first fetched.
+        path: its path within the source; the last part is its name on disk.
+        size: bytes, possibly approximate; None if unknown.
+        sha256: hash of its bytes; None if unknown, in which case it is pinned when the file is first fetched.
     """
 
     path: str
@@ -32,27 +32,27 @@ class KnownFile:
 
     def __post_init__(self) -> None:
         if not _NAME.fullmatch(self.name):
-            raise ValueError(f"{self.path!r} does not end in the name of a file")
+            raise ValueError(f"{self.path!r} does not end in a file name")
 
     @property
     def name(self) -> str:
-        """Its name on disk."""
+        """The name on disk."""
         return PurePosixPath(self.path).name
 
 
 @dataclass(frozen=True)
-class Known:
-    """A row of the table: files that go together, from exactly one source.
+class WeightsEntry:
+    """An entry of the table: files that belong together, from exactly one source.
 
     Attributes:
-        what: what they are for.
-        licence: their licence, or that none is stated.
-        files: the files.
+        what: the purpose of the files.
+        licence: their licence, or a remark that none is stated.
+        files: the files, with distinct names.
         hub: a repository of the Hugging Face Hub, such as ``lukewys/laion_clap`` or ``spaces/Audio-AGI/AudioSep``.
         revision: branch, tag or commit of that repository.
-        url: the address that the files' paths are appended to.
+        url: the URL that the files' paths are appended to.
         drive: a folder of Google Drive, fetched by hand or with the extra ``drive``.
-        note: what a user should know, and what could not be verified.
+        note: remarks for the user, including what could not be verified.
     """
 
     what: str
@@ -68,18 +68,21 @@ class Known:
         if [self.hub, self.url, self.drive].count(None) != 2:
             raise ValueError("expected one source: hub, url or drive")
         if self.url is not None and not (self.url.isascii() and re.match(r"https?://[^/\s]+", self.url)):
-            raise ValueError(f"url {self.url!r} is no address of ASCII that begins with http:// or https://")
+            raise ValueError(f"url {self.url!r} is not an ASCII URL that starts with http:// or https://")
         if not self.files or len({file.name for file in self.files}) != len(self.files):
-            raise ValueError("expected files, each with a name of its own")
+            raise ValueError("expected at least one file, and distinct file names")
 
     @property
     def source(self) -> str:
-        """Where the files come from, for people."""
+        """Where the files come from, for display."""
         return f"hf://{self.hub}@{self.revision}" if self.hub else self.url or self.drive or ""
 
 
-def read_table(path: Path | None = None) -> dict[str, Known]:
-    """Read a table of known files, the shipped one by default: {name: row}.
+def read_known_files(path: Path | None = None) -> dict[str, WeightsEntry]:
+    """Read a table of known files: {name: entry}.
+
+    Args:
+        path: a YAML file; None is the shipped one.
 
     Raises:
         InputError: the file is missing, not YAML, or not such a table.
@@ -87,15 +90,15 @@ def read_table(path: Path | None = None) -> dict[str, Known]:
     path = path or resource("metadata/weights.yaml")
     content = parse_yaml(read_text(path), str(path))
     if not isinstance(content, dict):
-        raise InputError(f"{path}: not a table of known files; expected 'name:' sections")
-    for name, row in content.items():
-        if not _NAME.fullmatch(str(name)) or not isinstance(row, dict):
-            raise InputError(f"{path}: {name!r} is not a row of known files; expected a plain name and a section")
-    return {str(name): from_mapping(Known, row, f"{path}: {name}") for name, row in content.items()}
+        raise InputError(f"{path}: not a table of known files; expected sections 'name:'")
+    for name, entry in content.items():
+        if not _NAME.fullmatch(str(name)) or not isinstance(entry, dict):
+            raise InputError(f"{path}: {name!r} is not an entry of known files; expected a plain name and a section")
+    return {str(name): from_mapping(WeightsEntry, entry, f"{path}: {name}") for name, entry in content.items()}
 
 
-def chosen(table: dict[str, Known], names: Iterable[str]) -> dict[str, Known]:
-    """Return the rows of these names, each once.
+def select_entries(table: dict[str, WeightsEntry], names: Iterable[str]) -> dict[str, WeightsEntry]:
+    """The entries with these names, each once, in the order of the names.
 
     Raises:
         InputError: a name is not in the table.
@@ -107,6 +110,6 @@ def chosen(table: dict[str, Known], names: Iterable[str]) -> dict[str, Known]:
     return {name: table[name] for name in names}
 
 
-def home() -> Path:
-    """The folder of fetched files: ``$DPLASS_HOME``, else ``~/.cache/dplass``."""
+def default_folder() -> Path:
+    """The default folder of fetched files: ``$DPLASS_HOME``, else ``~/.cache/dplass``."""
     return Path(os.environ.get("DPLASS_HOME") or Path.home() / ".cache" / "dplass")

@@ -92,7 +92,7 @@ def evaluation(network: BaseModel, encoder: QueryEncoder, items: int, seconds: f
         with published_steps():
             slow = fastest(theirs, repeats)
         result = {"plain_s": slow}
-        choose_backend(network, "auto", patience=0.0)
+        choose_backend(network, "auto", warmup_macs=0.0)
         for what, keys, similarity in (
             ("all_adapters", bank.keys, False),
             ("all_adapters_with_similarity", bank.keys, True),

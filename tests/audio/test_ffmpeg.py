@@ -1,3 +1,5 @@
+"""Decoding with FFmpeg: what is decoded, and what is never touched."""
+
 from __future__ import annotations
 
 from pathlib import Path
@@ -15,7 +17,7 @@ RATE = 16000
 def write(
     path: Path, container: str, codec: str = "aac", pictures: str | None = None, rate: int = RATE, layout: str = "mono"
 ) -> Path:
-    """Write a tone of RATE / 2 samples; with ``pictures``, a codec, beside a second track of three of them."""
+    """Write a tone of RATE / 2 samples; with ``pictures``, a codec, next to a second track of three frames."""
     tone = 0.1 * np.sin(np.arange(RATE // 2) / 5)
     with av.open(str(path), "w", format=container) as file:
         track = file.add_stream(codec, rate=rate, layout=layout)
@@ -45,8 +47,8 @@ def test_the_common_containers_and_codecs_are_decoded(tmp_path: Path, container:
     assert np.sqrt(np.square(audio[:, : rate // 2]).mean()) == pytest.approx(0.1 / np.sqrt(2), rel=0.15)
 
 
-def test_pictures_beside_the_sound_are_not_decoded(tmp_path: Path) -> None:
-    """FFmpeg's decoders of pictures are where a video that is made for it attacks; opening one runs them."""
+def test_video_tracks_are_not_decoded(tmp_path: Path) -> None:
+    """A malicious video attacks FFmpeg's video decoders, which run as soon as a file is opened."""
     path = write(tmp_path / "video.mkv", "matroska", pictures="ffv1")
     before = av.logging.get_level()
     av.logging.set_level(av.logging.ERROR)
@@ -66,23 +68,23 @@ def test_a_playlist_reads_no_other_file(tmp_path: Path) -> None:
         decode(tmp_path / "list.m4a")
 
 
-def test_a_name_is_no_address(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_name_is_not_a_url(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write(tmp_path / "concat:a", "ipod")
     monkeypatch.chdir(tmp_path)
     assert decode(Path("concat:a"))[1] == RATE
 
 
-def test_a_codec_that_is_not_named_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(Undecodable, match="its sound is in adpcm_ima_wav, which is not decoded here"):
+def test_a_codec_that_is_not_on_the_list_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(Undecodable, match="its audio codec adpcm_ima_wav is not supported"):
         decode(write(tmp_path / "sound.wav", "wav", "adpcm_ima_wav"))
 
 
 @pytest.mark.parametrize(("rate", "layout"), [(RATE, "stereo"), (2 * RATE, "mono")])
-def test_sound_that_changes_within_the_file_is_refused(tmp_path: Path, rate: int, layout: str) -> None:
+def test_audio_that_changes_its_form_within_the_file_is_refused(tmp_path: Path, rate: int, layout: str) -> None:
     first = write(tmp_path / "first", "adts").read_bytes()
     other = write(tmp_path / "other", "adts", rate=rate, layout=layout)
     (tmp_path / "both").write_bytes(first + other.read_bytes())
-    with pytest.raises(Undecodable, match=rf"its sound changes at .* mono at {RATE} Hz to .* {layout} at {rate} Hz"):
+    with pytest.raises(Undecodable, match=rf"its audio changes at .* mono at {RATE} Hz to .* {layout} at {rate} Hz"):
         decode(tmp_path / "both")
-    assert decode(tmp_path / "both", end=0.3)[1] == RATE  # what is wanted ends before
+    assert decode(tmp_path / "both", end=0.3)[1] == RATE  # the requested range ends before the change
     assert decode(other)[1] == rate

@@ -190,8 +190,8 @@ def test_outputs_that_cannot_be(folder: Path, tmp_path: Path) -> None:
     (tmp_path / "there").touch()
     (tmp_path / "a.safetensors").mkdir()
     compressing = ("compress", folder / "lora", *base, "--rank", "1", "-o")
-    refused("there: cannot make this folder", *compressing, tmp_path / "there")
-    refused("cannot make this folder", *compressing, tmp_path / "there" / "a")
+    refused("there: cannot create this folder", *compressing, tmp_path / "there")
+    refused("cannot create this folder", *compressing, tmp_path / "there" / "a")
     refused("is a folder; give the name of a file", "merge", folder / "lora", *base, "-o", tmp_path / "a.safetensors")
     refused("give one, or an adapter folder", "list", folder / "base.safetensors")
 

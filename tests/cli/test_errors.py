@@ -170,7 +170,7 @@ def test_wrong_adapters_say_where_right_ones_are(tmp_path: Path, tone: Path) -> 
 def test_what_is_no_checkpoint_is_not_to_be_trusted(tmp_path: Path, tone: Path) -> None:
     (tmp_path / "notes.txt").write_text("these are no weights")
     given = ("separate", tone, "-q", "a dog", "-o", tmp_path / "out", "--base-checkpoint", tmp_path / "notes.txt")
-    refused(*given, says="notes.txt: not a checkpoint (neither safetensors nor what PyTorch saves)")
+    refused(*given, says="notes.txt: not a checkpoint (neither safetensors nor saved by PyTorch)")
 
 
 def test_a_folder_is_no_file_to_write_and_a_file_no_folder(tmp_path: Path, tone: Path) -> None:

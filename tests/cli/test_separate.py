@@ -171,4 +171,4 @@ def test_a_recording_without_samples_is_told(tmp_path: Path) -> None:
     soundfile.write(str(tmp_path / "e.wav"), np.zeros((0, 1)), 8000)
     done = run(app, ["separate", str(tmp_path / "e.wav"), "-q", "rain", "-o", str(tmp_path / "out")])
     assert done.exit_code == 2
-    assert "e.wav: holds no audio samples" in done.stderr
+    assert "e.wav: contains no audio samples" in done.stderr

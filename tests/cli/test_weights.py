@@ -41,7 +41,7 @@ def test_importing_it_is_light_and_asks_nobody() -> None:
 
 def test_nothing_or_something_unknown_named() -> None:
     for arguments, says in (
-        (["fetch"], "dplass: nothing named; name what to fetch: audiosep,"),
+        (["fetch"], "dplass: no names given; name what to fetch: audiosep,"),
         (["fetch", "audiosp"], "dplass: audiosp: not a known file; did you mean 'audiosep'?"),
         (["verify", "clip"], "dplass: clip: not a known file; did you mean 'clap'?"),
     ):

@@ -108,7 +108,7 @@ def test_reverberation_keeps_time_and_energy(scene: Scene, responses: Path) -> N
     assert np.square(wet).sum() == pytest.approx(1.0, rel=1e-5)
     silence = Scene(np.zeros((1, 100), np.float32), RATE, scene.another)
     assert not augmented(silence, reverberation=room).any()
-    for folder, message in (("gone", "no such folder"), ("empty", "holds no audio files")):
+    for folder, message in (("gone", "no such folder"), ("empty", "contains no audio files")):
         (responses / "empty").mkdir(exist_ok=True)
         with pytest.raises(InputError, match=message):
             augmented(scene, reverberation=ReverberationSettings(responses / folder, 1.0))

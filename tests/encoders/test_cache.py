@@ -219,5 +219,5 @@ def test_two_million_rows(tmp_path: Path) -> None:
 
 def test_a_folder_that_cannot_be_written_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(InputError, match="cannot make this folder"):
+    with pytest.raises(InputError, match="cannot create this folder"):
         EmbeddingCache(tmp_path / "file", load_encoder())

@@ -345,7 +345,7 @@ def test_values_that_are_not_finite_are_refused(
 ) -> None:
     bias = torch.full_like(small_states[False]["audio_projection.2.bias"], float("nan"))
     message = refusal({**small_states[False], "audio_projection.2.bias": bias}, tokenizer_folder)
-    assert "audio_projection.2.bias holds values that are not finite" in message
+    assert "audio_projection.2.bias contains values that are not finite" in message
 
 
 def test_sizes_and_fusions_that_are_not_read_are_refused(

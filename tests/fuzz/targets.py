@@ -57,8 +57,8 @@ from dplass_cli.separation.queries import named, parse_spans
 from dplass_cli.separation.recordings import find_recordings
 from dplass_cli.storage import read_json, write_json
 from dplass_cli.weights.checkpoint_files import read_base_state
-from dplass_cli.weights.fetching import Store
-from dplass_cli.weights.known_files import read_table
+from dplass_cli.weights.fetching import WeightsStore
+from dplass_cli.weights.known_files import read_known_files
 
 warnings.filterwarnings("ignore")  # of libraries, about what is odd in a file
 
@@ -149,7 +149,7 @@ def options(data: bytes, folder: Path) -> None:
     elif variant == 4:
         read_corrections(path)
     else:
-        read_table(path)
+        read_known_files(path)
 
 
 @cache
@@ -405,7 +405,7 @@ def cache_folder(data: bytes, folder: Path) -> None:
 
 def lock_file(data: bytes, folder: Path) -> None:
     """The lock file of fetched weights."""
-    Store(folder, _file(folder, "lock.json", data)).pinned()
+    WeightsStore(folder, _file(folder, "lock.json", data)).pinned()
 
 
 @cache

@@ -1,4 +1,4 @@
-"""The convolutions as a CUDA graph. On a CPU, what a graph does is done by running the captured function again."""
+"""CUDA graphs. On a CPU a fake replays a graph by running the captured function again."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from torch import Tensor
 from dplass_cli import Separator, load_base, sounds
 from dplass_cli.adapters.injection import statistics_of
 from dplass_cli.evaluation.metrics import sdr
-from dplass_cli.models import BaseModel, cuda_graphs
+from dplass_cli.models import BaseModel
 from dplass_cli.models.cuda_graphs import REPEATS, GraphedBody, replay_windows
 from dplass_cli.options.adapter_settings import AdapterSettings
 from dplass_cli.separation.bank import AdapterBank
@@ -22,13 +22,14 @@ from dplass_cli.separation.bank import AdapterBank
 needs_cuda = pytest.mark.skipif(not torch.cuda.is_available(), reason="torch sees no CUDA device")
 
 
-@pytest.fixture
-def captures(monkeypatch: pytest.MonkeyPatch) -> list[torch.device]:
-    """Let graphs be captured on a CPU; the devices of those that were."""
-    made = []
+class FakeCapture:
+    """Captures on a CPU: replaying runs the captured function again."""
 
-    def capture(run: Callable[[], Tensor], device: torch.device) -> tuple[Callable[[], None], Tensor]:
-        made.append(device)
+    def __init__(self) -> None:
+        self.count = 0
+
+    def __call__(self, run: Callable[[], Tensor], device: torch.device) -> tuple[Callable[[], None], Tensor]:
+        self.count += 1
         output = run()
 
         def replay() -> None:
@@ -36,12 +37,14 @@ def captures(monkeypatch: pytest.MonkeyPatch) -> list[torch.device]:
 
         return replay, output
 
-    monkeypatch.setattr(cuda_graphs, "_capture", capture)
-    return made
+
+@pytest.fixture
+def captures() -> FakeCapture:
+    return FakeCapture()
 
 
-def graphed(network: BaseModel) -> GraphedBody:
-    network.base.runner = GraphedBody(network.base)
+def graphed(network: BaseModel, capture: FakeCapture) -> GraphedBody:
+    network.base.runner = GraphedBody(network.base, capture)
     return network.base.runner
 
 
@@ -69,19 +72,19 @@ def warmed(network: BaseModel, mixture: Tensor, condition: Tensor) -> None:
             network(mixture, condition)
 
 
-def test_a_shape_is_captured_when_it_comes_again_and_again(captures: list[torch.device]) -> None:
+def test_a_shape_is_captured_when_it_occurs_several_times_in_a_row(captures: FakeCapture) -> None:
     network = small_network()
-    graphed(network)
+    graphed(network, captures)
     mixture, condition = small_inputs()
     made = []
     with torch.inference_mode():
         for length in (2000, 1200, 2000, 2000, 2000, 2000, 1200, 2000, 1200, 1200, 1200):
             network(mixture[..., :length], condition)
-            made.append(len(captures))
+            made.append(captures.count)
     assert made == [0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 2]
     assert difference(network, mixture[..., :1200], condition) == 0.0
     assert difference(network, mixture, condition) == 0.0
-    assert len(captures) == 2
+    assert captures.count == 2
 
 
 def adapters_follow(network: BaseModel, method: str, mixture: Tensor, condition: Tensor) -> None:
@@ -104,11 +107,11 @@ def adapters_follow(network: BaseModel, method: str, mixture: Tensor, condition:
 
 
 @pytest.mark.parametrize("method", ["reconv", "lora", "dora"])
-def test_adapters_run_in_one_graph(captures: list[torch.device], method: str) -> None:
+def test_adapters_run_in_one_graph(captures: FakeCapture, method: str) -> None:
     network = small_network()
-    graphed(network)
+    graphed(network, captures)
     adapters_follow(network, method, *small_inputs())
-    assert len(captures) == 1
+    assert captures.count == 1
 
 
 def body_inputs(network: BaseModel) -> tuple[Tensor, dict[str, Tensor]]:
@@ -117,9 +120,9 @@ def body_inputs(network: BaseModel) -> tuple[Tensor, dict[str, Tensor]]:
     return network.analyse(mixture).magnitude[:, None, :24, :-1], network.film(condition)
 
 
-def test_results_stay_when_the_next_is_computed(captures: list[torch.device]) -> None:
+def test_a_result_is_not_overwritten_by_the_next(captures: FakeCapture) -> None:
     network = small_network()
-    runner = graphed(network)
+    runner = graphed(network, captures)
     x, betas = body_inputs(network)
     with torch.no_grad():
         first = [runner(x, betas) for _ in range(REPEATS)][-1]
@@ -128,25 +131,25 @@ def test_results_stay_when_the_next_is_computed(captures: list[torch.device]) ->
         assert torch.equal(second, network.base.body(3 * x, {path: -beta for path, beta in betas.items()}))
     assert torch.equal(first, kept)
     assert (first - second).abs().max() > 1e-3
-    assert len(captures) == 1
+    assert captures.count == 1
     assert not first.is_inference()
 
 
-def test_precisions_have_graphs_of_their_own(captures: list[torch.device]) -> None:
+def test_each_precision_has_its_own_graph(captures: FakeCapture) -> None:
     network = small_network()
-    runner = graphed(network)
+    runner = graphed(network, captures)
     x, betas = body_inputs(network)
     for bfloat16 in (True, False):
         with torch.no_grad(), torch.autocast("cpu", torch.bfloat16, enabled=bfloat16):
             ours = [runner(x, betas) for _ in range(REPEATS)]
             assert all(torch.equal(one, network.base.body(x, betas)) for one in ours)
             assert ours[-1].dtype == (torch.bfloat16 if bfloat16 else torch.float32)
-    assert len(captures) == 2
+    assert captures.count == 2
 
 
-def test_what_a_graph_cannot_do_the_network_does(captures: list[torch.device]) -> None:
+def test_gradients_and_branches_run_in_the_network(captures: FakeCapture) -> None:
     network = small_network()
-    graphed(network)
+    graphed(network, captures)
     bank = AdapterBank(network)
     bank.add("branches", loaded(network, AdapterSettings("conv-adapter")))
     bank.activate("branches")
@@ -157,22 +160,22 @@ def test_what_a_graph_cannot_do_the_network_does(captures: list[torch.device]) -
     for _ in range(REPEATS):
         network(*small_inputs()).sum().backward()
     assert network.base.pre_conv.weight.grad is not None
-    assert captures == []
+    assert captures.count == 0
 
 
-def test_graphs_are_for_cuda_alone() -> None:
+def test_a_network_on_a_cpu_gets_no_graphs() -> None:
     network = small_network()
     replay_windows(network)
     assert network.base.runner is None
 
 
-def test_long_recordings_are_separated_in_graphs(captures: list[torch.device]) -> None:
+def test_long_recordings_are_separated_in_graphs(captures: FakeCapture) -> None:
     separator = Separator.from_pretrained(device="cpu", backend="torch", policy="base")
     rain = sounds.render("rain", 1, 45.0, 32000)[None]
     wanted = separator(rain, 32000, ["rain falling"])["rain falling"]
-    graphed(separator.bank.network)
+    graphed(separator.bank.network, captures)
     np.testing.assert_allclose(separator(rain, 32000, ["rain falling"])["rain falling"], wanted, atol=1e-5)
-    assert len(captures) == 1
+    assert captures.count == 1
 
 
 @needs_cuda

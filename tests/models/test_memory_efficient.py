@@ -1,4 +1,4 @@
-"""The lean steps compute what the plain ones do, and keep less."""
+"""The memory-efficient operations compute what the plain ones do, and save less."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def frozen_norm() -> torch.nn.BatchNorm2d:
     return norm
 
 
-def test_gradients_through_a_frozen_norm_are_right() -> None:
+def test_gradients_through_a_frozen_norm_are_correct() -> None:
     norm = frozen_norm()
     x = torch.randn(2, 5, 4, 3, dtype=torch.float64, requires_grad=True)
     beta = torch.randn(2, 5, 1, 1, dtype=torch.float64, requires_grad=True)
@@ -32,7 +32,7 @@ def test_gradients_through_a_frozen_norm_are_right() -> None:
     assert not torch.allclose(conditioned(norm, x, beta), expected)  # statistics of the batch
 
 
-def test_a_frozen_norm_keeps_one_map_for_the_gradient() -> None:
+def test_a_frozen_norm_saves_one_map_for_the_gradient() -> None:
     norm, kept = frozen_norm(), []
     x = torch.randn(2, 5, 4, 3, dtype=torch.float64, requires_grad=True)
     with torch.autograd.graph.saved_tensors_hooks(lambda tensor: kept.append(tensor.shape) or tensor, lambda t: t):
@@ -41,7 +41,7 @@ def test_a_frozen_norm_keeps_one_map_for_the_gradient() -> None:
 
 
 @pytest.mark.parametrize("size", [(2, 2), (1, 2), (3, 1), (1, 1)])
-def test_average_pool_is_the_plain_one_and_keeps_nothing(size: tuple[int, int]) -> None:
+def test_average_pool_is_the_plain_one_and_saves_nothing(size: tuple[int, int]) -> None:
     kept: list[torch.Tensor] = []
     x = torch.randn(2, 3, 6, 4, dtype=torch.float64, requires_grad=True)
     with torch.autograd.graph.saved_tensors_hooks(lambda tensor: kept.append(tensor) or tensor, lambda t: t):
@@ -51,7 +51,7 @@ def test_average_pool_is_the_plain_one_and_keeps_nothing(size: tuple[int, int]) 
     assert torch.autograd.gradcheck(lambda x: average_pool(x, size), (x,))
 
 
-def test_a_frozen_pointwise_convolution_keeps_its_weight_only() -> None:
+def test_a_frozen_pointwise_convolution_saves_its_weight_only() -> None:
     layer = torch.nn.Conv2d(3, 5, 1).double().requires_grad_(False)
     x = torch.randn(2, 3, 4, 2, dtype=torch.float64, requires_grad=True)
     kept: list[torch.Size] = []

@@ -77,7 +77,7 @@ def test_adapters_and_blends_run_in_one_graph(method: str) -> None:
     assert len(graphs) == 1
 
 
-def test_other_statistics_are_followed() -> None:
+def test_changed_statistics_compile_a_new_graph() -> None:
     network = small_network()
     bank = AdapterBank(network)
     moved = {name: buffer * 1.5 for name, buffer in statistics_of(network).items() if buffer.is_floating_point()}
@@ -88,7 +88,7 @@ def test_other_statistics_are_followed() -> None:
     assert difference(network, *small_inputs()) < 1e-4
 
 
-def test_what_openvino_cannot_do_is_done_in_torch() -> None:
+def test_gradients_and_branches_run_in_torch() -> None:
     network = small_network()
     bank = AdapterBank(network)
     bank.add("branches", loaded(network, AdapterSettings("conv-adapter")))
@@ -108,7 +108,7 @@ def test_auto_stays_with_torch_until_a_compilation_pays() -> None:
     assert 0.0 < difference(network, *small_inputs()) < 1e-4
 
 
-def test_under_autocast_it_computes_in_bfloat16_and_afterwards_in_float32_again() -> None:
+def test_autocast_computes_in_bfloat16_and_only_while_it_lasts() -> None:
     network, inputs = small_network(), small_inputs()
     with torch.inference_mode():
         exact = network(*inputs)
@@ -123,7 +123,7 @@ def test_under_autocast_it_computes_in_bfloat16_and_afterwards_in_float32_again(
     assert float((again - exact).abs().max()) < 1e-4
 
 
-def test_work_is_counted_almost_exactly() -> None:
+def test_macs_per_cell_agree_with_the_exact_count() -> None:
     for config in (ResUNet30Config(), load_base("tiny").config):
         with torch.device("meta"):
             roughly = macs_per_cell(BaseModel(config).base) * config.n_fft / 2 * config.sample_rate / config.hop
@@ -131,7 +131,7 @@ def test_work_is_counted_almost_exactly() -> None:
         assert roughly == pytest.approx(exactly, rel=0.02)
 
 
-def test_results_stay_when_the_next_is_computed() -> None:
+def test_a_result_is_not_overwritten_by_the_next() -> None:
     network = small_network()
     choose_backend(network, "openvino")
     mixture, condition = small_inputs()
@@ -142,7 +142,7 @@ def test_results_stay_when_the_next_is_computed() -> None:
     assert torch.equal(first, kept)
 
 
-def test_a_backend_that_cannot_be_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unavailable_backends_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     network = small_network()
     with pytest.raises(InputError, match="--backend tensorrt: must be one of auto, torch, openvino"):
         choose_backend(network, "tensorrt")  # type: ignore[arg-type]
@@ -155,7 +155,7 @@ def test_a_backend_that_cannot_be_is_said(monkeypatch: pytest.MonkeyPatch) -> No
     assert network.base.runner is None
 
 
-def test_openvino_does_not_report_itself() -> None:
+def test_importing_openvino_sends_no_telemetry() -> None:
     script = (
         "import socket, sys\n"
         "def refuse(*_, **__): raise AssertionError('the network was touched')\n"
@@ -168,7 +168,7 @@ def test_openvino_does_not_report_itself() -> None:
     assert done.returncode == 0, done.stderr
 
 
-def test_weights_in_any_memory_order() -> None:
+def test_weights_may_have_any_memory_layout() -> None:
     network = small_network()
     for parameter in network.parameters():
         if parameter.dim() == 4:
@@ -178,7 +178,7 @@ def test_weights_in_any_memory_order() -> None:
     assert np.isfinite(macs_per_cell(network.base))
 
 
-def test_signals_reach_their_handler_after_compiled_networks_are_gone() -> None:
+def test_signals_are_handled_after_compiled_networks_are_destroyed() -> None:
     code = (
         "import gc, signal, torch\n"
         "from small_networks import small_inputs, small_network\n"
@@ -198,6 +198,10 @@ def test_signals_reach_their_handler_after_compiled_networks_are_gone() -> None:
         "signal.raise_signal(signal.SIGTERM)\n"
     )
     done = subprocess.run(
-        [sys.executable, "-c", code], cwd=Path(__file__).parents[1], capture_output=True, text=True, check=False
+        [sys.executable, "-c", code],
+        cwd=Path(__file__).parents[1] / "support",
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert (done.returncode, done.stdout) == (0, "handled\n"), done.stderr

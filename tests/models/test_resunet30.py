@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from dplass_cli.models.resunet30 import ResUNet30
+from dplass_cli.models.resunet30 import ResUNet30, unfold_stem
 from dplass_cli.options.network_settings import ResUNet30Config
 
 
@@ -27,20 +27,20 @@ def assert_golden(actual: torch.Tensor, expected: np.ndarray) -> None:  # type: 
     assert np.sqrt(np.square(difference).mean() / np.square(expected).mean()) <= 1e-5
 
 
-def test_number_of_parameters(network: ResUNet30, network_layout: dict[str, Any]) -> None:
+def test_the_number_of_parameters_is_the_published_one(network: ResUNet30, network_layout: dict[str, Any]) -> None:
     count = sum(parameter.numel() for parameter in network.parameters())
     assert count == network_layout["totals"]["parameters_requires_grad"] == 26_447_941
 
 
 @pytest.mark.parametrize("case", ["", "_batch"])
-def test_golden_waveform(network: ResUNet30, golden_network: dict[str, Any], case: str) -> None:
+def test_waveforms_equal_the_golden_ones(network: ResUNet30, golden_network: dict[str, Any], case: str) -> None:
     mixture, condition = (torch.from_numpy(golden_network[name + case]) for name in ("mixture", "condition"))
     with torch.inference_mode():
         assert_golden(network(mixture, condition), golden_network["waveform" + case])
         assert torch.equal(network(network.analyse(mixture), condition), network(mixture, condition))
 
 
-def test_golden_film(network: ResUNet30, golden_network: dict[str, Any]) -> None:
+def test_betas_equal_the_golden_ones(network: ResUNet30, golden_network: dict[str, Any]) -> None:
     betas = network.film(torch.from_numpy(golden_network["condition"]))
     names = [name for name in golden_network if name.startswith("film/")]
     assert len(names) == len(betas)
@@ -49,7 +49,7 @@ def test_golden_film(network: ResUNet30, golden_network: dict[str, Any]) -> None
         np.testing.assert_allclose(beta[0, :16, 0, 0].detach(), golden_network[name], atol=1e-5)
 
 
-def test_golden_stages(network: ResUNet30, golden_network: dict[str, Any]) -> None:
+def test_every_stage_equals_the_golden_one(network: ResUNet30, golden_network: dict[str, Any]) -> None:
     seen: dict[str, torch.Tensor] = {}
     hooks = []
     for name in {name.split("/")[1].split(".")[0] for name in golden_network if name.startswith("stage/")} - {"stft"}:
@@ -88,7 +88,7 @@ def small(**changes: Any) -> ResUNet30Config:
 
 @pytest.mark.parametrize("stem", [(1, 1), (2, 4)])
 @pytest.mark.parametrize("length", [129, 1000, 3217])
-def test_any_length_in_same_length_out(stem: tuple[int, int], length: int) -> None:
+def test_the_output_is_as_long_as_the_input(stem: tuple[int, int], length: int) -> None:
     torch.manual_seed(0)
     net = ResUNet30(small(stem=stem, input_power=0.3)).eval()
     mixture = torch.randn(2, 1, length)
@@ -98,14 +98,12 @@ def test_any_length_in_same_length_out(stem: tuple[int, int], length: int) -> No
     assert torch.isfinite(output).all()
 
 
-def test_stem_unfolds_to_where_it_was_folded() -> None:
-    from dplass_cli.models.resunet30 import _unfold_stem
-
+def test_unfolding_the_stem_undoes_its_folding() -> None:
     folded = torch.nn.functional.unfold(torch.arange(48.0).reshape(1, 1, 4, 12), (2, 4), stride=(2, 4))
-    assert torch.equal(_unfold_stem(folded.reshape(1, 8, 2, 3), (2, 4))[0, 0], torch.arange(48.0).reshape(4, 12))
+    assert torch.equal(unfold_stem(folded.reshape(1, 8, 2, 3), (2, 4))[0, 0], torch.arange(48.0).reshape(4, 12))
 
 
-def test_silence_in_silence_out(network: ResUNet30) -> None:
+def test_silence_stays_silent(network: ResUNet30) -> None:
     with torch.inference_mode():
         assert not network(torch.zeros(1, 1, 4000), torch.ones(1, 512)).any()
 
@@ -116,7 +114,7 @@ def test_gradients_are_finite_on_silence() -> None:
     assert all(torch.isfinite(p.grad).all() for p in net.parameters() if p.grad is not None)
 
 
-def test_wrong_configuration_is_refused() -> None:
+def test_inconsistent_configurations_are_refused() -> None:
     with pytest.raises(ValueError, match="2 channels but 3"):
         small(channels=(4, 6))
     with pytest.raises(ValueError, match="multiple of the frequency"):

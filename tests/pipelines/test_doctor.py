@@ -91,13 +91,13 @@ def test_an_encoder_of_another_base_is_wrong(tmp_path: Path) -> None:
 
 def test_a_changed_file_of_known_hash_is_wrong(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     copy = shutil.copy(resource("assets/tiny/base.safetensors"), tmp_path / "base.safetensors")
-    known = room.read_table()
+    known = room.read_known_files()
     row = next(iter(known.values()))
     file = type(row.files[0])("base.safetensors", sha256="0" * 64)
-    monkeypatch.setattr(room, "read_table", lambda: {"x": type(row)("x", "x", (file,), url="http://x")})
+    monkeypatch.setattr(room, "read_known_files", lambda: {"x": type(row)("x", "x", (file,), url="http://x")})
     assert "published with 000000000000" in wrong("hashes", base_checkpoint=str(copy)).found
     file = type(file)("base.safetensors", sha256=room.file_sha256(copy))
-    monkeypatch.setattr(room, "read_table", lambda: {"x": type(row)("x", "x", (file,), url="http://x")})
+    monkeypatch.setattr(room, "read_known_files", lambda: {"x": type(row)("x", "x", (file,), url="http://x")})
     assert [check.state for check in checks("hashes", base_checkpoint=str(copy))] == ["ok"]
 
 

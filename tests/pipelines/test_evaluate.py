@@ -338,7 +338,7 @@ def test_missing_and_damaged_files_are_listed_and_too_many_stop(
     result = run(given)
     assert list(result.unusable) == ["2", "3"]
     assert "siren.wav: no such audio file" in result.unusable["2"]
-    assert "flute.wav: holds samples that are not numbers" in result.unusable["3"]
+    assert "flute.wav: contains NaN or infinite samples" in result.unusable["3"]
     assert result.scores.policies["base"].n == 4
     assert json.loads((given.output / "results.json").read_text())["unusable"] == result.unusable
     with pytest.raises(InputError, match=r"1 of 6 items have no usable audio, more than --max-missing 0.1 allows"):

@@ -13,9 +13,7 @@ from typer.testing import CliRunner
 
 from dplass_cli import AdapterBank, load_base
 from dplass_cli.cli import app
-from dplass_cli.models.onnx_wrapper import Portable
 from dplass_cli.models.openvino import openvino_core
-from dplass_cli.sounds import render
 
 pytestmark = pytest.mark.filterwarnings("ignore:::torch", "ignore:::copyreg", "ignore:::onnxscript", "ignore:::copy")
 
@@ -28,12 +26,12 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 def run(*arguments: object) -> dict[str, object]:
     done = CliRunner().invoke(app, ["export", "--json", *map(str, arguments)])
     assert done.exit_code == 0, done.output
-    told: dict[str, object] = json.loads(done.stdout)
-    return told
+    result: dict[str, object] = json.loads(done.stdout)
+    return result
 
 
 def cases(base: Path, bank: Path) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:  # type: ignore[type-arg]
-    """Mixtures, conditions and what torch makes of them, of several lengths and batches."""
+    """Mixtures, conditions and torch's outputs, of several lengths and batches."""
     network = load_base(base)
     adapters = AdapterBank(network)
     adapters.load(bank)
@@ -47,24 +45,14 @@ def cases(base: Path, bank: Path) -> list[tuple[np.ndarray, np.ndarray, np.ndarr
     return found
 
 
-def test_the_portable_network_equals_the_network() -> None:
-    network = load_base("tiny")
-    mixture, condition = torch.from_numpy(render("rain", 1, 1.3, 32000))[None, None], torch.randn(1, 128)
-    condition = torch.nn.functional.normalize(condition)
-    with torch.no_grad():
-        wanted, portable = network(mixture, condition), Portable(network)(mixture, condition)
-    assert wanted.abs().max() > 1e-3
-    assert (portable - wanted).abs().max() < 1e-5
-
-
-def test_onnx_with_an_adapter(trained: tuple[Path, Path], tmp_path: Path) -> None:
+def test_an_onnx_graph_computes_what_torch_computes(trained: tuple[Path, Path], tmp_path: Path) -> None:
     onnxruntime = pytest.importorskip("onnxruntime")
     base, bank = trained
     graph = tmp_path / "dogs.onnx"
-    told = run("--base-checkpoint", base, "--adapters", bank, "--select", "single:1", "--output", graph)
-    assert told["files"] == [str(graph)]
-    assert told["inputs"] == {"mixture": ["batch", 1, "samples"], "condition": ["batch", 128]}
-    assert told["adapter"] == "domain1"
+    result = run("--base-checkpoint", base, "--adapters", bank, "--select", "single:1", "--output", graph)
+    assert result["files"] == [str(graph)]
+    assert result["inputs"] == {"mixture": ["batch", 1, "samples"], "condition": ["batch", 128]}
+    assert result["adapter"] == "domain1"
     session = onnxruntime.InferenceSession(graph, providers=["CPUExecutionProvider"])
     assert session.get_modelmeta().custom_metadata_map["base_sha256"] == load_base(base).sha256()
     compiled = openvino_core().compile_model(graph, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
@@ -76,24 +64,24 @@ def test_onnx_with_an_adapter(trained: tuple[Path, Path], tmp_path: Path) -> Non
 
 
 @pytest.mark.slow
-def test_openvino_with_a_branch_beside_its_layers(tmp_path: Path) -> None:
+def test_openvino_graphs_include_a_conv_adapter(tmp_path: Path) -> None:
     base, bank = write_small_bank(tmp_path, "conv-adapter")
     graph = tmp_path / "graph.xml"
-    told = run("--base-checkpoint", base, "--adapters", bank, "--select", "single:domain1", "--output", graph)
-    assert told["files"] == [str(graph), str(tmp_path / "graph.bin")]
+    result = run("--base-checkpoint", base, "--adapters", bank, "--select", "single:domain1", "--output", graph)
+    assert result["files"] == [str(graph), str(tmp_path / "graph.bin")]
     compiled = openvino_core().compile_model(graph, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
     for mixture, condition, wanted in cases(base, bank):
         assert np.abs(compiled([mixture, condition])[0] - wanted).max() < 1e-4
 
 
-def test_what_cannot_be_exported_is_said(trained: tuple[Path, Path], tmp_path: Path) -> None:
+def test_invalid_options_are_one_line_and_write_nothing(trained: tuple[Path, Path], tmp_path: Path) -> None:
     base, bank = trained
     common = ["export", "--base-checkpoint", str(base), "--adapters", str(bank)]
     for more, said in (
         (["--output", str(tmp_path / "a.pt")], "must end in .onnx"),
         (["--output", str(tmp_path / "a.xml"), "--format", "onnx"], "must end in .onnx"),
         (["--output", str(tmp_path / "a.onnx")], "choose one with --select single:k"),
-        (["--output", str(tmp_path / "a.onnx"), "--select", "text"], "a graph holds one network"),
+        (["--output", str(tmp_path / "a.onnx"), "--select", "text"], "a graph contains one network"),
         (["--output", str(tmp_path / "a.onnx"), "--select", "single:9"], "no adapter 'domain9' is loaded"),
         (["--select", "base"], "output"),
     ):
@@ -104,7 +92,7 @@ def test_what_cannot_be_exported_is_said(trained: tuple[Path, Path], tmp_path: P
     assert not list(tmp_path.iterdir())
 
 
-def test_missing_packages_are_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_packages_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     done = CliRunner().invoke(app, ["export", "--output", str(tmp_path / "a.onnx")])
     assert done.exit_code == 2

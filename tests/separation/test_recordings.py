@@ -67,5 +67,5 @@ def test_wrong_lines_are_told(takes: Path, line: str, wrong: str) -> None:
 def test_nothing_to_separate_is_told(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no input is given"):
         find_recordings([], None, ["rain"])
-    with pytest.raises(InputError, match="holds no audio files"):
+    with pytest.raises(InputError, match="contains no audio files"):
         find_recordings([tmp_path], None, ["rain"])

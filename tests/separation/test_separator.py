@@ -162,7 +162,7 @@ def test_a_sample_format_that_is_not_written_is_told_before_the_work(separator: 
     mixture, _ = dog_in_the_rain(44100, 0.5)
     write_audio(tmp_path / "m.wav", np.stack([mixture, mixture]), 44100)
     for silence in (None, 0.5):
-        with pytest.raises(InputError, match="does not take 2 channels"):
+        with pytest.raises(InputError, match="does not support 2 channels"):
             separator.separate_file(
                 tmp_path / "m.wav",
                 ["a dog"],

@@ -157,7 +157,7 @@ def test_what_is_no_recording(serve: Serve) -> None:
     damaged = encoded(np.full((8000, 1), np.nan, np.float32), 8000, subtype="FLOAT")
     told = served.ended(served.send(damaged, "rain").json()["id"])
     assert told["state"] == "failed"
-    assert told["error"].startswith("the recording: holds samples that are not numbers")
+    assert told["error"].startswith("the recording: contains NaN or infinite samples")
     assert list(served.folder.iterdir()) == []
 
 

@@ -1,4 +1,4 @@
-"""Fetching through the command line, against a local server that cuts, lies and fails."""
+"""Fetching against a local server that cuts connections, lies and fails."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ PLAIN = "/plain/lists/a.bin"
 
 
 def run(server: FakeServer, verb: str, *arguments: str, code: int = 0) -> str:
-    """Run a verb in this process and return what it says."""
+    """Run a verb in this process and return its output."""
     done = CliRunner().invoke(app, ["weights", verb, "--table", str(server.table), *arguments])
     assert done.exit_code == code, done.output
     if code:
@@ -69,10 +69,10 @@ def pins(home: Path) -> dict[str, Any]:
     return files
 
 
-def test_fetch_pin_verify_and_fetch_again(server: FakeServer, home: Path) -> None:
-    said = run(server, "fetch", "lists")
-    assert "fetched" in said
-    assert "lists: licence l. sizes are not verified" in said
+def test_a_file_is_fetched_once_and_pinned(server: FakeServer, home: Path) -> None:
+    output = run(server, "fetch", "lists")
+    assert "fetched" in output
+    assert "lists: licence l. sizes are not verified" in output
     assert (home / "lists" / "a.bin").read_bytes() == DATA
     assert pins(home) == {"lists/a.bin": {"sha256": digest(DATA), "size": len(DATA), "source": f"{server.url}/plain/"}}
     assert "ok" in run(server, "verify")
@@ -85,7 +85,7 @@ def test_fetch_pin_verify_and_fetch_again(server: FakeServer, home: Path) -> Non
     assert len(server.asked) == asked
 
 
-def test_hub_by_its_endpoint_and_token_which_stays_there(server: FakeServer, home: Path) -> None:
+def test_the_token_of_the_hub_is_not_sent_to_another_host(server: FakeServer, home: Path) -> None:
     fetch = process(server, "fetch", "model", "--json", HF_TOKEN="hf_secret")
     out, err = fetch.communicate(timeout=60)
     assert fetch.returncode == 0, err
@@ -100,7 +100,7 @@ def test_hub_by_its_endpoint_and_token_which_stays_there(server: FakeServer, hom
     assert len(server.asked) == 2
 
 
-def test_hub_cut_and_resumed_by_another_run(server: FakeServer, home: Path) -> None:
+def test_a_download_from_the_hub_is_resumed_by_another_run(server: FakeServer, home: Path) -> None:
     path = "/hub/spaces/some/one/resolve/main/checkpoint/m.ckpt"
     server.cuts[path] = [1_000_000] + [0] * downloading.TRIES
     killed = process(server, "fetch", "model")
@@ -127,7 +127,7 @@ def test_cut_connections_are_resumed(server: FakeServer, home: Path) -> None:
     assert not list(home.rglob("*.part"))
 
 
-def test_a_part_is_kept_and_continued_by_the_next_run(server: FakeServer, home: Path) -> None:
+def test_a_partial_file_is_kept_and_resumed_by_the_next_run(server: FakeServer, home: Path) -> None:
     server.cuts[PLAIN] = [1_000_000] + [0] * downloading.TRIES
     assert "the connection was cut at 1,000,000 of 3,000,000 bytes" in run(server, "fetch", "lists", code=1)
     assert not (home / "lists").exists()
@@ -138,7 +138,7 @@ def test_a_part_is_kept_and_continued_by_the_next_run(server: FakeServer, home: 
     assert (home / "lists" / "a.bin").read_bytes() == DATA
 
 
-def test_a_whole_part_is_not_fetched_again(server: FakeServer, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_complete_download_is_not_repeated(server: FakeServer, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("os.replace", _denied)
     assert "the file is kept as" in run(server, "fetch", "lists", code=1)
     monkeypatch.undo()
@@ -154,7 +154,7 @@ def _denied(*_: object) -> None:
 
 
 @pytest.mark.parametrize("weak", [False, True])
-def test_a_part_of_what_has_changed_is_dropped(server: FakeServer, home: Path, weak: bool) -> None:
+def test_a_partial_file_is_dropped_if_the_file_has_changed(server: FakeServer, home: Path, weak: bool) -> None:
     if weak:
         server.headers["ETag"] = 'W/"same"'
     server.cuts[PLAIN] = [1_000_000] + [0] * downloading.TRIES
@@ -165,7 +165,7 @@ def test_a_part_of_what_has_changed_is_dropped(server: FakeServer, home: Path, w
     assert (home / "lists" / "a.bin").read_bytes() == DATA[::-1]
 
 
-def test_a_server_without_ranges(server: FakeServer, home: Path) -> None:
+def test_a_server_without_ranges_starts_again(server: FakeServer, home: Path) -> None:
     server.ranges = False
     server.cuts[PLAIN] = [1_000_000]
     run(server, "fetch", "lists")
@@ -175,23 +175,23 @@ def test_a_server_without_ranges(server: FakeServer, home: Path) -> None:
 @pytest.mark.parametrize(
     ("headers", "says"),
     [
-        ({"Content-Length": None}, "does not tell how large"),
-        ({"Content-Encoding": "gzip"}, "compressed, which was not asked for"),
-        ({"Content-Length": "1000, 1000"}, "does not tell how large"),
+        ({"Content-Length": None}, "does not say how large"),
+        ({"Content-Encoding": "gzip"}, "compressed, which was not requested"),
+        ({"Content-Length": "1000, 1000"}, "does not say how large"),
     ],
 )
-def test_answers_that_cannot_be_checked(server: FakeServer, home: Path, headers: Any, says: str) -> None:
+def test_responses_that_cannot_be_checked_are_refused(server: FakeServer, home: Path, headers: Any, says: str) -> None:
     server.headers = headers
     assert says in run(server, "fetch", "lists", code=1)
     assert not (home / "lists").exists()
 
 
-def test_what_has_not_the_size_that_is_known_is_not_pinned(server: FakeServer, home: Path) -> None:
+def test_a_file_of_an_unlikely_size_is_not_pinned(server: FakeServer, home: Path) -> None:
     server.write_table(lists={"url": f"{server.url}/plain/", "files": [{"path": "lists/a.bin", "size": 2_900_000}]})
     for page in (b"<html>please log in</html>", b""):
         server.files[PLAIN] = page
-        said = run(server, "fetch", "lists", code=1)
-        assert f"{len(page):,} bytes, where about 2,900,000 are expected" in said
+        output = run(server, "fetch", "lists", code=1)
+        assert f"{len(page):,} bytes, expected about 2,900,000" in output
         assert not (home / "lists").exists()
         assert not (home / "dplass-weights.lock.json").exists()
         (kept,) = (home / ".fetching" / "lists").iterdir()
@@ -201,13 +201,13 @@ def test_what_has_not_the_size_that_is_known_is_not_pinned(server: FakeServer, h
     assert list(pins(home)) == ["lists/a.bin"]
 
 
-def test_a_row_of_any_name(server: FakeServer, home: Path) -> None:
+def test_an_entry_may_have_the_name_of_the_lock(server: FakeServer, home: Path) -> None:
     server.write_table(pins={"url": f"{server.url}/plain/", "files": [{"path": "lists/a.bin"}]})
     run(server, "fetch", "pins")
     assert list(pins(home)) == ["pins/a.bin"]
 
 
-def test_errors_of_the_server(server: FakeServer, home: Path) -> None:
+def test_errors_of_the_server_are_reported_or_retried(server: FakeServer, home: Path) -> None:
     server.answers[PLAIN] = [404]
     assert f"{server.url}{PLAIN}: the server answers 404 (as told)" in run(server, "fetch", "lists", code=1)
     server.answers[PLAIN] = [403]
@@ -219,19 +219,19 @@ def test_errors_of_the_server(server: FakeServer, home: Path) -> None:
     assert not (home / "model").exists()
 
 
-def test_nobody_there(server: FakeServer, home: Path) -> None:
+def test_an_unreachable_server_is_reported(server: FakeServer, home: Path) -> None:
     server.write_table(lists={"url": "http://127.0.0.1:9", "files": [{"path": "a.bin"}]})
     assert "check the connection" in run(server, "fetch", "lists", code=1)
 
 
-def test_another_hash_than_pinned(server: FakeServer, home: Path) -> None:
+def test_a_file_with_another_hash_than_the_pinned_one_is_kept_aside(server: FakeServer, home: Path) -> None:
     run(server, "fetch", "lists")
     (home / "lists" / "a.bin").unlink()
     server.files[PLAIN] = b"other"
-    said = run(server, "fetch", "lists", code=1)
-    assert digest(DATA) in said
-    assert digest(b"other") in said
-    assert "pinned in" in said
+    output = run(server, "fetch", "lists", code=1)
+    assert digest(DATA) in output
+    assert digest(b"other") in output
+    assert "pinned in" in output
     aside = home / "lists" / f"a.bin.differs-{digest(b'other')[:8]}"
     assert [path.read_bytes() for path in (home / "lists").iterdir()] == [aside.read_bytes()] == [b"other"]
     assert pins(home)["lists/a.bin"]["sha256"] == digest(DATA)
@@ -240,21 +240,23 @@ def test_another_hash_than_pinned(server: FakeServer, home: Path) -> None:
     assert (home / "lists" / "a.bin").read_bytes() == b"mine"
 
 
-def test_another_hash_than_published(server: FakeServer, home: Path) -> None:
+def test_a_file_with_another_hash_than_the_table_is_refused(server: FakeServer, home: Path) -> None:
     files = [{"path": "lists/a.bin", "sha256": "0" * 64}]
     server.write_table(lists={"url": f"{server.url}/plain", "files": files})
-    said = run(server, "fetch", "lists", code=1)
-    assert f"expected sha256 {'0' * 64} (as published)" in said
-    assert digest(DATA) in said
+    output = run(server, "fetch", "lists", code=1)
+    assert f"expected sha256 {'0' * 64} (from the table)" in output
+    assert digest(DATA) in output
     assert not (home / "lists" / "a.bin").exists()
     (home / "dplass-weights.lock.json").write_text(json.dumps({"files": {"lists/a.bin": {"sha256": "1" * 64}}}))
-    said = run(server, "fetch", "lists", code=2)
-    assert "1" * 64 in said
-    assert "0" * 64 in said
+    output = run(server, "fetch", "lists", code=2)
+    assert "1" * 64 in output
+    assert "0" * 64 in output
 
 
-def test_offline(server: FakeServer, home: Path) -> None:
-    assert f"not there: {home / 'lists' / 'a.bin'}; run without" in run(server, "fetch", "lists", "--offline", code=2)
+def test_offline_fetches_nothing_and_lists_what_is_missing(server: FakeServer, home: Path) -> None:
+    assert f"{home / 'lists' / 'a.bin'}: not fetched yet; run without" in run(
+        server, "fetch", "lists", "--offline", code=2
+    )
     (home / "lists").mkdir(parents=True)
     (home / "lists" / "a.bin").write_bytes(DATA)
     assert "was there" in run(server, "fetch", "lists", "--offline")
@@ -262,7 +264,7 @@ def test_offline(server: FakeServer, home: Path) -> None:
     assert server.asked == []
 
 
-def test_two_processes_at_once(server: FakeServer, home: Path) -> None:
+def test_of_two_processes_one_downloads_and_the_other_waits(server: FakeServer, home: Path) -> None:
     server.delay = 1.0
     both = [process(server, "fetch", "lists", "--json") for _ in range(2)]
     outcomes = [running.communicate(timeout=60) for running in both]
@@ -272,12 +274,14 @@ def test_two_processes_at_once(server: FakeServer, home: Path) -> None:
     assert (home / "lists" / "a.bin").read_bytes() == DATA
 
 
-def test_a_full_disk_is_foreseen(server: FakeServer, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_too_little_free_space_is_reported_before_downloading(
+    server: FakeServer, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("shutil.disk_usage", lambda _: types.SimpleNamespace(free=1000))
     assert "a.bin needs 3,000,000 more bytes, 1,000 are free" in run(server, "fetch", "lists", code=1)
 
 
-def test_writing_fails_midway_and_goes_on_later(server: FakeServer, home: Path) -> None:
+def test_a_download_that_could_not_be_written_is_resumed(server: FakeServer, home: Path) -> None:
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (1_500_000, limits[1]))
     try:
@@ -289,31 +293,13 @@ def test_writing_fails_midway_and_goes_on_later(server: FakeServer, home: Path) 
     assert (home / "lists" / "a.bin").read_bytes() == DATA
 
 
-def test_folders_that_cannot_be_written(server: FakeServer, home: Path, tmp_path: Path) -> None:
+def test_folders_that_cannot_be_written_are_refused(server: FakeServer, home: Path, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    assert "cannot make this folder" in run(server, "fetch", "lists", "--output", str(tmp_path / "file"), code=2)
+    assert "cannot create this folder" in run(server, "fetch", "lists", "--output", str(tmp_path / "file"), code=2)
     if os.geteuid() == 0:
         return  # root may write anywhere
     (tmp_path / "closed").mkdir(mode=0o500)
     assert "Permission denied" in run(server, "fetch", "lists", "--output", str(tmp_path / "closed"), code=2)
-
-
-def test_verify_finds_damage_and_loss(server: FakeServer, home: Path, tmp_path: Path) -> None:
-    assert "nothing is fetched there" in run(server, "verify", code=2)
-    lock = tmp_path / "kept" / "weights.lock.json"
-    run(server, "fetch", "lists", "--lock", str(lock))
-    damaged = home / "lists" / "a.bin"
-    damaged.write_bytes(DATA[:-1] + b"x")
-    assert f"{damaged} differs" in run(server, "verify", "--lock", str(lock), code=1)
-    damaged.unlink()
-    assert f"{damaged} is missing" in run(server, "verify", "lists", "--lock", str(lock), code=1)
-    assert "is missing" in run(server, "verify", "model", "--lock", str(lock), code=1)
-    damaged.write_bytes(DATA)
-    run(server, "verify", "--lock", str(lock))
-    assert "not pinned" in run(server, "verify")
-    for content in ("[]", '{"files": {"lists/a.bin": {}}}'):
-        lock.write_text(content)
-        assert "not a lock file" in run(server, "verify", "--lock", str(lock), code=2)
 
 
 @pytest.fixture
@@ -323,10 +309,12 @@ def drive(server: FakeServer) -> str:
     return url
 
 
-def test_by_hand(server: FakeServer, home: Path, drive: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_files_that_are_fetched_by_hand_are_pinned(
+    server: FakeServer, home: Path, drive: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setitem(sys.modules, "gdown", None)
-    said = run(server, "fetch", "adapters", code=2)
-    assert f"open {drive}, put c0.pt, c1.pt into {home / 'adapters'} and run again" in said
+    output = run(server, "fetch", "adapters", code=2)
+    assert f"open {drive}, put c0.pt, c1.pt into {home / 'adapters'} and run again" in output
     for name in ("c0.pt", "c1.pt"):
         (home / "adapters").mkdir(exist_ok=True)
         (home / "adapters" / name).write_bytes(name.encode())
@@ -334,7 +322,9 @@ def test_by_hand(server: FakeServer, home: Path, drive: str, monkeypatch: pytest
     assert set(pins(home)) == {"adapters/c0.pt", "adapters/c1.pt"}
 
 
-def test_from_drive_with_the_extra(server: FakeServer, home: Path, drive: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_google_drive_is_fetched_with_the_extra(
+    server: FakeServer, home: Path, drive: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     class DownloadError(Exception):
         pass
 

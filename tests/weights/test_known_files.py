@@ -1,4 +1,4 @@
-"""The shipped table of known files, and what tables may not hold."""
+"""The shipped table of known files, and tables that are refused."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 from dplass_cli.errors import InputError
-from dplass_cli.weights.known_files import Known, KnownFile, home, read_table
+from dplass_cli.weights.known_files import KnownFile, WeightsEntry, default_folder, read_known_files
 
 
-def test_shipped_table() -> None:
-    table = read_table()
+def test_the_shipped_table_is_valid() -> None:
+    table = read_known_files()
     assert {"audiosep", "clap", "roberta", "dplass-adapters", "audioset-lists", "benchmark-lists"} <= set(table)
     assert table["audiosep"].files[0].name == "audiosep_base_4M_steps.ckpt"
     for name, row in table.items():
@@ -23,8 +23,8 @@ def test_shipped_table() -> None:
             assert (file.size or 1) > 0
 
 
-def test_hashes_of_the_benchmark_lists(real_data: Path) -> None:
-    table = read_table()
+def test_the_table_has_the_hashes_of_the_benchmark_lists(real_data: Path) -> None:
+    table = read_known_files()
     for file in table["benchmark-lists"].files + table["dplass-vggsound"].files:
         data = (real_data / "benchmarks" / file.name).read_bytes()
         assert (len(data), hashlib.sha256(data).hexdigest()) == (file.size, file.sha256), file.name
@@ -33,16 +33,16 @@ def test_hashes_of_the_benchmark_lists(real_data: Path) -> None:
     assert hashlib.sha256(data).hexdigest() == clusters.sha256
 
 
-def test_a_row_has_one_source_and_plain_names() -> None:
+def test_an_entry_has_one_source_and_plain_names() -> None:
     files = (KnownFile("a.bin"),)
     with pytest.raises(ValueError, match="one source"):
-        Known("w", "l", files)
+        WeightsEntry("w", "l", files)
     with pytest.raises(ValueError, match="one source"):
-        Known("w", "l", files, hub="a/b", url="http://x")
-    with pytest.raises(ValueError, match="name of its own"):
-        Known("w", "l", (KnownFile("x/a.bin"), KnownFile("y/a.bin")), hub="a/b")
+        WeightsEntry("w", "l", files, hub="a/b", url="http://x")
+    with pytest.raises(ValueError, match="distinct file names"):
+        WeightsEntry("w", "l", (KnownFile("x/a.bin"), KnownFile("y/a.bin")), hub="a/b")
     for path in ("..", "a/..", "", ".hidden"):
-        with pytest.raises(ValueError, match="name of a file"):
+        with pytest.raises(ValueError, match="does not end in a file name"):
             KnownFile(path)
 
 
@@ -51,21 +51,21 @@ def test_a_row_has_one_source_and_plain_names() -> None:
     [
         ("a: [", "not valid YAML"),
         ("- a", "not a table of known files"),
-        ("../a: {}", "'../a' is not a row"),
+        ("../a: {}", "'../a' is not an entry"),
         ("a: {what: w, licence: l, hub: a/b, files: [{path: x, sha: y}]}", "unknown option 'sha'"),
         ("a: {what: w, licence: l, files: [{path: x}]}", "a: expected one source"),
-        ("a: {what: w, licence: l, url: example.org/a, files: [{path: x}]}", "url 'example.org/a' is no address"),
-        ("a: {what: w, licence: l, url: 'http://a/ä', files: [{path: x}]}", "url 'http://a/ä' is no address"),
+        ("a: {what: w, licence: l, url: example.org/a, files: [{path: x}]}", "url 'example.org/a' is not an ASCII URL"),
+        ("a: {what: w, licence: l, url: 'http://a/ä', files: [{path: x}]}", "url 'http://a/ä' is not an ASCII URL"),
     ],
 )
-def test_wrong_tables(tmp_path: Path, text: str, says: str) -> None:
+def test_invalid_tables_are_refused(tmp_path: Path, text: str, says: str) -> None:
     (tmp_path / "t.yaml").write_text(text)
     with pytest.raises(InputError, match=re.escape(says)):
-        read_table(tmp_path / "t.yaml")
+        read_known_files(tmp_path / "t.yaml")
 
 
-def test_home(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_default_folder_follows_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DPLASS_HOME", "/somewhere")
-    assert home() == Path("/somewhere")
+    assert default_folder() == Path("/somewhere")
     monkeypatch.delenv("DPLASS_HOME")
-    assert home() == Path.home() / ".cache" / "dplass"
+    assert default_folder() == Path.home() / ".cache" / "dplass"

@@ -12,8 +12,8 @@ import numpy as np
 import soundfile
 
 from dplass_cli.audio.ffmpeg import decode
-from dplass_cli.audio.probe import is_cut
-from dplass_cli.audio.reading import DAMAGED, Audio, UnsupportedAudio, audio_info
+from dplass_cli.audio.probe import is_truncated
+from dplass_cli.audio.reading import DECODING_ERRORS, Audio, UnsupportedAudio, audio_info
 from dplass_cli.data.prepare.converting import SourceRange
 from dplass_cli.data.prepare.locating import READABLE
 from dplass_cli.errors import InputError
@@ -61,7 +61,7 @@ def check_clip(
     try:
         if not path.is_file():
             return Finding("missing")
-        if is_cut(path):
+        if is_truncated(path):
             return Finding("truncated")
         if foreign and path.suffix.lower() not in READABLE and path.stat().st_size:
             return _foreign_finding(path, check, limits, start, end)
@@ -142,7 +142,7 @@ def _samples_fault(blocks: Iterable[Audio], frames: int, limits: ClipLimits) -> 
             high += int((block >= FULL_SCALE).sum())
             low += int((block <= -FULL_SCALE).sum())
             peak = max(peak, float(block.max()), -float(block.min()))
-    except DAMAGED:  # the decoder gave up after a good header
+    except DECODING_ERRORS:  # the decoder gave up after a good header
         return "truncated"
     if decoded < frames:
         return "truncated"

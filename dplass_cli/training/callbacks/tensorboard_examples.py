@@ -71,7 +71,7 @@ def tensorboard_errors(workspace: Path) -> Iterator[None]:
 
     before, threading.excepthook = threading.excepthook, hook
     try:
-        with writing_to(workspace, among_others=True):
+        with writing_to(workspace, only_disk_errors=True):
             yield
     finally:
         threading.excepthook = before

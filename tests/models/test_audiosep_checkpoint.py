@@ -1,0 +1,47 @@
+"""Writing AudioSep's checkpoint."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from small_networks import SMALL, small_network
+
+from dplass_cli.errors import InputError
+from dplass_cli.models import BaseModel, load_base
+from dplass_cli.models.audiosep_checkpoint import audiosep_state, transform_kernels, write_audiosep, write_checkpoint
+from dplass_cli.models.resunet30 import ResUNet30
+
+
+def test_the_keys_and_shapes_are_audioseps_in_its_order(network_layout: dict[str, Any]) -> None:
+    state = audiosep_state(ResUNet30())
+    expected = [(entry["key"], entry["shape"]) for entry in network_layout["entries"]]
+    assert sorted((key, list(tensor.shape)) for key, tensor in state.items()) == sorted(map(tuple, expected))
+
+
+def test_a_network_that_audiosep_lacks_is_refused() -> None:
+    with pytest.raises(InputError, match=r"has no stem and no input power.*; write \.safetensors"):
+        audiosep_state(BaseModel(replace(SMALL, input_power=0.3)))
+
+
+def test_the_kernels_compute_the_transform() -> None:
+    kernels = transform_kernels(64)
+    window, signal = torch.hann_window(64), torch.randn(64, generator=torch.Generator().manual_seed(0))
+    spectrum = torch.fft.rfft(signal * window)
+    torch.testing.assert_close(kernels["stft.conv_real.weight"][:, 0] @ signal, spectrum.real, atol=1e-5, rtol=0)
+    torch.testing.assert_close(kernels["stft.conv_imag.weight"][:, 0] @ signal, spectrum.imag, atol=1e-5, rtol=0)
+    torch.testing.assert_close(kernels["istft.ola_window"], window.square(), atol=1e-6, rtol=0)
+
+
+def test_a_written_network_is_read_back_with_the_encoder_of_its_source(tmp_path: Path) -> None:
+    network = small_network()
+    query = {"query_encoder.model.x": torch.ones(2), "other.y": torch.ones(2)}
+    write_checkpoint(tmp_path / "source.ckpt", {"state_dict": query})
+    write_audiosep(tmp_path / "a.ckpt", network, tmp_path / "source.ckpt")
+    assert load_base(tmp_path / "a.ckpt", config=SMALL).sha256() == network.sha256()
+    written = torch.load(tmp_path / "a.ckpt", weights_only=True)["state_dict"]
+    assert "query_encoder.model.x" in written
+    assert "other.y" not in written
