@@ -178,4 +178,4 @@ def test_quickstart_without_the_real_clips(demo: Path) -> None:
         assert (demo / name).is_file()
     again = CliRunner().invoke(app, ["quickstart", str(demo)])
     assert again.exit_code == 2
-    assert "holds something already" in again.stderr
+    assert "is not empty" in again.stderr
