@@ -199,4 +199,4 @@ def test_quickstart_leaves_every_artefact(demo: Path) -> None:
         assert (demo / name).is_file()
     again = CliRunner().invoke(app, ["quickstart", str(demo)])
     assert again.exit_code == 2
-    assert "holds something already" in again.stderr
+    assert "is not empty" in again.stderr

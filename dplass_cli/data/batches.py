@@ -1,4 +1,4 @@
-"""From samples to batches: which numbers a process reads, from where it goes on, and how long a step waits for it."""
+"""Batches of training samples: which samples each process reads, and a loader that resumes and measures its delay."""
 
 from __future__ import annotations
 
@@ -14,16 +14,17 @@ from dplass_cli.errors import DplassError
 
 
 class EpochBatches(Sampler[list[int]]):
-    """The sample numbers of an epoch in batches: this process's share of them where several train together.
+    """The sample numbers of an epoch in batches; of several processes, this one's share.
 
-    Processes take the items of a global batch in turns, so all make the same number of steps and each sample is seen
-    once an epoch. Where the last global batch has fewer items than processes, some read one that weighs nothing.
+    Processes take the items of a global batch in turn, so all take the same number of steps and each sample is seen
+    once per epoch. If the last global batch has fewer items than processes, the others read an item with weight 0.
 
     Args:
-        length: samples an epoch.
-        size: items a batch and process.
-        rank, world: this process and how many there are.
-        position: tells (epoch, batch) to begin at, whenever an epoch is begun or gone on with.
+        length: samples per epoch.
+        size: items per batch and process.
+        rank: of this process.
+        world: number of processes.
+        position: returns the (epoch, batch) to start from, whenever an epoch is started or resumed.
     """
 
     def __init__(
@@ -47,25 +48,30 @@ class EpochBatches(Sampler[list[int]]):
             yield [first + place for place in own] or [first + self.length - count]
 
     def weight(self, index: int) -> float:
-        """What the mean over this process's items of a batch weighs in the mean over processes.
+        """Weight of this process's mean loss in a batch that is shared unevenly.
 
-        With it, the mean of the processes' gradients is the gradient of the mean over all items.
+        With it, the mean of the processes' gradients is the gradient of the mean loss over all items.
         """
         own, count = self._share(index)
         return len(own) * self.world / count
 
     def _share(self, index: int) -> tuple[range, int]:
-        """This process's places in the epoch, and the number of items of all processes."""
+        """This process's positions in the epoch, and the number of items over all processes."""
         first = index * self.size * self.world
         count = min(self.size * self.world, self.length - first)
         return range(first + self.rank, first + count, self.world), count
 
 
 class TrainingLoader(DataLoader[Batch]):
-    """Reads batches ahead in ``workers`` processes (0: in this one, when they are asked for).
+    """Loads batches ahead in worker processes.
+
+    Args:
+        samples: the samples.
+        batches: their numbers.
+        workers: number of processes; 0 loads in this one, on demand.
 
     Attributes:
-        waited: seconds that were spent waiting for batches, since it was set to 0 last.
+        waited: seconds spent waiting for batches; the reader may reset it.
     """
 
     def __init__(self, samples: TrainingSamples, batches: EpochBatches, workers: int) -> None:
@@ -86,20 +92,20 @@ class TrainingLoader(DataLoader[Batch]):
             try:
                 batch = next(batches, None)
             except DplassError as error:
-                raise type(error)(_said_by_worker(str(error))) from error
+                raise type(error)(_without_traceback(str(error))) from error
             self.waited += time.perf_counter() - began
             if batch is None:
                 return
             yield batch
 
     def state_dict(self) -> dict[str, Any]:
-        """Nothing: where to go on is the trainer's to know, and :attr:`EpochBatches.position` asks it."""
+        """No state. Lightning requires it to resume within an epoch; the position comes from :class:`EpochBatches`."""
         return {}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """See :meth:`state_dict`; both are there because the trainer asks loaders for them that can go on."""
+        """See :meth:`state_dict`."""
 
 
-def _said_by_worker(text: str) -> str:
-    """The message of an error, without the traceback that a reading process sends along."""
+def _without_traceback(text: str) -> str:
+    """An error's own message; PyTorch puts a worker's whole traceback into it."""
     return text.strip().splitlines()[-1].partition(": ")[2] if text.startswith("Caught ") else text

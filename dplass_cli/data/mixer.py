@@ -1,7 +1,7 @@
-"""Mixing targets with interference, in batch, on any device.
+"""Mixing targets with interference, in batches, on any device.
 
-The arithmetic is AudioSep's training mixer, fixed by the golden file ``mixer_io.npz``: energies are matched in a
-clamped ratio, each interferer is gained, the summed noise is matched and gained once more, and clipping mixtures are
+The arithmetic is that of AudioSep's training mixer, fixed by the golden file ``mixer_io.npz``: each interferer is
+scaled to the target's energy and amplified, their sum is scaled and amplified once more, and clipping mixtures are
 scaled down together with their targets.
 """
 
@@ -16,11 +16,12 @@ _ENERGY_FLOOR = 1e-10
 
 
 def match_energy(audio: Tensor, reference: Tensor, gain_db: Tensor) -> Tensor:
-    """Scale ``audio`` to the mean energy of ``reference`` and gain it.
+    """Scale audio to the mean energy of a reference, then amplify it.
 
     Args:
-        audio, reference: float32 (..., T).
-        gain_db: decibels (...).
+        audio: float32 (..., T).
+        reference: float32 (..., T).
+        gain_db: float32 (...), dB.
 
     Returns:
         10^(gain/20) · audio / r with r = clamp(sqrt(mean(audio²) / max(mean(reference²), 1e-10)), 0.02, 50).
@@ -39,10 +40,9 @@ def mix(
     Args:
         target: float32 (B, T).
         interferers: float32 (B, K, T), K >= 1; zeros where an item has fewer.
-        gains_db: (B, K), the gain of each interferer over its target.
-        noise_gain_db: (B,), the gain of the summed noise over the target.
-        present: bool (B,), default all: an absent target is taken out of the mixture that it would have been in, and
-            silence is the target.
+        gains_db: float32 (B, K), gain of each interferer relative to the target.
+        noise_gain_db: float32 (B,), gain of the summed interferers relative to the target.
+        present: bool (B,), default all; where False, the mixture is the interference alone and the target is silence.
 
     Returns:
         (mixture, target), float32 (B, T); both are scaled by 0.9 / peak where the mixture's peak exceeds 1.
@@ -55,12 +55,14 @@ def mix(
 
 
 def mix_at_snr(target: Tensor, noise: Tensor, snr_db: Tensor) -> tuple[Tensor, Tensor]:
-    """Mix so that mean(target²) / mean(noise²) = 10^(snr/10), without a limit on the gain; then declip.
+    """Mix so that mean(target²) / mean(noise²) = 10^(snr/10), with unlimited gain, then declip.
 
-    This is the rule of evaluation mixtures. A silent noise or target stays as it is.
+    Evaluation mixtures are made like this. If target or noise is silent, the noise is not scaled.
 
     Args:
-        target, noise: float32 (B, T). snr_db: (B,).
+        target: float32 (B, T).
+        noise: float32 (B, T).
+        snr_db: float32 (B,), dB.
 
     Returns:
         (mixture, target), float32 (B, T).
@@ -74,7 +76,7 @@ def mix_at_snr(target: Tensor, noise: Tensor, snr_db: Tensor) -> tuple[Tensor, T
 
 
 def declip(mixture: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
-    """Scale mixture and target (..., T) by 0.9 / peak where the mixture's peak exceeds 1."""
+    """Scale mixtures and targets, float32 (..., T), by 0.9 / peak where the mixture's peak exceeds 1."""
     peak = mixture.abs().amax(dim=-1, keepdim=True)
     scale = torch.where(peak > 1.0, DECLIP_PEAK / peak, torch.ones_like(peak))
     return mixture * scale, target * scale

@@ -1,4 +1,4 @@
-"""Training samples: a sample is a pure function of (seed, number), and reads only the frames that it needs."""
+"""Training samples. A sample is a pure function of (seed, number), and only the frames it needs are read."""
 
 from __future__ import annotations
 
@@ -23,41 +23,45 @@ from dplass_cli.options.data_settings import DataSettings
 
 _log = logging.getLogger(__name__)
 
-_SILENCE = 1e-3  # RMS below which another place of the clip is tried
-_TRIES = 4
+_SILENCE = 1e-3  # RMS below which another segment of the clip is tried
+_SEGMENT_TRIES = 4
+_INTERFERER_TRIES = 400
 
 Unreadable = tuple[str, str]
-"""A file and why it cannot be read."""
+"""(file, reason why it cannot be read)."""
 
 
 @dataclass(frozen=True, slots=True)
 class SourceClip:
-    """A row that may be drawn.
+    """A row that samples may draw.
 
     Attributes:
         row: the clip.
-        captions: all that is said of the clip; a clip that shares any of it with the target never interferes.
-        texts: rows of the table of query embeddings that describe it in words; one is drawn a sample.
-        sound: the row of the table that holds its audio embedding; None where there is none.
-        domain: the id of its domain.
+        captions: all captions of the clip; a clip that shares one with the target never interferes with it.
+        text_rows: rows of the embedding table that describe it in words; each sample draws one.
+        audio_row: row of the embedding table with its audio embedding; None if it has none.
+        domain: id of its domain.
     """
 
     row: Row
     captions: frozenset[str]
-    texts: tuple[int, ...] = ()
-    sound: int | None = None
+    text_rows: tuple[int, ...] = ()
+    audio_row: int | None = None
     domain: int = 0
 
 
 class Batch(NamedTuple):
-    """Targets with what is to be mixed to them.
+    """Targets and interferers, not mixed yet: that is done on the training device.
 
     Attributes:
-        target: float32 (B, T). interferers: float32 (B, K, T), zeros where an item has fewer than K.
-        gains_db: (B, K). noise_gain_db: (B,).
+        target: float32 (B, T).
+        interferers: float32 (B, K, T), zeros where an item has fewer than K.
+        gains_db: float32 (B, K), gain of each interferer relative to the target.
+        noise_gain_db: float32 (B,), gain of the summed interferers relative to the target.
         present: bool (B,), whether the target is in the mixture.
-        condition: float32 (B, D), the query embeddings. domain: int64 (B,), the targets' domains.
-        number: int64 (B,), the sample numbers.
+        condition: float32 (B, D), query embeddings.
+        domain: int64 (B,), ids of the targets' domains.
+        number: int64 (B,), sample numbers.
         unreadable: files that were skipped.
     """
 
@@ -73,7 +77,13 @@ class Batch(NamedTuple):
 
 
 class _Segment(NamedTuple):
-    """A piece of a clip: float32 (T,), from ``start`` seconds on."""
+    """A segment of a clip.
+
+    Attributes:
+        audio: float32 (T,).
+        source: the clip.
+        start: position in the file, seconds.
+    """
 
     audio: Audio
     source: SourceClip
@@ -81,20 +91,20 @@ class _Segment(NamedTuple):
 
 
 class TrainingSamples(Dataset[Batch]):
-    """Samples of one item each, numbered on through the epochs: number = epoch · len + index.
+    """Batches of one item, numbered across epochs: number = epoch · len + index.
 
-    Every epoch visits every target once, in an order of its own. A file that cannot be read is replaced by the next
-    target (or another interferer) and reported with the sample.
+    Every epoch visits every target once, in its own order. A file that cannot be read is reported with the sample;
+    the next target, or another interferer, takes its place.
 
     Args:
-        targets: what is to be separated, a sample an epoch each.
-        interference: {domain of a target: what may interfere with it}.
-        embeddings: float32 (N, D), the table of query embeddings that sources point into.
+        targets: clips to separate; one sample per epoch each.
+        interference: {domain of a target: clips that may interfere with it}.
+        embeddings: float32 (N, D), the query embeddings.
         settings: how samples are drawn.
-        seed: everything random follows from it and the number.
+        seed: determines, with the number, everything random in a sample.
 
     Raises:
-        InputError: a target that nothing may interfere with.
+        InputError: a target has no possible interferer.
     """
 
     def __init__(
@@ -116,7 +126,7 @@ class TrainingSamples(Dataset[Batch]):
             for captions in {source.captions for source in self.targets if source.domain == domain}:
                 if all(captions & other for other in pool):
                     named = some(sorted(captions), 3)
-                    raise InputError(f"no interference for {named!r}: no clip with another caption to mix it with")
+                    raise InputError(f"no interference for {named!r}: add clips with other captions to mix it with")
 
     def __len__(self) -> int:
         return len(self.targets)
@@ -126,7 +136,7 @@ class TrainingSamples(Dataset[Batch]):
         settings, count = self.settings, len(interferers)
         sources = np.zeros((settings.max_mix_num, settings.segment_samples), dtype=np.float32)
         sources[: count + 1] = [segment.audio for segment in (target, *interferers)]
-        another = partial(self._another, target.source, rng, unreadable)
+        another = partial(self._read_same_caption, target.source, rng, unreadable)
         for augment in augmentations(settings.augment):
             scene = Scene(sources[: count + 1], settings.sampling_rate, another)
             sources[: count + 1] = augment(scene, rng)
@@ -145,9 +155,13 @@ class TrainingSamples(Dataset[Batch]):
         )
 
     def describe(self, number: int) -> dict[str, Any]:
-        """Say what a sample is made of: captions, files and where in them."""
+        """Describe a sample as JSON: captions, files and positions in them."""
         _, target, interferers, _ = self._draw(number)
-        return {"number": number, "target": _place(target), "interferers": [_place(segment) for segment in interferers]}
+        return {
+            "number": number,
+            "target": _describe(target),
+            "interferers": [_describe(segment) for segment in interferers],
+        }
 
     def _draw(self, number: int) -> tuple[np.random.Generator, _Segment, list[_Segment], list[Unreadable]]:
         epoch, index = divmod(number, len(self.targets))
@@ -161,45 +175,47 @@ class TrainingSamples(Dataset[Batch]):
         else:
             raise RunError(f"none of {len(order)} training files can be read; the first: {': '.join(unreadable[0])}")
         count = int(rng.integers(2, self.settings.max_mix_num, endpoint=True)) - 1
-        return rng, target, [self._interferer(target.source, rng, unreadable) for _ in range(count)], unreadable
+        return rng, target, [self._draw_interferer(target.source, rng, unreadable) for _ in range(count)], unreadable
 
     def _epoch_order(self, epoch: int) -> npt.NDArray[np.int64]:
         if self._order[0] != epoch:
             self._order = epoch, np.random.default_rng((self.seed, epoch)).permutation(len(self.targets))
         return self._order[1]
 
-    def _interferer(self, target: SourceClip, rng: np.random.Generator, unreadable: list[Unreadable]) -> _Segment:
+    def _draw_interferer(self, target: SourceClip, rng: np.random.Generator, unreadable: list[Unreadable]) -> _Segment:
         pool = self.interference[target.domain]
-        for _ in range(100 * _TRIES):
+        for _ in range(_INTERFERER_TRIES):
             source = pool[rng.integers(len(pool))]
             if source.captions.isdisjoint(target.captions) and _clip(source) != _clip(target):
                 segment = self._read(source, rng, unreadable)
                 if segment is not None:
                     return segment
         raise RunError(
-            f"found no readable interference for {target.row.caption!r}; check the files that it is mixed with"
+            f"no readable interference for {target.row.caption!r} in {_INTERFERER_TRIES} tries; check the other clips"
         )
 
-    def _another(self, target: SourceClip, rng: np.random.Generator, unreadable: list[Unreadable]) -> Audio | None:
-        """A segment of another clip of the target's caption; None where there is none, or it cannot be read."""
+    def _read_same_caption(
+        self, target: SourceClip, rng: np.random.Generator, unreadable: list[Unreadable]
+    ) -> Audio | None:
+        """A segment of another clip with the target's caption; None if there is none or it cannot be read."""
         others = self._by_caption[target.row.caption]
         source = self.targets[others[rng.integers(len(others))]]
         segment = None if _clip(source) == _clip(target) else self._read(source, rng, unreadable)
         return None if segment is None else segment.audio
 
     def _query(self, source: SourceClip, rng: np.random.Generator) -> int:
-        """The row of the embedding that the target is asked for by."""
-        if source.sound is not None and rng.random() >= self.settings.use_text_ratio:
-            return source.sound
-        return source.texts[rng.integers(len(source.texts))]
+        """The row of the query's embedding."""
+        if source.audio_row is not None and rng.random() >= self.settings.use_text_ratio:
+            return source.audio_row
+        return source.text_rows[rng.integers(len(source.text_rows))]
 
     def _read(self, source: SourceClip, rng: np.random.Generator, unreadable: list[Unreadable]) -> _Segment | None:
-        """Read a random segment, the loudest of a few tries where the clip has silence; None if unreadable."""
+        """Read a random segment, in clips with silence the loudest of a few; None if the file is unreadable."""
         row, seconds = source.row, self.settings.segment_seconds
         best = _Segment(np.zeros(self.settings.segment_samples, dtype=np.float32), source, row.start)
         try:
             end = min(row.end or np.inf, audio_info(row.wav).seconds)
-            for _ in range(_TRIES):
+            for _ in range(_SEGMENT_TRIES):
                 start = rng.uniform(row.start, max(row.start, end - seconds))
                 audio = read_mono(row.wav, self.settings.sampling_rate, start, min(end, start + seconds))
                 audio = fit_length(audio, self.settings.segment_samples)
@@ -215,22 +231,23 @@ class TrainingSamples(Dataset[Batch]):
 
 
 def _clip(source: SourceClip) -> object:
+    """Identity of a clip, which several rows may describe."""
     return source.row.id or source.row.wav
 
 
-def _place(segment: _Segment) -> dict[str, Any]:
+def _describe(segment: _Segment) -> dict[str, Any]:
     row = segment.source.row
     return {"wav": str(row.wav), "start": segment.start, "caption": row.caption, "id": row.id}
 
 
 def collate(items: Sequence[Batch]) -> Batch:
-    """Join one-item batches to one."""
+    """Concatenate batches."""
     tensors = {name: torch.cat([getattr(item, name) for item in items]) for name in Batch._fields[:-1]}
     return Batch(**tensors, unreadable=tuple(entry for item in items for entry in item.unreadable))
 
 
 def captions_of_clips(rows: Iterable[Row]) -> dict[object, frozenset[str]]:
-    """All captions of each clip: {its id, or its file where it has none: captions, without case}."""
+    """All captions of each clip: {its id, or its file if it has none: case-folded captions}."""
     found: dict[object, set[str]] = defaultdict(set)
     for row in rows:
         found[row.id or row.wav].add(row.caption.casefold())

@@ -2,19 +2,11 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import random
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
-from dplass_cli import sounds
 from dplass_cli.audio.reading import read_audio
-from dplass_cli.audio.writing import write_audio
-from dplass_cli.data.manifest import Row
-from dplass_cli.data.mixture_tables import Mixture, write_mixtures
+from dplass_cli.data.built_in_corpus import write_corpus, write_evaluation_mixtures, write_recording
 from dplass_cli.data.prepare.preparation import PrepareResult
 from dplass_cli.devices import choose_device
 from dplass_cli.errors import InputError
@@ -33,17 +25,25 @@ from dplass_cli.pipelines.partition import PartitionResult, partition
 from dplass_cli.pipelines.prepare_audioset import prepare_audioset
 from dplass_cli.pipelines.separate import separate
 from dplass_cli.pipelines.train import train
-from dplass_cli.storage import Progress, make_folder, no_progress, read_json, write_json, write_text
+from dplass_cli.storage import Progress, no_progress, read_json, write_json
 from dplass_cli.training.train_result import TrainResult
 
-RATE = 32000
 _UNFINISHED = ".unfinished.json"
-_TRAINING_SEED, _EVALUATION_SEED = 1000, 2000  # none of them were heard by the bundled models
 
 
 @dataclass(frozen=True)
 class QuickstartResult:
-    """What each verb gave, the example recording, its separated target and how much better that is, in dB."""
+    """Result of :func:`quickstart`.
+
+    Attributes:
+        prepared: of ``prepare-audioset``.
+        partitioned: of ``partition``.
+        trained: of ``train``.
+        evaluated: of ``evaluate``.
+        mixture: the example recording.
+        target: the sound that ``separate`` extracted from it.
+        sdri: how much closer the target is to the reference than the recording, dB.
+    """
 
     prepared: PrepareResult
     partitioned: PartitionResult
@@ -55,17 +55,19 @@ class QuickstartResult:
 
 
 def quickstart(options: QuickstartOptions, progress: Progress = no_progress) -> QuickstartResult:
-    """Run all five verbs on sounds that are made on the spot.
+    """Run all five verbs on synthesised sounds. If it is interrupted, the same call resumes it.
 
-    One that was killed goes on when it is run again.
+    Args:
+        options: folder and sizes.
+        progress: receives each verb's progress.
 
     Raises:
-        InputError: the folder holds something already.
+        InputError: the folder is not empty.
     """
-    folder = options.folder
-    choose_device(options.device)  # a wrong one is told before anything is written
-    _take(options)
-    _write_corpus(folder / "corpus", options.clips, progress)
+    folder, device = options.folder, options.device
+    choose_device(device)  # before anything is written
+    _claim(options)
+    write_corpus(folder / "corpus", options.clips, progress)
     prepared = prepare_audioset(
         PrepareAudiosetOptions(
             segments=(folder / "corpus" / "segments.csv",),
@@ -75,21 +77,19 @@ def quickstart(options: QuickstartOptions, progress: Progress = no_progress) -> 
         ),
         progress,
     )
-    partitioned = partition(
-        PartitionOptions(folder / "train.json", folder / "partition", device=options.device), progress
-    )
+    partitioned = partition(PartitionOptions(folder / "train.json", folder / "partition", device=device), progress)
     trained = train(_train_options(options), progress)
-    _write_mixtures(folder / "evaluation", options.mixtures)
+    adapters = (str(trained.output),)
     evaluated = evaluate(
         EvaluateOptions(
-            metadata_csv=folder / "evaluation" / "mixtures.csv",
+            metadata_csv=write_evaluation_mixtures(folder / "evaluation", options.mixtures),
             output=folder / "evaluation" / "results",
-            adapters=(str(trained.output),),
-            device=options.device,
+            adapters=adapters,
+            device=device,
         ),
         progress,
     )["custom"]
-    mixture, reference = _write_recording(folder / "listen")
+    mixture, reference = write_recording(folder / "listen")
     separated = separate(
         SeparateOptions(
             inputs=(mixture,),
@@ -103,21 +103,25 @@ def quickstart(options: QuickstartOptions, progress: Progress = no_progress) -> 
     )
     target = separated.written[str(mixture)][0].path
     (folder / _UNFINISHED).unlink()
-    return QuickstartResult(
-        prepared, partitioned, trained, evaluated, mixture, target, _sdri(reference, mixture, target)
-    )
+    sdri = _sdri(reference, mixture, target)
+    return QuickstartResult(prepared, partitioned, trained, evaluated, mixture, target, sdri)
 
 
-def _take(options: QuickstartOptions) -> None:
-    """Take a folder that is empty, or holds a quickstart of the same settings that did not come to its end."""
+def _claim(options: QuickstartOptions) -> None:
+    """Claim a folder that is empty, or contains an unfinished quickstart of the same sizes.
+
+    Raises:
+        InputError: it contains anything else.
+    """
     folder, mark = options.folder, options.folder / _UNFINISHED
     settings = {"clips": options.clips, "steps": options.steps, "mixtures": options.mixtures}
     if mark.is_file() and read_json(mark) == settings:
         return
+    # A killed write of the mark leaves a file named .writing-…
     if folder.exists() and (
         not folder.is_dir() or any(not path.name.startswith(".writing-") for path in folder.iterdir())
     ):
-        raise InputError(f"{folder}: holds something already; give another folder for the quickstart")
+        raise InputError(f"{folder}: is not empty; choose another folder for the quickstart")
     write_json(mark, settings)
 
 
@@ -138,57 +142,6 @@ def _train_options(options: QuickstartOptions) -> TrainOptions:
         device=options.device,
         resume=True,
     )
-
-
-def _write_corpus(folder: Path, clips: int, progress: Progress) -> None:
-    """Write the built-in sounds as AudioSet would have them: clips, a segment list and the class list."""
-    lines = ["# built-in sounds of dplass", f"# num_segs={clips * len(sounds.CATALOGUE)}", "# YTID, start, end, labels"]
-    classes = ["index,mid,display_name"]
-    for index, kind in enumerate(sounds.CATALOGUE):
-        progress(index, len(sounds.CATALOGUE), "sounds")
-        classes.append(f'{index},{kind.mid},"{kind.label}"')
-        for number in range(clips):
-            identity = _identity(f"{kind.name} {number}")
-            audio = sounds.render(kind.name, _TRAINING_SEED + number, 5.0, RATE)
-            write_audio(folder / "audio" / f"Y{identity}.wav", audio[None], RATE, "PCM_16")
-            lines.append(f'{identity}, 0.000, 5.000, "{kind.mid}"')
-    write_text(folder / "segments.csv", "\n".join(lines) + "\n")
-    write_text(folder / "class_labels_indices.csv", "\n".join(classes) + "\n")
-
-
-def _identity(text: str) -> str:
-    """Eleven characters of the alphabet of video ids."""
-    return base64.urlsafe_b64encode(hashlib.sha256(text.encode()).digest()).decode()[:11]
-
-
-def _write_mixtures(folder: Path, count: int) -> None:
-    """Write clips that were not trained on, and a table of mixtures of two classes at 0 dB."""
-    chooser = random.Random(0)
-    clips = {}
-    for kind in sounds.CATALOGUE:
-        clips[kind.name] = folder / "audio" / f"{kind.name}.wav"
-        audio = sounds.render(kind.name, _EVALUATION_SEED, 5.0, RATE)
-        write_audio(clips[kind.name], audio[None], RATE, "PCM_16")
-    kinds = list(sounds.CATALOGUE)
-    mixtures = []
-    for number in range(count):
-        target = kinds[number % len(kinds)]
-        noise = chooser.choice([kind for kind in kinds if kind.group != target.group])
-        mixtures.append(Mixture(Row(clips[target.name], target.label), Row(clips[noise.name], noise.label)))
-    write_mixtures(folder / "mixtures.csv", mixtures)
-
-
-def _write_recording(folder: Path) -> tuple[Path, Path]:
-    """Write an ordinary recording, 44.1 kHz stereo: a dog on the left in the rain; and the dog alone."""
-    rate = 44100
-    make_folder(folder)
-    dog, rain = (sounds.render(name, _EVALUATION_SEED + 1, 8.0, rate) for name in ("dog_bark", "rain"))
-    dog = np.stack([dog, 0.5 * dog]) * (0.3 / np.abs(dog).max())
-    rain = np.stack([rain, rain]) * np.sqrt(np.square(dog).mean() / np.square(rain).mean())
-    mixture, reference = folder / "dog_in_the_rain.wav", folder / "dog_reference.wav"
-    write_audio(mixture, (dog + rain).astype(np.float32), rate, "PCM_16")
-    write_audio(reference, dog.astype(np.float32), rate, "PCM_16")
-    return mixture, reference
 
 
 def _sdri(reference: Path, mixture: Path, target: Path) -> float:

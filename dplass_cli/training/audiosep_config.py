@@ -1,4 +1,4 @@
-"""AudioSep's published ``audiosep_base.yaml`` as configuration: what its keys are called here."""
+"""Reading AudioSep's published ``audiosep_base.yaml`` as a configuration: its keys and the options they map to."""
 
 from __future__ import annotations
 
@@ -10,44 +10,47 @@ from dplass_cli.options.parse import put
 
 _log = logging.getLogger(__name__)
 
-_OURS = {
+_RENAMED = {
     "model.resume_checkpoint": "base_checkpoint",
     "model.use_text_ratio": "data.use_text_ratio",
     "train.optimizer.lr_lambda_type": "train.optimizer.schedule",
     "train.num_nodes": "num_nodes",
     "train.early_stop_steps": "train.max_steps",
 }
-_WITHOUT_MEANING = {
-    "task_name": "a run is known by its workspace",
-    "data.datafiles": "--data PARTITION takes their place",
-    "model.query_net": "--encoder, or the base's own encoder, takes its place",
-    "model.condition_size": "the base's file says it",
-    "model.model_type": "the base's file says it",
-    "model.input_channels": "channels are separated alike, each for itself",
-    "model.output_channels": "channels are separated alike, each for itself",
-    "train.evaluate_step_frequency": "validation follows every epoch; set train.steps_per_epoch",
+_IGNORED = {
+    "task_name": "a run is identified by its workspace",
+    "data.datafiles": "replaced by --data PARTITION",
+    "model.query_net": "replaced by --encoder, or the base's own encoder",
+    "model.condition_size": "read from the base's file",
+    "model.model_type": "read from the base's file",
+    "model.input_channels": "each channel is separated on its own",
+    "model.output_channels": "each channel is separated on its own",
+    "train.evaluate_step_frequency": "validation follows every epoch; use train.steps_per_epoch",
 }
 
 
 def adopt(tree: Mapping[str, Any]) -> dict[str, Any]:
-    """Give published keys the names they have here; those without a meaning are logged and left out.
+    """Rename AudioSep's keys to this package's options, and drop those without one, with a warning in the log.
 
-    Keys that are the same here, and trees of our own, stay as they are.
+    Other keys stay, so this package's own configurations pass unchanged.
+
+    Args:
+        tree: nested mapping from a YAML file.
     """
     adopted: dict[str, Any] = {}
     for path, value in _leaves(tree):
-        if path in _WITHOUT_MEANING:
-            _log.warning("%s has no meaning here and is left out: %s", path, _WITHOUT_MEANING[path])
-        elif path not in _OURS or value not in ("", None):
-            put(adopted, _OURS.get(path, path), value)
+        if path in _IGNORED:
+            _log.warning("%s is ignored: %s", path, _IGNORED[path])
+        elif path not in _RENAMED or value not in ("", None):
+            put(adopted, _RENAMED.get(path, path), value)
     return adopted
 
 
 def _leaves(tree: Mapping[str, Any], path: str = "") -> list[tuple[str, Any]]:
-    """The leaves of a tree by their paths; a mapping below none of our renamed keys is a leaf too."""
-    found: list[tuple[str, Any]] = []
-    renamed = {key.rpartition(".")[0] for key in (*_OURS, *_WITHOUT_MEANING)}
+    """The tree's leaves as (key.path, value). A mapping without renamed or ignored keys inside counts as a leaf."""
+    leaves: list[tuple[str, Any]] = []
+    renamed = {key.rpartition(".")[0] for key in (*_RENAMED, *_IGNORED)}
     for key, value in tree.items():
         here = f"{path}{key}"
-        found += _leaves(value, f"{here}.") if isinstance(value, Mapping) and here in renamed else [(here, value)]
-    return found
+        leaves += _leaves(value, f"{here}.") if isinstance(value, Mapping) and here in renamed else [(here, value)]
+    return leaves

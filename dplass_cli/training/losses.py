@@ -1,8 +1,8 @@
-"""Training losses by name: (estimate, target, mixture), each float32 (B, T), to one value an item, (B,).
+"""Training losses by name: (estimate, target, mixture), each float32 (B, T), to one value per item, (B,).
 
-Where the target is silence (a query for what is not there), ratios of energies have no meaning; those losses then fall
-with the estimate's energy under the mixture's, as in Wisdom et al. 2021 ("What's All the FUSS About Free Universal
-Sound Separation Data?", arXiv:2011.00803), and level off 30 dB below it.
+Where the target is silent (the query names a sound that is absent), an SDR is undefined. The losses then measure the
+estimate's energy relative to the mixture's, as in Wisdom et al. 2021 ("What's All the FUSS About Free Universal Sound
+Separation Data?", arXiv:2011.00803), and saturate 30 dB below it.
 """
 
 from __future__ import annotations
@@ -18,39 +18,39 @@ from dplass_cli.errors import InputError, nearest
 Loss = Callable[[Tensor, Tensor, Tensor], Tensor]
 
 _EPS = 1e-8
-_LEVEL_OFF = 1e-3  # -30 dB, so that easy items do not take over
+_SATURATION = 1e-3  # -30 dB, so that easy items do not dominate the gradient
 _RESOLUTIONS = ((512, 128), (1024, 256), (2048, 512))
 
 
 def l1_wav(estimate: Tensor, target: Tensor, mixture: Tensor) -> Tensor:
-    """Mean absolute difference of the waveforms: the published loss."""
+    """Mean absolute difference of the waveforms, the published loss."""
     return (estimate - target).abs().mean(dim=-1)
 
 
 def negative_sdr(estimate: Tensor, target: Tensor, mixture: Tensor) -> Tensor:
-    """Minus the SDR in dB, levelling off near 30 dB."""
+    """Negative SDR in dB, saturating near 30 dB."""
     energy = target.square().sum(dim=-1)
     reference = torch.where(energy > _EPS, energy, mixture.square().sum(dim=-1))
     error = (estimate - target).square().sum(dim=-1)
-    return 10.0 * torch.log10((error + _LEVEL_OFF * reference + _EPS) / (reference + _EPS))
+    return 10.0 * torch.log10((error + _SATURATION * reference + _EPS) / (reference + _EPS))
 
 
 def negative_si_sdr(estimate: Tensor, target: Tensor, mixture: Tensor) -> Tensor:
-    """Minus the scale-invariant SDR in dB (Le Roux et al. 2019, arXiv:1811.02508), levelling off near 30 dB.
+    """Negative scale-invariant SDR in dB (Le Roux et al. 2019, arXiv:1811.02508), saturating near 30 dB.
 
-    The level of the estimate is free under it; add a loss that fixes it, such as ``l1_wav``, where levels matter.
+    It does not determine the estimate's level; where that matters, add a loss that does, such as ``l1_wav``.
     """
     energy = target.square().sum(dim=-1)
     scaled = ((estimate * target).sum(dim=-1) / (energy + _EPS))[:, None] * target
     signal, error = scaled.square().sum(dim=-1), (estimate - scaled).square().sum(dim=-1)
-    audible = 10.0 * torch.log10((error + _LEVEL_OFF * signal + _EPS) / (signal + _EPS))
+    audible = 10.0 * torch.log10((error + _SATURATION * signal + _EPS) / (signal + _EPS))
     return torch.where(energy > _EPS, audible, negative_sdr(estimate, target, mixture))
 
 
 def multi_resolution_stft(estimate: Tensor, target: Tensor, mixture: Tensor) -> Tensor:
     """Spectral convergence and log-magnitude distance over three STFTs (Yamamoto et al. 2020, arXiv:1910.11480).
 
-    Resolutions longer than the audio are left out. Both terms go by the mixture where the target is silence.
+    Resolutions longer than the audio are left out. Where the target is silent, both terms refer to the mixture.
     """
     silent = target.square().sum(dim=-1) <= _EPS
     total, used = torch.zeros_like(estimate[:, 0]), 0
@@ -58,12 +58,12 @@ def multi_resolution_stft(estimate: Tensor, target: Tensor, mixture: Tensor) -> 
         if estimate.shape[-1] <= n_fft // 2:
             continue
         window = torch.hann_window(n_fft, device=estimate.device)
-        ours, true, mixed = (_magnitude(audio, n_fft, hop, window) for audio in (estimate, target, mixture))
+        estimated, true, mixed = (_magnitude(audio, n_fft, hop, window) for audio in (estimate, target, mixture))
         norm = torch.where(silent, mixed.square().sum(dim=(1, 2)), true.square().sum(dim=(1, 2))).sqrt()
-        convergence = (ours - true).square().sum(dim=(1, 2)).clamp(min=_EPS).sqrt() / norm.clamp(min=1e-4)
-        # A floor 60 dB under the item's level: what is fainter counts for nothing.
+        convergence = (estimated - true).square().sum(dim=(1, 2)).clamp(min=_EPS).sqrt() / norm.clamp(min=1e-4)
+        # A floor 60 dB below the item's level, so that inaudible bins have no gradient.
         floor = 1e-3 * norm[:, None, None] / (true.shape[1] * true.shape[2]) ** 0.5 + _EPS
-        distance = (torch.log(ours + floor) - torch.log(true + floor)).abs().mean(dim=(1, 2))
+        distance = (torch.log(estimated + floor) - torch.log(true + floor)).abs().mean(dim=(1, 2))
         total, used = total + convergence + distance, used + 1
     return total / max(1, used)
 

@@ -18,15 +18,16 @@ OPTIMIZERS: dict[str, Callable[[Iterable[Parameter], OptimizerSettings], Optimiz
 }
 
 PLATEAU = "plateau"
+"""The schedule that depends on validation; the others are in :data:`SCHEDULES`."""
 
 
 def constant(step: int, settings: OptimizerSettings, total: int) -> float:
-    """The same rate all along, after a linear warm-up if there is one."""
+    """A constant rate, after an optional linear warm-up."""
     return min(1.0, (step + 1) / max(1, settings.warm_up_steps))
 
 
 def cosine(step: int, settings: OptimizerSettings, total: int) -> float:
-    """A linear warm-up, then half a cosine down to 0 at the run's last step."""
+    """A linear warm-up, then half a cosine down to 0 at the last step."""
     past = step - settings.warm_up_steps
     if past < 0:
         return constant(step, settings, total)
@@ -34,14 +35,14 @@ def cosine(step: int, settings: OptimizerSettings, total: int) -> float:
 
 
 def linear_warm_up(step: int, settings: OptimizerSettings, total: int) -> float:
-    """AudioSep's schedule of this name: up in ``warm_up_steps``, then 0.9 of it every ``reduce_lr_steps``."""
+    """AudioSep's schedule: linear over ``warm_up_steps``, then times 0.9 every ``reduce_lr_steps``."""
     if step <= settings.warm_up_steps:
         return step / max(1, settings.warm_up_steps)
     return float(0.9 ** (step // settings.reduce_lr_steps))
 
 
 def constant_warm_up(step: int, settings: OptimizerSettings, total: int) -> float:
-    """AudioSep's schedule of this name: 0.001, 0.01 and 0.1 of the rate for ``warm_up_steps`` each, then all of it."""
+    """AudioSep's schedule: 0.001, 0.01 and 0.1 of the rate for ``warm_up_steps`` each, then the full rate."""
     done = step // settings.warm_up_steps if settings.warm_up_steps else 3
     return (0.001, 0.01, 0.1, 1.0)[min(3, done)]
 
@@ -52,14 +53,14 @@ SCHEDULES: dict[str, Callable[[int, OptimizerSettings, int], float]] = {
     "linear_warm_up": linear_warm_up,
     "constant_warm_up": constant_warm_up,
 }
-"""(step, settings, steps of the run) -> what the learning rate is multiplied with."""
+"""{name: (step, settings, total steps) -> factor of the learning rate}."""
 
 
 def check_names(settings: OptimizerSettings) -> None:
-    """Refuse names that are in no table.
+    """Check the names of optimiser and schedule.
 
     Raises:
-        InputError: as said; the message names the nearest right one.
+        InputError: an unknown name; the message suggests the nearest known one.
     """
     names = {"optimizer_type": OPTIMIZERS.keys(), "schedule": {PLATEAU, *SCHEDULES}}
     for key, known in names.items():

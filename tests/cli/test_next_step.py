@@ -1,4 +1,4 @@
-"""``dplass`` alone says what to do next in the folder it stands in."""
+"""``dplass`` alone suggests the next step in the current folder."""
 
 from __future__ import annotations
 
@@ -22,30 +22,30 @@ def make(folder: Path, *files: str) -> None:
 @pytest.mark.parametrize(
     ("files", "found", "next_verb"),
     [
-        ([], "nothing of dplass yet", ("quickstart",)),
-        (["notes.json", "a.csv"], "nothing of dplass yet", ("quickstart",)),
+        ([], "no files of dplass yet", ("quickstart",)),
+        (["notes.json", "a.csv"], "no files of dplass yet", ("quickstart",)),
         (["my dog.wav"], "'my dog.wav' is a recording", ("separate",)),
         (["train.json"], "train.json is a manifest", ("partition",)),
         (["train.json", "partition/partition.json"], "partition is a partition", ("doctor",)),
         (["partition.json"], ". is a partition", ("doctor",)),
-        (["run/config.yaml", "run/checkpoints/domain0/last.ckpt"], "run is a training run", ("train",)),
+        (["run/config.yaml", "run/checkpoints/domain0/last.ckpt"], "run is an unfinished training run", ("train",)),
         (["run/config.yaml", "run/checkpoints/x", "run/bank/bank.json"], "run/bank is a bank", ("evaluate",)),
         (["config.yaml", "checkpoints/domain0/trained.json", "bank/bank.json"], "bank is a bank", ("evaluate",)),
         (
             ["run/config.yaml", "run/checkpoints/domain1/last.ckpt", "run/bank/bank.json"],
-            "run is a training run that has not ended",
+            "run is an unfinished training run",
             ("train",),
         ),
         (["run/config.yaml", "run/checkpoints/base/trained.json", "p/partition.json"], "p is a partition", ("doctor",)),
         (["run/bank/bank.json", "e/results.json", "e/items.csv"], "e is an evaluation", ("results", "scan")),
-        (  # beside what quickstart made
+        (  # what quickstart writes
             ["demo/p/partition.json", "demo/evaluation/results/results.json", "demo/evaluation/results/items.csv"],
             "demo/evaluation/results is an evaluation",
             ("results", "scan"),
         ),
     ],
 )
-def test_what_lies_there_decides(
+def test_files_in_the_folder_decide_the_suggestion(
     files: list[str], found: str, next_verb: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     make(tmp_path, *files)
@@ -65,7 +65,7 @@ def test_audioset_lists(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
     assert "prepare-audioset --segments eval_segments.csv --labels class_labels_indices.csv" in said
 
 
-def test_the_bank_beside_an_evaluation_is_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_bank_next_to_an_evaluation_is_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     make(tmp_path, "run/bank/bank.json", "e/results.json", "e/items.csv")
     monkeypatch.chdir(tmp_path)
     assert "--adapters run/bank" in CliRunner().invoke(app, []).stdout

@@ -192,7 +192,7 @@ def test_negatives_lack_their_target(sources: list[SourceClip]) -> None:
 
 
 def test_queries_are_texts_or_the_sound_of_the_target(sources: list[SourceClip]) -> None:
-    heard = [replace(source, texts=(0, 1), sound=2 + number) for number, source in enumerate(sources)]
+    heard = [replace(source, text_rows=(0, 1), audio_row=2 + number) for number, source in enumerate(sources)]
     samples = samples_of(heard, heard, replace(SETTINGS, use_text_ratio=0.5))
     asked = [queries(samples[number])[0] for number in range(300)]
     target = [levels(samples[number].target)[0] for number in range(300)]
