@@ -20,7 +20,7 @@ FLOOR = {"float64": 130.0, "float32": 50.0}
 
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
 @pytest.mark.parametrize("case", METRICS["cases"], ids=lambda case: case["name"])
-def test_golden_cases(case: dict[str, Any], dtype: str) -> None:
+def test_metrics_give_the_golden_values(case: dict[str, Any], dtype: str) -> None:
     reference, estimate = (np.array(case[name], dtype=dtype) for name in ("ref", "est"))
     assert sdr(reference, estimate) == pytest.approx(case[dtype]["sdr"], abs=TOLERANCE[dtype])
     if case["rounding_dominated_sisdr"]:
@@ -30,7 +30,7 @@ def test_golden_cases(case: dict[str, Any], dtype: str) -> None:
 
 
 @pytest.mark.parametrize("case", METRICS["cases"], ids=lambda case: case["name"])
-def test_golden_cases_in_a_batch(case: dict[str, Any]) -> None:
+def test_batches_give_the_golden_values(case: dict[str, Any]) -> None:
     reference, estimate = (torch.tensor([case[name]] * 2, dtype=torch.float32) for name in ("ref", "est"))
     plain, invariant = batch_scores(reference, estimate)
     assert plain.tolist() == pytest.approx([case["float32"]["sdr"]] * 2, abs=TOLERANCE["float32"])
@@ -40,7 +40,7 @@ def test_golden_cases_in_a_batch(case: dict[str, Any]) -> None:
         assert invariant.tolist() == pytest.approx([case["float32"]["sisdr"]] * 2, abs=TOLERANCE["float32"])
 
 
-def test_golden_improvement() -> None:
+def test_improvement_is_the_golden_one() -> None:
     sample = METRICS["derived_sample_metrics"]
     source, mixture, separated = (np.array(sample[name]) for name in ("source", "mixture", "separated"))
     improvement = sdr(source, separated) - sdr(source, mixture)
@@ -48,27 +48,27 @@ def test_golden_improvement() -> None:
     assert si_sdr(source, separated) == pytest.approx(sample["sisdr"], abs=1e-9)
 
 
-def test_the_published_choice_among_adapters() -> None:
+def test_adapters_are_ranked_as_published() -> None:
     published = METRICS["aggregation"]["dp_lass_best_of_adapters"]
     scores = [candidate["sdri"] + candidate["sisdr"] for candidate in published["candidates"]]
     choice = Choice(torch.zeros(1), None, None, scores=dict(zip("abcd", scores, strict=True)))  # type: ignore[arg-type]
     assert make_policy("oracle").choose(choice) == "abcd"[published["selected_index"]]
 
 
-def test_other_shapes_are_refused() -> None:
+def test_arrays_of_other_shapes_are_refused() -> None:
     with pytest.raises(ValueError, match="one length"):
         sdr(np.zeros(4), np.zeros(5))
     with pytest.raises(ValueError, match="one length"):
         si_sdr(np.zeros((1, 4)), np.zeros((1, 4)))
 
 
-def test_samples_that_are_integers_are_refused() -> None:
+def test_integer_samples_are_refused() -> None:
     for measure in (sdr, si_sdr):
         with pytest.raises(ValueError, match=r"must be floating, .* not int16"):
             measure(np.full(4, 20000, np.int16), np.full(4, 19000, np.int16))
 
 
-def test_bss_sdr_allows_for_a_filter_and_tells_noise() -> None:
+def test_bss_sdr_ignores_a_filter_but_not_noise() -> None:
     generator = torch.Generator().manual_seed(0)
     reference, noise = torch.randn(2, 32000, generator=generator)
     reference[-100:] = 0.0

@@ -1,4 +1,4 @@
-"""Rankings and their measures, by hand."""
+"""Rankings and their measures against values computed by hand."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 from dplass_cli.evaluation.retrieval import evaluate_retrieval, rank
 
 
-def test_measures_by_hand() -> None:
+def test_measures_equal_those_computed_by_hand() -> None:
     sounds = np.eye(12, dtype=np.float32)
     # The first query ranks sounds 0, 1, 2 …; the second 11, 10, 9 …
     queries = np.stack([np.arange(12, 0, -1), np.arange(1, 13)]).astype(np.float32)
@@ -19,7 +19,7 @@ def test_measures_by_hand() -> None:
     assert (found.queries, found.sounds) == (2, 12)
 
 
-def test_more_sounds_of_a_query_than_are_ranked() -> None:
+def test_precision_is_one_when_all_ranked_sounds_are_relevant() -> None:
     queries, sounds = np.ones((1, 2), dtype=np.float32), np.ones((30, 2), dtype=np.float32)
     found = evaluate_retrieval(queries, [set(range(30))], sounds)
     assert found.map10 == 1.0

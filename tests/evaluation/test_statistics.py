@@ -1,4 +1,4 @@
-"""The benchmarks' rules against the published implementations' numbers, and the bootstrap."""
+"""Aggregation rules against the published implementations' numbers, and the bootstrap."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def total(rule: Aggregation, values: list[Any], groups: list[str]) -> float:
     return float(aggregate(rule, np.array(values, dtype=float), groups))
 
 
-def test_golden_rules() -> None:
+def test_rules_give_the_golden_values() -> None:
     audioset, music, plain = (GOLDEN[name] for name in ("audioset_audiosep", "music", "plain"))
     assert total("mean-of-class-medians", *flat(audioset["per_class"])) == audioset["result"]
     without = {name: values for name, values in audioset["per_class"].items() if name != "4"}
@@ -35,8 +35,8 @@ def test_golden_rules() -> None:
 
 
 @pytest.mark.parametrize("rule", ["mean", "mean-of-class-medians", "mean-of-class-means"])
-def test_intervals_cover_as_often_as_they_say(rule: Aggregation) -> None:
-    """Of normal samples of known mean, about 95 in 100 intervals hold it; few samples make them a little short."""
+def test_intervals_cover_the_mean_about_95_times_in_100(rule: Aggregation) -> None:
+    """For normal samples of known mean; intervals from few samples are slightly too short."""
     generator = np.random.default_rng(1)
     groups = ["a", "b", "c"] * 12
     held = []
@@ -60,7 +60,7 @@ def test_columns_are_resampled_together(rule: Aggregation) -> None:
     assert wide == pytest.approx(values.std() / np.sqrt(30), rel=0.4)
 
 
-def test_nothing_sums_up_to_nothing() -> None:
+def test_no_items_give_nan() -> None:
     assert np.isnan(total("mean", [], []))
     assert np.isnan(bootstrap("mean", np.empty((0, 2)), [])).all()
     assert all(np.isnan(end) for end in interval(np.array([np.nan, 1.0])))

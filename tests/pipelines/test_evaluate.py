@@ -1,4 +1,4 @@
-"""evaluate over a small bank: policies, benchmarks, resuming, sharing among processes, what cannot be read."""
+"""evaluate over a small bank: policies, benchmarks, resuming, sharing among processes, unreadable files."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 
 @pytest.fixture(scope="module")
 def mixtures(clips: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A table of ten mixtures."""
+    """A mixture table with ten rows."""
     rows = [
         {
             "idx": number,
@@ -86,13 +86,13 @@ def items(folder: Path) -> list[dict[str, str]]:
 
 
 def untimed(folder: Path) -> str:
-    """results.json without the only thing that may differ."""
+    """results.json without the timing, the only thing that may differ."""
     content = json.loads((folder / "results.json").read_text())
     del content["timing"]
     return json.dumps(content)
 
 
-def test_under_its_own_score_the_oracle_bounds_what_picks_among_the_same_outputs(options: EvaluateOptions) -> None:
+def test_oracle_is_an_upper_bound_of_policies_that_choose_an_adapter(options: EvaluateOptions) -> None:
     scores = run(options).scores
     assert list(scores.policies) == list(EVERY)
     oracle = scores.policies["oracle"]
@@ -120,7 +120,7 @@ def test_under_its_own_score_the_oracle_bounds_what_picks_among_the_same_outputs
     assert "| oracle (upper bound) |" in table
 
 
-def test_rows_hold_what_the_networks_give(options: EvaluateOptions) -> None:
+def test_scores_equal_those_of_a_separation_by_hand(options: EvaluateOptions) -> None:
     """One item, separated and scored by hand under the base, an adapter and the blend."""
     result = run(replace(options, items=("4",)))
     rows = {row["adapter"]: row for row in items(options.output)}
@@ -150,17 +150,17 @@ def test_rows_hold_what_the_networks_give(options: EvaluateOptions) -> None:
     assert result.scores.chosen["text-knn"] == {"4": "domain0"}
 
 
-def test_policies_on_texts_alone_run_one_adapter_an_item(options: EvaluateOptions) -> None:
+def test_policies_that_choose_by_text_run_one_adapter_per_item(options: EvaluateOptions) -> None:
     result = run(replace(options, select=("text",)))
     assert len(items(options.output)) == 10
     score = result.scores.policies["text"]
     assert (score.regret, score.accuracy, score.difference) == (None, None, None)
-    more = run(replace(options, select=("base", "text", "oracle")))  # goes on: adapters are added, nothing repeated
+    more = run(replace(options, select=("base", "text", "oracle")))  # resumes: adapters are added, nothing is repeated
     assert len(items(options.output)) == 40
     assert more.scores.policies["text"].sdri == pytest.approx(score.sdri, abs=1e-4)
 
 
-def test_adapters_without_domains_serve_what_asks_for_none(options: EvaluateOptions, tmp_path: Path) -> None:
+def test_adapters_without_domains_serve_policies_that_need_none(options: EvaluateOptions, tmp_path: Path) -> None:
     bank = Path(options.adapters[0])  # type: ignore[index]
     for name in ("domain0", "domain1"):
         shutil.copytree(bank / name, tmp_path / "adapters" / name)
@@ -174,7 +174,7 @@ def test_adapters_without_domains_serve_what_asks_for_none(options: EvaluateOpti
         run(replace(given, output=tmp_path / "named"))
 
 
-def test_a_quick_look_is_a_part_of_the_whole(options: EvaluateOptions) -> None:
+def test_a_limited_run_is_continued_by_a_full_one(options: EvaluateOptions) -> None:
     assert run(replace(options, limit=4)).scores.policies["base"].n == 4
     before = {(row["idx"], row["adapter"]): row for row in items(options.output)}
     assert run(options).scores.policies["base"].n == 10
@@ -184,7 +184,7 @@ def test_a_quick_look_is_a_part_of_the_whole(options: EvaluateOptions) -> None:
         run(replace(options, items=("12",)))
 
 
-def test_killed_anywhere_it_goes_on_to_the_same_bytes(options: EvaluateOptions, tmp_path: Path) -> None:
+def test_resuming_from_any_cut_gives_the_same_results(options: EvaluateOptions, tmp_path: Path) -> None:
     run(options)
     whole, expected = (options.output / "items.csv").read_bytes(), untimed(options.output)
     cutter = random.Random(0)
@@ -198,7 +198,7 @@ def test_killed_anywhere_it_goes_on_to_the_same_bytes(options: EvaluateOptions, 
 
 
 @pytest.mark.parametrize("order", [(0, 1), (1, 0), (1, 2, 0)])
-def test_processes_share_without_repeating_and_merge_exactly(
+def test_processes_share_the_items_and_merge_exactly(
     options: EvaluateOptions, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, order: tuple[int, ...]
 ) -> None:
     run(options)
@@ -218,10 +218,10 @@ def test_processes_share_without_repeating_and_merge_exactly(
     monkeypatch.setenv("WORLD_SIZE", "1")
     seen: list[str] = []
     evaluate(shared, lambda done, total, what: seen.append(f"{what} {done}"))
-    assert "items 0" not in seen  # all was there
+    assert "items 0" not in seen  # everything was known
 
 
-def test_backends_measure_the_same(options: EvaluateOptions, tmp_path: Path) -> None:
+def test_backends_give_the_same_scores(options: EvaluateOptions, tmp_path: Path) -> None:
     pytest.importorskip("openvino")
     in_torch = run(replace(options, backend="torch", output=tmp_path / "torch"))
     compiled = run(replace(options, backend="openvino", output=tmp_path / "openvino"))
@@ -253,7 +253,7 @@ def test_another_evaluation_in_parts_is_not_overwritten(
     assert list((options.output / "parts").iterdir()) == [part]
 
 
-def test_rows_of_audio_that_was_replaced_are_measured_again(
+def test_scores_of_replaced_audio_are_computed_again(
     options: EvaluateOptions, clips: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def unreadable(path: Path) -> str:
@@ -277,7 +277,7 @@ def test_rows_of_audio_that_was_replaced_are_measured_again(
     after = [row for row in items(given.output) if row["adapter"] == "base"]
     assert [row == old for row, old in zip(after, before, strict=True)] == [True, False, True]  # seconds too
     run(replace(more, output=tmp_path / "anew"))
-    with monkeypatch.context() as patched:  # what cannot be read just now has not changed
+    with monkeypatch.context() as patched:  # a file that cannot be read at the moment counts as unchanged
         patched.setattr("dplass_cli.evaluation.items.file_sha256", unreadable)
         assert run(replace(more, report=False)).complete
     assert untimed(given.output) == untimed(tmp_path / "anew")
@@ -298,7 +298,7 @@ def test_other_mixtures_of_the_same_files_are_not_compared(options: EvaluateOpti
             compare_runs([one, other])
 
 
-def test_rows_of_one_folder_of_audio_are_not_those_of_another(
+def test_scores_of_another_audio_folder_are_not_reused(
     options: EvaluateOptions, clips: dict[str, Path], tmp_path: Path
 ) -> None:
     rows = [{"idx": 0, "caption": "a dog", "src_wav": "a.wav", "noise_wav": "b.wav", "snr_db": 0}]
@@ -319,7 +319,7 @@ def test_rows_of_one_folder_of_audio_are_not_those_of_another(
         run(replace(beside, metadata_csv=tmp_path / "other" / "table.csv"))
 
 
-def test_missing_and_damaged_files_are_listed_and_too_many_stop(
+def test_unusable_files_are_listed_and_too_many_are_refused(
     options: EvaluateOptions, clips: dict[str, Path], tmp_path: Path
 ) -> None:
     audio = tmp_path / "audio"
@@ -343,11 +343,13 @@ def test_missing_and_damaged_files_are_listed_and_too_many_stop(
     assert json.loads((given.output / "results.json").read_text())["unusable"] == result.unusable
     with pytest.raises(InputError, match=r"1 of 6 items have no usable audio, more than --max-missing 0.1 allows"):
         run(replace(given, max_missing=0.1))
-    shutil.copy(clips["flute"], damaged)  # mended, it is tried again
+    shutil.copy(clips["flute"], damaged)  # repaired, it is tried again
     assert list(run(given).unusable) == ["2"]
 
 
-def test_a_silent_reference_stands_apart(options: EvaluateOptions, clips: dict[str, Path], tmp_path: Path) -> None:
+def test_a_silent_reference_is_listed_separately(
+    options: EvaluateOptions, clips: dict[str, Path], tmp_path: Path
+) -> None:
     write_audio(tmp_path / "silence.wav", np.zeros((1, 160000), dtype=np.float32), 32000, "PCM_16")
     names = {"0": clips["rain"], "1": tmp_path / "silence.wav", "2": clips["siren"]}
     rows = [
@@ -425,7 +427,7 @@ def by_class(values: list[float], classes: list[str], inner: Callable[[list[floa
 
 
 @pytest.mark.parametrize("name", ["audioset", "audiocaps", "clotho", "esc50", "vggsound", "music"])
-def test_a_small_copy_of_each_benchmark(
+def test_each_benchmark_gives_the_numbers_computed_by_hand(
     options: EvaluateOptions, recordings: dict[str, Path], tmp_path: Path, name: str
 ) -> None:
     made = fake(name, tmp_path / "data", recordings)
@@ -455,7 +457,9 @@ def test_a_small_copy_of_each_benchmark(
     assert "AudioSep, published" in (given.output / "results.md").read_text()
 
 
-def test_several_benchmarks_in_one_command(options: EvaluateOptions, clips: dict[str, Path], tmp_path: Path) -> None:
+def test_several_benchmarks_run_in_one_command(
+    options: EvaluateOptions, clips: dict[str, Path], tmp_path: Path
+) -> None:
     for name in ("esc50", "audiocaps"):
         fake(name, tmp_path / "data", clips)
     given = replace(
@@ -487,8 +491,8 @@ def arguments(options: EvaluateOptions, output: Path) -> list[str]:
 
 
 @pytest.mark.slow
-def test_killed_by_the_dozen_it_ends_with_the_same_bytes(options: EvaluateOptions, tmp_path: Path) -> None:
-    """SIGKILL at random moments of one run, each a few rows after the last, until it is through."""
+def test_repeated_kills_do_not_change_the_results(options: EvaluateOptions, tmp_path: Path) -> None:
+    """SIGKILL at random moments of one run, each a few rows after the previous one, until it finishes."""
     whole, cut = tmp_path / "whole", tmp_path / "cut"
     subprocess.run(arguments(options, whole), check=True, capture_output=True)
     moment = random.Random(1)
@@ -515,7 +519,7 @@ def _lines(folder: Path) -> int:
 
 
 @pytest.mark.slow
-def test_two_processes_at_once_are_one_process(options: EvaluateOptions, tmp_path: Path) -> None:
+def test_two_concurrent_processes_give_the_results_of_one(options: EvaluateOptions, tmp_path: Path) -> None:
     subprocess.run(arguments(options, tmp_path / "one"), check=True, capture_output=True)
     launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m"]
     shared = [*launcher, *arguments(options, tmp_path / "two")[2:]]

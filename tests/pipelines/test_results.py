@@ -54,13 +54,13 @@ def runs(clips: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Ca
     return lambda name: root / "runs" / name
 
 
-def test_comparing_runs_item_by_item(runs: Callable[[str], Path], tmp_path: Path) -> None:
+def test_runs_are_compared_item_by_item(runs: Callable[[str], Path], tmp_path: Path) -> None:
     compared = compare_results([runs("reconv"), runs("lora")], output=tmp_path)
     assert [(line.policy, line.run) for line in compared.lines] == [
         (policy, str(runs(name))) for policy in ("base", "text") for name in ("reconv", "lora")
     ]
     base, again, _, other = compared.lines
-    assert (again.difference, again.difference_ci) == (0.0, (0.0, 0.0))  # one base: nothing to tell apart
+    assert (again.difference, again.difference_ci) == (0.0, (0.0, 0.0))  # one base: no difference
     assert again.sdri == base.sdri
     rows = [
         {score.idx: score.sdri for score in read_item_scores(runs(name)) if score.run != "base"}
@@ -75,7 +75,7 @@ def test_comparing_runs_item_by_item(runs: Callable[[str], Path], tmp_path: Path
     assert json.loads((tmp_path / "comparison.json").read_text())[3]["difference"] == other.difference
 
 
-def test_runs_are_compared_on_what_they_share(runs: Callable[[str], Path], tmp_path: Path) -> None:
+def test_runs_are_compared_on_the_items_they_share(runs: Callable[[str], Path], tmp_path: Path) -> None:
     lines = compare_results([runs("reconv"), runs("part")]).lines
     assert [(line.policy, line.n) for line in lines] == [("base", 4)] * 2
     with pytest.raises(InputError, match="--select text: not in all of these runs; in common: base"):
@@ -90,7 +90,7 @@ def test_runs_are_compared_on_what_they_share(runs: Callable[[str], Path], tmp_p
         compare_results([runs("part"), other])
 
 
-def test_scanning_a_folder(runs: Callable[[str], Path], tmp_path: Path) -> None:
+def test_a_scan_lists_every_evaluation_of_a_folder(runs: Callable[[str], Path], tmp_path: Path) -> None:
     found = scan_results(runs(""), tmp_path / "table.md")
     assert [(row.folder, row.policy, row.n) for row in found] == [
         ("lora", "base", 6),
@@ -104,15 +104,15 @@ def test_scanning_a_folder(runs: Callable[[str], Path], tmp_path: Path) -> None:
         scan_results(tmp_path)
 
 
-def test_bss_eval_is_recorded(runs: Callable[[str], Path]) -> None:
+def test_bss_eval_is_recorded_and_averaged(runs: Callable[[str], Path]) -> None:
     rows = read_item_scores(runs("reconv"))
-    assert all(row.bss_sdr >= row.si_sdr - 0.1 for row in rows)  # a filter does what a scale does
+    assert all(row.bss_sdr >= row.si_sdr - 0.1 for row in rows)  # a filter can do what a scale can
     scores = json.loads((runs("reconv") / "results.json").read_text())["policies"]
     mean = np.mean([row.bss_sdr for row in rows if row.run == "base"])
     assert scores["base"]["bss_sdr"] == pytest.approx(mean)
 
 
-def test_retrieving_by_sentences(clips: dict[str, Path], tmp_path: Path) -> None:
+def test_sentences_retrieve_their_sounds(clips: dict[str, Path], tmp_path: Path) -> None:
     rows = [Row(path, name.replace("_", " ")) for name, path in clips.items()]
     rows.append(Row(tmp_path / "gone.wav", "nothing"))
     write_manifest(tmp_path / "data.json", rows)
@@ -133,7 +133,7 @@ def test_retrieving_by_sentences(clips: dict[str, Path], tmp_path: Path) -> None
         retrieve(replace(options, query=(), evaluate=False))
 
 
-def test_distance_of_folders(clips: dict[str, Path], tmp_path: Path) -> None:
+def test_distance_is_zero_for_equal_folders_and_positive_for_others(clips: dict[str, Path], tmp_path: Path) -> None:
     for folder, names in {"a": NAMES[:3], "b": NAMES[3:], "c": NAMES[:1]}.items():
         (tmp_path / folder).mkdir()
         for name in names:
@@ -146,7 +146,7 @@ def test_distance_of_folders(clips: dict[str, Path], tmp_path: Path) -> None:
         fad(tmp_path / "a", tmp_path / "c", device="cpu")
 
 
-def test_the_verbs_print_tables_and_json(runs: Callable[[str], Path], clips: dict[str, Path]) -> None:
+def test_results_verbs_print_tables_and_json(runs: Callable[[str], Path], clips: dict[str, Path]) -> None:
     invoke = CliRunner().invoke
     done = invoke(app, ["results", "compare", str(runs("reconv")), str(runs("lora")), "--json"])
     assert done.exit_code == 0, done.output

@@ -1,4 +1,4 @@
-"""The report of an evaluation: whole in one file, and working in a browser."""
+"""The report of an evaluation: self-contained, and working in a browser."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ NAMES = ("dog_bark", "rain", "siren", "flute", "owl_hoot", "helicopter")
 
 @pytest.fixture(scope="module")
 def folder(clips: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The evaluation of six items whose queries hold what has a meaning in HTML."""
+    """The evaluation of six items whose queries contain HTML."""
     root = tmp_path_factory.mktemp("report")
     base, bank = write_small_bank(root)
     rows = [
@@ -41,7 +41,7 @@ def folder(clips: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> 
     return root / "evaluation"
 
 
-def test_what_is_told_is_in_the_page(folder: Path) -> None:
+def test_the_page_contains_every_section_and_escapes_queries(folder: Path) -> None:
     page = (folder / "report.html").read_text()
     assert not re.search(r"(src|href)=\"(?!data:|#)", page)
     assert page.count("<audio") == 2 * 2 * 3
@@ -56,7 +56,7 @@ def test_what_is_told_is_in_the_page(folder: Path) -> None:
 
 
 @pytest.mark.browser
-def test_in_a_browser_it_loads_clean_plays_sorts_and_filters(folder: Path, chromium: Any) -> None:
+def test_a_browser_loads_plays_sorts_and_filters_without_errors(folder: Path, chromium: Any) -> None:
     page, errors = chromium(folder / "report.html")
     assert errors == []
     durations = page.evaluate("[...document.querySelectorAll('audio')].map(a => a.duration)")

@@ -1,4 +1,4 @@
-"""The shell of reports: what is put in is escaped, and the page works in a browser."""
+"""The page of reports: content is escaped, and the page works in a browser."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def _tags(page: Path) -> list[tuple[str, dict[str, str | None]]]:
     return parser.seen
 
 
-def test_what_is_put_in_is_escaped_and_nothing_comes_from_elsewhere(report: Path) -> None:
+def test_content_is_escaped_and_nothing_is_loaded_from_elsewhere(report: Path) -> None:
     tags = _tags(report)
     assert sum(tag == "script" for tag, _ in tags) == 1
     sources = [given["src"] for _, given in tags if given.get("src")]
@@ -58,7 +58,7 @@ def test_what_is_put_in_is_escaped_and_nothing_comes_from_elsewhere(report: Path
     assert not re.search(r"https?://", report.read_text())
 
 
-def test_sections_are_led_to_and_empty_ones_left_out(report: Path) -> None:
+def test_the_navigation_lists_sections_without_empty_ones(report: Path) -> None:
     tags = _tags(report)
     links = [given["href"] for tag, given in tags if tag == "a"]
     assert links == ["#figures-more", "#sounds", "#rest"]
@@ -72,7 +72,7 @@ def test_the_same_parts_give_the_same_bytes(report: Path, tmp_path: Path) -> Non
     assert (tmp_path / "one.html").read_bytes() == (tmp_path / "two.html").read_bytes()
 
 
-def test_audio_over_full_scale_is_turned_down_not_clipped() -> None:
+def test_audio_above_full_scale_is_scaled_not_clipped() -> None:
     import base64
     import io
 
@@ -88,7 +88,7 @@ def test_audio_over_full_scale_is_turned_down_not_clipped() -> None:
 
 
 @pytest.mark.browser
-def test_the_page_loads_clean_and_its_tables_sort_and_filter(report: Path, chromium: Any) -> None:
+def test_the_page_loads_without_errors_and_its_tables_sort_and_filter(report: Path, chromium: Any) -> None:
     page, errors = chromium(report)
     names = lambda: page.locator("tbody tr:visible td:first-child").all_inner_texts()  # noqa: E731
     assert names() == ["ten", "nine", "none"]
