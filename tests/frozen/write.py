@@ -1,14 +1,16 @@
 """Write again what these tests hold the code to: ``python tests/frozen/write.py [command_line] [python_api] …``.
 
 Run it when something was added that users may rely on from now on, and look at the difference: a line that goes away
-is something that users lose.
+is something that users lose. ``v0.1`` is never written again but by version 0.1: its files are what users have.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import shutil
 import sys
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,9 +18,28 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).parents[1]))
 sys.path.insert(0, str(Path(__file__).parents[2]))  # this code, and not an installed one
 
+from frozen.old_files import USES, make, use
 from frozen.surface import FROZEN, command_line, python_api
 
-WRITERS: dict[str, Callable[[], Any]] = {"command_line": command_line, "python_api": python_api}
+OLD = FROZEN / "v0.1"
+
+
+def old_files() -> dict[str, Any]:
+    """What the files of version 0.1 give; first they are made, where they were deleted."""
+    with tempfile.TemporaryDirectory() as name:
+        if not OLD.is_dir():
+            folder = Path(name).resolve() / "made"
+            folder.mkdir()
+            make(folder)
+            shutil.copytree(folder, OLD)
+        return {one: use(one, OLD, Path(name).resolve() / one) for one in USES}
+
+
+WRITERS: dict[str, Callable[[], Any]] = {
+    "command_line": command_line,
+    "python_api": python_api,
+    "old_files": old_files,
+}
 
 
 def main() -> None:
