@@ -1,0 +1,56 @@
+"""Write again what these tests hold the code to: ``python tests/frozen/write.py [command_line] [python_api] …``.
+
+Run it when something was added that users may rely on from now on, and look at the difference: a line that goes away
+is something that users lose. ``v0.1`` is never written again but by version 0.1: its files are what users have.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+sys.path.insert(0, str(Path(__file__).parents[2]))  # this code, and not an installed one
+
+from frozen.old_files import USES, make, use
+from frozen.surface import FROZEN, command_line, python_api
+
+OLD = FROZEN / "v0.1"
+
+
+def old_files() -> dict[str, Any]:
+    """What the files of version 0.1 give; first they are made, where they were deleted."""
+    with tempfile.TemporaryDirectory() as name:
+        if not OLD.is_dir():
+            folder = Path(name).resolve() / "made"
+            folder.mkdir()
+            make(folder)
+            shutil.copytree(folder, OLD)
+        return {one: use(one, OLD, Path(name).resolve() / one) for one in USES}
+
+
+WRITERS: dict[str, Callable[[], Any]] = {
+    "command_line": command_line,
+    "python_api": python_api,
+    "old_files": old_files,
+}
+
+
+def main() -> None:
+    """Write the files that are named, or all."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("names", nargs="*", choices=[[], *WRITERS], help="what to write; default: all")
+    for name in parser.parse_args().names or WRITERS:
+        path = FROZEN / f"{name}.json"
+        path.write_text(json.dumps(WRITERS[name](), indent=1, sort_keys=True) + "\n", encoding="utf-8")
+        print(path)
+
+
+if __name__ == "__main__":
+    main()
