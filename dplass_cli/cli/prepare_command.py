@@ -65,6 +65,8 @@ def command(
 
 
 for _kind, _corpus in CORPORA.items():
+    if _corpus.verb:  # it has a verb of its own
+        continue
     _help = f"{_corpus.what} ({_corpus.source}).\n\nExample: dplass prepare {_kind} FOLDER --output train.json"
     app.command(_kind, help=_help)(command)
 
