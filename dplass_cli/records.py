@@ -1,4 +1,4 @@
-"""Tables of rows that verbs write and read again: whole CSV files, and records that grow a row at a time."""
+"""CSV files that verbs write and read again: whole tables, and records that grow row by row."""
 
 from __future__ import annotations
 
@@ -6,19 +6,28 @@ import csv
 import io
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 from dplass_cli.errors import InputError
 from dplass_cli.storage import atomic_path, write_text, writing_to
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 def write_rows(
     path: Path | str, columns: Iterable[str], rows: Iterable[Mapping[str, Any]], key: str | None = None
 ) -> None:
-    """Write a CSV file with a header, atomically; every row holds exactly ``columns``.
+    """Write rows as a CSV file with a header, atomically.
+
+    The rows are written as they come, by the standard library: pandas would hold all of them in memory, and turn
+    columns of integers with empty values into floats.
 
     Args:
-        key: makes it a whole record, as :class:`Records` goes on with.
+        path: the file.
+        columns: the header; every row has exactly these keys.
+        rows: the rows.
+        key: makes the file a record that :class:`Records` can continue.
     """
     with atomic_path(path) as temporary, open(temporary, "w", encoding="utf-8", newline="") as stream:
         stream.write("" if key is None else f"# {key}\n")
@@ -27,11 +36,26 @@ def write_rows(
         writer.writerows(rows)
 
 
-class Records:
-    """An append-only CSV record: each write flushed; a torn last row is dropped when it is opened again.
+def write_frames(path: Path | str, frames: Iterable[pd.DataFrame]) -> None:
+    """Write data frames with the same columns, one below the other, as one CSV file with a header, atomically."""
+    with atomic_path(path) as temporary, open(temporary, "w", encoding="utf-8", newline="") as stream:
+        for number, frame in enumerate(frames):
+            frame.to_csv(_LineFeeds(stream), header=number == 0, index=False, lineterminator="\r\n")
 
-    The first two lines are a comment with a key and the header. The key says what the rows depend on (hashes of
-    inputs, settings): a record with another key is begun anew, so that a resumed run never mixes two runs' rows.
+
+class Records:
+    """An append-only CSV file: each write is flushed, and an incomplete last row is dropped when it is opened again.
+
+    The first two lines are a comment with a key, and the header. The key identifies what the rows depend on (hashes of
+    inputs, settings). A file with another key is started over, so that a resumed run never mixes the rows of two runs.
+
+    Args:
+        path: the file.
+        columns: the header.
+        key: identifies the run.
+
+    Attributes:
+        rows: the complete rows, as texts.
     """
 
     def __init__(self, path: Path | str, columns: Iterable[str], key: str) -> None:
@@ -48,7 +72,7 @@ class Records:
         self._writer = _writer(self._stream, self.columns)
 
     def append(self, rows: Iterable[Mapping[str, Any]]) -> None:
-        """Append rows in one write, so that a kill leaves at most one torn line at the end."""
+        """Append rows in one write, so that a killed process leaves at most one incomplete line at the end."""
         new = [{column: str(row[column]) for column in self.columns} for row in rows]
         with writing_to(self.path):
             self._writer.writerows(new)
@@ -63,7 +87,7 @@ class Records:
 
 
 def read_records(path: Path | str, columns: Iterable[str], key: str) -> list[dict[str, str]] | None:
-    """Read the whole rows of a record that :class:`Records` wrote; None where it is absent or has another key.
+    """Read the complete rows of a file that :class:`Records` wrote; None where there is none, or it has another key.
 
     Raises:
         InputError: a row before the last is damaged.
@@ -72,8 +96,12 @@ def read_records(path: Path | str, columns: Iterable[str], key: str) -> list[dic
     return csv_rows(whole.partition("\n")[2], path) if whole.startswith(_head(key, columns)) else None
 
 
-class _Lines:
-    """Ends lines with a line feed alone; the writer, which believes in both, quotes either within a text."""
+class _LineFeeds:
+    """Ends lines with a line feed only.
+
+    The CSV writer is told that lines end with a carriage return and a line feed, because it quotes values that contain
+    a character of the line ending, and readers take either as the end of a row.
+    """
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
@@ -83,7 +111,7 @@ class _Lines:
 
 
 def _writer(stream: TextIO, columns: list[str]) -> csv.DictWriter[str]:
-    return csv.DictWriter(_Lines(stream), fieldnames=columns, lineterminator="\r\n")
+    return csv.DictWriter(_LineFeeds(stream), fieldnames=columns, lineterminator="\r\n")
 
 
 def _head(key: str, columns: Iterable[str]) -> str:
@@ -91,27 +119,27 @@ def _head(key: str, columns: Iterable[str]) -> str:
 
 
 def csv_rows(text: str, path: Path | str) -> list[dict[str, str]]:
-    """The rows of a CSV text with a header that a verb wrote to ``path``.
+    """Parse a CSV text with a header, which a verb wrote to ``path``, into rows of texts.
 
     Raises:
-        InputError: a row has not as many fields as the header.
+        InputError: not CSV, or a row has more or fewer fields than the header.
     """
     reader = csv.DictReader(io.StringIO(text, newline=""))
     try:
         rows = list(reader)
     except csv.Error as error:
-        raise InputError(f"{path}: not CSV ({error}); delete the file and run again") from error
+        raise InputError(f"{path}: not CSV ({error}); delete the file and rerun") from error
     columns = set(reader.fieldnames or ())
     for number, row in enumerate(rows, start=1):
         if row.keys() != columns or None in row.values():
-            raise InputError(f"{path}: row {number} is damaged; delete it, or the file, and run again")
+            raise InputError(f"{path}: row {number} is damaged; delete the row or the file and rerun")
     return rows
 
 
 def _whole_text(path: Path) -> str:
-    """The text of a record up to its last whole row; empty where there is none.
+    """Return the text of a file up to the end of its last complete row; empty where there is none.
 
-    A line break between quotes ends no row.
+    A line break inside quotes does not end a row.
     """
     text = path.read_bytes().decode("utf-8", errors="replace") if path.is_file() else ""
     end = text.rfind("\n") + 1

@@ -34,6 +34,8 @@ def _merge(options: MergeOptions, run: VerbRun) -> None:
 
 
 for _kind, _corpus in CORPORA.items():
+    if _corpus.verb:  # it has a verb of its own
+        continue
     _help = f"{_corpus.what} ({_corpus.source}).\n\nExample: dplass prepare {_kind} FOLDER --output train.json"
     add_command(app, _kind, _prepare, given={"kind": _kind}, help=_help)
 add_command(app, "merge", _merge)

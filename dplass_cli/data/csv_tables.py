@@ -1,4 +1,8 @@
-"""Reading text tables line by line, so that what is wrong in one is told with its file and line."""
+"""Strict reading of text tables, row by row: every error names the file and the line.
+
+The rows are parsed with the standard library and not with pandas, whose parser silently pads short rows and does not
+keep line numbers. On AudioSet's two million segments both take the same time.
+"""
 
 from __future__ import annotations
 
@@ -6,22 +10,22 @@ import contextlib
 import csv
 import gc
 import io
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from dplass_cli.errors import InputError
 from dplass_cli.storage import read_text, require_file
 
-LATEST = 1e9  # seconds: no recording has more, and larger numbers are no times
+MAX_SECONDS = 1e9  # no recording is longer; larger values are not times
 
-csv.field_size_limit(1 << 20)  # a caption may be long; a quote that never closes is found long before
+csv.field_size_limit(1 << 20)  # long captions fit, and an unclosed quote is found before it swallows the file
 
 
 @contextlib.contextmanager
 def collector_paused() -> Iterator[None]:
-    """Pause Python's collector of cycles while millions of rows are made.
+    """Pause Python's cyclic garbage collector while millions of rows are created.
 
-    They have no cycles, and it would walk over all of them again and again: a quarter of the time.
+    Rows contain no cycles, and traversing them again and again takes a quarter of the time.
     """
     running = gc.isenabled()
     gc.disable()
@@ -35,30 +39,39 @@ def collector_paused() -> Iterator[None]:
 def table_lines(path: Path | str, delimiter: str = ",") -> Iterator[tuple[int, list[str]]]:
     """Yield (line number, fields) of each line that is neither blank nor a ``#`` comment.
 
-    Byte-order marks, any line ends and blanks after a delimiter are understood. Quotes hold fields together, but not
-    where tabs part them.
+    Byte-order marks, all line endings and blanks after a delimiter are accepted. Quotes are special in comma-separated
+    tables only, not in tab-separated ones.
 
     Raises:
-        InputError: the file is missing, not UTF-8, or a quote does not close on its line.
+        InputError: the file is missing or not UTF-8, or a quote is not closed on its line.
     """
-    return _records(path, delimiter, whole_lines=True)
+    return csv_records(path, delimiter, one_per_line=True)
 
 
-def _records(path: Path | str, delimiter: str, whole_lines: bool) -> Iterator[tuple[int, list[str]]]:
-    """Yield records; with ``whole_lines`` each is a line, and comments are skipped."""
+def csv_records(path: Path | str, delimiter: str = ",", one_per_line: bool = False) -> Iterator[tuple[int, list[str]]]:
+    """Yield (number of its last line, fields) of each record.
+
+    Args:
+        path: the file.
+        delimiter: the character between fields.
+        one_per_line: a record must not span lines, and ``#`` comments are skipped.
+
+    Raises:
+        InputError: the file is missing, not UTF-8 or not CSV, or a record spans lines despite ``one_per_line``.
+    """
     require_file(path)
     line = 0
     try:
         with open(path, encoding="utf-8-sig", newline="") as stream:
             reader = csv.reader(
-                map(_without_comment, stream) if whole_lines else stream,
+                map(_without_comment, stream) if one_per_line else stream,
                 delimiter=delimiter,
                 skipinitialspace=True,
                 quoting=csv.QUOTE_NONE if delimiter == "\t" else csv.QUOTE_MINIMAL,
             )
             for line, fields in enumerate(reader, start=1):
-                if whole_lines and reader.line_num != line:
-                    raise InputError(f"{path}: line {line}: a quote opens and does not close on the line")
+                if one_per_line and reader.line_num != line:
+                    raise InputError(f"{path}: line {line}: unclosed quote; close it on the same line")
                 if fields:
                     yield reader.line_num, fields
     except csv.Error as error:
@@ -73,32 +86,17 @@ def _without_comment(line: str) -> str:
     return "\n" if line.isspace() or line.lstrip().startswith("#") else line
 
 
-def read_table(path: Path | str, columns: Sequence[str] = ()) -> Iterator[tuple[int, dict[str, str]]]:
-    """Yield (line number, {column: value}) of a CSV file with a header, or of one without by the names of its columns.
-
-    Values in quotes may hold line breaks; comments may stand above the header.
-
-    Raises:
-        InputError: as :func:`table_lines`; a line has more or fewer fields than there are columns.
-    """
-    records = (record for record in _records(path, ",", whole_lines=False) if any(map(str.strip, record[1])))
-    names = list(columns) or next((fields for _, fields in records if not fields[0].startswith("#")), [])
-    names = [name.strip() for name in names]
-    for line, fields in records:
-        if len(fields) != len(names):
-            raise InputError(f"{path}: line {line}: expected {len(names)} fields, not {len(fields)}; quote commas")
-        yield line, dict(zip(names, fields, strict=True))
-
-
 def filled_rows(path: Path | str, columns: Sequence[str], what: str) -> Iterator[tuple[int, dict[str, str]]]:
-    """Yield (line number, {column: value}) of a CSV file with a header in which some columns may not be empty.
+    """Yield (line number, {column: value}) of a CSV file with a header, in which some columns must not be empty.
 
     Args:
-        columns: these; there may be others. what: such a table, for messages.
+        path: the file.
+        columns: the columns that must be filled; further columns are allowed.
+        what: name of this kind of table, for error messages.
 
     Raises:
-        InputError: the file is missing, not CSV, lacks a column, has no rows, or a row with more fields, or with one
-            of these empty (says which line).
+        InputError: the file is missing or not CSV, lacks a column or has no rows; a row has more fields than the header
+            or an empty required field (names the line).
     """
     reader, line = csv.DictReader(io.StringIO(read_text(path), newline="")), 0
     try:
@@ -110,7 +108,7 @@ def filled_rows(path: Path | str, columns: Sequence[str], what: str) -> Iterator
             line = reader.line_num
             if any(map(str.strip, row.pop(None, []))):
                 fields = len(reader.fieldnames or ())
-                raise InputError(f"{path}: line {line}: has more than the {fields} fields of the header; quote commas")
+                raise InputError(f"{path}: line {line}: more fields than the {fields} of the header; quote commas")
             for column in columns:
                 if not (row[column] or "").strip():
                     raise InputError(f"{path}: line {line}: {column!r} is empty")
@@ -119,63 +117,3 @@ def filled_rows(path: Path | str, columns: Sequence[str], what: str) -> Iterator
         raise InputError(f"{path}: line {line + 1}: not CSV ({error})") from error
     if line == header:
         raise InputError(f"{path}: the table has no rows")
-
-
-def table_columns(path: Path | str, *names: Iterable[str]) -> Iterator[tuple[int, list[str]]]:
-    """Yield (line number, values) of some columns of a CSV file with a header, whatever their order and case.
-
-    Each of ``names`` is a column, by the names that it may have; values are stripped of blanks around them.
-
-    Raises:
-        InputError: as :func:`read_table`; a column is not there.
-    """
-    places: list[str] = []
-    for line, record in read_table(path):
-        places = places or _places(list(record), path, names)
-        yield line, [record[place].strip() for place in places]
-    if not places:
-        _places([], path, names)
-
-
-def _places(columns: Sequence[str], path: Path | str, names: Sequence[Iterable[str]]) -> list[str]:
-    by_name = {column.lower(): column for column in columns}
-    places = [next((by_name[name.lower()] for name in known if name.lower() in by_name), None) for known in names]
-    if None in places:
-        wanted = " and ".join(" or ".join(known) for known in names)
-        raise InputError(f"{path}: expected a header with the columns {wanted}, not {','.join(columns)!r}")
-    return [place for place in places if place is not None]
-
-
-def read_pairs(path: Path | str, key: Iterable[str], value: Iterable[str]) -> dict[str, str]:
-    """Read two columns as a dictionary; the names are as in :func:`table_columns`.
-
-    Raises:
-        InputError: as :func:`table_columns`; a key or value is empty, or a key is listed twice.
-    """
-    key, value = list(key), list(value)
-    pairs: dict[str, str] = {}
-    for line, (name, text) in table_columns(path, key, value):
-        if not name or not text:
-            raise InputError(f"{path}: line {line}: {key[0]} or {value[0]} is empty")
-        if name in pairs:
-            raise InputError(f"{path}: line {line}: {key[0]} {name!r} is listed twice; keep one of the lines")
-        pairs[name] = text
-    return pairs
-
-
-def read_captions(path: Path | str) -> dict[str, tuple[str, ...]]:
-    """Read captions by id from a CSV such as AudioCaps': a line a caption, an id on any number of lines.
-
-    The columns are ``ytid``, ``youtube_id`` or ``id``, and ``caption``.
-
-    Raises:
-        InputError: as :func:`table_columns`; an id or caption is empty, or there is none.
-    """
-    captions: dict[str, tuple[str, ...]] = {}
-    for line, (id, caption) in table_columns(path, ("ytid", "youtube_id", "id"), ("caption",)):
-        if not id or not caption:
-            raise InputError(f"{path}: line {line}: the id or the caption is empty")
-        captions[id] = (*captions.get(id, ()), caption)
-    if not captions:
-        raise InputError(f"{path}: holds no captions")
-    return captions

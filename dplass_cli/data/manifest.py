@@ -11,7 +11,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from dplass_cli.data.csv_tables import LATEST, collector_paused
+from dplass_cli.data.csv_tables import MAX_SECONDS, collector_paused
 from dplass_cli.errors import InputError
 from dplass_cli.storage import atomic_path, read_text, require_no_surrogates
 
@@ -191,7 +191,7 @@ def _checked_row(item: Any, folder: Path, shared: _Shared) -> Row:
 
 
 def _seconds(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value < LATEST
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value < MAX_SECONDS
 
 
 def write_manifest(path: Path | str, rows: Iterable[Row]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dplass_cli.domains.features import CaptionFeatures, FloatArray, IntArray, similarities
-from dplass_cli.domains.partition_folder import mean_direction
+from dplass_cli.domains.partition_folder import mean_direction, read_partition
 from dplass_cli.errors import InputError, shown, some
 from dplass_cli.options.partition_options import Features
 from dplass_cli.storage import read_json
@@ -55,6 +55,26 @@ def read_categories(path: Path | str) -> dict[int, tuple[str, ...]]:
         domains[id] = categories
     _domain_by_caption(domains, path)
     return dict(sorted(domains.items()))
+
+
+def captions_of_domains(path: Path, ids: Sequence[int]) -> set[str]:
+    """Return the captions of some domains of a partition.
+
+    Args:
+        path: a partition folder, or a published partition.
+        ids: the domains.
+
+    Raises:
+        InputError: not a partition, or it has no such domain.
+    """
+    if path.is_dir():
+        domains = {domain.id: domain.captions for domain in read_partition(path).domains}
+    else:
+        domains = read_categories(path)
+    unknown = [id for id in ids if id not in domains]
+    if unknown:
+        raise InputError(f"{path}: no domain {unknown[0]}; it has {some(domains, limit=20)}")
+    return {caption for id in ids for caption in domains[id]}
 
 
 def _entry(item: Any, where: str) -> tuple[int, tuple[str, ...]]:

@@ -2,36 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
-from typing import Any, get_args
+from typing import get_args
 
 from dplass_cli.audio.folders import walk_folders
+from dplass_cli.data.prepare.clip_table import clip_table, column_label_captions
 from dplass_cli.data.prepare.converting import is_copy
-from dplass_cli.data.prepare.corpora import CORPORA, Corpus
 from dplass_cli.data.prepare.corpus_reader import (
-    Record,
-    candidates,
-    clip_names,
+    column_texts,
+    corpus_with_columns,
     file_records,
     find_tables,
-    kept,
-    named_by_split,
-    of_split,
-    require_columns,
-    table_records,
-    with_places,
+    read_records,
+    rows_where,
 )
 from dplass_cli.data.prepare.locating import ClipIndex, listed_files
 from dplass_cli.data.prepare.merging import MergeResult, merge_manifests
-from dplass_cli.data.prepare.preparation import REJECTS, Candidate, Origin, PrepareResult, require_output
-from dplass_cli.errors import InputError, nearest
+from dplass_cli.data.prepare.preparation import PrepareResult, prepare, require_output
+from dplass_cli.errors import InputError
 from dplass_cli.options.prepare_options import Captions, CorpusOptions, MergeOptions
-from dplass_cli.pipelines.prepare_audioset import prepare_found
 from dplass_cli.storage import Progress, no_progress, require_folder
-
-COLUMN_FIELDS = ("captions", "end", "id", "labels", "name", "start")
-_ALIASES = {"caption": "captions", "wav": "name"}
 
 
 def prepare_corpus(options: CorpusOptions, progress: Progress = no_progress) -> PrepareResult:
@@ -40,64 +30,42 @@ def prepare_corpus(options: CorpusOptions, progress: Progress = no_progress) -> 
     Raises:
         InputError: an option or input file is wrong, too many clips are missing, or none is usable.
     """
-    corpus = _corpus(options)
-    return prepare_found(lambda: _find(corpus, options, progress), options, options.output, progress)
+    corpus = corpus_with_columns(options.kind, options.column)
+    _require_valid(options)
+    require_output(options.output)
+    split = corpus.split if options.split is None else options.split
+    folders = options.audio_dir or ((options.folder,) if options.folder else tuple(p.parent for p in options.table))
+    progress(0, 1, "finding clips")
+    files = walk_folders(folders) if options.file_list is None else listed_files(options.file_list, folders)
+    index = None
+    if corpus.table is None:
+        source = options.folder or folders[0]
+        # copies that an earlier run made may lie below the folder
+        clip_files = [file for file in files if not is_copy(file, options.convert_dir)]
+        records = rows_where(file_records(clip_files, source, split), options.where, str(source))
+    else:
+        tables = options.table or tuple(find_tables(corpus, options.folder or Path(), split))
+        source = tables[0]
+        records = rows_where(read_records(corpus, tables, split, bool(options.split)), options.where, str(source))
+        index = ClipIndex(files, filter(None, column_texts(records, corpus.name)), options.name_pattern)
+    captions = column_label_captions(records, corpus, options.captions)
+    clips = clip_table(records, corpus, index, captions, where=str(source))
+    places = folders if options.file_list is None else (options.file_list,)
+    result = prepare(clips, corpus, options.output, options, places, progress=progress)
+    if options.report is not None:
+        from dplass_cli.reports.preparation_report import write_report
+
+        write_report(options.report, result)
+    return result
 
 
-def _corpus(options: CorpusOptions) -> Corpus:
-    """The row of the table, with the columns that the user named."""
-    if options.kind not in CORPORA:
-        raise InputError(f"{options.kind}: no such corpus{nearest(options.kind, CORPORA)}")
+def _require_valid(options: CorpusOptions) -> None:
     if options.captions not in get_args(Captions)[:3]:
         raise InputError(f"captions: no such choice {options.captions!r}; known: each, joined, single")
     if options.folder is None and not options.table:
         raise InputError("no corpus; give its folder, or its list with --table")
     for folder in (*([] if options.folder is None else [options.folder]), *options.audio_dir):
         require_folder(folder)
-    changes: dict[str, Any] = {}
-    for role, column in options.column.items():
-        known = [*_ALIASES, *COLUMN_FIELDS]
-        if role not in known:
-            raise InputError(f"--column {role}: no such role of a column{nearest(role, known)}")
-        role = _ALIASES.get(role, role)
-        changes[role] = tuple(column.split(",")) if role == "captions" else column
-    return replace(CORPORA[options.kind], **changes)
-
-
-def _find(corpus: Corpus, options: CorpusOptions, progress: Progress) -> tuple[list[Candidate], Origin]:
-    split = corpus.split if options.split is None else options.split
-    folders = options.audio_dir or (
-        (options.folder,) if options.folder else tuple(path.parent for path in options.table)
-    )
-    progress(0, 1, "finding clips")
-    files = walk_folders(folders) if options.file_list is None else listed_files(options.file_list, folders)
-    records: list[Record]
-    index: ClipIndex | None = None
-    if corpus.table is None:
-        root = options.folder or folders[0]
-        clips = [file for file in files if not is_copy(file, options.convert_dir)]  # of an earlier run
-        records, where = file_records(clips, root, split), str(root)
-        if not records:
-            raise InputError(f"{root}: no audio files{f' below {split}' if split else ''}; check the path")
-    else:
-        tables = options.table or tuple(find_tables(corpus, options.folder or Path(), split))
-        records = with_places({table: table_records(table, corpus, split) for table in tables})
-        where = str(tables[0])
-        if options.split and not all(named_by_split(table, corpus, split) for table in tables):
-            records = of_split(records, split, where)
-        require_columns(records, corpus, where)
-    conditions = {column: [value.strip() for value in text.split(",")] for column, text in options.where.items()}
-    records = kept(records, conditions, where)
-    if corpus.table is not None:
-        index = ClipIndex(files, clip_names(records, corpus), options.name_pattern)
-    origin = Origin(
-        ranged=not corpus.video,
-        places=folders if options.file_list is None else (options.file_list,),
-        name=lambda candidate: candidate.id,
-        rejects=options.output.with_name(f"{options.output.stem}{REJECTS}"),
-        hint="check the folder, --audio-dir and --column",
-    )
-    return list(candidates(records, corpus, index, options.captions, where)), origin
 
 
 def merge(options: MergeOptions) -> MergeResult:

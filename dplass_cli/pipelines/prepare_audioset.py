@@ -2,75 +2,68 @@
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Callable, Iterator, Mapping
-from pathlib import Path
+from collections.abc import Mapping
 from typing import get_args
 
+import pandas as pd
+
 from dplass_cli.audio.folders import walk_folders
-from dplass_cli.data.captions import ClipCaption, LabelCaptions
-from dplass_cli.data.csv_tables import collector_paused, read_captions, read_pairs
-from dplass_cli.data.prepare.audioset_lists import Segment, read_class_labels, read_ids, read_segments
+from dplass_cli.data.captions import LabelCaptions
+from dplass_cli.data.prepare.audioset_lists import check_labels, read_class_labels, read_segment_lists, segment_records
+from dplass_cli.data.prepare.clip_table import clip_table
+from dplass_cli.data.prepare.corpora import CORPORA
+from dplass_cli.data.prepare.corpus_tables import read_captions, read_pairs
 from dplass_cli.data.prepare.locating import READABLE, ClipIndex, listed_files
-from dplass_cli.data.prepare.preparation import Candidate, Origin, PrepareResult, prepare, require_output
+from dplass_cli.data.prepare.preparation import PrepareResult, prepare, require_output
 from dplass_cli.errors import InputError, nearest, some
 from dplass_cli.options.prepare_audioset_options import PrepareAudiosetOptions
-from dplass_cli.options.prepare_options import Captions, Selection
+from dplass_cli.options.prepare_options import Captions
 from dplass_cli.storage import Progress, no_progress
-
-_log = logging.getLogger(__name__)
 
 
 def prepare_audioset(options: PrepareAudiosetOptions, progress: Progress = no_progress) -> PrepareResult:
     """Write the manifest of the usable clips, in the order of the lists, and ``rejects.csv`` with the others.
 
     Raises:
-        InputError: an option or input file is wrong, ``ids`` match no segment, too many clips are missing,
-            or no clip is usable.
+        InputError: an option or input file is wrong, ``ids`` match no segment, too many clips are missing, or no clip
+            is usable.
     """
     _require_valid(options)
-    return prepare_found(lambda: _find(options, progress), options, options.output, progress)
-
-
-def prepare_found(
-    find: Callable[[], tuple[list[Candidate], Origin]], selection: Selection, output: Path, progress: Progress
-) -> PrepareResult:
-    """Write the manifest of what ``find`` finds, and the page about it where one is asked for.
-
-    Raises:
-        InputError: as :func:`~dplass_cli.data.prepare.preparation.prepare`.
-    """
-    require_output(output)
-    with collector_paused():
-        candidates, origin = find()
-        result = prepare(candidates, output, selection, origin, progress)
-    if selection.report is not None:
+    require_output(options.output)
+    name_map = {} if options.name_map is None else read_pairs(options.name_map, ("YTID",), ("filename",))
+    result = prepare(
+        _find_clips(options, name_map, progress),
+        CORPORA["audioset"],
+        options.output,
+        options,
+        places=[options.file_list] if options.file_list else options.audio_dir,
+        file_name=lambda ytid: name_map.get(ytid, f"{ytid}{READABLE[0]}"),
+        progress=progress,
+    )
+    if options.report is not None:
         from dplass_cli.reports.preparation_report import write_report
 
-        write_report(selection.report, result)
+        write_report(options.report, result)
     return result
 
 
-def _find(options: PrepareAudiosetOptions, progress: Progress) -> tuple[list[Candidate], Origin]:
+def _find_clips(options: PrepareAudiosetOptions, name_map: Mapping[str, str], progress: Progress) -> pd.DataFrame:
+    """Match segments, labels and files. What only this needs, a gigabyte for all of AudioSet, is freed at its end."""
     names = read_class_labels(options.labels)
-    texts = LabelCaptions(names, options.captions, _known_labels(options, names), _included(options))
-    captions = {} if options.caption_file is None else read_captions(options.caption_file)
-    name_map = {} if options.name_map is None else read_pairs(options.name_map, ("YTID",), ("filename",))
-    segments = _wanted_segments(options, progress)
+    check_labels(options.exclude_label, names, options.labels)
+    included = None
+    if options.domains is not None:
+        from dplass_cli.domains.imported import captions_of_domains
+
+        included = captions_of_domains(options.domains, options.include_domain)
+    captions = LabelCaptions(names, options.captions, options.exclude_label, included)
+    written = None if options.caption_file is None else read_captions(options.caption_file)
+    records = segment_records(read_segment_lists(options.segments, options.ids, progress))
     progress(0, 1, "finding clips")
-    index = ClipIndex(_files(options), name_map.values(), options.name_pattern)
+    files = listed_files(options.file_list, options.audio_dir) if options.file_list else walk_folders(options.audio_dir)
+    index = ClipIndex(files, pattern=options.name_pattern, name_map=name_map)
     progress(0, 1, "matching segments and clips")
-    candidates = list(_candidates(segments, index, name_map, texts, captions, options.captions))
-    origin = Origin(
-        ranged=False,
-        places=options.audio_dir if options.file_list is None else (options.file_list,),
-        name=lambda candidate: name_map.get(candidate.id, f"{candidate.id}{READABLE[0]}"),
-        also="with other suffixes, a leading Y, or start and end after the id",
-        hint="check --audio-dir and --labels, give other file names with --name-map or --name-pattern",
-        rejects=options.output.with_name("rejects.csv"),
-        id_name="ytid",
-    )
-    return candidates, origin
+    return clip_table(records, CORPORA["audioset"], index, captions, written)
 
 
 def _require_valid(options: PrepareAudiosetOptions) -> None:
@@ -85,97 +78,6 @@ def _require_valid(options: PrepareAudiosetOptions) -> None:
     if absent := [folder for folder in options.audio_dir if not folder.is_dir()]:
         raise InputError(f"{some(absent)}: no such folder; check --audio-dir")
     if (options.captions == "file") != (options.caption_file is not None):
-        raise InputError("--captions file and --caption-file CSV belong together; give both")
+        raise InputError("--captions file and --caption-file CSV require each other; give both")
     if bool(options.include_domain) != (options.domains is not None):
-        raise InputError("--include-domain and --domains (a partition) belong together; give both")
-
-
-def _known_labels(options: PrepareAudiosetOptions, names: Mapping[str, str]) -> tuple[str, ...]:
-    known = {name.casefold() for pair in names.items() for name in pair}
-    for label in options.exclude_label:
-        if label.casefold() not in known:
-            raise InputError(f"--exclude-label {label!r}: not in {options.labels}{nearest(label, names.values())}")
-    return options.exclude_label
-
-
-def _included(options: PrepareAudiosetOptions) -> set[str] | None:
-    """The names of the classes of the wanted domains; None where all are wanted."""
-    if options.domains is None:
-        return None
-    domains = _read_domains(options.domains)
-    unknown = [id for id in options.include_domain if id not in domains]
-    if unknown:
-        raise InputError(f"{options.domains}: no domain {unknown[0]}; it has {some(domains, limit=20)}")
-    return {name for id in options.include_domain for name in domains[id]}
-
-
-def _read_domains(path: Path) -> dict[int, tuple[str, ...]]:
-    if not path.is_dir():
-        from dplass_cli.domains.imported import read_categories
-
-        return read_categories(path)
-    from dplass_cli.domains.partition_folder import read_partition
-
-    return {domain.id: domain.captions for domain in read_partition(path).domains}
-
-
-def _wanted_segments(options: PrepareAudiosetOptions, progress: Progress) -> list[Segment]:
-    segments: list[Segment] = []
-    for done, path in enumerate(options.segments):
-        progress(done, len(options.segments), "reading segment lists")
-        segments += read_segments(path)
-    if not segments:
-        raise InputError(f"{some(options.segments)}: holds no segments; check --segments")
-    if options.ids is None:
-        return segments
-    ids = read_ids(options.ids)
-    wanted = [segment for segment in segments if segment.ytid in ids]
-    if not wanted:
-        raise InputError(
-            f"{options.ids}: none of its {len(ids)} ids is in the segment lists; expected YTIDs such as "
-            f"{segments[0].ytid!r}, one a line, not {min(ids)!r}"
-        )
-    if unknown := len(ids - {segment.ytid for segment in wanted}):
-        _log.warning("%s: %d of %d ids are not in the segment lists", options.ids, unknown, len(ids))
-    return wanted
-
-
-def _files(options: PrepareAudiosetOptions) -> Iterator[str]:
-    if options.file_list is not None:
-        return listed_files(options.file_list, options.audio_dir)
-    return walk_folders(options.audio_dir)
-
-
-def _candidates(
-    segments: list[Segment],
-    index: ClipIndex,
-    name_map: Mapping[str, str],
-    texts: LabelCaptions,
-    captions: Mapping[str, tuple[str, ...]],
-    form: Captions,
-) -> Iterator[Candidate]:
-    seen: set[str] = set()
-    for ytid, start, end, mids in segments:
-        path = index.by_name(name_map[ytid]) if ytid in name_map else None
-        if path is None:
-            path = index.by_id(ytid, start, end)
-        chosen, fault = texts(mids)
-        if form == "file":
-            chosen, fault = _with_captions(chosen, fault, captions.get(ytid, ()))
-        if ytid in seen:
-            fault = "duplicate id"
-        elif path is None:
-            fault = "missing"
-        seen.add(ytid)
-        yield Candidate(ytid, path, chosen, fault, start, end)
-
-
-def _with_captions(
-    texts: tuple[ClipCaption, ...], fault: str | None, captions: tuple[str, ...]
-) -> tuple[tuple[ClipCaption, ...], str | None]:
-    """The texts of a clip whose captions someone wrote; its labels are kept, and may be unknown."""
-    fault = None if fault == "unknown label" else fault
-    if not captions:
-        return texts, fault or "no caption"
-    labels, classes = (texts[0].labels, texts[0].classes) if texts else ((), ())
-    return tuple(ClipCaption(caption, labels, classes) for caption in captions), fault
+        raise InputError("--include-domain and --domains (a partition) require each other; give both")

@@ -27,13 +27,14 @@ from dplass_cli.adapters.dplass_format import from_published, read_published
 from dplass_cli.audio.ffmpeg import decode
 from dplass_cli.audio.reading import audio_info, read_audio, read_mono
 from dplass_cli.audio.streaming import read_blocks
-from dplass_cli.data.csv_tables import read_captions
 from dplass_cli.data.manifest import read_manifest, write_manifest
 from dplass_cli.data.prepare.audioset_lists import read_class_labels, read_ids, read_segments
 from dplass_cli.data.prepare.checking import check_clip
 from dplass_cli.data.prepare.cleaning import read_corrections
+from dplass_cli.data.prepare.clip_table import clip_table, column_label_captions
 from dplass_cli.data.prepare.corpora import CORPORA
-from dplass_cli.data.prepare.corpus_reader import candidates, clip_names, require_columns, table_records
+from dplass_cli.data.prepare.corpus_reader import column_texts, read_records
+from dplass_cli.data.prepare.corpus_tables import read_captions
 from dplass_cli.data.prepare.locating import ClipIndex, listed_files
 from dplass_cli.domains.imported import read_categories
 from dplass_cli.domains.partition_folder import Partition, read_partition
@@ -114,10 +115,9 @@ def corpus(data: bytes, folder: Path) -> None:
     """The lists of other corpora, CSV and JSON."""
     kind, rest = _choice(data, LISTED)
     listed, where = CORPORA[kind], _file(folder, "list.json" if rest[:1] in b"[{" else "list.csv", rest)
-    records = table_records(where, listed, listed.split)
-    require_columns(records, listed, str(where))
-    index = ClipIndex(["/clips/a.wav", "/clips/b_10.flac"], clip_names(records, listed))
-    list(candidates(records, listed, index, "each", str(where)))
+    records = read_records(listed, [where], listed.split, split_given=False)
+    index = ClipIndex(["/clips/a.wav", "/clips/b_10.flac"], column_texts(records, listed.name))
+    clip_table(records, listed, index, column_label_captions(records, listed, "each"), where=str(where))
 
 
 def benchmark(data: bytes, folder: Path) -> None:

@@ -9,22 +9,22 @@ import numpy as np
 import torch
 from small_networks import fresh, small_network
 
-from dplass_cli.adapters import (AdapterSettings)
-from dplass_cli.adapters.base import (Adapter)
-from dplass_cli.audio.writing import (write_audio)
-from dplass_cli.options.data_settings import (DataSettings)
-from dplass_cli.data.manifest import (Row)
-from dplass_cli.data.mixture_tables import (Mixture)
-from dplass_cli.models import (BaseModel)
-from dplass_cli.storage import (no_progress)
-from dplass_cli.training.callbacks.epoch_reporter import (EpochReport, no_report)
-from dplass_cli.training.corpus import (TrainingCorpus)
-from dplass_cli.training.hardware import (Hardware)
-from dplass_cli.training.job import (TrainingJob, Which)
-from dplass_cli.training.train_result import (Trained)
-from dplass_cli.options.train_settings import (OptimizerSettings, TrainSettings)
-from dplass_cli.training.trainer import (JobTrainer)
-from dplass_cli.training.workspace import (Workspace)
+from dplass_cli.adapters import AdapterSettings
+from dplass_cli.adapters.base import Adapter
+from dplass_cli.audio.writing import write_audio
+from dplass_cli.data.manifest import Row
+from dplass_cli.data.mixture_tables import Mixture
+from dplass_cli.models import BaseModel
+from dplass_cli.options.data_settings import DataSettings
+from dplass_cli.options.train_settings import OptimizerSettings, TrainSettings
+from dplass_cli.storage import no_progress
+from dplass_cli.training.callbacks.epoch_reporter import EpochReport, no_report
+from dplass_cli.training.corpus import TrainingCorpus
+from dplass_cli.training.hardware import Hardware
+from dplass_cli.training.job import TrainingJob, Which
+from dplass_cli.training.train_result import Trained
+from dplass_cli.training.trainer import JobTrainer
+from dplass_cli.training.workspace import Workspace
 
 RATE = 8000
 DATA = DataSettings(sampling_rate=RATE, segment_seconds=0.25)

@@ -15,8 +15,8 @@ from small_corpus import losses, options, same_adapter
 from small_networks import fresh, small_network
 
 from dplass_cli.adapters import adapted
-from dplass_cli.options.adapter_settings import AdapterSettings
 from dplass_cli.data.batches import EpochBatches
+from dplass_cli.options.adapter_settings import AdapterSettings
 from dplass_cli.pipelines.train import train
 
 

@@ -10,11 +10,11 @@ import torch
 from small_jobs import job, settings, trainer
 from small_networks import small_network
 
-from dplass_cli.errors import (RunError)
-from dplass_cli.storage import (read_json)
-from dplass_cli.training.job import (Which)
-from dplass_cli.training.train_result import (Trained)
-from dplass_cli.options.train_settings import (OptimizerSettings)
+from dplass_cli.errors import RunError
+from dplass_cli.options.train_settings import OptimizerSettings
+from dplass_cli.storage import read_json
+from dplass_cli.training.job import Which
+from dplass_cli.training.train_result import Trained
 
 
 @pytest.fixture

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from dplass_cli.errors import (InputError)
-from dplass_cli.options.parse import (read_yaml)
-from dplass_cli.options.train_options import (TrainOptions)
-from dplass_cli.training.train_result import (Trained)
-from dplass_cli.options.train_settings import (TrainSettings)
-from dplass_cli.training.workspace import (Workspace, fixed_settings)
+from dplass_cli.errors import InputError
+from dplass_cli.options.parse import read_yaml
+from dplass_cli.options.train_options import TrainOptions
+from dplass_cli.options.train_settings import TrainSettings
+from dplass_cli.training.train_result import Trained
+from dplass_cli.training.workspace import Workspace, fixed_settings
 
 
 @dataclass(frozen=True)

@@ -6,21 +6,35 @@ https://research.google.com/audioset/download_strong.html (``audioset_*_strong.t
 
 from __future__ import annotations
 
+import logging
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
-from dplass_cli.data.csv_tables import LATEST, read_pairs, table_lines
-from dplass_cli.errors import InputError
-from dplass_cli.storage import read_text
+import pandas as pd
 
-STRONG_SECONDS = 10.0  # strong labels are of clips of ten seconds, named {ytid}_{start in milliseconds}
+from dplass_cli.data.csv_tables import MAX_SECONDS, collector_paused, table_lines
+from dplass_cli.data.prepare.corpora import CORPORA
+from dplass_cli.data.prepare.corpus_tables import read_pairs
+from dplass_cli.errors import InputError, nearest, some
+from dplass_cli.storage import Progress, no_progress, read_text
+
+_log = logging.getLogger(__name__)
+
+STRONG_SECONDS = 10.0  # strongly labelled clips last ten seconds and are named {ytid}_{start in milliseconds}
 
 
 class Segment(NamedTuple):
-    """One clip of a list: ``start`` and ``end`` in seconds of the video, the machine ids of what sounds."""
+    """One clip of a list.
+
+    Attributes:
+        ytid: the video.
+        start: seconds in the video.
+        end: seconds in the video.
+        mids: machine ids of its classes.
+    """
 
     ytid: str
     start: float
@@ -29,12 +43,14 @@ class Segment(NamedTuple):
 
 
 def read_class_labels(path: Path | str) -> dict[str, str]:
-    """Read class names as machine id -> display name.
+    """Read class names as {machine id: display name}.
 
-    ``class_labels_indices.csv`` (columns index, mid, display_name), or the strong labels' ``mid_to_display_name.tsv``.
+    Args:
+        path: ``class_labels_indices.csv`` (columns index, mid, display_name), or the strong labels'
+            ``mid_to_display_name.tsv``.
 
     Raises:
-        InputError: missing, not such a file, or a line that is malformed or repeats a machine id.
+        InputError: missing or not such a file, or a line is malformed or repeats a machine id.
     """
     if Path(path).suffix.lower() != ".tsv":
         return read_pairs(path, ("mid",), ("display_name",))
@@ -48,30 +64,88 @@ def read_class_labels(path: Path | str) -> dict[str, str]:
     return names
 
 
-def read_segments(path: Path | str) -> list[Segment]:
-    """Read a list of segments: weak labels (``.csv``) or strong ones (``.tsv``), as AudioSet publishes them.
+def check_labels(labels: Iterable[str], names: Mapping[str, str], path: Path | str) -> None:
+    """Refuse labels that are neither a class name nor a machine id, in any case.
 
-    CSV: ``#`` comments, then ``YTID, start_seconds, end_seconds, "mid,mid"`` lines. TSV: a line a sound event,
-    ``ytid_milliseconds, start, end, mid``; a clip's events become one segment with the labels in the order in which
-    they are first heard.
+    Args:
+        labels: what the user gave with ``--exclude-label``.
+        names: {machine id: class name}.
+        path: the file of the names, for the error message.
 
     Raises:
-        InputError: missing, not such a file, or a malformed line (with its number).
+        InputError: there is such a label.
+    """
+    known = {name.casefold() for pair in names.items() for name in pair}
+    for label in labels:
+        if label.casefold() not in known:
+            raise InputError(f"--exclude-label {label!r}: not in {path}{nearest(label, names.values())}")
+
+
+def read_segments(path: Path | str) -> list[Segment]:
+    """Read a list of segments as AudioSet publishes it: weak labels (``.csv``) or strong ones (``.tsv``).
+
+    CSV: ``#`` comments, then lines ``YTID, start_seconds, end_seconds, "mid,mid"``. TSV: one sound event per line,
+    ``ytid_milliseconds, start, end, mid``; the events of a clip become one segment, with the labels in the order of
+    their first onset.
+
+    Raises:
+        InputError: missing or not such a file, or a malformed line (with its number).
     """
     if Path(path).suffix.lower() == ".tsv":
         return _read_strong(path)
     return [_segment(fields, path, line) for line, fields in table_lines(path)]
 
 
+@collector_paused()
+def read_segment_lists(
+    paths: Sequence[Path], ids: Path | None = None, progress: Progress = no_progress
+) -> list[Segment]:
+    """Read several lists, and keep the segments with the YTIDs of a text file.
+
+    Args:
+        paths: the lists, in this order.
+        ids: a text file with one YTID per line; None keeps all segments.
+        progress: called before each list.
+
+    Raises:
+        InputError: a list cannot be read, there are no segments, or none has one of the ids.
+    """
+    segments: list[Segment] = []
+    for done, path in enumerate(paths):
+        progress(done, len(paths), "reading segment lists")
+        segments += read_segments(path)
+    if not segments:
+        raise InputError(f"{some(paths)}: no segments in it; check --segments")
+    if ids is None:
+        return segments
+    ytids = read_ids(ids)
+    wanted = [segment for segment in segments if segment.ytid in ytids]
+    if not wanted:
+        raise InputError(
+            f"{ids}: none of its {len(ytids)} ids is in the segment lists; expected YTIDs such as "
+            f"{segments[0].ytid!r}, one per line, not {min(ytids)!r}"
+        )
+    if unknown := len(ytids - {segment.ytid for segment in wanted}):
+        _log.warning("%s: %d of %d ids are not in the segment lists", ids, unknown, len(ytids))
+    return wanted
+
+
+def segment_records(segments: Sequence[Segment]) -> pd.DataFrame:
+    """Return segments as the records of the corpus ``audioset``."""
+    # Column by column: a frame made of rows needs three times the memory.
+    names = enumerate(CORPORA["audioset"].columns)
+    return pd.DataFrame({name: [segment[at] for segment in segments] for at, name in names})
+
+
 def read_ids(path: Path | str) -> set[str]:
-    """Read a text file with one YTID a line; blank lines do not count.
+    """Read a text file with one YTID per line; blank lines are ignored.
 
     Raises:
         InputError: missing, not text, or without any id.
     """
     ids = set(filter(None, map(str.strip, read_text(path).split("\n"))))
     if not ids:
-        raise InputError(f"{path}: holds no ids; expected one YTID a line")
+        raise InputError(f"{path}: no ids in it; expected one YTID per line")
     return ids
 
 
@@ -81,7 +155,7 @@ def _segment(fields: Sequence[str], path: Path | str, line: int) -> Segment:
         segment = Segment(ytid.strip(), _seconds(start), _seconds(end), _split_mids(mids))
     except ValueError as error:
         raise _malformed_segment(fields, path, line) from error
-    if not (segment.ytid and segment.mids and 0 <= segment.start < segment.end < LATEST):
+    if not (segment.ytid and segment.mids and 0 <= segment.start < segment.end < MAX_SECONDS):
         raise _malformed_segment(fields, path, line)
     return segment
 
@@ -91,7 +165,7 @@ def _malformed_segment(fields: Sequence[str], path: Path | str, line: int) -> In
     return InputError(f"{path}: line {line}: expected {expected}, not {', '.join(fields)[:100]!r}")
 
 
-# Times and label sets repeat millions of times: kept once, they take neither time nor memory again.
+# Times and label sets repeat millions of times; caching them saves both time and memory.
 _seconds = lru_cache(maxsize=1 << 16)(float)
 
 
@@ -109,13 +183,14 @@ def _read_strong(path: Path | str) -> list[Segment]:
             clip, onset, offset, mid = (field.strip() for field in fields)
             ytid, underscore, milliseconds = clip.rpartition("_")
             begin, start = float(onset), int(milliseconds) / 1000
-            if not (ytid and underscore and mid and 0 <= begin < float(offset) < LATEST and 0 <= start < LATEST):
+            within = 0 <= begin < float(offset) < MAX_SECONDS and 0 <= start < MAX_SECONDS
+            if not (ytid and underscore and mid and within):
                 raise ValueError
         except (ValueError, OverflowError) as error:
-            expected = "ytid_milliseconds, start_seconds, end_seconds and a machine id, with tabs between"
+            expected = "ytid_milliseconds, start_seconds, end_seconds and a machine id, separated by tabs"
             raise InputError(f"{path}: line {line}: expected {expected}, not {fields!r:.100}") from error
         events.setdefault((ytid, start), []).append((begin, sys.intern(mid)))
     return [
-        Segment(ytid, start, start + STRONG_SECONDS, tuple(dict.fromkeys(mid for _, mid in sorted(heard))))
-        for (ytid, start), heard in events.items()
+        Segment(ytid, start, start + STRONG_SECONDS, tuple(dict.fromkeys(mid for _, mid in sorted(found))))
+        for (ytid, start), found in events.items()
     ]

@@ -1,4 +1,4 @@
-"""Copies of clips that are cheap to read: mono, at the network's rate, losslessly packed; made once."""
+"""Copies of clips that are fast to read: mono, at the network's rate, losslessly compressed. Each is made once."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import os
 import re
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
@@ -21,87 +20,81 @@ from dplass_cli.options.prepare_options import FORM, check_form
 from dplass_cli.storage import Progress, make_folder, text_sha256
 
 _COPY = re.compile(r"(.*)/[0-9a-f]{2}/[^/]*-[0-9a-f]{12}\.(?:flac|wav)", re.DOTALL)  # as _target names them
-_COPIES = re.compile(rf".*-{FORM.pattern}", re.DOTALL)  # the folder, unless it was named by the user
-_NAME_BYTES = 80  # of a source's name in its copy's; file systems take 255
-_AT_ONCE = 256
+_COPIES = re.compile(rf".*-{FORM.pattern}", re.DOTALL)  # the default name of the folder
+_NAME_BYTES = 80  # of the source's name that are kept in the copy's name; file systems allow 255 in all
+_BATCH = 256  # clips between two reports of progress
 
 
 class SourceRange(NamedTuple):
-    """A file, or the range of it, in seconds, that is to be copied."""
+    """A file, or a range of it.
+
+    Attributes:
+        path: the file.
+        start: seconds.
+        end: seconds; None for the end of the file.
+    """
 
     path: str
     start: float = 0.0
     end: float | None = None
 
 
-@dataclass(frozen=True)
-class Copies:
-    """What was made.
+class CopiedClip(NamedTuple):
+    """The copy of a clip.
 
     Attributes:
-        paths: of the copy of each source; None where it could not be read.
-        made, found: copies made now, and there before.
-        turned_down: copies of sources above full scale, lowered as a whole so that nothing clips.
+        path: the copy; None where the source could not be read.
+        made: it was made now, not by an earlier run.
+        turned_down: the source is above full scale and was attenuated, so that the copy does not clip.
     """
 
-    paths: tuple[str | None, ...]
-    made: int
-    found: int
-    turned_down: int
+    path: str | None
+    made: bool = False
+    turned_down: bool = False
 
 
 def is_copy(path: str, folder: Path | None = None) -> bool:
-    """Whether an absolute path is that of a copy, by its name and place: ``folder``, or one named after a form."""
+    """Whether an absolute path looks like a copy, in ``folder`` or in a folder named after a form."""
     match = _COPY.fullmatch(path)
     if match is None:
         return False
     return _COPIES.fullmatch(match[1]) is not None or (folder is not None and match[1] == os.path.abspath(folder))
 
 
-def convert_clips(sources: Sequence[SourceRange], folder: Path, form: str, progress: Progress) -> Copies:
-    """Copy clips into ``folder``, in parallel; whole copies of unchanged sources are not made again.
+def convert_clips(sources: Sequence[SourceRange], folder: Path, form: str, progress: Progress) -> list[CopiedClip]:
+    """Copy clips into ``folder``, in parallel; complete copies of unchanged sources are not made again.
 
-    A copy is written atomically, with its source's time of change, by which it is known later. A killed run goes on
-    where it was. Samples are 16 bits.
+    A copy is written atomically and gets its source's modification time, by which a later run recognises it. Samples
+    have 16 bits.
 
     Raises:
-        InputError: ``form`` is none, or the folder can't be made. RunError: the disk is full.
+        InputError: ``form`` is not a form, or the folder cannot be made.
+        RunError: the disk is full.
     """
     rate, suffix = check_form(form)
     make_folder(folder)
-    paths: list[str | None] = []
-    made = found = turned_down = 0
+    copies: list[CopiedClip] = []
     with ThreadPoolExecutor() as pool:
-        for first in range(0, len(sources), _AT_ONCE):
-            batch = sources[first : first + _AT_ONCE]
-            for copy in pool.map(lambda source: _convert(source, folder, rate, suffix), batch):
-                paths.append(copy.path)
-                made += copy.made
-                found += copy.path is not None and not copy.made
-                turned_down += copy.turned_down
-            progress(len(paths), len(sources), "converting clips")
-    return Copies(tuple(paths), made, found, turned_down)
+        for first in range(0, len(sources), _BATCH):
+            batch = sources[first : first + _BATCH]
+            copies += pool.map(lambda source: _convert(source, folder, rate, suffix), batch)
+            progress(len(copies), len(sources), "converting clips")
+    return copies
 
 
-class _Copy(NamedTuple):
-    path: str | None
-    made: bool = False
-    turned_down: bool = False
-
-
-def _convert(source: SourceRange, folder: Path, rate: int, suffix: str) -> _Copy:
+def _convert(source: SourceRange, folder: Path, rate: int, suffix: str) -> CopiedClip:
     target = _target(source, folder, rate, suffix)
     try:
         changed = Path(source.path).stat().st_mtime_ns
         if target.is_file() and target.stat().st_mtime_ns == changed:
-            return _Copy(str(target))
+            return CopiedClip(str(target))
         audio = _read_mono(source, rate)
     except (InputError, OSError):
-        return _Copy(None)
+        return CopiedClip(None)
     peak = float(np.abs(audio).max(initial=0.0))
     write_audio(target, (audio / max(peak, 1.0))[None], rate, "PCM_16")
     os.utime(target, ns=(changed, changed))
-    return _Copy(str(target), made=True, turned_down=peak > 1.0)
+    return CopiedClip(str(target), made=True, turned_down=peak > 1.0)
 
 
 def _read_mono(source: SourceRange, rate: int) -> Audio:
@@ -115,7 +108,7 @@ def _read_mono(source: SourceRange, rate: int) -> Audio:
 
 
 def _target(source: SourceRange, folder: Path, rate: int, suffix: str) -> Path:
-    """Where the copy of a source lies: below a folder of few, under its own name and what tells it from others."""
+    """Path of a source's copy: its name and a hash of what is copied, spread over 256 folders."""
     digest = text_sha256(f"{source.path}\n{source.start}\n{source.end}\n{rate}")
     stem = Path(source.path).stem.encode()[:_NAME_BYTES].decode(errors="ignore")
     return Path(os.path.abspath(folder)) / digest[:2] / f"{stem}-{digest[2:14]}{suffix}"

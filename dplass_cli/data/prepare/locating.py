@@ -1,11 +1,11 @@
-"""Finding the files of clips: one walk of the folders, then a look-up a clip, by id and time or by name."""
+"""Finding the files of clips: the folders are walked once, then each clip is looked up by id and time, or by name."""
 
 from __future__ import annotations
 
 import os
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 from pathlib import Path
 
@@ -13,31 +13,41 @@ from dplass_cli.errors import InputError
 from dplass_cli.storage import require_file
 
 READABLE = (".wav", ".flac", ".ogg", ".opus", ".mp3")
-SUFFIXES = (*READABLE, ".m4a")  # which libsndfile can't decode: such a clip is named in the rejects as what it is
-_LOOKED_FOR = 16  # files of a listed folder that are looked for before its place is taken as given
+SUFFIXES = (*READABLE, ".m4a")  # libsndfile cannot decode m4a: the rejects then say so, instead of "missing"
+_MAX_LOOKUPS = 16  # files of a listed folder that are looked up before the first place is assumed
 
 
 class ClipIndex:
-    """Where the files are. Paths are strings: two million of them as ``Path`` take several times as long.
+    """An index of audio files by the ids and names of clips.
+
+    Paths are strings, because two million ``Path`` objects take several times as long.
 
     Args:
         files: paths, from :func:`~dplass_cli.audio.folders.walk_folders` or :func:`listed_files`. Of two with the same
-            stem the first is kept; a file that can be decoded comes before one that can't.
-        names: what :meth:`by_name` will be asked for.
+            stem the first is kept; decodable files take precedence.
+        names: the names that :meth:`by_name` will be asked for.
         pattern: how files are named after their clips, where not as usual: a Python format of ``id``, ``start``,
-            ``end`` (seconds), ``start_ms`` and ``end_ms``, such as ``{id}/{start:06.0f}``; a suffix is not needed.
+            ``end`` (seconds), ``start_ms`` and ``end_ms``, such as ``{id}/{start:06.0f}``. A suffix is not needed.
+        name_map: {clip id: file name}, which :meth:`by_id` tries first.
 
     Raises:
         InputError: the pattern is not such a format.
     """
 
-    def __init__(self, files: Iterable[str], names: Iterable[str] = (), pattern: str = "") -> None:
+    def __init__(
+        self,
+        files: Iterable[str],
+        names: Iterable[str] = (),
+        pattern: str = "",
+        name_map: Mapping[str, str] | None = None,
+    ) -> None:
         self._pattern = _checked_pattern(pattern)
+        self._name_map = name_map or {}
         self._by_stem: dict[str, str] = {}
         self._by_pattern = {} if "/" in self._pattern else self._by_stem
         self._by_name: dict[str, str] = {}
-        self._more: dict[str, list[str]] = {}  # files of a name beside the first
-        listed = set(names)
+        self._more: dict[str, list[str]] = {}  # further files of the same name
+        listed = {*names, *self._name_map.values()}
         bare = Counter(os.path.basename(name) for name in listed)  # noqa: PTH119
         self._unique = {name for name, count in bare.items() if count == 1}
         wanted = {key for name in (*listed, *self._unique) for key in _keys(name)}
@@ -61,11 +71,15 @@ class ClipIndex:
         self._suffixes: dict[tuple[float, float, int], tuple[str, ...]] = {}
 
     def by_id(self, id: str, start: float, end: float) -> str | None:
-        """Return the file of a clip under its pattern's name, else under the first that downloaders give: id and times.
+        """Return the file of a clip, by the name map, the pattern, or the first match of the names downloaders give.
 
         These are ``{id}_{start}_{end}`` and ``{id}_{start}``, in seconds or milliseconds, with or without leading
-        zeros, then ``{id}``; each also after a ``Y``.
+        zeros, then ``{id}``; each also with a leading ``Y``.
         """
+        if id in self._name_map:
+            path = self.by_name(self._name_map[id])
+            if path is not None:
+                return path
         if self._pattern:
             path = self._by_pattern.get(_fill(self._pattern, id, start, end))
             if path is not None:
@@ -78,7 +92,7 @@ class ClipIndex:
         return None
 
     def _possible(self, start: float, end: float, length: int) -> tuple[str, ...]:
-        """The time suffixes that some file may have after an id of this length: of most folders, none or one."""
+        """Return the time suffixes that some file may have after an id of this length; usually none or one."""
         known = self._suffixes.get((start, end, length))
         if known is None:
             known = tuple(
@@ -90,10 +104,10 @@ class ClipIndex:
         return known
 
     def by_name(self, name: str, near: str = "") -> str | None:
-        """Return the file of this name: the last parts of its path, exactly; else but for blanks and the suffix.
+        """Return the file whose path ends with this name, exactly or apart from blanks and the suffix.
 
-        A name with folders that are elsewhere here is found by its last part, if no other name ends with that. Of
-        several files it is the one below a folder whose name begins with ``near``, else the first.
+        A name whose folders do not exist here is found by its last part, if no other name ends with that. Of several
+        files, the one below a folder whose name begins with ``near`` is returned, else the first.
         """
         last = os.path.basename(name)  # noqa: PTH119
         keys = (*_keys(name), *(_keys(last) if last in self._unique else ()))
@@ -109,12 +123,12 @@ _UNDECODABLE = {suffix[1:] for suffix in SUFFIXES} - _READABLE
 
 
 def _tail(path: str, depth: int) -> str:
-    """The last ``depth`` + 1 parts of a path."""
+    """Return the last ``depth`` + 1 parts of a path."""
     return path[path.rfind("/") + 1 :] if depth == 0 else "/".join(path.split("/")[-depth - 1 :])
 
 
 def _keys(name: str) -> Iterator[str]:
-    """A name, the name without stray blanks and in one Unicode form, and that without the suffix of audio."""
+    """Yield a name, the name with normalised blanks and Unicode, and that without an audio suffix."""
     yield name
     tidy = _tidy(name)
     yield tidy
@@ -136,9 +150,9 @@ def _checked_pattern(pattern: str) -> str:
         filled = {_fill(pattern, id, 30.0, 40.0) for id in ("-0RWZT-miFs", "5-0RWZTmiFs")} if pattern else set()
     except (KeyError, ValueError, IndexError, AttributeError) as error:
         known = "{id}, {start}, {end}, {start_ms} and {end_ms}"
-        raise InputError(f"--name-pattern {pattern!r}: {error}; a pattern is made of {known}") from error
+        raise InputError(f"--name-pattern {pattern!r}: {error}; patterns consist of {known}") from error
     if len(filled) == 1:
-        raise InputError(f"--name-pattern {pattern!r}: gives all clips one name; put {{id}} into it")
+        raise InputError(f"--name-pattern {pattern!r}: gives all clips the same name; include {{id}}")
     return pattern
 
 
@@ -148,7 +162,7 @@ def _fill(pattern: str, id: str, start: float, end: float) -> str:
 
 @lru_cache(maxsize=1 << 16)
 def _time_suffixes(start: float, end: float) -> tuple[str, ...]:
-    """What downloaders put after the id of a video, the most telling first."""
+    """Return what downloaders append to the id of a video, the most specific first."""
     spans = list(zip(_spellings(start), _spellings(end), strict=True))
     return tuple(dict.fromkeys([*(f"_{a}_{b}" for a, b in spans), *(f"_{a}" for a, _ in spans), ""]))
 
@@ -158,10 +172,10 @@ def _spellings(seconds: float) -> tuple[str, ...]:
 
 
 def listed_files(file_list: Path | str, folders: Iterable[Path | str] = ()) -> Iterator[str]:
-    """Yield the absolute paths of a text file with one path a line.
+    """Yield the absolute paths of a text file with one path per line.
 
-    Relative paths are below one of the folders, the list's folder or the working folder: all that lie in one listed
-    folder below the first of these that has one of them.
+    Relative paths are relative to one of the folders, the list's folder or the working folder. All paths in one listed
+    folder are relative to the first of these in which one of them exists.
 
     Raises:
         InputError: the list is missing or cannot be read.
@@ -174,7 +188,7 @@ def listed_files(file_list: Path | str, folders: Iterable[Path | str] = ()) -> I
             yield line
             continue
         folder = os.path.dirname(line)  # noqa: PTH120
-        if folder not in found and tries[folder] < _LOOKED_FOR:
+        if folder not in found and tries[folder] < _MAX_LOOKUPS:
             tries[folder] += 1
             if (place := next((place for place in places if _is_file(f"{place}/{line}")), None)) is not None:
                 found[folder] = place
@@ -184,7 +198,7 @@ def listed_files(file_list: Path | str, folders: Iterable[Path | str] = ()) -> I
 def _lines(path: Path | str) -> Iterator[str]:
     require_file(path)
     try:
-        # Names need not be UTF-8; such bytes pass through, as they do in names that a walk finds.
+        # Names need not be UTF-8; such bytes pass through, as they do when a folder is walked.
         with open(path, encoding="utf-8-sig", errors="surrogateescape", newline="\n") as stream:
             yield from filter(str.strip, (line.rstrip("\r\n") for line in stream))
     except OSError as error:
@@ -192,4 +206,4 @@ def _lines(path: Path | str) -> Iterator[str]:
 
 
 def _is_file(path: str) -> bool:
-    return os.path.isfile(path)  # noqa: PTH113 (a path that may not be entered is no file; Path raises)
+    return os.path.isfile(path)  # noqa: PTH113 (Path.is_file raises for folders without permission)

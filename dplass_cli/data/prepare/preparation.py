@@ -1,76 +1,43 @@
-"""From candidate clips to a manifest: check, balance, clean, convert, write, and account for what was not used."""
+"""From a table of clips to a manifest: check, balance, convert, clean, write, and list what is not used."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import islice
+from itertools import chain
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
+
+import pandas as pd
 
 from dplass_cli.audio.ffmpeg import is_available
 from dplass_cli.data.captions import ClipCaption
+from dplass_cli.data.csv_tables import collector_paused
 from dplass_cli.data.manifest import manifest_item, write_items
-from dplass_cli.data.prepare.checking import check_clips
+from dplass_cli.data.prepare.checking import Finding, check_clips
 from dplass_cli.data.prepare.cleaning import CaptionCleaner, read_corrections
+from dplass_cli.data.prepare.clip_table import MISSING
 from dplass_cli.data.prepare.converting import SourceRange, convert_clips
-from dplass_cli.errors import InputError, some
+from dplass_cli.data.prepare.corpora import Corpus
 from dplass_cli.options.prepare_options import Selection
-from dplass_cli.records import write_rows
+from dplass_cli.errors import InputError, some
+from dplass_cli.records import write_frames
 from dplass_cli.storage import Progress, make_folder, no_progress
 
-REJECT_COLUMNS = ("start", "end", "reason", "path", "labels")
-REJECTS = "-rejects.csv"  # after the name of the manifest
 OVER = "over --max-per-class"
-_TOLD = 1 << 14  # rows between two reports of progress
-
-
-class Candidate(NamedTuple):
-    """A clip of a corpus.
-
-    Attributes:
-        id: its name in the corpus.
-        path: its file, absolute; None where there is none.
-        texts: its captions.
-        fault: why it can't be used, if that is known already.
-        start, end: seconds; of the video in AudioSet's lists, else inside the file.
-    """
-
-    id: str
-    path: str | None
-    texts: tuple[ClipCaption, ...]
-    fault: str | None = None
-    start: float = 0.0
-    end: float | None = None
-
-
-@dataclass(frozen=True)
-class Origin:
-    """Where candidates come from, for manifests and messages.
-
-    Attributes:
-        ranged: ``start`` and ``end`` are inside the files.
-        places: the folders or the list that were searched.
-        name: the file name that was looked for, of a candidate.
-        also: under which other names it was looked for.
-        hint: what to look at where clips are missing or none can be used.
-        rejects: the file that lists what is not used.
-        id_name: what an id is called there.
-    """
-
-    ranged: bool
-    places: Sequence[Path]
-    rejects: Path
-    name: Callable[[Candidate], str]
-    also: str = "with other suffixes"
-    hint: str = "check --audio-dir"
-    id_name: str = "id"
+_REPORTED = 1 << 14  # rows between two reports of progress
+_PART = 1 << 16  # rejected clips that are written at once
 
 
 @dataclass(frozen=True)
 class ClassCount:
-    """Rows of a class in the manifest, and rejected clips (or rows) of it."""
+    """How often a class occurs.
+
+    Attributes:
+        used: rows of the class in the manifest.
+        rejected: rejected clips of the class, or rows where a clip lost only some of its captions.
+    """
 
     used: int = 0
     rejected: int = 0
@@ -78,7 +45,13 @@ class ClassCount:
 
 @dataclass(frozen=True)
 class AudioSummary:
-    """What the headers of the clips in the manifest say: hours, and clips by sample rate (Hz) and channels."""
+    """Properties of the used clips, from their headers.
+
+    Attributes:
+        hours: total length.
+        sample_rates: {Hz: clips}, the most frequent first.
+        channels: {channels: clips}, likewise.
+    """
 
     hours: float
     sample_rates: dict[int, int]
@@ -87,18 +60,20 @@ class AudioSummary:
 
 @dataclass(frozen=True)
 class PrepareResult:
-    """What was prepared.
+    """Result of :func:`prepare`.
 
     Attributes:
-        manifest, rejects, report: the files written; ``report`` only where asked for.
+        manifest: the manifest.
+        rejects: the list of clips that are not used, with the reasons.
         segments: clips asked for.
         used_clips: clips in the manifest.
         rows: rows in the manifest.
-        rejected: lines of ``rejects`` by reason.
-        classes: by name, the most frequent first; empty where captions are free sentences.
+        rejected: {reason: lines of ``rejects``}.
+        classes: counts by class name, the most frequent first; empty where captions are sentences.
         audio: None where nothing was checked.
-        cleaned: {before -> after: how often} of corrected captions.
-        converted: {"made", "found", "turned_down"}: copies made now, there before, and lowered to full scale.
+        cleaned: {"before -> after": how often} of corrected captions.
+        converted: {"made", "found", "turned_down"}: copies made now, made by an earlier run, attenuated to full scale.
+        report: the HTML page, where one was asked for.
     """
 
     manifest: Path
@@ -115,48 +90,66 @@ class PrepareResult:
 
 
 def require_output(output: Path) -> None:
-    """Check early, before hours of checking clips, that the manifest can be written.
+    """Make the manifest's folder, before hours of work that could not be written.
 
     Raises:
-        InputError: the output is a folder, or its folder can't be made.
+        InputError: the folder cannot be made, or ``output`` is a folder.
     """
     if output.is_dir():
-        raise InputError(f"{output}: is a folder; expected the name of a file to write")
+        raise InputError(f"{output}: is a folder; give the name of a file to write")
     make_folder(output.parent)
 
 
+@collector_paused()
 def prepare(
-    candidates: Sequence[Candidate],
+    clips: pd.DataFrame,
+    corpus: Corpus,
     output: Path,
     selection: Selection,
-    origin: Origin,
+    places: Sequence[Path],
+    file_name: Callable[[str], str] = str,
     progress: Progress = no_progress,
 ) -> PrepareResult:
-    """Write the manifest of the usable candidates, in their order, and a list of the others with the reasons.
+    """Write the manifest of the usable clips, in their order, and a list of the others with the reasons.
+
+    Args:
+        clips: a table as :mod:`~dplass_cli.data.prepare.clip_table` describes it. Faults are added to it.
+        corpus: the corpus of the clips.
+        output: the manifest; the list of unused clips is written next to it.
+        selection: how clips are checked and chosen.
+        places: the folders or the list that were searched, for error messages.
+        file_name: the file name that was looked for, by clip id, for error messages.
+        progress: called as work goes on.
 
     Raises:
         InputError: too many clips are missing, or none is usable.
         RunError: the disk is full.
     """
-    work = _Work(candidates, origin, progress)
-    work.require_present(selection.max_missing)
-    audio = work.check(selection)
-    work.require_present(selection.max_missing)  # again: a list may name files that are gone
+    clips["lost"] = None  # captions that do not become rows
+    ranged = not corpus.video
+    searched = f"{some(places)}; also {corpus.names_tried}"
+    _reject_undecodable_names(clips)
+    _require_present(clips, selection.max_missing, file_name, searched, corpus.hint)
+    audio = None if selection.check == "none" else _check(clips, ranged, selection, progress)
+    _require_present(clips, selection.max_missing, file_name, searched, corpus.hint)  # listed files may be gone
     if selection.max_per_class is not None:
-        work.balance(selection.max_per_class)
-    converted = work.convert(output, selection) if selection.convert is not None else {}
-    work.require_usable()
+        _balance(clips, selection.max_per_class)
+    converted = {} if selection.convert is None else _convert(clips, ranged, selection, output, progress)
+    _require_usable(clips, corpus.hint)
     cleaner = CaptionCleaner(read_corrections(selection.corrections)) if selection.clean else None
-    rows = write_items(output, work.items(cleaner))
-    write_rows(origin.rejects, (origin.id_name, *REJECT_COLUMNS), work.rejects())
+    rows = write_items(output, _items(clips, ranged, cleaner, progress))
+    rejects = output.with_name(corpus.rejects.format(manifest=output.stem))
+    unused = clips["fault"].notna()
+    clips.loc[unused, "lost"] = clips.loc[unused, "texts"]
+    write_frames(rejects, _reject_lists(clips, corpus.id_heading))
     return PrepareResult(
         manifest=output,
-        rejects=origin.rejects,
-        segments=len(candidates),
-        used_clips=work.faults.count(None),
+        rejects=rejects,
+        segments=len(clips),
+        used_clips=int((~unused).sum()),
         rows=rows,
-        rejected=dict(work.rejected.most_common()),
-        classes=work.classes(),
+        rejected=_counts(_reasons(clips[clips["lost"].notna()])),
+        classes=_class_counts(clips.loc[~unused, "texts"], clips["lost"].dropna()),
         audio=audio,
         cleaned={} if cleaner is None else {f"{a} -> {b}": count for (a, b), count in cleaner.changes.most_common()},
         converted=converted,
@@ -164,145 +157,157 @@ def prepare(
     )
 
 
-class _Work:
-    """Candidates with what becomes of them: the fault of each, its texts that are left, and its copy.
+def _reject_undecodable_names(clips: pd.DataFrame) -> None:
+    """Reject files whose names are not text in any known encoding: JSON and CSV cannot hold them."""
+    undecodable = clips["path"].map(lambda path: path is not None and not _is_unicode(path)).astype(bool)
+    clips.loc[clips["fault"].isna() & undecodable, "fault"] = "name not UTF-8"
 
-    These are lists beside the candidates, since millions of candidates are not made anew at every step.
-    """
 
-    def __init__(self, candidates: Sequence[Candidate], origin: Origin, progress: Progress) -> None:
-        self.candidates, self.origin, self.progress = candidates, origin, progress
-        self.faults = [_first_fault(candidate) for candidate in candidates]
-        self.texts = [candidate.texts for candidate in candidates]
-        self.copies: dict[int, str] = {}
-        self.used: Counter[str] = Counter()
-        self.rejected: Counter[str] = Counter()
-        self.rejected_classes: Counter[str] = Counter()
+def _is_unicode(path: str) -> bool:
+    try:
+        return path.isascii() or bool(path.encode())
+    except UnicodeEncodeError:
+        return False
 
-    def usable(self) -> list[int]:
-        """Places of the candidates without a fault."""
-        return [place for place, fault in enumerate(self.faults) if fault is None]
 
-    def require_present(self, max_missing: float) -> None:
-        """Stop where so much is missing that the folder is evidently wrong."""
-        total, count = len(self.candidates), self.faults.count("missing")
-        if count <= max_missing * total:
-            return
-        missing = (place for place, fault in enumerate(self.faults) if fault == "missing")
-        names = ", ".join(self.origin.name(self.candidates[place]) for place in islice(missing, 3))
-        more = f" and {count - 3} more" if count > 3 else ""
+def _require_present(
+    clips: pd.DataFrame, max_missing: float, file_name: Callable[[str], str], searched: str, hint: str
+) -> None:
+    """Stop where so many clips are missing that the folder must be wrong."""
+    missing = clips.loc[clips["fault"] == MISSING, "id"]
+    if len(missing) > max_missing * len(clips):
         raise InputError(
-            f"{count} of {total} clips are missing (looked for {names}{more} in {some(self.origin.places)};"
-            f" also {self.origin.also}); {self.origin.hint}, or allow more with --max-missing"
+            f"{len(missing)} of {len(clips)} clips are missing (looked for {some(map(file_name, missing), 3)} in"
+            f" {searched}); {hint}, or allow more with --max-missing"
         )
 
-    def require_usable(self) -> None:
-        """Stop where nothing is left."""
-        if None not in self.faults:
-            reasons = some(f"{reason}: {count}" for reason, count in Counter(self.faults).most_common())
-            hint = "try --captions each or joined" if "several labels" in self.faults else self.origin.hint
-            raise InputError(f"no usable clip among {len(self.candidates)} clips ({reasons}); {hint}")
 
-    def check(self, selection: Selection) -> AudioSummary | None:
-        """Check what has no fault yet, and say what the headers of the good clips tell."""
-        if selection.check == "none":
-            return None
-        places = self.usable()
-        clips = (self._source(self.candidates[place]) for place in places)
-        foreign = selection.convert is not None and is_available()
-        findings = check_clips(clips, selection.check, selection.limits, foreign)
-        seconds, rates, channels = 0.0, Counter[int](), Counter[int]()
-        for done, (place, found) in enumerate(zip(places, findings, strict=True), start=1):
-            self.faults[place] = found.fault
-            if found.fault is None:
-                seconds += found.seconds
-                rates[found.sample_rate] += 1
-                channels[found.channels] += 1
-            if done % 256 == 0 or done == len(places):
-                self.progress(done, len(places), "checking clips")
-        return AudioSummary(round(seconds / 3600, 4), dict(rates.most_common()), dict(channels.most_common()))
-
-    def balance(self, limit: int) -> None:
-        """Leave at most ``limit`` rows a class; texts whose rarest class is rare come first, then the earlier ones."""
-        units = [(place, text) for place in self.usable() for text in self.texts[place]]
-        total = Counter(name for _, text in units for name in _classes(text))
-        kept: Counter[str] = Counter()
-        lost: dict[int, list[ClipCaption]] = {}
-        for place, text in sorted(units, key=lambda unit: min(total[name] for name in _classes(unit[1]))):
-            if all(kept[name] < limit for name in _classes(text)):
-                kept.update(_classes(text))
-            else:
-                lost.setdefault(place, []).append(text)
-        for place, gone in lost.items():
-            self.texts[place] = tuple(text for text in self.texts[place] if text not in gone)
-            self.faults[place] = None if self.texts[place] else OVER
-
-    def convert(self, output: Path, selection: Selection) -> dict[str, int]:
-        """Make the copies of the usable clips, and say how many."""
-        assert selection.convert is not None
-        folder = selection.convert_dir or output.parent / f"{output.stem}-{selection.convert}"
-        places = self.usable()
-        sources = [self._source(self.candidates[place]) for place in places]
-        copies = convert_clips(sources, folder, selection.convert, self.progress)
-        for place, copy in zip(places, copies.paths, strict=True):
-            self.copies[place] = copy or ""
-            self.faults[place] = None if copy else "not convertible"
-        return {"made": copies.made, "found": copies.found, "turned_down": copies.turned_down}
-
-    def _source(self, candidate: Candidate) -> SourceRange:
-        return SourceRange(candidate.path or "", *self._range(candidate))
-
-    def _range(self, candidate: Candidate) -> tuple[float, float | None]:
-        """The seconds inside its file that a clip takes."""
-        return (candidate.start, candidate.end) if self.origin.ranged else (0.0, None)
-
-    def items(self, cleaner: CaptionCleaner | None) -> Iterator[dict[str, Any]]:
-        """The manifest's items."""
-        total = len(self.candidates)
-        for place, (candidate, fault) in enumerate(zip(self.candidates, self.faults, strict=True)):
-            if place % _TOLD == 0:
-                self.progress(place, total, "writing the manifest")
-            copy = self.copies.get(place)
-            start, end = (0.0, None) if copy else self._range(candidate)  # a copy holds the range alone
-            for text in () if fault is not None else self.texts[place]:
-                self.used.update(text.classes)
-                caption = text.caption if cleaner is None else cleaner(text.caption)
-                yield manifest_item(copy or candidate.path or "", caption, text.labels, candidate.id, start, end)
-        self.progress(total, total, "writing the manifest")
-
-    def rejects(self) -> Iterator[dict[str, object]]:
-        """A line for each candidate that is not used, and for each that lost some of its texts."""
-        for candidate, fault, left in zip(self.candidates, self.faults, self.texts, strict=True):
-            if fault is None and left is candidate.texts:
-                continue
-            lost = [text for text in candidate.texts if fault is not None or text not in left]
-            self.rejected[fault or OVER] += 1
-            self.rejected_classes.update({name for text in lost for name in text.classes})
-            yield {
-                self.origin.id_name: candidate.id,
-                "start": candidate.start,
-                "end": "" if candidate.end is None else candidate.end,
-                "reason": fault or OVER,
-                "path": (candidate.path or "").encode("utf-8", "backslashreplace").decode(),
-                "labels": ",".join(dict.fromkeys(label for text in lost for label in text.labels)),
-            }
-
-    def classes(self) -> dict[str, ClassCount]:
-        """Counts by class, after the items and rejects are written."""
-        names = sorted({*self.used, *self.rejected_classes}, key=lambda name: (-self.used[name], name))
-        return {name: ClassCount(self.used[name], self.rejected_classes[name]) for name in names}
+def _require_usable(clips: pd.DataFrame, hint: str) -> None:
+    if clips["fault"].notna().all():
+        reasons = _counts(clips["fault"])
+        hint = "try --captions each or joined" if "several labels" in reasons else hint
+        found = some(f"{reason}: {count}" for reason, count in reasons.items())
+        raise InputError(f"no usable clip among {len(clips)} clips ({found}); {hint}")
 
 
-def _first_fault(candidate: Candidate) -> str | None:
-    if candidate.fault is not None or candidate.path is None:
-        return candidate.fault or "missing"
-    if not candidate.path.isascii():
-        try:
-            candidate.path.encode()
-        except UnicodeEncodeError:  # bytes of no known encoding: JSON and CSV can't hold such a name
-            return "name not UTF-8"
-    return None
+def _check(clips: pd.DataFrame, ranged: bool, selection: Selection, progress: Progress) -> AudioSummary:
+    """Add the faults found in the files of clips without a fault; summarise the headers of the good ones."""
+    usable = clips.index[clips["fault"].isna()]
+    foreign = selection.convert is not None and is_available()
+    findings = []
+    for finding in check_clips(_sources(clips.loc[usable], ranged), selection.check, selection.limits, foreign):
+        findings.append(finding)
+        if len(findings) % 256 == 0 or len(findings) == len(usable):
+            progress(len(findings), len(usable), "checking clips")
+    found = pd.DataFrame(findings, index=usable, columns=Finding._fields)
+    clips.loc[usable, "fault"] = found["fault"].to_numpy(dtype=object)
+    good = found[found["fault"].isna()]
+    return AudioSummary(
+        round(float(good["seconds"].sum()) / 3600, 4), _counts(good["sample_rate"]), _counts(good["channels"])
+    )
 
 
-def _classes(text: ClipCaption) -> tuple[str, ...]:
+def _balance(clips: pd.DataFrame, limit: int) -> None:
+    """Keep at most ``limit`` rows per class: captions whose rarest class is rarest come first, then in order."""
+    usable = clips.loc[clips["fault"].isna(), "texts"]
+    captions = usable.explode()
+    names = [_names(text) for text in captions]
+    total = Counter(chain.from_iterable(names))
+    rarest = pd.Series([min(total[name] for name in among) for among in names]).sort_values(kind="stable").index
+    kept: Counter[str] = Counter()
+    lost: dict[int, list[ClipCaption]] = {}
+    for place in rarest:
+        if all(kept[name] < limit for name in names[place]):
+            kept.update(names[place])
+        else:
+            lost.setdefault(captions.index[place], []).append(captions.iloc[place])
+    for at, gone in lost.items():
+        left = tuple(text for text in usable[at] if text not in gone)
+        if left:
+            clips.at[at, "texts"], clips.at[at, "lost"] = left, tuple(gone)
+        else:
+            clips.at[at, "fault"] = OVER
+
+
+def _names(text: ClipCaption) -> tuple[str, ...]:
     return text.classes or (text.caption,)
+
+
+def _convert(
+    clips: pd.DataFrame, ranged: bool, selection: Selection, output: Path, progress: Progress
+) -> dict[str, int]:
+    """Copy the usable clips, set ``copy`` to the path of each, and count the copies."""
+    assert selection.convert is not None
+    folder = selection.convert_dir or output.parent / f"{output.stem}-{selection.convert}"
+    usable = clips.index[clips["fault"].isna()]
+    copies = convert_clips(list(_sources(clips.loc[usable], ranged)), folder, selection.convert, progress)
+    paths = pd.Series([copy.path for copy in copies], index=usable, dtype=object)
+    clips["copy"] = paths
+    clips.loc[usable[paths.isna()], "fault"] = "not convertible"
+    made = [copy.made for copy in copies]
+    return {
+        "made": sum(made),
+        "found": int(paths.notna().sum()) - sum(made),
+        "turned_down": sum(copy.turned_down for copy in copies),
+    }
+
+
+def _sources(clips: pd.DataFrame, ranged: bool) -> Iterator[SourceRange]:
+    """Yield what clips take of their files: all of it, or a range where files hold more than the clip."""
+    if not ranged:
+        return map(SourceRange, clips["path"])
+    ends = (None if end != end else end for end in clips["end"].tolist())
+    return map(SourceRange, clips["path"], clips["start"].tolist(), ends)
+
+
+def _items(
+    clips: pd.DataFrame, ranged: bool, cleaner: CaptionCleaner | None, progress: Progress
+) -> Iterator[dict[str, Any]]:
+    """Yield the manifest's items."""
+    used = clips[clips["fault"].isna()]
+    if "copy" in used:  # a copy contains the range only
+        sources: Iterator[SourceRange] = map(SourceRange, used["copy"])
+    else:
+        sources = _sources(used, ranged)
+    for done, (id, texts, source) in enumerate(zip(used["id"], used["texts"], sources, strict=True)):
+        if done % _REPORTED == 0:
+            progress(done, len(used), "writing the manifest")
+        for text in texts:
+            caption = text.caption if cleaner is None else cleaner(text.caption)
+            yield manifest_item(source.path, caption, text.labels, id, source.start, source.end)
+    progress(len(used), len(used), "writing the manifest")
+
+
+def _reject_lists(clips: pd.DataFrame, id_heading: str) -> Iterator[pd.DataFrame]:
+    """Yield the rows about clips that lost captions, in parts, since most of millions of clips may be rejected."""
+    rejected = clips.index[clips["lost"].notna()]
+    for first in range(0, max(len(rejected), 1), _PART):
+        part = clips.loc[rejected[first : first + _PART]]
+        labels = [dict.fromkeys(label for text in lost for label in text.labels) for lost in part["lost"]]
+        yield pd.DataFrame(
+            {
+                id_heading: part["id"],
+                "start": part["start"],
+                "end": part["end"],
+                "reason": _reasons(part),
+                "path": [(path or "").encode("utf-8", "backslashreplace").decode() for path in part["path"]],
+                "labels": list(map(",".join, labels)),
+            }
+        )
+
+
+def _reasons(rejected: pd.DataFrame) -> pd.Series[Any]:
+    return rejected["fault"].where(rejected["fault"].notna(), OVER)
+
+
+def _class_counts(used: pd.Series[Any], rejected: pd.Series[Any]) -> dict[str, ClassCount]:
+    """Count classes in the captions of used clips, and in the captions that were lost (each class once per clip)."""
+    rows = Counter(name for texts in used for text in texts for name in text.classes)
+    lost = Counter(name for texts in rejected for name in {name for text in texts for name in text.classes})
+    names = sorted({*rows, *lost}, key=lambda name: (-rows[name], name))
+    return {name: ClassCount(rows[name], lost[name]) for name in names}
+
+
+def _counts(values: pd.Series[Any]) -> dict[Any, int]:
+    """Count values, the most frequent first, then in the order of their first occurrence."""
+    return dict(Counter(values.tolist()).most_common())

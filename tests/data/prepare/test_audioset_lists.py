@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dplass_cli.data.csv_tables import read_pairs
 from dplass_cli.data.prepare.audioset_lists import Segment, read_class_labels, read_ids, read_segments
+from dplass_cli.data.prepare.corpus_tables import read_pairs
 from dplass_cli.errors import InputError
 
 YTID_LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"

@@ -198,7 +198,7 @@ def prepared(root: Path, kind: str, **changes: Any) -> Rows:
     return {(str(row.wav.relative_to(root)), row.caption, row.id) for row in rows}
 
 
-@pytest.mark.parametrize("kind", CORPORA)
+@pytest.mark.parametrize("kind", [kind for kind, corpus in CORPORA.items() if not corpus.verb])
 def test_a_corpus_is_read_in_its_published_form(tmp_path: Path, kind: str) -> None:
     wanted = MAKERS[kind](tmp_path / "corpus")
     assert prepared(tmp_path / "corpus", kind) == wanted
@@ -261,7 +261,7 @@ def test_lines_are_chosen_by_their_columns(tmp_path: Path) -> None:
     assert {row[1] for row in prepared(tmp_path / "vgg", "vggsound", where={"split": "test"})} == {"people marching"}
     with pytest.raises(InputError, match=r"no column 'folds' for --where; did you mean 'fold'"):
         prepared(root, "esc50", where={"folds": "1"})
-    with pytest.raises(InputError, match="no line has fold="):
+    with pytest.raises(InputError, match="no row has fold="):
         prepared(root, "esc50", where={"fold": "9"})
 
 
@@ -278,14 +278,14 @@ def test_a_split_is_chosen_by_its_column_where_the_list_holds_all(tmp_path: Path
     root = tmp_path / "corpus"
     vggsound(root)
     assert {row[1] for row in prepared(root, "vggsound", split="train")} == {"bird chirping, tweeting"}
-    with pytest.raises(InputError, match=r"has no part 'nonsense' for --split; it has test, train"):
+    with pytest.raises(InputError, match=r"no part 'nonsense' for --split; it has test, train"):
         prepared(root, "vggsound", split="nonsense")
 
 
 @pytest.mark.parametrize("kind", ["esc50", "csv", "music21", "wavcaps"])
 def test_a_split_of_a_corpus_without_parts_is_refused(tmp_path: Path, kind: str) -> None:
     MAKERS[kind](tmp_path / "corpus")
-    with pytest.raises(InputError, match=r"has no parts, for no column is 'split'; leave --split out.*--where"):
+    with pytest.raises(InputError, match=r"no column 'split', so there are no parts; omit --split.*--where"):
         prepared(tmp_path / "corpus", kind, split="train")
 
 
@@ -353,11 +353,11 @@ def test_ranges_of_a_file_are_checked_and_counted_by_themselves(tmp_path: Path) 
 @pytest.mark.parametrize(
     ("content", "changes", "message"),
     [
-        ("file,caption\na.wav,x\n", {}, "no column 'wav'; known: caption, file; say which with --column"),
+        ("file,caption\na.wav,x\n", {}, "no column 'wav'; known: caption, file; name it with --column"),
         ("wav,caption\na.wav\n", {}, "line 2: expected 2 fields, not 1"),
-        ("wav,caption,start\na.wav,x,soon\n", {}, "record 1: start: expected seconds, not 'soon'"),
+        ("wav,caption,start\na.wav,x,soon\n", {}, "line 2: start: expected seconds, not 'soon'"),
         ("wav,caption,start,end\na.wav,x,3,2\n", {}, "start and end must be seconds"),
-        ("wav,caption\n", {}, "lists nothing"),
+        ("wav,caption\n", {}, "contains no records"),
         ("wav,caption\na.wav,x\n", {"column": {"sound": "x"}}, "--column sound: no such role of a column"),
         ("wav,caption\na.wav,x\n", {"captions": "file"}, "captions: no such choice 'file'"),
         ("wav,caption\nb.wav,x\n", {}, r"1 of 1 clips are missing \(looked for b"),
