@@ -25,8 +25,8 @@ from dplass_cli.adapters.bank_folder import bank_key, read_bank
 from dplass_cli.audio.reading import read_mono
 from dplass_cli.data.mixture_tables import read_mixtures, write_mixtures
 from dplass_cli.encoders import load_encoder
+from dplass_cli.evaluation.evaluation_run import EvaluateResult
 from dplass_cli.evaluation.item_records import read_item_scores
-from dplass_cli.evaluation.run import EvaluateResult
 from dplass_cli.options.evaluate_options import EvaluateOptions
 from dplass_cli.pipelines.evaluate import evaluate
 from dplass_cli.storage import make_folder

@@ -155,7 +155,7 @@ class Client(threading.Thread):
 
 
 def _recording() -> bytes:
-    from dplass_cli.server.app import example_wav
+    from dplass_cli.server.http_app import example_wav
 
     return example_wav()
 

@@ -10,7 +10,7 @@ from dplass_cli.cli.console import EXIT_SOME_FAILED, VerbRun
 from dplass_cli.options.evaluate_options import EvaluateOptions
 
 if TYPE_CHECKING:
-    from dplass_cli.evaluation.run import EvaluateResult
+    from dplass_cli.evaluation.evaluation_run import EvaluateResult
 
 
 def command(options: EvaluateOptions, run: VerbRun) -> None:

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from dplass_cli.audio.reading import Audio
 from dplass_cli.evaluation.aggregation import sdri_table
 from dplass_cli.evaluation.conditions import BASE, Condition
+from dplass_cli.evaluation.evaluation_run import EvaluateResult
 from dplass_cli.evaluation.evaluator import EvaluatorSettings, plan_runs, separate_item
 from dplass_cli.evaluation.items import Item, load_item
-from dplass_cli.evaluation.run import EvaluateResult
 from dplass_cli.evaluation.scores import Scores
 from dplass_cli.separation.loading import Models
 

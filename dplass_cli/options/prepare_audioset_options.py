@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dplass_cli.options.declaration import option
-from dplass_cli.options.prepare_options import Captions, Selection
+from dplass_cli.options.prepare_options import Captions, ClipSelection
 
 
 @dataclass(frozen=True, kw_only=True)
-class PrepareAudiosetOptions(Selection):
+class PrepareAudiosetOptions(ClipSelection):
     """Options of ``prepare-audioset``."""
 
     segments: tuple[Path, ...] = option(

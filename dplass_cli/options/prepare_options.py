@@ -38,7 +38,7 @@ class ClipLimits:
 
 
 @dataclass(frozen=True)
-class Selection:
+class ClipSelection:
     """How candidates are checked and chosen."""
 
     max_per_class: int | None = option(
@@ -69,7 +69,7 @@ class Selection:
 
 
 @dataclass(frozen=True, kw_only=True)
-class CorpusOptions(Selection):
+class CorpusOptions(ClipSelection):
     """Options of ``prepare KIND``."""
 
     kind: str = option(help="The corpus; the verb says it.")

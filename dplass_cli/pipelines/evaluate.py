@@ -10,9 +10,9 @@ from dplass_cli.devices import in_bfloat16, process_device, process_share
 from dplass_cli.errors import InputError
 from dplass_cli.evaluation.benchmarks import Benchmark
 from dplass_cli.evaluation.conditions import make_conditions
+from dplass_cli.evaluation.evaluation_run import EvaluateResult, find_task, run_task, write_results
 from dplass_cli.evaluation.evaluator import EvaluatorSettings, plan_runs
 from dplass_cli.evaluation.examples import worst_and_best
-from dplass_cli.evaluation.run import EvaluateResult, find_task, run_task, write_results
 from dplass_cli.options.evaluate_options import EvaluateOptions
 from dplass_cli.options.parse import to_mapping
 from dplass_cli.reports.evaluation_report import write_report

@@ -10,8 +10,8 @@ from dplass_cli.data.built_in_corpus import write_corpus, write_evaluation_mixtu
 from dplass_cli.data.prepare.preparation import PrepareResult
 from dplass_cli.devices import choose_device
 from dplass_cli.errors import InputError
+from dplass_cli.evaluation.evaluation_run import EvaluateResult
 from dplass_cli.evaluation.metrics import sdr
-from dplass_cli.evaluation.run import EvaluateResult
 from dplass_cli.options.data_settings import DataSettings
 from dplass_cli.options.evaluate_options import EvaluateOptions
 from dplass_cli.options.partition_options import PartitionOptions

@@ -42,8 +42,8 @@ def serve(options: ServeOptions, started: Callable[[Serving], None]) -> None:
     from uvicorn import Config, Server
 
     from dplass_cli.separation.separator import Separator
-    from dplass_cli.server.app import ServerLimits, make_app
     from dplass_cli.server.connections import Connection
+    from dplass_cli.server.http_app import ServerLimits, make_app
     from dplass_cli.server.job_queue import Jobs
     from dplass_cli.server.work import SeparationWork
 

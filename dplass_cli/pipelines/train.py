@@ -9,8 +9,8 @@ from dplass_cli.devices import process_rank
 from dplass_cli.options.train_options import TrainOptions
 from dplass_cli.storage import Progress, no_progress
 from dplass_cli.training.callbacks.epoch_reporter import EpochReport, no_report
-from dplass_cli.training.run import TrainingRun, shortened
 from dplass_cli.training.train_result import TrainResult
+from dplass_cli.training.training_run import TrainingRun, shortened
 
 
 def _nothing() -> None:

@@ -12,9 +12,9 @@ from markupsafe import Markup
 from dplass_cli.audio.reading import Audio
 from dplass_cli.evaluation.aggregation import sdri_table
 from dplass_cli.evaluation.conditions import BASE
+from dplass_cli.evaluation.evaluation_run import EvaluateResult
 from dplass_cli.evaluation.examples import Example, example_condition
 from dplass_cli.evaluation.items import Item
-from dplass_cli.evaluation.run import EvaluateResult
 from dplass_cli.evaluation.scores import Breakdown, Scores
 from dplass_cli.evaluation.table import policy_table
 from dplass_cli.reports import evaluation_plots as plots

@@ -21,8 +21,8 @@ from dplass_cli.options.parse import from_mapping, to_mapping
 from dplass_cli.options.sweep_options import Range
 from dplass_cli.storage import Progress, write_json
 from dplass_cli.training.callbacks.epoch_reporter import EpochReport, no_report
-from dplass_cli.training.run import check_choices
 from dplass_cli.training.train_result import TrainResult
+from dplass_cli.training.training_run import check_choices
 from dplass_cli.training.workspace import Workspace, fixed_settings
 
 if TYPE_CHECKING:

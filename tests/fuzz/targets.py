@@ -410,7 +410,7 @@ def lock_file(data: bytes, folder: Path) -> None:
 
 @cache
 def _served(folder: Path) -> tuple[Any, Any, asyncio.AbstractEventLoop]:
-    from dplass_cli.server.app import ServerLimits, make_app
+    from dplass_cli.server.http_app import ServerLimits, make_app
     from dplass_cli.server.job_queue import Jobs
     from dplass_cli.server.work import SeparationWork
 

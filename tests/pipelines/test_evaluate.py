@@ -24,8 +24,8 @@ from dplass_cli.audio.reading import read_mono
 from dplass_cli.audio.writing import write_audio
 from dplass_cli.errors import InputError, RunError
 from dplass_cli.evaluation.comparison import compare_runs, read_run
+from dplass_cli.evaluation.evaluation_run import EvaluateResult
 from dplass_cli.evaluation.metrics import sdr, si_sdr
-from dplass_cli.evaluation.run import EvaluateResult
 from dplass_cli.models import load_base
 from dplass_cli.options.evaluate_options import EvaluateOptions
 from dplass_cli.pipelines.evaluate import evaluate

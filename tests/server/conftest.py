@@ -17,8 +17,8 @@ pytest.importorskip("starlette", reason="pip install 'dplass[serve]'")
 
 from starlette.testclient import TestClient
 
-from dplass_cli.server.app import ServerLimits, make_app
 from dplass_cli.server.connections import Connection
+from dplass_cli.server.http_app import ServerLimits, make_app
 from dplass_cli.server.job_queue import Jobs
 from dplass_cli.server.work import SeparationWork
 

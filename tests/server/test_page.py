@@ -13,7 +13,7 @@ import soundfile
 from browsing import wait_for
 from served import encoded, noise
 
-from dplass_cli.server.app import example_wav
+from dplass_cli.server.http_app import example_wav
 from dplass_cli.server.job_queue import SeparationJob, Sound, Tell
 
 pytestmark = pytest.mark.browser

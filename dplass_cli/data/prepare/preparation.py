@@ -20,8 +20,8 @@ from dplass_cli.data.prepare.cleaning import CaptionCleaner, read_corrections
 from dplass_cli.data.prepare.clip_table import MISSING
 from dplass_cli.data.prepare.converting import SourceRange, convert_clips
 from dplass_cli.data.prepare.corpora import Corpus
-from dplass_cli.options.prepare_options import Selection
 from dplass_cli.errors import InputError, some
+from dplass_cli.options.prepare_options import ClipSelection
 from dplass_cli.records import write_frames
 from dplass_cli.storage import Progress, make_folder, no_progress
 
@@ -105,7 +105,7 @@ def prepare(
     clips: pd.DataFrame,
     corpus: Corpus,
     output: Path,
-    selection: Selection,
+    selection: ClipSelection,
     places: Sequence[Path],
     file_name: Callable[[str], str] = str,
     progress: Progress = no_progress,
@@ -190,7 +190,7 @@ def _require_usable(clips: pd.DataFrame, hint: str) -> None:
         raise InputError(f"no usable clip among {len(clips)} clips ({found}); {hint}")
 
 
-def _check(clips: pd.DataFrame, ranged: bool, selection: Selection, progress: Progress) -> AudioSummary:
+def _check(clips: pd.DataFrame, ranged: bool, selection: ClipSelection, progress: Progress) -> AudioSummary:
     """Add the faults found in the files of clips without a fault; summarise the headers of the good ones."""
     usable = clips.index[clips["fault"].isna()]
     foreign = selection.convert is not None and is_available()
@@ -234,7 +234,7 @@ def _names(text: ClipCaption) -> tuple[str, ...]:
 
 
 def _convert(
-    clips: pd.DataFrame, ranged: bool, selection: Selection, output: Path, progress: Progress
+    clips: pd.DataFrame, ranged: bool, selection: ClipSelection, output: Path, progress: Progress
 ) -> dict[str, int]:
     """Copy the usable clips, set ``copy`` to the path of each, and count the copies."""
     assert selection.convert is not None

@@ -13,9 +13,9 @@ import pytest
 from dplass_cli.audio.writing import write_audio
 from dplass_cli.errors import InputError
 from dplass_cli.evaluation.conditions import Condition, make_conditions
+from dplass_cli.evaluation.evaluation_run import EvaluateResult, Task, find_task, record_key, run_task, write_results
 from dplass_cli.evaluation.evaluator import EvaluatorSettings
 from dplass_cli.evaluation.examples import example_condition, worst_and_best
-from dplass_cli.evaluation.run import EvaluateResult, Task, find_task, record_key, run_task, write_results
 from dplass_cli.separation.loading import Models
 
 SETTINGS = EvaluatorSettings(seconds=None, batch_size=2, workers=1, bfloat16=False, similarity=True, bss=True)

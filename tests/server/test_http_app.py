@@ -17,9 +17,9 @@ import pytest
 import soundfile
 from served import encoded, noise
 
-from dplass_cli.server import app as application
 from dplass_cli.server import connections
-from dplass_cli.server.app import example_wav
+from dplass_cli.server import http_app as application
+from dplass_cli.server.http_app import example_wav
 from dplass_cli.server.job_queue import SeparationJob, Sound, Tell, Unknown
 
 Serve = Callable[..., Any]
