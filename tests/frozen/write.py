@@ -18,6 +18,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).parents[1]))
 sys.path.insert(0, str(Path(__file__).parents[2]))  # this code, and not an installed one
 
+from frozen.json_keys import outputs, shape
 from frozen.old_files import USES, make, use
 from frozen.surface import FROZEN, command_line, python_api
 
@@ -35,10 +36,21 @@ def old_files() -> dict[str, Any]:
         return {one: use(one, OLD, Path(name).resolve() / one) for one in USES}
 
 
+def json_keys() -> dict[str, Any]:
+    """The shape of what every verb says."""
+    with tempfile.TemporaryDirectory() as name:
+        said = dict(outputs(OLD, Path(name).resolve() / "files"))
+    failed = [str(value) for value in said.values() if isinstance(value, AssertionError)]
+    if failed:
+        sys.exit("\n".join(failed))
+    return {verb: shape(value) for verb, value in said.items()}
+
+
 WRITERS: dict[str, Callable[[], Any]] = {
     "command_line": command_line,
     "python_api": python_api,
     "old_files": old_files,
+    "json_keys": json_keys,
 }
 
 
