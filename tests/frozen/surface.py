@@ -228,3 +228,27 @@ def _lost_of_signature(frozen: dict[str, Any], now: dict[str, Any]) -> Iterator[
         required = parameter["default"] is None and not parameter["kind"].startswith("VAR_")
         if name not in frozen and required:
             yield f"{name} is new and required"
+
+
+def lost_numbers(frozen: Any, now: Any, tolerance: float) -> dict[str, tuple[Any, Any]]:
+    """The leaves of a JSON value that are others now, {where: (before, now)}; more of them are welcome."""
+    before, after = dict(_leaves(frozen)), dict(_leaves(now))
+    return {
+        where: (value, after.get(where, "gone"))
+        for where, value in before.items()
+        if where not in after or not _same(value, after[where], tolerance)
+    }
+
+
+def _leaves(value: Any, where: str = "") -> Iterator[tuple[str, Any]]:
+    if isinstance(value, (dict, list)):
+        for key, inner in value.items() if isinstance(value, dict) else enumerate(value):
+            yield from _leaves(inner, f"{where}/{key}")
+    else:
+        yield where, value
+
+
+def _same(before: Any, after: Any, tolerance: float) -> bool:
+    if isinstance(before, float) and isinstance(after, (int, float)):
+        return abs(before - after) <= tolerance
+    return bool(before == after)

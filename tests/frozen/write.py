@@ -1,7 +1,8 @@
 """Write again what these tests hold the code to: ``python tests/frozen/write.py [command_line] [python_api] …``.
 
 Run it when something was added that users may rely on from now on, and look at the difference: a line that goes away
-is something that users lose. ``v0.1`` is never written again but by version 0.1: its files are what users have.
+is something that users lose. The files in ``v0.1``, ``old_files.json`` and ``reference_numbers.json`` are version
+0.1's, and are not written again by others.
 """
 
 from __future__ import annotations
@@ -18,7 +19,9 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).parents[1]))
 sys.path.insert(0, str(Path(__file__).parents[2]))  # this code, and not an installed one
 
+from frozen.json_keys import outputs, shape
 from frozen.old_files import USES, make, use
+from frozen.small_numbers import numbers
 from frozen.surface import FROZEN, command_line, python_api
 
 OLD = FROZEN / "v0.1"
@@ -35,10 +38,28 @@ def old_files() -> dict[str, Any]:
         return {one: use(one, OLD, Path(name).resolve() / one) for one in USES}
 
 
+def json_keys() -> dict[str, Any]:
+    """The shape of what every verb says."""
+    with tempfile.TemporaryDirectory() as name:
+        said = dict(outputs(OLD, Path(name).resolve() / "files"))
+    failed = [str(value) for value in said.values() if isinstance(value, AssertionError)]
+    if failed:
+        sys.exit("\n".join(failed))
+    return {verb: shape(value) for verb, value in said.items()}
+
+
+def reference_numbers() -> Any:
+    """What the bundled models reach."""
+    with tempfile.TemporaryDirectory() as name:
+        return numbers(Path(name))
+
+
 WRITERS: dict[str, Callable[[], Any]] = {
     "command_line": command_line,
     "python_api": python_api,
     "old_files": old_files,
+    "json_keys": json_keys,
+    "reference_numbers": reference_numbers,
 }
 
 
