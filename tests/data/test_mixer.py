@@ -1,4 +1,4 @@
-"""The mixer against the published one's numbers, and the evaluation rule."""
+"""The mixer against AudioSep's numbers, and mixing at a given SNR."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ CASES: dict[str, Any] = json.loads(bytes(ARCHIVE["cases_json"]).decode())
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_golden_mixtures(case: str) -> None:
+def test_mixtures_equal_audioseps(case: str) -> None:
     waveforms = torch.from_numpy(ARCHIVE[f"{case}/waveforms"])[:, 0]
     script, slots = CASES[case]["script"], CASES[case]["max_mix_num"] - 1
     batch = len(waveforms)
     interferers, gains = torch.zeros(batch, slots, waveforms.shape[-1]), torch.zeros(batch, slots)
-    for item, drawn in enumerate(script):  # the published batch rule: the next items of the batch interfere
+    for item, drawn in enumerate(script):  # AudioSep's rule: the next items of the batch interfere
         for slot, gain in enumerate(drawn["segment_gains_db"]):
             interferers[item, slot] = waveforms[(item + 1 + slot) % batch]
             gains[item, slot] = gain
@@ -34,7 +34,7 @@ def test_golden_mixtures(case: str) -> None:
 
 
 @pytest.mark.parametrize("snr", [-5.0, 0.0, 12.0])
-def test_mixtures_have_the_asked_for_ratio(snr: float) -> None:
+def test_mixtures_have_the_requested_snr(snr: float) -> None:
     torch.manual_seed(0)
     target, noise = 0.01 * torch.randn(3, 4000), 2.0 * torch.randn(3, 4000)
     mixture, scaled = mix_at_snr(target, noise, torch.full((3,), snr))
@@ -52,7 +52,7 @@ def test_clipping_mixtures_are_scaled_with_their_targets() -> None:
     torch.testing.assert_close(scaled[1], target[1])
 
 
-def test_silent_noise_leaves_the_target() -> None:
+def test_silent_noise_leaves_the_target_unchanged() -> None:
     target = torch.rand(1, 100) * 0.5
     mixture, scaled = mix_at_snr(target, torch.zeros(1, 100), torch.zeros(1))
     assert torch.equal(mixture, target)

@@ -1,4 +1,4 @@
-"""Training samples: a pure function of (seed, number); nothing unreadable is replaced by anything made up."""
+"""Training samples: a pure function of (seed, number), drawn from readable files."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ SETTINGS = DataSettings(sampling_rate=RATE, segment_seconds=0.5)
 
 @pytest.fixture
 def sources(tmp_path: Path) -> list[SourceClip]:
-    """Six clips of three groups; the level of a clip tells which it is."""
+    """Six clips of three groups; a clip is recognised by its level."""
     found = []
     for number in range(6):
         path = tmp_path / f"{number}.wav"
@@ -37,12 +37,12 @@ def sources(tmp_path: Path) -> list[SourceClip]:
 def samples_of(
     targets: list[SourceClip], interference: list[SourceClip], settings: DataSettings = SETTINGS, seed: int = 0
 ) -> TrainingSamples:
-    """Samples whose query embeddings tell which row of the table they are."""
+    """Samples whose query embeddings are recognised by their row of the table."""
     return TrainingSamples(targets, {0: interference}, torch.eye(10), settings, seed)
 
 
 def queries(batch: Batch) -> list[int]:
-    """The rows of the table that a batch's conditions are."""
+    """The rows of the table that a batch is conditioned on."""
     return [int(row) for row in batch.condition.argmax(dim=-1)]
 
 
@@ -89,7 +89,7 @@ def test_interference_is_of_another_group(sources: list[SourceClip]) -> None:
     assert seen == set(range(6))
 
 
-def test_interference_is_never_the_same_clip_under_another_name(sources: list[SourceClip]) -> None:
+def test_a_clip_never_interferes_with_itself(sources: list[SourceClip]) -> None:
     twins = [
         SourceClip(sources[0].row, frozenset("a"), (0,)),
         SourceClip(sources[0].row, frozenset("b"), (0,)),
@@ -111,7 +111,9 @@ def test_gains_and_number_of_sources(sources: list[SourceClip]) -> None:
     assert (gains.min(), gains.max()) == (-10, 10)
 
 
-def test_unreadable_files_are_reported_and_the_next_target_serves(sources: list[SourceClip], tmp_path: Path) -> None:
+def test_unreadable_files_are_reported_and_replaced_by_the_next_target(
+    sources: list[SourceClip], tmp_path: Path
+) -> None:
     bad = SourceClip(Row(tmp_path / "gone.wav", "x", id="gone"), frozenset({"group9"}), (9,))
     samples = samples_of([bad, *sources], [*sources, bad], seed=1)
     batch = collate([samples[number] for number in range(7)])
@@ -144,40 +146,17 @@ def test_short_clips_are_padded_at_the_end(tmp_path: Path, sources: list[SourceC
     assert not target[1000:].any()
 
 
-@pytest.mark.parametrize(("length", "size", "world"), [(11, 2, 3), (12, 2, 3), (13, 4, 3), (5, 1, 1), (2, 4, 3)])
-def test_every_process_makes_as_many_steps_and_each_sample_counts_once(length: int, size: int, world: int) -> None:
-    for epoch in (0, 2):
-        shares = [EpochBatches(length, size, rank, world, lambda epoch=epoch: (epoch, 0)) for rank in range(world)]
-        drawn = [list(share) for share in shares]
-        assert {len(batches) for batches in drawn} == {len(share) for share in shares} == {-(-length // (size * world))}
-        weights: dict[int, float] = {}
-        for index in range(len(shares[0])):
-            own = [(batches[index], share.weight(index)) for share, batches in zip(shares, drawn, strict=True)]
-            whole = sum(len(numbers) for numbers, weight in own if weight)
-            for numbers, weight in own:
-                assert 1 <= len(numbers) <= size
-                for number in numbers:  # its weight in the mean over processes of weighted means, times the items
-                    weights[number] = weights.get(number, 0.0) + weight / len(numbers) / world * whole
-        expected = dict.fromkeys(range(epoch * length, epoch * length + length), 1.0)
-        assert weights == pytest.approx(expected)
-
-
-def test_an_epoch_goes_on_where_it_stopped() -> None:
-    whole = EpochBatches(11, 2, 1, 2, lambda: (3, 0))
-    assert list(EpochBatches(11, 2, 1, 2, lambda: (3, 2))) == list(whole)[2:]
-
-
 def test_interference_shares_no_caption_with_the_clip(sources: list[SourceClip], tmp_path: Path) -> None:
     rows = [Row(source.row.wav, caption, id=source.row.id) for source in sources[:3] for caption in ("Dog", "Bark")]
     rows[-1] = Row(sources[2].row.wav, "Rain", id="2")
-    said = captions_of_clips(rows[:4] + rows[-1:])
-    assert said == {"0": {"dog", "bark"}, "1": {"dog", "bark"}, "2": {"rain"}}
-    found = [SourceClip(row, said[row.id], (0,)) for row in rows[:4] + rows[-1:]]
+    captions = captions_of_clips(rows[:4] + rows[-1:])
+    assert captions == {"0": {"dog", "bark"}, "1": {"dog", "bark"}, "2": {"rain"}}
+    found = [SourceClip(row, captions[row.id], (0,)) for row in rows[:4] + rows[-1:]]
     samples = samples_of(found[:1], found)
     assert {levels(samples[number].interferers)[0] for number in range(20)} == {2}
 
 
-def test_negatives_lack_their_target(sources: list[SourceClip]) -> None:
+def test_negatives_do_not_contain_their_target(sources: list[SourceClip]) -> None:
     samples = samples_of(sources, sources, replace(SETTINGS, negative_share=0.3))
     batch = collate([samples[number] for number in range(300)])
     assert 0.2 < float((~batch.present).float().mean()) < 0.4
@@ -191,28 +170,31 @@ def test_negatives_lack_their_target(sources: list[SourceClip]) -> None:
     torch.testing.assert_close(mixture[quiet], (whole - batch.target)[quiet])
 
 
-def test_queries_are_texts_or_the_sound_of_the_target(sources: list[SourceClip]) -> None:
-    heard = [replace(source, text_rows=(0, 1), audio_row=2 + number) for number, source in enumerate(sources)]
-    samples = samples_of(heard, heard, replace(SETTINGS, use_text_ratio=0.5))
+def test_queries_are_captions_or_the_audio_of_the_target(sources: list[SourceClip]) -> None:
+    embedded = [replace(source, text_rows=(0, 1), audio_row=2 + number) for number, source in enumerate(sources)]
+    samples = samples_of(embedded, embedded, replace(SETTINGS, use_text_ratio=0.5))
     asked = [queries(samples[number])[0] for number in range(300)]
     target = [levels(samples[number].target)[0] for number in range(300)]
     texts = [query < 2 for query in asked]
     assert 0.4 < np.mean(texts) < 0.6
     assert {query for query, text in zip(asked, texts, strict=True) if text} == {0, 1}
     assert all(query == 2 + level for query, level, text in zip(asked, target, texts, strict=True) if not text)
-    unheard = samples_of(sources, sources, replace(SETTINGS, use_text_ratio=0.0))
-    assert queries(unheard[0]) == levels(unheard[0].target)  # the clip has no embedding: the caption serves
+    without_audio = samples_of(sources, sources, replace(SETTINGS, use_text_ratio=0.0))
+    assert queries(without_audio[0]) == levels(without_audio[0].target)  # the caption instead
 
 
-def test_a_sample_says_what_it_is_made_of(sources: list[SourceClip]) -> None:
+def test_a_sample_is_described_by_files_and_positions(sources: list[SourceClip]) -> None:
     samples = samples_of(sources, sources)
     for number in (0, 7):
-        said, sample = samples.describe(number), samples[number]
-        for place, audio in ((said["target"], sample.target[0]), (said["interferers"][0], sample.interferers[0, 0])):
-            heard = read_mono(place["wav"], RATE, place["start"], place["start"] + SETTINGS.segment_seconds)
-            np.testing.assert_allclose(heard[:3990], audio[:3990], atol=0.5 / 2**15)
+        described, sample = samples.describe(number), samples[number]
+        for place, audio in (
+            (described["target"], sample.target[0]),
+            (described["interferers"][0], sample.interferers[0, 0]),
+        ):
+            segment = read_mono(place["wav"], RATE, place["start"], place["start"] + SETTINGS.segment_seconds)
+            np.testing.assert_allclose(segment[:3990], audio[:3990], atol=0.5 / 2**15)
 
 
-def test_without_interference_nothing_is_trained(sources: list[SourceClip]) -> None:
+def test_a_target_without_interference_is_refused(sources: list[SourceClip]) -> None:
     with pytest.raises(InputError, match="no interference for 'group0'"):
         samples_of(sources[:2], sources[:2])

@@ -1,4 +1,4 @@
-"""Searching settings and repeating seeds: resumable, pruned, and the best found."""
+"""The pipeline ``sweep``: a real search that is interrupted and resumed, and wrong configurations."""
 
 from __future__ import annotations
 
@@ -43,20 +43,22 @@ def options(corpus: Path, folder: Path, parameters: str, trials: int = 2) -> Swe
     return SweepOptions(write(folder, parameters, trials), folder / "search", train=train)
 
 
-def test_a_search_goes_on_after_a_kill_and_finds_the_better_settings(corpus: Path, tmp_path: Path) -> None:
+def test_an_interrupted_search_is_resumed_and_finds_the_better_settings(corpus: Path, tmp_path: Path) -> None:
     given = options(corpus, tmp_path, f"{{train.optimizer.learning_rate: {RATES}, adapter.rank: {{low: 2, high: 6}}}}")
-    told: list[str] = []
+    reported: list[str] = []
 
     def kill(done: int, total: int, what: str) -> None:
-        told.append(what.partition(",")[0])
-        if len(set(told)) == 2:
+        reported.append(what.partition(",")[0])
+        if len(set(reported)) == 2:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
         sweep(given, kill)
-    assert told[-1] == "trial0001"
-    result = sweep(replace(given, seeds=2), lambda done, total, what: told.append(what.partition(",")[0]))
-    assert "trial0000" not in told[len(told) - told[::-1].index("trial0001") :]  # nothing is done twice
+    assert reported[-1] == "trial0001"
+    result = sweep(replace(given, seeds=2), lambda done, total, what: reported.append(what.partition(",")[0]))
+    assert (
+        "trial0000" not in reported[len(reported) - reported[::-1].index("trial0001") :]
+    )  # a finished training is not repeated
     assert [trial.folder for trial in result.trials] == ["trial0000", "trial0001"]
     assert {trial.state for trial in result.trials} == {"complete"}
     assert all(2 <= trial.settings["adapter.rank"] <= 6 for trial in result.trials)
@@ -68,7 +70,7 @@ def test_a_search_goes_on_after_a_kill_and_finds_the_better_settings(corpus: Pat
     assert result.mean == pytest.approx(sum(result.seeds.values()) / 2)
     assert (tmp_path / "search" / "sweep.json").is_file()
     assert (tmp_path / "search" / f"{best.folder}_seed43" / "bank" / "bank.json").is_file()
-    assert sweep(replace(given, seeds=2)) == result  # all is done
+    assert sweep(replace(given, seeds=2)) == result  # everything is finished
     assert train_steps(corpus)
     for other in ("[1e-3, 1e-2]", "{low: 1e-3, high: 1e-2}"):
         with pytest.raises(InputError, match="learning_rate: the sweep in this workspace was started"):
@@ -77,13 +79,13 @@ def test_a_search_goes_on_after_a_kill_and_finds_the_better_settings(corpus: Pat
         sweep(replace(given, train={**given.train, "train.max_epochs": 3}))
 
 
-def test_domains_of_one_epoch_are_counted_one_after_the_other(corpus: Path, tmp_path: Path) -> None:
+def test_domains_of_one_epoch_have_successive_steps(corpus: Path, tmp_path: Path) -> None:
     given = options(corpus, tmp_path, f"{{train.optimizer.learning_rate: {RATES[1:]}}}", trials=1)
     given = replace(given, train={**given.train, "domain": "0,1", "train.max_epochs": 1})
-    told: list[str] = []
+    reported: list[str] = []
 
     def kill(done: int, total: int, what: str) -> None:
-        told.append(what)
+        reported.append(what)
         if "domain1" in what:
             raise KeyboardInterrupt
 
@@ -96,7 +98,7 @@ def test_domains_of_one_epoch_are_counted_one_after_the_other(corpus: Path, tmp_
     assert list(again.intermediate_values) == [1]
 
 
-def test_wrong_ranges_stop_before_anything_begins(corpus: Path, tmp_path: Path) -> None:
+def test_wrong_ranges_are_refused_before_anything_is_written(corpus: Path, tmp_path: Path) -> None:
     wrong = {
         "{train.optimizer.learning_rat: [1, 2]}": "'train.optimizer.learning_rat'; did you mean 'learning_rate'",
         "{rank: [1, 2]}": "sweep.parameters.rank: unknown option 'rank'; did you mean 'adapter.rank'",

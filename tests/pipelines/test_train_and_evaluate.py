@@ -35,7 +35,7 @@ def trained(corpus: Path) -> Path:
     return workspace
 
 
-def test_workspace_explains_itself(trained: Path) -> None:
+def test_a_workspace_has_its_documented_files(trained: Path) -> None:
     names = {path.name for path in trained.iterdir()}
     assert {name for name in names if not name.startswith(".")} == {
         "bank",
@@ -55,7 +55,7 @@ def test_workspace_explains_itself(trained: Path) -> None:
     assert description["metrics"]["val_mixtures"] == 2
 
 
-def test_adapters_hold_only_what_differs_and_differ_from_each_other(trained: Path, corpus: Path) -> None:
+def test_adapters_contain_only_their_tensors_and_differ_from_each_other(trained: Path, corpus: Path) -> None:
     network = load_base(corpus / "base.safetensors")
     bank = AdapterBank(network)
     assert bank.load(trained / "bank") == ["domain0", "domain1", "domain2"]
@@ -77,14 +77,14 @@ def test_resumed_training_equals_an_uninterrupted_one(corpus: Path, trained: Pat
     again = replace(options(corpus, tmp_path / "run", epochs=2), domain="1", resume=True)
     steps: list[int] = []
     assert train(again, lambda done, total, what: steps.append(done)).domains[1].steps == 2 * train_steps(corpus)
-    assert min(steps) == train_steps(corpus) + 1  # nothing is done twice
+    assert min(steps) == train_steps(corpus) + 1  # no step is repeated
     steps.clear()
     assert train(again, lambda done, total, what: steps.append(done)).domains[1].steps == 2 * train_steps(corpus)
-    assert not steps  # finished: nothing left to do
+    assert not steps  # finished
     same_adapter(tmp_path / "run", trained)
 
 
-def test_interrupted_training_goes_on_from_its_last_epoch(corpus: Path, trained: Path, tmp_path: Path) -> None:
+def test_interrupted_training_resumes_from_its_last_epoch(corpus: Path, trained: Path, tmp_path: Path) -> None:
     given = replace(options(corpus, tmp_path / "run"), domain="1")
     per_epoch = train_steps(corpus)
 
@@ -112,14 +112,14 @@ def test_every_method_trains_and_frozen_statistics_stay(
     train(given)
     trained = load_adapter(tmp_path / "run" / "bank" / "domain1", base, base.sha256())
     fresh = make_adapters(base, method, trained.info.layers)
-    learnt = {"reconv": "kernel", "conv-adapter": "up"}.get(method, "down")  # what starts at zero
-    assert all(layer.get_parameter(learnt).abs().sum() > 0 for layer in trained.layers.values())
-    assert all(layer.get_parameter(learnt).abs().sum() == 0 for layer in fresh.values())
+    trained_tensor = {"reconv": "kernel", "conv-adapter": "up"}.get(method, "down")  # starts at zero
+    assert all(layer.get_parameter(trained_tensor).abs().sum() > 0 for layer in trained.layers.values())
+    assert all(layer.get_parameter(trained_tensor).abs().sum() == 0 for layer in fresh.values())
     assert bool(trained.statistics) == (batchnorm == "adapt")
     assert trained.info.batchnorm == batchnorm
     if batchnorm == "adapt":
         assert "base.bn0.running_var" in trained.statistics
-        # Interrupted after one epoch and resumed: the statistics go on too.
+        # Interrupted after one epoch and resumed: the statistics are resumed too.
         train(replace(given, workspace=tmp_path / "again", train=replace(given.train, max_epochs=1)))
         train(replace(given, workspace=tmp_path / "again", resume=True))
         resumed = load_adapter(tmp_path / "again" / "bank" / "domain1", base, base.sha256())
@@ -127,7 +127,7 @@ def test_every_method_trains_and_frozen_statistics_stay(
             torch.testing.assert_close(resumed.statistics[name], value, rtol=1e-5, atol=1e-7)
 
 
-def test_a_wrong_target_stops_before_anything_is_written(corpus: Path, tmp_path: Path) -> None:
+def test_a_wrong_target_is_refused_before_anything_is_written(corpus: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="'encodr1' names no layer"):
         train(replace(options(corpus, tmp_path / "run"), adapter=AdapterSettings(targets=("encodr1",))))
     assert not list(tmp_path.glob("run/*"))

@@ -74,13 +74,13 @@ def same_adapter(run: Path, uninterrupted: Path, bank: str = "bank") -> None:
 
 
 def train_steps(corpus: Path) -> int:
-    """Steps an epoch of domain 1."""
+    """Steps per epoch of domain 1."""
     rows = json.loads((corpus / "partition" / "domain1.json").read_text())["data"]
     return -(-len(rows) // 2)
 
 
 def losses(workspace: Path, run: str) -> list[dict[str, Any]]:
-    """What ``metrics.csv`` says of a run's course, without what the clock says."""
+    """A job's rows of ``metrics.csv``, without timings."""
     with open(workspace / "metrics.csv", newline="", encoding="utf-8") as stream:
         rows = [row for row in csv.DictReader(stream) if row["run"] == run]
     return [

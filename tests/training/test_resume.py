@@ -1,4 +1,4 @@
-"""Runs that are killed, interrupted, run out of disk or meet each other, and go on as if nothing had been."""
+"""Runs that are killed, interrupted, or run out of disk, and resume as if nothing had happened."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ EPOCHS = 4
 
 
 def long_run(corpus: Path, workspace: Path, workers: int = 0) -> TrainOptions:
-    """Four epochs of one domain; the rate falls at every epoch that is not better, and every step is saved."""
+    """Four epochs of one domain; the rate falls after every epoch that is not better, and every step is saved."""
     settings = TrainSettings(
         OptimizerSettings(learning_rate=1e-2, patience=0),
         batch_size_per_device=2,
@@ -60,7 +60,7 @@ def same_run(run: Path, whole: Path) -> None:
 
 
 class Stop(Exception):
-    """Stands for a kill: nothing is saved on its way."""
+    """Stands for a kill: no code of the package handles it."""
 
 
 def _and_stop(last: LastCheckpoint, trainer: Any) -> None:
@@ -68,14 +68,14 @@ def _and_stop(last: LastCheckpoint, trainer: Any) -> None:
     raise Stop
 
 
-def test_a_bank_names_an_adapter_before_its_domain_counts_as_finished(corpus: Path, tmp_path: Path) -> None:
+def test_a_bank_contains_an_adapter_before_its_domain_counts_as_finished(corpus: Path, tmp_path: Path) -> None:
     with mock.patch.object(Workspace, "mark_finished", side_effect=Stop), pytest.raises(Stop):
         train(replace(options(corpus, tmp_path / "run"), domain="1"))
     assert [domain["id"] for domain in read_json(tmp_path / "run" / "bank" / "bank.json")["domains"]] == [1]
 
 
 @pytest.mark.parametrize("workers", [0, 1])
-def test_stopped_after_any_step_it_goes_on_as_if_nothing_had_been(
+def test_a_run_stopped_after_any_step_equals_an_uninterrupted_one(
     corpus: Path, uninterrupted: Path, tmp_path: Path, workers: int
 ) -> None:
     per_epoch = train_steps(corpus)  # in the middle of an epoch, on its last step and on the first of the next
@@ -93,20 +93,20 @@ def test_stopped_after_any_step_it_goes_on_as_if_nothing_had_been(
             train(replace(given, resume=True), progress)
     train(replace(given, resume=True))
     same_run(tmp_path / "run", uninterrupted)
-    if workers == 0:  # only the step was done again that was not saved, and an epoch's last ones with it
+    if workers == 0:  # at most two steps per stop are repeated: the unsaved one, and the last of an epoch
         assert len(done) <= max(stops) + 2 * len(stops)
 
 
 @pytest.fixture
-def hearing_sigint() -> Iterator[None]:
-    """A shell's background jobs, such as a whole test run, begin with SIGINT ignored."""
+def sigint_enabled() -> Iterator[None]:
+    """A shell's background job, such as a whole test run, starts with SIGINT ignored."""
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, before)
 
 
-@pytest.mark.usefixtures("hearing_sigint")
-def test_a_stop_saves_and_ends_with_3(corpus: Path, uninterrupted: Path, tmp_path: Path) -> None:
+@pytest.mark.usefixtures("sigint_enabled")
+def test_a_signal_saves_the_current_step_and_interrupts(corpus: Path, uninterrupted: Path, tmp_path: Path) -> None:
     given = long_run(corpus, tmp_path / "run")
     given = replace(given, train=replace(given.train, save_step_frequency=1000))
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -126,7 +126,7 @@ def test_a_stop_saves_and_ends_with_3(corpus: Path, uninterrupted: Path, tmp_pat
 
 
 def command(given: TrainOptions) -> list[str]:
-    """The run as a user would start it."""
+    """The run as a shell command."""
     rate, batch = given.train.optimizer.learning_rate, given.train.batch_size_per_device
     return [
         sys.executable, "-m", "dplass_cli", "train", "--data", str(given.partition),
@@ -140,7 +140,7 @@ def command(given: TrainOptions) -> list[str]:
 
 
 def kill_at_random(corpus: Path, workspace: Path, kills: int, chance: random.Random) -> None:
-    """Start the run and kill it some time after its checkpoint appears, again and again; then let it end."""
+    """Start the run and kill it soon after it has saved a checkpoint, several times; then let it finish."""
     given = long_run(corpus, workspace)
     last = workspace / "checkpoints" / "domain1" / "last.ckpt"
     for _ in range(kills):
@@ -156,14 +156,16 @@ def kill_at_random(corpus: Path, workspace: Path, kills: int, chance: random.Ran
 
 
 @pytest.mark.slow
-def test_killed_with_9_by_the_dozen(corpus: Path, uninterrupted: Path, tmp_path: Path) -> None:
+def test_a_run_killed_with_sigkill_many_times_equals_an_uninterrupted_one(
+    corpus: Path, uninterrupted: Path, tmp_path: Path
+) -> None:
     for seed in range(4):
         kill_at_random(corpus, tmp_path / str(seed), 4, random.Random(seed))
         same_run(tmp_path / str(seed), uninterrupted)
 
 
-@pytest.mark.parametrize("ended_by", ["epochs", "steps"])  # lightning counts restored epochs in two ways
-def test_stopped_at_every_end_of_an_epoch_it_equals_a_whole_run(
+@pytest.mark.parametrize("ended_by", ["epochs", "steps"])  # Lightning counts restored epochs differently
+def test_a_run_stopped_at_the_end_of_every_epoch_equals_an_uninterrupted_one(
     corpus: Path, uninterrupted: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ended_by: str
 ) -> None:
     ends = LastCheckpoint.on_train_epoch_end
@@ -188,7 +190,9 @@ def test_stopped_at_every_end_of_an_epoch_it_equals_a_whole_run(
 
 
 @pytest.mark.parametrize("cut", [1, 3, 4])  # within the first epoch, within another one, at its end
-def test_cut_by_max_steps_it_goes_on_with_more(corpus: Path, uninterrupted: Path, tmp_path: Path, cut: int) -> None:
+def test_a_run_ended_by_max_steps_continues_with_more(
+    corpus: Path, uninterrupted: Path, tmp_path: Path, cut: int
+) -> None:
     given = replace(long_run(corpus, tmp_path / "run"), resume=True)
     shorter = replace(given, train=replace(given.train, max_steps=cut, save_step_frequency=1000))
     with mock.patch.object(LastCheckpoint, "save", _and_stop), pytest.raises(Stop):
@@ -224,7 +228,7 @@ def test_a_full_disk_keeps_the_previous_checkpoint(corpus: Path, uninterrupted: 
     same_run(tmp_path / "run", uninterrupted)
 
 
-def test_a_full_disk_under_tensorboard_is_told_once(
+def test_a_full_disk_under_tensorboard_is_reported_once(
     corpus: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     full = mock.patch(
@@ -242,16 +246,16 @@ def test_two_runs_on_one_workspace_are_refused(corpus: Path, tmp_path: Path) -> 
     assert not (tmp_path / "config.yaml").exists()
 
 
-def test_other_settings_cannot_go_on(corpus: Path, uninterrupted: Path) -> None:
+def test_other_settings_cannot_resume(corpus: Path, uninterrupted: Path) -> None:
     given = replace(long_run(corpus, uninterrupted), resume=True)
     faster = replace(given.train, optimizer=replace(given.train.optimizer, learning_rate=1.0))
     with pytest.raises(InputError, match=r"was started with train.optimizer.learning_rate 0.01, not 1.0"):
         train(replace(given, train=faster))
-    for train_settings, said in (
+    for train_settings, message in (
         ({"loss_type": {"l1_wav": 1.0}}, r"train.loss_type 'l1_wav', not \{'l1_wav': 1.0\}"),
         ({"steps_per_epoch": 1}, "train.steps_per_epoch 0, not 1"),
     ):
-        with pytest.raises(InputError, match=said):
+        with pytest.raises(InputError, match=message):
             train(replace(given, train=replace(given.train, **train_settings)))
     with pytest.raises(InputError, match=r"adapter.rank 4, not \{'conv': 4\}"):
         train(replace(given, adapter=replace(given.adapter, rank={"conv": 4})))
@@ -272,7 +276,7 @@ def test_fewer_epochs_than_are_done_are_refused(corpus: Path, tmp_path: Path) ->
         train(replace(given, train=replace(given.train, max_epochs=1)))
 
 
-def test_patience_may_be_larger_when_a_run_goes_on(corpus: Path, tmp_path: Path) -> None:
+def test_patience_may_be_raised_when_a_run_is_resumed(corpus: Path, tmp_path: Path) -> None:
     given = replace(long_run(corpus, tmp_path / "run"), resume=True)
     scores = iter([3.0, 2.0, 1.0, 0.0])
 
@@ -286,25 +290,25 @@ def test_patience_may_be_larger_when_a_run_goes_on(corpus: Path, tmp_path: Path)
     assert (impatient.epochs, patient.epochs) == (2, 3)
 
 
-def test_patience_that_ran_out_before_the_least_epochs_may_be_won_back(corpus: Path, tmp_path: Path) -> None:
+def test_a_better_score_before_min_epochs_withdraws_the_stop(corpus: Path, tmp_path: Path) -> None:
     scores = iter([3.0, 2.0, 4.0, 5.0])
 
-    def told(module: SeparationModule) -> None:
+    def improving(module: SeparationModule) -> None:
         module.log("val_sdri", next(scores))
         module.log("val_si_sdr", 0.0)
 
     given = long_run(corpus, tmp_path / "run")
-    with mock.patch.object(SeparationModule, "on_validation_epoch_end", told):
+    with mock.patch.object(SeparationModule, "on_validation_epoch_end", improving):
         reached = train(replace(given, train=replace(given.train, patience=1, min_epochs=3))).domains[1]
     assert reached.epochs == EPOCHS
 
 
-def test_what_is_not_finite_stops_and_is_written_out(corpus: Path, tmp_path: Path) -> None:
+def test_a_loss_that_is_not_finite_stops_the_run_and_lists_its_batch(corpus: Path, tmp_path: Path) -> None:
     given = long_run(corpus, tmp_path / "run")
 
-    wild = replace(given.train, optimizer=OptimizerSettings("SGD", learning_rate=1e30), gradient_clip=0.0)
+    diverging = replace(given.train, optimizer=OptimizerSettings("SGD", learning_rate=1e30), gradient_clip=0.0)
     with pytest.raises(RunError, match=r"not finite.*lower train.optimizer.learning_rate") as stop:
-        train(replace(given, train=wild))
+        train(replace(given, train=diverging))
     assert not (tmp_path / "run" / "bank").exists()
     assert "domain1_not_finite.json" in str(stop.value)
     items = (tmp_path / "run" / "logs" / "domain1_not_finite.json").read_text()

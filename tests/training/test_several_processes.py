@@ -1,4 +1,4 @@
-"""Several processes: two that train as one, and domains trained in parallel."""
+"""Several processes: two that train one adapter together, and domains trained in parallel."""
 
 from __future__ import annotations
 
@@ -35,28 +35,28 @@ def one_step(corpus: Path, workspace: Path, batch: int, *more: str) -> dict[str,
     ]  # fmt: skip
     done = subprocess.run(command, capture_output=True, text=True, timeout=500, check=False)
     assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout)["domains"]["1"]["steps"]  # one process tells, once
+    assert json.loads(done.stdout)["domains"]["1"]["steps"]  # only one process prints
     return load_file(workspace / "bank_last" / "domain1" / "adapter.safetensors")
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("steps", [1, 2])  # the second is the rest of an epoch of five, shared unevenly
-def test_two_processes_make_the_step_of_one_with_the_doubled_batch(corpus: Path, tmp_path: Path, steps: int) -> None:
+@pytest.mark.parametrize("steps", [1, 2])  # the second step has one item for two processes
+def test_two_processes_take_the_step_of_one_with_twice_the_batch(corpus: Path, tmp_path: Path, steps: int) -> None:
     limit = ("--max-steps", str(steps), "--max-epochs", "1")
     one = one_step(corpus, tmp_path / "one", 4, *limit)
     two = one_step(corpus, tmp_path / "two", 2, *limit, "--num-gpus", "2", "--strategy", "ddp")
     whole, shared = (torch.cat([found[name].double().flatten() for name in sorted(one)]) for found in (one, two))
     assert float((shared - whole).abs().max()) < 1e-5
-    # float32 rounds each batch size in its own way; the shares themselves are exact, as the next test shows.
+    # float32 rounds each batch size differently; the shares themselves are exact, as the next test shows.
     assert float((shared - whole).norm()) < 1e-4 * float(whole.norm())
-    one_told, two_told = (losses(tmp_path / name, "domain1")[0] for name in ("one", "two"))
-    sdri = (told.pop("val_sdri") for told in (one_told, two_told))
-    assert two_told == pytest.approx(one_told, rel=1e-5)
+    one_row, two_row = (losses(tmp_path / name, "domain1")[0] for name in ("one", "two"))
+    sdri = (row.pop("val_sdri") for row in (one_row, two_row))
+    assert two_row == pytest.approx(one_row, rel=1e-5)
     assert abs(next(sdri) - next(sdri)) < 1e-4  # dB; near 0 dB it has no relative precision
 
 
-def test_shares_of_a_batch_make_its_gradient() -> None:
-    """In float64: the mean over processes of what each makes of its share, for full and for uneven batches."""
+def test_the_gradients_of_shares_average_to_the_batch_gradient() -> None:
+    """In float64, for full and for uneven batches."""
     network = small_network().double()
     generator = torch.Generator().manual_seed(0)
     mixture, target = (torch.randn(5, 1, 2000, generator=generator, dtype=torch.float64) for _ in range(2))
@@ -70,7 +70,7 @@ def test_shares_of_a_batch_make_its_gradient() -> None:
             parts = torch.autograd.grad(error.mean() * batches.weight(index), trained)
             return torch.cat([part.flatten() for part in parts])
 
-        for index in (0, 1):  # four items, then the fifth alone: nothing is left for the second process
+        for index in (0, 1):  # four items; then the fifth alone, and none for the second process
             whole = gradient(EpochBatches(5, 4), index)
             shares = torch.stack([gradient(EpochBatches(5, 2, rank, 2), index) for rank in (0, 1)])
             assert float((shares.mean(dim=0) - whole).norm()) < 1e-6 * float(whole.norm())
@@ -79,9 +79,9 @@ def test_shares_of_a_batch_make_its_gradient() -> None:
 @pytest.mark.slow
 def test_domains_trained_in_parallel_equal_those_trained_one_after_another(corpus: Path, tmp_path: Path) -> None:
     given = options(corpus, tmp_path / "side", epochs=2)
-    told: list[str] = []
-    result = train(replace(given, parallel=2), lambda done, total, what: told.append(what.partition(":")[0]))
-    assert set(told) == {"domain0", "domain1", "domain2"}
+    names: list[str] = []
+    result = train(replace(given, parallel=2), lambda done, total, what: names.append(what.partition(":")[0]))
+    assert set(names) == {"domain0", "domain1", "domain2"}
     after = train(replace(given, workspace=tmp_path / "after"))
     assert sorted(result.domains) == sorted(after.domains) == [0, 1, 2]
     same_adapter(tmp_path / "side", tmp_path / "after")
