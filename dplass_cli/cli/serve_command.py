@@ -28,7 +28,7 @@ from dplass_cli.cli.console import (
 )
 
 if TYPE_CHECKING:
-    from dplass_cli.pipelines.serve import Serving
+    from dplass_cli.server.http_server import ServerAddress
 
 
 def command(
@@ -72,15 +72,15 @@ def command(
         from dplass_cli.options.serve_options import ServeOptions
         from dplass_cli.pipelines.serve import serve
 
-        def started(serving: Serving) -> None:
-            run.result(serving, lambda: f"{serving.address} (Ctrl-C ends it)")
+        def started(server: ServerAddress) -> None:
+            run.result(server, lambda: f"{server.address} (Ctrl-C ends it)")
             sys.stdout.flush()  # a script that started the server waits for the address
-            if not serving.local:
+            if not server.local:
                 run.note("dplass: warning: whoever reaches this machine can use the page; it asks for no password")
             if _on_a_desktop() if open_browser is None else open_browser:
                 import webbrowser
 
-                webbrowser.open(serving.address)
+                webbrowser.open(server.address)
 
         serve(options_of(ServeOptions, context, {"open_browser": None}), started)
 

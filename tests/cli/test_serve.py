@@ -56,7 +56,7 @@ def test_a_server_for_others_warns(tmp_path: Path) -> None:
         (["--select", "txt"], "did you mean 'text'"),
         (["--host", ""], "--host is empty; give an address"),
         (["--port", "eighty"], "Invalid value for '--port'"),
-        (["--host", "256.1.1.1"], "cannot listen on 256.1.1.1, port 7860"),
+        (["--host", "256.1.1.1"], "--host 256.1.1.1 --port 7860: cannot listen there"),
     ],
 )
 def test_wrong_use_is_one_line(options: list[str], says: str) -> None:
@@ -71,8 +71,8 @@ def test_a_port_that_is_taken() -> None:
         port = taken.getsockname()[1]
         done = CliRunner().invoke(app, ["serve", "--no-open", "--port", str(port)])
     assert done.exit_code == 2
-    assert f"cannot listen on 127.0.0.1, port {port} (" in done.stderr
-    assert "choose another --host, or --port" in done.stderr
+    assert f"--host 127.0.0.1 --port {port}: cannot listen there (" in done.stderr
+    assert "choose another host or port" in done.stderr
 
 
 def test_without_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -89,10 +89,11 @@ def test_a_browser_is_opened_where_it_is_wanted(
     import webbrowser
 
     from dplass_cli.pipelines import serve
+    from dplass_cli.server.http_server import ServerAddress
 
     addresses: list[str] = []
     monkeypatch.setattr(webbrowser, "open", addresses.append)
-    monkeypatch.setattr(serve, "serve", lambda _, started: started(serve.Serving("http://127.0.0.1:1", True)))
+    monkeypatch.setattr(serve, "serve", lambda _, started: started(ServerAddress("http://127.0.0.1:1", True)))
     done = CliRunner().invoke(app, ["serve", *options])
     assert (done.exit_code, done.stdout) == (0, "http://127.0.0.1:1 (Ctrl-C ends it)\n")
     assert addresses == ["http://127.0.0.1:1"] * opened
