@@ -10,8 +10,8 @@ import urllib.request
 from pathlib import Path
 
 import pytest
-from served import encoded, noise
-from serving import serving
+from page_client import encoded, noise
+from serve_process import serve_process
 from typer.testing import CliRunner
 
 from dplass_cli.cli import app
@@ -21,7 +21,7 @@ pytest.importorskip("uvicorn", reason="pip install 'dplass[serve]'")
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_it_serves_until_a_signal_ends_it_and_leaves_nothing(tmp_path: Path, number: signal.Signals) -> None:
-    with serving(tmp_path) as (process, address):
+    with serve_process(tmp_path) as (process, address):
         assert b"Separate a sound" in urllib.request.urlopen(address, timeout=30).read()
         long = encoded(noise(120, 32000), 32000)  # still under way at the signal
         sent = urllib.request.urlopen(f"{address}/jobs?query=rain", long, timeout=30)
@@ -38,7 +38,7 @@ def test_it_serves_until_a_signal_ends_it_and_leaves_nothing(tmp_path: Path, num
 
 
 def test_a_server_for_others_warns(tmp_path: Path) -> None:
-    with serving(tmp_path, "--host", "0.0.0.0") as (process, address):
+    with serve_process(tmp_path, "--host", "0.0.0.0") as (process, address):
         assert address.startswith("http://127.0.0.1:")
         urllib.request.urlopen(address, timeout=30).close()
         process.send_signal(signal.SIGTERM)
