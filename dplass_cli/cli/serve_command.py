@@ -10,7 +10,7 @@ from dplass_cli.cli.console import VerbRun
 from dplass_cli.options.serve_options import ServeOptions
 
 if TYPE_CHECKING:
-    from dplass_cli.pipelines.serve import Serving
+    from dplass_cli.server.http_server import ServerAddress
 
 
 def command(options: ServeOptions, run: VerbRun) -> None:
@@ -20,15 +20,15 @@ def command(options: ServeOptions, run: VerbRun) -> None:
     """
     from dplass_cli.pipelines.serve import serve
 
-    def started(serving: Serving) -> None:
-        run.result(serving, lambda: f"{serving.address} (Ctrl-C ends it)")
+    def started(server: ServerAddress) -> None:
+        run.result(server, lambda: f"{server.address} (Ctrl-C ends it)")
         sys.stdout.flush()  # a script that started the server waits for the address
-        if not serving.local:
+        if not server.local:
             run.note("dplass: warning: whoever reaches this machine can use the page; it asks for no password")
         if _on_a_desktop() if options.open_browser is None else options.open_browser:
             import webbrowser
 
-            webbrowser.open(serving.address)
+            webbrowser.open(server.address)
 
     serve(options, started)
 

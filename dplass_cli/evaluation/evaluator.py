@@ -25,7 +25,7 @@ from dplass_cli.separation.core import NonFiniteOutput, OutputEmbedding, Request
 from dplass_cli.separation.loading import Models
 from dplass_cli.separation.policies import Choice, Policy
 from dplass_cli.separation.refinement import ResidualEmbedding, resplit
-from dplass_cli.separation.windows import layout, windows
+from dplass_cli.separation.windows import window_layout, windows
 from dplass_cli.storage import Progress
 
 _SILENT_DB = -200.0
@@ -236,10 +236,10 @@ class PreparedItems:
         self._queries = models.encoder.embed_text([item.query for item in items])
         self._reference = torch.from_numpy(np.stack([audio.reference for audio in loaded])).to(self._core.device)
         self._mixture = torch.from_numpy(np.stack([audio.mixture for audio in loaded])).to(self._core.device)
-        laid = layout(self._rate, config)
+        layout = window_layout(self._rate, config)
         self._windows = [
             (window, self._core.prepare(self._mixture[:, None, window.start : window.stop]))
-            for window in windows(self._mixture.shape[-1], laid.core, laid.context)
+            for window in windows(self._mixture.shape[-1], layout.core, layout.context)
         ]
         self._before = batch_scores(self._reference, self._mixture)
 

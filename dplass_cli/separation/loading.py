@@ -1,4 +1,4 @@
-"""Loading what a separation needs, with the defaults and refusals that all verbs share."""
+"""Loading a base, its encoder and its adapters, with the defaults and checks that all verbs share."""
 
 from __future__ import annotations
 
@@ -21,7 +21,13 @@ from dplass_cli.separation.policies.domain_texts import DomainTexts
 
 @dataclass(frozen=True)
 class Models:
-    """A base, the encoder of its queries, and its adapters."""
+    """A base, its encoder and its adapters, which belong together.
+
+    Attributes:
+        network: the base.
+        encoder: embeds the queries that the base was trained with.
+        bank: the adapters over the base.
+    """
 
     network: BaseModel
     encoder: QueryEncoder
@@ -29,7 +35,7 @@ class Models:
 
     @cached_property
     def texts(self) -> DomainTexts:
-        """The domains of the adapters, as policies look at them."""
+        """The domains of the adapters in the encoder's space, which policies compare queries with."""
         return DomainTexts(self.bank, self.encoder)
 
 
@@ -38,11 +44,11 @@ def load_models(model: ModelSpec | None = None, keep: bool = True, warmup_macs: 
 
     Args:
         model: what to load and where to run it; default: the bundled models.
-        keep: as :meth:`~dplass_cli.separation.bank.AdapterBank.load`.
-        warmup_macs: as :func:`~dplass_cli.models.openvino.choose_backend`.
+        keep: hold all adapters in memory; otherwise each is read from its file whenever it is activated.
+        warmup_macs: multiply-accumulates after which ``--backend auto`` compiles the network for OpenVINO.
 
     Raises:
-        InputError: something is missing, damaged, or made for another base or encoder; a backend that cannot be used.
+        InputError: a file is missing, damaged, or belongs to another base or encoder, or the backend cannot be used.
     """
     model = model or ModelSpec()
     network = load_base(model.base, process_device(model.device), trust=model.trust)
@@ -53,14 +59,16 @@ def load_models(model: ModelSpec | None = None, keep: bool = True, warmup_macs: 
     for path in default_adapters(model.base) if model.adapters is None else model.adapters:
         for key in bank.load(path, model.trust, keep):
             if bank.infos[key].encoder_fingerprint not in ("", encoder.fingerprint):
-                raise InputError(f"{path}: adapter {key!r} was trained with another encoder; give that with --encoder")
+                raise InputError(
+                    f"{path}: adapter {key!r} was trained with another encoder; name that one with --encoder"
+                )
             if model.backend == "openvino" and not METHODS[bank.infos[key].method].linear:
                 raise InputError(
-                    f"--backend openvino: adapter {key!r} ({bank.infos[key].method}) cannot run in it; use torch"
+                    f"--backend openvino: cannot run adapter {key!r} ({bank.infos[key].method}); use --backend torch"
                 )
     return Models(network, encoder, bank)
 
 
 def default_adapters(base: str | Path) -> tuple[str, ...]:
-    """The adapters that are meant where none are named: the bundled ones with the bundled base, else none."""
+    """The adapters to load where none are named: the bundled ones for the bundled base, otherwise none."""
     return ("tiny",) if base == "tiny" and shipped(TINY_BANK) else ()

@@ -25,9 +25,9 @@ from dplass_cli.separation.policies import Choice, DomainTexts, Policy, chooses_
 from dplass_cli.separation.presence import PresenceMeter
 from dplass_cli.separation.queries import Plan, Source, Target
 from dplass_cli.separation.refinement import ResidualEmbedding
-from dplass_cli.separation.windows import Parts, Window
+from dplass_cli.separation.windows import Window, WindowedAudio
 
-Read = Callable[[bool], Parts]
+Read = Callable[[bool], WindowedAudio]
 """Starts reading the windows of a recording; its argument says whether this is the last pass."""
 
 

@@ -1,4 +1,4 @@
-"""What is to be separated: files, folders, patterns and lists, as recordings with their queries and outputs' names."""
+"""The recordings to separate: files, folders, patterns and lists, each with its queries and the name of its outputs."""
 
 from __future__ import annotations
 
@@ -15,11 +15,12 @@ from dplass_cli.storage import read_text
 
 @dataclass(frozen=True)
 class Recording:
-    """One recording to separate.
+    """A recording to separate.
 
     Attributes:
-        path: the file. queries: sentences, or other queries.
-        name: of the outputs below the output folder; may hold folders.
+        path: the audio file.
+        queries: sentences, or other queries.
+        name: common stem of the outputs, relative to the output folder; may contain folders.
     """
 
     path: Path
@@ -28,63 +29,68 @@ class Recording:
 
 
 def find_recordings(inputs: Iterable[Path], list_file: Path | None, queries: Sequence[str | Query]) -> list[Recording]:
-    """The recordings that are named, in their order, with names that no two share.
+    """The recordings that inputs and a list name, in their order; no two have the same output name.
 
     Args:
         inputs: files; folders, whose audio files keep their places in sub-folders; patterns such as ``takes/*.wav``.
-        list_file: lines ``path``, ``path<TAB>query`` or ``path<TAB>query<TAB>output name``; relative paths are below
-            its folder. Lines of one path and name are one recording with several queries.
-        queries: of recordings that have none of their own.
+        list_file: lines ``path``, ``path<TAB>query`` or ``path<TAB>query<TAB>output name``. Relative paths are relative
+            to its folder. Lines with the same path and output name are one recording with several queries.
+        queries: for recordings that have none of their own.
 
     Raises:
-        InputError: nothing at a path or pattern, a folder without audio, or a malformed line.
+        InputError: there are no recordings, a pattern matches no file, a folder contains no audio, or a line of the
+            list is malformed.
     """
-    found = [Recording(path, tuple(queries), name) for entry in inputs for path, name in _expand(entry)]
+    recordings = [Recording(path, tuple(queries), name) for entry in inputs for path, name in _expand(entry)]
     if list_file is not None:
-        found += _listed(list_file, queries)
-    if not found:
+        recordings += _read_list(list_file, queries)
+    if not recordings:
         raise InputError("no input is given; name recordings, folders or a --list")
-    return _distinct(found)
+    return _with_distinct_names(recordings)
 
 
 def _expand(entry: Path) -> list[tuple[Path, str]]:
+    """The files of an input, each with its output name."""
     if entry.is_dir():
         return [(path, path.relative_to(entry).with_suffix("").as_posix()) for path in audio_files(entry)]
+    # A file whose name looks like a pattern is that file; for a missing file, reading it gives the better message.
     if entry.exists() or not glob.has_magic(str(entry)):
-        return [(entry, entry.stem)]  # reading it will say what is wrong
-    matched = [Path(path) for path in sorted(glob.glob(str(entry), recursive=True))]  # noqa: PTH207 (absolute ones too)
-    files = [path for path in matched if path.is_file()]
+        return [(entry, entry.stem)]
+    matches = [Path(path) for path in sorted(glob.glob(str(entry), recursive=True))]  # noqa: PTH207 (takes absolute patterns)
+    files = [path for path in matches if path.is_file()]
     if not files:
         raise InputError(f"{entry}: no file matches; check the pattern")
     return [(path, path.stem) for path in files]
 
 
-def _listed(list_file: Path, queries: Sequence[str | Query]) -> list[Recording]:
-    asked: dict[tuple[Path, str], list[str | Query]] = {}
+def _read_list(list_file: Path, queries: Sequence[str | Query]) -> list[Recording]:
+    queries_by_output: dict[tuple[Path, str], list[str | Query]] = {}
     for number, line in enumerate(read_text(list_file).split("\n"), start=1):
         line = line.removesuffix("\r")
         if not line.strip() or line.startswith("#"):
             continue
-        path, *more = line.split("\t")
-        if not path.strip() or len(more) > 2 or "\0" in line:
+        path, *fields = line.split("\t")
+        if not path.strip() or len(fields) > 2 or "\0" in line:
             raise InputError(f"{list_file}: line {number}: expected path<TAB>query<TAB>output name, not {line[:80]!r}")
         wav = list_file.parent / path
-        query, name = (field.strip() for field in [*more, "", ""][:2])
+        query, name = (field.strip() for field in [*fields, "", ""][:2])
         name = name or wav.stem
         if Path(name).is_absolute() or ".." in Path(name).parts or not Path(name).name:
-            raise InputError(f"{list_file}: line {number}: the output name {name!r} leaves the output folder")
-        asked.setdefault((wav, name), []).extend([query] if query else queries)
-    return [Recording(path, tuple(dict.fromkeys(said)), name) for (path, name), said in asked.items()]
+            raise InputError(
+                f"{list_file}: line {number}: the output name {name!r} leaves the output folder; use a relative name"
+            )
+        queries_by_output.setdefault((wav, name), []).extend([query] if query else queries)
+    return [Recording(path, tuple(dict.fromkeys(own)), name) for (path, name), own in queries_by_output.items()]
 
 
-def _distinct(recordings: Iterable[Recording]) -> list[Recording]:
-    """Give a number to names that occur again: two folders may hold a file of the same name."""
+def _with_distinct_names(recordings: Iterable[Recording]) -> list[Recording]:
+    """Append a number to repeated output names: two folders may contain files of the same name."""
     taken: set[str] = set()
     distinct = []
-    for item in recordings:
-        name, count = item.name, 2
-        while name.casefold() in taken:
-            name, count = f"{item.name}_{count}", count + 1
+    for recording in recordings:
+        name, count = recording.name, 2
+        while name.casefold() in taken:  # some file systems ignore case
+            name, count = f"{recording.name}_{count}", count + 1
         taken.add(name.casefold())
-        distinct.append(Recording(item.path, item.queries, name))
+        distinct.append(Recording(recording.path, recording.queries, name))
     return distinct

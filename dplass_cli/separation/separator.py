@@ -36,7 +36,7 @@ from dplass_cli.separation.policies import (
 from dplass_cli.separation.presence import PresenceMeter, calibration_of
 from dplass_cli.separation.queries import Excerpt, Plan, Query, Source, named, plan
 from dplass_cli.separation.refinement import check_refine
-from dplass_cli.separation.windows import Parts, layout, parts_of, parts_of_file
+from dplass_cli.separation.windows import WindowedAudio, audio_windows, file_windows, window_layout
 from dplass_cli.storage import Progress, no_progress
 
 
@@ -181,7 +181,7 @@ class Separator:
         audio = np.ascontiguousarray(audio, dtype=np.float32)
         if not np.isfinite(audio).all():
             raise InputError("audio: contains NaN or infinity; replace those samples")
-        laid = layout(sample_rate, self.bank.network.config)
+        layout = window_layout(sample_rate, self.bank.network.config)
 
         def excerpt(start: float, end: float) -> Tensor:
             part = audio[:, round(start * sample_rate) : round(end * sample_rate)].mean(axis=0)
@@ -189,7 +189,9 @@ class Separator:
                 return torch.zeros(0)
             return resampled(part, sample_rate, self.encoder.sample_rate)
 
-        passes, planned = self._begin(lambda last: parts_of(audio, laid), sample_rate, asked, excerpt, consistent)
+        passes, planned = self._begin(
+            lambda last: audio_windows(audio, layout), sample_rate, asked, excerpt, consistent
+        )
         try:
             targets = [block.targets for block in passes.targets(planned)]
         except NonFiniteOutput as error:
@@ -276,14 +278,14 @@ class Separator:
         asked = self.check(queries)
         if residual and RESIDUAL in asked:
             raise InputError(f"--query {RESIDUAL}: is the name of the residual; word the query differently")
-        laid = layout(info.sample_rate, self.bank.network.config)
+        layout = window_layout(info.sample_rate, self.bank.network.config)
         removals = all(query.is_removal for query in asked.values())
         output = Output(residual, subtype, clip, highband or ("target" if removals else "residual"))
         names = [*asked, *([RESIDUAL] if residual else [])]
         paths = target_paths(info, Path(output_dir), name or path.stem, names, {path.resolve(), *taken})
 
-        def read(last: bool) -> Parts:
-            for window, part in parts_of_file(path, info.frames, laid):
+        def read(last: bool) -> WindowedAudio:
+            for window, part in file_windows(path, info.frames, layout):
                 if not last:
                     progress(window.first, info.frames, f"analysing {path.name}")
                 yield window, part

@@ -1,4 +1,4 @@
-"""Long audio in windows with real context on both sides; what the context yields is thrown away."""
+"""Windows over long audio: each has real context on both sides, and what the context yields is discarded."""
 
 from __future__ import annotations
 
@@ -19,7 +19,14 @@ CORE_SECONDS, CONTEXT_SECONDS = 8.0, 1.0
 
 @dataclass(frozen=True)
 class Window:
-    """Samples [start, stop) go in; of the output, [first, last) of the whole audio is kept."""
+    """A range of samples that is separated at once, and the part of it that is kept.
+
+    Attributes:
+        start: first sample of the input, in the whole audio.
+        stop: sample after the input's last.
+        first: first sample of the output that is kept, in the whole audio.
+        last: sample after the last that is kept.
+    """
 
     start: int
     stop: int
@@ -28,30 +35,36 @@ class Window:
 
     @property
     def kept(self) -> slice:
-        """Where what is kept lies in the window."""
+        """The kept part, relative to the start of the window."""
         return slice(self.first - self.start, self.last - self.start)
 
 
 @dataclass(frozen=True)
-class Layout:
-    """Samples of a recording that a window keeps, and of the context on either side of them."""
+class WindowLayout:
+    """Lengths of a recording's windows.
+
+    Attributes:
+        core: samples that a window keeps.
+        context: samples on either side of them.
+    """
 
     core: int
     context: int
 
 
-def layout(sample_rate: int, config: ResUNet30Config) -> Layout:
-    """Lay windows out for a recording of ``sample_rate`` Hz.
+def window_layout(sample_rate: int, config: ResUNet30Config) -> WindowLayout:
+    """The lengths of the windows over a recording of ``sample_rate`` Hz.
 
-    Both lengths are whole cells of the network's grid and whole periods of the resampling between both rates, so that
-    in every window the cells and the resampled instants are those of the whole recording.
+    Both lengths are multiples of the network's time grid (the frames that its downsampling joins) and of the period
+    after which the samples of both rates coincide. Every window is therefore cut into the same frames, and resampled
+    at the same instants, as the whole recording would be.
     """
     common = math.gcd(sample_rate, config.sample_rate)
-    there, here = config.sample_rate // common, sample_rate // common
-    unit = math.lcm(config.grid[0] * config.hop, there) // there * here
-    return Layout(
-        max(1, round(CORE_SECONDS * sample_rate / unit)) * unit,
-        math.ceil(CONTEXT_SECONDS * sample_rate / unit) * unit,
+    network_period, recording_period = config.sample_rate // common, sample_rate // common
+    unit = math.lcm(config.grid[0] * config.hop, network_period) // network_period * recording_period
+    return WindowLayout(
+        core=max(1, round(CORE_SECONDS * sample_rate / unit)) * unit,
+        context=math.ceil(CONTEXT_SECONDS * sample_rate / unit) * unit,
     )
 
 
@@ -68,26 +81,28 @@ def windows(length: int, core: int, context: int) -> Iterator[Window]:
         yield Window(max(0, first - context), min(length, last + context), first, last)
 
 
-Parts = Iterator[tuple[Window, Audio]]
+WindowedAudio = Iterator[tuple[Window, Audio]]
+"""Windows of a recording in their order, each with its samples, float32 (C, n)."""
 
 
-def parts_of(audio: Audio, laid: Layout) -> Parts:
-    """The windows of audio (C, T), each with its samples (C, n)."""
-    for window in windows(audio.shape[-1], laid.core, laid.context):
+def audio_windows(audio: Audio, layout: WindowLayout) -> WindowedAudio:
+    """The windows of audio, float32 (C, T)."""
+    for window in windows(audio.shape[-1], layout.core, layout.context):
         yield window, audio[:, window.start : window.stop]
 
 
-def parts_of_file(path: Path, frames: int, laid: Layout) -> Parts:
-    """The windows of a file of ``frames`` samples, read once from its beginning to its end.
+def file_windows(path: Path, frames: int, layout: WindowLayout) -> WindowedAudio:
+    """The windows of a file of ``frames`` samples, which is read once from start to end.
 
     Raises:
-        InputError: the file is damaged or holds fewer samples than its header says.
+        InputError: the file is damaged or contains fewer samples than its header declares.
     """
-    found = list(windows(frames, laid.core, laid.context))
-    stops = pairwise([0, *(window.stop for window in found)])
-    blocks = read_blocks(path, (stop - before for before, stop in stops))
-    held, begin = np.empty((0, 0), np.float32), 0
-    for window, block in zip(found, blocks, strict=True):
-        held = np.concatenate((held[:, window.start - begin :], block), axis=1) if held.size else block
+    all_windows = list(windows(frames, layout.core, layout.context))
+    stops = pairwise([0, *(window.stop for window in all_windows)])
+    blocks = read_blocks(path, (stop - previous for previous, stop in stops))
+    # Adjacent windows overlap by their contexts, so each keeps the end of the one before it.
+    samples, begin = np.empty((0, 0), np.float32), 0
+    for window, block in zip(all_windows, blocks, strict=True):
+        samples = np.concatenate((samples[:, window.start - begin :], block), axis=1) if samples.size else block
         begin = window.start
-        yield window, held
+        yield window, samples

@@ -1,1 +1,1 @@
-"""The local page: a queue of jobs around one Separator, and the HTTP interface that the page uses."""
+"""The local page: a queue of separation jobs, and the HTTP interface that the page uses."""

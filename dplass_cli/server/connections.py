@@ -1,4 +1,4 @@
-"""Connections that ask for nothing, which are closed: two hundred of them would keep everybody else out."""
+"""Connections that send no request are closed: enough of them would use up the server's connection limit."""
 
 from __future__ import annotations
 
@@ -11,29 +11,32 @@ IDLE_SECONDS = 10.0
 
 
 class Connection(H11Protocol):
-    """A connection of uvicorn that ends where the head of a request does not come, whole, within a while."""
+    """A uvicorn connection that closes when a request's head does not arrive completely within :data:`IDLE_SECONDS`.
 
-    _ends: asyncio.TimerHandle | None = None
+    uvicorn's own keep-alive timeout starts after the first response, so it does not cover new connections.
+    """
+
+    _timeout: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """See :class:`asyncio.Protocol`."""
         super().connection_made(transport)
-        self._ends = self.loop.call_later(IDLE_SECONDS, transport.close)
+        self._timeout = self.loop.call_later(IDLE_SECONDS, transport.close)
 
     def data_received(self, data: bytes) -> None:
         """See :class:`asyncio.Protocol`."""
         super().data_received(data)
-        if self.conn.their_state is not h11.IDLE:
-            self._await_nothing()
-        elif self._ends is None:
-            self._ends = self.loop.call_later(IDLE_SECONDS, self.transport.close)
+        if self.conn.their_state is not h11.IDLE:  # the head is complete
+            self._cancel_timeout()
+        elif self._timeout is None:
+            self._timeout = self.loop.call_later(IDLE_SECONDS, self.transport.close)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """See :class:`asyncio.Protocol`."""
-        self._await_nothing()
+        self._cancel_timeout()
         super().connection_lost(exc)
 
-    def _await_nothing(self) -> None:
-        if self._ends is not None:
-            self._ends.cancel()
-            self._ends = None
+    def _cancel_timeout(self) -> None:
+        if self._timeout is not None:
+            self._timeout.cancel()
+            self._timeout = None

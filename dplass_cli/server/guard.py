@@ -1,4 +1,4 @@
-"""Who may ask: pages of other sites, and names that an attacker points at this machine, may not."""
+"""Request filter: refuses other sites' requests and unknown host names, and adds security headers to every response."""
 
 from __future__ import annotations
 
@@ -10,32 +10,33 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-HEADERS = {
+SECURITY_HEADERS = {
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
-    "Referrer-Policy": "same-origin",  # 'no-referrer' would make the page's own requests of origin 'null'
+    "Referrer-Policy": "same-origin",  # with 'no-referrer' browsers send the page's own requests with origin 'null'
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
     "Cache-Control": "no-store",
 }
-_READING = ("GET", "HEAD")
+_SAFE_METHODS = ("GET", "HEAD")
 
 
 class Guard:
-    """Refuses requests of other sites, and puts the headers on every answer that keep a browser strict.
+    """ASGI middleware that refuses other sites' requests and sets :data:`SECURITY_HEADERS` where the app does not.
 
     Args:
-        app: what is guarded.
-        names: host names that this server goes by, beside its IP addresses. A site whose name an attacker makes
-            resolve to this machine (DNS rebinding) sends its own name; an address cannot be made to.
+        app: the application behind it.
+        host_names: names that this server answers to, in addition to IP addresses. In a DNS rebinding attack a site
+            makes its own name resolve to this machine; the browser then sends that name, which is refused. An attacker
+            cannot do this with an address.
     """
 
-    def __init__(self, app: ASGIApp, names: Collection[str]) -> None:
-        self._app, self._names = app, {name.lower() for name in names}
+    def __init__(self, app: ASGIApp, host_names: Collection[str]) -> None:
+        self._app, self._host_names = app, {name.lower() for name in host_names}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer, or pass the request on."""
+        """Refuse the request or pass it on."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -43,36 +44,37 @@ class Guard:
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
-                for name, value in HEADERS.items():
+                for name, value in SECURITY_HEADERS.items():
                     headers.setdefault(name, value)
             await send(message)
 
         refusal = self._refusal(scope["method"], Headers(scope=scope))
-        answer = JSONResponse({"error": refusal}, 403) if refusal else self._app
-        await answer(scope, receive, send_with_headers)
+        response = JSONResponse({"error": refusal}, 403) if refusal else self._app
+        await response(scope, receive, send_with_headers)
 
     def _refusal(self, method: str, headers: Headers) -> str | None:
+        """Why a request is refused; None where it is not."""
         host = headers.get("host", "")
-        if not self._is_ours(host):
-            return "this server does not go by that name; its owner can allow it with --allow-host"
-        if method in _READING:
+        if not self._is_own_host(host):
+            return "the host name is not one of this server's; its owner can allow it with --allow-host"
+        if method in _SAFE_METHODS:
             return None
         origin = headers.get("origin")
-        foreign = headers.get("sec-fetch-site", "none") not in ("none", "same-origin")
-        if foreign or (origin is not None and _place(origin) != host.lower()):
-            return "requests of other sites are refused"
+        cross_site = headers.get("sec-fetch-site", "none") not in ("none", "same-origin")
+        if cross_site or (origin is not None and _host_of(origin) != host.lower()):
+            return "requests from other sites are refused"
         return None
 
-    def _is_ours(self, host: str) -> bool:
+    def _is_own_host(self, host: str) -> bool:
         try:
             name = urlsplit(f"//{host}").hostname or ""
         except ValueError:
             return False
-        return name in self._names or _is_address(name)
+        return name in self._host_names or _is_address(name)
 
 
-def _place(origin: str) -> str | None:
-    """Host and port of an origin; None where it is no address."""
+def _host_of(origin: str) -> str | None:
+    """Host and port of an origin; None where it is not a URL."""
     try:
         return urlsplit(origin).netloc.lower()
     except ValueError:

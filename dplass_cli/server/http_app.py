@@ -1,4 +1,4 @@
-"""The HTTP interface: a page, and the jobs behind it. Documented for its users in docs/serve.md."""
+"""The HTTP interface: the page, and the jobs behind it. ``docs/serve.md`` documents it for clients."""
 
 from __future__ import annotations
 
@@ -29,68 +29,82 @@ from dplass_cli.audio.reading import audio_info
 from dplass_cli.errors import InputError
 from dplass_cli.resources import page_template, resource
 from dplass_cli.server.guard import Guard
-from dplass_cli.server.job_queue import Busy, Jobs, SeparationJob, Sound, Unknown, without_paths
-from dplass_cli.server.work import MAX_QUERIES, MAX_QUERY_LENGTH, SeparationWork, check_queries
+from dplass_cli.server.job_queue import JobNotFound, JobQueue, QueueFull, SeparationJob, Sound, without_paths
+from dplass_cli.server.job_runner import MAX_QUERIES, MAX_QUERY_LENGTH, SeparationRunner, check_queries
 from dplass_cli.storage import json_text, read_text
 from dplass_cli.versions import __version__
 
-STALLED_SECONDS = 30.0  # an upload of which nothing comes for so long is given up
+STALLED_SECONDS = 30.0
+"""An upload that sends nothing for this long is given up."""
+
 _RETRY_SECONDS = 20
 _EXAMPLE_RATE, _EXAMPLE_SECONDS, _EXAMPLE_SEED = 44100, 8.0, 4001
 
 
 @dataclass(frozen=True)
 class ServerLimits:
-    """What is taken: bytes of an upload, seconds of a recording; and the seconds that results are kept."""
+    """Limits of uploads and results.
+
+    Attributes:
+        upload_bytes: largest upload.
+        seconds: longest recording.
+        keep_seconds: how long results are kept after their last use.
+    """
 
     upload_bytes: int = 350_000_000
     seconds: float = 1800.0
     keep_seconds: float = 1800.0
 
 
-class Refused(Exception):
-    """An answer that is an error: an HTTP status and one line."""
+class RequestError(Exception):
+    """Ends a request with an HTTP error.
 
-    def __init__(self, status: int, said: str) -> None:
-        super().__init__(said)
+    Attributes:
+        status: HTTP status.
+    """
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
         self.status = status
 
 
-def make_app(jobs: Jobs, separation: SeparationWork, limits: ServerLimits, names: Collection[str]) -> ASGIApp:
-    """The application.
+def make_app(jobs: JobQueue, runner: SeparationRunner, limits: ServerLimits, host_names: Collection[str]) -> ASGIApp:
+    """The ASGI application.
 
     Args:
-        jobs: the queue, begun. separation: the work of its jobs. limits: of what is sent.
-        names: host names that it answers to, beside IP addresses.
+        jobs: the queue, which has been entered.
+        runner: checks recordings and describes the models.
+        limits: of uploads and results.
+        host_names: names that the server answers to, in addition to IP addresses.
     """
-    handlers = _Handlers(jobs, separation, limits)
+    handlers = _Handlers(jobs, runner, limits)
     routes = [
         Route("/", handlers.page),
         Route("/example.wav", handlers.example),
         Route("/jobs", handlers.create, methods=["POST"]),
-        Route("/jobs/{id}", handlers.tell),
+        Route("/jobs/{id}", handlers.status),
         Route("/jobs/{id}", handlers.cancel, methods=["DELETE"]),
         Route("/jobs/{id}/{name}.wav", handlers.audio),
         Route("/jobs/{id}/{name}.png", handlers.picture),
     ]
     errors: dict[Any, Any] = {
-        Refused: lambda _, error: _error(error.status, str(error)),
-        Busy: lambda _, error: _error(503, str(error), {"Retry-After": str(_RETRY_SECONDS)}),
-        Unknown: lambda _, error: _error(404, str(error)),
-        ClientDisconnect: lambda *_: Response(status_code=400),  # nobody is there to read it
+        RequestError: lambda _, error: _error(error.status, str(error)),
+        QueueFull: lambda _, error: _error(503, str(error), {"Retry-After": str(_RETRY_SECONDS)}),
+        JobNotFound: lambda _, error: _error(404, str(error)),
+        ClientDisconnect: lambda *_: Response(status_code=400),  # no client is left to read it
         HTTPException: lambda _, error: _error(error.status_code, error.detail, error.headers),
         Exception: lambda *_: _error(500, "the server failed; its log says why"),
     }
-    return Guard(Starlette(routes=routes, exception_handlers=errors), names)
+    return Guard(Starlette(routes=routes, exception_handlers=errors), host_names)
 
 
-def _error(status: int, said: str, headers: Any = None) -> Response:
-    return JSONResponse({"error": said}, status, headers)
+def _error(status: int, message: str, headers: Any = None) -> Response:
+    return JSONResponse({"error": message}, status, headers)
 
 
 class _Handlers:
-    def __init__(self, jobs: Jobs, separation: SeparationWork, limits: ServerLimits) -> None:
-        self._jobs, self._separation, self._limits = jobs, separation, limits
+    def __init__(self, jobs: JobQueue, runner: SeparationRunner, limits: ServerLimits) -> None:
+        self._jobs, self._runner, self._limits = jobs, runner, limits
 
     async def page(self, request: Request) -> Response:
         nonce = secrets.token_urlsafe(16)
@@ -110,7 +124,7 @@ class _Handlers:
             script=Markup(read_text(resource("assets/pages/serve.js"))),
             settings=Markup(json_text(settings)),
             query_length=MAX_QUERY_LENGTH,
-            served_by=self._separation.description,
+            served_by=self._runner.description,
             version=__version__,
         )
         return HTMLResponse(content, headers={"Content-Security-Policy": policy})
@@ -122,47 +136,49 @@ class _Handlers:
         try:
             queries = check_queries(request.query_params.getlist("query"))
         except InputError as error:
-            raise Refused(400, str(error)) from error
+            raise RequestError(400, str(error)) from error
         with self._jobs.admit() as job:
-            held = await self._receive(request, job.upload)
-            if held and not is_common(job.upload):
-                raise Refused(415, "the recording is no wav, flac, ogg, aiff or mp3; send it as one of these")
+            received = await self._receive(request, job.upload)
+            if received and not is_common(job.upload):
+                raise RequestError(415, "the recording: not a wav, flac, ogg, aiff or mp3 file; convert it to one")
             try:
                 info = await anyio.to_thread.run_sync(audio_info, job.upload)
             except InputError as error:
-                raise Refused(415, without_paths(error, job.folder)) from error
+                raise RequestError(415, without_paths(error, job.folder)) from error
             try:
-                self._separation.check(info, self._limits.seconds)
+                self._runner.check(info, self._limits.seconds)
             except InputError as error:
-                raise Refused(400, str(error)) from error
+                raise RequestError(400, str(error)) from error
             job.queries, job.info = queries, info
-        return JSONResponse(self._described(job), 202, {"Location": f"/jobs/{job.id}"})
+        return JSONResponse(self._status_of(job), 202, {"Location": f"/jobs/{job.id}"})
 
     async def _receive(self, request: Request, path: Path) -> int:
-        """Write the body to a file as it comes, up to the limit: its bytes."""
-        most = self._limits.upload_bytes
-        too_large = Refused(413, f"the recording has more than {most / 1e6:g} MB; send a part, or flac, ogg or mp3")
-        told = request.headers.get("content-length", "0")
-        if not (told.isascii() and told.isdigit()):
-            raise Refused(400, "the length that was told is no number; send the recording as a body")
-        if len(told) > 18 or int(told) > most:
+        """Write the body to a file while it arrives, up to the limit; return its size in bytes."""
+        limit = self._limits.upload_bytes
+        too_large = RequestError(
+            413, f"the recording: more than {limit / 1e6:g} MB; send a part of it, or convert it to flac, ogg or mp3"
+        )
+        declared = request.headers.get("content-length", "0")
+        if not (declared.isascii() and declared.isdigit()):
+            raise RequestError(400, "Content-Length: not a number; send the recording as the request's body")
+        if len(declared) > 18 or int(declared) > limit:  # int() of a very long text would take long
             raise too_large
-        held = 0
+        received = 0
         try:
             with open(path, "xb") as file:
-                async for block in _unless_stalled(request.stream()):
-                    held += len(block)
-                    if held > most:
+                async for block in _with_timeout(request.stream()):
+                    received += len(block)
+                    if received > limit:
                         raise too_large
                     file.write(block)
         except OSError as error:
             if error.errno != errno.ENOSPC:
                 raise
-            raise Refused(507, "the server's disk is full; its owner has to free space") from error
-        return held
+            raise RequestError(507, "the server's disk is full; its owner has to free space") from error
+        return received
 
-    async def tell(self, request: Request) -> Response:
-        return JSONResponse(self._described(self._jobs.find(request.path_params["id"])))
+    async def status(self, request: Request) -> Response:
+        return JSONResponse(self._status_of(self._jobs.find(request.path_params["id"])))
 
     async def cancel(self, request: Request) -> Response:
         self._jobs.drop(request.path_params["id"])
@@ -175,19 +191,19 @@ class _Handlers:
         return _file(self._sound(request).picture, "image/png")
 
     def _sound(self, request: Request) -> Sound:
-        """The sound of an address; names are looked up, never made into paths."""
+        """The sound that a URL names. Names are looked up and never become paths."""
         job = self._jobs.find(request.path_params["id"])
         for sound in job.sounds:
             if sound.name == request.path_params["name"]:
                 return sound
-        raise Refused(404, "no such sound in this job")
+        raise RequestError(404, "no such sound in this job")
 
-    def _described(self, job: SeparationJob) -> dict[str, Any]:
+    def _status_of(self, job: SeparationJob) -> dict[str, Any]:
         assert job.info is not None
         return {
             "id": job.id,
             "state": job.state,
-            "ahead": self._jobs.ahead(job),
+            "ahead": self._jobs.jobs_ahead(job),
             "step": job.step,
             "fraction": round(job.fraction, 4),
             "error": job.error or None,
@@ -195,50 +211,56 @@ class _Handlers:
             "seconds": job.info.seconds,
             "sample_rate": job.info.sample_rate,
             "channels": job.info.channels,
-            "sounds": [_sound_described(job, sound) for sound in job.sounds],
+            "sounds": [_describe_sound(job, sound) for sound in job.sounds],
         }
 
 
-def _sound_described(job: SeparationJob, sound: Sound) -> dict[str, Any]:
-    address = f"/jobs/{job.id}/{sound.name}"
+def _describe_sound(job: SeparationJob, sound: Sound) -> dict[str, Any]:
+    url = f"/jobs/{job.id}/{sound.name}"
     return {
         "name": sound.name,
         "kind": sound.kind,
         "query": sound.query,
         "adapter": sound.adapter,
         "clipped": sound.clipped,
-        "audio": f"{address}.wav",
-        "spectrogram": f"{address}.png",
+        "audio": f"{url}.wav",
+        "spectrogram": f"{url}.png",
     }
 
 
-class _Held(FileResponse):
-    """A file that is opened before the head is sent: who drops it then takes nothing from who listens."""
+class _OpenedFileResponse(FileResponse):
+    """A file response that opens its file before the headers are sent.
+
+    A job that is dropped while a client downloads then does not cut the download short.
+    """
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        with contextlib.ExitStack() as held:
+        with contextlib.ExitStack() as stack:
             try:
-                file = held.enter_context(open(self.path, "rb"))
-            except FileNotFoundError as error:  # dropped this very moment
-                raise Unknown from error
-            self.path = f"/dev/fd/{file.fileno()}"
+                file = stack.enter_context(open(self.path, "rb"))
+            except FileNotFoundError as error:  # dropped between the look-up and now
+                raise JobNotFound from error
+            self.path = f"/dev/fd/{file.fileno()}"  # starlette opens a path itself; this one outlives the removal
             await super().__call__(scope, receive, send)
 
 
-def _file(path: Path, kind: str) -> Response:
+def _file(path: Path, media_type: str) -> Response:
     try:
-        return _Held(path, media_type=kind, stat_result=path.stat())
+        return _OpenedFileResponse(path, media_type=media_type, stat_result=path.stat())
     except FileNotFoundError as error:
-        raise Unknown from error
+        raise JobNotFound from error
 
 
-async def _unless_stalled(blocks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+async def _with_timeout(blocks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """The blocks of an upload, until it ends or stalls."""
     while True:
         try:
             with anyio.fail_after(STALLED_SECONDS):
                 block = await anext(blocks, None)
         except TimeoutError as error:
-            raise Refused(408, f"nothing of the recording came for {STALLED_SECONDS:g} s; send it again") from error
+            raise RequestError(
+                408, f"the recording: nothing arrived for {STALLED_SECONDS:g} s; send it again"
+            ) from error
         if block is None:
             return
         yield block
@@ -246,7 +268,7 @@ async def _unless_stalled(blocks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
 
 @cache
 def example_wav() -> bytes:
-    """A recording to try the page with: a dog on the left, in the rain, as a 16-bit wav."""
+    """A recording to try the page with: a dog barking on the left, in the rain, as a 16-bit wav."""
     dog, rain = (
         sounds.render(name, _EXAMPLE_SEED, _EXAMPLE_SECONDS, _EXAMPLE_RATE).astype(np.float64)
         for name in ("dog_bark", "rain")

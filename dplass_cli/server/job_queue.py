@@ -1,4 +1,4 @@
-"""The jobs of the page: a bounded queue, first come first served, one worker, and nothing left behind."""
+"""The jobs of the page: a bounded first-come, first-served queue with one worker, which leaves no files behind."""
 
 from __future__ import annotations
 
@@ -24,34 +24,40 @@ _log = logging.getLogger(__name__)
 
 State = Literal["queued", "running", "done", "failed"]
 
-PATIENCE_SECONDS = 150.0  # a job under way that nobody asked about for so long has no page any more
-_FINISHED_AT_MOST = 32  # whose files are kept
-_TIDIED_EVERY = 1.0
+ABANDONED_SECONDS = 150.0
+"""An unfinished job that no client has asked about for this long is cancelled: its page was closed."""
+
+_MAX_FINISHED = 32  # jobs whose files are kept
+_EXPIRY_INTERVAL = 1.0  # seconds
 
 
-class Busy(RunError):
-    """The queue is full."""
+class QueueFull(RunError):
+    """The queue has no free place."""
 
 
-class Unknown(DplassError, KeyError):
-    """No such job: it never was, was cancelled, or has expired."""
+class JobNotFound(DplassError, KeyError):
+    """There is no such job: it never existed, was cancelled, or has expired."""
 
     def __str__(self) -> str:
         return "no such job: it was cancelled or has expired; send the recording again"
 
 
-class Stopped(Exception):
-    """Ends the work on a job that nobody wants any more."""
+class JobCancelled(Exception):
+    """Raised inside a running job to end it."""
 
 
 @dataclass(frozen=True)
 class Sound:
-    """A sound to hear: the recording, a target, or the residual.
+    """One sound of a finished job.
 
     Attributes:
-        name: in addresses. kind: ``recording``, ``target`` or ``residual``. query: of a target.
-        audio: a wav file. picture: a PNG of its spectrogram.
-        adapter: what served the query. clipped: samples that were limited to full scale.
+        name: its name in URLs.
+        kind: ``recording``, ``target`` or ``residual``.
+        audio: wav file.
+        picture: PNG of its spectrogram.
+        query: the sentence that a target was separated by.
+        adapter: the adapter that served the query, or the weights of several; None for the base.
+        clipped: number of samples that were limited to full scale.
     """
 
     name: str
@@ -68,9 +74,17 @@ class SeparationJob:
     """One recording and its queries.
 
     Attributes:
-        id: unguessable. folder: of all its files. upload: the recording as it was sent. info: what its header says.
-        step, fraction: what is being done, and how much of it. error: one line, of a job that failed.
-        touched: when somebody last asked about it.
+        id: random and unguessable.
+        folder: contains all files of the job.
+        queries: sentences.
+        info: header of the recording.
+        state: where the job is in its life.
+        step: what is being done while it runs.
+        fraction: share of the step that is done, 0 to 1.
+        error: why it failed, one line.
+        sounds: the results.
+        last_used: when a client last asked about it, in seconds of the queue's clock.
+        cancelled: it is to stop, and its files are to be removed.
     """
 
     id: str
@@ -82,54 +96,58 @@ class SeparationJob:
     fraction: float = 0.0
     error: str = ""
     sounds: tuple[Sound, ...] = ()
-    touched: float = 0.0
-    stopped: bool = False
+    last_used: float = 0.0
+    cancelled: bool = False
 
     @property
     def upload(self) -> Path:
-        """The recording as it was sent. It has no suffix: the content tells what it is."""
+        """The recording as it was sent. It has no suffix: its content determines the format."""
         return self.folder / "upload"
 
     @property
-    def ended(self) -> bool:
-        """Whether nothing more will be done."""
+    def finished(self) -> bool:
+        """Whether the job is done or failed."""
         return self.state in ("done", "failed")
 
 
-Tell = Callable[[str, float], None]
-Work = Callable[[SeparationJob, Tell], tuple[Sound, ...]]
-"""Does a job in its folder, telling (step, fraction) as it goes on; what :data:`Tell` raises must end it."""
+ReportStep = Callable[[str, float], None]
+"""Called with (step, fraction of it that is done); raises :class:`JobCancelled` in a cancelled job."""
+
+JobRunner = Callable[[SeparationJob, ReportStep], tuple[Sound, ...]]
+"""Runs a job in its folder, reports its steps, and lets :class:`JobCancelled` end it."""
 
 
-class Jobs:
-    """Takes jobs and does them one after the other; a context, at whose end all files are gone.
+class JobQueue:
+    """Accepts jobs and runs them one after the other; a context that removes all files at its end.
 
     Args:
-        work: what to do. folder: for the files; it is removed at the end.
-        waiting: how many may wait or be on their way here.
-        keep_seconds: how long a finished job is kept after somebody last asked about it.
-        clock: seconds.
+        runner: runs a job.
+        folder: contains the folders of the jobs; it is removed at the end.
+        max_waiting: how many jobs may wait or be uploaded at a time.
+        keep_seconds: how long a finished job is kept after a client last asked about it.
+        clock: the time in seconds.
     """
 
     def __init__(
         self,
-        work: Work,
+        runner: JobRunner,
         folder: Path,
-        waiting: int = 8,
+        max_waiting: int = 8,
         keep_seconds: float = 1800.0,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._work, self._folder, self._clock = work, folder, clock
-        self._waiting, self._keep_seconds = waiting, keep_seconds
+        self._runner, self._folder, self._clock = runner, folder, clock
+        self._max_waiting, self._keep_seconds = max_waiting, keep_seconds
         self._jobs: dict[str, SeparationJob] = {}
         self._queue: deque[SeparationJob] = deque()
         self._running: SeparationJob | None = None
-        self._arriving = 0
+        self._uploading = 0
         self._closed = threading.Event()
         self._changed = threading.Condition()
-        self._threads = [threading.Thread(target=target, daemon=True) for target in (self._run, self._keep_tidy)]
+        targets = (self._run_jobs, self._expire_periodically)
+        self._threads = [threading.Thread(target=target, daemon=True) for target in targets]
 
-    def __enter__(self) -> Jobs:
+    def __enter__(self) -> JobQueue:
         for thread in self._threads:
             thread.start()
         return self
@@ -139,31 +157,33 @@ class Jobs:
             self._closed.set()
             self._changed.notify_all()
             for job in self._jobs.values():
-                job.stopped = True
-        shutil.rmtree(self._folder, ignore_errors=True)  # first: who stops the server may not wait for a long window
+                job.cancelled = True
+        # Once now, because the running job ends only after its window and the process may be killed before that; and
+        # once more for what that job still wrote.
+        shutil.rmtree(self._folder, ignore_errors=True)
         for thread in self._threads:
             thread.join()
         shutil.rmtree(self._folder, ignore_errors=True)
 
     @contextlib.contextmanager
     def admit(self) -> Iterator[SeparationJob]:
-        """Hold a place for a recording that is on its way; the job is queued when the block ends without an error.
+        """Reserve a place during an upload; the job is queued when the block ends without an error.
 
         Raises:
-            Busy: there is no place.
+            QueueFull: there is no free place.
         """
         with self._changed:
-            if self._closed.is_set() or self._arriving + len(self._queue) >= self._waiting:
-                raise Busy("too many recordings are waiting; try again in a minute")
-            self._folder.mkdir(mode=0o700, exist_ok=True)  # cleaners of temporary folders take what is old
-            self._arriving += 1
-        identity = secrets.token_urlsafe(16)
-        job = SeparationJob(identity, self._folder / identity)
+            if self._closed.is_set() or self._uploading + len(self._queue) >= self._max_waiting:
+                raise QueueFull("too many recordings are waiting; try again in a minute")
+            self._folder.mkdir(mode=0o700, exist_ok=True)  # the system may have cleaned up its temporary files
+            self._uploading += 1
+        job_id = secrets.token_urlsafe(16)
+        job = SeparationJob(job_id, self._folder / job_id)
         try:
             job.folder.mkdir(mode=0o700)
             yield job
             with self._changed:
-                job.touched = self._clock()
+                job.last_used = self._clock()
                 self._jobs[job.id] = job
                 self._queue.append(job)
                 self._changed.notify_all()
@@ -172,75 +192,77 @@ class Jobs:
             raise
         finally:
             with self._changed:
-                self._arriving -= 1
+                self._uploading -= 1
 
-    def find(self, identity: str) -> SeparationJob:
-        """The job of an id; asking keeps it.
+    def find(self, job_id: str) -> SeparationJob:
+        """The job of an id; asking for it postpones its expiry.
 
         Raises:
-            Unknown: there is none.
+            JobNotFound: there is none.
         """
         with self._changed:
-            job = self._jobs.get(identity)
+            job = self._jobs.get(job_id)
             if job is None:
-                raise Unknown
-            job.touched = self._clock()
+                raise JobNotFound
+            job.last_used = self._clock()
             return job
 
-    def ahead(self, job: SeparationJob) -> int:
-        """How many jobs come before this one."""
+    def jobs_ahead(self, job: SeparationJob) -> int:
+        """How many jobs will be run before this one, the running one included."""
         with self._changed:
             return self._queue.index(job) + (self._running is not None) if job in self._queue else 0
 
-    def drop(self, identity: str) -> None:
-        """Cancel a job if it is under way, and remove its files.
+    def drop(self, job_id: str) -> None:
+        """Remove a job and its files; cancel it if it is not finished.
 
         Raises:
-            Unknown: there is none.
+            JobNotFound: there is none.
         """
         with self._changed:
-            job = self._jobs.pop(identity, None)
+            job = self._jobs.pop(job_id, None)
             if job is None:
-                raise Unknown
-            job.stopped = True
+                raise JobNotFound
+            job.cancelled = True
             if job in self._queue:
                 self._queue.remove(job)
-            if job is not self._running:
+            if job is not self._running:  # otherwise the worker removes the files once it has stopped writing
                 shutil.rmtree(job.folder, ignore_errors=True)
 
-    def tidy(self) -> None:
-        """Drop what nobody asked about for long, and the oldest of too many that are finished."""
+    def expire(self) -> None:
+        """Drop the jobs that no client has asked about for too long, and the oldest finished ones beyond 32."""
         with self._changed:
             now = self._clock()
-            finished = sorted((job for job in self._jobs.values() if job.ended), key=lambda job: job.touched)
-            late = finished[:-_FINISHED_AT_MOST]
+            finished = sorted((job for job in self._jobs.values() if job.finished), key=lambda job: job.last_used)
+            expired = finished[:-_MAX_FINISHED]
             for job in self._jobs.values():
-                if now - job.touched > (self._keep_seconds if job.ended else PATIENCE_SECONDS) and job not in late:
-                    late.append(job)
-            for job in late:
+                limit = self._keep_seconds if job.finished else ABANDONED_SECONDS
+                if now - job.last_used > limit and job not in expired:
+                    expired.append(job)
+            for job in expired:
                 self.drop(job.id)
 
-    def _keep_tidy(self) -> None:
-        while not self._closed.wait(_TIDIED_EVERY):
-            self.tidy()
+    def _expire_periodically(self) -> None:
+        while not self._closed.wait(_EXPIRY_INTERVAL):
+            self.expire()
 
-    def _run(self) -> None:
-        while (job := self._next()) is not None:
+    def _run_jobs(self) -> None:
+        while (job := self._next_job()) is not None:
             sounds: tuple[Sound, ...] = ()
             error = ""
             try:
-                sounds = self._work(job, lambda step, fraction, job=job: self._tell(job, step, fraction))  # type: ignore[misc]
-            except Stopped:
+                sounds = self._runner(job, self._reporter(job))
+            except JobCancelled:
                 pass
-            except DplassError as wrong:
-                error = without_paths(wrong, job.folder)
-            except Exception:  # the worker outlives every job; what escaped is in the server's log
-                if not job.stopped:
+            except DplassError as failure:
+                error = without_paths(failure, job.folder)
+            except Exception:  # a bug in one job must not end the worker; the traceback goes to the server's log
+                if not job.cancelled:
                     _log.exception("a separation failed")
                 error = "the separation failed; the server's log says why"
-            self._end(job, sounds, error)
+            self._finish(job, sounds, error)
 
-    def _next(self) -> SeparationJob | None:
+    def _next_job(self) -> SeparationJob | None:
+        """Wait for a job; None once the queue is closed."""
         with self._changed:
             self._changed.wait_for(lambda: self._closed.is_set() or bool(self._queue))
             if self._closed.is_set():
@@ -249,22 +271,25 @@ class Jobs:
             self._running.state = "running"
             return self._running
 
-    def _tell(self, job: SeparationJob, step: str, fraction: float) -> None:
-        if job.stopped:
-            raise Stopped
-        job.step, job.fraction = step, fraction
+    def _reporter(self, job: SeparationJob) -> ReportStep:
+        def report(step: str, fraction: float) -> None:
+            if job.cancelled:
+                raise JobCancelled
+            job.step, job.fraction = step, fraction
 
-    def _end(self, job: SeparationJob, sounds: tuple[Sound, ...], error: str) -> None:
+        return report
+
+    def _finish(self, job: SeparationJob, sounds: tuple[Sound, ...], error: str) -> None:
         with self._changed:
             self._running = None
             job.sounds, job.error, job.state = sounds, error, "failed" if error else "done"
             job.step, job.fraction = "", 0.0 if error else 1.0
-            job.touched = self._clock()
-            if job.stopped or error:
+            job.last_used = self._clock()
+            if job.cancelled or error:
                 shutil.rmtree(job.folder, ignore_errors=True)
 
 
 def without_paths(error: Exception, folder: Path) -> str:
-    """What an error says, on one line, without where the server keeps its files."""
-    said = re.sub(re.escape(str(folder)) + r"[^\s:]*", "the recording", str(error))
-    return " ".join(said.split())
+    """An error's message on one line, in which "the recording" replaces the paths of the server's files."""
+    message = re.sub(re.escape(str(folder)) + r"[^\s:]*", "the recording", str(error))
+    return " ".join(message.split())

@@ -91,7 +91,7 @@ def test_standard_input_and_output(noise: Path) -> None:
         (["--not", " "], "--not is empty"),
         (["-q", "rain", "--not", "rain"], "--not 'rain': is what --query asks for"),
         (["-q", "rain", "--spans", "1"], "--spans 1: expected seconds such as 3.2-4.0"),
-        (["-q", "rain", "-q", "dog", "--spans", "0-1"], "--spans tells where one target occurs"),
+        (["-q", "rain", "-q", "dog", "--spans", "0-1"], "--spans 0-1: applies to a single target, not 2"),
         (["-q", "rain", "--spans", "7-8"], "--spans 7-8: the recording is over before"),
         (["--like", "no.wav"], "no.wav: no such audio file"),
         (["-q", "rain", "--silence-if-absent", "2"], "--silence-if-absent 2.0: must be a score from 0 to 1"),

@@ -10,8 +10,8 @@ import urllib.request
 from pathlib import Path
 
 import pytest
-from served import encoded, noise
-from serving import serving
+from page_client import encoded, noise
+from serve_process import serve_process
 from typer.testing import CliRunner
 
 from dplass_cli.cli import app
@@ -21,7 +21,7 @@ pytest.importorskip("uvicorn", reason="pip install 'dplass[serve]'")
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_it_serves_until_a_signal_ends_it_and_leaves_nothing(tmp_path: Path, number: signal.Signals) -> None:
-    with serving(tmp_path) as (process, address):
+    with serve_process(tmp_path) as (process, address):
         assert b"Separate a sound" in urllib.request.urlopen(address, timeout=30).read()
         long = encoded(noise(120, 32000), 32000)  # still under way at the signal
         sent = urllib.request.urlopen(f"{address}/jobs?query=rain", long, timeout=30)
@@ -38,7 +38,7 @@ def test_it_serves_until_a_signal_ends_it_and_leaves_nothing(tmp_path: Path, num
 
 
 def test_a_server_for_others_warns(tmp_path: Path) -> None:
-    with serving(tmp_path, "--host", "0.0.0.0") as (process, address):
+    with serve_process(tmp_path, "--host", "0.0.0.0") as (process, address):
         assert address.startswith("http://127.0.0.1:")
         urllib.request.urlopen(address, timeout=30).close()
         process.send_signal(signal.SIGTERM)
@@ -56,7 +56,7 @@ def test_a_server_for_others_warns(tmp_path: Path) -> None:
         (["--select", "txt"], "did you mean 'text'"),
         (["--host", ""], "--host is empty; give an address"),
         (["--port", "eighty"], "Invalid value for '--port'"),
-        (["--host", "256.1.1.1"], "cannot listen on 256.1.1.1, port 7860"),
+        (["--host", "256.1.1.1"], "--host 256.1.1.1 --port 7860: cannot listen there"),
     ],
 )
 def test_wrong_use_is_one_line(options: list[str], says: str) -> None:
@@ -71,8 +71,8 @@ def test_a_port_that_is_taken() -> None:
         port = taken.getsockname()[1]
         done = CliRunner().invoke(app, ["serve", "--no-open", "--port", str(port)])
     assert done.exit_code == 2
-    assert f"cannot listen on 127.0.0.1, port {port} (" in done.stderr
-    assert "choose another --host, or --port" in done.stderr
+    assert f"--host 127.0.0.1 --port {port}: cannot listen there (" in done.stderr
+    assert "choose another host or port" in done.stderr
 
 
 def test_without_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -89,10 +89,11 @@ def test_a_browser_is_opened_where_it_is_wanted(
     import webbrowser
 
     from dplass_cli.pipelines import serve
+    from dplass_cli.server.http_server import ServerAddress
 
     addresses: list[str] = []
     monkeypatch.setattr(webbrowser, "open", addresses.append)
-    monkeypatch.setattr(serve, "serve", lambda _, started: started(serve.Serving("http://127.0.0.1:1", True)))
+    monkeypatch.setattr(serve, "serve", lambda _, started: started(ServerAddress("http://127.0.0.1:1", True)))
     done = CliRunner().invoke(app, ["serve", *options])
     assert (done.exit_code, done.stdout) == (0, "http://127.0.0.1:1 (Ctrl-C ends it)\n")
     assert addresses == ["http://127.0.0.1:1"] * opened

@@ -328,7 +328,7 @@ def _sound(folder: Path) -> Path:
 
 def sentences(data: bytes, folder: Path) -> None:
     """Sentences of any script, and none."""
-    from dplass_cli.server.work import check_queries
+    from dplass_cli.server.job_runner import check_queries
 
     said = data.decode(errors="replace").split("\n")[:20]
     assert load_sound_encoder().embed_text([text[:2000] for text in said]).isfinite().all()
@@ -411,20 +411,20 @@ def lock_file(data: bytes, folder: Path) -> None:
 @cache
 def _served(folder: Path) -> tuple[Any, Any, asyncio.AbstractEventLoop]:
     from dplass_cli.server.http_app import ServerLimits, make_app
-    from dplass_cli.server.job_queue import Jobs
-    from dplass_cli.server.work import SeparationWork
+    from dplass_cli.server.job_queue import JobQueue
+    from dplass_cli.server.job_runner import SeparationRunner
 
     config = SimpleNamespace(sample_rate=32000)
     separator = SimpleNamespace(bank=SimpleNamespace(keys=[], network=SimpleNamespace(config=config)))
-    separation = SeparationWork(cast(Any, separator))
+    runner = SeparationRunner(cast(Any, separator))
     (folder / "jobs").mkdir()
-    jobs = Jobs(lambda job, tell: (), folder / "jobs")  # not begun: what is queued is taken by the target
-    return make_app(jobs, separation, ServerLimits(1 << 16, 60.0), {"localhost"}), jobs, asyncio.new_event_loop()
+    jobs = JobQueue(lambda job, report: (), folder / "jobs")  # not started: the target takes what is queued
+    return make_app(jobs, runner, ServerLimits(1 << 16, 60.0), {"localhost"}), jobs, asyncio.new_event_loop()
 
 
 def request(data: bytes, folder: Path) -> None:
     """A request to the page: ``METHOD target``, header lines, a blank line, a body."""
-    from dplass_cli.server.work import _as_wav
+    from dplass_cli.server.job_runner import _write_playable_wav
 
     app, jobs, loop = _served(folder)
     head, _, body = data.partition(b"\n\n")
@@ -462,7 +462,7 @@ def request(data: bytes, folder: Path) -> None:
     assert str(folder).encode() not in said, said[:500]
     for job in list(jobs._queue):
         try:
-            _as_wav(job.upload, job.folder / "recording.wav", job.info, lambda step, fraction: None)
+            _write_playable_wav(job.upload, job.folder / "recording.wav", job.info, lambda step, fraction: None)
         except InputError:
             pass
         finally:

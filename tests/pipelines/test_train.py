@@ -12,18 +12,17 @@ import torch
 from small_corpus import SMALL, losses, options
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from dplass_cli.adapters.bank_folder import (bank_key)
-from dplass_cli.audio.writing import (write_audio)
-from dplass_cli.data.manifest import (read_manifest)
-from dplass_cli.encoders import (load_encoder)
-from dplass_cli.errors import (InputError, RunError)
-from dplass_cli.models import (load_base)
-from dplass_cli.models.resunet30 import (is_unread)
-from dplass_cli.options.augmentation_settings import (AugmentationSettings, PolaritySettings)
-from dplass_cli.options.train_options import (TrainOptions)
-from dplass_cli.pipelines.train import (train)
-from dplass_cli.separation.bank import (AdapterBank)
-from dplass_cli.sounds import (render)
+from dplass_cli.audio.writing import write_audio
+from dplass_cli.data.manifest import read_manifest
+from dplass_cli.encoders import load_encoder
+from dplass_cli.errors import InputError, RunError
+from dplass_cli.models import load_base
+from dplass_cli.models.resunet30 import is_unread
+from dplass_cli.options.augmentation_settings import AugmentationSettings, PolaritySettings
+from dplass_cli.options.train_options import TrainOptions
+from dplass_cli.pipelines.train import train
+from dplass_cli.separation.bank import AdapterBank
+from dplass_cli.sounds import render
 
 
 @pytest.fixture(scope="module")

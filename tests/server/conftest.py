@@ -1,4 +1,4 @@
-"""A served page on the small bundled model."""
+"""Servers of the page for its tests."""
 
 from __future__ import annotations
 
@@ -9,36 +9,38 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from served import ADDRESS, Served
+from page_client import ADDRESS, PageClient
 
 from dplass_cli import Separator
 
 pytest.importorskip("starlette", reason="pip install 'dplass[serve]'")
 
 from starlette.testclient import TestClient
+from starlette.types import ASGIApp
 
 from dplass_cli.server.connections import Connection
 from dplass_cli.server.http_app import ServerLimits, make_app
-from dplass_cli.server.job_queue import Jobs
-from dplass_cli.server.work import SeparationWork
+from dplass_cli.server.job_queue import JobQueue
+from dplass_cli.server.job_runner import SeparationRunner
 
 
 @pytest.fixture(scope="session")
-def separation() -> SeparationWork:
-    return SeparationWork(Separator.from_pretrained(device="cpu"))
+def runner() -> SeparationRunner:
+    """Runs jobs with the bundled models."""
+    return SeparationRunner(Separator.from_pretrained(device="cpu"))
 
 
 @pytest.fixture
-def serve(separation: SeparationWork, tmp_path: Path) -> Iterator[Callable[..., Served]]:
-    """Serve with these limits; ``work`` takes the place of separating."""
-    opened: list[Jobs] = []
+def serve(runner: SeparationRunner, tmp_path: Path) -> Iterator[Callable[..., PageClient]]:
+    """Serve with these limits; ``run_job`` replaces the separation, ``checks`` the checks of recordings."""
+    opened: list[JobQueue] = []
 
-    def begin(work: Any = None, waiting: int = 8, **limits: Any) -> Served:
-        jobs = Jobs(work or separation, tmp_path / "jobs", waiting)
+    def begin(run_job: Any = None, waiting: int = 8, checks: Any = None, **limits: Any) -> PageClient:
+        jobs = JobQueue(run_job or runner, tmp_path / "jobs", waiting)
         (tmp_path / "jobs").mkdir()
         opened.append(jobs.__enter__())
-        app = make_app(jobs, separation, ServerLimits(**limits), {"localhost", "studio.local"})
-        return Served(TestClient(app, ADDRESS), jobs, tmp_path / "jobs")
+        app = make_app(jobs, checks or runner, ServerLimits(**limits), {"localhost", "studio.local"})
+        return PageClient(TestClient(app, ADDRESS, raise_server_exceptions=False), tmp_path / "jobs")
 
     yield begin
     for jobs in opened:
@@ -47,26 +49,35 @@ def serve(separation: SeparationWork, tmp_path: Path) -> Iterator[Callable[..., 
 
 
 @pytest.fixture
-def listening(serve: Callable[..., Served]) -> Iterator[Callable[..., tuple[Served, int]]]:
-    """Serve on a real port: (served, port)."""
+def listen() -> Iterator[Callable[[ASGIApp], int]]:
+    """Serve an application on a port of its own, with the connections of the page: the port."""
     from uvicorn import Config, Server
 
-    ended: list[Callable[[], None]] = []
+    running: list[tuple[Server, threading.Thread]] = []
 
-    def begin(**options: Any) -> tuple[Served, int]:
-        served = serve(**options)
+    def begin(app: ASGIApp) -> int:
         listener = socket.create_server(("127.0.0.1", 0))
-        server = Server(Config(served.client.app, http=Connection, lifespan="off", ws="none", log_config=None))
+        server = Server(Config(app, http=Connection, lifespan="off", ws="none", log_config=None))
         thread = threading.Thread(target=server.run, args=([listener],))
         thread.start()
-
-        def end() -> None:
-            server.should_exit = True
-            thread.join()
-
-        ended.append(end)
-        return served, listener.getsockname()[1]
+        running.append((server, thread))
+        port: int = listener.getsockname()[1]
+        return port
 
     yield begin
-    for end in ended:
-        end()
+    for server, thread in running:
+        server.should_exit = True
+        thread.join()
+
+
+@pytest.fixture
+def listening(
+    serve: Callable[..., PageClient], listen: Callable[[ASGIApp], int]
+) -> Callable[..., tuple[PageClient, int]]:
+    """Serve the page on a port of its own: (client, port)."""
+
+    def begin(**options: Any) -> tuple[PageClient, int]:
+        client = serve(**options)
+        return client, listen(client.http.app)
+
+    return begin

@@ -1,167 +1,191 @@
-"""The queue: in order, bounded, cancelled, expired, and nothing left behind."""
+"""The queue: order, limit, cancellation, expiry, and that no files are left behind."""
 
 from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from page_client import wait_until
 
 from dplass_cli.errors import RunError
-from dplass_cli.server.job_queue import PATIENCE_SECONDS, Busy, Jobs, SeparationJob, Sound, Tell, Unknown
+from dplass_cli.server.job_queue import (
+    ABANDONED_SECONDS,
+    JobNotFound,
+    JobQueue,
+    QueueFull,
+    ReportStep,
+    SeparationJob,
+    Sound,
+    without_paths,
+)
 
 
-class Work:
-    """Work that goes on until it is let go."""
+class HeldRunner:
+    """Runs each job until it is released; fails where the job's query says so."""
 
-    def __init__(self) -> None:
-        self.begun: list[str] = []
-        self.let_go = threading.Event()
+    def __init__(self, released: bool = False) -> None:
+        self.started: list[str] = []
+        self.release = threading.Event()
+        if released:
+            self.release.set()
 
-    def __call__(self, job: SeparationJob, tell: Tell) -> tuple[Sound, ...]:
-        self.begun.append(job.id)
-        while not self.let_go.is_set():
-            tell("working", 0.5)
+    def __call__(self, job: SeparationJob, report: ReportStep) -> tuple[Sound, ...]:
+        self.started.append(job.id)
+        while not self.release.is_set():
+            report("separating", 0.5)
             time.sleep(0.005)
-        if job.queries == ("bad",):
+        if job.queries == ("full disk",):
             raise RunError(f"{job.folder}/1.wav: writing failed (No space left on device)")
         if job.queries == ("bug",):
             raise ZeroDivisionError
         return ()
 
 
-def until(is_so: Callable[[], bool]) -> None:
-    for _ in range(1000):
-        if is_so():
-            return
-        time.sleep(0.005)
-    raise AssertionError("it did not come about")
-
-
-def enter(jobs: Jobs, *queries: str) -> SeparationJob:
+def add(jobs: JobQueue, *queries: str) -> SeparationJob:
     with jobs.admit() as job:
         job.upload.write_bytes(b"sound")
         job.queries = queries
     return job
 
 
-def break_off(jobs: Jobs) -> None:
+def break_off_upload(jobs: JobQueue) -> None:
     with jobs.admit() as job:
         job.upload.write_bytes(b"half")
         raise ConnectionError
 
 
-def test_in_order_and_bounded(tmp_path: Path) -> None:
-    work = Work()
-    with Jobs(work, tmp_path, waiting=3) as jobs:
-        first = enter(jobs)
-        until(lambda: first.state == "running")
-        waiting = [enter(jobs) for _ in range(2)]
-        with jobs.admit():  # one that is on its way takes a place too
-            assert [jobs.ahead(job) for job in (first, *waiting)] == [0, 1, 2]
-            with pytest.raises(Busy, match="too many recordings are waiting"), jobs.admit():
-                pass
-        work.let_go.set()
-        until(lambda: waiting[1].state == "done")
-        assert work.begun[:3] == [first.id, *(job.id for job in waiting)]
-    assert not tmp_path.exists()
+def test_jobs_run_in_their_order(tmp_path: Path) -> None:
+    runner = HeldRunner()
+    with JobQueue(runner, tmp_path) as jobs:
+        first = add(jobs)
+        wait_until(lambda: first.state == "running")
+        waiting = [add(jobs) for _ in range(2)]
+        assert [jobs.jobs_ahead(job) for job in (first, *waiting)] == [0, 1, 2]
+        runner.release.set()
+        wait_until(lambda: waiting[1].state == "done")
+        assert runner.started == [first.id, *(job.id for job in waiting)]
 
 
-def test_what_does_not_arrive_leaves_nothing_and_frees_its_place(tmp_path: Path) -> None:
-    with Jobs(Work(), tmp_path, waiting=1) as jobs:
+def test_waiting_jobs_and_uploads_are_limited(tmp_path: Path) -> None:
+    with JobQueue(HeldRunner(), tmp_path, max_waiting=2) as jobs:
+        first = add(jobs)
+        wait_until(lambda: first.state == "running")
+        add(jobs)
+        with jobs.admit(), pytest.raises(QueueFull, match="too many recordings are waiting"), jobs.admit():
+            pass
+
+
+def test_a_broken_upload_leaves_no_files_and_frees_its_place(tmp_path: Path) -> None:
+    with JobQueue(HeldRunner(), tmp_path, max_waiting=1) as jobs:
         for _ in range(3):
             with pytest.raises(ConnectionError):
-                break_off(jobs)
+                break_off_upload(jobs)
         assert list(tmp_path.iterdir()) == []
 
 
-def test_cancelling_what_waits_and_what_runs(tmp_path: Path) -> None:
-    work = Work()
-    with Jobs(work, tmp_path) as jobs:
-        running, waiting, last = enter(jobs), enter(jobs), enter(jobs)
-        until(lambda: running.state == "running")
+def test_a_running_job_reports_its_step(tmp_path: Path) -> None:
+    with JobQueue(HeldRunner(), tmp_path) as jobs:
+        job = add(jobs)
+        wait_until(lambda: job.step)
+        assert (job.state, job.step, job.fraction) == ("running", "separating", 0.5)
+
+
+def test_waiting_and_running_jobs_can_be_dropped(tmp_path: Path) -> None:
+    runner = HeldRunner()
+    with JobQueue(runner, tmp_path) as jobs:
+        running, waiting, last = add(jobs), add(jobs), add(jobs)
+        wait_until(lambda: running.state == "running")
         jobs.drop(waiting.id)
         assert not waiting.folder.exists()
-        assert jobs.ahead(last) == 1
+        assert jobs.jobs_ahead(last) == 1
         jobs.drop(running.id)
-        until(lambda: last.state == "running")
+        wait_until(lambda: last.state == "running")
         assert not running.folder.exists()
-        for gone in (running, waiting):
-            with pytest.raises(Unknown):
-                jobs.find(gone.id)
-            with pytest.raises(Unknown):
-                jobs.drop(gone.id)
-        assert work.begun == [running.id, last.id]
+        assert runner.started == [running.id, last.id]
 
 
-def test_a_failure_is_told_without_paths_and_the_worker_goes_on(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    work = Work()
-    work.let_go.set()
-    with Jobs(work, tmp_path) as jobs:
-        bad, bug, good = enter(jobs, "bad"), enter(jobs, "bug"), enter(jobs, "good")
-        until(lambda: good.state == "done")
-        assert (bad.state, bad.error) == ("failed", "the recording: writing failed (No space left on device)")
+def test_a_dropped_job_is_not_found(tmp_path: Path) -> None:
+    with JobQueue(HeldRunner(), tmp_path) as jobs:
+        job = add(jobs)
+        jobs.drop(job.id)
+        with pytest.raises(JobNotFound, match="no such job: it was cancelled or has expired"):
+            jobs.find(job.id)
+        with pytest.raises(JobNotFound):
+            jobs.drop(job.id)
+
+
+def test_failures_are_reported_and_do_not_end_the_worker(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    with JobQueue(HeldRunner(released=True), tmp_path) as jobs:
+        full, bug, good = add(jobs, "full disk"), add(jobs, "bug"), add(jobs, "good")
+        wait_until(lambda: good.state == "done")
+        assert (full.state, full.error) == ("failed", "the recording: writing failed (No space left on device)")
         assert (bug.state, bug.error) == ("failed", "the separation failed; the server's log says why")
         assert "ZeroDivisionError" in caplog.text
         assert [path.name for path in tmp_path.iterdir()] == [good.id]
 
 
-def test_what_nobody_asks_about_expires(tmp_path: Path) -> None:
-    now, work = [0.0], Work()
-    with Jobs(work, tmp_path, keep_seconds=1000.0, clock=lambda: now[0]) as jobs:
-        done = enter(jobs)
-        work.let_go.set()
-        until(lambda: done.state == "done")
-        work.let_go.clear()
-        running, waiting = enter(jobs), enter(jobs)
-        now[0] = PATIENCE_SECONDS - 1
-        jobs.tidy()
-        jobs.find(waiting.id)
-        now[0] = PATIENCE_SECONDS + 1
-        jobs.tidy()
-        with pytest.raises(Unknown):
-            jobs.find(running.id)
-        until(lambda: waiting.state == "running")
-        assert {path.name for path in tmp_path.iterdir()} == {done.id, waiting.id}
-        jobs.find(done.id)
-        now[0] += 1001
-        jobs.tidy()
-        until(lambda: list(tmp_path.iterdir()) == [])
+def test_an_unfinished_job_that_no_client_asks_about_is_cancelled(tmp_path: Path) -> None:
+    now = [0.0]
+    with JobQueue(HeldRunner(), tmp_path, clock=lambda: now[0]) as jobs:
+        abandoned, watched = add(jobs), add(jobs)
+        now[0] = ABANDONED_SECONDS - 1
+        jobs.expire()
+        jobs.find(watched.id)
+        now[0] = ABANDONED_SECONDS + 1
+        jobs.expire()
+        with pytest.raises(JobNotFound):
+            jobs.find(abandoned.id)
+        wait_until(lambda: watched.state == "running")
+        assert [path.name for path in tmp_path.iterdir()] == [watched.id]
 
 
-def test_of_many_that_are_done_the_oldest_goes(tmp_path: Path) -> None:
-    now, work = [0.0], Work()
-    work.let_go.set()
-    with Jobs(work, tmp_path, waiting=100, clock=lambda: now[0]) as jobs:
-        several = []
+def test_a_finished_job_expires_after_its_last_use(tmp_path: Path) -> None:
+    now = [0.0]
+    with JobQueue(HeldRunner(released=True), tmp_path, keep_seconds=1000.0, clock=lambda: now[0]) as jobs:
+        job = add(jobs)
+        wait_until(lambda: job.finished)
+        now[0] = 900.0
+        jobs.find(job.id)
+        now[0] = 1800.0
+        jobs.expire()
+        assert job.folder.exists()
+        now[0] = 1901.0
+        jobs.expire()
+        assert not job.folder.exists()
+
+
+def test_of_too_many_finished_jobs_the_least_recently_used_expire(tmp_path: Path) -> None:
+    now = [0.0]
+    with JobQueue(HeldRunner(released=True), tmp_path, max_waiting=100, clock=lambda: now[0]) as jobs:
+        finished = []
         for now[0] in range(34):
-            several.append(enter(jobs))
-            until(lambda: several[-1].state == "done")
-        jobs.find(several[0].id)
-        jobs.tidy()
-        assert {path.name for path in tmp_path.iterdir()} == {job.id for job in (several[0], *several[3:])}
+            finished.append(add(jobs))
+            wait_until(lambda: finished[-1].finished)
+        jobs.find(finished[0].id)
+        jobs.expire()
+        assert {path.name for path in tmp_path.iterdir()} == {job.id for job in (finished[0], *finished[3:])}
 
 
-def test_the_end_of_the_server_ends_the_work_and_removes_everything(tmp_path: Path) -> None:
-    work = Work()
-    with Jobs(work, tmp_path) as jobs:
-        job = enter(jobs)
-        enter(jobs)
-        until(lambda: job.state == "running")
+def test_closing_ends_the_running_job_and_removes_all_files(tmp_path: Path) -> None:
+    with JobQueue(HeldRunner(), tmp_path) as jobs:
+        job = add(jobs)
+        add(jobs)
+        wait_until(lambda: job.state == "running")
     assert not tmp_path.exists()
-    with pytest.raises(Busy), jobs.admit():
+    with pytest.raises(QueueFull), jobs.admit():
         pass
 
 
-def test_a_folder_that_was_cleaned_away_is_made_again(tmp_path: Path) -> None:
-    work = Work()
-    work.let_go.set()
-    with Jobs(work, tmp_path / "jobs", 2) as jobs:
+def test_a_folder_that_the_system_cleaned_up_is_created_again(tmp_path: Path) -> None:
+    with JobQueue(HeldRunner(released=True), tmp_path / "jobs", 2) as jobs:
         assert not (tmp_path / "jobs").exists()
-        job = enter(jobs, "rain")
-        until(lambda: job.ended)
+        job = add(jobs, "rain")
+        wait_until(lambda: job.finished)
         assert jobs.find(job.id) is job
+
+
+def test_messages_do_not_reveal_paths() -> None:
+    error = RunError("/tmp/jobs/abc/upload: damaged\naudio; replace /tmp/jobs/abc")
+    assert without_paths(error, Path("/tmp/jobs/abc")) == "the recording: damaged audio; replace the recording"

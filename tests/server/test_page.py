@@ -1,4 +1,4 @@
-"""The page in a browser: upload, ask, wait, look, play, download, cancel, record."""
+"""The page in a browser: upload, describe, wait, play, download, cancel, record."""
 
 from __future__ import annotations
 
@@ -11,25 +11,25 @@ import numpy as np
 import pytest
 import soundfile
 from browsing import wait_for
-from served import encoded, noise
+from page_client import encoded, noise
 
 from dplass_cli.server.http_app import example_wav
-from dplass_cli.server.job_queue import SeparationJob, Sound, Tell
+from dplass_cli.server.job_queue import ReportStep, SeparationJob, Sound
 
 pytestmark = pytest.mark.browser
 
 PLAYERS = "[...document.querySelectorAll('#sounds audio')]"
 
 
-def idle(job: SeparationJob, tell: Tell) -> tuple[Sound, ...]:
+def run_until_cancelled(job: SeparationJob, report: ReportStep) -> tuple[Sound, ...]:
     while True:
-        tell("separating", 0.25)
+        report("separating", 0.25)
 
 
-def opened(listening: Callable[..., Any], chromium: Any, width: int = 1280, **options: Any) -> tuple[Any, Any, Any]:
-    served, port = listening(**options)
+def open_page(listening: Callable[..., Any], chromium: Any, width: int = 1280, **options: Any) -> tuple[Any, Any, Any]:
+    client, port = listening(**options)
     page, errors = chromium(f"http://127.0.0.1:{port}", width)
-    return page, errors, served
+    return page, errors, client
 
 
 def choose(page: Any, name: str, content: bytes) -> None:
@@ -51,8 +51,10 @@ def wait_for_players(page: Any, count: int) -> None:
 
 
 @pytest.mark.parametrize("width", [1280, 390])
-def test_upload_query_wait_play_download(listening: Any, chromium: Any, width: int, tmp_path: Path) -> None:
-    page, errors, _ = opened(listening, chromium, width)
+def test_a_recording_is_uploaded_separated_played_and_downloaded(
+    listening: Any, chromium: Any, width: int, tmp_path: Path
+) -> None:
+    page, errors, _ = open_page(listening, chromium, width)
     choose(page, "Köln, dog & rain.wav", example_wav())
     separate(page, "a dog barking", "rain <b>falling</b>")
     wait_for_players(page, 4)
@@ -62,12 +64,12 @@ def test_upload_query_wait_play_download(listening: Any, chromium: Any, width: i
     wait_for(page, "[...document.images].every(i => i.complete && i.naturalHeight === 160)")
     assert page.evaluate("document.documentElement.scrollWidth") == width
 
-    page.locator(".spectrogram").nth(1).click(position={"x": 60, "y": 40})  # plays from there
-    begun = page.evaluate(f"{PLAYERS}[1].currentTime")
-    assert begun == pytest.approx(60 / page.locator(".spectrogram").nth(1).bounding_box()["width"] * 8, abs=0.6)
-    wait_for(page, f"{PLAYERS}[1].currentTime > {begun} + 0.3")
-    page.evaluate(f"{PLAYERS}[3].play()")  # goes on where the other was
-    wait_for(page, f"{PLAYERS}[1].paused && {PLAYERS}[3].currentTime > {begun} + 0.3")
+    page.locator(".spectrogram").nth(1).click(position={"x": 60, "y": 40})  # plays from that moment
+    start = page.evaluate(f"{PLAYERS}[1].currentTime")
+    assert start == pytest.approx(60 / page.locator(".spectrogram").nth(1).bounding_box()["width"] * 8, abs=0.6)
+    wait_for(page, f"{PLAYERS}[1].currentTime > {start} + 0.3")
+    page.evaluate(f"{PLAYERS}[3].play()")  # continues at the other's position
+    wait_for(page, f"{PLAYERS}[1].paused && {PLAYERS}[3].currentTime > {start} + 0.3")
 
     with page.expect_download() as download:
         page.get_by_role("link", name="Download a dog barking as wav").click()
@@ -81,8 +83,8 @@ def test_upload_query_wait_play_download(listening: Any, chromium: Any, width: i
     page.close()
 
 
-def test_what_is_wrong_is_said_and_can_be_mended(listening: Any, chromium: Any) -> None:
-    page, errors, _ = opened(listening, chromium, upload_bytes=1_000_000)
+def test_mistakes_are_explained_and_can_be_corrected(listening: Any, chromium: Any) -> None:
+    page, errors, _ = open_page(listening, chromium, upload_bytes=1_000_000)
     alert = page.get_by_role("alert")
     separate(page, "rain")
     assert alert.inner_text() == "Choose, drop or record a recording first."
@@ -92,42 +94,42 @@ def test_what_is_wrong_is_said_and_can_be_mended(listening: Any, chromium: Any) 
     assert page.evaluate("document.activeElement.getAttribute('aria-label')") == "Sound 1, in words"
     choose(page, "large.wav", example_wav())
     separate(page, "rain")
-    alert.get_by_text("The recording has 1.4 MB; at most 1 MB").wait_for()
+    alert.get_by_text("The recording has 1.4 MB; the limit is 1 MB").wait_for()
     assert errors == []
     choose(page, "text.wav", b"no sound")
     separate(page, "rain")
-    alert.get_by_text("The recording is no wav, flac, ogg, aiff or mp3").wait_for()
+    alert.get_by_text("The recording: not a wav, flac, ogg, aiff or mp3 file").wait_for()
     assert [error for error in errors if "415" not in error] == []
     choose(page, "noise.wav", encoded(noise(), 16000))
     page.keyboard.press("Tab")
-    page.get_by_label("Sound 1, in words").press("Enter")  # no mouse is needed
+    page.get_by_label("Sound 1, in words").press("Enter")  # by keyboard only
     wait_for_players(page, 3)
     assert page.evaluate("document.activeElement.id") == "results-title"
     page.close()
 
 
-def test_waiting_cancelling_and_leaving(listening: Any, chromium: Any) -> None:
-    page, errors, served = opened(listening, chromium, work=idle)
-    first = served.send(encoded(noise(), 16000), "rain").json()["id"]
+def test_cancelling_and_leaving_the_page_end_the_job(listening: Any, chromium: Any) -> None:
+    page, errors, client = open_page(listening, chromium, run_job=run_until_cancelled)
+    first = client.send(encoded(noise(), 16000), "rain").json()["id"]
     choose(page, "noise.wav", encoded(noise(), 16000))
     separate(page, "rain")
     page.get_by_text("One recording is ahead of yours").first.wait_for()
-    served.client.delete(f"/jobs/{first}")
+    client.http.delete(f"/jobs/{first}")
     page.locator("#doing").get_by_text("Separating, 25%").wait_for()
     assert page.get_by_role("status").inner_text() == "Separating, 25%"
     assert page.get_by_role("progressbar").get_attribute("value") == "0.25"
     page.get_by_role("button", name="Cancel").click()
-    _until_empty(page, served.folder)
+    _wait_until_empty(page, client.folder)
     assert page.locator("#under-way").is_hidden()
     page.get_by_role("button", name="Separate", exact=True).click()
     page.locator("#doing").get_by_text("Separating, 25%").wait_for()
     page.goto("about:blank")
-    _until_empty(page, served.folder)
+    _wait_until_empty(page, client.folder)
     assert errors == []
     page.close()
 
 
-def _until_empty(page: Any, folder: Path) -> None:
+def _wait_until_empty(page: Any, folder: Path) -> None:
     for _ in range(200):
         if not list(folder.iterdir()):
             return
@@ -135,8 +137,8 @@ def _until_empty(page: Any, folder: Path) -> None:
     raise AssertionError(list(folder.rglob("*")))
 
 
-def test_recording_with_the_microphone_and_the_example(listening: Any, chromium: Any) -> None:
-    page, errors, _ = opened(listening, chromium)
+def test_the_microphone_and_the_example_can_be_separated(listening: Any, chromium: Any) -> None:
+    page, errors, _ = open_page(listening, chromium)
     page.get_by_role("button", name="Record", exact=True).click()
     page.get_by_text("Recording: 0:02").wait_for()
     page.get_by_role("button", name="Stop recording").click()
@@ -160,14 +162,14 @@ def test_recording_with_the_microphone_and_the_example(listening: Any, chromium:
     page.close()
 
 
-def test_dropping_a_file_and_what_only_browsers_decode(listening: Any, chromium: Any, tmp_path: Path) -> None:
+def test_a_dropped_file_that_only_browsers_decode_is_separated(listening: Any, chromium: Any, tmp_path: Path) -> None:
     av = pytest.importorskip("av")
     with av.open(str(tmp_path / "speech.m4a"), "w") as container:
         stream = container.add_stream("aac", rate=48000, layout="mono")
         frame = av.AudioFrame.from_ndarray(noise(1.0, 48000).T.copy(), format="flt", layout="mono")
         frame.sample_rate = 48000
         container.mux([*stream.encode(frame), *stream.encode(None)])
-    page, errors, _ = opened(listening, chromium)
+    page, errors, _ = open_page(listening, chromium)
     page.evaluate(
         """bytes => {
           const files = new DataTransfer();

@@ -11,15 +11,15 @@ import torch
 from small_jobs import DATA, corpus
 from small_networks import SMALL
 
-from dplass_cli.audio.writing import (write_audio)
-from dplass_cli.options.data_settings import (DataSettings)
-from dplass_cli.data.manifest import (Row)
-from dplass_cli.data.mixture_tables import (Mixture)
-from dplass_cli.domains.features import (clip_of)
-from dplass_cli.encoders import (load_encoder)
-from dplass_cli.errors import (InputError)
-from dplass_cli.storage import (no_progress)
-from dplass_cli.training.corpus import (check_data_settings, embed_queries)
+from dplass_cli.audio.writing import write_audio
+from dplass_cli.data.manifest import Row
+from dplass_cli.data.mixture_tables import Mixture
+from dplass_cli.domains.features import clip_of
+from dplass_cli.encoders import load_encoder
+from dplass_cli.errors import InputError
+from dplass_cli.options.data_settings import DataSettings
+from dplass_cli.storage import no_progress
+from dplass_cli.training.corpus import check_data_settings, embed_queries
 
 
 def interferers(folder: Path, rule: str) -> set[int]:

@@ -9,9 +9,9 @@ import pytest
 import torch
 from small_corpus import options
 
-from dplass_cli.errors import (InputError)
-from dplass_cli.training.training_run import (TrainingRun, check_choices, shortened)
-from dplass_cli.training.train_result import (Trained)
+from dplass_cli.errors import InputError
+from dplass_cli.training.train_result import Trained
+from dplass_cli.training.training_run import TrainingRun, check_choices, shortened
 
 
 def test_each_domain_is_a_job(corpus: Path, tmp_path: Path) -> None:

@@ -8,14 +8,14 @@ from typing import Any
 
 import pytest
 
-from dplass_cli.errors import (InputError, RunError)
-from dplass_cli.options.parse import (build_options)
-from dplass_cli.options.train_options import (TrainOptions)
-from dplass_cli.storage import (Progress, no_progress, read_json)
-from dplass_cli.training.callbacks.epoch_reporter import (EpochReport)
-from dplass_cli.options.sweep_options import (Range)
-from dplass_cli.training.sweeping import (Space, Sweep, SweepResult, read_space)
-from dplass_cli.training.train_result import (Trained, TrainResult)
+from dplass_cli.errors import InputError, RunError
+from dplass_cli.options.parse import build_options
+from dplass_cli.options.sweep_options import Range
+from dplass_cli.options.train_options import TrainOptions
+from dplass_cli.storage import Progress, no_progress, read_json
+from dplass_cli.training.callbacks.epoch_reporter import EpochReport
+from dplass_cli.training.sweeping import Space, Sweep, SweepResult, read_space
+from dplass_cli.training.train_result import Trained, TrainResult
 
 RATE = "train.optimizer.learning_rate"
 Score = Callable[[TrainOptions], float]

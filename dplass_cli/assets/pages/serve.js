@@ -6,11 +6,11 @@ const ASK_EVERY_MS = 400;
 const TRIES = 5;
 const DECODED_RATE = 48000; // Hz, what browsers mostly decode to
 
-let recording = null; // {name, blob, decoded}: what to send, and whether the browser has to decode it first
-let job = null; // {id, request, ended} of the separation that was begun last
+let recording = null; // {name, blob, decoded}: what to send, and whether the server can read it as it is
+let job = null; // {id, request, ended} of the separation started last
 let recorder = null;
 
-// --- small things
+// --- helpers
 
 function make(tag, properties = {}, ...children) {
   const element = Object.assign(document.createElement(tag), properties);
@@ -29,7 +29,7 @@ function complain(text, field = null) {
   if (field) field.focus();
 }
 
-function announce(text) { // to screen readers; the same words are not said twice
+function announce(text) { // to screen readers, without repeating the same text
   if ($("status").textContent !== text) $("status").textContent = text;
 }
 
@@ -61,7 +61,7 @@ function choose(blob, name, decoded = false) {
   announce(`Recording chosen: ${name}`);
 }
 
-// What only browsers can decode (m4a, webm …), as a 16-bit wav.
+// Decode a format that the server may not read (m4a, webm …) to a 16-bit wav.
 async function decode(blob) {
   const context = new AudioContext();
   try {
@@ -93,9 +93,9 @@ function wav(buffer) {
 async function record() {
   if (recorder) return recorder.stop();
   complain("");
-  $("record").disabled = true; // until the microphone is given or refused
+  $("record").disabled = true; // until access to the microphone is granted or denied
   let stream;
-  try { // as it is: what telephony filters take away cannot be separated
+  try { // without processing: what telephony filters remove cannot be separated
     const audio = {echoCancellation: false, noiseSuppression: false, autoGainControl: false};
     stream = await navigator.mediaDevices.getUserMedia({audio});
     recorder = new MediaRecorder(stream);
@@ -108,7 +108,7 @@ async function record() {
   const parts = [];
   const begun = Date.now();
   const {channelCount = 2} = stream.getAudioTracks()[0].getSettings();
-  const most = Math.min(settings.seconds, 0.99 * settings.bytes / (2 * channelCount * DECODED_RATE)); // it stops a little late
+  const most = Math.min(settings.seconds, 0.99 * settings.bytes / (2 * channelCount * DECODED_RATE)); // recording stops slightly late
   const tick = () => {
     const seconds = (Date.now() - begun) / 1000;
     $("clock").textContent = `Recording: ${clock(seconds)}`;
@@ -200,12 +200,12 @@ async function send(mine, queries) {
     try {
       Object.assign(given, {blob: await decode(given.blob), decoded: true});
     } catch {
-      given.decoded = true; // perhaps the server can
+      given.decoded = true; // the server may be able to read it
     }
   }
   if (given.blob.size > settings.bytes) {
-    const has = given.blob === blob ? "has" : "has, decoded,";
-    throw new Error(`The recording ${has} ${(given.blob.size / 1e6).toFixed(1)} MB; at most ${$("limits").textContent} are taken.`);
+    const decoded = given.blob === blob ? "" : " after decoding";
+    throw new Error(`The recording has ${(given.blob.size / 1e6).toFixed(1)} MB${decoded}; the limit is ${$("limits").textContent}.`);
   }
   if (mine.ended) throw new Error("cancelled");
   const told = await upload(mine, given.blob, queries);
@@ -219,14 +219,14 @@ async function send(mine, queries) {
 
 function upload(mine, blob, queries) {
   return new Promise((resolve, reject) => {
-    const request = mine.request = new XMLHttpRequest(); // which tells how much was sent; fetch does not
+    const request = mine.request = new XMLHttpRequest(); // reports upload progress, which fetch does not
     request.upload.onprogress = event => show("Sending", event.loaded / event.total);
     request.onload = () => {
       const said = answer(request.responseText);
       if (request.status === 202) resolve(said);
       else reject(new Error(sentence(said.error)));
     };
-    request.onerror = () => reject(new Error("The server does not answer. Is dplass serve still running?"));
+    request.onerror = () => reject(new Error("The server does not respond. Is dplass serve still running?"));
     request.onabort = () => reject(new Error("cancelled"));
     request.open("POST", "/jobs?" + new URLSearchParams(queries.map(query => ["query", query])));
     request.setRequestHeader("Content-Type", "application/octet-stream");
@@ -238,7 +238,7 @@ function answer(text) {
   try {
     return JSON.parse(text);
   } catch {
-    return {error: "the server gave an answer that makes no sense"};
+    return {error: "the server sent a response that is not JSON"};
   }
 }
 
@@ -263,7 +263,7 @@ async function follow(mine, told) {
       failures = 0;
     } catch (error) {
       if (error.final) throw error;
-      if (++failures === TRIES) throw new Error("The server does not answer. Is dplass serve still running?");
+      if (++failures === TRIES) throw new Error("The server does not respond. Is dplass serve still running?");
     }
   }
 }
@@ -282,7 +282,7 @@ function report(told) {
   announce(percent >= 25 ? `${step}, ${25 * Math.floor(percent / 25)}%` : step);
 }
 
-// Drop the last job: its files are of no use any more.
+// Drop the last job: its files are no longer needed.
 function forget() {
   if (!job) return;
   job.ended = true;
@@ -291,8 +291,8 @@ function forget() {
   job = null;
 }
 
-function discard(id) { // keepalive: also while the page is left
-  fetch(`/jobs/${id}`, {method: "DELETE", keepalive: true}).catch(() => {}); // the server drops it by itself, later
+function discard(id) { // keepalive: also sent while the page closes
+  fetch(`/jobs/${id}`, {method: "DELETE", keepalive: true}).catch(() => {}); // if this fails, the job expires
 }
 
 function cancel() {
@@ -345,12 +345,12 @@ function card(sound, told, stem) {
     audio,
   ];
   if (sound.clipped) {
-    parts.push(make("p", {className: "soft", textContent: `${sound.clipped} samples over full scale were limited.`}));
+    parts.push(make("p", {className: "soft", textContent: `${sound.clipped} samples above full scale were limited.`}));
   }
   return make("article", {className: "sound"}, ...parts);
 }
 
-// Frequencies beside a picture, whose height is mel.
+// Frequency labels of a spectrogram, whose vertical axis is in mel.
 function marks(sampleRate) {
   const mel = hertz => 2595 * Math.log10(1 + hertz / 700);
   const top = mel(Math.min(16000, sampleRate / 2));
@@ -361,7 +361,7 @@ function marks(sampleRate) {
   });
 }
 
-// One sound at a time; the next one goes on where the last one is.
+// Play one sound at a time; the next one continues at the position of the last.
 document.addEventListener("play", event => {
   for (const audio of document.querySelectorAll("audio")) {
     if (audio === event.target || audio.paused) continue;
@@ -370,16 +370,16 @@ document.addEventListener("play", event => {
   }
 }, true);
 
-// --- what is clicked, typed and dropped
+// --- events
 
 $("limits").textContent = `${settings.bytes / 1e6} MB and ${+(settings.seconds / 60).toFixed(1)} minutes`;
 $("form").addEventListener("submit", separate);
 $("cancel").addEventListener("click", cancel);
 $("add").addEventListener("click", () => addQuery().focus());
-$("preview").addEventListener("error", () => { $("preview").hidden = true; }); // a format that only the server reads
+$("preview").addEventListener("error", () => { $("preview").hidden = true; }); // a format that this browser does not play
 $("file").addEventListener("change", () => {
   if ($("file").files.length) choose($("file").files[0], $("file").files[0].name);
-  $("file").value = ""; // the same file may be chosen again
+  $("file").value = ""; // so that choosing the same file again fires the event
 });
 $("example").addEventListener("click", async () => {
   try {
@@ -393,7 +393,7 @@ $("example").addEventListener("click", async () => {
   if (!input.value.trim()) input.value = "a dog barking";
 });
 if (navigator.mediaDevices && window.MediaRecorder) $("record").addEventListener("click", record);
-else Object.assign($("record"), {disabled: true, title: "Browsers record on this machine's own address or https only"});
+else Object.assign($("record"), {disabled: true, title: "Browsers allow recording only on localhost or over https"});
 const drop = $("drop");
 drop.addEventListener("dragover", event => { event.preventDefault(); drop.classList.add("over"); });
 drop.addEventListener("dragleave", () => drop.classList.remove("over"));
@@ -404,6 +404,6 @@ drop.addEventListener("drop", event => {
   if (file) choose(file, file.name);
   else complain("Drop an audio file.");
 });
-for (const kind of ["dragover", "drop"]) window.addEventListener(kind, event => event.preventDefault()); // beside it
+for (const kind of ["dragover", "drop"]) window.addEventListener(kind, event => event.preventDefault()); // also outside the drop area, where the browser would open the file
 window.addEventListener("pagehide", event => { if (!event.persisted) forget(); });
 addQuery();

@@ -1,4 +1,4 @@
-"""``dplass serve`` as a process of its own."""
+"""``dplass serve`` in a process of its own."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from pathlib import Path
 
 
 @contextlib.contextmanager
-def serving(temporary: Path, *options: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
-    """Run the command with its files below a folder: (process, address)."""
+def serve_process(temporary: Path, *options: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """Run the command with its temporary files below a folder: (process, address)."""
     process = subprocess.Popen(
         [sys.executable, "-m", "dplass_cli", "serve", "--port", "0", "--json", "--no-open", *options],
         stdout=subprocess.PIPE,
@@ -23,12 +23,12 @@ def serving(temporary: Path, *options: str) -> Iterator[tuple[subprocess.Popen[s
     )
     try:
         assert process.stdout is not None
-        said = ""
-        while not said.endswith("}\n"):
+        output = ""
+        while not output.endswith("}\n"):
             line = process.stdout.readline()
             assert line, process.communicate()[1]
-            said += line
-        yield process, json.loads(said)["address"]
+            output += line
+        yield process, json.loads(output)["address"]
     finally:
         process.kill()
         process.communicate()
