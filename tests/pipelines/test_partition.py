@@ -332,7 +332,7 @@ def test_a_clip_that_vanishes_is_left_out_of_the_report(
     partition(PartitionOptions(corpus / "train.json", tmp_path))
     page = (tmp_path / "report.html").read_text()
     assert page.count("<audio") == 3 * (GROUPS - 1)
-    assert "No clip of this domain can be heard" in page
+    assert "No clip of this domain can be read" in page
     assert len(caplog.records) == CAPTIONS * CLIPS
 
 
