@@ -1,4 +1,4 @@
-"""Captions from class labels: which labels of a clip become captions, and how."""
+"""Captions from class labels."""
 
 from __future__ import annotations
 
@@ -7,12 +7,18 @@ from typing import NamedTuple
 
 from dplass_cli.options.prepare_options import Captions
 
-# First words of class names that keep their capital inside a sentence; others are no proper names.
+# First words of class names that keep their capital inside a sentence: proper names.
 PROPER = frozenset(("Carnatic", "Christian", "Christmas", "French", "Hammond", "Middle"))
 
 
 class ClipCaption(NamedTuple):
-    """A caption of a clip, the machine ids that it stands for, and its classes, by name."""
+    """A caption of a clip.
+
+    Attributes:
+        caption: the text.
+        labels: machine ids of the classes it stands for.
+        classes: names of these classes.
+    """
 
     caption: str
     labels: tuple[str, ...] = ()
@@ -20,11 +26,12 @@ class ClipCaption(NamedTuple):
 
 
 class LabelCaptions:
-    """Turns the labels of a clip into texts.
+    """Makes captions of the labels of a clip.
 
     Args:
-        names: machine id -> class name; other labels do not count.
-        form: "single" takes clips with exactly one label, "each" makes a text a label, "joined" one of all labels.
+        names: {machine id: class name}; other labels are ignored.
+        form: "single" takes clips with exactly one label, "each" makes one caption per label, "joined" one caption of
+            all labels. "file" makes the same as "joined", to be replaced by written captions.
         excluded: names or machine ids; a clip with one of them is not used.
         included: class names; only these become captions ("joined": one of the labels must be among them).
     """
@@ -42,7 +49,7 @@ class LabelCaptions:
         self._known: dict[tuple[str, ...], tuple[tuple[ClipCaption, ...], str | None]] = {}
 
     def __call__(self, labels: tuple[str, ...]) -> tuple[tuple[ClipCaption, ...], str | None]:
-        """Return the texts, and the reason not to use the clip, if any. Texts are the same objects for equal labels."""
+        """Return the captions, and the reason not to use the clip, if any. Equal labels give the same objects."""
         known = self._known.get(labels)
         if known is None:
             known = self._known[labels] = self._texts(tuple(dict.fromkeys(mid for mid in labels if mid in self._names)))
@@ -70,7 +77,7 @@ class LabelCaptions:
 def joined(names: Sequence[str]) -> str:
     """Join class names as in a sentence: "Bark", "Bark and rain", "Bark, rain and baby cry".
 
-    Of several, only the first of each one's synonyms ("Baby cry, infant cry") is taken.
+    If there are several, only the first synonym of each ("Baby cry, infant cry") is used.
     """
     if len(names) == 1:
         return names[0]
@@ -80,7 +87,7 @@ def joined(names: Sequence[str]) -> str:
 
 
 def _inside(name: str) -> str:
-    """A class name as it is written inside a sentence."""
+    """Return a class name as it is written inside a sentence."""
     if name.split()[0] in PROPER or name[1:2].isupper():
         return name
     return name[:1].lower() + name[1:]

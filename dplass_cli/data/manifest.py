@@ -1,4 +1,4 @@
-"""The manifest: the field's ``{"data": [{"wav": …, "caption": …}]}`` JSON that passes between the verbs."""
+"""Manifests: the field's ``{"data": [{"wav": …, "caption": …}]}`` JSON, which most verbs read or write."""
 
 from __future__ import annotations
 
@@ -22,10 +22,11 @@ class Row:
 
     Attributes:
         wav: the audio file.
-        caption: what sounds in it.
+        caption: the sounds in it.
         labels: AudioSet machine ids, where known.
         id: the clip's name in its corpus; clips with the same id are the same recording.
-        start, end: seconds inside the file; ``end`` None means up to its end.
+        start: seconds in the file.
+        end: seconds in the file; None for its end.
     """
 
     wav: Path
@@ -37,16 +38,16 @@ class Row:
 
 
 def read_manifest(path: Path | str) -> list[Row]:
-    """Read a manifest; relative ``wav`` paths are relative to the manifest's folder, and are made absolute.
+    """Read a manifest; ``wav`` paths, relative to the manifest's folder, become absolute.
 
-    Rows are made as they are read: of millions of rows, never all are in memory in both forms. A row without ``id`` has
-    the name of its file, with the folders that it takes to tell it from other files of that name.
+    The JSON is decoded row by row, so that millions of rows are never in memory twice. A row without ``id`` gets the
+    name of its file, with as many folders as distinguish it from other files of that name.
 
     Raises:
-        InputError: not a manifest, no rows, or a row without a usable ``wav`` or ``caption`` (says which row).
+        InputError: not a manifest, no rows, or a row without a usable ``wav`` or ``caption`` (names the row).
     """
     path = Path(path)
-    folder, shared = Path(os.path.abspath(path.parent)), _Shared()
+    folder, shared = Path(os.path.abspath(path.parent)), _Interned()
     rows: list[Row] = []
     unnamed: list[int] = []
     with collector_paused():
@@ -56,12 +57,12 @@ def read_manifest(path: Path | str) -> list[Row]:
                 unnamed.append(index)
     if not rows:
         raise InputError(f"{path}: the manifest has no rows")
-    _tell_apart(rows, unnamed)
+    _distinguish(rows, unnamed)
     return rows
 
 
-def _tell_apart(rows: list[Row], unnamed: list[int]) -> None:
-    """Let files of one name in several folders be several recordings: their ids become paths below what all share."""
+def _distinguish(rows: list[Row], unnamed: list[int]) -> None:
+    """Give files with the same name in different folders different ids: their paths below the common folder."""
     files: dict[str, Path] = {}
     shared = {row.id for row in map(rows.__getitem__, unnamed) if files.setdefault(row.id, row.wav) != row.wav}
     if not shared:
@@ -74,12 +75,12 @@ def _tell_apart(rows: list[Row], unnamed: list[int]) -> None:
 
 
 def _items(path: Path) -> Iterator[Any]:
-    """The items of the list ``data`` of a JSON object, one after the other."""
+    """Yield the items of the list ``data`` of a JSON object, one after the other."""
     text = read_text(path)
     if not text.strip():
         raise InputError(f"{path}: the file is empty; expected JSON")
     try:
-        # Decoding the whole text at once would hold every row twice; what is no manifest is decoded so, for its error.
+        # Decoding the whole text at once would hold every row twice. It is done for the error message only.
         place = _data_list(text)
         if place is None:
             json.loads(text)
@@ -111,14 +112,14 @@ def _skip_blanks(text: str, place: int) -> int:
 
 
 def _after(text: str, place: int, sign: str) -> int:
-    """The place after a sign and the blanks that follow it."""
+    """Return the position after a character and the blanks that follow it."""
     if text[place : place + 1] != sign:
         raise json.JSONDecodeError(f"Expecting {sign!r} delimiter", text, place)
     return _skip_blanks(text, place + 1)
 
 
 def _data_list(text: str) -> int | None:
-    """Where the first item of an object's list ``data`` begins; None if there is no such list."""
+    """Return the position of the first item of an object's list ``data``; None if there is no such list."""
     place = _skip_blanks(text, 0)
     if text[place : place + 1] != "{":
         return None
@@ -137,12 +138,12 @@ def _data_list(text: str) -> int | None:
 
 
 def _require_end(text: str, place: int) -> None:
-    """Check that nothing but the other members of the object, which do not matter, follow its rows."""
+    """Check that valid JSON follows the rows: the other members of the object, which are ignored."""
     json.loads('{"data": []' + text[place:])
 
 
-class _Shared:
-    """Captions and label sets, each kept once however many rows have it."""
+class _Interned:
+    """Keeps each caption and label set once, however many rows have it."""
 
     def __init__(self) -> None:
         self._known: dict[Any, Any] = {}
@@ -157,14 +158,14 @@ class _Shared:
         return known
 
 
-def _row(item: Any, where: str, index: int, folder: Path, shared: _Shared) -> Row:
+def _row(item: Any, where: str, index: int, folder: Path, shared: _Interned) -> Row:
     try:
         return _checked_row(item, folder, shared)
     except InputError as error:
         raise InputError(f"{where}{index}{error}") from None
 
 
-def _checked_row(item: Any, folder: Path, shared: _Shared) -> Row:
+def _checked_row(item: Any, folder: Path, shared: _Interned) -> Row:
     if not isinstance(item, dict):
         raise InputError(" is not an object with 'wav' and 'caption'")
     for key in ("wav", "caption"):
@@ -173,7 +174,7 @@ def _checked_row(item: Any, folder: Path, shared: _Shared) -> Row:
         if not isinstance(item[key], str) or not item[key].strip():
             raise InputError(f": {key!r} must be a text that is not empty, not {item[key]!r}")
     labels = item.get("labels", [])
-    if isinstance(labels, str):  # some writers of this form join them
+    if isinstance(labels, str):  # some programs write them joined
         labels = [label.strip() for label in labels.split(",") if label.strip()]
     if not isinstance(labels, list) or not all(isinstance(label, str) for label in labels):
         raise InputError(": 'labels' must be a list of machine ids")
@@ -195,14 +196,14 @@ def _seconds(value: Any) -> bool:
 
 
 def write_manifest(path: Path | str, rows: Iterable[Row]) -> None:
-    """Write a manifest atomically, with absolute ``wav`` paths, so that it may be moved."""
+    """Write a manifest atomically, with absolute ``wav`` paths, so that the manifest can be moved."""
     write_items(path, map(row_item, rows))
 
 
 def write_items(path: Path | str, items: Iterable[Mapping[str, Any]]) -> int:
-    """Write a manifest atomically from its items as they come, a line each, and return their number.
+    """Write a manifest atomically, one line per item, and return the number of items.
 
-    Members are texts, finite numbers and tuples of texts; ``wav`` must be an absolute path here.
+    Values are texts, finite numbers and tuples of texts; ``wav`` must be an absolute path.
     """
     count = 0
     with atomic_path(path) as temporary, open(temporary, "w", encoding="utf-8", newline="\n") as stream:
@@ -218,7 +219,7 @@ _encoded = lru_cache(maxsize=1 << 16)(json.JSONEncoder(ensure_ascii=False, allow
 
 
 def _line(item: Mapping[str, Any]) -> str:
-    """A flat item as JSON: a third of the encoder's time, since texts are most of it and label sets repeat."""
+    """Encode a flat item as JSON, in a third of the encoder's time: most values are texts, and label sets repeat."""
     members = [
         f'"{key}": {_quoted(value) if isinstance(value, str) else _encoded(value)}' for key, value in item.items()
     ]
@@ -226,14 +227,14 @@ def _line(item: Mapping[str, Any]) -> str:
 
 
 def row_item(row: Row) -> dict[str, Any]:
-    """A row as :func:`write_items` takes it."""
+    """Return a row as an item for :func:`write_items`."""
     return manifest_item(os.path.abspath(row.wav), row.caption, row.labels, row.id, row.start, row.end)
 
 
 def manifest_item(
     wav: str, caption: str, labels: tuple[str, ...], id: str, start: float, end: float | None
 ) -> dict[str, Any]:
-    """An item of a manifest, of what a :class:`Row` has; what says nothing is left out."""
+    """Return an item of a manifest from the attributes of a :class:`Row`; empty ones are omitted."""
     item: dict[str, Any] = {"wav": wav, "caption": caption}
     if labels:
         item["labels"] = labels

@@ -1,4 +1,4 @@
-"""Tables of two-source mixtures (idx, caption, src_wav, noise_wav, snr_db), mixed on the fly."""
+"""Tables of two-source mixtures (idx, caption, src_wav, noise_wav, snr_db), which are mixed on demand."""
 
 from __future__ import annotations
 
@@ -25,7 +25,14 @@ RANGE_COLUMNS = ("src_start", "src_end", "noise_start", "noise_end")
 
 @dataclass(frozen=True)
 class Mixture:
-    """The target ``source``, described by ``source.caption``, and ``noise``, ``snr_db`` decibels below it."""
+    """A mixture of a target and noise.
+
+    Attributes:
+        source: the target, described by its caption.
+        noise: the noise.
+        snr_db: energy ratio of target and noise, in decibels.
+        idx: its name in the table.
+    """
 
     source: Row
     noise: Row
@@ -34,14 +41,18 @@ class Mixture:
 
 
 def read_mixtures(path: Path | str, audio_dir: Path | None = None) -> list[Mixture]:
-    """Read a mixture table; relative names are below ``audio_dir`` (default: the table's folder).
+    """Read a mixture table.
 
-    Where a clip is a part of its file, ``src_start, src_end, noise_start, noise_end`` say which (seconds; an empty end
-    is the file's end).
+    The columns ``src_start, src_end, noise_start, noise_end`` are optional: the parts of the files in seconds (an empty
+    end is the end of the file).
+
+    Args:
+        path: the table.
+        audio_dir: folder of relative names; the table's folder by default.
 
     Raises:
-        InputError: the file is missing, lacks a column, has no rows, or a row with an empty field or something that
-            is no number where one belongs (says which line).
+        InputError: the file is missing, lacks a column or has no rows; a field is empty or not a number where one is
+            expected (names the line).
     """
     path = Path(path)
     folder = path.parent if audio_dir is None else Path(audio_dir)
@@ -72,7 +83,7 @@ def _number(text: str, where: str) -> float:
 
 
 def write_mixtures(path: Path | str, mixtures: Sequence[Mixture]) -> None:
-    """Write a mixture table with absolute paths, numbered from 0; the range columns are there where one is needed."""
+    """Write a mixture table with absolute paths, numbered from 0, and with range columns if any row needs them."""
     rows = [_csv_row(number, mixture) for number, mixture in enumerate(mixtures)]
     ranged = any(row.start or row.end is not None for mixture in mixtures for row in (mixture.source, mixture.noise))
     columns = COLUMNS + RANGE_COLUMNS if ranged else COLUMNS
@@ -97,10 +108,17 @@ def _csv_row(number: int, mixture: Mixture) -> Mapping[str, Any]:
 def render(
     mixture: Mixture, sample_rate: int, seconds: float = 5.0
 ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
-    """Mix a row: (mixture, target), float32 (T,).
+    """Read and mix a row.
 
-    Both clips are read as mono at ``sample_rate``, cut or zero-padded at the end to ``seconds``, mixed at the row's
-    ratio of energies and declipped together.
+    Both clips are read as mono, cut or zero-padded at the end, mixed at the row's energy ratio and declipped together.
+
+    Args:
+        mixture: the row.
+        sample_rate: Hz.
+        seconds: length of the mixture.
+
+    Returns:
+        (mixture, target), float32 (T,).
 
     Raises:
         InputError: a clip cannot be read.

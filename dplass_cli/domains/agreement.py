@@ -1,4 +1,4 @@
-"""How alike two partitions of the same captions are, and which captions moved."""
+"""Agreement of two partitions of the same captions, and the captions that moved."""
 
 from __future__ import annotations
 
@@ -18,15 +18,16 @@ from dplass_cli.errors import InputError
 
 @dataclass(frozen=True)
 class PartitionAgreement:
-    """What two partitions have in common.
+    """Result of :func:`compare`.
 
     Attributes:
-        captions: that both have.
-        adjusted_rand: 1 for the same grouping, 0 for chance (Hubert and Arabie, 1985).
-        mutual_information: normalised to 0 … 1, by the mean of both entropies.
-        matched: {domain id of the first: the id of the second that shares most captions with it}, one to one.
+        captions: number of captions in both partitions.
+        adjusted_rand: adjusted Rand index: 1 for the same grouping, 0 for chance (Hubert and Arabie, 1985).
+        mutual_information: mutual information divided by the mean of both entropies, 0 … 1.
+        matched: {domain id of the first: matching domain id of the second}, one to one, with most captions in common.
         moved: {caption: (its domain in the first, its domain in the second)}, where these are not matched.
-        only_first, only_second: captions of one of them.
+        only_first: captions of the first partition only.
+        only_second: captions of the second partition only.
     """
 
     captions: int
@@ -39,9 +40,10 @@ class PartitionAgreement:
 
 
 def adjusted_rand(one: IntArray, other: IntArray) -> float:
-    """The adjusted Rand index of two groupings int64 (N,): 1 for the same, 0 for chance (Hubert and Arabie, 1985).
+    """Return the adjusted Rand index of two groupings int64 (N,): 1 for the same, 0 for chance.
 
-    From the table of counts, since scikit-learn's own function warns of groupings into many small groups.
+    The formula of Hubert and Arabie (1985). scikit-learn's function warns about groupings with more groups than half
+    the samples, which bootstrap samples can be, and the library must not filter warnings.
     """
     table = contingency_matrix(one, other).astype(np.float64)
     together = comb(table, 2).sum()
@@ -52,7 +54,10 @@ def adjusted_rand(one: IntArray, other: IntArray) -> float:
 
 
 def mutual_information(one: IntArray, other: IntArray) -> float:
-    """The mutual information of two groupings int64 (N,) over the mean of their entropies: 0 … 1."""
+    """Return the mutual information of two groupings int64 (N,), divided by the mean of their entropies: 0 … 1.
+
+    Not scikit-learn's ``normalized_mutual_info_score``, for the same reason as :func:`adjusted_rand`.
+    """
     table = contingency_matrix(one, other)
     mean = (entropy(table.sum(axis=1)) + entropy(table.sum(axis=0))) / 2
     return 1.0 if mean == 0 else float(mutual_info_score(None, None, contingency=table) / mean)

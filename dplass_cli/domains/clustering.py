@@ -1,4 +1,4 @@
-"""Captions grouped by their features, with domain ids that any machine gives to the same data."""
+"""Clustering captions by their features, with domain ids that do not depend on the machine."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from dplass_cli.domains.methods import group
 from dplass_cli.errors import InputError
 from dplass_cli.options.partition_options import Method
 
-_DECIMALS = 9  # features nearer than this are one point
+_DECIMALS = 9  # features that agree to this precision count as one point
 
 
 def cluster(
@@ -23,22 +23,26 @@ def cluster(
     by_clips: bool = False,
     method: Method = "kmeans",
 ) -> IntArray:
-    """Partition captions into domains.
+    """Cluster captions into domains.
 
-    Domain 0 has the most clips, and so on; among equals the one with the alphabetically first caption comes first.
+    Domain 0 has the most clips, and so on; ties go to the domain with the alphabetically first caption. The result does
+    not depend on the order of the captions.
 
     Args:
-        features: float64 (C, D). captions: C distinct texts. clips: int64 (C,).
-        domains: how many; ``hdbscan`` finds its own number.
-        by_clips: a caption weighs as many clips as it has; else all captions weigh the same, as published.
-        method: as :mod:`dplass_cli.domains.methods` has them.
+        features: float64 (C, D).
+        captions: C distinct texts.
+        clips: int64 (C,), the number of clips of each caption.
+        domains: the number of domains; ``hdbscan`` finds its own.
+        seed: seed of the clustering.
+        by_clips: a caption weighs as many clips as it has; otherwise all captions weigh the same, as published.
+        method: a method of :mod:`dplass_cli.domains.methods`.
 
     Returns:
-        The domain ids int64 (C,) in the order of ``captions``, which does not matter.
+        The domain id int64 (C,) of each caption.
 
     Raises:
-        InputError: there are fewer captions, or captions of different features, than domains, or the method does not
-            take them.
+        InputError: there are fewer captions, or captions with different features, than domains; or the method does not
+            accept the captions.
     """
     order = sorted(range(len(captions)), key=lambda position: captions[position])
     points = np.asarray(features, dtype=np.float64)[order]
@@ -53,11 +57,15 @@ def cluster(
 
 
 def check_enough(captions: int, domains: int) -> None:
-    """Raise an InputError when there are fewer distinct captions than domains."""
+    """Require at least as many distinct captions as domains.
+
+    Raises:
+        InputError: there are fewer.
+    """
     if captions < domains:
         raise InputError(
             f"{domains} domains need at least {domains} distinct captions, but the manifest has {captions};"
-            f" ask for --domains {captions} or fewer, or add captions"
+            f" give --domains {captions} or fewer, or add captions"
         )
 
 
@@ -70,12 +78,12 @@ def _check_distinct(points: int, domains: int) -> None:
     if points < domains:
         raise InputError(
             f"{domains} domains need captions with at least {domains} different features, but there are {points}"
-            f" (the other captions share their clips); ask for --domains {points} or fewer, or for the other --features"
+            f" (the other captions share their clips); give --domains {points} or fewer, or other --features"
         )
 
 
 def _canonical(labels: IntArray, clips: IntArray) -> IntArray:
-    """Rename the labels (C,) of alphabetically sorted captions: most clips first, then first caption first."""
+    """Renumber the labels (C,) of alphabetically sorted captions: most clips first, then the first caption first."""
     found, first = np.unique(labels, return_index=True)
     sizes = np.bincount(labels, weights=clips)
     ranked = sorted(zip(found, first, strict=True), key=lambda item: (-sizes[item[0]], item[1]))

@@ -1,4 +1,4 @@
-"""What a caption sounds like and what it says: the features that the captions are partitioned by."""
+"""Audio and text features of captions, by which they are partitioned."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ Space = Literal["audio", "text"]
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 
-_CAPTIONS_AT_ONCE = 256
-_SUM_BYTES = 40  # of up to 2^64 hashes of 32 bytes
+_TEXT_BATCH = 256
+_SUM_BYTES = 40  # enough for the sum of 2^64 hashes of 32 bytes
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,9 +34,9 @@ class CaptionFeatures:
 
     Attributes:
         captions: C texts.
-        clips: int64 (C,), the rows that have each caption.
+        clips: int64 (C,), the number of rows with each caption.
         audio: float64 (C, D), unit norm: the mean of the audio embeddings of each caption's clips.
-        text: float64 (C, D), unit norm: each caption's text embedding.
+        text: float64 (C, D), unit norm: the text embedding of each caption.
     """
 
     captions: tuple[str, ...]
@@ -45,8 +45,8 @@ class CaptionFeatures:
     text: FloatArray
 
     def of(self, kind: Features) -> FloatArray:
-        """Return the features (C, D) of one kind."""
-        if kind == "both":  # side by side, so that a distance is the mean of both; unit norm again
+        """Return one kind of features: float64 (C, D), or (C, 2 D) for ``both``."""
+        if kind == "both":  # concatenated, so that a squared distance is the mean of both
             joined: FloatArray = np.concatenate((self.audio, self.text), axis=1) / np.sqrt(2.0)
             return joined
         return self.audio if kind == "audio" else self.text
@@ -58,16 +58,16 @@ def clip_of(row: Row) -> Clip:
 
 
 def sorted_rows(rows: Iterable[Row]) -> list[Row]:
-    """Return the rows in an order that depends only on what they hold; those of one clip are neighbours."""
+    """Return the rows in an order that depends on their content only; the rows of a clip are adjacent."""
     ordered = sorted(rows, key=lambda row: str(row.wav))
-    runs = groupby(ordered, lambda row: row.wav)  # a key of all that rows hold would take as much memory as the rows
+    runs = groupby(ordered, lambda row: row.wav)  # sorting by whole rows at once would take as much memory as the rows
     return [row for _, run in runs for row in sorted(run, key=_content)]
 
 
 def rows_sha256(rows: Iterable[Row]) -> str:
-    """Hash what rows hold, whatever their order; files count by name, so that a corpus may be moved.
+    """Hash the content of rows, in any order; files are identified by name, so that a corpus may be moved.
 
-    The rows' own hashes are added up, which needs no sorting (Bellare and Micciancio, "A New Paradigm for
+    The hashes of single rows are added, which needs no sorting (Bellare and Micciancio, "A New Paradigm for
     Collision-Free Hashing", 1997).
     """
     encode = json.JSONEncoder().encode
@@ -89,10 +89,13 @@ def caption_features(
 ) -> CaptionFeatures:
     """Compute the features of each distinct caption; a file range that several rows use is embedded once.
 
-    Embeddings are taken from and put into ``cache``, and summed as they come: memory grows with captions, not clips.
+    Embeddings are summed as they are computed, so that memory grows with the captions and not with the clips.
 
     Args:
         rows: as :func:`sorted_rows` orders them.
+        encoder: embeds clips and captions.
+        progress: called as clips are embedded.
+        cache: where embeddings are looked up and stored.
 
     Raises:
         InputError: a clip cannot be read, or an embedding is not finite; the message names the file or caption.
@@ -117,8 +120,8 @@ def text_features(captions: Sequence[str], encoder: QueryEncoder) -> FloatArray:
         InputError: an embedding is not finite; the message names the caption.
     """
     features = np.empty((len(captions), encoder.size))
-    for first in range(0, len(captions), _CAPTIONS_AT_ONCE):
-        part = captions[first : first + _CAPTIONS_AT_ONCE]
+    for first in range(0, len(captions), _TEXT_BATCH):
+        part = captions[first : first + _TEXT_BATCH]
         features[first : first + len(part)] = encoder.embed_text(part).numpy()
     for caption, feature in zip(captions, features, strict=True):
         if not np.isfinite(feature).all():
@@ -136,7 +139,7 @@ def unit(vectors: FloatArray) -> FloatArray:
 def similarities(vectors: FloatArray, centroids: FloatArray) -> FloatArray:
     """Return the dot products (N, K) of vectors (N, D) with centroids (K, D).
 
-    Summed by numpy and not by BLAS, whose last digits depend on the number of threads.
+    Computed without BLAS, whose rounding depends on the number of threads.
     """
     products: FloatArray = np.einsum("nd,kd->nk", vectors, centroids)
     return products

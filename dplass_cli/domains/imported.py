@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -18,31 +18,29 @@ from dplass_cli.options.partition_options import Features
 from dplass_cli.storage import read_json
 
 Categories = Mapping[int, tuple[str, ...]]
-
-
 _LARGEST_ID = 1_000_000
 
 
 @dataclass(frozen=True, eq=False)
 class Assignment:
-    """Where the captions of a manifest went.
+    """The domains of a manifest's captions.
 
     Attributes:
         ids: int64 (C,), the domain of each caption.
-        unmatched: captions that match no category of the file and went to the nearest domain.
-        clipless: categories of each domain that are no caption of the manifest.
+        unmatched: captions that match no category of an imported partition and were assigned to the nearest domain.
+        clipless: {domain id: categories of an imported partition that are not captions of the manifest}.
     """
 
     ids: IntArray
-    unmatched: tuple[str, ...]
-    clipless: dict[int, tuple[str, ...]]
+    unmatched: tuple[str, ...] = ()
+    clipless: dict[int, tuple[str, ...]] = field(default_factory=dict)
 
 
 def read_categories(path: Path | str) -> dict[int, tuple[str, ...]]:
-    """Read a published partition: {domain id: its categories}, by ascending id. The ids stay as they are.
+    """Read a published partition as {domain id: its categories}, by ascending id. The ids are kept.
 
     Raises:
-        InputError: not such a file, a domain without categories, an id twice, or a category in two domains.
+        InputError: not such a file, or it has a domain without categories, a repeated id, or a category in two domains.
     """
     content = read_json(path)
     if not isinstance(content, dict) or not content:
@@ -51,7 +49,7 @@ def read_categories(path: Path | str) -> dict[int, tuple[str, ...]]:
     for key, item in content.items():
         id, categories = _entry(item, f"{path}: {key!r}")
         if id in domains:
-            raise InputError(f"{path}: {key!r} repeats the 'cluster_id' {id}; each domain needs its own")
+            raise InputError(f"{path}: {key!r} repeats the 'cluster_id' {id}; give each domain its own")
         domains[id] = categories
     _domain_by_caption(domains, path)
     return dict(sorted(domains.items()))
@@ -114,15 +112,16 @@ def assign(
 ) -> Assignment:
     """Assign captions to published domains: by name, else by the names of their labels, else to the nearest domain.
 
-    Names match whatever their case. A caption whose labels lie in several domains goes to the one with most of them
-    (among equals the lowest id). Nearest is the domain whose matched captions have the mean feature most like the
+    Names match in any case. A caption whose labels are in several domains is assigned to the one with most of them (the
+    lowest id on a tie). The nearest domain is the one whose matched captions have the mean feature most similar to the
     caption's.
 
     Args:
         features: of C captions.
-        domains: as :func:`read_categories` gives them. path: their file, for messages.
-        kind: the features that nearness goes by.
-        labels: {caption: how many of its clips have each label}, labels by name.
+        domains: as :func:`read_categories` returns them.
+        path: their file, for error messages.
+        kind: the features that are compared.
+        labels: {caption: {label name: number of its clips with the label}}.
 
     Raises:
         InputError: no caption matches a category of the file.
@@ -132,7 +131,7 @@ def assign(
     if (ids < 0).all():
         raise InputError(
             f"{path}: none of its categories ({some((name for names in domains.values() for name in names), 3)})"
-            f" is a caption of the manifest ({some(features.captions, 3)}) or the name of one of its labels; import the"
+            f" is a caption of the manifest ({some(features.captions, 3)}) or the name of one of its labels; import a"
             " partition of these captions, or give --labels class_labels_indices.csv, which names AudioSet's ids"
         )
     missing = ids < 0
@@ -144,7 +143,7 @@ def assign(
 
 
 def _match(caption: str, known: Mapping[str, int], labels: Mapping[str, Counter[str]]) -> int:
-    """The domain of a caption by name, else the one that most of its labels are in; -1 where there is none."""
+    """Return the domain of a caption by name, else the one that most of its labels are in; -1 where there is none."""
     if (id := known.get(caption.casefold())) is not None:
         return id
     votes: Counter[int] = Counter()

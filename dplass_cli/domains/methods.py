@@ -1,7 +1,7 @@
-"""The ways to group points: one function a method, each from a library, each the same on every run and machine.
+"""Clustering methods: one function per method, each from a library and reproducible on every machine.
 
-A method takes points float64 (N, D), weights float64 (N,) or None, the number of groups, and a seed; it returns labels
-int64 (N,) from 0 on.
+A method takes points float64 (N, D), weights float64 (N,) or None, the number of groups, and a seed. It returns labels
+int64 (N,), starting at 0.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ Grouping = Callable[[FloatArray, FloatArray | None, int, int], IntArray]
 
 STARTS = 10
 MIN_CLUSTER_SIZE = 5
-_MOST_AGGLOMERATED = 20_000
+_MAX_AGGLOMERATED = 20_000
 _ITERATIONS = 100
 
 
@@ -28,19 +28,20 @@ def check_method(method: Method, weighted: bool) -> None:
     """Refuse a method that cannot be used, before there are points.
 
     Raises:
-        InputError: it does not take weights, or its library is missing.
+        InputError: it does not support weights, or its library is not installed.
     """
     if weighted and method in ("agglomerative", "hdbscan"):
-        raise InputError(f"--method {method} weighs all captions the same; leave --weight clips out, or take kmeans")
+        raise InputError(f"--method {method} weighs all captions the same; omit --weight clips, or use --method kmeans")
     if method == "spherical-kmeans" and find_spec("faiss") is None:
         raise InputError("--method spherical-kmeans needs faiss; install it with: pip install 'dplass[clusters]'")
 
 
 def group(method: Method, points: FloatArray, weights: FloatArray | None, domains: int, seed: int) -> IntArray:
-    """Group points by a method, on one thread (sums in another order could tip a point to another group).
+    """Group points by a method, on one thread, because the order of sums could move a point to another group.
 
     Raises:
-        InputError: the method does not take weights or that many points, finds no groups, or its library is missing.
+        InputError: the method does not support weights or so many points, finds no groups, or its library is not
+            installed.
     """
     check_method(method, weights is not None)
     with threadpool_limits(limits=1):
@@ -48,14 +49,14 @@ def group(method: Method, points: FloatArray, weights: FloatArray | None, domain
 
 
 def kmeans(points: FloatArray, weights: FloatArray | None, domains: int, seed: int) -> IntArray:
-    """The best of ten k-means (scikit-learn)."""
+    """K-means, the best of ten starts (scikit-learn)."""
     from sklearn.cluster import KMeans
 
     return _labels(KMeans(domains, n_init=STARTS, random_state=seed).fit_predict(points, sample_weight=weights))
 
 
 def spherical_kmeans(points: FloatArray, weights: FloatArray | None, domains: int, seed: int) -> IntArray:
-    """The best of ten k-means by cosine, centroids kept on the unit sphere (Dhillon and Modha, 2001; faiss)."""
+    """K-means by cosine with centroids on the unit sphere, the best of ten starts (Dhillon and Modha, 2001; faiss)."""
     try:
         import faiss
     except ImportError as error:
@@ -87,13 +88,13 @@ def spherical_kmeans(points: FloatArray, weights: FloatArray | None, domains: in
 
 
 def agglomerative(points: FloatArray, weights: FloatArray | None, domains: int, seed: int) -> IntArray:
-    """Ward's agglomerative clustering (scikit-learn); it draws no random number."""
+    """Ward's agglomerative clustering (scikit-learn); it is deterministic."""
     from sklearn.cluster import AgglomerativeClustering
 
-    if len(points) > _MOST_AGGLOMERATED:
+    if len(points) > _MAX_AGGLOMERATED:
         raise InputError(
             f"--method agglomerative compares all pairs of captions, and {len(points)} are too many for that"
-            f" (at most {_MOST_AGGLOMERATED}); take --method kmeans"
+            f" (at most {_MAX_AGGLOMERATED}); use --method kmeans"
         )
     if domains == 1:
         return np.zeros(len(points), dtype=np.int64)
@@ -103,7 +104,8 @@ def agglomerative(points: FloatArray, weights: FloatArray | None, domains: int, 
 def hdbscan(points: FloatArray, weights: FloatArray | None, domains: int, seed: int) -> IntArray:
     """Density clustering (Campello et al., 2013; scikit-learn), which finds its own number of groups.
 
-    Points that it leaves out as noise go to the group of the nearest mean. Neither the number nor the seed is used.
+    Points that it regards as noise are assigned to the group with the nearest mean. ``domains`` and ``seed`` are not
+    used.
     """
     from sklearn.cluster import HDBSCAN
 
@@ -112,8 +114,8 @@ def hdbscan(points: FloatArray, weights: FloatArray | None, domains: int, seed: 
         labels = _labels(HDBSCAN(min_cluster_size=min(MIN_CLUSTER_SIZE, len(points)), copy=True).fit_predict(points))
     if (labels < 0).all():
         raise InputError(
-            f"--method hdbscan found no group of {MIN_CLUSTER_SIZE} captions or more that stands apart; take"
-            " --method kmeans, or other --features"
+            f"--method hdbscan found no separate group of {MIN_CLUSTER_SIZE} captions or more; use --method"
+            " kmeans, or other --features"
         )
     means = np.stack([points[labels == label].mean(axis=0) for label in range(labels.max() + 1)])
     noise = labels < 0

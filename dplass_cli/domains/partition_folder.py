@@ -1,4 +1,4 @@
-"""The partition: domains of captions, their centroids, and the folder that holds them."""
+"""Partitions: domains of captions with their centroids, and the folder that stores them."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ class Domain:
 
     Attributes:
         id: its number.
-        name: a short title of words that its captions use.
-        captions: all of them.
+        name: a short title made of words of its captions.
+        captions: all its captions.
         clips: the number of its rows.
-        typical: the captions nearest its centroid.
+        typical: the captions nearest to its centroid.
     """
 
     id: int
@@ -45,17 +45,18 @@ class Domain:
 
 @dataclass(frozen=True, eq=False)
 class Partition:
-    """Domains of sound with what is needed to find the domain of a query or a recording.
+    """Domains of sound, with the centroids that assign queries and recordings to them.
 
     Attributes:
         domains: K domains by ascending id.
         audio_centroids: float32 (K, D), unit norm: the mean direction of the captions' audio features.
         text_centroids: float32 (K, D), unit norm: the mean direction of the captions' text embeddings.
-        encoder_name, encoder_fingerprint: the encoder whose space this is.
-        settings: the choices that it was made with.
-        seed: of k-means and of the validation split.
-        rows_sha256: hash of the manifest's sorted rows.
-        versions: of the programs that made it.
+        encoder_name: the encoder that computed the features.
+        encoder_fingerprint: its fingerprint.
+        settings: the settings that it was made with.
+        seed: seed of the clustering and of the validation split.
+        rows_sha256: hash of the manifest's rows.
+        versions: versions of the programs that made it.
     """
 
     domains: tuple[Domain, ...]
@@ -69,10 +70,10 @@ class Partition:
     versions: dict[str, str] = field(default_factory=lambda: versions("numpy", "scikit-learn", "torch"))
 
     def nearest(self, embedding: Tensor, space: Space = "text") -> Tensor:
-        """Return the ids int64 (N,) of the domains whose centroids are most like embeddings (N, D), by cosine.
+        """Return the ids int64 (N,) of the domains whose centroids have the largest cosines with embeddings (N, D).
 
         Raises:
-            InputError: the embeddings are not of the length of the centroids.
+            InputError: embeddings and centroids differ in length.
         """
         centroids = self.audio_centroids if space == "audio" else self.text_centroids
         if embedding.ndim != 2 or embedding.shape[1] != centroids.shape[1]:
@@ -121,16 +122,16 @@ def build_partition(
     clipless: Mapping[int, Sequence[str]] | None = None,
     **described: Any,
 ) -> Partition:
-    """Describe domains by their names and centroids.
+    """Name domains and compute their centroids.
 
     Args:
         features: of C captions.
         ids: int64 (C,), the domain of each caption.
-        encoder: what the features were computed with.
-        kind: the features by which a domain's captions are typical of it.
-        clipless: captions of domains that no clip has, known by their words alone. A domain that has no others has
-            its text centroid for audio too.
-        described: the ``settings``, ``seed`` and ``rows_sha256`` of the partition.
+        encoder: the encoder of the features.
+        kind: the features that decide which captions are typical of a domain.
+        clipless: {domain id: captions that no clip has}, which have text features only. The text centroid of a domain
+            that has no other captions is its audio centroid too.
+        described: ``settings``, ``seed`` and ``rows_sha256`` of the partition.
     """
     clipless = {id: tuple(captions) for id, captions in (clipless or {}).items() if captions}
     found = [
@@ -164,14 +165,14 @@ def _domain(
     encoder: QueryEncoder,
     kind: Features,
 ) -> tuple[Domain, FloatArray, FloatArray]:
-    """A domain that has no name yet and all its captions as typical ones, its audio centroid and its text centroid."""
-    heard = tuple(caption for caption, member in zip(features.captions, members, strict=True) if member)
+    """Return a domain (unnamed, all captions sorted as typical ones), its audio centroid and its text centroid."""
+    with_clips = tuple(caption for caption, member in zip(features.captions, members, strict=True) if member)
     text = np.concatenate((features.text[members], text_features(clipless, encoder)))
     text_centroid = mean_direction(text)
-    audio_centroid = mean_direction(features.audio[members]) if heard else text_centroid
-    vectors = features.of(kind)[members] if heard else text
-    typical = nearest(heard or clipless, vectors, mean_direction(vectors))
-    captions = tuple(sorted({*heard, *clipless}))
+    audio_centroid = mean_direction(features.audio[members]) if with_clips else text_centroid
+    vectors = features.of(kind)[members] if with_clips else text
+    typical = nearest(with_clips or clipless, vectors, mean_direction(vectors))
+    captions = tuple(sorted({*with_clips, *clipless}))
     return Domain(id, "", captions, int(features.clips[members].sum()), typical), audio_centroid, text_centroid
 
 
@@ -187,7 +188,7 @@ def read_partition(folder: Path | str) -> Partition:
         raise InputError(f"{folder}: not a partition folder (no {PARTITION_FILE}); make one with 'dplass partition'")
     content = read_json(path)
     if not isinstance(content, dict):
-        raise InputError(f"{path}: not the description of a partition; make it again with 'dplass partition'")
+        raise InputError(f"{path}: not the description of a partition; rerun 'dplass partition'")
     encoder = _get(content, "encoder", dict, path)
     domains = tuple(_read_domain(item, path) for item in _get(content, "domains", list, path))
     _check_ids([domain.id for domain in domains], path)
@@ -207,10 +208,10 @@ def read_partition(folder: Path | str) -> Partition:
 
 def _read_domain(item: Any, path: Path) -> Domain:
     if not isinstance(item, dict):
-        raise InputError(f"{path}: a domain is not an object; make the partition again with 'dplass partition'")
+        raise InputError(f"{path}: a domain is not an object; rerun 'dplass partition'")
     captions = _get(item, "captions", list, path)
     if not captions or not all(isinstance(caption, str) for caption in captions):
-        raise InputError(f"{path}: the captions of a domain must be texts, at least one")
+        raise InputError(f"{path}: the captions of a domain must be a list of texts with at least one")
     clips = _get(_get(item, "counts", dict, path), "clips", int, path)
     typical = tuple(str(caption) for caption in _get(item, "typical", list, path))
     return Domain(_get(item, "id", int, path), _get(item, "name", str, path), tuple(captions), clips, typical)
@@ -218,7 +219,7 @@ def _read_domain(item: Any, path: Path) -> Domain:
 
 def _get(mapping: Mapping[str, Any], key: str, kind: type, path: Path) -> Any:
     if key not in mapping:
-        raise InputError(f"{path}: {key!r} is missing; make the partition again with 'dplass partition'")
+        raise InputError(f"{path}: {key!r} is missing; rerun 'dplass partition'")
     value = mapping[key]
     if not isinstance(value, kind) or isinstance(value, bool):
         raise InputError(f"{path}: {key!r} must be a JSON {_JSON[kind]}, not {value!r}")
@@ -230,14 +231,14 @@ _JSON = {dict: "object", list: "array", str: "string", int: "integer"}
 
 def _check_ids(ids: Sequence[int], path: Path) -> None:
     if not ids or min(ids) < 0 or list(ids) != sorted(set(ids)):
-        raise InputError(f"{path}: domains must have ascending ids from 0 on, each once; found {list(ids)}")
+        raise InputError(f"{path}: domain ids must be unique, not negative and ascending; found {list(ids)}")
 
 
 def _read_centroids(path: Path, domains: int) -> tuple[Tensor, Tensor]:
     tensors, _ = read_tensors(require_file(path, "file of centroids"))
     for key in ("audio", "text"):
         if key not in tensors:
-            raise InputError(f"{path}: {key!r} is missing; make the partition again with 'dplass partition'")
+            raise InputError(f"{path}: {key!r} is missing; rerun 'dplass partition'")
         centroids = tensors[key]
         if centroids.ndim != 2 or len(centroids) != domains or centroids.shape != tensors["audio"].shape:
             raise InputError(
@@ -245,5 +246,5 @@ def _read_centroids(path: Path, domains: int) -> tuple[Tensor, Tensor]:
                 " the two files belong to different partitions"
             )
         if not torch.isfinite(centroids).all():
-            raise InputError(f"{path}: {key!r} holds values that are not finite; the file is damaged")
+            raise InputError(f"{path}: {key!r} contains NaN or infinity; the file is damaged")
     return tensors["audio"].float(), tensors["text"].float()

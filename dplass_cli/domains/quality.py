@@ -1,4 +1,4 @@
-"""How good a partition is, and how many domains the captions ask for."""
+"""Quality of a partition, and the number of domains that suits the captions best."""
 
 from __future__ import annotations
 
@@ -18,24 +18,24 @@ from dplass_cli.options.partition_options import Method
 from dplass_cli.storage import Progress, no_progress
 
 NUMBERS = range(2, 16)
-STABLE = 0.75  # Hennig, "Cluster-wise assessment of cluster stability", 2007, takes it as the least of a stable cluster
+STABLE = 0.75  # the minimum of a stable cluster in Hennig, "Cluster-wise assessment of cluster stability", 2007
 _SEEDS = 5
 _BOOTSTRAPS = 10
-_MOST_JUDGED = 2_000  # captions; distances of all pairs are needed, and hundreds of clusterings
+_MAX_JUDGED = 2_000  # captions: all pairwise distances and hundreds of clusterings are computed
 
 
 @dataclass(frozen=True)
 class Quality:
-    """How well a number of domains fits, by Euclidean distances of the captions' features.
+    """Quality of a clustering, by Euclidean distances of the captions' features.
 
     Attributes:
-        domains: how many.
-        silhouette: mean over captions, -1 … 1, more is better (Rousseeuw, 1987).
-        davies_bouldin: from 0 on, less is better (Davies and Bouldin, 1979).
-        within_between: mean distance of captions in one domain over that of captions in different ones; less is better.
+        domains: number of domains.
+        silhouette: mean silhouette of captions, -1 … 1, higher is better (Rousseeuw, 1987).
+        davies_bouldin: Davies-Bouldin index, from 0, lower is better (Davies and Bouldin, 1979).
+        within_between: mean distance within domains over mean distance between domains; lower is better.
         seeds: mean adjusted Rand index between clusterings from five seeds; 1 is perfectly stable. None if not judged.
-        bootstrap: mean adjusted Rand index between the clustering and those of ten bootstrap samples, on the captions
-            sampled. None if not judged.
+        bootstrap: mean adjusted Rand index between the clustering and those of ten bootstrap samples, on the sampled
+            captions. None if not judged.
     """
 
     domains: int
@@ -47,15 +47,18 @@ class Quality:
 
 
 def judged(points: FloatArray, seed: int) -> IntArray:
-    """The positions int64 (M,) of the points that are judged: all of them, or 2,000 by chance, in their order."""
-    if len(points) <= _MOST_JUDGED:
+    """Return the positions int64 (M,) of the points that are judged: all, or 2,000 random ones, in their order."""
+    if len(points) <= _MAX_JUDGED:
         return np.arange(len(points))
-    chosen = np.random.default_rng(seed).choice(len(points), _MOST_JUDGED, replace=False)
+    chosen = np.random.default_rng(seed).choice(len(points), _MAX_JUDGED, replace=False)
     return np.sort(chosen).astype(np.int64)
 
 
 def quality(points: FloatArray, labels: IntArray, seed: int) -> Quality:
-    """Judge one clustering: points float64 (N, D), labels int64 (N,). Measures need two domains and a pair in one."""
+    """Measure a clustering of points float64 (N, D) into labels int64 (N,).
+
+    The measures are None for one domain, and where no domain has two captions.
+    """
     chosen = judged(points, seed)
     domains = len(np.unique(labels))
     points, labels = points[chosen], labels[chosen]
@@ -83,12 +86,15 @@ def qualities(
     also: int | None = None,
     progress: Progress = no_progress,
 ) -> list[Quality]:
-    """Judge 2 … 15 domains, as far as there are more different points.
+    """Measure clusterings into 2 … 15 domains, as far as there are more distinct points than domains.
 
     Args:
-        points: float64 (N, D), in an order that depends on the data alone. weights: float64 (N,), or None.
-        method: with which they are clustered; ``hdbscan`` has a number of its own and can't be asked this.
-        also: another number to judge.
+        points: float64 (N, D), in an order that depends on the data only.
+        weights: float64 (N,), or None.
+        method: the clustering method; not ``hdbscan``, which finds its own number.
+        seed: seed of the clusterings.
+        also: another number of domains to judge.
+        progress: called before each number.
     """
     chosen = judged(points, seed)
     points, weights = points[chosen], None if weights is None else weights[chosen]
@@ -116,12 +122,12 @@ def _judge(points: FloatArray, weights: FloatArray | None, method: Method, domai
 def _bootstrap(
     points: FloatArray, weights: FloatArray | None, method: Method, labels: IntArray, domains: int, seed: int
 ) -> float | None:
-    """Mean agreement with clusterings of samples drawn with replacement; a caption drawn twice weighs twice."""
+    """Return the mean agreement with clusterings of samples drawn with replacement (drawn twice: weight 2)."""
     agreements = []
     for turn in range(_BOOTSTRAPS):
         drawn = np.random.default_rng([seed, turn]).integers(len(points), size=len(points))
         sample, times = np.unique(drawn, return_counts=True)
-        if distinct_points(points[sample]) <= domains:  # such a sample could only be taken apart
+        if distinct_points(points[sample]) <= domains:  # there would be one domain per point
             continue
         weighted = None if method == "agglomerative" else times * (1.0 if weights is None else weights[sample])
         found = group(method, points[sample], weighted, domains, seed)
@@ -130,9 +136,9 @@ def _bootstrap(
 
 
 def choose(rows: Sequence[Quality]) -> int:
-    """The number of domains with the best silhouette among the stable ones (both stabilities from 0.75 on).
+    """Return the number of domains with the best silhouette among the stable ones (both stabilities at least 0.75).
 
-    Where none is stable, it is the most stable one. Among equals the smaller number is chosen.
+    If none is stable, the most stable one is returned. The smaller number wins ties.
     """
     assert rows
     stable = [row for row in rows if _stability(row) >= STABLE]

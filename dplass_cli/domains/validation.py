@@ -1,4 +1,4 @@
-"""Holding clips out of training, and the mixtures that a domain's adapter is validated on."""
+"""The validation split, and the mixtures that a domain's adapter is validated on."""
 
 from __future__ import annotations
 
@@ -19,21 +19,26 @@ DomainRows = Mapping[int, Sequence[Row]]
 
 @dataclass(frozen=True)
 class Split:
-    """The rows of each domain on the two sides; no clip id is on both, in whatever domains its rows are."""
+    """The training and validation rows of each domain; no clip id is in both, not even in different domains.
+
+    Attributes:
+        training: {domain id: rows}.
+        validation: {domain id: rows}.
+    """
 
     training: dict[int, list[Row]]
     validation: dict[int, list[Row]]
 
 
 def split_rows(domains: DomainRows, fraction: float, seed: int) -> Split:
-    """Hold about ``fraction`` of the clip ids out for validation, by a hash of the id with the seed.
+    """Hold out about ``fraction`` of the clip ids for validation, by a hash of the id and the seed.
 
-    A domain with two clip ids or more has at least one in validation. It keeps at least one in training too, unless
-    shared clips make that impossible; a domain with one clip id keeps it in training.
+    A domain with two or more clip ids has at least one in validation, and at least one in training unless shared clips
+    make that impossible. A domain with one clip id has it in training.
     """
     held = {row.id for rows in domains.values() for row in rows if _rank(row.id, seed) < fraction}
     if not all(_on_both_sides(rows, held) for rows in domains.values()):
-        held = _mended(domains, held, seed)
+        held = _balanced(domains, held, seed)
     return Split(
         {domain: [row for row in rows if row.id not in held] for domain, rows in domains.items()},
         {domain: [row for row in rows if row.id in held] for domain, rows in domains.items()},
@@ -44,8 +49,8 @@ def _on_both_sides(rows: Iterable[Row], held: set[str]) -> bool:
     return {row.id in held for row in rows} == {True, False}
 
 
-def _mended(domains: DomainRows, held: set[str], seed: int) -> set[str]:
-    """Move single clips so that each domain has some on both sides, as far as that is possible."""
+def _balanced(domains: DomainRows, held: set[str], seed: int) -> set[str]:
+    """Move single clips so that each domain has some in both parts, as far as possible."""
     held = set(held)
     clips = [sorted({row.id for row in rows}, key=lambda id: _rank(id, seed)) for rows in domains.values()]
     for ids in clips:
@@ -62,15 +67,15 @@ def _rank(id: str, seed: int) -> float:
 
 
 def _is_last(id: str, clips: Iterable[Sequence[str]], held: set[str]) -> bool:
-    """Say whether some domain would have no training clip without this one."""
+    """Whether a domain would have no training clip without this one."""
     return any(id in ids and held.union([id]).issuperset(ids) for ids in clips)
 
 
 def validation_mixtures(split: Split, per_domain: int, seed: int) -> dict[int, list[Mixture]]:
-    """Choose up to ``per_domain`` different mixtures a domain, at 0 dB; every target is used before one is used again.
+    """Choose up to ``per_domain`` different mixtures per domain, at 0 dB; no target is reused before all are used.
 
     The target is a validation row of the domain. The noise is a validation clip of another domain that shares neither
-    its clip id nor a caption with the target's clip; where there is none, it is such a training clip.
+    its clip id nor a caption with the target's clip; if there is none, it is such a training clip.
     """
     validation = _Clips(split.validation, f"{seed}:validation")
     pools = [validation, _Clips(split.training, f"{seed}:training")]
@@ -86,7 +91,7 @@ def validation_mixtures(split: Split, per_domain: int, seed: int) -> dict[int, l
 
 
 class _Clips:
-    """The clips of one side. What is asked of them is made when it is asked: of training it rarely is."""
+    """The clips of one part. Its lookup tables are built on demand, since those of training are rarely needed."""
 
     def __init__(self, side: DomainRows, seed: str) -> None:
         self._side, self._seed = side, seed
@@ -94,23 +99,23 @@ class _Clips:
 
     @cached_property
     def captions(self) -> Mapping[str, set[str]]:
-        """The captions of each clip id; an id's rows are all on one side."""
+        """The captions of each clip id; all rows of an id are in one part."""
         captions: dict[str, set[str]] = defaultdict(set)
         for row in itertools.chain.from_iterable(self._side.values()):
             captions[row.id].add(row.caption.casefold())
         return captions
 
     def others(self, domain: int) -> list[Row]:
-        """The clips of the other domains, each once, in random order."""
+        """Return the clips of the other domains, each once, in random order."""
         if domain not in self._others:
             rows = {clip_of(row): row for other, rows in self._side.items() if other != domain for row in rows}
             shuffled = random.Random(f"{self._seed}:{domain}").sample(list(rows.values()), len(rows))
-            self._others = {domain: shuffled}  # only the last: domains are asked for one after the other
+            self._others = {domain: shuffled}  # only the last, since domains are processed one after the other
         return self._others[domain]
 
 
 def _partners(target: Row, captions: set[str], pools: Iterable[_Clips], domain: int, turn: int) -> Iterator[Row]:
-    """Yield noises for a target out of the first pool that has any; each turn begins at another place."""
+    """Yield noises for a target from the first pool that has any; each turn starts at a different clip."""
     for clips in pools:
         found, pool = False, clips.others(domain)
         for place in range(len(pool)):

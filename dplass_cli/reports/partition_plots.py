@@ -1,4 +1,4 @@
-"""Pictures of a partition, as PNG bytes."""
+"""Plots of a partition, as PNG bytes."""
 
 from __future__ import annotations
 
@@ -16,18 +16,20 @@ from dplass_cli.reports.plots import FONT, MARKERS, colours, label_points, new_f
 _LABELS = 60
 _LABEL_LENGTH = 28
 _NAME_LENGTH = 44
-_NUMBERED = 15  # cells a side of a heat map that have room for numbers
+_NUMBERED = 15  # largest heat map whose cells have room for numbers
 
 
 def map_picture(
     features: CaptionFeatures, points: FloatArray, ids: IntArray, domains: Sequence[Domain], title: str
 ) -> bytes:
-    """The captions on a plane, coloured by domain, those with the most clips labelled.
+    """Plot captions in two dimensions, coloured by domain; those with the most clips are labelled.
 
     Args:
-        features: of C captions. points: float64 (C, 2).
+        features: of C captions.
+        points: float64 (C, 2).
         ids: int64 (C,), the domain of each caption.
-        domains: K domains; those without a caption in ``features`` stand in the legend only.
+        domains: K domains; those without a caption in ``features`` appear in the legend only.
+        title: title of the plot.
     """
     figure, axes = new_figure(11, 8.5 + 0.22 * len(domains))
     for position, (domain, colour) in enumerate(zip(domains, colours(len(domains)), strict=True)):
@@ -49,7 +51,7 @@ def map_picture(
 
 
 def sizes_picture(domains: Sequence[Domain]) -> bytes:
-    """Bars of the clips of each domain, with the number of its captions."""
+    """Plot the number of clips of each domain as bars, labelled with the number of captions."""
     figure, axes = new_figure(9, 1.2 + 0.45 * len(domains))
     clips = [domain.clips for domain in domains]
     bars = axes.barh([_named(domain) for domain in domains], clips, color=colours(len(domains)))
@@ -63,7 +65,7 @@ def sizes_picture(domains: Sequence[Domain]) -> bytes:
 
 
 def similarity_picture(domains: Sequence[Domain], similarity: FloatArray) -> bytes:
-    """The cosines (K, K) of the domains' centroids, as a heat map."""
+    """Plot the cosines (K, K) of the domains' centroids as a heat map."""
     side = 3.5 + 0.55 * len(domains)
     figure, axes = new_figure(side + 2, side)
     image = axes.imshow(similarity, cmap="viridis", vmin=min(0.0, float(similarity.min())), vmax=1.0)
@@ -78,15 +80,15 @@ def similarity_picture(domains: Sequence[Domain], similarity: FloatArray) -> byt
 
 
 def quality_picture(rows: Sequence[Quality], chosen: int) -> bytes:
-    """The measures over the number of domains, with the chosen number marked."""
+    """Plot the quality measures over the number of domains, with the chosen number marked."""
     figure, axes = new_figure(9, 5)
     numbers = [row.domains for row in rows]
     for label, marker, values in (
-        ("silhouette (more is better)", "o", [row.silhouette for row in rows]),
+        ("silhouette (higher is better)", "o", [row.silhouette for row in rows]),
         ("stability over seeds", "s", [row.seeds for row in rows]),
         ("stability over bootstrap samples", "D", [row.bootstrap for row in rows]),
-        ("Davies–Bouldin (less is better)", "v", [row.davies_bouldin for row in rows]),
-        ("within / between distance (less is better)", "^", [row.within_between for row in rows]),
+        ("Davies–Bouldin (lower is better)", "v", [row.davies_bouldin for row in rows]),
+        ("within / between distance (lower is better)", "^", [row.within_between for row in rows]),
     ):
         axes.plot(numbers, [np.nan if value is None else value for value in values], marker=marker, label=label)
     axes.axhline(STABLE, color="grey", linewidth=0.8, linestyle=":")

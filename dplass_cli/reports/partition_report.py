@@ -1,4 +1,4 @@
-"""The report of a partition: how good it is, what is in each domain, and how it sounds."""
+"""The HTML report of a partition: its quality, and the captions and sounds of each domain."""
 
 from __future__ import annotations
 
@@ -37,27 +37,31 @@ from dplass_cli.storage import write_bytes
 
 _log = logging.getLogger(__name__)
 
-_MAPPED = 3_000  # captions on a map
-_LISTED = 2_000  # captions in a table
-_EXAMPLES = 3
-_TRIED = 12  # clips of a domain, for its examples
+_MAPPED = 3_000  # captions on the map
+_LISTED = 2_000  # captions in the table
+_EXAMPLES = 3  # clips of a domain that can be played
+_TRIED = 12  # clips of a domain that are read to find these
 _SECONDS = 10.0
 _CAPTIONS_SHOWN = 400
 
 
 @dataclass(frozen=True, eq=False)
 class PartitionReport:
-    """What a report shows.
+    """Contents of a report.
 
     Attributes:
         partition: domains and centroids.
-        features: of C captions. ids: int64 (C,), the domain of each. kind: the features that count.
-        rows: the manifest's rows by domain id.
-        training_rows, validation_mixtures: counts by domain id.
-        quality: of this partition. numbers: of 2 … 15 domains, where they were judged.
-        unmatched: captions that an imported partition did not know.
-        warnings: what its reader should know.
-        projection: how the map is laid out.
+        features: features of C captions.
+        ids: int64 (C,), the domain of each caption.
+        kind: the features that were partitioned.
+        rows: {domain id: rows of the manifest}.
+        training_rows: {domain id: rows of its training manifest}.
+        validation_mixtures: {domain id: its validation mixtures}.
+        quality: quality of this partition.
+        numbers: quality of 2 … 15 domains, where they were judged.
+        unmatched: captions that an imported partition does not contain.
+        warnings: warnings for the reader.
+        projection: projection of the map.
     """
 
     partition: Partition
@@ -75,10 +79,10 @@ class PartitionReport:
 
 
 def write_report(folder: Path, report: PartitionReport) -> None:
-    """Write ``report.html`` and the pictures ``clusters.png``, ``sizes.png``, ``similarity.png``, ``quality.png``.
+    """Write ``report.html`` and the plots ``clusters.png``, ``sizes.png``, ``similarity.png``, ``quality.png``.
 
     Raises:
-        InputError: the folder cannot be written, or UMAP is asked for and not installed.
+        InputError: the folder cannot be written, or UMAP is asked for but not installed.
     """
     domains = report.partition.domains
     pictures = {
@@ -92,12 +96,13 @@ def write_report(folder: Path, report: PartitionReport) -> None:
         write_bytes(folder / f"{name}.png", content)
     sections = [
         Section("Domains", [*(text(warning, "warning") for warning in report.warnings), _domains_table(report)]),
-        Section("Map", [picture(pictures["clusters"], "captions on a plane, coloured by domain", detailed=True)]),
+        Section("Map", [picture(pictures["clusters"], "captions coloured by domain", detailed=True)]),
         Section("Listen", list(_examples(report))),
         Section("Quality", list(_quality(report, pictures.get("quality")))),
         Section("Sizes", [picture(pictures["sizes"], "clips and captions of each domain", detailed=True)]),
         Section(
-            "Likeness", [picture(pictures["similarity"], "cosines between the centroids of the domains", detailed=True)]
+            "Similarity",
+            [picture(pictures["similarity"], "cosines between the centroids of the domains", detailed=True)],
         ),
         Section("Captions", list(_captions(report))),
     ]
@@ -113,7 +118,7 @@ def _lead(report: PartitionReport) -> Iterator[str]:
 
 
 def _map(report: PartitionReport) -> bytes:
-    """The map; of very many captions those with the most clips."""
+    """Plot the map of all captions, or of those with the most clips if there are very many."""
     features, count = report.features, len(report.features.captions)
     kept = np.sort(np.argsort(-features.clips, kind="stable")[:_MAPPED])
     shown = CaptionFeatures(
@@ -126,7 +131,7 @@ def _map(report: PartitionReport) -> bytes:
 
 
 def _centroids(report: PartitionReport) -> FloatArray:
-    """The centroids (K, D) in the space of the features that count (both: its audio half)."""
+    """Return the centroids (K, D) in the space of the partitioned features (for ``both``, its audio half)."""
     partition = report.partition
     centroids = partition.text_centroids if report.kind == "text" else partition.audio_centroids
     return np.asarray(centroids.double().numpy())
@@ -153,7 +158,7 @@ def _domains_table(report: PartitionReport) -> Markup:
         ]
         for at, domain in enumerate(domains)
     ]
-    columns = ["id", "domain", "typical captions", "captions", "clips", "training", "validation", "most like"]
+    columns = ["id", "domain", "typical captions", "captions", "clips", "training", "validation", "most similar"]
     return table(columns, lines)
 
 
@@ -161,12 +166,12 @@ def _examples(report: PartitionReport) -> Iterator[Markup]:
     for domain in report.partition.domains:
         yield heading(f"{domain.id} {domain.name}")
         players = list(_players(report.rows[domain.id], domain))
-        yield row(players) if players else text("No clip of this domain can be heard.", "soft")
+        yield row(players) if players else text("No clip of this domain can be read.", "soft")
         yield folded(f"{len(domain.captions)} captions", [text(_joined(domain.captions))])
 
 
 def _players(rows: Sequence[Row], domain: Domain) -> Iterator[Markup]:
-    """Players of clips with typical captions; a clip that cannot be read is told and passed over."""
+    """Yield players of clips with typical captions; clips that cannot be read are logged and skipped."""
     rank = {caption: place for place, caption in enumerate(domain.typical)}
     found = 0
     for item in _one_of_each(sorted(rows, key=lambda item: rank.get(item.caption, len(rank))))[:_TRIED]:
@@ -174,7 +179,7 @@ def _players(rows: Sequence[Row], domain: Domain) -> Iterator[Markup]:
         try:
             audio, rate = read_audio(item.wav, item.start, end)
         except InputError as error:
-            _log.warning("left out of the report: %s", error)
+            _log.warning("omitted from the report: %s", error)
             continue
         yield player(audio[:2], rate, item.caption)
         found += 1
@@ -183,7 +188,7 @@ def _players(rows: Sequence[Row], domain: Domain) -> Iterator[Markup]:
 
 
 def _one_of_each(rows: Iterable[Row]) -> list[Row]:
-    """Each clip once, and each caption once before one comes again; else in the order given."""
+    """Return each clip once, with different captions first, otherwise in the order given."""
     seen: set[str] = set()
     turns: Counter[str] = Counter()
     ranked = []
@@ -201,8 +206,8 @@ def _quality(report: PartitionReport, shown: bytes | None) -> Iterator[Markup]:
     lines: list[list[Cell]] = [[item.domains, *(Number(value, ".3f") for value in _measures(item))] for item in rows]
     yield table(columns, lines, marked=[at for at, item in enumerate(rows) if item.domains == report.quality.domains])
     yield text(
-        "Silhouette: more is better. Davies–Bouldin, within / between: less is better. Seeds, bootstrap: adjusted Rand"
-        " index between clusterings from other seeds and other samples of the captions; 1 is perfectly stable.",
+        "Silhouette: higher is better. Davies–Bouldin, within / between: lower is better. Seeds, bootstrap: adjusted"
+        " Rand index between clusterings from other seeds and other samples of the captions; 1 is perfectly stable.",
         "soft",
     )
     if shown is not None:
@@ -216,7 +221,7 @@ def _measures(item: Quality) -> tuple[float | None, ...]:
 def _captions(report: PartitionReport) -> Iterator[Markup]:
     features, domains = report.features, report.partition.domains
     if report.unmatched:
-        yield text(f"Not in the imported partition, put into the nearest domain: {_joined(report.unmatched)}", "soft")
+        yield text(f"Not in the imported partition, so in the nearest domain: {_joined(report.unmatched)}", "soft")
     order = np.argsort(-features.clips, kind="stable")[:_LISTED]
     if len(order) < len(features.captions):
         yield text(f"The {len(order):,} captions with the most clips, of {len(features.captions):,}.", "soft")
@@ -238,12 +243,12 @@ def _captions(report: PartitionReport) -> Iterator[Markup]:
                 second[int(others.argmax())] if second else Number(None),
             ]
         )
-    columns = ["caption", "id", "domain", "clips", "likeness", "second nearest"]
+    columns = ["caption", "id", "domain", "clips", "similarity", "second nearest"]
     yield table(columns, lines, filtered=True)
 
 
 def _caption_cosines(report: PartitionReport) -> FloatArray:
-    """Likeness (C, K) of captions to the domains, in the space of the centroids."""
+    """Return the cosines (C, K) of captions and domains, in the space of the centroids."""
     vectors = report.features.text if report.kind == "text" else report.features.audio
     return similarities(vectors, _centroids(report))
 

@@ -1,4 +1,4 @@
-"""The page about a prepared manifest: how much there is of which class, and what was not used, and why."""
+"""The HTML page about a prepared manifest: class counts, and the clips that are not used with the reasons."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def _classes(classes: Mapping[str, ClassCount]) -> list[Markup]:
 
 
 def _histogram(classes: Mapping[str, ClassCount]) -> bytes:
-    """Bars of the classes, as a PNG."""
+    """Plot the class counts as bars: PNG bytes."""
     figure, axes = new_figure(9, 1.2 + 0.24 * len(classes))
     places = range(len(classes))
     used = [count.used for count in classes.values()]

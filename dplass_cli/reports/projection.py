@@ -1,4 +1,4 @@
-"""Features laid out on a plane, for maps."""
+"""Projections of features to two dimensions, for maps."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from dplass_cli.domains.features import FloatArray
 from dplass_cli.errors import InputError, first_line
 from dplass_cli.options.partition_options import Projection
 
-_FEWEST = 8  # points of which neighbours tell something
+_MIN_POINTS = 8  # with fewer, neighbourhoods mean little
 _PERPLEXITY = 30.0
 _NEIGHBOURS = 15
 
 
 def check_projection(projection: Projection) -> None:
-    """Refuse a projection whose library is missing, before there are points.
+    """Refuse a projection whose library is not installed, before there are points.
 
     Raises:
         InputError: UMAP is not installed.
@@ -27,25 +27,26 @@ def check_projection(projection: Projection) -> None:
 
 
 def project(features: FloatArray, projection: Projection, seed: int) -> FloatArray:
-    """Lay features (C, D) out on a plane: (C, 2), the same for the same features and seed.
+    """Project features (C, D) to (C, 2), reproducibly.
 
-    ``tsne`` is t-SNE (van der Maaten and Hinton, 2008; scikit-learn), ``umap`` is UMAP (McInnes et al., 2018), ``pca``
-    takes the two directions of greatest variance, as the others do for fewer than eight points.
+    ``tsne`` is t-SNE (van der Maaten and Hinton, 2008; scikit-learn), ``umap`` is UMAP (McInnes et al., 2018), and
+    ``pca`` takes the two directions of greatest variance, which the others do too for fewer than eight points.
 
     Raises:
         InputError: UMAP is not installed.
     """
     check_projection(projection)
     with threadpool_limits(limits=1):
-        if projection == "pca" or len(features) < _FEWEST:
+        if projection == "pca" or len(features) < _MIN_POINTS:
             return _pca(features)
         return _tsne(features, seed) if projection == "tsne" else _umap(features, seed)
 
 
 def _pca(features: FloatArray) -> FloatArray:
-    centred = features - features.mean(axis=0)
-    _, directions = np.linalg.eigh(centred.T @ centred)
-    points = centred @ directions[:, ::-1][:, :2]
+    from sklearn.decomposition import PCA
+
+    count = min(2, len(features) - 1, features.shape[1])
+    points = PCA(count, svd_solver="full").fit_transform(features) if count else np.zeros((len(features), 0))
     padded: FloatArray = np.pad(points, [(0, 0), (0, 2 - points.shape[1])])
     return padded
 

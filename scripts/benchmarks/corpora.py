@@ -1,4 +1,4 @@
-"""Verbs over two million rows, each in a process of its own."""
+"""Verbs on two million rows, each run in a separate process."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from dplass_cli.encoders.clips import Clip, clip_key
 
 
 def preparing(segments: int) -> dict[str, float]:
-    """``prepare-audioset --check none`` over a list of ``segments`` and a tenth of it, in processes of their own."""
+    """``prepare-audioset --check none`` over a list of ``segments`` and a tenth of it, in separate processes."""
     figures: dict[str, float] = {}
     for name, count in (("tenth", segments // 10), ("whole", segments)):
         with tempfile.TemporaryDirectory() as folder:
@@ -30,7 +30,7 @@ def preparing(segments: int) -> dict[str, float]:
 
 
 def _prepare(folder: Path, count: int) -> tuple[float, float]:
-    """Seconds of CPU and MiB at the peak. Ids, labels and names are drawn; 24 of 25 files are listed."""
+    """Return CPU seconds and peak memory in MiB. Ids, labels and names are random; 24 of 25 files are listed."""
     draw = random.Random(0)
     mids = [f"/m/{number:05d}" for number in range(527)]
     names = "index,mid,display_name\n" + "".join(f"0,{mid},Class {mid}\n" for mid in mids)
@@ -49,7 +49,7 @@ def _prepare(folder: Path, count: int) -> tuple[float, float]:
 
 
 def partitioning(clips: int) -> dict[str, float]:
-    """``partition`` of clips of 527 captions, with random embeddings of 512 values in a cache."""
+    """``partition`` of clips with 527 captions, with cached random embeddings of 512 values."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         encoder = folder / "encoder.safetensors"
@@ -62,7 +62,7 @@ def partitioning(clips: int) -> dict[str, float]:
 
 
 def _write_embedded(folder: Path, count: int, encoder: QueryEncoder) -> None:
-    """A manifest of many ranges of one file, and an embedding of each: seven groups of captions."""
+    """Write a manifest of many ranges of one file, and an embedding of each, in seven groups of captions."""
     random, wav = np.random.default_rng(0), folder / "noise.wav"
     write_audio(wav, random.normal(0, 0.1, (1, 16000)).astype(np.float32), 16000)
     clips = [Clip(wav, number / (2 * count), 1.0) for number in range(count)]
@@ -80,7 +80,7 @@ def _write_embedded(folder: Path, count: int, encoder: QueryEncoder) -> None:
 
 
 def _run(arguments: list[str]) -> tuple[float, float]:
-    """Run the command line: seconds of CPU and MiB at the peak."""
+    """Run the command line; return CPU seconds and peak memory in MiB."""
     process = subprocess.Popen([sys.executable, "-m", "dplass_cli", *arguments], stdout=subprocess.DEVNULL)
     _, status, usage = os.wait4(process.pid, 0)
     assert status == 0

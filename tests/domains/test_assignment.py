@@ -94,7 +94,7 @@ def test_assign_names_the_domain_by_its_own_id(tmp_path: Path) -> None:
 def test_assign_refusals(tmp_path: Path) -> None:
     partition_of(GROUPS).save(tmp_path)
     description = json.loads((tmp_path / "partition.json").read_text())
-    for arguments, message in (((" ",), "give sentences with words"), (("a", "--partition", "none"), "none")):
+    for arguments, message in (((" ",), "no sentence to assign"), (("a", "--partition", "none"), "none")):
         given = ["domains", "assign", *arguments]
         done = CliRunner().invoke(app, given if "--partition" in given else [*given, "--partition", str(tmp_path)])
         assert done.exit_code == 2

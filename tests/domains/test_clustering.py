@@ -61,7 +61,7 @@ def test_hdbscan_leaves_no_caption_out_and_tells_when_it_finds_nothing() -> None
     strays = np.concatenate((features, unit(np.random.default_rng(5).normal(size=(4, 32)))))
     ids = cluster(strays, [*captions, *"wxyz"], np.append(clips, [1, 1, 1, 1]), 7, seed=0, method="hdbscan")
     assert set(ids.tolist()) == {0, 1, 2}
-    with pytest.raises(InputError, match="hdbscan found no group of 5"):
+    with pytest.raises(InputError, match="hdbscan found no separate group of 5"):
         cluster(np.eye(8), list("abcdefgh"), np.ones(8, np.int64), 7, seed=0, method="hdbscan")
 
 
@@ -69,7 +69,7 @@ def test_one_caption_alone() -> None:
     one = (unit(np.ones((1, 4))), ["a"], np.ones(1, np.int64))
     for method in ("kmeans", "agglomerative"):
         assert cluster(*one, 1, seed=0, method=method).tolist() == [0]  # type: ignore[arg-type]
-    with pytest.raises(InputError, match="hdbscan found no group"):
+    with pytest.raises(InputError, match="hdbscan found no separate group"):
         cluster(*one, 1, seed=0, method="hdbscan")
 
 
@@ -88,7 +88,7 @@ def test_ids_go_by_clips_then_by_first_caption() -> None:
 
 
 def test_too_few_captions_or_too_few_features_are_told() -> None:
-    with pytest.raises(InputError, match=r"7 domains.*has 3; ask for --domains 3"):
+    with pytest.raises(InputError, match=r"7 domains.*has 3; give --domains 3"):
         cluster(np.eye(3), ["a", "b", "c"], np.ones(3, np.int64), 7, seed=0)
     same = np.array([[1.0, 0.0]] * 4 + [[0.0, 1.0]])
     with pytest.raises(InputError, match=r"3 different features, but there are 2"):

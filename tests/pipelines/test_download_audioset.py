@@ -21,9 +21,10 @@ from typer.testing import CliRunner
 
 from dplass_cli.audio.reading import audio_info, read_mono
 from dplass_cli.cli import app
+from dplass_cli.data.prepare.audioset_lists import Segment
+from dplass_cli.data.prepare.segment_download import FAILURES, download_segments
 from dplass_cli.errors import InputError, RunError
 from dplass_cli.options.download_audioset_options import DownloadAudiosetOptions, VideoSite
-from dplass_cli.pipelines import download_audioset as room
 from dplass_cli.pipelines.download_audioset import download_audioset
 
 pytest.importorskip("yt_dlp", reason="the extra 'download' is not installed")
@@ -144,7 +145,7 @@ def test_a_limit_and_ids_choose_what_is_fetched_now(tmp_path: Path, site: Any) -
 def test_a_server_that_asks_to_slow_down_stops_the_run(tmp_path: Path, site: Any) -> None:
     _, handler, source = site
     handler.refuse = 429
-    with pytest.raises(RunError, match=r"429.*; wait some hours, and run again with a longer --pause"):
+    with pytest.raises(RunError, match=r"429.*; wait some hours and rerun with a longer --pause"):
         download_audioset(options(tmp_path, source, "a, 0, 1", "b, 0, 1"))
     assert not any("/b.wav" in path for path in handler.asked)
 
@@ -157,7 +158,7 @@ def stopped(wanted: DownloadAudiosetOptions, message: str) -> None:
 
 
 def recorded(wanted: DownloadAudiosetOptions) -> str:
-    failures = wanted.output / room.FAILURES
+    failures = wanted.output / FAILURES
     return failures.read_text().partition("\n")[2] if failures.exists() else ""
 
 
@@ -166,7 +167,7 @@ def test_an_outage_stops_the_run_and_is_no_fault_of_a_video(tmp_path: Path, site
     folder, handler, source = site
     soundfile.write(folder / "a.wav", steps(2), RATE)
     source = dataclasses.replace(source, retries=retries)
-    outage = "; check the connection, and run again to go on"
+    outage = "; check the connection and rerun to continue"
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))  # nothing listens there
         refused = dataclasses.replace(source, url=f"http://127.0.0.1:{other.getsockname()[1]}/{{id}}.wav")
@@ -193,24 +194,22 @@ def test_a_full_disk_stops_the_run_and_is_no_fault_of_a_video(
         stopped(options(tmp_path, source, "a, 0, 1"), "a: writing failed .No space left on device.; free space")
 
 
-def test_videos_are_paused_between(tmp_path: Path, site: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_there_is_a_pause_between_two_videos(tmp_path: Path, site: Any) -> None:
     folder, _, source = site
     slept: list[float] = []
-    monkeypatch.setattr(room.time, "sleep", slept.append)
     for name in "abc":
         soundfile.write(folder / f"{name}.wav", steps(1), RATE)
-    wanted = options(tmp_path, source, "a, 0, 1", "b, 0, 1", "c, 0, 1")
-    download_audioset(DownloadAudiosetOptions(wanted.segments, wanted.output, pause=10, source=source))
-    assert slept[0] == 0
-    assert all(5 <= pause <= 15 for pause in slept[1:])
-    assert len(slept) == 3
+    segments = [Segment(name, 0.0, 1.0, ("/m/a",)) for name in "abc"]
+    download_segments(segments, tmp_path / "clips", source, pause=10, sleep=slept.append)
+    assert len(slept) == 2
+    assert all(5 <= pause <= 15 for pause in slept)
 
 
 def test_wrong_lists_are_refused(tmp_path: Path, site: Any) -> None:
     _, _, source = site
-    with pytest.raises(InputError, match="is no YTID"):
+    with pytest.raises(InputError, match="is not a YTID"):
         download_audioset(options(tmp_path, source, "../a, 0, 1"))
-    with pytest.raises(InputError, match="nothing to fetch"):
+    with pytest.raises(InputError, match="no segments in it; check --segments"):
         download_audioset(options(tmp_path, source))
     with pytest.raises(ValueError, match="url must have"):
         VideoSite("http://127.0.0.1/")

@@ -202,7 +202,7 @@ def test_what_is_lacking_is_told_before_the_earlier_partition_goes(
         ({"map": "umap"}, "--map umap needs umap-learn"),
         ({"method": "spherical-kmeans"}, "needs faiss"),
         ({"method": "agglomerative", "weight": "clips"}, "--method agglomerative weighs all captions the same"),
-        ({"manifest": tmp_path / "domain0.json"}, "would write over .*domain0.json, which it is made of"),
+        ({"manifest": tmp_path / "domain0.json"}, "would overwrite the input .*domain0.json; give another folder"),
     ):
         with pytest.raises(InputError, match=says):
             partition(dataclasses.replace(given, **changed))  # type: ignore[arg-type]
@@ -269,8 +269,8 @@ def test_a_domain_that_swallows_the_rest_is_warned_of(
     ]
     partition(PartitionOptions(_write(corpus / "swallowed.json", kept), tmp_path, domains=2))
     (warned,) = [record.getMessage() for record in caplog.records]
-    assert warned.startswith("domain 0 holds 97% of the clips; try other --features")
-    assert "domain 0 holds 97% of the clips" in (tmp_path / "report.html").read_text()
+    assert warned.startswith("domain 0 has 97% of the clips; try other --features")
+    assert "domain 0 has 97% of the clips" in (tmp_path / "report.html").read_text()
 
 
 def test_a_cache_of_another_encoder_is_refused(corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -333,7 +333,7 @@ def test_a_clip_that_vanishes_is_left_out_of_the_report(
     partition(PartitionOptions(corpus / "train.json", tmp_path))
     page = (tmp_path / "report.html").read_text()
     assert page.count("<audio") == 3 * (GROUPS - 1)
-    assert "No clip of this domain can be heard" in page
+    assert "No clip of this domain can be read" in page
     assert len(caplog.records) == CAPTIONS * CLIPS
 
 

@@ -1,4 +1,4 @@
-"""Checking clips: what their headers promise, and what decoding finds."""
+"""Checking clips, by their headers or by decoding them."""
 
 from __future__ import annotations
 
@@ -19,16 +19,20 @@ from dplass_cli.data.prepare.locating import READABLE
 from dplass_cli.errors import InputError
 from dplass_cli.options.prepare_options import Check, ClipLimits
 
-BLOCK = 1 << 18  # samples that are decoded at a time, so that memory does not grow with the length of a file
+BLOCK = 1 << 18  # samples decoded at a time, so that memory does not grow with the length of a file
 FULL_SCALE = 0.999
-_AT_ONCE = 1024
-_ROUNDED = 0.1  # seconds that a range may end after its file: tables round, and so do lossy formats
+_BATCH = 1024  # clips that are checked in parallel
+_TOLERANCE = 0.1  # seconds that a range may end after its file: tables and lossy formats round
 
 
 class Finding(NamedTuple):
-    """What a check found: the reason not to use the clip, if any, and its header where it has one.
+    """Result of a check.
 
-    ``seconds`` are those of the range where the clip is one of its file.
+    Attributes:
+        fault: why the clip cannot be used; None if it can.
+        seconds: its length.
+        sample_rate: Hz; 0 without a readable header.
+        channels: number of channels; 0 without a readable header.
     """
 
     fault: str | None = None
@@ -45,14 +49,20 @@ def check_clip(
     start: float = 0.0,
     end: float | None = None,
 ) -> Finding:
-    """Check a clip: the range [``start``, ``end``) of a file, in seconds, by default all of it.
+    """Check a clip: a file, or a range of it.
 
-    ``foreign`` lets one be of a form that only FFmpeg decodes, for it will be converted.
+    ``header`` finds the faults "missing", "unreadable" (permissions), "zero-length file" (also a header without
+    samples), "not decodable here" (m4a), "not audio", "truncated" where the container shows it (wav, Ogg), "range
+    beyond the end", "too short" and "low sample rate". ``decode`` reads the whole clip and also finds "truncated" in
+    any format (fewer samples than the header says), "not finite" (NaN or infinite samples), "silent" and "clipped".
 
-    ``header`` finds what is "missing", "unreadable" (permissions), "zero-length file" (also a header without samples),
-    "not decodable here" (m4a), "not audio", "truncated" where the container tells (wav, Ogg), a "range beyond the
-    end", "too short" and "low sample rate". ``decode`` reads all of the clip, and finds whatever is "truncated" (fewer
-    samples than promised), "not finite" (NaN or infinite samples), "silent" and "clipped" as well.
+    Args:
+        path: the file.
+        check: how much to check.
+        limits: what the clip must have.
+        foreign: accept formats that only FFmpeg decodes, because the clip will be converted.
+        start: seconds in the file.
+        end: seconds in the file; None for its end.
     """
     if check == "none":
         return Finding()
@@ -81,7 +91,7 @@ def check_clip(
 
 
 def _frames(frames: int, sample_rate: int, start: float, end: float | None) -> tuple[int, int]:
-    """The first frame of a range, and the one after its last; a range that ends after the file is cut there."""
+    """Return the first frame of a range and the one after its last, at most the end of the file."""
     return round(min(frames, start * sample_rate)), frames if end is None else round(min(frames, end * sample_rate))
 
 
@@ -95,7 +105,7 @@ def _finding(
     limits: ClipLimits,
     estimated: bool = False,
 ) -> Finding:
-    """The finding of a header; where that has no fault, and it is asked for, of the samples too."""
+    """Return the finding from the header; if that has no fault and decoding is asked for, check the samples too."""
     if fault is None and check == "decode":
         fault = _samples_fault(blocks, 1 if estimated else frames, limits)
     return Finding(fault, frames / rate, rate, channels)
@@ -104,7 +114,7 @@ def _finding(
 def _header_fault(
     first: int, last: int, frames: int, sample_rate: int, limits: ClipLimits, end: float | None
 ) -> str | None:
-    if first >= frames or (end is not None and end > frames / sample_rate + _ROUNDED):
+    if first >= frames or (end is not None and end > frames / sample_rate + _TOLERANCE):
         return "range beyond the end"
     if last <= first or (last - first) / sample_rate < limits.min_seconds:
         return "too short"
@@ -112,7 +122,7 @@ def _header_fault(
 
 
 def _foreign_finding(path: Path, check: Check, limits: ClipLimits, start: float, end: float | None) -> Finding:
-    """Decode a clip whatever the check: its containers tell little."""
+    """Decode a clip whatever the check, because headers of these formats say little."""
     try:
         audio, rate = decode(path)
     except InputError:
@@ -142,7 +152,7 @@ def _samples_fault(blocks: Iterable[Audio], frames: int, limits: ClipLimits) -> 
             high += int((block >= FULL_SCALE).sum())
             low += int((block <= -FULL_SCALE).sum())
             peak = max(peak, float(block.max()), -float(block.min()))
-    except DECODING_ERRORS:  # the decoder gave up after a good header
+    except DECODING_ERRORS:  # the decoder failed after a good header
         return "truncated"
     if decoded < frames:
         return "truncated"
@@ -154,11 +164,11 @@ def _samples_fault(blocks: Iterable[Audio], frames: int, limits: ClipLimits) -> 
 def check_clips(
     clips: Iterable[SourceRange], check: Check, limits: ClipLimits, foreign: bool = False
 ) -> Iterator[Finding]:
-    """Check files, or ranges of them, many at a time, in their order.
+    """Check files, or ranges of them, in threads, and yield the findings in the same order.
 
-    The time goes into the disk and the decoder, which run beside each other in threads.
+    Threads help because the disk and the decoder, which take the time, run outside Python's lock.
     """
     clips = iter(clips)
     with ThreadPoolExecutor() as pool:
-        while some := list(islice(clips, _AT_ONCE)):
+        while some := list(islice(clips, _BATCH)):
             yield from pool.map(lambda clip: check_clip(clip.path, check, limits, foreign, clip.start, clip.end), some)

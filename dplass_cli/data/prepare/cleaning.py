@@ -1,4 +1,4 @@
-"""Cleaning captions: what was typed twice, misspelt or punctuated by hand should not make two captions of one."""
+"""Cleaning captions, so that repeated words, misspellings and punctuation do not make two captions of one."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from dplass_cli.options.parse import from_mapping, parse_yaml
 from dplass_cli.resources import resource
 from dplass_cli.storage import read_text
 
-_PASSES = 3  # what one correction leaves may be another's; a clean caption stays as it is
+_PASSES = 3  # one correction may enable another; a clean caption does not change
 _WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*")
 _TWICE = re.compile(r"\b([^\W\d_]+)((?:\s+\1\b)+)", re.IGNORECASE)
 
@@ -24,8 +24,8 @@ class Corrections:
     """The table of ``metadata/caption_corrections.yaml``.
 
     Attributes:
-        words: {misspelt word: right one}, whatever the case.
-        may_repeat: words that may stand twice.
+        words: {misspelt word: correct word}, in any case.
+        may_repeat: words that may occur twice in a row.
     """
 
     words: dict[str, str]
@@ -33,7 +33,7 @@ class Corrections:
 
 
 class CaptionCleaner:
-    """Cleans captions and remembers what it changed.
+    """Cleans captions and counts its changes.
 
     Attributes:
         changes: {(before, after): how often}.
@@ -46,7 +46,7 @@ class CaptionCleaner:
         self.changes: Counter[tuple[str, str]] = Counter()
 
     def __call__(self, caption: str) -> str:
-        """Return the clean caption: never empty where the caption is not."""
+        """Return the clean caption; it is empty only if the caption is."""
         clean = self._known.get(caption)
         if clean is None:
             clean = caption
@@ -59,14 +59,14 @@ class CaptionCleaner:
 
     def _clean(self, caption: str) -> str:
         text = " ".join(unicodedata.normalize("NFC", caption).split())
-        text = re.sub(r"\s+([,.;:!?])", r"\1", text)  # no blank before a sign
+        text = re.sub(r"\s+([,.;:!?])", r"\1", text)  # no blank before punctuation
         text = re.sub(r"([,;:!?])\1+", r"\1", text)
-        text = re.sub(r"([,;])(?=[^\W\d_])", r"\1 ", text)  # but one after it
+        text = re.sub(r"([,;])(?=[^\W\d_])", r"\1 ", text)  # one blank after it
         if " " in text and (text[:1].upper() + text[1:]).isupper():
             text = text.lower()
         text = _TWICE.sub(self._once, text)
         text = _WORD.sub(self._right, text)
-        text = text.strip(" ,;:").rstrip(".")  # captions of classes have no full stop
+        text = text.strip(" ,;:").rstrip(".")  # class names have no full stop
         return text[:1].upper() + text[1:]
 
     def _once(self, match: re.Match[str]) -> str:
@@ -82,7 +82,7 @@ def read_corrections(path: Path | None = None) -> Corrections:
     """Read a table of corrections, the shipped one by default.
 
     Raises:
-        InputError: missing, not YAML, or not such a table.
+        InputError: missing, not YAML, or not a table of corrections.
     """
     path = path or resource("metadata/caption_corrections.yaml")
     content = parse_yaml(read_text(path), str(path))

@@ -1,4 +1,4 @@
-"""Merging manifests by shares, such as real recordings with one to five times as many generated ones."""
+"""Merging manifests in proportions, such as real recordings with up to five times as many generated ones."""
 
 from __future__ import annotations
 
@@ -16,7 +16,14 @@ from dplass_cli.errors import InputError
 
 @dataclass(frozen=True)
 class Merged:
-    """A source: its rows, how many of them (with repetitions) are in the merged manifest, and those taken again."""
+    """One source of a merged manifest.
+
+    Attributes:
+        manifest: the source.
+        rows: its rows.
+        used: rows in the merged manifest, with repetitions.
+        repeated: those of them that are repetitions.
+    """
 
     manifest: Path
     rows: int
@@ -26,7 +33,13 @@ class Merged:
 
 @dataclass(frozen=True)
 class MergeResult:
-    """The merged manifest, its rows, and what came from where."""
+    """Result of :func:`merge_manifests`.
+
+    Attributes:
+        manifest: the merged manifest.
+        rows: its rows.
+        sources: what each source contributed.
+    """
 
     manifest: Path
     rows: int
@@ -34,10 +47,16 @@ class MergeResult:
 
 
 def merge_manifests(manifests: Sequence[Path], output: Path, share: Sequence[float], seed: int) -> MergeResult:
-    """Merge manifests.
+    """Merge manifests; each row of the result names its ``source``.
 
-    With shares, all rows of the first source are used, and share_k / share_0 times as many of source k, drawn evenly
-    without repetition; where a source has fewer, it is used as a whole as often as needed first.
+    With shares, all rows of the first source are used, and share_k / share_0 times as many of source k, drawn uniformly
+    without replacement. A source with fewer rows is repeated as a whole before the rest is drawn.
+
+    Args:
+        manifests: the sources.
+        output: the manifest to write.
+        share: one share per source; empty takes all rows of each.
+        seed: seed of the draw.
 
     Raises:
         InputError: a manifest is unusable, shares and manifests differ in number, or a share is not positive.
@@ -45,7 +64,7 @@ def merge_manifests(manifests: Sequence[Path], output: Path, share: Sequence[flo
     if not manifests:
         raise InputError("no manifests to merge; give at least one")
     if share and len(share) != len(manifests):
-        raise InputError(f"{len(manifests)} manifests and {len(share)} shares; give --share once a manifest")
+        raise InputError(f"{len(manifests)} manifests and {len(share)} shares; give --share once per manifest")
     if any(not 0 < value < float("inf") for value in share):
         raise InputError(f"--share: shares must be positive numbers, not {', '.join(map(str, share))}")
     sources = [read_manifest(path) for path in manifests]
@@ -64,7 +83,7 @@ def merge_manifests(manifests: Sequence[Path], output: Path, share: Sequence[flo
 
 
 def _drawn(rows: Sequence[Row], count: int, rng: np.random.Generator) -> Iterator[Row]:
-    """``count`` rows in their order: whole passes, then an even draw."""
+    """Yield ``count`` rows in their order: whole passes, then a uniform draw."""
     passes, rest = divmod(count, len(rows))
     for _ in range(passes):
         yield from rows

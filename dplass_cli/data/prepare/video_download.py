@@ -1,4 +1,4 @@
-"""Fetching the audio of videos, politely, and cutting it to the segment that a list names."""
+"""Downloading the audio of a video and cutting it to a segment."""
 
 from __future__ import annotations
 
@@ -20,30 +20,30 @@ from dplass_cli.storage import make_folder
 _log = logging.getLogger(__name__)
 
 _SLOW_DOWN = ("HTTP Error 429", "Sign in to confirm")
-"""What a server says to a client that asks too much: each further request would make it worse."""
+"""Answers of a server to a client that sends too many requests. Further requests would prolong the block."""
 
 _BROKEN = re.compile(r"\[download\] Got error: (?!HTTP Error 4)")
-"""What yt-dlp says when its retries of a broken connection are used up; that error comes without its cause."""
+"""yt-dlp's message when its retries of a broken connection are used up. The error has no cause attached."""
 
 
 class NotFetched(Exception):
-    """A clip could not be had; the text says why."""
+    """A clip is unavailable; the message says why."""
 
 
 def clip_path(folder: Path, segment: Segment) -> Path:
-    """Where a segment's clip lies: a name that ``prepare-audioset`` finds."""
+    """Return the path of a segment's clip, by a name that ``prepare-audioset`` finds."""
     return folder / f"{segment.ytid}_{round(segment.start * 1000)}.flac"
 
 
 def fetch_clip(segment: Segment, folder: Path, source: VideoSite) -> Path:
-    """Fetch a video's best audio, cut it to the segment and write it as FLAC (16 bits), atomically.
+    """Download a video's best audio, cut it to the segment and write it as FLAC (16 bits), atomically.
 
-    A download that breaks off goes on at the next call.
+    An interrupted download is continued by the next call.
 
     Raises:
-        NotFetched: this video can't be had, or has no audio there.
-        RunError: the server asks to slow down or cannot be reached, or the disk is full: what ails all videos.
-        InputError: the extra ``download`` is missing.
+        NotFetched: this video is unavailable, or has no audio in the segment.
+        RunError: the server refuses further requests or is unreachable, or the disk is full.
+        InputError: the extra ``download`` is not installed.
     """
     target, staging = clip_path(folder, segment), make_folder(folder / ".fetching" / segment.ytid)
     video = _download(source.url.format(id=segment.ytid), staging, source)
@@ -83,29 +83,29 @@ def _download(url: str, folder: Path, source: VideoSite) -> Path:
     except DownloadError as error:
         reason = " ".join(str(error).replace("ERROR: ", "").split())
         if any(words in reason for words in _SLOW_DOWN):
-            raise RunError(f"{url}: {reason}; wait some hours, and run again with a longer --pause") from error
+            raise RunError(f"{url}: {reason}; wait some hours and rerun with a longer --pause") from error
         cause = _cause(error)
         failed = isinstance(cause, TransportError) or (isinstance(cause, HTTPError) and cause.status >= 500)
         if failed or _BROKEN.search(reason):
-            raise RunError(f"{url}: {reason}; check the connection, and run again to go on") from error
+            raise RunError(f"{url}: {reason}; check the connection and rerun to continue") from error
         if isinstance(cause, OSError):
-            raise RunError(f"{folder}: writing failed ({cause.strerror or cause}); free space and run again") from error
+            raise RunError(f"{folder}: writing failed ({cause.strerror or cause}); free space and rerun") from error
         raise NotFetched(reason) from error
 
 
 def _cause(error: BaseException) -> BaseException | None:
-    """The error of the network or of the disk that led to one of yt-dlp's; None where there is none."""
+    """Return the network or disk error that caused one of yt-dlp's errors; None where there is none."""
     from yt_dlp.networking.exceptions import network_exceptions
 
     found: BaseException | None = error
     while found is not None and not isinstance(found, (*network_exceptions, OSError)):
-        cause = getattr(found, "cause", None)  # yt-dlp's own, kept where an error is raised after its retries
+        cause = getattr(found, "cause", None)  # yt-dlp's own attribute, set where an error is raised after retries
         found = cause if isinstance(cause, BaseException) else found.__cause__ or found.__context__
     return found
 
 
 class _Quiet:
-    """What yt-dlp says, for the log: its errors are raised as well."""
+    """Sends yt-dlp's messages to the log. Its errors are raised as well."""
 
     def debug(self, message: str) -> None:
         _log.debug(message)
