@@ -140,7 +140,8 @@ class _Aggregator:
         samples = bootstrap(self._rule, np.column_stack(columns), self._groups)
         base = None if self._base is None else self._aggregated(self._base)["sdri"]
         best = pd.Series(self._best, dtype=str)
-        silent = [(idx, run) for idx, run in runs.items() if idx not in set(self._audible)]
+        audible = set(self._audible)
+        silent = [(idx, run) for idx, run in runs.items() if idx not in audible]
         level = self._scores.loc[silent, "level_db"].mean()
         return PolicyScore(
             **metrics,
@@ -159,21 +160,22 @@ class _Aggregator:
 
 def _choices(items: Sequence[Item], scores: Any, models: Models) -> dict[str, Choice]:
     """What the policies may look at, for each item."""
-    names = [item.idx for item in items]
-    outputs = {"index": names, "columns": models.bank.keys}
-    similarities = scores["similarity"].unstack("run").reindex(**outputs)
+    similarities = _by_adapter(scores["similarity"], models.bank.keys)
     # The published protocol of the oracle ranks adapters by this sum.
-    oracle_scores = (scores["sdri"] + scores["si_sdr"]).unstack("run").reindex(**outputs)
+    sums = _by_adapter(scores["sdri"] + scores["si_sdr"], models.bank.keys)
     embeddings = models.encoder.embed_text([item.query for item in items])
     return {
-        idx: Choice(
-            embedding,
-            models.bank,
-            models.texts,
-            similarities.loc[idx].dropna().to_dict(),
-            oracle_scores.loc[idx].dropna().to_dict(),
-        )
-        for idx, embedding in zip(names, embeddings, strict=True)
+        item.idx: Choice(embedding, models.bank, models.texts, similarities[item.idx], sums[item.idx])
+        for item, embedding in zip(items, embeddings, strict=True)
+    }
+
+
+def _by_adapter(metric: Any, keys: Sequence[str]) -> dict[str, dict[str, float]]:
+    """A metric of the adapters' outputs, in the order of the adapters: {item: {adapter: value}}, where it is known."""
+    table = metric.unstack("run").reindex(columns=keys)
+    return {
+        idx: {key: value for key, value in row.items() if not np.isnan(value)}
+        for idx, row in table.to_dict("index").items()
     }
 
 
