@@ -1,4 +1,4 @@
-"""Adapters: cheap, removable changes of a frozen network's layers."""
+"""Adapters: small, removable changes of a frozen network's layers."""
 
 from dplass_cli.adapters.base import Adapter, AdapterSettings, LayerSettings
 from dplass_cli.adapters.injection import METHODS, adapted, make_adapters

@@ -1,0 +1,218 @@
+"""The bank folder: one adapter per domain, and what is known of the domains."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from dplass_cli.adapters.adapter_folder import DESCRIPTION, LoadedAdapter, load_adapter, read_description
+from dplass_cli.adapters.dplass_format import from_published, read_published
+from dplass_cli.domains.partition_folder import Partition
+from dplass_cli.errors import InputError
+from dplass_cli.models import BaseModel
+from dplass_cli.options.parse import from_mapping
+from dplass_cli.resources import shipped
+from dplass_cli.storage import make_folder, read_json, remove_file, write_json
+from dplass_cli.weights.checkpoint_files import read_tensors, write_safetensors
+
+BANK, _CENTROIDS = "bank.json", "centroids.safetensors"
+_FORMAT = "dplass-bank-1"
+TINY_BANK = "assets/tiny/bank"  # among the files shipped with the package
+
+
+@dataclass(frozen=True)
+class BankDomain:
+    """A domain that the bank has an adapter for.
+
+    Attributes:
+        id: its number in the partition.
+        name: its name.
+        captions: the captions that belong to it.
+        text_centroid: mean direction of the captions' text embeddings, float32 (D,).
+        audio_centroid: mean direction of the clips' audio embeddings, float32 (D,).
+        sdri_gain_db: cross-validated SDRi of the adapter minus the base's on this domain, dB; 0 where not measured.
+    """
+
+    id: int
+    name: str
+    captions: tuple[str, ...]
+    text_centroid: Tensor
+    audio_centroid: Tensor
+    sdri_gain_db: float = 0.0
+
+
+def bank_key(domain: int) -> str:
+    """The key of a domain's adapter in a bank, and the name of its folder."""
+    return f"domain{domain}"
+
+
+def bank_place(path: Path | str) -> Path:
+    """The folder of a bank given by its path, or as ``tiny``, the bundled one."""
+    return (shipped(TINY_BANK) if str(path) == "tiny" else None) or Path(path)
+
+
+def find_adapters(path: Path | str) -> dict[str, Path]:
+    """Find adapters in a bank or any other form that a bank loads: {key: adapter folder or published file}.
+
+    Raises:
+        InputError: there are none.
+    """
+    path = bank_place(path)
+    if (path / BANK).is_file():
+        return {key: path / key for key in read_bank(path)}
+    if (path / DESCRIPTION).is_file():
+        return {path.resolve().name: path}
+    if path.is_dir():
+        found = {child.name: child for child in sorted(path.iterdir()) if (child / DESCRIPTION).is_file()}
+        if found:
+            return found
+    elif path.is_file():
+        return {published_key(path): path}
+    if not path.exists():
+        raise InputError(f"{path}: no such file or folder; check the path of the adapters")
+    if (path / "bank" / BANK).is_file():
+        raise InputError(f"{path}: is a training workspace; use its bank, {path / 'bank'}")
+    raise InputError(
+        f"{path}: contains no bank ({BANK}), adapter folder ({DESCRIPTION}) or published adapter file; use a"
+        " folder that train wrote"
+    )
+
+
+def read_adapter(place: Path, network: BaseModel, base_sha256: str, trust: bool = False) -> LoadedAdapter:
+    """Read an adapter folder or a published file for a base.
+
+    Raises:
+        InputError: it is damaged or belongs to another base.
+    """
+    if place.is_dir():
+        return load_adapter(place, network, base_sha256)
+    return from_published(read_published(place, trust), network, base_sha256)
+
+
+def published_key(path: Path) -> str:
+    """The key of a published file: its cluster where the file name contains one, otherwise its name."""
+    cluster = re.search(r"cluster(\d+)", path.stem)
+    return bank_key(int(cluster[1])) if cluster else path.stem
+
+
+@dataclass(frozen=True)
+class _Entry:
+    """A domain in ``bank.json``; version 0.1 called ``sdri_gain_db`` ``gain_db``."""
+
+    id: int
+    name: str
+    captions: tuple[str, ...]
+    sdri_gain_db: float = 0.0
+    gain_db: float | None = None
+
+    @property
+    def gain(self) -> float:
+        """The measured gain, under either name."""
+        return self.sdri_gain_db if self.gain_db is None else self.gain_db
+
+
+@dataclass(frozen=True)
+class _Described:
+    domains: tuple[_Entry, ...]
+
+
+def read_bank(folder: Path | str) -> dict[str, BankDomain]:
+    """Read the description of a bank's domains, in their order: {key: domain}.
+
+    Raises:
+        InputError: a missing or damaged file.
+    """
+    folder = Path(folder)
+    content = read_json(folder / BANK)
+    if not isinstance(content, dict) or content.get("format") != _FORMAT:
+        raise InputError(
+            f"{folder / BANK}: not a bank description (expected format {_FORMAT!r}); use a folder that train wrote"
+        )
+    described = from_mapping(_Described, {"domains": content.get("domains")}, str(folder / BANK)).domains
+    centroids, _ = read_tensors(folder / _CENTROIDS)
+    text, audio = (centroids.get(name) for name in ("text", "audio"))
+    if text is None or audio is None or text.ndim != 2 or text.shape != audio.shape or len(text) != len(described):
+        raise InputError(
+            f"{folder}: {_CENTROIDS} does not contain two centroids for each of the {len(described)} domains in {BANK};"
+            " train or import the bank again"
+        )
+    if not (text.isfinite().all() and audio.isfinite().all()):
+        raise InputError(f"{folder / _CENTROIDS}: contains values that are not finite; train or import the bank again")
+    if len({entry.id for entry in described}) != len(described) or any(entry.id < 0 for entry in described):
+        raise InputError(f"{folder / BANK}: domain ids must be unique and at least 0; train or import the bank again")
+    return {
+        bank_key(entry.id): BankDomain(
+            entry.id, entry.name, entry.captions, text[row].float(), audio[row].float(), entry.gain
+        )
+        for row, entry in enumerate(described)
+    }
+
+
+def write_bank(folder: Path | str, domains: Sequence[BankDomain], description: Mapping[str, Any]) -> None:
+    """Write the description of a bank's domains; their adapters are in the sub-folders named by :func:`bank_key`.
+
+    Raises:
+        InputError: the folder cannot be written. RunError: the disk is full.
+    """
+    folder = Path(folder)
+    centroids = {
+        "text": torch.stack([domain.text_centroid for domain in domains]),
+        "audio": torch.stack([domain.audio_centroid for domain in domains]),
+    }
+    entries = [
+        {"id": d.id, "name": d.name, "captions": list(d.captions), "sdri_gain_db": d.sdri_gain_db} for d in domains
+    ]
+    make_folder(folder)
+    remove_file(folder / BANK)  # an earlier description would not match the new centroids
+    write_safetensors(folder / _CENTROIDS, centroids, {"format": _FORMAT})
+    write_json(folder / BANK, {"format": _FORMAT, **description, "domains": entries})
+
+
+def write_bank_of(
+    folder: Path | str, partition: Partition, base_sha256: str, anew: Collection[str], **more: Any
+) -> None:
+    """Describe the domains of a partition whose adapters are in a bank folder.
+
+    Args:
+        folder: the bank.
+        partition: the partition that the adapters were trained on.
+        base_sha256: hash of the base that they belong to.
+        anew: keys of adapters that are new; the measured gains of the others are kept.
+        more: further entries of the description.
+
+    Raises:
+        InputError: the folder cannot be written. RunError: the disk is full.
+    """
+    folder = Path(folder)
+    gains: dict[str, float] = {}
+    with contextlib.suppress(InputError):  # there is no bank yet, or an incomplete one
+        gains = {key: domain.sdri_gain_db for key, domain in read_bank(folder).items() if key not in anew}
+    domains = []
+    for row, d in enumerate(partition.domains):
+        key, centroids = bank_key(d.id), (partition.text_centroids[row], partition.audio_centroids[row])
+        if not (folder / key / DESCRIPTION).is_file():
+            continue
+        if key in anew or _belongs(folder / key, base_sha256, {"id": d.id, "name": d.name}):
+            domains.append(BankDomain(d.id, d.name, d.captions, *centroids, gains.get(key, 0.0)))
+    if not domains:
+        return
+    description = {
+        "base_sha256": base_sha256,
+        "encoder_fingerprint": partition.encoder_fingerprint,
+        "partition_sha256": partition.rows_sha256,
+        **more,
+    }
+    write_bank(folder, domains, description)
+
+
+def _belongs(folder: Path, base_sha256: str, domain: Mapping[str, Any]) -> bool:
+    """Whether an adapter in a bank folder belongs to this base and domain."""
+    info = read_description(folder)
+    return info.base_sha256 == base_sha256 and info.domain == domain
