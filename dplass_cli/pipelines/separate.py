@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from dplass_cli.encoders.vocabulary import out_of_vocabulary
 from dplass_cli.errors import DplassError, InputError
 from dplass_cli.pipelines.models import SeparatorOptions
 from dplass_cli.separation.output import Clip, Highband, Separated
@@ -106,7 +105,7 @@ def separate(options: SeparateOptions, progress: Progress = no_progress) -> Sepa
     if not written:
         raise next(iter(failed.values()))
     sentences = dict.fromkeys(text for query in asked.values() for text in (query.text, *query.without) if text)
-    notes = {sentence: out_of_vocabulary(sentence, separator.encoder) for sentence in sentences}
+    notes = {sentence: separator.encoder.out_of_vocabulary(sentence) for sentence in sentences}
     return SeparateResult(
         written,
         {path: str(error) for path, error in failed.items()},
