@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import get_args
 
 import torch
@@ -11,6 +12,20 @@ from dplass_cli.errors import InputError
 from dplass_cli.options.model_options import Precision
 
 _BFLOAT16_CAPABILITY = (8, 0)  # lowest CUDA compute capability with bfloat16 in hardware (Ampere)
+
+NVIDIA_DRIVER = Path("/proc/driver/nvidia/version")
+"""Where the Linux kernel describes the NVIDIA driver, if there is one."""
+
+
+def nvidia_driver(description: Path = NVIDIA_DRIVER) -> str | None:
+    """The version of the NVIDIA driver; None if there is none, ``unknown`` if its description cannot be parsed."""
+    if not description.exists():
+        return None
+    try:
+        words = description.read_text().splitlines()[0].split()
+    except (OSError, IndexError):
+        return "unknown"
+    return next((word for word in words if word[0].isdigit()), "unknown")
 
 
 def choose_device(name: str = "auto") -> torch.device:

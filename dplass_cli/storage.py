@@ -146,6 +146,20 @@ def make_folder(path: Path | str) -> Path:
     return path
 
 
+def free_space(folder: Path | str) -> int:
+    """Bytes that are free for a folder, which need not exist yet.
+
+    Raises:
+        InputError: the folder could not be created or written.
+    """
+    existing = Path(folder).absolute()
+    while not existing.exists():
+        existing = existing.parent
+    if not existing.is_dir() or not os.access(existing, os.W_OK | os.X_OK):
+        raise InputError(f"{existing}: cannot write there; choose another folder")
+    return shutil.disk_usage(existing).free
+
+
 def remove_file(path: Path) -> None:
     """Remove a file if it exists.
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import platform
-from importlib.metadata import version
+from collections.abc import Iterable
+from importlib.metadata import PackageNotFoundError, version
 
 __version__ = "0.1.0"
 
@@ -15,3 +16,25 @@ def versions(*packages: str) -> dict[str, str]:
         "python": platform.python_version(),
         **{package: version(package) for package in packages or ("torch", "torchaudio", "numpy", "soundfile")},
     }
+
+
+def unmet_requirements(requirements: Iterable[str]) -> list[str]:
+    """Describe the requirements that the installed packages do not meet; those of extras are ignored.
+
+    Args:
+        requirements: requirement specifiers, such as ``numpy>=1.26,<3``.
+    """
+    from packaging.requirements import Requirement
+
+    unmet = []
+    for requirement in map(Requirement, requirements):
+        if requirement.marker is not None and not requirement.marker.evaluate({"extra": ""}):
+            continue
+        try:
+            installed = version(requirement.name)
+        except PackageNotFoundError:
+            unmet.append(f"{requirement.name} is not installed")
+        else:
+            if not requirement.specifier.contains(installed, prereleases=True):
+                unmet.append(f"{requirement.name} {installed}, not {requirement.specifier}")
+    return unmet

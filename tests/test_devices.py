@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 import torch
 
@@ -9,6 +11,7 @@ from dplass_cli.devices import (
     choose_device,
     in_bfloat16,
     launched_together,
+    nvidia_driver,
     process_device,
     process_rank,
     process_share,
@@ -72,3 +75,12 @@ def test_one_process_has_rank_zero_of_one(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setenv("WORLD_SIZE", "2")
     assert process_share() == (1, 2)
     assert launched_together()
+
+
+def test_the_version_of_the_driver_is_read_from_the_kernels_description(tmp_path: Path) -> None:
+    description = tmp_path / "version"
+    assert nvidia_driver(description) is None
+    description.write_text("NVRM version: NVIDIA UNIX x86_64 Kernel Module  535.104.05  Sat Aug 19\nGCC version: 12\n")
+    assert nvidia_driver(description) == "535.104.05"
+    description.write_text("")
+    assert nvidia_driver(description) == "unknown"

@@ -180,3 +180,11 @@ def test_a_file_is_hashed_with_progress(tmp_path: Path) -> None:
     digest = storage.file_sha256(tmp_path / "a", done.append)
     assert digest == hashlib.sha256(bytes(5_000_000)).hexdigest()
     assert done == [1 << 22, 5_000_000]
+
+
+def test_free_space_is_known_before_the_folder_exists(tmp_path: Path) -> None:
+    assert storage.free_space(tmp_path / "not" / "yet") > 0
+    assert not (tmp_path / "not").exists()
+    (tmp_path / "file").touch()
+    with pytest.raises(InputError, match="file: cannot write there; choose another folder"):
+        storage.free_space(tmp_path / "file" / "below")

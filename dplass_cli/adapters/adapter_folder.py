@@ -1,4 +1,4 @@
-"""The adapter folder: ``adapter.safetensors`` with what differs from the base, ``adapter.json`` with what it is."""
+"""The adapter folder: ``adapter.safetensors`` with its tensors, and ``adapter.json`` with its description."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from dplass_cli.adapters.base import Adapter, LayerSettings
 from dplass_cli.adapters.injection import (
     adapter_state,
     check_tensor,
+    find_method,
     layer_at,
     load_adapter_state,
     make_adapters,
@@ -27,22 +28,27 @@ from dplass_cli.weights.checkpoint_files import in_dtype, read_tensors, write_sa
 
 WEIGHTS, DESCRIPTION = "adapter.safetensors", "adapter.json"
 _FORMAT = "dplass-adapter-1"
-STATISTICS = "batchnorm."  # what the names of stored statistics begin with
+STATISTICS = "batchnorm."
+"""Prefix of the batch-norm statistics in ``adapter.safetensors``."""
 
 
 @dataclass(frozen=True)
 class AdapterInfo:
-    """What ``adapter.json`` says.
+    """The content of ``adapter.json``.
 
     Attributes:
-        method: a name of the method table.
+        method: a name in the method table.
         layers: {path of an adapted layer: its rank, alpha and gamma}.
-        base_sha256, architecture: the base it belongs to, and its configuration.
-        encoder_fingerprint: the encoder that its queries were embedded with; empty where that is not known.
-        domain: {"id": …, "name": …} of the domain it was trained for; empty for none.
-        batchnorm: ``frozen``: the base's statistics; ``adapt``: its own, stored where they differ from the base's.
-        dtype: of its tensors in the file (statistics are always float32).
-        training, metrics, versions: how it was made, what it reached, with what.
+        base_sha256: hash of the base it belongs to.
+        architecture: configuration of that base.
+        encoder_fingerprint: of the encoder that its queries were embedded with; empty if unknown.
+        domain: {"id": …, "name": …} of the domain it was trained for; empty if none.
+        batchnorm: ``frozen`` uses the base's statistics; ``adapt`` stores its own where they differ from the base's.
+        dtype: of its tensors in the file; statistics are always float32.
+        training: how it was trained or converted.
+        metrics: what it reached in validation; ``val_sdri`` in dB.
+        versions: the packages it was made with.
+        format: name and version of this format.
     """
 
     method: str
@@ -60,30 +66,36 @@ class AdapterInfo:
 
     def __post_init__(self) -> None:
         if self.domain and not (type(self.domain.get("id")) is int and isinstance(self.domain.get("name"), str)):
-            raise ValueError(f"domain has a number as id and a text as name, not {self.domain}")
+            raise ValueError(f"domain must have an integer id and a string name, not {self.domain}")
         if not isinstance(self.metrics.get("val_sdri"), (int, float, type(None))):
-            raise ValueError(f"val_sdri is a number of dB, not {self.metrics['val_sdri']!r}")
+            raise ValueError(f"val_sdri must be a number, in dB, not {self.metrics['val_sdri']!r}")
 
 
 @dataclass(frozen=True)
 class LoadedAdapter:
-    """An adapter in memory: {path: adapter of the layer}, the batch-norm statistics it brings, its description."""
+    """An adapter in memory.
+
+    Attributes:
+        layers: {path of a layer: its adapter}.
+        statistics: the batch-norm statistics that differ from the base's: {path of the buffer: tensor}.
+        info: its description.
+    """
 
     layers: dict[str, Adapter]
     statistics: dict[str, Tensor]
     info: AdapterInfo
 
     def to(self, device: torch.device) -> LoadedAdapter:
-        """The same on a device."""
+        """Move the adapter to a device; returns the moved adapter."""
         layers = {path: adapter.to(device) for path, adapter in self.layers.items()}
         return replace(self, layers=layers, statistics={k: v.to(device) for k, v in self.statistics.items()})
 
 
 def save_adapter(folder: Path | str, adapter: LoadedAdapter) -> None:
-    """Write an adapter folder; the description is written last, so that a folder with one is whole.
+    """Write an adapter folder; the description is written last, so that a folder with one is complete.
 
     Raises:
-        InputError: the folder cannot be written, or a value does not fit the asked-for dtype.
+        InputError: the folder cannot be written, or the dtype cannot represent a value.
         RunError: the disk is full.
     """
     folder = Path(folder)
@@ -91,25 +103,30 @@ def save_adapter(folder: Path | str, adapter: LoadedAdapter) -> None:
     tensors = {key: tensor.to(dtype) for key, tensor in adapter_state(adapter.layers).items()}
     for key, tensor in tensors.items():
         if not torch.isfinite(tensor).all():
-            raise InputError(f"{folder}: {key} holds values that {adapter.info.dtype} cannot; save it as bfloat16")
+            raise InputError(f"{folder}: {key} contains values beyond {adapter.info.dtype}; save it as bfloat16")
     tensors |= {STATISTICS + name: tensor for name, tensor in adapter.statistics.items()}
     make_folder(folder)
-    remove_file(folder / DESCRIPTION)  # of an adapter that was here: it would describe the new tensors
+    remove_file(folder / DESCRIPTION)  # an earlier description would not match the new tensors
     write_safetensors(folder / WEIGHTS, tensors, {"format": _FORMAT})
     write_json(folder / DESCRIPTION, to_mapping(adapter.info))
 
 
 def load_adapter(folder: Path | str, network: BaseModel, base_sha256: str) -> LoadedAdapter:
-    """Read an adapter folder for a network; the network is not touched.
+    """Read an adapter folder for a network; the network is not changed.
+
+    Args:
+        folder: the adapter folder.
+        network: the base.
+        base_sha256: hash of the base.
 
     Raises:
-        InputError: a missing or damaged file, an adapter of another base (both hashes are shown) or width.
+        InputError: a file is missing or damaged, or the adapter belongs to another base (both hashes are shown).
     """
     folder = Path(folder)
     info = read_description(folder)
     differing = [key for key, value in to_mapping(network.config).items() if info.architecture.get(key) != value]
     if info.base_sha256 != base_sha256 or differing:
-        other = f" of another width or transform (its {some(differing)})" if differing else ""
+        other = f" of another configuration ({some(differing)})" if differing else ""
         raise InputError(
             f"{folder}: belongs to another base{other} ({info.base_sha256[:12]}…) than {network.source}"
             f" ({base_sha256[:12]}…); give --base-checkpoint the base it was trained on"
@@ -122,7 +139,7 @@ def load_adapter(folder: Path | str, network: BaseModel, base_sha256: str) -> Lo
     own = statistics_of(network)
     for name, tensor in statistics.items():
         if name not in own:
-            raise InputError(f"{where}: {name!r} is no batch-norm statistic of this network; the file is damaged")
+            raise InputError(f"{where}: {name!r} is not a batch-norm statistic of this network; the file is damaged")
         check_tensor(name, tensor, own[name], where)
     state = {key: tensor for key, tensor in tensors.items() if not key.startswith(STATISTICS)}
     load_adapter_state(layers, in_dtype(state, torch.float32), where)
@@ -130,22 +147,40 @@ def load_adapter(folder: Path | str, network: BaseModel, base_sha256: str) -> Lo
 
 
 def _check_ranks(info: AdapterInfo, network: BaseModel, tensors: Mapping[str, Tensor], where: str) -> None:
-    """Refuse ranks that the tensors do not have, before memory is taken for them."""
+    """Reject ranks that the tensors do not have before allocating memory for them."""
+    method = find_method(info.method)
     for path, settings in info.layers.items():
         layer_at(network, path)
-        factor = tensors.get(f"{path}.up")
-        if info.method in ("lora", "dora") and (factor is None or settings.rank not in factor.shape):
-            raise InputError(f"{where}: {path} has no factors of rank {settings.rank}; the folder's files do not fit")
+        own = {name.removeprefix(f"{path}."): tensor for name, tensor in tensors.items() if name.startswith(f"{path}.")}
+        if method.settings_from(own).get("rank", settings.rank) != settings.rank:
+            raise InputError(f"{where}: {path} has no factors of rank {settings.rank}; the folder's files do not match")
 
 
 def read_description(folder: Path | str) -> AdapterInfo:
-    """Read what an adapter folder says of itself.
+    """Read the description in an adapter folder.
 
     Raises:
-        InputError: it is missing, damaged, or no description of an adapter.
+        InputError: it is missing, damaged, or not a description of an adapter.
     """
     path = Path(folder) / DESCRIPTION
     content = read_json(path)
     if not isinstance(content, dict) or content.get("format") != _FORMAT:
-        raise InputError(f"{path}: not a description of an adapter (no format {_FORMAT!r})")
+        raise InputError(f"{path}: not a description of an adapter (expected format {_FORMAT!r})")
     return from_mapping(AdapterInfo, content, str(path))
+
+
+def require_separate_output(output: Path, *sources: str | Path) -> None:
+    """Check that writing an output does not overwrite the base or the adapter that it is made from.
+
+    Args:
+        output: a file, or an adapter folder.
+        sources: files and adapter folders that are read.
+
+    Raises:
+        InputError: the output is one of the sources, or a file of one.
+    """
+    written = output.resolve()
+    for source in (Path(source).resolve() for source in sources):
+        within = written.parent == source and written.name in (WEIGHTS, DESCRIPTION)
+        if written == source or within or (output.exists() and source.exists() and output.samefile(source)):
+            raise InputError(f"--output {output}: would overwrite its own source {source}; give another output")

@@ -1,4 +1,4 @@
-"""What can be done with adapters as changes of weights: comparing them, and compressing them to a low rank."""
+"""Operations on adapters that are weight deltas: merging, comparing, and compressing to a low rank."""
 
 from __future__ import annotations
 
@@ -10,20 +10,40 @@ from torch import Tensor
 
 from dplass_cli.adapters.adapter_folder import LoadedAdapter
 from dplass_cli.adapters.base import LayerSettings, WeightAdapter
-from dplass_cli.adapters.injection import layer_at, load_adapter_state, make_adapters, statistics_of
+from dplass_cli.adapters.injection import METHODS, layer_at, load_adapter_state, make_adapters, statistics_of
 from dplass_cli.adapters.lora import LoRA
 from dplass_cli.errors import InputError
 from dplass_cli.models.resunet30 import ResUNet30
 
 
-def compress(adapter: LoadedAdapter, network: ResUNet30, rank: int) -> tuple[LoadedAdapter, dict[str, float]]:
-    """Replace a linear adapter by the ``lora`` of a rank that is nearest to it in every layer (Eckart and Young, 1936).
-
-    Returns:
-        (the compressed adapter, {path: share of the squared norm of the layer's change that is kept}).
+@torch.no_grad()
+def merge(adapter: LoadedAdapter, network: ResUNet30) -> None:
+    """Replace the weights and batch-norm statistics of a network by those that an adapter gives it.
 
     Raises:
-        InputError: the rank is not positive, or the adapter is not a change of weights.
+        InputError: the adapter is not a weight delta.
+    """
+    for path, layer in _weight_adapters(adapter).items():
+        weight = layer_at(network, path).weight
+        weight.data = layer(weight.data)
+    for name, buffer in statistics_of(network).items():
+        if name in adapter.statistics and buffer.is_floating_point():  # no forward pass reads the counters
+            buffer.copy_(adapter.statistics[name])
+
+
+def compress(adapter: LoadedAdapter, network: ResUNet30, rank: int) -> tuple[LoadedAdapter, dict[str, float]]:
+    """Replace a weight delta by the nearest ``lora`` of a rank, layer by layer (Eckart and Young, 1936).
+
+    Args:
+        adapter: the adapter.
+        network: its base.
+        rank: at most this rank in every layer.
+
+    Returns:
+        (the compressed adapter, {path of a layer: share of the squared norm of its delta that is kept}).
+
+    Raises:
+        InputError: the rank is not positive, or the adapter is not a weight delta.
     """
     if rank < 1:
         raise InputError(f"--rank {rank}: must be at least 1")
@@ -32,14 +52,14 @@ def compress(adapter: LoadedAdapter, network: ResUNet30, rank: int) -> tuple[Loa
     kept: dict[str, float] = {}
     for path, layer in _weight_adapters(adapter).items():
         rows = layer.rows(_delta(layer, layer_at(network, path).weight))
-        left, sizes, right = torch.linalg.svd(rows, full_matrices=False)
-        count = min(rank, len(sizes))
-        energy = float(sizes.square().sum())
-        kept[path] = float(sizes[:count].square().sum()) / energy if energy > 0 else 1.0
-        roots = sizes[:count].sqrt()
+        left, singular_values, right = torch.linalg.svd(rows, full_matrices=False)
+        count = min(rank, len(singular_values))
+        energy = float(singular_values.square().sum())
+        kept[path] = float(singular_values[:count].square().sum()) / energy if energy > 0 else 1.0
+        roots = singular_values[:count].sqrt()
         factors[f"{path}.up"] = (left[:, :count] * roots).float()
         factors[f"{path}.down"] = (roots[:, None] * right[:count]).float()
-        layers[path] = LayerSettings(count, float(count))  # alpha/rank is 1
+        layers[path] = LayerSettings(count, float(count))  # so that alpha/rank is 1
     compressed = make_adapters(network, LoRA.method, layers)
     load_adapter_state(compressed, factors, f"--rank {rank}")
     training = {**adapter.info.training, "compressed": {"from": adapter.info.method, "rank": rank, "energy": kept}}
@@ -48,12 +68,17 @@ def compress(adapter: LoadedAdapter, network: ResUNet30, rank: int) -> tuple[Loa
 
 
 def relative_changes(network: ResUNet30, first: LoadedAdapter | None, second: LoadedAdapter | None) -> dict[str, float]:
-    """Compare two adapters of a base (None is the base): {path: ‖W₂ − W₁‖ / ‖W₁‖} of layers and of statistics.
+    """Compare two adapters of a base: {path: ‖W₂ − W₁‖ / ‖W₁‖} of layers and of batch-norm statistics.
 
-    Layers and statistics that neither changes are left out.
+    Layers and statistics that neither adapter changes are left out.
+
+    Args:
+        network: the base.
+        first: the adapter with the weights W₁; None is the base alone.
+        second: the adapter with the weights W₂; None is the base alone.
 
     Raises:
-        InputError: one of them is not a change of weights.
+        InputError: an adapter is not a weight delta.
     """
     both = [{} if adapter is None else _weight_adapters(adapter) for adapter in (first, second)]
     changes = {}
@@ -73,12 +98,15 @@ def relative_changes(network: ResUNet30, first: LoadedAdapter | None, second: Lo
 def _weight_adapters(adapter: LoadedAdapter) -> dict[str, WeightAdapter]:
     layers = {path: layer for path, layer in adapter.layers.items() if isinstance(layer, WeightAdapter)}
     if len(layers) < len(adapter.layers):
-        raise InputError(f"an adapter of method {adapter.info.method!r} is not a change of weights; this needs one")
+        raise InputError(
+            f"adapter method {adapter.info.method!r} is not a weight delta: it cannot merge, be compressed or compared;"
+            f" use an adapter of method {', '.join(name for name, method in METHODS.items() if method.linear)}"
+        )
     return layers
 
 
 def _delta(adapter: WeightAdapter, weight: Tensor) -> Tensor:
-    """W′ − W in float64, so that the difference of nearly equal weights keeps its digits."""
+    """W′ − W in float64, because the weights are nearly equal."""
     weight = weight.detach().double()
     with torch.no_grad():
         changed: Tensor = copy.deepcopy(adapter).double()(weight)

@@ -1,8 +1,8 @@
-"""The adapter contract: a small trainable module that changes one frozen layer and can be taken off again.
+"""The adapter interface: a small trainable module that changes one frozen layer and can be removed again.
 
 There are two kinds. A :class:`WeightAdapter` is a function of the layer's weight, W → W′: in training it is a
-parametrization of that weight, so the network runs one convolution; merged, it costs nothing. A :class:`BranchAdapter`
-computes beside the layer and adds to its output, so it cannot merge.
+parametrization of the weight, so the network runs one convolution, and merging it is exact and free. A
+:class:`BranchAdapter` computes in parallel to the layer and adds to its output, so it cannot be merged.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from dplass_cli.options.adapter_settings import LARGEST_RANK
 Layer = nn.Conv2d | nn.ConvTranspose2d | nn.Linear
 
 
-# The published depth-dependent alphas (golden ``reconv_layout.json``: defaults.alpha_by_block).
+# DP-LASS's alphas depend on the depth (golden ``reconv_layout.json``: defaults.alpha_by_block).
 PUBLISHED_ALPHAS: dict[str, float] = {
     "encoder1": 1.0,
     "encoder2": 2.0,
@@ -41,7 +41,13 @@ PUBLISHED_ALPHAS: dict[str, float] = {
 
 @dataclass(frozen=True)
 class LayerSettings:
-    """The settings of one adapted layer, as :class:`AdapterSettings` resolves them."""
+    """The settings of one adapted layer, resolved from :class:`AdapterSettings`.
+
+    Attributes:
+        rank: of the low-rank methods; divides the scale of ``reconv``.
+        alpha: numerator of the scale.
+        gamma: the inner channels of ``conv-adapter`` are the layer's inputs divided by it.
+    """
 
     rank: int
     alpha: float
@@ -53,37 +59,46 @@ class LayerSettings:
 
 
 class Adapter(nn.Module, ABC):
-    """A trainable change of one frozen layer; a fresh one leaves the layer's output as it is.
+    """A trainable change of one frozen layer; an untrained one does not change the layer's output.
 
-    Class attributes:
+    Attributes:
         method: its name in the method table.
-        linear: the adapted layer is the same layer with another weight, so the adapter merges and its weight deltas
-            can be averaged with those of others.
-        published_alphas: alpha by block.
-        published_tensors: {our tensor: its name in published files, below the layer's path}; empty for none.
+        linear: whether it is a weight delta, so that it can be merged, and averaged with others.
+        published_alphas: DP-LASS's alphas by block.
+        published_tensors: {name of a tensor: its name in DP-LASS's files, below the layer's path}; empty if there are
+            no such files.
+        published_frozen_copy: whether these files also store the frozen weight at ``W0``.
+        published_layers: the types of layers for which DP-LASS defines how the tensors are applied.
     """
 
     method: ClassVar[str]
     linear: ClassVar[bool]
     published_alphas: ClassVar[Mapping[str, float]] = PUBLISHED_ALPHAS
     published_tensors: ClassVar[Mapping[str, str]] = {}
+    published_frozen_copy: ClassVar[bool] = False
+    published_layers: ClassVar[tuple[type[Layer], ...]] = (nn.Conv2d,)
+
+    @classmethod
+    def settings_from(cls, tensors: Mapping[str, Tensor]) -> dict[str, int]:
+        """The settings that the tensors of an adapter determine: its ``rank`` or ``gamma``, or nothing."""
+        return {}
 
     @abstractmethod
     def __init__(self, layer: Layer, settings: LayerSettings) -> None:
-        """Make a fresh adapter of a layer; the layer is not touched."""
+        """Create an untrained adapter for a layer; the layer is not changed."""
         super().__init__()
 
     @abstractmethod
     def attach(self, layer: Layer) -> None:
-        """Put the adapter on its layer, trainable."""
+        """Attach the adapter to its layer, trainable."""
 
     @abstractmethod
     def detach(self, layer: Layer) -> None:
-        """Take it off again; the layer is what it was, bit for bit."""
+        """Remove the adapter; the layer is restored bit for bit."""
 
 
 class WeightAdapter(Adapter):
-    """An adapter that is a function of the weight: ``forward(W)`` is W′, of W's shape, dtype and device."""
+    """An adapter that is a weight delta: ``forward(W)`` is W′, with the shape, dtype and device of W."""
 
     linear = True
 
@@ -102,28 +117,28 @@ class WeightAdapter(Adapter):
         parametrize.remove_parametrizations(layer, "weight", leave_parametrized=False)
         bias = layer.bias
         assert bias is None or isinstance(bias, nn.Parameter)
-        del layer.bias  # the weight came back last; the layer's order is weight, bias
+        del layer.bias  # the weight was registered again, last; restore the order weight, bias
         layer.register_parameter("bias", bias)
 
     def rows(self, weight: Tensor) -> Tensor:
-        """Flatten a kernel to (outputs, inputs·kh·kw); in a transposed convolution the outputs are axis 1."""
+        """Flatten a kernel to (outputs, inputs·kh·kw); transposed convolutions have their outputs in axis 1."""
         return (weight.transpose(0, 1) if self.transposed else weight).flatten(1)
 
     def kernel_of(self, rows: Tensor, weight: Tensor) -> Tensor:
-        """Shape (outputs, inputs·kh·kw) as the kernel ``weight``: the inverse of :meth:`rows`."""
+        """Reshape (outputs, inputs·kh·kw) to the shape of the kernel ``weight``; the inverse of :meth:`rows`."""
         if not self.transposed:
             return rows.reshape(weight.shape)
         return rows.reshape(weight.transpose(0, 1).shape).transpose(0, 1)
 
 
 class BranchAdapter(Adapter):
-    """An adapter beside the layer: ``forward(x)`` is what is added to the layer's output for its input x."""
+    """An adapter in parallel to the layer: ``forward(x)`` is added to the layer's output for its input x."""
 
     linear = False
 
     @abstractmethod
     def forward(self, x: Tensor) -> Tensor:
-        """Return what the branch adds for the layer's input."""
+        """Return what is added to the output for the layer's input x."""
 
     def attach(self, layer: Layer) -> None:
         layer.add_module("adapter", self)

@@ -1,4 +1,4 @@
-"""Conv-Adapter: a bottleneck beside each layer (Chen et al., "Conv-Adapter", 2022), as DP-LASS publishes it."""
+"""Conv-Adapter: a bottleneck in parallel to each layer (Chen et al., "Conv-Adapter", 2022), as in DP-LASS."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ _SLOPE = 0.01
 class ConvAdapter(BranchAdapter):
     """y = layer(x) + alpha · up(leaky(down(depthwise(x)))) (golden ``conv_adapter_layout.json``).
 
-    ``depthwise`` is of the layer's own kind, with its kernel, stride and padding; ``down`` and ``up`` are 1x1. It is
-    not linear, so it cannot merge. The published one starts from Kaiming values everywhere and so alters the network
-    before any training; here ``up`` starts at zero, so that a fresh adapter changes nothing.
+    ``depthwise`` has the type, kernel, stride and padding of the layer; ``down`` and ``up`` are 1x1. The branch is not
+    linear, so it cannot be merged. DP-LASS initialises all three with Kaiming values, which changes the network before
+    any training; here ``up`` starts at zero, so that an untrained adapter changes nothing.
     """
 
     method = "conv-adapter"
@@ -29,6 +29,11 @@ class ConvAdapter(BranchAdapter):
         "down": "channel_down.weight",
         "up": "pointwise_conv.weight",
     }
+
+    @classmethod
+    def settings_from(cls, tensors: Mapping[str, Tensor]) -> dict[str, int]:
+        inside, inputs = tensors["down"].shape[:2]
+        return {"gamma": inputs // max(1, inside)}
 
     def __init__(self, layer: Layer, settings: LayerSettings) -> None:
         nn.Module.__init__(self)
@@ -43,7 +48,9 @@ class ConvAdapter(BranchAdapter):
             self.stride, self.padding = _pair(layer.stride), _pair(layer.padding)
         inside = inputs // settings.gamma
         if inside < 1:
-            raise InputError(f"adapter.gamma {settings.gamma} leaves no channel inside a layer of {inputs} inputs")
+            raise InputError(
+                f"adapter.gamma {settings.gamma}: leaves no channel inside a layer of {inputs} inputs; reduce it"
+            )
         weight = layer.weight.detach()
         self.depthwise = nn.Parameter(weight.new_empty(inputs, 1, *kernel))
         self.down = nn.Parameter(weight.new_empty(inside, inputs, 1, 1))
@@ -53,7 +60,7 @@ class ConvAdapter(BranchAdapter):
         self.alpha = settings.alpha
 
     def forward(self, x: Tensor) -> Tensor:
-        image = x[:, :, None, None] if self.linear_layer else x  # a linear map is a 1x1 convolution of one cell
+        image = x[:, :, None, None] if self.linear_layer else x  # a linear map is a 1x1 convolution of a 1x1 image
         convolve = F.conv_transpose2d if self.transposed else F.conv2d
         inside = convolve(image, self.depthwise, None, self.stride, self.padding, groups=len(self.depthwise))
         added: Tensor = self.alpha * F.conv2d(F.leaky_relu(F.conv2d(inside, self.down), _SLOPE), self.up)

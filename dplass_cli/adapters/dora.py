@@ -13,9 +13,9 @@ from dplass_cli.adapters.lora import LoRA
 
 
 class DoRA(LoRA):
-    """W′[o] = m[o] · V[o]/‖V[o]‖ with V = W + alpha/rank · U·D, a norm an output (golden ``conv_dora_layout.json``).
+    """W′[o] = m[o] · V[o]/‖V[o]‖ for each output o, with V = W + alpha/rank · U·D (golden ``conv_dora_layout.json``).
 
-    The gradient flows through the norm, as published. A fresh one equals W up to rounding.
+    The gradient flows through the norm, as in DP-LASS. An untrained W′ equals W up to rounding.
     """
 
     method = "dora"
@@ -31,6 +31,6 @@ class DoRA(LoRA):
 
 
 def _norms(rows: Tensor) -> Tensor:
-    """Norms (outputs, 1) of the rows; those of zero rows are tiny instead, so that nothing is divided by zero."""
+    """Norms of the rows, (outputs, 1); clamped to a tiny positive value, so that zero rows can be divided by them."""
     norms: Tensor = torch.linalg.vector_norm(rows, dim=1, keepdim=True)
     return norms.clamp(min=torch.finfo(rows.dtype).tiny)

@@ -1,8 +1,8 @@
 """DP-LASS's adapter files: a whole wrapped model under the key ``dora_state_dict`` (golden ``*_layout.json``).
 
-A wrapped layer P has its frozen weight at ``P.conv.weight`` and the adapter's tensors beside it. LoRA and DoRA also
-keep the frozen weight at ``P.W0``, and that one counts: their evaluation overwrites ``conv.weight`` by a merged weight.
-Everything else is the base, with the batch-norm statistics that training moved.
+A wrapped layer P has its frozen weight at ``P.conv.weight``, and the adapter's tensors under ``P`` too. LoRA and DoRA
+also store the frozen weight at ``P.W0``, which is the one to use, since DP-LASS's evaluation overwrites ``conv.weight``
+with a merged weight. Everything else is the base, with the batch-norm statistics as training left them.
 """
 
 from __future__ import annotations
@@ -38,18 +38,17 @@ from dplass_cli.versions import __version__
 from dplass_cli.weights.checkpoint_files import in_dtype, is_transform_kernel, load_strictly, read_tensors
 
 _KEY, _PREFIX, _FROZEN_COPY = "dora_state_dict", "model.", "W0"
-_KEEP_COPY = ("lora", "dora")
 
 
 @dataclass(frozen=True)
 class DplassFile:
-    """A published file, taken apart.
+    """The content of a DP-LASS adapter file.
 
     Attributes:
         source: the file.
-        method: what its layers are adapted by.
-        tensors: {layer path: {our tensor name: tensor}} of the adapter.
-        base: the network's state dict without it: frozen weights, and the statistics as training left them.
+        method: the adapter method of its layers.
+        tensors: {layer path: {name of a tensor in our adapter: tensor}}.
+        base: the network's state dict without the adapter: frozen weights, and statistics as training left them.
         notes: what was found wrong in the file and what was done about it, for the user.
     """
 
@@ -61,10 +60,14 @@ class DplassFile:
 
 
 def read_published(path: Path | str, trust: bool = False) -> DplassFile:
-    """Read a published adapter file.
+    """Read a DP-LASS adapter file.
+
+    Args:
+        path: the file.
+        trust: read it even if it contains more than weights; such a file can run arbitrary code.
 
     Raises:
-        InputError: no such file, not such a file, or one whose layers are adapted by no one method of ours.
+        InputError: the file is missing, is not an adapter file, or does not use exactly one known method.
     """
     content, _ = read_tensors(path, trust)
     state = content.get(_KEY, content)
@@ -72,7 +75,7 @@ def read_published(path: Path | str, trust: bool = False) -> DplassFile:
         isinstance(key, str) and key.startswith(_PREFIX) and isinstance(value, Tensor) for key, value in state.items()
     ):
         raise InputError(
-            f"{path}: not a published adapter (a {_KEY!r} of tensors named {_PREFIX}…); give one, or an adapter folder"
+            f"{path}: not a DP-LASS adapter file ({_KEY!r} with tensors {_PREFIX}…); give one, or an adapter folder"
         )
     state = {key.removeprefix(_PREFIX): value for key, value in in_dtype(state, torch.float32).items()}
     state = {key: value for key, value in state.items() if not is_transform_kernel(key)}
@@ -82,13 +85,15 @@ def read_published(path: Path | str, trust: bool = False) -> DplassFile:
     for layer, named in wrapped.items():
         inside = {key.removeprefix(f"{layer}."): value for key, value in state.items() if _owner(key, wrapped) == layer}
         copy = inside.pop(_FROZEN_COPY, None)
-        rest = {name.rpartition(".")[2]: inside[name] for name in inside if name not in named}
-        if not {"weight"} <= rest.keys() <= {"weight", "bias"} or len(rest) + len(named) != len(inside):
-            raise InputError(f"{path}: {layer} holds {some(inside)}: not one frozen layer and its adapter")
-        if copy is not None and not torch.equal(copy, rest["weight"]):
+        frozen = {name.rpartition(".")[2]: inside[name] for name in inside if name not in named}
+        if not {"weight"} <= frozen.keys() <= {"weight", "bias"} or len(frozen) + len(named) != len(inside):
+            raise InputError(
+                f"{path}: {layer} contains {some(inside)}, expected a frozen layer and its adapter; the file is damaged"
+            )
+        if copy is not None and not torch.equal(copy, frozen["weight"]):
             merged.append(layer)
-            rest["weight"] = copy
-        base |= {f"{layer}.{name}": value for name, value in rest.items()}
+            frozen["weight"] = copy
+        base |= {f"{layer}.{name}": value for name, value in frozen.items()}
     film = [layer for layer in wrapped if layer.startswith("film.")]
     tensors = {layer: named for layer, named in wrapped.items() if layer not in film}
     method = _method(tensors, path)
@@ -101,18 +106,18 @@ def _notes(merged: list[str], film: list[str]) -> tuple[str, ...]:
     notes = []
     if merged:
         notes.append(
-            f"{some(merged, 2)}: conv.weight is not the frozen weight (an evaluation had merged it); W0 was taken"
+            f"{some(merged, 2)}: conv.weight is not the frozen weight (an evaluation merged it); W0 is used instead"
         )
     if film:
         notes.append(
-            f"{len(film)} adapters of FiLM maps were left out: the published forward never reads them, so they never"
-            " had an effect"
+            f"{len(film)} adapters of FiLM maps are left out: DP-LASS's forward pass never reads them, so they have no"
+            " effect"
         )
     return tuple(notes)
 
 
 def _wrapped_layers(state: Mapping[str, Tensor]) -> dict[str, dict[str, Tensor]]:
-    """{layer path: {published name of an adapter's tensor: tensor}}."""
+    """The tensors of adapters: {layer path: {name in DP-LASS's files: tensor}}."""
     names = {name for method in METHODS.values() for name in method.published_tensors.values()}
     found: dict[str, dict[str, Tensor]] = {}
     for key, value in state.items():
@@ -123,7 +128,7 @@ def _wrapped_layers(state: Mapping[str, Tensor]) -> dict[str, dict[str, Tensor]]
 
 
 def _owner(key: str, wrapped: Mapping[str, object]) -> str | None:
-    """The wrapped layer that a key lies below."""
+    """The wrapped layer that a key belongs to."""
     parts = key.split(".")
     prefixes = (".".join(parts[:count]) for count in range(len(parts) - 1, 0, -1))
     return next((prefix for prefix in prefixes if prefix in wrapped), None)
@@ -131,26 +136,30 @@ def _owner(key: str, wrapped: Mapping[str, object]) -> str | None:
 
 def _method(tensors: Mapping[str, Mapping[str, Tensor]], path: Path | str) -> str:
     if not tensors:
-        raise InputError(f"{path}: holds no adapter that has an effect")
+        raise InputError(f"{path}: contains no adapter that has an effect; give another file")
     found = set()
     for layer, named in tensors.items():
         matching = [m.method for m in METHODS.values() if set(m.published_tensors.values()) == named.keys()]
         if len(matching) != 1:
-            raise InputError(f"{path}: {layer} has {some(named)}, which is no published method; the file is damaged")
+            raise InputError(f"{path}: {layer} has {some(named)}, which is not a known method; the file is damaged")
         for name, tensor in named.items():
             if tensor.numel() == 0 or tensor.ndim < (1 if name == "magnitude" else 2):
                 raise InputError(f"{path}: {layer}.{name} has shape {[*tensor.shape]}; the file is damaged")
         found.add(matching[0])
     if len(found) > 1:
-        raise InputError(f"{path}: mixes the methods {some(sorted(found))}; one adapter has one")
+        raise InputError(f"{path}: mixes the methods {some(sorted(found))}; an adapter has only one")
     return found.pop()
 
 
 def contained_base(published: DplassFile, config: ResUNet30Config | None = None) -> BaseModel:
-    """The base inside a published file, in evaluation mode, with the statistics of that file.
+    """The base contained in a DP-LASS file, in evaluation mode, with the statistics of that file.
+
+    Args:
+        published: the content of the file.
+        config: configuration of the network; None is AudioSep's.
 
     Raises:
-        InputError: it is not a network of this configuration (default: the published one).
+        InputError: the file's tensors do not have this configuration.
     """
     network = BaseModel(config)
     load_strictly(network, published.base, str(published.source))
@@ -161,22 +170,27 @@ def contained_base(published: DplassFile, config: ResUNet30Config | None = None)
 def from_published(
     published: DplassFile, network: BaseModel, base_sha256: str, settings: AdapterSettings | None = None
 ) -> LoadedAdapter:
-    """Make the adapter of a published file for a base, whose frozen weights must be the file's.
+    """Create an adapter from a DP-LASS file for a base, whose frozen weights must equal those in the file.
 
     Args:
-        settings: rank (of ``reconv``) and alphas, which the files do not say; default: the published ones.
+        published: the content of the file.
+        network: the base.
+        base_sha256: hash of the base.
+        settings: rank (of ``reconv``) and alphas, which the file does not contain; None uses DP-LASS's.
 
     Raises:
-        InputError: frozen weights of another base, shapes of another width, or a layer that cannot be adapted.
+        InputError: the frozen weights or shapes are those of another base, or a layer cannot be adapted.
     """
     where, own = str(published.source), network.state_dict()
     _check_same_base(published, own, network)
-    address = {target.path: target.address for target in adaptable_layers(network)}
+    address = {layer.path: layer.address for layer in adaptable_layers(network)}
     unknown = [path for path in published.tensors if path not in address]
     if unknown:
-        raise InputError(f"{where}: adapts {some(unknown)}, which this network does not have")
+        raise InputError(
+            f"{where}: adapts {some(unknown)}, which this network does not have; give the base it was trained on"
+        )
     for path in published.tensors:
-        _check_meaning(published.method, path, layer_at(network, path), where)
+        _require_published_meaning(METHODS[published.method], path, layer_at(network, path), where)
     layers = layer_settings(network, _settings(published, address, settings or AdapterSettings()))
     adapters = make_adapters(network, published.method, layers)
     state = {f"{path}.{name}": value for path, named in published.tensors.items() for name, value in named.items()}
@@ -199,15 +213,14 @@ def from_published(
 
 
 def _settings(published: DplassFile, address: Mapping[str, str], given: AdapterSettings) -> AdapterSettings:
-    """The settings that a file's tensors have; those that they do not tell are as given."""
-    rank, gamma = given.rank, 1
-    if published.method in _KEEP_COPY:
-        rank = {address[path]: named["up"].shape[1] for path, named in published.tensors.items()}
-    if published.method == "conv-adapter":
-        down = next(iter(published.tensors.values()))["down"]
-        gamma = down.shape[1] // max(1, down.shape[0])
-    adapted = tuple(address[path] for path in published.tensors)
-    return dataclasses.replace(given, method=published.method, targets=adapted, rank=rank, gamma=gamma)
+    """The settings that follow from a file's tensors; the others are as given."""
+    method = METHODS[published.method]
+    found = {address[path]: method.settings_from(named) for path, named in published.tensors.items()}
+    ranks = {name: settings["rank"] for name, settings in found.items() if "rank" in settings}
+    gamma = next(iter(found.values())).get("gamma", 1)
+    return dataclasses.replace(
+        given, method=published.method, targets=tuple(found), rank=ranks or given.rank, gamma=gamma
+    )
 
 
 def _check_same_base(published: DplassFile, own: Mapping[str, Tensor], network: BaseModel) -> None:
@@ -225,36 +238,36 @@ def _check_same_base(published: DplassFile, own: Mapping[str, Tensor], network: 
     if differing:
         raise InputError(
             f"{published.source}: its frozen weights are not those of {network.source}"
-            f" ({len(differing)} tensors differ: {some(differing, 2)}); give the base it was trained on, or"
-            " none: then the contained one is written beside"
+            f" ({len(differing)} tensors differ: {some(differing, 2)}); give the base it was trained on, or no base:"
+            " then the one in the file is written"
         )
 
 
-def _check_meaning(method: str, path: str, layer: nn.Module, where: str) -> None:
-    """Refuse layers for which the published files do not say what their tensors do."""
-    if not isinstance(layer, nn.Conv2d) and method != "reconv":
+def _require_published_meaning(method: type[Adapter], path: str, layer: nn.Module, where: str) -> None:
+    """Reject layers for which DP-LASS does not define how the tensors are applied."""
+    if not isinstance(layer, method.published_layers):
         raise InputError(
-            f"{where}: {path} is a {type(layer).__name__}; published {method} files adapt convolutions only"
+            f"{where}: {path} is a {type(layer).__name__}; in DP-LASS files {method.method} adapts convolutions only"
         )
 
 
 def to_published(adapter: LoadedAdapter, network: ResUNet30) -> dict[str, dict[str, Tensor]]:
-    """The published form of an adapter over its base: a whole wrapped model, as DP-LASS's code loads it.
+    """The content of a DP-LASS file for an adapter over its base: a whole wrapped model.
 
-    The form has no place for ranks of ``reconv`` and alphas: who loads it must be set to the same.
+    The file does not contain the rank of ``reconv`` or the alphas; the code that loads it must use the same ones.
 
     Raises:
-        InputError: the published form has no meaning for a layer or method, or the network is not AudioSep's.
+        InputError: the format cannot represent a layer, the method or the network.
     """
     kind: type[Adapter] = METHODS[adapter.info.method]
     if not kind.published_tensors:
-        raise InputError(f"adapter method {kind.method!r} has no published form")
+        raise InputError(f"adapter method {kind.method!r} has no DP-LASS file format; use one of DP-LASS's methods")
     for path in adapter.layers:
         if path.startswith("film."):
             raise InputError(
-                f"{path} is adapted; published code never reads adapters of FiLM maps, so it cannot export"
+                f"{path}: DP-LASS's code never reads adapters of FiLM maps; export an adapter without them"
             )
-        _check_meaning(kind.method, path, layer_at(network, path), "export")
+        _require_published_meaning(kind, path, layer_at(network, path), "export")
     state: dict[str, Tensor] = {}
     for key, tensor in audiosep_state(network).items():
         path, _, leaf = key.rpartition(".")
@@ -268,10 +281,10 @@ def to_published(adapter: LoadedAdapter, network: ResUNet30) -> dict[str, dict[s
 
 
 def _wrapped(kind: type[Adapter], adapter: LoadedAdapter, path: str, weight: Tensor) -> list[tuple[str, Tensor]]:
-    """The tensors of a wrapped layer in the published order: its own, the frozen copy, the convolution, sub-layers."""
+    """A wrapped layer's tensors in DP-LASS's order: its own, the frozen copy, the convolution, those of sub-layers."""
     own = adapter.layers[path].state_dict()
     named = [(theirs, own[ours].cpu().contiguous()) for ours, theirs in kind.published_tensors.items()]
-    copy = [(_FROZEN_COPY, weight.clone())] if kind.method in _KEEP_COPY else []
+    copy = [(_FROZEN_COPY, weight.clone())] if kind.published_frozen_copy else []
     return [
         *[(name, value) for name, value in named if "." not in name],
         *copy,

@@ -1,4 +1,4 @@
-"""The method table, making adapters for a network, and putting them on it."""
+"""The table of adapter methods, creating adapters for a network, and attaching them to it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from dplass_cli.adapters.base import Adapter, Layer, LayerSettings
 from dplass_cli.adapters.conv_adapter import ConvAdapter
 from dplass_cli.adapters.dora import DoRA
-from dplass_cli.adapters.layers import select
+from dplass_cli.adapters.layers import select_layers
 from dplass_cli.adapters.lora import LoRA
 from dplass_cli.adapters.reconv import ReConv
 from dplass_cli.errors import InputError, nearest, some
@@ -22,10 +22,10 @@ METHODS: dict[str, type[Adapter]] = {method.method: method for method in (ReConv
 
 
 def find_method(name: str) -> type[Adapter]:
-    """Look a method up in the table.
+    """Look up an adapter method by its name.
 
     Raises:
-        InputError: there is none of that name.
+        InputError: the name is unknown.
     """
     if name not in METHODS:
         raise InputError(f"adapter method {name!r} is unknown{nearest(name, METHODS)}")
@@ -36,23 +36,23 @@ def layer_settings(network: ResUNet30, settings: AdapterSettings) -> dict[str, L
     """Resolve settings for a network: {path of an adapted layer: its settings}.
 
     Raises:
-        InputError: an unknown method; or as :func:`~dplass_cli.adapters.layers.select`.
+        InputError: the method or a layer's name is unknown, a layer is named twice, or a layer has no alpha.
     """
-    return select(network, settings, find_method(settings.method).published_alphas)
+    return select_layers(network, settings, find_method(settings.method).published_alphas)
 
 
 def make_adapters(network: ResUNet30, method: str, layers: Mapping[str, LayerSettings]) -> dict[str, Adapter]:
-    """Make fresh adapters: {path of the layer: adapter}; the network is not touched.
+    """Create untrained adapters: {path of the layer: adapter}; the network is not changed.
 
     Raises:
-        InputError: an unknown method, or a path that is no layer of the network.
+        InputError: the method is unknown, or the network has no layer at a path.
     """
     kind = find_method(method)
     return {path: kind(layer_at(network, path), settings) for path, settings in layers.items()}
 
 
 def layer_at(network: nn.Module, path: str) -> Layer:
-    """The layer of a path.
+    """The layer at a path.
 
     Raises:
         InputError: the network has no such layer.
@@ -62,16 +62,17 @@ def layer_at(network: nn.Module, path: str) -> Layer:
     except AttributeError:
         layer = None
     if not isinstance(layer, (nn.Conv2d, nn.ConvTranspose2d, nn.Linear)):
-        raise InputError(f"{path!r} is no layer of this network; the adapter belongs to another one")
+        raise InputError(f"{path!r} is not a layer of this network; the adapter belongs to another one")
     return layer
 
 
 @contextlib.contextmanager
 def adapted(network: ResUNet30, adapters: Mapping[str, Adapter]) -> Iterator[dict[str, Tensor]]:
-    """Freeze a network and put adapters on it, trainable; afterwards it is what it was, bit for bit.
+    """Freeze a network and attach adapters to it, trainable; afterwards the network is restored bit for bit.
 
-    That holds for the batch-norm statistics too. Yields copies of them; inside the block, :func:`moved_statistics`
-    tells what training made of them.
+    Yields:
+        Copies of the batch-norm statistics, which are restored too; inside the block, :func:`moved_statistics` returns
+        those that training has changed.
     """
     network.requires_grad_(False)
     statistics = {name: buffer.clone() for name, buffer in statistics_of(network).items()}
@@ -93,13 +94,18 @@ def statistics_of(network: nn.Module) -> dict[str, Tensor]:
     return {
         f"{path}.{name}": buffer
         for path, module in network.named_modules()
-        if isinstance(module, (nn.BatchNorm2d, nn.SyncBatchNorm))  # the latter while several GPUs train
+        if isinstance(module, (nn.BatchNorm2d, nn.SyncBatchNorm))  # SyncBatchNorm while training on several GPUs
         for name, buffer in module.named_buffers()
     }
 
 
 def moved_statistics(network: nn.Module, base: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Copies of the batch-norm statistics that differ from those of the base (:func:`statistics_of` it)."""
+    """Copies of the batch-norm statistics that differ from those of the base.
+
+    Args:
+        network: the network.
+        base: what :func:`statistics_of` returned for the base.
+    """
     return {
         name: buffer.detach().cpu().clone()
         for name, buffer in statistics_of(network).items()
@@ -108,7 +114,7 @@ def moved_statistics(network: nn.Module, base: Mapping[str, Tensor]) -> dict[str
 
 
 def adapter_state(adapters: Mapping[str, Adapter]) -> dict[str, Tensor]:
-    """The adapters' tensors by ``layer path.tensor name``."""
+    """The tensors of all adapters: {``layer path.tensor name``: tensor}."""
     return {
         f"{path}.{name}": tensor.detach()
         for path, adapter in adapters.items()
@@ -117,10 +123,15 @@ def adapter_state(adapters: Mapping[str, Adapter]) -> dict[str, Tensor]:
 
 
 def load_adapter_state(adapters: Mapping[str, Adapter], state: Mapping[str, Tensor], where: str) -> None:
-    """Fill adapters from tensors named as :func:`adapter_state` names them, strictly, and freeze them.
+    """Load tensors named as in :func:`adapter_state` into adapters, strictly, and freeze the adapters.
+
+    Args:
+        adapters: {path of the layer: adapter}.
+        state: the tensors.
+        where: the start of error messages, such as the file's path.
 
     Raises:
-        InputError: missing or unexpected tensors, other shapes, values that are not finite; begins with ``where``.
+        InputError: tensors are missing or unexpected, shapes differ, or values are not finite.
     """
     own = adapter_state(adapters)
     missing, unexpected = sorted(own.keys() - state.keys()), sorted(state.keys() - own.keys())
@@ -137,15 +148,21 @@ def load_adapter_state(adapters: Mapping[str, Adapter], state: Mapping[str, Tens
 
 
 def check_tensor(name: str, tensor: Tensor, expected: Tensor, where: str) -> None:
-    """Refuse a tensor of another shape than expected, or with values that are not finite.
+    """Check that a tensor has the expected shape and finite values.
+
+    Args:
+        name: its name, for the message.
+        tensor: the tensor.
+        expected: a tensor of the expected shape.
+        where: the start of error messages.
 
     Raises:
-        InputError: as said; begins with ``where``.
+        InputError: the shape differs, or a value is not finite.
     """
     if tensor.shape != expected.shape:
         raise InputError(
             f"{where}: {name} has shape {list(tensor.shape)}, this network needs {list(expected.shape)};"
-            " the adapter belongs to a network of another width"
+            " the adapter belongs to a network of another configuration"
         )
     if not torch.isfinite(tensor).all():
-        raise InputError(f"{where}: {name} holds values that are not finite; the file is damaged")
+        raise InputError(f"{where}: {name} contains values that are not finite; the file is damaged")

@@ -1,4 +1,4 @@
-"""Which layers of a network can be adapted, what they are called, and which of them the settings ask for."""
+"""The layers of a network that can be adapted, their names, and the selection of layers by settings."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class AdaptableLayer:
     """A layer that can be adapted.
 
     Attributes:
-        address: what users call it: ``encoder1.conv1``, ``decoder2.upsample``, ``bottleneck.film2``, ``after_conv`` …
+        address: its name for users: ``encoder1.conv1``, ``decoder2.upsample``, ``bottleneck.film2``, ``after_conv`` …
         kind: ``conv`` (3x3 of a residual block), ``shortcut`` (its 1x1), ``upsample`` (transposed), ``film``, ``edge``.
         path: its path in the network.
         layer: the layer itself.
@@ -38,28 +38,28 @@ class AdaptableLayer:
         """``encoder1`` … ``bottleneck`` … ``decoder6``, ``pre_conv`` or ``after_conv``."""
         return self.address.partition(".")[0]
 
-    def answers_to(self, name: str) -> bool:
-        """Whether a name (with ``*`` and ``?``) is its address, its block or its kind."""
+    def matches(self, name: str) -> bool:
+        """Whether a name, possibly with ``*`` and ``?``, matches its address, its block or its kind."""
         return any(fnmatchcase(own, name) for own in (self.address, self.block, self.kind))
 
 
 def adaptable_layers(network: ResUNet30) -> list[AdaptableLayer]:
-    """List all layers that can be adapted, in forward order; layers that no forward reads are not among them."""
+    """List all layers that can be adapted, in forward order; layers that no forward pass reads are left out."""
     base = network.base
     found = [AdaptableLayer("pre_conv", "edge", "base.pre_conv", base.pre_conv)]
     for name, block in base.blocks().items():
-        called = "bottleneck" if name == "conv_block7a" else name.replace("_block", "")
+        block_name = "bottleneck" if name == "conv_block7a" else name.replace("_block", "")
         if isinstance(block, EncoderBlock):
-            found += _residual(called, f"base.{name}.conv_block1", block.conv_block1)
+            found += _residual(block_name, f"base.{name}.conv_block1", block.conv_block1)
             betas = {"film1": "conv_block1.beta1", "film2": "conv_block1.beta2"}
         else:
             assert isinstance(block, DecoderBlock)
-            found.append(AdaptableLayer(f"{called}.upsample", "upsample", f"base.{name}.conv1", block.conv1))
-            found += _residual(called, f"base.{name}.conv_block2", block.conv_block2)
+            found.append(AdaptableLayer(f"{block_name}.upsample", "upsample", f"base.{name}.conv1", block.conv1))
+            found += _residual(block_name, f"base.{name}.conv_block2", block.conv_block2)
             betas = {"film_upsample": "beta1", "film1": "conv_block2.beta1", "film2": "conv_block2.beta2"}
         for layer, beta in betas.items():
             path = "film." + f"{name}.{beta}".replace(".", "->")
-            found.append(AdaptableLayer(f"{called}.{layer}", "film", path, _linear(network, path)))
+            found.append(AdaptableLayer(f"{block_name}.{layer}", "film", path, _linear(network, path)))
     return [*found, AdaptableLayer("after_conv", "edge", "base.after_conv", base.after_conv)]
 
 
@@ -76,54 +76,61 @@ def _linear(network: ResUNet30, path: str) -> nn.Linear:
     return layer
 
 
-def select(
+def select_layers(
     network: ResUNet30, settings: AdapterSettings, published_alphas: Mapping[str, float]
 ) -> dict[str, LayerSettings]:
     """Resolve settings for a network: {path of an adapted layer: its settings}, in forward order.
 
+    Args:
+        network: the network.
+        settings: the names of layers to adapt, with ranks and alphas.
+        published_alphas: default alphas by block.
+
     Raises:
-        InputError: a name that no layer answers to, a layer that two targets name, or one without an alpha.
+        InputError: a name matches no layer, a layer is matched by two names, or a layer has no alpha.
     """
     known = adaptable_layers(network)
-    chosen = [target for target in known if _named_once(target, settings.targets)]
+    chosen = [layer for layer in known if _is_named(layer, settings.targets)]
     for name in settings.targets:
         _require_known(name, known, "adapter.targets")
     by_layer = {"rank": settings.rank, "alpha": settings.alpha}
     for option, values in by_layer.items():
         for name in values if isinstance(values, dict) else ():
-            # A published block that this network is too small to have is no mistake.
+            # The network may be too small to have all of the published blocks.
             if name not in PUBLISHED_ALPHAS:
                 _require_known(name, known, f"adapter.{option}")
     resolved = {}
-    for target in chosen:
-        rank = _value(settings.rank, target, 4)
-        # Nothing is published for the edges; there the scale is neutral.
-        alpha = _value(
-            settings.alpha, target, published_alphas.get(target.block, 1.0 if target.kind == "edge" else None)
-        )
+    for layer in chosen:
+        rank = _value(settings.rank, layer, 4)
+        # There are no published alphas for the edges, where 1 is neutral.
+        default = published_alphas.get(layer.block, 1.0 if layer.kind == "edge" else None)
+        alpha = _value(settings.alpha, layer, default)
         if alpha is None:
-            raise InputError(f"no alpha is published for {target.address}; set adapter.alpha.{target.block}")
+            raise InputError(f"adapter.alpha: {layer.address} has no default; set adapter.alpha.{layer.block}")
         assert rank is not None
-        resolved[target.path] = LayerSettings(rank, float(alpha), settings.gamma)
+        resolved[layer.path] = LayerSettings(rank, float(alpha), settings.gamma)
     return resolved
 
 
-def _named_once(target: AdaptableLayer, names: Iterable[str]) -> bool:
-    naming = [name for name in names if target.answers_to(name)]
-    if len(naming) > 1:
-        raise InputError(f"adapter.targets: {target.address} is named twice, by {naming[0]!r} and by {naming[1]!r}")
-    return bool(naming)
+def _is_named(layer: AdaptableLayer, names: Iterable[str]) -> bool:
+    matching = [name for name in names if layer.matches(name)]
+    if len(matching) > 1:
+        raise InputError(
+            f"adapter.targets: {layer.address} is matched twice, by {matching[0]!r} and by {matching[1]!r};"
+            " remove one of them"
+        )
+    return bool(matching)
 
 
 def _require_known(name: str, known: list[AdaptableLayer], option: str) -> None:
-    if not any(target.answers_to(name) for target in known):
-        names = {own for target in known for own in (target.block, target.kind)}
-        raise InputError(f"{option}: {name!r} names no layer of this network that can be adapted{nearest(name, names)}")
+    if not any(layer.matches(name) for layer in known):
+        names = {own for layer in known for own in (layer.block, layer.kind)}
+        raise InputError(f"{option}: {name!r} matches no adaptable layer of this network{nearest(name, names)}")
 
 
-def _value(values: N | dict[str, N] | None, target: AdaptableLayer, default: N | None) -> N | None:
-    """The value for a layer: of the last name that it answers to, else the default."""
+def _value(values: N | dict[str, N] | None, layer: AdaptableLayer, default: N | None) -> N | None:
+    """The value for a layer: that of the last name that matches it, else the default."""
     if not isinstance(values, dict):
         return default if values is None else values
-    matching = [value for name, value in values.items() if target.answers_to(name)]
+    matching = [value for name, value in values.items() if layer.matches(name)]
     return matching[-1] if matching else default

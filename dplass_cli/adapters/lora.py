@@ -14,11 +14,16 @@ from dplass_cli.adapters.base import Layer, LayerSettings, WeightAdapter
 class LoRA(WeightAdapter):
     """W′ = W + alpha/rank · U·D with U (outputs, rank) and D (rank, inputs·kh·kw) (golden ``conv_lora_layout.json``).
 
-    U starts normal with deviation 1/√rank, D at zero, as published.
+    U is initialised with a normal distribution of standard deviation 1/√rank, D with zeros, as in DP-LASS.
     """
 
     method = "lora"
     published_tensors: ClassVar[Mapping[str, str]] = {"up": "lora_A", "down": "lora_B"}
+    published_frozen_copy = True
+
+    @classmethod
+    def settings_from(cls, tensors: Mapping[str, Tensor]) -> dict[str, int]:
+        return {"rank": tensors["up"].shape[1]} if "up" in tensors else {"rank": 0}
 
     def __init__(self, layer: Layer, settings: LayerSettings) -> None:
         super().__init__(layer, settings)
@@ -31,6 +36,6 @@ class LoRA(WeightAdapter):
         return weight + self.kernel_of(self.low_rank(), weight)
 
     def low_rank(self) -> Tensor:
-        """The delta as rows (outputs, inputs·kh·kw), in the factors' own precision even under autocast."""
+        """The delta as rows (outputs, inputs·kh·kw), in the precision of the factors even under autocast."""
         with torch.autocast(self.up.device.type, enabled=False):
             return self.scale * (self.up @ self.down)

@@ -1,6 +1,6 @@
-"""ReConv: a full-size convolution beside each frozen one, scaled by alpha / (kh·kw·rank), as DP-LASS publishes it.
+"""ReConv: a full-size convolution in parallel to each frozen one, scaled by alpha / (kh·kw·rank), as in DP-LASS.
 
-Both convolutions see the same input, so they are one convolution with the weight W + scale·A.
+Both convolutions have the same input, so together they are one convolution with the weight W + scale·A.
 """
 
 from __future__ import annotations
@@ -15,10 +15,11 @@ from dplass_cli.adapters.base import Layer, LayerSettings, WeightAdapter
 
 
 class ReConv(WeightAdapter):
-    """W′ = W + scale·A with A of W's shape, zero at first; the rank only divides (golden ``reconv_layout.json``)."""
+    """W′ = W + scale·A with A of W's shape, initially zero; the rank only divides (golden ``reconv_layout.json``)."""
 
     method = "reconv"
     published_tensors: ClassVar[Mapping[str, str]] = {"kernel": "lora_adapter.weight"}
+    published_layers: ClassVar[tuple[type[Layer], ...]] = (nn.Conv2d, nn.ConvTranspose2d, nn.Linear)
 
     def __init__(self, layer: Layer, settings: LayerSettings) -> None:
         super().__init__(layer, settings)

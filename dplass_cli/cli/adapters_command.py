@@ -20,7 +20,7 @@ from dplass_cli.options.adapters_options import (
 )
 
 if TYPE_CHECKING:
-    from dplass_cli.pipelines.adapters import AdapterReport, LayerReport
+    from dplass_cli.adapters.cost_report import AdapterReport, LayerReport
 
 app = typer.Typer(no_args_is_help=True, help="Inspect adapters, and convert them.")
 
@@ -30,7 +30,7 @@ def _list(options: AdaptersListOptions, run: VerbRun) -> None:
 
     Example: dplass adapters list run/bank
     """
-    from dplass_cli.pipelines.adapters import list_adapters
+    from dplass_cli.adapters.listing import list_adapters
 
     found = list_adapters(options.paths, options.trust_checkpoint)
     rows = []

@@ -1,4 +1,4 @@
-"""Query encoders: sentences and sounds to points of one space."""
+"""Query encoders: embed sentences and sounds in one space. Loading one, and saving a tiny one."""
 
 from __future__ import annotations
 
@@ -45,15 +45,15 @@ def load_encoder(
     """Load a query encoder.
 
     Args:
-        encoder: ``tiny`` (bundled), a file that the tiny trainer wrote, a LAION CLAP ``.pt`` (HTSAT-base or -tiny, with
-            feature fusion or without), or AudioSep's checkpoint (its embedded ``query_encoder.*``).
+        encoder: ``tiny`` (bundled), a file written by ``scripts/train_tiny.py``, a LAION CLAP ``.pt`` (HTSAT-base or
+            -tiny, with or without feature fusion), or AudioSep's checkpoint, which contains one as ``query_encoder.*``.
         tokenizer: folder of RoBERTa's tokenizer files (``vocab.json`` and ``merges.txt``, or ``tokenizer.json``), for
             LAION's encoder.
         device: where it computes.
-        trust: read pickled files that hold more than weights; such files can run code.
+        trust: read pickled files that contain more than weights; such files can run arbitrary code.
 
     Raises:
-        InputError: the file is missing or holds no encoder, or LAION's encoder lacks its package or tokenizer.
+        InputError: the file is missing or contains no encoder, or LAION's encoder lacks its package or tokenizer.
     """
     path = resource("assets/tiny/encoder.safetensors") if encoder == "tiny" else Path(encoder)
     tensors, metadata = read_tensors(path, trust, mapped=True)
@@ -65,8 +65,8 @@ def load_encoder(
     state = clap_state(tensors, str(path))
     if state is None:
         raise InputError(
-            f"{path}: holds no query encoder; give the one it was trained with as --encoder: a LAION CLAP .pt with"
-            " --tokenizer FOLDER, AudioSep's checkpoint, a file that scripts/train_tiny.py wrote, or tiny"
+            f"{path}: contains no query encoder; give the one it was trained with as --encoder: a LAION CLAP .pt with"
+            " --tokenizer FOLDER, AudioSep's checkpoint, a file written by scripts/train_tiny.py, or tiny"
         )
     return load_laion(state, str(path), tokenizer, device)
 

@@ -1,4 +1,4 @@
-"""The query encoder protocol: sentences and sounds to points of one space."""
+"""The query encoder protocol: embeds sentences and sounds in one space."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from torch import Tensor
 
 
 class QueryEncoder(Protocol):
-    """What the separator, the partition and the policies need of an encoder.
+    """What the separator, the partition and the policies require of an encoder.
 
     Attributes:
         name: the kind of encoder (``tiny``, ``laion``).
         fingerprint: sha256 over its weights and configuration; equal fingerprints give equal embeddings.
-        size: the length D of an embedding.
-        sample_rate: the rate in Hz that it hears at; audio of that rate is not resampled.
-        windows: how long audio is cut and averaged, in words; part of what identifies an embedding.
+        size: length D of an embedding.
+        sample_rate: Hz; audio at this rate is not resampled.
+        windows: how long audio is split and averaged, in words; cached embeddings are only used if it is the same.
     """
 
     name: str
@@ -26,16 +26,24 @@ class QueryEncoder(Protocol):
 
     @property
     def fingerprint(self) -> str:
-        """See above."""
+        """sha256 over weights and configuration."""
         ...
 
     def embed_text(self, sentences: Sequence[str]) -> Tensor:
-        """Embed sentences: float32 (N, D) on the CPU, unit norm. A sentence's embedding depends on it alone."""
+        """Embed sentences: float32 (N, D) on the CPU, unit norm. Embeddings do not depend on the other sentences."""
         ...
 
     def embed_audio(self, waveforms: Tensor | Sequence[Tensor], sample_rate: int) -> Tensor:
-        """Embed N mono waveforms, float32 (N, T) or each of its own length (T,): float32 (N, D) on the CPU, unit norm.
+        """Embed mono waveforms: float32 (N, D) on the CPU, unit norm.
 
-        The embedding of a waveform is the same every time and does not depend on the others.
+        Embeddings are deterministic and do not depend on the other waveforms.
+
+        Args:
+            waveforms: float32 (N, T), or N waveforms of any length (T,).
+            sample_rate: Hz.
         """
+        ...
+
+    def out_of_vocabulary(self, sentence: str) -> str | None:
+        """A note for the user if the encoder does not know what a sentence describes; else None."""
         ...

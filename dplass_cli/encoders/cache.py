@@ -1,9 +1,9 @@
-"""Embeddings on disk: one contiguous array that several processes append to, and that survives a kill at any moment.
+"""Embeddings on disk: one contiguous array that several processes append to, and that survives kills at any time.
 
-A folder holds a sub-folder an encoder (by fingerprint) with ``vectors.f32`` (float32 rows), ``keys.bin`` (a record a
-row: the key, a checksum of the vector, a checksum of the record) and ``cache.json``. Rows are only added, under a file
-lock: vectors first, then their records, so whatever a kill leaves behind is a longer tail of one file, which the next
-writer cuts off. A damaged row is known by its checksums; it counts as absent and is embedded again.
+A cache folder has one sub-folder per encoder, named by its fingerprint, with ``vectors.f32`` (float32 rows),
+``keys.bin`` (one record per row: the key, a checksum of the vector, a checksum of the record) and ``cache.json``. Rows
+are appended under a file lock, vectors before records, so a killed writer leaves at most an overlong tail of one file,
+which the next writer truncates. Checksums detect damaged rows, which count as absent and are embedded again.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ Vectors = npt.NDArray[np.float32]
 
 
 def embedding_key(*parts: object) -> bytes:
-    """The key of what is embedded: 32 bytes, of whatever identifies it."""
+    """Hash whatever identifies an embedding to a key of 32 bytes."""
     return hashlib.sha256(json.dumps([str(part) for part in parts]).encode()).digest()
 
 
@@ -44,17 +44,18 @@ class EmbeddingCache:
     """Embeddings of one encoder by key.
 
     Args:
-        folder: of caches; the encoder's own lies in a sub-folder of it.
-        encoder: whose embeddings they are.
-        identity: how its keys know a file; None takes that which it was filled by, ``path`` for a new one.
+        folder: the cache folder; the encoder's embeddings are in a sub-folder.
+        encoder: the encoder.
+        identity: whether keys identify files by ``path`` or ``content``; None keeps that of an existing cache, and is
+            ``path`` for a new one.
 
     Attributes:
-        identity: how its keys know a file.
-        hits: keys that :meth:`get` found.
-        vectors: all rows, float32 (N, size), memory-mapped; rows of keys that were added twice are there twice.
+        identity: whether keys identify files by ``path`` or ``content``.
+        hits: number of keys that :meth:`get` has found.
+        vectors: all rows, float32 (N, size), memory-mapped; keys that were added twice have two rows.
 
     Raises:
-        InputError: the folder cannot be made or written, or was filled by another identity.
+        InputError: the folder cannot be created or written, or its cache has another identity.
     """
 
     def __init__(self, folder: Path | str, encoder: QueryEncoder, identity: Identity | None = None) -> None:
@@ -77,23 +78,23 @@ class EmbeddingCache:
         return len(self._records)
 
     def refresh(self) -> None:
-        """See what other processes have added."""
-        count = self._whole_rows()
+        """Include the rows that other processes have added."""
+        count = self._complete_rows()
         self._records = np.fromfile(self._keys, dtype=_RECORD, count=count)
         shape = (count, self.size)
         self.vectors: Vectors = (
             np.memmap(self._vectors, np.float32, "r", shape=shape) if count else np.empty(shape, np.float32)
         )
-        sound = _check(self._records) == self._records["check"]
-        if not sound.all():
-            _log.warning("%s: %d damaged records; those embeddings are made again", self.folder, int((~sound).sum()))
-        rows = np.flatnonzero(sound)
-        # Sorted by the first word of the key; of equal keys the last added is found.
+        intact = _check(self._records) == self._records["check"]
+        if not intact.all():
+            _log.warning("%s: %d damaged records; these are embedded again", self.folder, int((~intact).sum()))
+        rows = np.flatnonzero(intact)
+        # Sorted by the first word of the key; of equal keys the last one added is found.
         self._order = rows[np.argsort(self._records["key"][rows, 0], kind="stable")]
         self._first_words = self._records["key"][self._order, 0]
 
     def find(self, keys: Sequence[bytes]) -> npt.NDArray[np.int64]:
-        """The row of each key in :attr:`vectors`, int64 (M,); -1 where it is absent."""
+        """The rows of M keys in :attr:`vectors`, int64 (M,); -1 for absent keys."""
         wanted = np.frombuffer(b"".join(keys), dtype="<u8").reshape(-1, 4)
         place = np.searchsorted(self._first_words, wanted[:, 0], side="right") - 1
         rows = np.where(place >= 0, self._order[place] if len(self._order) else -1, -1)
@@ -101,7 +102,7 @@ class EmbeddingCache:
         return np.where((rows >= 0) & same, rows, -1).astype(np.int64)
 
     def get(self, keys: Sequence[bytes]) -> list[Vectors | None]:
-        """Look keys up: each vector float32 (size,), or None where it is absent or damaged."""
+        """Look up keys: a vector float32 (size,) for each, or None if it is absent or damaged."""
         rows = self.find(keys)
         known = rows >= 0
         vectors = np.array(self.vectors[rows[known]])
@@ -113,19 +114,23 @@ class EmbeddingCache:
                 found[place] = vector
             else:
                 damaged += 1
-        self._let_go()
+        self._release_pages()
         if damaged:
-            _log.warning("%s: %d damaged embeddings are made again", self.folder, damaged)
+            _log.warning("%s: %d damaged embeddings are computed again", self.folder, damaged)
         self.hits += sum(vector is not None for vector in found)
         return found
 
-    def _let_go(self) -> None:
-        """Give the pages that were read back, or a walk over all rows would hold the whole file in memory."""
+    def _release_pages(self) -> None:
+        """Release the mapped pages, or reading all rows would keep the whole file in memory."""
         if isinstance(self.vectors.base, mmap.mmap):
             self.vectors.base.madvise(mmap.MADV_DONTNEED)
 
     def add(self, keys: Sequence[bytes], vectors: Vectors) -> None:
-        """Add rows: keys (M), float32 (M, size). They are on the disk when this returns.
+        """Append rows, which are on the disk when this returns.
+
+        Args:
+            keys: M keys.
+            vectors: float32 (M, size).
 
         Raises:
             RunError: the disk is full or failed; rows added before are kept.
@@ -137,35 +142,35 @@ class EmbeddingCache:
         records["vector"] = [zlib.crc32(row.tobytes()) for row in rows]
         records["check"] = _check(records)
         with writing_to(self.folder), locked(self.folder / "lock"):
-            count = self._whole_rows()
+            count = self._complete_rows()
             _append(self._vectors, count * self.size * 4, rows.tobytes())
             _append(self._keys, count * _RECORD.itemsize, records.tobytes())
 
-    def _whole_rows(self) -> int:
-        """Rows that both files hold whole."""
+    def _complete_rows(self) -> int:
+        """The number of rows that are complete in both files."""
         sizes = self._vectors.stat().st_size // (4 * self.size), self._keys.stat().st_size // _RECORD.itemsize
         return min(sizes)
 
     def _settle(self, header: dict[str, object], wanted: Identity | None) -> Identity:
-        """Make the files where they are not, begin anew where they are not this encoder's; return the identity."""
+        """Create missing files, start over if they belong to another encoder, and return the identity."""
         described = self.folder / "cache.json"
         found: Any = None
         try:
             found = read_json(described) if described.exists() else None
         except InputError as error:
-            if isinstance(error.__cause__, OSError):  # what cannot be read just now is not damaged
+            if isinstance(error.__cause__, OSError):  # unreadable at the moment does not mean damaged
                 raise
-        # Caches of before do not say their identity: who opens one first does.
+        # Old caches do not record their identity; the first process that opens one sets it.
         kept = found.get("identity", wanted or "path") if isinstance(found, dict) else None
         if kept not in ("path", "content") or {**found, "identity": kept} != {**header, "identity": kept}:
             if self._vectors.exists():
-                _log.warning("%s: was damaged or made otherwise; its embeddings are made again", self.folder)
+                _log.warning("%s: damaged or of another format; all embeddings are computed again", self.folder)
             for path in (self._keys, self._vectors):
                 path.write_bytes(b"")
             kept = wanted or "path"
         elif wanted not in (None, kept):
             raise InputError(
-                f"{self.folder}: knows files by {kept}, not by {wanted}; give no identity, or another folder"
+                f"{self.folder}: identifies files by {kept}, not by {wanted}; omit the identity, or use another folder"
             )
         if found != (header := {**header, "identity": kept}):
             write_json(described, header)
@@ -175,10 +180,10 @@ class EmbeddingCache:
 
 
 def check_encoder(folder: Path | str, encoder: QueryEncoder) -> None:
-    """Refuse a folder of caches that hold another encoder's embeddings and none of this one's.
+    """Check that a cache folder is not filled with other encoders' embeddings only.
 
     Raises:
-        InputError: they are another encoder's; the message names it.
+        InputError: it contains embeddings of other encoders, which are named, and none of this one.
     """
     made = {path.parent.name: path for path in sorted(Path(folder).glob("*/cache.json"))}
     if made and encoder.fingerprint[:16] not in made:
@@ -186,23 +191,23 @@ def check_encoder(folder: Path | str, encoder: QueryEncoder) -> None:
         others = [other if isinstance(other, dict) else {} for other in others]
         known = some(f"{other.get('encoder')} ({str(other.get('fingerprint'))[:12]}…)" for other in others)
         raise InputError(
-            f"{folder}: holds embeddings of {known}, none of {encoder.name} ({encoder.fingerprint[:12]}…); give the"
+            f"{folder}: contains embeddings of {known}, none of {encoder.name} ({encoder.fingerprint[:12]}…); give the"
             " --encoder that filled it, or another --cache"
         )
 
 
-def _append(path: Path, place: int, content: bytes) -> None:
-    """Write at a place, cut off what was behind it, and wait for the disk."""
+def _append(path: Path, offset: int, content: bytes) -> None:
+    """Write at an offset, discard what was after it, and wait for the disk."""
     with open(path, "r+b") as stream:
-        stream.truncate(place)
-        stream.seek(place)
+        stream.truncate(offset)
+        stream.seek(offset)
         stream.write(content)
         stream.flush()
         os.fsync(stream.fileno())
 
 
 def _check(records: npt.NDArray[np.void]) -> npt.NDArray[np.uint64]:
-    """Checksums of records (N,); that of zeros is not zero."""
+    """Checksums of records, (N,); a record of zeros has a nonzero checksum."""
     with np.errstate(over="ignore"):
         mixed: npt.NDArray[np.uint64] = (records["key"] * _FACTORS).sum(axis=1, dtype=np.uint64)
         check: npt.NDArray[np.uint64] = mixed ^ (records["vector"] * _FACTORS[0] + _FACTORS[1])

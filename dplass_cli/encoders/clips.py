@@ -1,4 +1,4 @@
-"""Embedding clips of files: read ahead by several threads, embedded in batches, kept in a cache."""
+"""Embedding clips of audio files: read ahead by several threads, embedded in batches, cached."""
 
 from __future__ import annotations
 
@@ -20,12 +20,18 @@ from dplass_cli.errors import InputError, RunError
 from dplass_cli.options.embed_options import EmbeddingSettings, Identity
 from dplass_cli.storage import Progress, file_sha256, no_progress
 
-_LOOKED_UP_AT_ONCE = 4096
-_KEYS_AT_ONCE = 64
+_LOOKUP_BATCH = 4096  # clips looked up in the cache at once
+_KEYS_PER_TASK = 64  # clips identified by one task of the thread pool
 
 
 class Clip(NamedTuple):
-    """A range of a file in seconds; ``end`` None means up to the file's end."""
+    """A range of an audio file.
+
+    Attributes:
+        wav: the file.
+        start: seconds.
+        end: seconds; None is the end of the file.
+    """
 
     wav: Path
     start: float
@@ -41,22 +47,25 @@ def embed_clips(
     progress: Progress = no_progress,
     total: int = 0,
 ) -> Iterator[tuple[Clip, Vectors]]:
-    """Embed clips and yield each with its vector float32 (D,), in their order; memory does not grow with their number.
+    """Embed clips and yield each with its vector, float32 (D,), in order; memory does not grow with their number.
 
     Args:
-        clips: what to embed; no clip twice.
-        cache: where vectors are taken from and put.
-        failed: filled with the clips that cannot be embedded and why; None makes the first of them an error.
-        total: the number of clips, where they come one by one; told to ``progress``.
+        clips: distinct clips.
+        encoder: embeds them.
+        cache: vectors are read from and added to it; None embeds everything.
+        settings: batch size and threads.
+        failed: receives the clips that cannot be embedded, with the reason; None raises the first error.
+        progress: called with the number of clips done.
+        total: the number of clips, if ``clips`` has no length.
 
     Raises:
         InputError: a clip cannot be read, or its embedding is not finite; the message names the file.
     """
     settings = settings or EmbeddingSettings()
     total = len(clips) if isinstance(clips, Sized) else total
-    done, coming = 0, iter(clips)
+    done, remaining = 0, iter(clips)
     with ThreadPoolExecutor(settings.readers) as pool:
-        while part := list(islice(coming, _LOOKED_UP_AT_ONCE)):
+        while part := list(islice(remaining, _LOOKUP_BATCH)):
             keys: dict[Clip, bytes | None] = {}
             found: dict[Clip, Vectors] = {}
             if cache is not None:
@@ -79,39 +88,39 @@ def embed_clips(
 
 
 def _keys(clips: Sequence[Clip], pool: ThreadPoolExecutor, identity: Identity) -> dict[Clip, bytes | None]:
-    """The keys of clips; a thread takes many of them, since most cost less than handing them over."""
-    shares = [clips[first : first + _KEYS_AT_ONCE] for first in range(0, len(clips), _KEYS_AT_ONCE)]
+    """The keys of clips; each task computes many, since most take less time than starting a task."""
+    shares = [clips[first : first + _KEYS_PER_TASK] for first in range(0, len(clips), _KEYS_PER_TASK)]
     found = pool.map(lambda share: [clip_key(clip, identity) for clip in share], shares)
     return dict(zip(clips, chain.from_iterable(found), strict=True))
 
 
 def clip_key(clip: Clip, identity: Identity) -> bytes | None:
-    """The key of a clip's embedding in its encoder's cache; None where the file is not there to be identified."""
+    """The key of a clip in its encoder's cache; None if the file cannot be identified because it is missing."""
     try:
         state = clip.wav.stat()
         known: tuple[object, ...] = (clip.wav.absolute(), state.st_size, state.st_mtime_ns)
         if identity == "content":
             known = (_content_sha256(*known),)
     except (OSError, RunError):
-        return None  # reading it will say what is wrong
+        return None  # reading it later reports what is wrong
     return embedding_key(identity, *known, clip.start, clip.end)
 
 
 @lru_cache(maxsize=1 << 18)
 def _content_sha256(path: Path, size: int, modified: int) -> str:
-    """The hash of a file that has many clips, or is asked for again, is made once."""
+    """Hash a file once, although it may contain many clips."""
     return file_sha256(path)
 
 
 def _read_ahead(
     clips: Sequence[Clip], sample_rate: int, pool: ThreadPoolExecutor, settings: EmbeddingSettings
 ) -> Iterator[tuple[Clip, Audio | InputError]]:
-    """Read clips in their order, a few batches ahead of who takes them."""
-    coming = ((clip, pool.submit(_read, clip, sample_rate)) for clip in clips)
-    waiting = deque(islice(coming, 2 * settings.batch))
+    """Read clips in order, two batches ahead of the consumer."""
+    pending = ((clip, pool.submit(_read, clip, sample_rate)) for clip in clips)
+    waiting = deque(islice(pending, 2 * settings.batch))
     while waiting:
         clip, audio = waiting.popleft()
-        waiting.extend(islice(coming, 1))
+        waiting.extend(islice(pending, 1))
         yield clip, audio.result()
 
 
@@ -132,7 +141,7 @@ def _batches(
 def _embed(
     batch: Sequence[tuple[Clip, Audio | InputError]], encoder: QueryEncoder, failed: dict[Clip, str] | None
 ) -> dict[Clip, Vectors]:
-    """Embed what could be read of a batch; note or raise what could not."""
+    """Embed the clips of a batch that could be read; record or raise the errors of the others."""
     readable = {clip: audio for clip, audio in batch if not isinstance(audio, InputError)}
     errors = {clip: audio for clip, audio in batch if isinstance(audio, InputError)}
     embedded: dict[Clip, Vectors] = {}

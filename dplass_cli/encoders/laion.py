@@ -1,8 +1,7 @@
-"""LAION's CLAP as a query encoder: HTSAT hears, RoBERTa reads, both project to 512 values.
+"""LAION's CLAP as a query encoder: HTSAT for audio, RoBERTa for text, both projected to 512 values.
 
 Wu et al., "Large-Scale Contrastive Language-Audio Pretraining with Feature Fusion and Keyword-to-Caption Augmentation",
-2023. Sound is not rounded to 16 bits first, as LAION's own wrapper does with arrays; AudioSep does not either, and the
-embeddings differ by some 5e-6.
+2023. Like AudioSep, and unlike LAION's wrapper, it does not round audio to 16 bits; embeddings differ by about 5e-6.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ from torch.nn import functional as F
 
 from dplass_cli.audio.resampling import resample_tensor
 from dplass_cli.encoders.laion_audio import N_FFT, SAMPLE_RATE, LogMel, window_batches
-from dplass_cli.encoders.laion_model import AUDIO_WIDTHS, build_clap, settle_buffers
+from dplass_cli.encoders.laion_model import AUDIO_WIDTHS, build_clap, fill_buffers
 from dplass_cli.encoders.laion_text import Tokenizer, pad
 from dplass_cli.errors import InputError
 from dplass_cli.options.parse import to_mapping
@@ -33,11 +32,11 @@ _KERNEL = "audio_branch.spectrogram_extractor.stft.conv_real.weight"
 _FUSION = "audio_branch.patch_embed.mel_conv2d."
 _OTHER_FUSION = re.compile(r"^audio_branch\.(mel_conv1d|fusion_model|patch_embed\.fusion_model\.local_att2)\.")
 
-# What checkpoints hold and we compute ourselves: transform kernels, and RoBERTa's counters of positions.
+# In checkpoints but computed here: STFT and mel kernels, and RoBERTa's position ids.
 _COMPUTED = re.compile(
     r"^audio_branch\.(spectrogram|logmel)_extractor\.|^text_branch\.embeddings\.(position_ids|token_type_ids)$"
 )
-# What no embedding depends on: heads of the training, and the fusion of sounds over 10 s, which come in windows here.
+# No embedding depends on these: training heads, and the fusion of sounds over 10 s, which are split into windows here.
 _UNUSED = re.compile(
     r"^((audio|text)_transform\.|logit_scale_[at]$|audio_branch\.(tscam_conv|head|patch_embed\.(mel_conv2d|fusion_model))\.)"
     r"|num_batches_tracked$"
@@ -46,7 +45,12 @@ _UNUSED = re.compile(
 
 @dataclass(frozen=True)
 class LaionConfig:
-    """What differs between LAION's models: HTSAT's size (``tiny``, ``base``), and whether it has feature fusion."""
+    """Which of LAION's models it is.
+
+    Attributes:
+        audio: size of HTSAT, ``tiny`` or ``base``.
+        fusion: whether it has feature fusion.
+    """
 
     audio: str = "base"
     fusion: bool = False
@@ -78,7 +82,7 @@ class LaionEncoder:
 
     @cached_property
     def fingerprint(self) -> str:
-        """sha256 over configuration and the weights that embeddings depend on, in whatever file they lay."""
+        """sha256 over the configuration and the weights that embeddings depend on, whatever file they come from."""
         state = {key: tensor for key, tensor in self._clap.state_dict().items() if not _UNUSED.search(key)}
         return tensors_sha256(state, to_mapping(self.config))
 
@@ -86,10 +90,10 @@ class LaionEncoder:
     def embed_text(self, sentences: Sequence[str]) -> Tensor:
         """See :class:`~dplass_cli.encoders.base.QueryEncoder`. Distinct sentences are embedded once.
 
-        Of a sentence the first 77 tokens count; the first that is longer is logged.
+        Sentences are truncated to 77 tokens, which is logged the first time.
         """
         new = {text: self._tokenizer.tokens(text) for text in dict.fromkeys(sentences) if text not in self._texts}
-        texts = sorted(new, key=lambda text: len(new[text]))  # so that little is padding
+        texts = sorted(new, key=lambda text: len(new[text]))  # similar lengths together, to pad little
         for first in range(0, len(texts), self._batch):
             batch = texts[first : first + self._batch]
             embeddings = self._embed_tokens(pad([new[text] for text in batch]))
@@ -100,20 +104,23 @@ class LaionEncoder:
     def embed_audio(self, waveforms: Tensor | Sequence[Tensor], sample_rate: int) -> Tensor:
         """See :class:`~dplass_cli.encoders.base.QueryEncoder`.
 
-        Audio is embedded in windows of 10 s, one after the other, averaged by their lengths; a last window under 1 s is
-        left out where there is another, and shorter audio is repeated and padded to 10 s as LAION does.
+        Audio is split into windows of 10 s, whose embeddings are averaged, weighted by length. A last window under 1 s
+        is left out unless it is the only one; shorter audio is repeated and padded to 10 s, as LAION does.
 
         Raises:
-            InputError: the waveforms have no samples.
+            InputError: a waveform has no samples.
         """
         if any(waveform.shape[-1] == 0 for waveform in waveforms):
-            raise InputError("audio without samples has no embedding; leave it out")
-        heard = [resample_tensor(waveform.to(self._device), sample_rate, SAMPLE_RATE) for waveform in waveforms]
-        sums = torch.zeros(len(heard), self.size, device=self._device)
-        for windows, owners in window_batches(heard, self._batch):
+            raise InputError("audio without samples cannot be embedded; leave it out")
+        resampled = [resample_tensor(waveform.to(self._device), sample_rate, SAMPLE_RATE) for waveform in waveforms]
+        sums = torch.zeros(len(resampled), self.size, device=self._device)
+        for windows, owners in window_batches(resampled, self._batch):
             for (row, length), embedding in zip(owners, self._embed_windows(windows), strict=True):
                 sums[row] += length / SAMPLE_RATE * embedding
         return F.normalize(sums, dim=-1).cpu()
+
+    def out_of_vocabulary(self, sentence: str) -> None:
+        """Always None: CLAP was trained on millions of captions, and has no list of what it knows."""
 
     def _embed_tokens(self, tokens: dict[str, Tensor]) -> Tensor:
         """Embed ``input_ids`` and ``attention_mask`` (B, L): float32 (B, 512) on the CPU, unit norm."""
@@ -121,24 +128,28 @@ class LaionEncoder:
         return embeddings.cpu()
 
     def _embed_windows(self, windows: Tensor) -> Tensor:
-        """Embed waveforms (B, 480000) at 48 kHz: float32 (B, 512), unit norm.
+        """Embed waveforms, float32 (B, 480000) at 48 kHz: float32 (B, 512), unit norm.
 
-        A model with feature fusion hears sounds of up to 10 s by its first channel alone, which is the plain one.
+        A model with feature fusion uses only its first channel for sounds of up to 10 s, as here.
         """
         branch = self._clap.audio_branch
         normalised = branch.bn0(self._log_mel(windows).transpose(1, 3)).transpose(1, 3)
-        heard = branch.forward_features(branch.reshape_wav2img(normalised), longer_idx=[])
-        return F.normalize(self._clap.audio_projection(heard["embedding"]), dim=-1)
+        features = branch.forward_features(branch.reshape_wav2img(normalised), longer_idx=[])
+        return F.normalize(self._clap.audio_projection(features["embedding"]), dim=-1)
 
 
 def clap_state(content: Mapping[str, Any], where: str) -> dict[str, Tensor] | None:
-    """Find CLAP's tensors in what a file holds: {LAION's key: tensor}, or None where there are none.
+    """Find CLAP's tensors in the content of a file: {LAION's key: tensor}, or None if there are none.
 
-    They lie in the file itself, under ``state_dict``, under ``module.`` (LAION), or under ``query_encoder.model.``
-    (AudioSep).
+    They may be at the top level or under ``state_dict``, with the prefix ``module.`` (LAION), ``query_encoder.model.``
+    (AudioSep) or none.
+
+    Args:
+        content: the file's content.
+        where: the start of error messages.
 
     Raises:
-        InputError: one of them is not a tensor; begins with ``where``.
+        InputError: one of the values is not a tensor.
     """
     state = content.get("state_dict", content)
     if not isinstance(state, Mapping):
@@ -157,19 +168,19 @@ def clap_state(content: Mapping[str, Any], where: str) -> dict[str, Tensor] | No
 def load_laion(
     state: Mapping[str, Tensor], where: str, tokenizer: Path | str | None, device: str | torch.device = "cpu"
 ) -> LaionEncoder:
-    """Make an encoder of the tensors that :func:`clap_state` found.
+    """Create an encoder from the tensors that :func:`clap_state` found.
 
     Args:
         state: LAION's keys and tensors; they are copied.
-        where: begins error messages.
+        where: the start of error messages.
         tokenizer: folder of RoBERTa's tokenizer files.
         device: where it computes.
 
     Raises:
-        InputError: the tensors are not one of LAION's models (lists the first keys that differ), or are not finite;
-            the tokenizer is missing; or ``laion-clap`` is.
+        InputError: the tensors are not those of one of LAION's models (the first differing keys are listed), or are not
+            finite; the tokenizer or the package ``laion-clap`` is missing.
     """
-    config = _described(state, where)
+    config = _config_of(state, where)
     reader = Tokenizer(tokenizer)
     clap = build_clap(config.audio, config.fusion)
     weights = {
@@ -178,23 +189,26 @@ def load_laion(
         if not _COMPUTED.match(key)
     }
     load_strictly(clap, weights, where, assign=True)
-    settle_buffers(clap)
+    fill_buffers(clap)
     return LaionEncoder(config, clap, reader, device)
 
 
-def _described(state: Mapping[str, Tensor], where: str) -> LaionConfig:
-    """Read the kind of model off the keys and shapes of its audio tower."""
+def _config_of(state: Mapping[str, Tensor], where: str) -> LaionConfig:
+    """Infer the configuration from the keys and shapes of the audio tower."""
     patches = state.get(_PATCHES)
     if patches is None or patches.dim() != 4:
-        raise InputError(f"{where}: its audio tower is not HTSAT (no {_PATCHES}); give LAION's CLAP with HTSAT")
+        raise InputError(
+            f"{where}: the audio tower is not HTSAT (no {_PATCHES}); give one of LAION's CLAP models with HTSAT"
+        )
     if patches.shape[0] not in AUDIO_WIDTHS:
         known = ", ".join(f"HTSAT-{name} ({width})" for width, name in AUDIO_WIDTHS.items())
-        raise InputError(f"{where}: its audio tower is {patches.shape[0]} wide; those that can be read: {known}")
+        raise InputError(f"{where}: the audio tower has width {patches.shape[0]}; supported: {known}")
     kernel = state.get(_KERNEL)
     if kernel is not None and kernel.shape[-1] != N_FFT:
-        raise InputError(f"{where}: its spectrogram has windows of {kernel.shape[-1]} samples; {N_FFT} can be read")
+        raise InputError(f"{where}: the spectrogram has windows of {kernel.shape[-1]} samples; supported: {N_FFT}")
     if patches.shape[1] != 1 or any(_OTHER_FUSION.match(key) for key in state):
         raise InputError(
-            f"{where}: its feature fusion is of another kind than LAION published (aff_2d); give one of those"
+            f"{where}: its kind of feature fusion is not supported; give a model with aff_2d, as LAION published, or"
+            " one without fusion"
         )
     return LaionConfig(AUDIO_WIDTHS[patches.shape[0]], any(key.startswith(_FUSION) for key in state))

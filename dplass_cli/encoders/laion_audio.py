@@ -1,4 +1,4 @@
-"""The audio front end of LAION's CLAP: windows of 10 s at 48 kHz to log-mel spectrograms, batched on the device."""
+"""The audio front end of LAION's CLAP: windows of 10 s at 48 kHz, and their log-mel spectrograms."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ _POWER_FLOOR = 1e-10
 
 
 class LogMel(nn.Module):
-    """Waveforms at 48 kHz to log-mel power in dB.
+    """Computes log-mel power in dB from waveforms at 48 kHz.
 
-    Published models with feature fusion were trained on another mel scale (HTK, filters of equal height) than those
-    without (Slaney, filters of equal area).
+    LAION trained its models with feature fusion on another mel scale (HTK, filters of equal height) than those without
+    (Slaney, filters of equal area).
     """
 
     def __init__(self, fusion: bool) -> None:
@@ -47,22 +47,22 @@ class LogMel(nn.Module):
 
 
 def spans(length: int) -> list[tuple[int, int]]:
-    """Cut ``length`` samples at 48 kHz into windows: [(start, length)].
+    """Split ``length`` samples at 48 kHz into consecutive windows of 10 s: [(start, length)].
 
-    Windows of 10 s, one after the other; a last one under 1 s is left out where there is another.
+    A last window under 1 s is left out unless it is the only one.
     """
     cut = [(start, min(WINDOW, length - start)) for start in range(0, length, WINDOW)]
     return [span for span in cut if span[1] >= _SHORTEST] or cut[:1]
 
 
 def fill_window(waveform: Tensor) -> Tensor:
-    """Fill a window of 10 s with at most 10 s of sound (T,): repeated whole as often as it fits, then silence."""
+    """Fill a window of 10 s with a sound (T,) of at most 10 s: whole repetitions, then silence."""
     repeated = waveform.repeat(WINDOW // waveform.shape[-1])
     return F.pad(repeated, (0, WINDOW - repeated.shape[-1]))
 
 
 def window_batches(waveforms: Sequence[Tensor], size: int) -> Iterator[tuple[Tensor, list[tuple[int, int]]]]:
-    """Yield filled windows of N waveforms (T,), at most ``size`` at once: ((B, 480000), [(row, length of sound)])."""
+    """Yield batches of at most ``size`` filled windows of N waveforms (T,): ((B, 480000), [(waveform, length)])."""
     cut = [(row, start, length) for row, wave in enumerate(waveforms) for start, length in spans(wave.shape[-1])]
     for first in range(0, len(cut), size):
         batch = cut[first : first + size]

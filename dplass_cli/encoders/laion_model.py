@@ -1,7 +1,8 @@
-"""LAION's CLAP out of the package ``laion-clap``: its model classes alone, built without a download.
+"""Building LAION's CLAP with the model classes of the package ``laion-clap``, without downloads.
 
-The package's own ``__init__`` downloads tokenizers and imports the training code, and the model's constructor downloads
-RoBERTa. Here the file of the model is imported under a private package, and RoBERTa is built from its sizes.
+The package's ``__init__`` downloads tokenizers and imports training code, and its model's constructor downloads
+RoBERTa. Here only the module of the model is imported, under a private package name, and RoBERTa is built from its
+sizes.
 """
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ ROBERTA: dict[str, Any] = {  # roberta-base
 
 
 class _Roberta:
-    """Stands for the class whose weights the package's constructor downloads."""
+    """Replaces the class whose ``from_pretrained`` the package's constructor calls to download weights."""
 
     @staticmethod
     def from_pretrained(name: str) -> Any:
@@ -54,7 +55,7 @@ class _Roberta:
 
 
 class _WithoutValues(TorchFunctionMode):
-    """Lets the package's constructor run on the device ``meta``: it reads numbers out of one ``linspace``."""
+    """Lets the package's constructor run on the device ``meta``, although it reads values of a ``linspace``."""
 
     def __torch_function__(
         self, func: Callable[..., Any], types: Sequence[type], args: tuple[Any, ...] = (), kwargs: Any = None
@@ -63,14 +64,18 @@ class _WithoutValues(TorchFunctionMode):
         if func is torch.linspace:
             kwargs["device"] = "cpu"
         elif func is torch.meshgrid:
-            kwargs["indexing"] = "ij"  # the default, said aloud so that PyTorch does not warn
+            kwargs["indexing"] = "ij"  # the default, but PyTorch warns unless it is explicit
         return func(*args, **kwargs)
 
 
 def build_clap(audio: str, fusion: bool) -> Any:
-    """Build the package's CLAP with HTSAT-``audio`` and RoBERTa, without values (on the device ``meta``).
+    """Build the package's CLAP with HTSAT and RoBERTa on the device ``meta``, without values.
 
-    It lacks the package's transform kernels: :mod:`dplass_cli.encoders.laion_audio` does their work.
+    Its STFT and mel kernels are left out: :mod:`dplass_cli.encoders.laion_audio` replaces them.
+
+    Args:
+        audio: size of HTSAT, ``tiny`` or ``base``.
+        fusion: whether it has feature fusion.
 
     Raises:
         InputError: ``laion-clap`` is missing or cannot be imported.
@@ -87,26 +92,26 @@ def build_clap(audio: str, fusion: bool) -> Any:
         "fmin": F_MIN,
         "fmax": F_MAX,
     }
-    # Of a RoBERTa's text tower the package reads only the kind and the context; the other sizes are CLIP's.
+    # For RoBERTa the package reads only the type and the context length; the other sizes are those of CLIP.
     text = {"model_type": "roberta", "context_length": CONTEXT, "vocab_size": 0, "width": 0, "heads": 0, "layers": 0}
     width = next(width for width, name in AUDIO_WIDTHS.items() if name == audio)
     with torch.device("meta"), _WithoutValues():
         return package.CLAP(8 * width, tower, text, enable_fusion=fusion, fusion_type="aff_2d" if fusion else "None")
 
 
-def settle_buffers(clap: Any) -> None:
-    """Give values to the buffers that no checkpoint holds, once the weights are there."""
+def fill_buffers(clap: Any) -> None:
+    """Compute the buffers that checkpoints do not contain, after the weights are loaded."""
     embeddings = clap.text_branch.embeddings
     positions = embeddings.position_embeddings.num_embeddings
     embeddings.position_ids = torch.arange(positions)[None]
     embeddings.token_type_ids = torch.zeros(1, positions, dtype=torch.long)
-    clap.attn_mask = None  # of the text tower that RoBERTa replaces
-    left = [name for name, tensor in (*clap.named_parameters(), *clap.named_buffers()) if tensor.is_meta]
-    assert not left, f"without values: {left}"
+    clap.attn_mask = None  # belongs to the text tower that RoBERTa replaces
+    empty = [name for name, tensor in (*clap.named_parameters(), *clap.named_buffers()) if tensor.is_meta]
+    assert not empty, f"without values: {empty}"
 
 
 def _import_package() -> ModuleType:
-    """Import the file of the package's model, nothing else of it."""
+    """Import the module of the package's model, and nothing else of the package."""
     if f"{_PRIVATE}.model" in sys.modules:
         return sys.modules[f"{_PRIVATE}.model"]
     found = importlib.util.find_spec("laion_clap")
@@ -118,7 +123,7 @@ def _import_package() -> ModuleType:
     try:
         model = importlib.import_module(f"{_PRIVATE}.model")
         audio = sys.modules[f"{_PRIVATE}.htsat"]
-    except Exception as error:  # a package of another version, or one it needs, fails in any way
+    except Exception as error:  # another version of the package, or of its dependencies, can raise anything
         for name in [name for name in sys.modules if name == _PRIVATE or name.startswith(f"{_PRIVATE}.")]:
             del sys.modules[name]
         reason = f"{type(error).__name__}: {error}".splitlines()[0]

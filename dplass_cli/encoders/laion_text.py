@@ -1,4 +1,4 @@
-"""The tokenizer of LAION's CLAP: RoBERTa's, from a local folder."""
+"""The tokenizer of LAION's CLAP, which is RoBERTa's, read from a local folder."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ _FETCH = (
 
 
 class Tokenizer:
-    """Sentences to RoBERTa's tokens, cut to the 77 that the encoder takes.
+    """Turns sentences into RoBERTa's tokens, truncated to the 77 that the encoder accepts.
 
     Args:
-        folder: holds ``vocab.json`` and ``merges.txt``, or ``tokenizer.json``.
+        folder: contains ``vocab.json`` and ``merges.txt``, or ``tokenizer.json``.
 
     Raises:
-        InputError: no folder is given, or it lacks these files, or they are damaged or another model's.
+        InputError: no folder is given, it lacks these files, or they are damaged or belong to another model.
     """
 
     def __init__(self, folder: Path | str | None) -> None:
@@ -39,19 +39,19 @@ class Tokenizer:
             raise InputError(f"--tokenizer {folder}: no such folder; {_FETCH}")
         names = {path.name for path in folder.iterdir()}
         if "tokenizer.json" not in names and not {"vocab.json", "merges.txt"} <= names:
-            raise InputError(f"--tokenizer {folder}: holds no tokenizer; {_FETCH}")
+            raise InputError(f"--tokenizer {folder}: contains no tokenizer; {_FETCH}")
         self._tokenizer = _read(folder)
-        self._cut = False
+        self._truncated = False
 
     def tokens(self, sentence: str) -> list[int]:
-        """Return a sentence's tokens, at most 77; that something was cut is logged once."""
+        """The tokens of a sentence, at most 77; the first truncation is logged."""
         tokens: list[int] = self._tokenizer(sentence, verbose=False)["input_ids"]
         if len(tokens) <= CONTEXT:
             return tokens
-        if not self._cut:
-            self._cut = True
+        if not self._truncated:
+            self._truncated = True
             _log.warning(
-                "%r … has %d tokens; only the first %d of a text are heard, here and in others",
+                "%r … has %d tokens; only the first %d tokens of this and other texts are used",
                 sentence[:40],
                 len(tokens),
                 CONTEXT,
@@ -64,16 +64,16 @@ def _read(folder: Path) -> Any:
 
     try:
         tokenizer = RobertaTokenizerFast.from_pretrained(str(folder), local_files_only=True)
-    except Exception as error:  # damaged files fail in any way, with plain Exceptions from the tokenizers library
+    except Exception as error:  # damaged files raise anything, including plain Exceptions of the tokenizers library
         raise InputError(f"--tokenizer {folder}: not a readable tokenizer ({first_line(error)}); {_FETCH}") from error
     special = (tokenizer.bos_token_id, tokenizer.pad_token_id, tokenizer.eos_token_id)
     if special != (_BOS, PAD, _EOS) or len(tokenizer) > ROBERTA["vocab_size"]:
-        raise InputError(f"--tokenizer {folder}: another model's tokenizer, not RoBERTa's; {_FETCH}")
+        raise InputError(f"--tokenizer {folder}: not RoBERTa's tokenizer but another model's; {_FETCH}")
     return tokenizer
 
 
 def pad(tokens: list[list[int]]) -> dict[str, Tensor]:
-    """Pad tokens of N sentences to the longest: int64 ``input_ids`` and ``attention_mask`` (N, L)."""
+    """Pad the tokens of N sentences to the longest: ``input_ids`` and ``attention_mask``, int64 (N, L)."""
     longest = max(len(row) for row in tokens)
     return {
         "input_ids": torch.tensor([row + [PAD] * (longest - len(row)) for row in tokens]),

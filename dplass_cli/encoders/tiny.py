@@ -1,10 +1,11 @@
-"""The bundled query encoder: two small towers over one space, so that everything runs offline.
+"""The bundled query encoder: two small towers into one space, so that everything runs offline.
 
-Text: each word is the mean of hashed character n-grams (after Bojanowski et al., "Enriching Word Vectors with Subword
-Information", 2017), so any word of any spelling has a vector; a learned weight a word pools them into a sentence. What
-the sentence is about is told as probabilities of the kinds of sound that the encoder knows, and its embedding is the
-mean of their anchors under these: wordings that mean the same land on the same point, and a sentence without a known
-word lands between all of them.
+Text: a word is the mean of hashed character n-grams (after Bojanowski et al., "Enriching Word Vectors with Subword
+Information", 2017), so every word has a vector, however it is spelled; a learned weight per word pools the words of a
+sentence. The sentence is classified into the kinds of sound that the encoder knows, and its embedding is the mean of
+the kinds' anchors, weighted by their probabilities. So different wordings of a kind have the same embedding, and a
+sentence without a known word is between all kinds.
+
 Audio: a small convolutional network on a log-mel spectrogram, averaged over fixed windows.
 """
 
@@ -21,6 +22,7 @@ from torch.nn import functional as F
 from torchaudio.transforms import MelSpectrogram
 
 from dplass_cli.audio.resampling import resample_tensor
+from dplass_cli.encoders.vocabulary import vocabulary_note
 from dplass_cli.options.parse import to_mapping
 from dplass_cli.weights.hashing import tensors_sha256
 
@@ -29,8 +31,8 @@ _RMS_FLOOR = 1e-5
 _WINDOW_SECONDS = 10.0
 _SHORTEST_SECONDS = 1.0
 
-# What a file may ask for before its tensors are compared with it: together less than a gigabyte.
-_MOST = {
+# Largest sizes that a file may claim before its tensors are checked: together less than a gigabyte.
+_LIMITS = {
     "size": 4096,
     "buckets": 1 << 18,
     "word_size": 256,
@@ -41,16 +43,26 @@ _MOST = {
     "mels": 1024,
     "widths": 1024,
 }
-_MOST_BLOCKS, _MOST_KINDS = 8, 10_000
+_MAX_BLOCKS, _MAX_KINDS = 8, 10_000
 
 
 @dataclass(frozen=True)
 class TinyEncoderConfig:
-    """Sizes of the two towers; ``sample_rate`` in Hz, ``n_fft`` and ``hop`` in samples.
+    """Sizes of the two towers.
 
     Attributes:
-        kinds: the names of the kinds of sound that sentences are told as; none: a sentence is its own point.
-        sharpness: of the probabilities of the kinds: cosines are multiplied by it.
+        size: length of an embedding.
+        buckets: hash buckets of character n-grams.
+        word_size: length of a word's vector.
+        hidden: width of the hidden layer of both towers.
+        sample_rate: Hz.
+        n_fft: window of the mel spectrogram, in samples.
+        hop: hop of the mel spectrogram, in samples.
+        mels: bands of the mel spectrogram.
+        widths: channels of the convolution blocks.
+        kinds: names of the kinds of sound that sentences are classified into; with none, sentences are embedded
+            directly.
+        sharpness: factor of the cosines between sentences and kinds before the softmax.
     """
 
     size: int = 128
@@ -66,17 +78,19 @@ class TinyEncoderConfig:
     sharpness: float = 10.0
 
     def __post_init__(self) -> None:
-        for name, most in _MOST.items():
+        for name, limit in _LIMITS.items():
             value = getattr(self, name)
             sizes = value if isinstance(value, tuple) else (value,)
-            if not sizes or not all(1 <= size <= most for size in sizes):
-                raise ValueError(f"{name} = {value} is no size of this encoder; it takes 1 to {most}")
-        if len(self.widths) > _MOST_BLOCKS or len(self.kinds) > _MOST_KINDS or self.hop > self.n_fft:
-            raise ValueError(f"at most {_MOST_BLOCKS} widths and {_MOST_KINDS} kinds, and hop no longer than n_fft")
+            if not sizes or not all(1 <= size <= limit for size in sizes):
+                raise ValueError(f"{name} must be from 1 to {limit}, not {value}")
+        if len(self.widths) > _MAX_BLOCKS or len(self.kinds) > _MAX_KINDS or self.hop > self.n_fft:
+            raise ValueError(
+                f"expected at most {_MAX_BLOCKS} widths and {_MAX_KINDS} kinds, and a hop of at most n_fft"
+            )
 
 
 class TextTower(nn.Module):
-    """Sentences to unit vectors by hashed subwords."""
+    """Embeds sentences by hashed subwords."""
 
     def __init__(self, config: TinyEncoderConfig) -> None:
         super().__init__()
@@ -97,11 +111,14 @@ class TextTower(nn.Module):
         return F.normalize(self.logits(sentences).softmax(dim=-1) @ self.anchors, dim=-1)
 
     def logits(self, sentences: Sequence[str]) -> Tensor:
-        """Tell N sentences as kinds: float32 (N, K); their softmax is the probability of each kind."""
+        """Classify N sentences: float32 (N, K); the softmax is the probability of each kind."""
         return self.sharpness * self.points(sentences) @ self.anchors.T
 
     def points(self, sentences: Sequence[str]) -> Tensor:
-        """Read N sentences: float32 (N, size), unit norm. A sentence without a word is one unknown word."""
+        """Embed N sentences before classification: float32 (N, size), unit norm.
+
+        A sentence without a word is treated as one unknown word.
+        """
         words = [_WORD.findall(sentence.lower()) or ["?"] for sentence in sentences]
         flat = [self._subwords(word) for sentence in words for word in sentence]
         device = self.subwords.weight.device
@@ -111,7 +128,7 @@ class TextTower(nn.Module):
         owner = torch.repeat_interleave(
             torch.arange(len(words), device=device), torch.tensor([len(sentence) for sentence in words], device=device)
         )
-        # Each word is weighed alone (no softmax over the sentence), so that long sentences do not drown a key word.
+        # Words are weighted independently (no softmax over the sentence), so that long sentences keep their key word.
         weights = torch.sigmoid(self.weight(vectors))
         pooled = torch.zeros(len(words), vectors.shape[1], device=device).index_add_(0, owner, vectors * weights)
         total = torch.zeros(len(words), 1, device=device).index_add_(0, owner, weights)
@@ -124,7 +141,7 @@ class TextTower(nn.Module):
 
 
 class AudioTower(nn.Module):
-    """Mono waveforms of one length to unit vectors."""
+    """Embeds mono waveforms of equal length."""
 
     def __init__(self, config: TinyEncoderConfig) -> None:
         super().__init__()
@@ -148,13 +165,13 @@ class AudioTower(nn.Module):
         )
 
     def forward(self, waveforms: Tensor) -> Tensor:
-        """Embed float32 (N, T): float32 (N, size), unit norm. The level of a waveform does not matter."""
+        """Embed waveforms, float32 (N, T): float32 (N, size), unit norm. The level of a waveform does not matter."""
         rms = waveforms.square().mean(dim=-1, keepdim=True).sqrt()
         return self.embed(self.compress(self.mel(waveforms / rms.clamp(min=_RMS_FLOOR)))[:, None])
 
     @staticmethod
     def compress(mel: Tensor) -> Tensor:
-        """The logarithm of a mel spectrogram of a waveform of RMS 1, with a floor."""
+        """The logarithm, with a floor, of the mel spectrogram of a waveform with RMS 1."""
         return torch.log(mel + 1e-3)
 
     def embed(self, mel: Tensor) -> Tensor:
@@ -165,7 +182,7 @@ class AudioTower(nn.Module):
 
 
 class TinyEncoder(nn.Module):
-    """Our small text-audio encoder; implements :class:`~dplass_cli.encoders.base.QueryEncoder`."""
+    """The bundled encoder; implements :class:`~dplass_cli.encoders.base.QueryEncoder`."""
 
     name = "tiny"
     windows = "10 s, averaged by length, last under 1 s left out, shorter repeated to 1 s"
@@ -194,22 +211,26 @@ class TinyEncoder(nn.Module):
 
     @torch.inference_mode()
     def kinds_of(self, sentence: str) -> dict[str, float]:
-        """What a sentence is about: {kind: probability}, the likeliest first.
+        """The kinds of sound that a sentence describes: {kind: probability}, the most probable first.
 
-        Of a sentence without a word that was learnt, all are about equal.
+        Without a known word in the sentence, all probabilities are about equal.
         """
         probabilities = self.text.logits([sentence])[0].softmax(dim=-1).tolist()
         named = zip(self.config.kinds, probabilities, strict=True)
         return dict(sorted(named, key=lambda kind: -kind[1]))
 
+    def out_of_vocabulary(self, sentence: str) -> str | None:
+        """See :class:`~dplass_cli.encoders.base.QueryEncoder`; None if the encoder has no list of kinds."""
+        return vocabulary_note(sentence, self.name, self.kinds_of(sentence)) if self.config.kinds else None
+
     @torch.inference_mode()
     def embed_audio(self, waveforms: Tensor | Sequence[Tensor], sample_rate: int) -> Tensor:
         """See :class:`~dplass_cli.encoders.base.QueryEncoder`.
 
-        Audio is embedded in windows of 10 s, one after the other, averaged by their lengths; a last window under 1 s is
-        left out where there is another, and shorter audio is repeated up to 1 s.
+        Audio is split into windows of 10 s, whose embeddings are averaged, weighted by length. A last window under 1 s
+        is left out unless it is the only one; shorter audio is repeated up to 1 s.
         """
-        # One waveform at a time: kernels sum in another order for another batch size, and embeddings must not differ.
+        # One waveform at a time: the order of summation depends on the batch size, and embeddings must not.
         embeddings = [self._embed_waveform(waveform, sample_rate) for waveform in waveforms]
         return F.normalize(torch.stack(embeddings), dim=-1).cpu()
 

@@ -1,28 +1,31 @@
-"""Whether an encoder knows what a sentence speaks of."""
+"""Detecting sentences that are out of the vocabulary of an encoder with a list of kinds of sound."""
 
 from __future__ import annotations
 
 import difflib
+from collections.abc import Mapping
 
-from dplass_cli.encoders.base import QueryEncoder
-from dplass_cli.encoders.tiny import TinyEncoder
+KNOWN = 0.3
+"""Probability from which on a kind is known; made-up words stay below 0.1, most held-out wordings exceed 0.5."""
 
-KNOWN = 0.3  # a kind this probable is meant; of made-up words none reached 0.1, most held-out wordings passed 0.5
-_SPELT = 0.7  # likeness of words (difflib's ratio) from which on one may be a slip for the other
+_SIMILAR = 0.7  # ratio of difflib from which on one word may be a misspelling of another
 
 
-def out_of_vocabulary(sentence: str, encoder: QueryEncoder) -> str | None:
-    """Say that an encoder does not know what a sentence speaks of, and what is nearest; None where it knows.
+def vocabulary_note(sentence: str, encoder: str, kinds: Mapping[str, float]) -> str | None:
+    """A note that an encoder does not know what a sentence describes, with the nearest kind; None if it does.
 
-    Of encoders that know no list of kinds (CLAP has read millions of captions) nothing is said.
+    Args:
+        sentence: the sentence.
+        encoder: the encoder's name.
+        kinds: {kind of sound: probability that the sentence describes it}, the most probable first.
     """
-    if not isinstance(encoder, TinyEncoder) or not encoder.config.kinds:
-        return None
-    kind, probability = next(iter(encoder.kinds_of(sentence).items()))
+    kind, probability = next(iter(kinds.items()))
     if probability >= KNOWN:
         return None
-    named = {word: kind for kind in encoder.config.kinds for word in kind.lower().replace(",", "").split()}
-    spelt = [near for word in sentence.lower().split() for near in difflib.get_close_matches(word, named, 1, _SPELT)]
-    nearest = f"of the kinds of sound it knows, {kind!r} is nearest ({probability:.0%})"
-    hint = f"did you mean {spelt[0]!r}?" if spelt else nearest
-    return f"the {encoder.name} encoder does not know what {sentence!r} is; {hint}"
+    known = [word for kind in kinds for word in kind.lower().replace(",", "").split()]
+    similar = [
+        near for word in sentence.lower().split() for near in difflib.get_close_matches(word, known, 1, _SIMILAR)
+    ]
+    nearest = f"the nearest kind of sound it knows is {kind!r} ({probability:.0%})"
+    hint = f"did you mean {similar[0]!r}?" if similar else nearest
+    return f"the {encoder} encoder does not know what {sentence!r} is; {hint}"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from dplass_cli.encoders.vocabulary import out_of_vocabulary
 from dplass_cli.options.separate_options import SeparateOptions
 from dplass_cli.separation.batch import requested_recordings, sentences_of, separate_recordings
 from dplass_cli.separation.output import Separated
@@ -39,6 +38,6 @@ def separate(options: SeparateOptions, progress: Progress = no_progress) -> Sepa
     recordings = requested_recordings(options)
     separator = Separator.from_spec(options.model, options.select, options.stereo, options.refine)
     written, failed = separate_recordings(separator, recordings, options, progress)
-    notes = {sentence: out_of_vocabulary(sentence, separator.encoder) for sentence in sentences_of(recordings)}
+    notes = {sentence: separator.encoder.out_of_vocabulary(sentence) for sentence in sentences_of(recordings)}
     unknown = {sentence: note for sentence, note in notes.items() if note is not None}
     return SeparateResult(written, failed, unknown, unknown)

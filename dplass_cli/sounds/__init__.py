@@ -1,4 +1,4 @@
-"""Procedural sounds: seeded, labelled clips of everyday sound classes, made with numpy alone."""
+"""Procedural sounds: seeded, labelled clips of everyday sound classes, synthesised with numpy."""
 
 from dplass_cli.sounds.catalogue import CATALOGUE, SoundClass
 from dplass_cli.sounds.rendering import render

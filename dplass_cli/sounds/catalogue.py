@@ -1,4 +1,4 @@
-"""The table of all procedural sound classes: names, AudioSet labels, captions and how each is made."""
+"""The table of all procedural sound classes: their names, AudioSet labels, captions and synthesis functions."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from dplass_cli.sounds.synthesis import Signal
 
 @dataclass(frozen=True)
 class SoundClass:
-    """One kind of sound.
+    """A class of sound.
 
     Attributes:
         name: snake_case, unique.
         group: one of speech, music, animals, alarms, domestic, vehicles, nature.
-        label: the AudioSet display name, unique here.
+        label: the AudioSet display name, unique in the table.
         mid: the AudioSet machine id of ``label``.
-        captions: four to six sentences of unlike wording, each of this class only.
-        render: takes (generator, number of samples, sample rate in Hz); returns float64 (n_samples,) of any level.
+        captions: four to six sentences in different words, unique in the table.
+        render: maps (generator, number of samples, sample rate in Hz) to float64 (n_samples,) of any level.
     """
 
     name: str

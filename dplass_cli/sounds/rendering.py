@@ -1,4 +1,4 @@
-"""Render one clip of a named sound class, the same in every process for the same seed."""
+"""Rendering clips of a sound class, identical in every process for the same seed."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from dplass_cli.errors import InputError, nearest
 from dplass_cli.sounds.catalogue import CATALOGUE
 
 _CLASSES = {each.name: each for each in CATALOGUE}
-_SHORTEST = 0.25  # seconds; below this a single event of many classes would not fit
-_LOWEST_RATE = 16000  # Hz; below this the highest classes would lie above half the rate
+_SHORTEST = 0.25  # seconds; shorter clips cannot contain an event of many classes
+_LOWEST_RATE = 16000  # Hz; the highest sounds need this rate
 
 
 def render(name: str, seed: int, seconds: float = 5.0, sample_rate: int = 32000) -> npt.NDArray[np.float32]:
@@ -20,7 +20,7 @@ def render(name: str, seed: int, seconds: float = 5.0, sample_rate: int = 32000)
 
     Args:
         name: a name from the catalogue.
-        seed: not negative; the same seed gives the same samples, another seed another clip of the class.
+        seed: not negative; each seed gives another clip of the class.
         seconds: length, at least 0.25.
         sample_rate: in Hz, at least 16000.
 
@@ -28,17 +28,17 @@ def render(name: str, seed: int, seconds: float = 5.0, sample_rate: int = 32000)
         float32 (round(seconds · sample_rate),), mono, with a peak between 0.3 and 0.9.
 
     Raises:
-        InputError: (a ``ValueError``) the name is unknown, or a number is out of its range.
+        InputError: the name is unknown, or a number is out of range.
     """
     if name not in _CLASSES:
-        raise InputError(f"unknown sound {name!r}{nearest(name, _CLASSES)}")
+        raise InputError(f"sound {name!r} is unknown{nearest(name, _CLASSES)}")
     if seed < 0:
-        raise InputError(f"seed is {seed}; it must not be negative")
+        raise InputError(f"seed must not be negative, but is {seed}")
     if not (np.isfinite(seconds) and seconds >= _SHORTEST):
-        raise InputError(f"seconds is {seconds}; it must be at least {_SHORTEST}")
+        raise InputError(f"seconds must be at least {_SHORTEST}, but is {seconds}")
     if sample_rate < _LOWEST_RATE:
-        raise InputError(f"sample_rate is {sample_rate}; it must be at least {_LOWEST_RATE}")
-    # A checksum, not hash(): Python salts the hash of strings anew in every process.
+        raise InputError(f"sample_rate must be at least {_LOWEST_RATE}, but is {sample_rate}")
+    # A checksum instead of hash(), which Python salts differently in every process.
     rng = np.random.default_rng([zlib.crc32(name.encode()), seed])
     level = rng.uniform(0.3, 0.9)
     sound = _CLASSES[name].render(rng, round(seconds * sample_rate), sample_rate)

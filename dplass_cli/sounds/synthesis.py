@@ -1,7 +1,7 @@
-"""Building blocks that the sound classes share: filters, noise, tones, envelopes and the placing of events.
+"""Building blocks of the sound classes: filters, noise, tones, envelopes and the placement of events.
 
 Signals are float64 numpy arrays of shape (n,), mono, of any level; times are in seconds, frequencies in Hz.
-Filters work on the whole clip with one FFT, so that no sample-by-sample loop is needed.
+Filters process the whole clip with one FFT.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ Response: TypeAlias = Callable[[Signal], npt.NDArray[np.complex128]]
 """Maps frequencies in Hz (float64 (bins,)) to the complex gain of a filter (complex128 (bins,))."""
 
 _FFT_MULTIPLE = 4096
-_HIGHEST = 0.45  # fraction of the sample rate above which no partial is made, so that nothing aliases
+_HIGHEST = 0.45  # fraction of the sample rate; partials above it are left out, to avoid aliasing
 
 
 # --- filters ---------------------------------------------------------------------------------------------------
@@ -25,7 +25,7 @@ _HIGHEST = 0.45  # fraction of the sample rate above which no partial is made, s
 
 def filter_bank(signal: Signal, sample_rate: int, responses: Sequence[Response]) -> list[Signal]:
     """Filter ``signal`` float64 (n,) by each of ``responses``; returns one float64 (n,) for each."""
-    # Zeros behind the signal keep the filter's tail from wrapping round to the start of the clip.
+    # Zero padding keeps the tail of the filter from wrapping around to the start of the clip.
     size = -(-(len(signal) + sample_rate // 16) // _FFT_MULTIPLE) * _FFT_MULTIPLE
     spectrum = np.fft.rfft(signal, size)
     frequencies = np.fft.rfftfreq(size, 1 / sample_rate)
@@ -127,7 +127,7 @@ def time_axis(n_samples: int, sample_rate: int) -> Signal:
 def wander(rng: np.random.Generator, n_samples: int, sample_rate: int, rate: float, low: float, high: float) -> Signal:
     """A slow random curve between ``low`` and ``high`` that takes ``rate`` new values per second."""
     knots = int(n_samples / sample_rate * rate) + 3
-    # A random offset: without it all curves of one clip would bend at the same instants.
+    # Without a random offset, all curves of a clip would bend at the same times.
     positions = time_axis(n_samples, sample_rate) * rate + rng.uniform()
     return np.interp(positions, np.arange(knots), rng.uniform(low, high, knots))
 
@@ -138,7 +138,7 @@ def contour(n_samples: int, values: Sequence[float]) -> Signal:
 
 
 def strike(n_samples: int, sample_rate: int, attack: float, decay: float) -> Signal:
-    """Envelope of a struck thing: rises with time constant ``attack`` and dies away with ``decay`` (seconds)."""
+    """Envelope of a struck object: rises with time constant ``attack`` and decays with ``decay`` (seconds)."""
     time = time_axis(n_samples, sample_rate)
     envelope: Signal = (1 - np.exp(-time / attack)) * np.exp(-time / decay)
     return envelope
@@ -173,11 +173,11 @@ def phase_of(frequency: Signal, sample_rate: int) -> Signal:
 
 
 def harmonic_tone(frequency: Signal, sample_rate: int, amplitudes: Sequence[float]) -> Signal:
-    """Sum of harmonics of ``frequency`` (Hz, float64 (n,)); those that would alias are left out."""
+    """Sum of harmonics of ``frequency`` (Hz, float64 (n,)), without those that would alias."""
     top = float(frequency.max())
     kept = [size for order, size in enumerate(amplitudes, 1) if order * top < _HIGHEST * sample_rate]
     phase = phase_of(frequency, sample_rate)
-    # sin(k·phase) follows from the two before it: one sine and one cosine serve all harmonics.
+    # sin(k·phase) follows from the previous two harmonics, so one sine and one cosine are enough.
     twice_cosine = 2 * np.cos(phase)
     before, current = np.zeros_like(phase), np.sin(phase)
     total = np.zeros_like(phase)
@@ -188,7 +188,7 @@ def harmonic_tone(frequency: Signal, sample_rate: int, amplitudes: Sequence[floa
 
 
 def steady(n_samples: int, value: float) -> Signal:
-    """A constant curve, for oscillators that keep their pitch."""
+    """A constant curve, for oscillators of constant pitch; float64 (n_samples,)."""
     return np.full(n_samples, float(value))
 
 
@@ -196,7 +196,7 @@ def pulse_train(frequency: Signal, sample_rate: int, bandwidth: float) -> Signal
     """Smooth pulses, one per period of ``frequency``, whose spectrum reaches to about ``bandwidth`` Hz."""
     reach = min(bandwidth, sample_rate / 6)
     sharpness = (reach / frequency) ** 2
-    # exp(k·(cos x − 1)) has harmonics that fall like a Gaussian: narrow pulses that do not alias.
+    # The harmonics of exp(k·(cos x − 1)) decay like a Gaussian: narrow pulses without aliasing.
     pulses: Signal = np.exp(sharpness * (np.cos(phase_of(frequency, sample_rate)) - 1))
     pulses -= pulses.mean()
     return pulses
@@ -216,13 +216,13 @@ def modes(
     amplitudes: Sequence[float],
     decays: Sequence[float],
 ) -> Signal:
-    """Ringing of a struck body: sines that die away, each with its own time constant in seconds."""
+    """Ringing of a struck body: decaying sines, each with its own time constant in seconds."""
     time = time_axis(n_samples, sample_rate)
     total = np.zeros(n_samples)
     for frequency, amplitude, decay in zip(frequencies, amplitudes, decays, strict=True):
         if frequency < _HIGHEST * sample_rate:
             total += amplitude * np.exp(-time / decay) * np.sin(2 * np.pi * frequency * time)
-    # Half a millisecond of rise takes the click off sums of sines that do not start alike.
+    # A rise of half a millisecond avoids a click at the start.
     total *= np.minimum(time / 0.0005, 1.0)
     return total
 
@@ -238,7 +238,7 @@ def onsets(rng: np.random.Generator, duration: float, period: float, jitter: flo
 
 
 def place(n_samples: int, sample_rate: int, starts: Iterable[float], segments: Iterable[Signal]) -> Signal:
-    """Add each segment at its start time (seconds); what would pass the end of the clip is cut."""
+    """Add each segment at its start time (seconds), truncated at the end of the clip; float64 (n_samples,)."""
     total = np.zeros(n_samples)
     for start, segment in zip(starts, segments, strict=True):
         begin = int(start * sample_rate)
@@ -252,8 +252,7 @@ def repeat(
 ) -> Signal:
     """Place one of ``takes``, picked at random, at every start, with a gain between ``softest`` and 1.
 
-    Two or three takes played again and again sound like one dog or one door, and cost a fraction of
-    making each event anew.
+    Two or three repeated takes sound like the same dog or door, and cost a fraction of rendering each event.
     """
     picks = rng.integers(0, len(takes), len(starts))
     gains = rng.uniform(softest, 1.0, len(starts))

@@ -110,6 +110,12 @@ def select_entries(table: dict[str, WeightsEntry], names: Iterable[str]) -> dict
     return {name: table[name] for name in names}
 
 
+def published_hashes() -> dict[str, str]:
+    """The hashes in the shipped table: {file name: sha256}."""
+    files = (file for entry in read_known_files().values() for file in entry.files)
+    return {file.name: file.sha256 for file in files if file.sha256 is not None}
+
+
 def default_folder() -> Path:
     """The default folder of fetched files: ``$DPLASS_HOME``, else ``~/.cache/dplass``."""
     return Path(os.environ.get("DPLASS_HOME") or Path.home() / ".cache" / "dplass")

@@ -9,7 +9,6 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from dplass_cli.adapters import AdapterSettings
 from dplass_cli.adapters.adapter_folder import AdapterInfo
 from dplass_cli.adapters.bank_folder import BankDomain, bank_key, write_bank
 from dplass_cli.adapters.injection import layer_settings
@@ -20,6 +19,7 @@ from dplass_cli.encoders import load_encoder
 from dplass_cli.encoders.clips import Clip
 from dplass_cli.models import load_base, save_base
 from dplass_cli.models.resunet30 import ResUNet30
+from dplass_cli.options.adapter_settings import AdapterSettings
 from dplass_cli.options.data_settings import DataSettings, LoudnessSettings
 from dplass_cli.options.network_settings import ResUNet30Config
 from dplass_cli.options.parse import to_mapping

@@ -12,7 +12,13 @@ import torch
 from small_networks import EVERYWHERE, SMALL, loaded, small_network
 
 from dplass_cli.adapters import METHODS
-from dplass_cli.adapters.adapter_folder import AdapterInfo, LoadedAdapter, load_adapter, save_adapter
+from dplass_cli.adapters.adapter_folder import (
+    AdapterInfo,
+    LoadedAdapter,
+    load_adapter,
+    require_separate_output,
+    save_adapter,
+)
 from dplass_cli.adapters.base import LayerSettings
 from dplass_cli.adapters.injection import adapter_state, layer_settings, make_adapters
 from dplass_cli.errors import InputError
@@ -55,11 +61,11 @@ def test_adapters_of_the_published_network_are_small_files(
     assert sum(path.stat().st_size for path in tmp_path.iterdir()) <= limit
 
 
-def test_values_that_half_precision_cannot_hold_are_refused(tmp_path: Path) -> None:
+def test_values_beyond_half_precision_are_refused(tmp_path: Path) -> None:
     network = small_network()
     adapter = loaded(network, AdapterSettings(dtype="float16"))
     next(iter(adapter.layers.values())).kernel.data[0] = 1e6  # type: ignore[union-attr, operator, index]
-    with pytest.raises(InputError, match="values that float16 cannot; save it as bfloat16"):
+    with pytest.raises(InputError, match="values beyond float16; save it as bfloat16"):
         save_adapter(tmp_path / "a", adapter)
     save_adapter(tmp_path / "a", replace(adapter, info=replace(adapter.info, dtype="bfloat16")))
 
@@ -87,9 +93,9 @@ def test_another_base_is_refused_with_both_hashes(folder: Path) -> None:
 
 def test_another_width_is_refused(folder: Path) -> None:
     wide = small_network(config=replace(SMALL, channels=(6, 6)))
-    refused(folder, wide, rf"another base of another width or transform \(its channels\) .*{wide.sha256()[:12]}")
+    refused(folder, wide, rf"another base of another configuration \(channels\) .*{wide.sha256()[:12]}")
     edit(folder, architecture=to_mapping(wide.config), base_sha256=wide.sha256())
-    refused(folder, wide, r"up has shape \[4, 4\], this network needs \[6, 4\]; .*another width")
+    refused(folder, wide, r"up has shape \[4, 4\], this network needs \[6, 4\]; .*another configuration")
 
 
 def test_an_unknown_method_is_refused(folder: Path) -> None:
@@ -97,16 +103,16 @@ def test_an_unknown_method_is_refused(folder: Path) -> None:
     refused(folder, small_network(), "method 'lorra' is unknown; did you mean 'lora'")
 
 
-def test_a_layer_that_is_not_there_is_refused(folder: Path) -> None:
+def test_a_layer_that_the_network_lacks_is_refused(folder: Path) -> None:
     edit(folder, layers={"base.encoder_block9.conv": to_mapping(LayerSettings(4, 1.0))})
-    refused(folder, small_network(), "'base.encoder_block9.conv' is no layer of this network")
+    refused(folder, small_network(), "'base.encoder_block9.conv' is not a layer of this network")
 
 
-def test_a_description_of_other_kinds_is_refused(folder: Path) -> None:
+def test_a_description_with_values_of_wrong_types_is_refused(folder: Path) -> None:
     edit(folder, domain={"name": "dogs"})
-    refused(folder, small_network(), "domain has a number as id and a text as name, not")
+    refused(folder, small_network(), "domain must have an integer id and a string name, not")
     edit(folder, domain={"id": 0, "name": "dogs"}, metrics={"val_sdri": "7.1"})
-    refused(folder, small_network(), "val_sdri is a number of dB, not '7.1'")
+    refused(folder, small_network(), "val_sdri must be a number, in dB, not '7.1'")
     for name in ("rank", "gamma"):
         with pytest.raises(ValueError, match=f"adapter {name} must be from 1 to 1,048,576, not 2000000"):
             AdapterSettings(**{name: 2_000_000})  # type: ignore[arg-type]
@@ -135,7 +141,7 @@ def test_values_that_are_not_finite_are_refused(tmp_path: Path) -> None:
         network, AdapterSettings("dora"), statistics={"base.bn0.running_var": torch.full((129,), torch.inf)}
     )
     save_adapter(tmp_path / "statistics", adapter)
-    refused(tmp_path / "statistics", network, "base.bn0.running_var holds values that are not finite")
+    refused(tmp_path / "statistics", network, "base.bn0.running_var contains values that are not finite")
     from safetensors.torch import load_file, save_file
 
     save_adapter(tmp_path / "a", loaded(network, AdapterSettings("dora")))
@@ -143,14 +149,29 @@ def test_values_that_are_not_finite_are_refused(tmp_path: Path) -> None:
     key = next(key for key in tensors if key.endswith("magnitude"))
     tensors[key][0] = torch.nan
     save_file(tensors, tmp_path / "a" / "adapter.safetensors")
-    refused(tmp_path / "a", network, f"{key} holds values that are not finite; the file is damaged")
+    refused(tmp_path / "a", network, f"{key} contains values that are not finite; the file is damaged")
 
 
 def test_statistics_of_another_network_are_refused(tmp_path: Path) -> None:
     network = small_network()
     for name, tensor, message in (
-        ("base.bn9.running_mean", torch.ones(3), "is no batch-norm statistic of this network"),
+        ("base.bn9.running_mean", torch.ones(3), "is not a batch-norm statistic of this network"),
         ("base.bn0.running_mean", torch.ones(3), r"has shape \[3\], this network needs \[129\]"),
     ):
         save_adapter(tmp_path / "a", loaded(network, AdapterSettings(), statistics={name: tensor}))
         refused(tmp_path / "a", network, message)
+
+
+def test_ranks_that_the_tensors_do_not_have_are_refused(folder: Path) -> None:
+    layers = json.loads((folder / "adapter.json").read_text())["layers"]
+    edit(folder, layers={path: {**settings, "rank": 1_000_000} for path, settings in layers.items()})
+    refused(folder, small_network(), "has no factors of rank 1000000; the folder's files do not match")
+
+
+@pytest.mark.parametrize("output", ["base.bin", "a", "a/adapter.safetensors"])
+def test_an_output_that_is_a_source_is_refused(folder: Path, output: str) -> None:
+    base = folder.parent / "base.bin"
+    base.touch()
+    with pytest.raises(InputError, match="would overwrite its own source"):
+        require_separate_output(folder.parent / output, folder, base)
+    require_separate_output(folder.parent / "other", folder, base)

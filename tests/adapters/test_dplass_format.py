@@ -94,7 +94,7 @@ def test_golden_parity_attached_activated_and_restored(
     assert all(torch.equal(before[name], tensor) for name, tensor in base.state_dict().items())
 
 
-def test_layers_and_scales_are_the_published_ones(kind: str, published: DplassFile, base: BaseModel) -> None:
+def test_layers_and_scales_are_dplasss(kind: str, published: DplassFile, base: BaseModel) -> None:
     adapter = from_published(published, base, "")
     assert list(adapter.layers) == [entry["path"].removeprefix("model.") for entry in layout(kind)["adapted_layers"]]
     for (path, layer), entry in zip(adapter.layers.items(), layout(kind)["adapted_layers"], strict=True):
@@ -116,7 +116,7 @@ def test_export_gives_back_the_same_tensors_in_the_same_order(
         assert torch.equal(again[key], tensor), key
 
 
-def test_bank_loads_the_file_itself(file: Path, base: BaseModel) -> None:
+def test_a_bank_loads_the_file_directly(file: Path, base: BaseModel) -> None:
     bank = AdapterBank(base)
     assert bank.load(file) == ["domain3"]
     bank.activate("domain3")
@@ -141,17 +141,18 @@ def wrapped(method: str, network: BaseModel, tmp_path: Path, **changes: Any) -> 
 FIRST = "model.base.encoder_block1.conv_block1.conv1"
 
 
-def test_a_merged_weight_is_not_taken_for_the_frozen_one(tmp_path: Path) -> None:
+def test_a_merged_weight_is_not_used_as_the_frozen_one(tmp_path: Path) -> None:
     network = small_network()
     path = wrapped("lora", network, tmp_path, **{f"{FIRST}.conv.weight": torch.ones(4, 4, 3, 3)})
     published = read_published(path)
     assert (
-        "conv1: conv.weight is not the frozen weight (an evaluation had merged it); W0 was taken" in published.notes[0]
+        "conv1: conv.weight is not the frozen weight (an evaluation merged it); W0 is used instead"
+        in published.notes[0]
     )
     from_published(published, network, "")  # the frozen weights are those of the base
 
 
-def test_film_adapters_are_left_out_and_said_so(tmp_path: Path) -> None:
+def test_film_adapters_are_left_out_with_a_note(tmp_path: Path) -> None:
     network = small_network()
     film = "model.film.encoder_block1->conv_block1->beta1"
     state = torch.load(wrapped("lora", network, tmp_path), weights_only=True)["dora_state_dict"]
@@ -161,12 +162,12 @@ def test_film_adapters_are_left_out_and_said_so(tmp_path: Path) -> None:
     write_checkpoint(tmp_path / "film.pt", {"dora_state_dict": state})
     published = read_published(tmp_path / "film.pt")
     assert published.notes == (
-        "1 adapters of FiLM maps were left out: the published forward never reads them, so they never had an effect",
+        "1 adapters of FiLM maps are left out: DP-LASS's forward pass never reads them, so they have no effect",
     )
     assert not any(path.startswith("film") for path in from_published(published, network, "").layers)
 
 
-def test_moved_statistics_travel_and_base_keeps_its_own(tmp_path: Path) -> None:
+def test_moved_statistics_belong_to_the_adapter_and_not_to_the_base(tmp_path: Path) -> None:
     network = small_network()
     moved = {
         "base.bn0.running_mean": torch.full((129,), 0.25),
@@ -192,18 +193,18 @@ def test_moved_statistics_travel_and_base_keeps_its_own(tmp_path: Path) -> None:
     )
 
 
-def test_what_is_refused(tmp_path: Path) -> None:
+def test_files_that_do_not_fit_are_refused(tmp_path: Path) -> None:
     network, other = small_network(), small_network(seed=9)
     path = wrapped("reconv", network, tmp_path)
     with pytest.raises(InputError, match=r"frozen weights are not those of .*tensors differ: base\."):
         from_published(read_published(path), other, "")
-    with pytest.raises(InputError, match="another width"):
+    with pytest.raises(InputError, match="another configuration"):
         from_published(read_published(path), small_network(config=replace(SMALL, channels=(4, 8))), "")
     with pytest.raises(InputError, match="not weights of this network"):
         contained_base(read_published(path))  # which is of the published width where nothing else is said
     assert contained_base(read_published(path), SMALL).sha256() == network.sha256()
     nan = wrapped("lora", network, tmp_path, **{f"{FIRST}.lora_A": torch.full((4, 4), torch.nan)})
-    with pytest.raises(InputError, match=r"conv1.up holds values that are not finite"):
+    with pytest.raises(InputError, match=r"conv1.up contains values that are not finite"):
         from_published(read_published(nan), network, "")
     mixed = wrapped("lora", network, tmp_path, **{f"{FIRST}.magnitude": torch.ones(4)})
     with pytest.raises(InputError, match="mixes the methods dora, lora"):
@@ -216,37 +217,22 @@ def test_what_is_refused(tmp_path: Path) -> None:
     state = torch.load(partial, weights_only=True)["dora_state_dict"]
     del state[f"{FIRST}.channel_down.weight"]
     write_checkpoint(partial, {"dora_state_dict": state})
-    with pytest.raises(InputError, match="which is no published method"):
+    with pytest.raises(InputError, match="which is not a known method"):
         read_published(partial)
     write_checkpoint(tmp_path / "base.pt", {"state_dict": {}, "dora_state_dict": {"base.x": torch.ones(1)}})
-    with pytest.raises(InputError, match=r"not a published adapter \(a 'dora_state_dict' of tensors named model\.…\)"):
+    with pytest.raises(InputError, match=r"not a DP-LASS adapter file \('dora_state_dict' with tensors model\.…\)"):
         read_published(tmp_path / "base.pt")
     write_checkpoint(tmp_path / "plain.pt", {"dora_state_dict": {"model.base.bn0.weight": torch.ones(1)}})
-    with pytest.raises(InputError, match="holds no adapter that has an effect"):
+    with pytest.raises(InputError, match="contains no adapter that has an effect"):
         read_published(tmp_path / "plain.pt")
     (tmp_path / "cut.pt").write_bytes(path.read_bytes()[:5000])
     with pytest.raises(InputError, match="not a readable checkpoint"):
         read_published(tmp_path / "cut.pt")
 
 
-def test_what_has_no_published_form_is_not_exported() -> None:
+def test_adapters_that_the_format_cannot_represent_are_refused() -> None:
     network = small_network()
     with pytest.raises(InputError, match="never reads adapters of FiLM maps"):
         to_published(loaded(network, AdapterSettings("lora", ("film",))), network)
-    with pytest.raises(InputError, match="ConvTranspose2d; published lora files adapt convolutions only"):
+    with pytest.raises(InputError, match="ConvTranspose2d; in DP-LASS files lora adapts convolutions only"):
         to_published(loaded(network, AdapterSettings("lora", ("upsample",))), network)
-
-
-def test_transform_kernels_transform_and_invert() -> None:
-    kernels = transform_kernels(64)
-    frame = torch.randn(64, generator=torch.Generator().manual_seed(0))
-    window = torch.hann_window(64)
-    expected = torch.fft.rfft(frame * window)
-    torch.testing.assert_close(kernels["stft.conv_real.weight"][:, 0] @ frame, expected.real, atol=1e-5, rtol=1e-5)
-    torch.testing.assert_close(kernels["stft.conv_imag.weight"][:, 0] @ frame, expected.imag, atol=1e-5, rtol=1e-5)
-    full = torch.fft.fft(frame)
-    back = (
-        kernels["istft.conv_real.weight"][:, :, 0] @ full.real - kernels["istft.conv_imag.weight"][:, :, 0] @ full.imag
-    )
-    torch.testing.assert_close(back, frame * window, atol=1e-5, rtol=1e-5)
-    torch.testing.assert_close(kernels["istft.ola_window"], window**2)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from small_networks import SMALL
 
-from dplass_cli.adapters import METHODS, layers
+from dplass_cli.adapters import METHODS, adaptable_layers
 from dplass_cli.adapters.base import PUBLISHED_ALPHAS
 from dplass_cli.adapters.injection import layer_settings
 from dplass_cli.errors import InputError
@@ -21,20 +21,20 @@ def full() -> ResUNet30:
 
 
 def chosen(network: ResUNet30, *names: str, **settings: Any) -> list[str]:
-    address = {target.path: target.address for target in layers(network)}
+    address = {target.path: target.address for target in adaptable_layers(network)}
     return [address[path] for path in layer_settings(network, AdapterSettings(targets=names, **settings))]
 
 
 def test_the_published_network_has_these_layers(full: ResUNet30) -> None:
-    kinds = [target.kind for target in layers(full)]
+    kinds = [target.kind for target in adaptable_layers(full)]
     counts = {kind: kinds.count(kind) for kind in dict.fromkeys(kinds)}
     # 13 blocks; shortcuts where the widths differ; 2 betas a residual block and one a transposed convolution.
     assert counts == {"edge": 2, "conv": 26, "film": 2 * 13 + 6, "shortcut": 10, "upsample": 6}
-    assert len({target.address for target in layers(full)}) == len(kinds)
-    assert {target.block for target in layers(full)} == {*PUBLISHED_ALPHAS, "pre_conv", "after_conv"}
+    assert len({target.address for target in adaptable_layers(full)}) == len(kinds)
+    assert {target.block for target in adaptable_layers(full)} == {*PUBLISHED_ALPHAS, "pre_conv", "after_conv"}
 
 
-def test_names_select_by_address_block_and_kind(full: ResUNet30) -> None:
+def test_names_select_layers_by_address_block_and_kind(full: ResUNet30) -> None:
     assert chosen(full, "encoder1.conv2") == ["encoder1.conv2"]
     assert chosen(full, "bottleneck") == [f"bottleneck.{name}" for name in ("conv1", "conv2", "film1", "film2")]
     assert chosen(full, "decoder1") == [
@@ -53,7 +53,7 @@ def test_ranks_and_alphas_by_layer(full: ResUNet30) -> None:
         alpha={"decoder*": 3.0, "film": 0.5},
     )
     resolved = layer_settings(full, settings)
-    value = {t.address: resolved[t.path] for t in layers(full) if t.path in resolved}
+    value = {t.address: resolved[t.path] for t in adaptable_layers(full) if t.path in resolved}
     assert (value["encoder1.conv1"].rank, value["encoder1.conv2"].rank, value["bottleneck.conv1"].rank) == (8, 1, 2)
     assert (value["encoder6.conv1"].alpha, value["decoder1.conv1"].alpha, value["after_conv"].alpha) == (16, 3, 1)
     assert value["encoder1.film1"].alpha == 0.5
@@ -62,16 +62,16 @@ def test_ranks_and_alphas_by_layer(full: ResUNet30) -> None:
 
 
 @pytest.mark.parametrize("method", list(METHODS))
-def test_defaults_are_the_published_ones(full: ResUNet30, method: str) -> None:
+def test_the_defaults_are_dplasss(full: ResUNet30, method: str) -> None:
     resolved = layer_settings(full, AdapterSettings(method))
-    block = {target.path: target.block for target in layers(full)}
+    block = {target.path: target.block for target in adaptable_layers(full)}
     assert len(resolved) == 26
     for path, settings in resolved.items():
         assert settings.alpha == (1.0 if method == "conv-adapter" else PUBLISHED_ALPHAS[block[path]])
         assert (settings.rank, settings.gamma) == (4, 1)
 
 
-def test_a_smaller_network_takes_the_published_settings() -> None:
+def test_a_smaller_network_accepts_alphas_of_blocks_it_lacks() -> None:
     settings = AdapterSettings(alpha=dict(PUBLISHED_ALPHAS))
     assert layer_settings(ResUNet30(SMALL), settings) == layer_settings(ResUNet30(SMALL), AdapterSettings())
 
@@ -79,16 +79,19 @@ def test_a_smaller_network_takes_the_published_settings() -> None:
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"targets": ("encodr1",)}, r"adapter.targets: 'encodr1' names no layer .*did you mean 'encoder1'"),
-        ({"targets": ("encoder1.bn1",)}, r"'encoder1.bn1' names no layer of this network that can be adapted"),
-        ({"targets": ("decoder1.film3",)}, "names no layer"),
-        ({"targets": ("conv", "encoder1")}, r"encoder1.conv1 is named twice, by 'conv' and by 'encoder1'"),
-        ({"alpha": {"encodr1": 2.0}}, r"adapter.alpha: 'encodr1' names no layer"),
-        ({"rank": {"upsampling": 2}}, r"adapter.rank: 'upsampling' names no layer .*did you mean 'upsample'"),
+        ({"targets": ("encodr1",)}, r"adapter.targets: 'encodr1' matches no adaptable layer .*did you mean 'encoder1'"),
+        ({"targets": ("encoder1.bn1",)}, r"'encoder1.bn1' matches no adaptable layer of this network"),
+        ({"targets": ("decoder1.film3",)}, "matches no adaptable layer"),
+        ({"targets": ("conv", "encoder1")}, r"encoder1.conv1 is matched twice, by 'conv' and by 'encoder1'"),
+        ({"alpha": {"encodr1": 2.0}}, r"adapter.alpha: 'encodr1' matches no adaptable layer"),
+        (
+            {"rank": {"upsampling": 2}},
+            r"adapter.rank: 'upsampling' matches no .*did you mean 'upsample'",
+        ),
         ({"method": "recon"}, r"adapter method 'recon' is unknown; did you mean 'reconv'"),
     ],
 )
-def test_wrong_names_are_refused(settings: dict[str, Any], message: str) -> None:
+def test_names_that_match_no_layer_or_two_are_refused(settings: dict[str, Any], message: str) -> None:
     with pytest.raises(InputError, match=message):
         layer_settings(ResUNet30(SMALL), AdapterSettings(**settings))
 
@@ -102,6 +105,6 @@ def test_wrong_names_are_refused(settings: dict[str, Any], message: str) -> None
         ({"targets": ()}, "targets are empty"),
     ],
 )
-def test_impossible_values_are_refused(settings: dict[str, Any], message: str) -> None:
+def test_values_out_of_range_are_refused(settings: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         AdapterSettings(**settings)

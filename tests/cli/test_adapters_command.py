@@ -78,7 +78,7 @@ def test_list(folder: Path) -> None:
 def test_tiny_names_the_bundled_adapters() -> None:
     listed = json.loads(done("list", "tiny", "--json").stdout)
     assert [item["key"] for item in listed] == [f"domain{number}" for number in range(7)]
-    refused("tiny: holds 7 adapters; name one of", "info", "tiny")
+    refused("tiny: contains 7 adapters; name one of", "info", "tiny")
 
 
 @pytest.mark.parametrize("method", list(METHODS))
@@ -157,7 +157,7 @@ def test_merged_checkpoint_has_the_published_layout(folder: Path, tmp_path: Path
 def test_merge_refusals(folder: Path, tmp_path: Path) -> None:
     base = ("--base-checkpoint", folder / "base.safetensors")
     refused(
-        "'conv-adapter' is no change of weights; it cannot merge",
+        "'conv-adapter' is not a weight delta: it cannot merge",
         "merge",
         folder / "conv-adapter",
         *base,
@@ -165,7 +165,7 @@ def test_merge_refusals(folder: Path, tmp_path: Path) -> None:
         tmp_path / "a.ckpt",
     )
     refused("must end in .safetensors or .ckpt", "merge", folder / "lora", *base, "-o", tmp_path / "a.bin")
-    refused("holds 4 adapters; name one of", "merge", folder, *base, "-o", tmp_path / "a.ckpt")
+    refused("contains 4 adapters; name one of", "merge", folder, *base, "-o", tmp_path / "a.ckpt")
     refused("belongs to another base", "merge", folder / "lora", "-o", tmp_path / "a.ckpt")
     assert not list(tmp_path.iterdir())
 
@@ -173,7 +173,7 @@ def test_merge_refusals(folder: Path, tmp_path: Path) -> None:
 def test_nothing_is_written_over_what_it_is_made_of(folder: Path, tmp_path: Path) -> None:
     copied = Path(shutil.copytree(folder, tmp_path / "copied"))
     base = ("--base-checkpoint", copied / "base.safetensors")
-    said = "would write over what it is made of; give another"
+    said = "would overwrite its own source"
     refused(said, "merge", copied / "lora", *base, "-o", copied / "base.safetensors")
     refused(said, "export", copied / "dora", *base, "-o", copied / "base.safetensors")
     refused(said, "compress", copied / "lora", *base, "--rank", "1", "-o", copied / "lora")
@@ -241,7 +241,7 @@ def test_compress(folder: Path, tmp_path: Path) -> None:
     assert small["energy_kept"][path] == pytest.approx(float((sizes[:2] ** 2).sum() / (sizes**2).sum()))
     assert "energy kept" in done("compress", folder / "dora", *base, "--rank", "3", "-o", tmp_path / "d").stdout
     refused(
-        "'conv-adapter' is not a change of weights",
+        "'conv-adapter' is not a weight delta",
         "compress",
         folder / "conv-adapter",
         *base,
@@ -277,7 +277,7 @@ def test_diff(folder: Path) -> None:
         json.loads(done("diff", folder / "lora", folder / "lora", *base, "--json").stdout)["relative_change"].values()
     ) == {0.0}
     assert "relative change" in done("diff", folder / "lora", folder / "dora", *base).stdout
-    refused("is not a change of weights", "diff", folder / "conv-adapter", *base)
+    refused("is not a weight delta", "diff", folder / "conv-adapter", *base)
 
 
 @pytest.fixture
@@ -342,10 +342,10 @@ def test_import_makes_a_bank_of_a_partition(folder: Path, published: Path, tmp_p
     done("import", files[1], *base, *partition, "--output", tmp_path / "bank")  # one more, or again
     again = read_bank(tmp_path / "bank")
     assert {key: domain.sdri_gain_db for key, domain in again.items()} == {"domain0": 0.8, "domain4": 0.0}
-    refused("holds a partition", "import", files[0], *base, *partition, "-o", tmp_path / "partition")
+    refused("contains a partition", "import", files[0], *base, *partition, "-o", tmp_path / "partition")
     (published / "cluster9_model.pt").write_bytes(files[0].read_bytes())
     refused(
-        "its name tells no domain of the partition",
+        "its name contains no domain of the partition",
         "import",
         published / "cluster9_model.pt",
         *base,
@@ -373,7 +373,7 @@ def test_import_refusals(folder: Path, published: Path, tmp_path: Path) -> None:
     refused("FILE is not given", "import", "-o", tmp_path / "b")
     (tmp_path / "copy").mkdir()
     (tmp_path / "copy" / "my_cluster0.pt").write_bytes(first.read_bytes())
-    refused("is domain0 as", "import", first, tmp_path / "copy" / "my_cluster0.pt", "-o", tmp_path / "b")
+    refused("is domain0, and so is", "import", first, tmp_path / "copy" / "my_cluster0.pt", "-o", tmp_path / "b")
     assert not (tmp_path / "b").exists()
 
 

@@ -53,7 +53,7 @@ def holds(cache: EmbeddingCache, *numbers: int) -> None:
         np.testing.assert_array_equal(found, vector(number))
 
 
-def test_what_is_put_in_comes_out_and_hits_are_counted(tmp_path: Path) -> None:
+def test_added_embeddings_are_found_and_hits_are_counted(tmp_path: Path) -> None:
     cache = opened(tmp_path)
     assert cache.get([key(1)]) == [None]
     put(cache, 1, 2)
@@ -68,7 +68,7 @@ def test_what_is_put_in_comes_out_and_hits_are_counted(tmp_path: Path) -> None:
     assert again.get([]) == []
 
 
-def test_encoders_do_not_see_each_others_embeddings(tmp_path: Path) -> None:
+def test_each_encoder_sees_only_its_own_embeddings(tmp_path: Path) -> None:
     put(opened(tmp_path), 1)
     other = opened(tmp_path, "e" * 64)
     assert other.get([key(1)]) == [None]
@@ -81,11 +81,11 @@ def test_the_identity_is_kept_and_another_is_refused(tmp_path: Path) -> None:
     EmbeddingCache(tmp_path / "content", encoder, "content")
     assert EmbeddingCache(tmp_path / "content", encoder).identity == "content"
     assert EmbeddingCache(tmp_path / "content", encoder, "content").identity == "content"
-    with pytest.raises(InputError, match="knows files by content, not by path; give no identity, or another folder"):
+    with pytest.raises(InputError, match="identifies files by content, not by path; omit the identity"):
         EmbeddingCache(tmp_path / "content", encoder, "path")
 
 
-def test_a_cache_that_does_not_say_its_identity_takes_the_first_and_loses_nothing(tmp_path: Path) -> None:
+def test_an_old_cache_without_an_identity_takes_the_first_one_given(tmp_path: Path) -> None:
     cache = opened(tmp_path)
     put(cache, 1)
     described = cache.folder / "cache.json"
@@ -96,7 +96,9 @@ def test_a_cache_that_does_not_say_its_identity_takes_the_first_and_loses_nothin
 
 @settings(max_examples=20, deadline=None)
 @given(st.lists(st.lists(st.integers(0, 30), min_size=1, max_size=9, unique=True), max_size=6))
-def test_any_order_of_adding_is_found(tmp_path_factory: pytest.TempPathFactory, parts: list[list[int]]) -> None:
+def test_embeddings_are_found_whatever_their_order(
+    tmp_path_factory: pytest.TempPathFactory, parts: list[list[int]]
+) -> None:
     folder = tmp_path_factory.mktemp("cache")
     for part in parts:
         put(opened(folder), *part)
@@ -107,7 +109,7 @@ def test_any_order_of_adding_is_found(tmp_path_factory: pytest.TempPathFactory, 
 
 @pytest.mark.parametrize("cut", [1, 15, 16, 17, 47, 48, 100])
 @pytest.mark.parametrize("name", ["vectors.f32", "keys.bin"])
-def test_a_torn_tail_loses_only_itself(tmp_path: Path, name: str, cut: int) -> None:
+def test_a_torn_tail_loses_only_the_incomplete_rows(tmp_path: Path, name: str, cut: int) -> None:
     cache = opened(tmp_path)
     for number in range(6):
         put(cache, number)
@@ -122,7 +124,7 @@ def test_a_torn_tail_loses_only_itself(tmp_path: Path, name: str, cut: int) -> N
     holds(opened(tmp_path), *range(6))
 
 
-def test_damaged_rows_are_absent_and_said_so(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_damaged_rows_are_absent_and_logged(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     put(opened(tmp_path), 0, 1, 2)
     cache = opened(tmp_path)
     for name, place in (("vectors.f32", 1 * 16 + 3), ("keys.bin", 2 * 48 + 5)):
@@ -139,7 +141,7 @@ def test_damaged_rows_are_absent_and_said_so(tmp_path: Path, caplog: pytest.LogC
 
 
 @pytest.mark.parametrize("content", ["", "{", '{"format": "other"}', '{"identity": []}', "[]"])
-def test_a_cache_of_another_form_is_made_again_and_said_so(
+def test_a_cache_of_another_format_starts_over_and_is_logged(
     tmp_path: Path, content: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     cache = opened(tmp_path)
@@ -147,7 +149,7 @@ def test_a_cache_of_another_form_is_made_again_and_said_so(
     (cache.folder / "cache.json").write_text(content)
     with caplog.at_level(logging.WARNING):
         again = opened(tmp_path)
-    assert "embeddings are made again" in caplog.text
+    assert "embeddings are computed again" in caplog.text
     assert again.get([key(1)]) == [None]
     put(again, 1)
     holds(opened(tmp_path), 1)
@@ -159,7 +161,7 @@ def _fill(folder: Path, start: int) -> None:
         put(cache, number)
 
 
-def test_a_cache_that_cannot_be_read_just_now_keeps_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_temporarily_unreadable_cache_loses_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     put(opened(tmp_path), 1, 2)
 
     def stale(path: Path, *arguments: object, **options: object) -> str:
@@ -185,7 +187,7 @@ def test_several_processes_add_to_one_array(tmp_path: Path) -> None:
     holds(cache, *range(160))
 
 
-def test_kills_at_random_moments_lose_nothing_that_was_added(tmp_path: Path) -> None:
+def test_kills_at_random_times_lose_nothing_that_was_added(tmp_path: Path) -> None:
     context = multiprocessing.get_context("fork")
     random.seed(4)
     for start in range(0, 400, 40):

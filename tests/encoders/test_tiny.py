@@ -79,7 +79,7 @@ def test_save_and_load(tmp_path: Path) -> None:
 
 def test_files_without_an_encoder_are_refused(tmp_path: Path) -> None:
     torch.save({"a": torch.zeros(1)}, tmp_path / "x.pt")
-    with pytest.raises(InputError, match=r"x.pt: holds no query encoder"):
+    with pytest.raises(InputError, match=r"x.pt: contains no query encoder"):
         load_encoder(tmp_path / "x.pt")
     with pytest.raises(InputError, match="no such checkpoint"):
         load_encoder(tmp_path / "y.pt")

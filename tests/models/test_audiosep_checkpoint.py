@@ -27,13 +27,19 @@ def test_a_network_that_audiosep_lacks_is_refused() -> None:
         audiosep_state(BaseModel(replace(SMALL, input_power=0.3)))
 
 
-def test_the_kernels_compute_the_transform() -> None:
+def test_the_kernels_compute_the_transform_and_its_inverse() -> None:
     kernels = transform_kernels(64)
-    window, signal = torch.hann_window(64), torch.randn(64, generator=torch.Generator().manual_seed(0))
-    spectrum = torch.fft.rfft(signal * window)
-    torch.testing.assert_close(kernels["stft.conv_real.weight"][:, 0] @ signal, spectrum.real, atol=1e-5, rtol=0)
-    torch.testing.assert_close(kernels["stft.conv_imag.weight"][:, 0] @ signal, spectrum.imag, atol=1e-5, rtol=0)
-    torch.testing.assert_close(kernels["istft.ola_window"], window.square(), atol=1e-6, rtol=0)
+    frame = torch.randn(64, generator=torch.Generator().manual_seed(0))
+    window = torch.hann_window(64)
+    expected = torch.fft.rfft(frame * window)
+    torch.testing.assert_close(kernels["stft.conv_real.weight"][:, 0] @ frame, expected.real, atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(kernels["stft.conv_imag.weight"][:, 0] @ frame, expected.imag, atol=1e-5, rtol=1e-5)
+    full = torch.fft.fft(frame)
+    back = (
+        kernels["istft.conv_real.weight"][:, :, 0] @ full.real - kernels["istft.conv_imag.weight"][:, :, 0] @ full.imag
+    )
+    torch.testing.assert_close(back, frame * window, atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(kernels["istft.ola_window"], window**2)
 
 
 def test_a_written_network_is_read_back_with_the_encoder_of_its_source(tmp_path: Path) -> None:

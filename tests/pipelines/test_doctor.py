@@ -20,6 +20,7 @@ from dplass_cli.options.doctor_options import DoctorOptions
 from dplass_cli.pipelines import doctor as room
 from dplass_cli.pipelines.doctor import DoctorCheck, doctor
 from dplass_cli.resources import resource
+from dplass_cli.storage import file_sha256
 
 
 @pytest.fixture
@@ -54,23 +55,23 @@ def test_a_healthy_run_is_ok(manifest: Path, table: Path, tmp_path: Path, clips:
     assert not (tmp_path / "not there").exists()
 
 
-def test_the_command_exits_by_what_it_finds(manifest: Path, clips: dict[str, Path], tmp_path: Path) -> None:
+def test_the_exit_code_is_1_if_something_is_wrong(manifest: Path, clips: dict[str, Path], tmp_path: Path) -> None:
     done = CliRunner().invoke(app, ["doctor", "--data", str(manifest), "--device", "cpu", "--json"])
     assert done.exit_code == 0, done.output
     assert {check["state"] for check in json.loads(done.stdout)} == {"ok"}
     write_manifest(manifest, [Row(clips["rain"], "rain"), Row(tmp_path / "gone.wav", "gone")])
     done = CliRunner().invoke(app, ["doctor", "--data", str(manifest), "--device", "cpu"])
     assert done.exit_code == 1
-    assert "1 of the 2 looked at" in " ".join(done.stdout.split())
+    assert "1 of 2 checked" in " ".join(done.stdout.split())
     assert not done.stderr
 
 
-def test_missing_and_wrong_models_are_rows(tmp_path: Path) -> None:
+def test_missing_and_unsuitable_models_are_rows(tmp_path: Path) -> None:
     base = wrong("base", base_checkpoint=str(tmp_path / "no.ckpt"))
     assert (base.found, base.remedy) == (f"{tmp_path}/no.ckpt: no such checkpoint", "check the path")
     torch.save({"layer.weight": torch.zeros(3)}, tmp_path / "other.ckpt")
     assert "unexpected: layer.weight" in wrong("base", base_checkpoint=str(tmp_path / "other.ckpt")).found
-    assert "holds no query encoder" in wrong("encoder", encoder=str(tmp_path / "other.ckpt")).found
+    assert "contains no query encoder" in wrong("encoder", encoder=str(tmp_path / "other.ckpt")).found
     assert "no bank" in wrong("adapters", adapters=(str(tmp_path),)).found
     skipped = checks("adapters", base_checkpoint=str(tmp_path / "no.ckpt"), adapters=(str(tmp_path),))
     assert [check.state for check in skipped] == ["note"]
@@ -89,15 +90,11 @@ def test_an_encoder_of_another_base_is_wrong(tmp_path: Path) -> None:
     assert "trained with another encoder" in wrong("encoder", encoder=str(tmp_path / "encoder.safetensors")).found
 
 
-def test_a_changed_file_of_known_hash_is_wrong(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_known_file_with_another_hash_is_wrong(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     copy = shutil.copy(resource("assets/tiny/base.safetensors"), tmp_path / "base.safetensors")
-    known = room.read_known_files()
-    row = next(iter(known.values()))
-    file = type(row.files[0])("base.safetensors", sha256="0" * 64)
-    monkeypatch.setattr(room, "read_known_files", lambda: {"x": type(row)("x", "x", (file,), url="http://x")})
+    monkeypatch.setattr(room, "published_hashes", lambda: {"base.safetensors": "0" * 64})
     assert "published with 000000000000" in wrong("hashes", base_checkpoint=str(copy)).found
-    file = type(file)("base.safetensors", sha256=room.file_sha256(copy))
-    monkeypatch.setattr(room, "read_known_files", lambda: {"x": type(row)("x", "x", (file,), url="http://x")})
+    monkeypatch.setattr(room, "published_hashes", lambda: {"base.safetensors": file_sha256(copy)})
     assert [check.state for check in checks("hashes", base_checkpoint=str(copy))] == ["ok"]
 
 
@@ -114,14 +111,14 @@ def test_a_file_that_cannot_be_hashed_is_a_row(tmp_path: Path, monkeypatch: pyte
     )
 
 
-def test_wrong_data_is_a_row(tmp_path: Path) -> None:
+def test_unusable_data_is_a_row(tmp_path: Path) -> None:
     assert "no such file" in wrong("data", data=tmp_path / "gone.json").found
     (tmp_path / "train.json").write_text('{"data": [{"caption": "x"}]}')
     assert "row 0 has no 'wav'" in wrong("data", data=tmp_path / "train.json").found
     assert "not a partition folder" in wrong("data", data=tmp_path).found
 
 
-def test_wrong_benchmarks_are_rows(tmp_path: Path, table: Path, clips: dict[str, Path]) -> None:
+def test_unusable_benchmarks_are_rows(tmp_path: Path, table: Path, clips: dict[str, Path]) -> None:
     assert wrong("benchmark", benchmark="custm", metadata_csv=table).remedy == "did you mean 'custom'?"
     assert wrong("benchmark", benchmark="custom").remedy == "give --metadata-csv"
     assert "no such file" in wrong("benchmark", metadata_csv=tmp_path / "gone.csv").found
@@ -129,9 +126,10 @@ def test_wrong_benchmarks_are_rows(tmp_path: Path, table: Path, clips: dict[str,
     assert "1 of 1 items" in wrong("benchmark", metadata_csv=table).found
 
 
-def test_the_machine_is_judged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(room, "_FREE_BYTES", 1 << 60)
-    assert "GB free of" in wrong("disk", workspace=tmp_path).found
+def test_a_disk_a_device_or_a_package_that_is_not_fit_is_wrong(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(room, "free_space", lambda folder: 1 << 20)
+    assert "0.0 GB free of" in wrong("disk", workspace=tmp_path).found
+    monkeypatch.undo()
     (tmp_path / "file").touch()
     assert "cannot write there" in wrong("disk", workspace=tmp_path / "file").found
     (check,) = [check for check in doctor(DoctorOptions(device="cuda:99")) if check.what == "device"]
@@ -148,10 +146,8 @@ def test_the_machine_is_judged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     assert wrong("versions").found.endswith("no-such-package-xyz is not installed")
 
 
-@pytest.mark.skipif(torch.cuda.is_available(), reason="this machine's card is used")
-def test_a_card_that_torch_cannot_use_is_wrong(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    driver = tmp_path / "version"
-    driver.write_text("NVRM version: NVIDIA UNIX x86_64 Kernel Module  535.104.05  Sat Aug 19\nGCC version: 12\n")
-    monkeypatch.setattr(room, "_DRIVER", driver)
+@pytest.mark.skipif(torch.cuda.is_available(), reason="torch can use this machine's GPU")
+def test_a_gpu_that_torch_cannot_use_is_wrong(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(room, "nvidia_driver", lambda: "535.104.05")
     (check,) = [check for check in doctor(DoctorOptions(device="auto")) if check.what == "device"][:1]
-    assert (check.state, "driver 535.104.05 is there" in check.found) == ("wrong", True)
+    assert (check.state, "driver 535.104.05 is installed" in check.found) == ("wrong", True)

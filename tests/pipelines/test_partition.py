@@ -277,7 +277,7 @@ def test_a_cache_of_another_encoder_is_refused(corpus: Path, tmp_path: Path, mon
     options = PartitionOptions(corpus / "train.json", tmp_path / "out", cache=tmp_path / "cache")
     partition(options)
     monkeypatch.setattr(SpectrumEncoder, "fingerprint", "1" * 64)
-    with pytest.raises(InputError, match=r"cache: holds embeddings of spectrum \(000000000000…\), none of spectrum"):
+    with pytest.raises(InputError, match=r"cache: contains embeddings of spectrum \(000000000000…\), none of spectrum"):
         partition(options)
 
 

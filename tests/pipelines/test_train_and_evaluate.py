@@ -128,7 +128,7 @@ def test_every_method_trains_and_frozen_statistics_stay(
 
 
 def test_a_wrong_target_is_refused_before_anything_is_written(corpus: Path, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="'encodr1' names no layer"):
+    with pytest.raises(InputError, match="'encodr1' matches no adaptable layer"):
         train(replace(options(corpus, tmp_path / "run"), adapter=AdapterSettings(targets=("encodr1",))))
     assert not list(tmp_path.glob("run/*"))
 

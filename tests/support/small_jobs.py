@@ -9,12 +9,12 @@ import numpy as np
 import torch
 from small_networks import fresh, small_network
 
-from dplass_cli.adapters import AdapterSettings
 from dplass_cli.adapters.base import Adapter
 from dplass_cli.audio.writing import write_audio
 from dplass_cli.data.manifest import Row
 from dplass_cli.data.mixture_tables import Mixture
 from dplass_cli.models import BaseModel
+from dplass_cli.options.adapter_settings import AdapterSettings
 from dplass_cli.options.data_settings import DataSettings
 from dplass_cli.options.train_settings import OptimizerSettings, TrainSettings
 from dplass_cli.storage import no_progress

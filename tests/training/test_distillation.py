@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from small_networks import loaded, small_network
 
-from dplass_cli.adapters import AdapterSettings
 from dplass_cli.adapters.bank_folder import bank_key
+from dplass_cli.options.adapter_settings import AdapterSettings
 from dplass_cli.separation.bank import AdapterBank
 from dplass_cli.training.distillation import RoutedTeacher
 

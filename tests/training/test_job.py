@@ -11,11 +11,11 @@ from safetensors.torch import load_file
 from small_jobs import corpus
 from small_networks import small_network
 
-from dplass_cli.adapters import AdapterSettings
 from dplass_cli.adapters.adapter_folder import AdapterInfo, load_adapter
 from dplass_cli.adapters.injection import layer_settings
 from dplass_cli.models import BaseModel
 from dplass_cli.models.resunet30 import is_unread
+from dplass_cli.options.adapter_settings import AdapterSettings
 from dplass_cli.options.parse import to_mapping
 from dplass_cli.training.job import Which, adapter_job, network_job
 from dplass_cli.training.train_result import Trained
