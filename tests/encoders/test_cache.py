@@ -135,7 +135,7 @@ def test_damaged_rows_are_absent_and_logged(tmp_path: Path, caplog: pytest.LogCa
         again = opened(tmp_path)
         assert [found is None for found in again.get([key(0), key(1), key(2)])] == [False, True, True]
     assert "1 damaged records" in caplog.text
-    assert "1 damaged embeddings are made again" in caplog.text
+    assert "1 damaged embeddings are computed again" in caplog.text
     put(again, 1, 2)
     holds(opened(tmp_path), 0, 1, 2)
 
