@@ -13,16 +13,16 @@ from hypothesis import strategies as st
 from dplass_cli.audio.writing import write_audio
 from dplass_cli.errors import InputError
 from dplass_cli.options.network_settings import ResUNet30Config
-from dplass_cli.separation.windows import Layout, layout, parts_of, parts_of_file, windows
+from dplass_cli.separation.windows import WindowLayout, audio_windows, file_windows, window_layout, windows
 
 SIZES = {"length": st.integers(1, 400), "core": st.integers(1, 60), "context": st.integers(0, 30)}
 
 
 @given(**SIZES)
 def test_windows_cover_each_sample_once(length: int, core: int, context: int) -> None:
-    found = list(windows(length, core, context))
-    assert [sample for w in found for sample in range(w.first, w.last)] == list(range(length))
-    for w in found:
+    all_windows = list(windows(length, core, context))
+    assert [sample for w in all_windows for sample in range(w.first, w.last)] == list(range(length))
+    for w in all_windows:
         assert 0 <= w.start <= w.first < w.last <= w.stop <= length
         assert w.start == 0 or w.first - w.start == context
         assert w.stop == length or w.stop - w.last == context
@@ -33,38 +33,39 @@ def test_a_filter_no_longer_than_the_context_is_seamless(length: int, core: int,
     audio = np.sin(np.arange(float(length), dtype=np.float32))[None]
     kernel = np.ones(2 * context + 1)
     kept = [
-        np.convolve(np.pad(part[0], context), kernel, "valid")[window.kept]
-        for window, part in parts_of(audio, Layout(core, context))
+        np.convolve(np.pad(samples[0], context), kernel, "valid")[window.kept]
+        for window, samples in audio_windows(audio, WindowLayout(core, context))
     ]
     np.testing.assert_allclose(np.concatenate(kept), np.convolve(np.pad(audio[0], context), kernel, "valid"), atol=1e-4)
 
 
 @settings(deadline=None)  # writes a file: a busy disk must not fail it
 @given(length=st.integers(1, 300), core=st.integers(1, 60), context=st.integers(0, 30))
-def test_windows_of_a_file_are_those_of_its_samples(length: int, core: int, context: int) -> None:
+def test_windows_of_a_file_equal_those_of_its_samples(length: int, core: int, context: int) -> None:
     audio = np.random.default_rng(length).uniform(-1, 1, (2, length)).astype(np.float32)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "a.wav"
         write_audio(path, audio, 8000)
-        laid = Layout(core, context)
-        for (one, here), (other, there) in zip(parts_of_file(path, length, laid), parts_of(audio, laid), strict=True):
-            assert one == other
-            np.testing.assert_array_equal(here, there)
+        layout = WindowLayout(core, context)
+        pairs = zip(file_windows(path, length, layout), audio_windows(audio, layout), strict=True)
+        for (from_file, read), (from_array, expected) in pairs:
+            assert from_file == from_array
+            np.testing.assert_array_equal(read, expected)
 
 
 @pytest.mark.parametrize("rate", [8000, 11025, 16000, 22050, 32000, 37800, 44100, 44101, 48000, 96000, 192000])
-def test_windows_keep_the_cells_and_the_instants_of_the_whole(rate: int) -> None:
+def test_windows_lie_on_the_grid_of_the_network_at_any_rate(rate: int) -> None:
     config = ResUNet30Config()
-    laid = layout(rate, config)
-    for samples in (laid.core, laid.context):
-        at_the_network, rest = divmod(samples * config.sample_rate, rate)
-        assert rest == 0
-        assert at_the_network % (config.grid[0] * config.hop) == 0
-    assert laid.context >= rate
-    assert rate <= laid.core <= 12 * rate
+    layout = window_layout(rate, config)
+    for samples in (layout.core, layout.context):
+        network_samples, remainder = divmod(samples * config.sample_rate, rate)
+        assert remainder == 0
+        assert network_samples % (config.grid[0] * config.hop) == 0
+    assert layout.context >= rate
+    assert rate <= layout.core <= 12 * rate
 
 
-def test_a_file_that_ends_early_is_told(tmp_path: Path) -> None:
+def test_a_file_that_ends_early_is_refused(tmp_path: Path) -> None:
     write_audio(tmp_path / "a.wav", np.zeros((1, 100), np.float32), 8000)
     with pytest.raises(InputError, match=r"a\.wav: ends .* before its header says"):
-        list(parts_of_file(tmp_path / "a.wav", 120, Layout(50, 10)))
+        list(file_windows(tmp_path / "a.wav", 120, WindowLayout(50, 10)))
