@@ -1,4 +1,4 @@
-"""The separation core: one code for tables and files."""
+"""The separation core: evaluations and files come from the same code, and non-finite output is an error."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from dplass_cli.evaluation.conditions import Condition
 from dplass_cli.evaluation.evaluator import EvaluatorSettings, plan_runs, separate_item
 from dplass_cli.evaluation.items import Item, Loaded, Recorded
 from dplass_cli.models import load_base, save_base
+from dplass_cli.options.model_options import ModelSpec
 from dplass_cli.separation.core import NonFiniteOutput, OutputEmbedding, Request, SeparationCore
 from dplass_cli.separation.loading import Models, load_models
 from dplass_cli.separation.policies import chooses_by_query, make_policy
@@ -30,7 +31,7 @@ SETTINGS = EvaluatorSettings(seconds=None, batch_size=1, workers=1, bfloat16=Fal
 
 @pytest.fixture(scope="module")
 def models() -> Models:
-    return load_models(backend="torch")
+    return load_models(ModelSpec(backend="torch"))
 
 
 @pytest.fixture

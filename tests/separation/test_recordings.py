@@ -1,4 +1,4 @@
-"""What is to be separated: files, folders, patterns and lists."""
+"""Recordings from files, folders, patterns and lists, with distinct output names."""
 
 from __future__ import annotations
 
@@ -20,26 +20,32 @@ def takes(tmp_path: Path) -> Path:
     return tmp_path / "takes"
 
 
-def test_folders_keep_their_places(takes: Path) -> None:
-    found = find_recordings([takes], None, ["rain"])
-    assert [item.name for item in found] == ["[x] 1", "a", "b", "deep/a"]
-    assert {item.queries for item in found} == {("rain",)}
+def test_audio_files_in_folders_keep_their_places(takes: Path) -> None:
+    recordings = find_recordings([takes], None, ["rain"])
+    assert [item.name for item in recordings] == ["[x] 1", "a", "b", "deep/a"]
+    assert {item.queries for item in recordings} == {("rain",)}
 
 
-def test_patterns_and_names_that_look_like_them(takes: Path) -> None:
+def test_patterns_match_files(takes: Path) -> None:
     assert [item.path.name for item in find_recordings([takes / "*.wav"], None, [])] == ["[x] 1.wav", "a.wav"]
     assert [item.path.name for item in find_recordings([takes / "**" / "a.wav"], None, [])] == ["a.wav", "a.wav"]
+
+
+def test_a_file_whose_name_looks_like_a_pattern_is_that_file(takes: Path) -> None:
     assert [item.path.name for item in find_recordings([takes / "[x] 1.wav"], None, [])] == ["[x] 1.wav"]
+
+
+def test_a_pattern_without_a_match_is_refused(takes: Path) -> None:
     with pytest.raises(InputError, match=r"\*\.mp3: no file matches"):
         find_recordings([takes / "*.mp3"], None, [])
 
 
-def test_no_two_recordings_share_a_name(takes: Path) -> None:
-    found = find_recordings([takes / "a.wav", takes / "deep" / "a.wav", takes / "a.wav"], None, [])
-    assert [item.name for item in found] == ["a", "a_2", "a_3"]
+def test_output_names_are_distinct(takes: Path) -> None:
+    recordings = find_recordings([takes / "a.wav", takes / "deep" / "a.wav", takes / "a.wav"], None, [])
+    assert [item.name for item in recordings] == ["a", "a_2", "a_3"]
 
 
-def test_lists_say_queries_and_names(takes: Path) -> None:
+def test_lists_give_queries_and_output_names(takes: Path) -> None:
     lines = ["# mine", "a.wav", "deep/a.wav\tdog\tother/dog", "deep/a.wav\tcat\tother/dog", "", "b.flac\tdog\r"]
     (takes / "list.tsv").write_text("\n".join(lines), newline="")
     assert find_recordings([], takes / "list.tsv", ["rain", "wind"]) == [
@@ -54,17 +60,17 @@ def test_lists_say_queries_and_names(takes: Path) -> None:
     [
         ("a.wav\tdog\tx\ty", "line 2: expected path<TAB>query"),
         ("\tdog", "line 2: expected path<TAB>query"),
-        ("a.wav\tdog\t../x", r"line 2: the output name '\.\./x' leaves"),
-        ("a.wav\tdog\t/x", "line 2: the output name '/x' leaves"),
+        ("a.wav\tdog\t../x", r"line 2: the output name '\.\./x' is outside the output folder"),
+        ("a.wav\tdog\t/x", "line 2: the output name '/x' is outside the output folder"),
     ],
 )
-def test_wrong_lines_are_told(takes: Path, line: str, wrong: str) -> None:
+def test_malformed_lines_are_refused(takes: Path, line: str, wrong: str) -> None:
     (takes / "list.tsv").write_text(f"a.wav\n{line}\n")
     with pytest.raises(InputError, match=wrong):
         find_recordings([], takes / "list.tsv", [])
 
 
-def test_nothing_to_separate_is_told(tmp_path: Path) -> None:
+def test_no_recordings_are_an_error(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no input is given"):
         find_recordings([], None, ["rain"])
     with pytest.raises(InputError, match="contains no audio files"):

@@ -1,0 +1,79 @@
+"""Loading models that belong together, and refusing those that do not."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from small_banks import write_small_bank
+
+from dplass_cli.adapters.adapter_folder import LoadedAdapter
+from dplass_cli.errors import InputError
+from dplass_cli.options.model_options import ModelSpec
+from dplass_cli.separation.loading import default_adapters, load_models
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """A small base and a bank of three adapters over it."""
+    return write_small_bank(tmp_path_factory.mktemp("models"))
+
+
+def spec(files: tuple[Path, Path], *adapters: Path, **more: str) -> ModelSpec:
+    return ModelSpec(base=files[0], encoder="tiny", adapters=adapters, device="cpu", **more)  # type: ignore[arg-type]
+
+
+def test_the_bundled_adapters_are_the_default_of_the_bundled_base_only() -> None:
+    assert default_adapters("tiny") == ("tiny",)
+    assert default_adapters("audiosep.ckpt") == ()
+
+
+def test_the_default_is_the_bundled_models() -> None:
+    models = load_models()
+    assert models.bank.keys == [f"domain{number}" for number in range(7)]
+    assert models.encoder.name == "tiny"
+    assert models.bank.network is models.network
+
+
+def test_a_base_of_ones_own_has_no_adapters_unless_they_are_named(files: tuple[Path, Path]) -> None:
+    assert load_models(ModelSpec(base=files[0], encoder="tiny")).bank.keys == []
+    assert load_models(spec(files, files[1])).bank.keys == ["domain0", "domain1", "domain2"]
+
+
+def test_several_adapter_paths_are_loaded_into_one_bank(files: tuple[Path, Path]) -> None:
+    models = load_models(spec(files, files[1] / "domain2", files[1] / "domain0"))
+    assert models.bank.keys == ["domain2", "domain0"]
+
+
+def test_the_domains_are_in_the_space_of_the_encoder(files: tuple[Path, Path]) -> None:
+    models = load_models(spec(files, files[1]))
+    assert models.texts is models.texts
+    assert list(models.texts.keys) == ["domain0", "domain1", "domain2"]
+
+
+def test_adapters_that_are_not_kept_are_read_when_they_are_activated(files: tuple[Path, Path]) -> None:
+    kept, read = (load_models(spec(files, files[1]), keep=keep).bank for keep in (True, False))
+    assert kept.get("domain0") is kept.get("domain0")
+    assert isinstance(read.get("domain0"), LoadedAdapter)
+    assert read.get("domain0") is not read.get("domain0")
+
+
+def test_an_adapter_of_another_encoder_is_refused(files: tuple[Path, Path], tmp_path: Path) -> None:
+    _, bank = write_small_bank(tmp_path)
+    described = bank / "domain1" / "adapter.json"
+    described.write_text(json.dumps({**json.loads(described.read_text()), "encoder_fingerprint": "another"}))
+    with pytest.raises(InputError, match=r"bank: adapter 'domain1' was trained with another encoder; .*--encoder"):
+        load_models(spec(files, bank))
+
+
+def test_an_adapter_of_another_base_is_refused(files: tuple[Path, Path]) -> None:
+    with pytest.raises(InputError, match="domain0"):
+        load_models(ModelSpec(adapters=(files[1],)))
+
+
+def test_openvino_refuses_adapters_that_are_branches(tmp_path: Path) -> None:
+    pytest.importorskip("openvino")
+    base, bank = write_small_bank(tmp_path, "conv-adapter")
+    with pytest.raises(InputError, match=r"--backend openvino: cannot run adapter 'domain0' \(conv-adapter\)"):
+        load_models(spec((base, bank), bank, backend="openvino"))
