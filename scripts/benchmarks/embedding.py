@@ -15,7 +15,7 @@ from dplass_cli.encoders.cache import EmbeddingCache
 from dplass_cli.encoders.clips import Clip, embed_clips
 from dplass_cli.encoders.laion import LaionConfig, LaionEncoder
 from dplass_cli.encoders.laion_audio import LogMel
-from dplass_cli.encoders.laion_model import build_clap, settle_buffers
+from dplass_cli.encoders.laion_model import build_clap, fill_buffers
 from dplass_cli.sounds import render
 
 
@@ -28,7 +28,7 @@ def clap(device: torch.device) -> LaionEncoder:
         else:
             tensor.data.zero_()
     # The windows of attention are made of indices; without them the tower would read elsewhere.
-    settle_buffers(network)
+    fill_buffers(network)
     return LaionEncoder(LaionConfig(), network, None, device)  # type: ignore[arg-type]
 
 
