@@ -175,8 +175,8 @@ def write_bank(folder: Path | str, domains: Sequence[BankDomain], description: M
     write_json(folder / BANK, {"format": _FORMAT, **description, "domains": entries})
 
 
-def write_bank_of(
-    folder: Path | str, partition: Partition, base_sha256: str, anew: Collection[str], **more: Any
+def write_partition_bank(
+    folder: Path | str, partition: Partition, base_sha256: str, new_keys: Collection[str], **more: Any
 ) -> None:
     """Describe the domains of a partition whose adapters are in a bank folder.
 
@@ -184,7 +184,7 @@ def write_bank_of(
         folder: the bank.
         partition: the partition that the adapters were trained on.
         base_sha256: hash of the base that they belong to.
-        anew: keys of adapters that are new; the measured gains of the others are kept.
+        new_keys: keys of adapters that are new; the measured gains of the others are kept.
         more: further entries of the description.
 
     Raises:
@@ -193,13 +193,13 @@ def write_bank_of(
     folder = Path(folder)
     gains: dict[str, float] = {}
     with contextlib.suppress(InputError):  # there is no bank yet, or an incomplete one
-        gains = {key: domain.sdri_gain_db for key, domain in read_bank(folder).items() if key not in anew}
+        gains = {key: domain.sdri_gain_db for key, domain in read_bank(folder).items() if key not in new_keys}
     domains = []
     for row, d in enumerate(partition.domains):
         key, centroids = bank_key(d.id), (partition.text_centroids[row], partition.audio_centroids[row])
         if not (folder / key / DESCRIPTION).is_file():
             continue
-        if key in anew or _belongs(folder / key, base_sha256, {"id": d.id, "name": d.name}):
+        if key in new_keys or _belongs(folder / key, base_sha256, {"id": d.id, "name": d.name}):
             domains.append(BankDomain(d.id, d.name, d.captions, *centroids, gains.get(key, 0.0)))
     if not domains:
         return

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from dplass_cli.adapters.adapter_folder import save_adapter
-from dplass_cli.adapters.bank_folder import bank_key, published_key, write_bank_of
+from dplass_cli.adapters.bank_folder import bank_key, published_key, write_partition_bank
 from dplass_cli.adapters.dplass_format import contained_base, from_published, read_published
 from dplass_cli.domains.partition_folder import PARTITION_FILE, Partition
 from dplass_cli.errors import InputError
@@ -82,7 +82,7 @@ def import_files(
         save_adapter(output / key, replace(adapter, info=info))
         notes[key] = published.notes
     if partition is not None:
-        write_bank_of(output, partition, base_sha256, keys)
+        write_partition_bank(output, partition, base_sha256, keys)
     progress(len(keys), len(keys), "imported")
     return ImportResult({key: output / key for key in keys}, notes, written_base)
 

@@ -19,7 +19,7 @@ import torch
 
 from dplass_cli.adapters import make_adapters
 from dplass_cli.adapters.adapter_folder import AdapterInfo
-from dplass_cli.adapters.bank_folder import bank_key, write_bank_of
+from dplass_cli.adapters.bank_folder import bank_key, write_partition_bank
 from dplass_cli.adapters.injection import find_method, layer_settings
 from dplass_cli.data.batches import EpochBatches
 from dplass_cli.data.manifest import read_manifest
@@ -180,7 +180,7 @@ class TrainingRun:
             return
         base, settings = self._models.bank.base_sha256, to_mapping(self.options.adapter)
         for bank in (self.workspace.bank, self.workspace.last_bank):
-            write_bank_of(bank, self.partition, base, self._trained_here, settings=settings)
+            write_partition_bank(bank, self.partition, base, self._trained_here, settings=settings)
 
     def result(self) -> TrainResult:
         """What is trained by now, by this run and earlier ones."""

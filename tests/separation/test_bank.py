@@ -14,7 +14,7 @@ from small_networks import loaded, small_inputs, small_network
 
 from dplass_cli.adapters import METHODS
 from dplass_cli.adapters.adapter_folder import LoadedAdapter, save_adapter
-from dplass_cli.adapters.bank_folder import BankDomain, read_bank, write_bank, write_bank_of
+from dplass_cli.adapters.bank_folder import BankDomain, read_bank, write_bank, write_partition_bank
 from dplass_cli.adapters.dplass_format import to_published
 from dplass_cli.domains.partition_folder import Domain, Partition
 from dplass_cli.errors import InputError
@@ -62,21 +62,21 @@ def test_a_bank_keeps_what_was_measured_of_adapters_that_stay(tmp_path: Path) ->
 
     for number in range(2):
         save(number)
-    write_bank_of(tmp_path, partition, "b", ["domain0", "domain1", "domain2"])
+    write_partition_bank(tmp_path, partition, "b", ["domain0", "domain1", "domain2"])
     assert list(read_bank(tmp_path)) == ["domain0", "domain1"]
     described = read_json(tmp_path / "bank.json")
     for entry in described["domains"]:
         entry["gain_db"] = 0.5 + entry["id"]
     write_json(tmp_path / "bank.json", described)
     save(2)
-    write_bank_of(tmp_path, partition, "b", ["domain1", "domain2"])
+    write_partition_bank(tmp_path, partition, "b", ["domain1", "domain2"])
     assert {key: d.sdri_gain_db for key, d in read_bank(tmp_path).items()} == {
         "domain0": 0.5,
         "domain1": 0,
         "domain2": 0,
     }
     save(2, "c")
-    write_bank_of(tmp_path, partition, "c", ["domain2"])
+    write_partition_bank(tmp_path, partition, "c", ["domain2"])
     assert list(read_bank(tmp_path)) == ["domain2"]  # the others are of another base
 
 
