@@ -96,6 +96,18 @@ def parse_spans(text: str) -> tuple[Span, ...]:
     return tuple((float(span[1]), float(span[2])) for span in spans if span)
 
 
+def check_spans(queries: Iterable[Query], seconds: float) -> None:
+    """Check that each query with spans has one in a recording of this duration.
+
+    Raises:
+        InputError: all spans of a query start after the end.
+    """
+    for query in queries:
+        if query.spans and all(start >= seconds for start, _ in query.spans):
+            start, end = query.spans[0]
+            raise InputError(f"--spans {start:g}-{end:g}: starts after the end of the recording ({seconds:.1f} s)")
+
+
 def named(queries: Iterable[str | Query]) -> dict[str, Query]:
     """The distinct queries by name; a number is appended to a name that is already taken.
 
@@ -165,7 +177,7 @@ def plan(queries: Mapping[str, Query], encoder: QueryEncoder, excerpt: Excerpt, 
         consistent: all targets compete for the recording; otherwise each only with what it excludes.
 
     Raises:
-        InputError: an example cannot be read, or the spans lie outside the recording.
+        InputError: an example cannot be read.
     """
 
     def excluded(query: Query) -> list[Source]:
@@ -189,10 +201,11 @@ def plan(queries: Mapping[str, Query], encoder: QueryEncoder, excerpt: Excerpt, 
 def condition(query: Query, encoder: QueryEncoder, excerpt: Excerpt) -> Tensor:
     """The embedding that conditions the network: float32 (D,), unit norm.
 
-    Spans pull the embedding of a sentence or an example towards the sound inside them and away from the sound around.
+    Spans, one of them at least inside the recording, pull the embedding of a sentence or an example towards the sound
+    inside them and away from the sound around.
 
     Raises:
-        InputError: an example cannot be read, or the spans lie outside the recording.
+        InputError: an example cannot be read.
     """
     described = None
     if query.text:
@@ -217,8 +230,7 @@ def _embed_examples(like: Path, encoder: QueryEncoder) -> Tensor:
 def _embed_spans(spans: Sequence[Span], encoder: QueryEncoder, excerpt: Excerpt) -> Tensor:
     """Embed the spans and subtract a share of the embedding around them: float32 (D,), unit norm."""
     inside = torch.cat([excerpt(start, end) for start, end in spans])
-    if not len(inside):
-        raise InputError(f"--spans {spans[0][0]:g}-{spans[0][1]:g}: starts after the end of the recording")
+    assert len(inside), "check_spans refuses spans outside the recording"
     around = torch.cat([excerpt(start, end) for start, end in _gaps(spans)])
     rate = encoder.sample_rate
     if not len(around):

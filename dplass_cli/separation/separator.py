@@ -14,7 +14,7 @@ from torch import Tensor
 from dplass_cli.audio.reading import audio_info, read_mono
 from dplass_cli.devices import in_bfloat16
 from dplass_cli.encoders import QueryEncoder
-from dplass_cli.errors import InputError
+from dplass_cli.errors import InputError, RunError
 from dplass_cli.models.cuda_graphs import replay_windows
 from dplass_cli.options.model_options import Backend, ModelSpec, Precision, Refinement, Stereo
 from dplass_cli.options.separate_options import Clipping, Highband
@@ -34,7 +34,7 @@ from dplass_cli.separation.policies import (
     require,
 )
 from dplass_cli.separation.presence import PresenceMeter, calibration_of
-from dplass_cli.separation.queries import Excerpt, Plan, Query, Source, named, plan
+from dplass_cli.separation.queries import Excerpt, Plan, Query, Source, check_spans, named, plan
 from dplass_cli.separation.refinement import check_refine
 from dplass_cli.separation.windows import WindowedAudio, audio_windows, file_windows, window_layout
 from dplass_cli.storage import Progress, no_progress
@@ -189,14 +189,17 @@ class Separator:
                 return torch.zeros(0)
             return resampled(part, sample_rate, self.encoder.sample_rate)
 
-        passes, planned = self._begin(
-            lambda last: audio_windows(audio, layout), sample_rate, asked, excerpt, consistent
-        )
+        check_spans(asked.values(), audio.shape[1] / sample_rate)
         try:
-            targets = [block.targets for block in passes.targets(planned)]
+            passes, planned = self._begin(
+                lambda last: audio_windows(audio, layout), sample_rate, asked, excerpt, consistent
+            )
+            targets = np.concatenate([block.targets for block in passes.targets(planned)], axis=-1)
         except NonFiniteOutput as error:
             raise error.of("audio") from error
-        return dict(zip(asked, np.concatenate(targets, axis=-1), strict=True))
+        if not np.isfinite(targets).all():  # sums of extreme samples overflow although the network's output is finite
+            raise RunError("audio: targets would be NaN or infinite; check for samples far above full scale")
+        return dict(zip(asked, targets, strict=True))
 
     def check(self, queries: Sequence[str | Query]) -> dict[str, Query]:
         """Check queries and the policy before anything is read, and return the queries by name.
@@ -278,6 +281,7 @@ class Separator:
         asked = self.check(queries)
         if residual and RESIDUAL in asked:
             raise InputError(f"--query {RESIDUAL}: is the name of the residual; word the query differently")
+        check_spans(asked.values(), info.seconds)
         layout = window_layout(info.sample_rate, self.bank.network.config)
         removals = all(query.is_removal for query in asked.values())
         output = Output(residual, subtype, clip, highband or ("target" if removals else "residual"))

@@ -18,6 +18,7 @@ from dplass_cli.separation.queries import (
     Query,
     Source,
     Target,
+    check_spans,
     condition,
     named,
     parse_spans,
@@ -109,8 +110,12 @@ def test_spans_turn_a_condition_towards_what_is_heard_in_them(encoder: QueryEnco
     torch.testing.assert_close(together, F.normalize((1 - SPAN_WEIGHT) * said + SPAN_WEIGHT * alone, dim=-1))
     whole = condition(Query(spans=((0.0, 40.0),)), encoder, excerpt)
     torch.testing.assert_close(whole, encoder.embed_audio([recording], rate)[0])
-    with pytest.raises(InputError, match="--spans 50-60: starts after the end of the recording"):
-        condition(Query(spans=((50.0, 60.0),)), encoder, excerpt)
+
+
+def test_spans_after_the_end_of_the_recording_are_refused() -> None:
+    check_spans([Query("dog"), Query(spans=((1.0, 9.0), (50.0, 60.0)))], 2.4)
+    with pytest.raises(InputError, match=r"--spans 3-4: starts after the end of the recording \(2.4 s\)"):
+        check_spans([Query("dog"), Query(spans=((3.0, 4.0),))], 2.4)
 
 
 def test_a_plan_lists_what_competes_with_each_target(encoder: QueryEncoder) -> None:
