@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,17 +13,6 @@ from dplass_cli.options.train_options import TrainOptions
 from dplass_cli.options.train_settings import TrainSettings
 from dplass_cli.training.train_result import Trained
 from dplass_cli.training.workspace import Workspace, fixed_settings
-
-
-@dataclass(frozen=True)
-class Inner:
-    rate: float = 0.1
-
-
-@dataclass(frozen=True)
-class Options:
-    device: str = "cpu"
-    inner: Inner = field(default_factory=Inner)
 
 
 @pytest.fixture
