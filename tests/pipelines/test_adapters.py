@@ -8,17 +8,10 @@ import pytest
 import torch
 
 from dplass_cli.adapters import adapted
-from dplass_cli.adapters.listing import load_single_adapter
+from dplass_cli.adapters.listing import list_adapters, load_single_adapter
 from dplass_cli.errors import InputError
 from dplass_cli.models import BaseModel, load_base
-from dplass_cli.pipelines.adapters import (
-    compare,
-    compress_adapter,
-    describe,
-    export_adapter,
-    list_adapters,
-    merge_adapter,
-)
+from dplass_cli.pipelines.adapters import compare, compress_adapter, describe, export_adapter, merge_adapter
 from dplass_cli.resources import resource
 
 ADAPTER = resource("assets/tiny/bank/domain0")
