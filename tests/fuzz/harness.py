@@ -1,8 +1,8 @@
-"""What every reader must keep to, whatever bytes it is given: the rules, and how they are watched.
+"""Runs a reader on arbitrary bytes and reports violations of the rules that all readers must keep.
 
-A reader may raise a :class:`DplassError`, told in one printable line. Anything else is a finding: another exception,
-more than five seconds of work, more than a gigabyte of memory, a write outside its folder, a program that is started,
-a connection that is made. Reading is watched by the interpreter's audit events, so code in a file cannot hide.
+A reader may raise a :class:`DplassError` with a one-line, printable message. Everything else is a finding: another
+exception, more than five seconds of work, more than a gigabyte of memory, a write outside the reader's folder, a
+started program, an opened connection. Python's audit events reveal the last three, also where a file executes code.
 """
 
 from __future__ import annotations
@@ -29,8 +29,16 @@ HERE = Path(__file__).parent
 CORPUS, REPRODUCERS = HERE / "corpus", HERE / "reproducers"
 SECONDS, BYTES, CHARACTERS = 5.0, 1 << 30, 4000
 
-_STARTS = {"os.system", "os.exec", "os.posix_spawn", "os.spawn", "os.fork", "subprocess.Popen", "socket.connect"}
-_CHANGES = {
+_FORBIDDEN_EVENTS = {
+    "os.system",
+    "os.exec",
+    "os.posix_spawn",
+    "os.spawn",
+    "os.fork",
+    "subprocess.Popen",
+    "socket.connect",
+}
+_FILE_CHANGES = {
     "os.rename",
     "os.remove",
     "os.mkdir",
@@ -46,20 +54,31 @@ _WRITE_FLAGS = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 
 @dataclass(frozen=True)
 class Target:
-    """A reader: takes bytes and a folder of its own, in which it may write."""
+    """A fuzzed reader.
+
+    Attributes:
+        name: names the folders of its seeds.
+        read: takes the bytes and a folder in which it may write.
+    """
 
     name: str
     read: Callable[[bytes, Path], object]
 
     @property
     def seeds(self) -> list[Path]:
-        """Small inputs to begin with, and those that once failed."""
+        """Small valid inputs, and inputs that once broke a rule."""
         return sorted((CORPUS / self.name).glob("*")) + sorted((REPRODUCERS / self.name).glob("*"))
 
 
 @dataclass(frozen=True)
 class Finding:
-    """A rule that was broken: which, where (file and line of the package), and how."""
+    """A broken rule.
+
+    Attributes:
+        kind: which rule.
+        place: file and line of the package.
+        detail: what happened.
+    """
 
     kind: str
     place: str
@@ -75,7 +94,7 @@ class Hang(BaseException):
 
 class _Watch:
     folder: str | None = None
-    seen: list[str]  # what the hook saw: raising there could be swallowed by who is watched
+    seen: list[str]  # collected, because the reader could catch an exception raised by the hook
 
 
 _watch = _Watch()
@@ -85,28 +104,28 @@ _watch.seen = []
 def _audit(event: str, arguments: tuple[Any, ...]) -> None:
     if _watch.folder is None:
         return
-    if event in _STARTS:
+    if event in _FORBIDDEN_EVENTS:
         _watch.seen.append(f"{event} {arguments!r:.200}")
     elif event == "open":
         path, _, flags = arguments
         if isinstance(flags, int) and flags & _WRITE_FLAGS and not _is_inside(path):
             _watch.seen.append(f"opens {path!r} to write")
-    elif event in _CHANGES and not all(map(_is_inside, _changed(arguments))):
+    elif event in _FILE_CHANGES and not all(map(_is_inside, _changed(arguments))):
         _watch.seen.append(f"{event} {arguments!r:.200}")
 
 
 def _changed(arguments: tuple[Any, ...]) -> Iterator[str | bytes]:
-    """The paths of an event that changes a folder; those below an open folder (a number follows) are that one's."""
-    for path, beside in zip(arguments, (*arguments[1:], None), strict=True):
+    """The paths that an event changes, without those relative to an open folder, whose descriptor follows them."""
+    for path, following in zip(arguments, (*arguments[1:], None), strict=True):
         if isinstance(path, (str, bytes)) and not (
-            isinstance(beside, int) and beside >= 0 and os.fsencode(path)[:1] != b"/"
+            isinstance(following, int) and following >= 0 and os.fsencode(path)[:1] != b"/"
         ):
             yield path
 
 
 def _is_inside(path: object) -> bool:
     if not isinstance(path, (str, bytes, os.PathLike)):
-        return True  # a descriptor that is open already
+        return True  # an open file descriptor
     place = os.path.abspath(os.fsdecode(path))
     return place == os.devnull or place.startswith(f"{_watch.folder}/") or place == _watch.folder
 
@@ -116,7 +135,7 @@ sys.addaudithook(_audit)
 
 @contextmanager
 def sandbox() -> Iterator[Path]:
-    """A folder for one target's files, in memory where the machine has such."""
+    """A folder for a target's files, in memory where possible."""
     shared = Path("/dev/shm")
     folder = Path(tempfile.mkdtemp(prefix="dplass-fuzz-", dir=shared if os.access(shared, os.W_OK) else None))
     try:
@@ -126,7 +145,7 @@ def sandbox() -> Iterator[Path]:
 
 
 def attempt(target: Target, data: bytes, folder: Path) -> Finding | None:
-    """Give a target its input, in a folder of its own; tell what rule it broke, if any."""
+    """Run a target on an input in a folder of its own: the rule that it broke, if any."""
     folder = folder / target.name
     folder.mkdir(exist_ok=True)
     _watch.folder, _watch.seen = str(folder), []
@@ -135,9 +154,9 @@ def attempt(target: Target, data: bytes, folder: Path) -> Finding | None:
         with _limited():
             target.read(data, folder)
     except DplassError as error:
-        said = one_line(str(error))
-        if not (said and said.isprintable() and len(said) <= CHARACTERS):
-            return Finding("not one line", _place(error), repr(said)[:500])
+        message = one_line(str(error))
+        if not (message and message.isprintable() and len(message) <= CHARACTERS):
+            return Finding("not one line", _place(error), repr(message)[:500])
     except (Exception, Hang) as error:
         return Finding(type(error).__name__, _place(error), "".join(traceback.format_exception(error))[-3000:])
     finally:
@@ -150,11 +169,11 @@ def attempt(target: Target, data: bytes, folder: Path) -> Finding | None:
 
 @contextmanager
 def _limited() -> Iterator[None]:
-    """Limit the address space to a gigabyte more than it is, and the work to five seconds of processor time."""
+    """Limit memory to a gigabyte more than the process has, and the work to five seconds of processor time."""
     soft, hard = resource.getrlimit(resource.RLIMIT_AS)
-    held = int(Path("/proc/self/statm").read_bytes().split()[0]) * resource.getpagesize()
+    resident = int(Path("/proc/self/statm").read_bytes().split()[0]) * resource.getpagesize()
     previous = signal.signal(signal.SIGPROF, _hang)
-    resource.setrlimit(resource.RLIMIT_AS, (held + BYTES, hard))
+    resource.setrlimit(resource.RLIMIT_AS, (resident + BYTES, hard))
     signal.setitimer(signal.ITIMER_PROF, SECONDS)
     try:
         yield
@@ -169,14 +188,14 @@ def _hang(number: int, frame: FrameType | None) -> None:
 
 
 def _place(error: BaseException) -> str:
-    """The innermost line of the package that an error came through."""
+    """The innermost line of the package in an error's traceback."""
     frames = traceback.extract_tb(error.__traceback__)
     ours = [frame for frame in frames if "dplass_cli" in frame.filename] or list(frames)
     return f"{Path(ours[-1].filename).name}:{ours[-1].lineno}" if ours else "?"
 
 
 def keep(target: Target, data: bytes) -> Path:
-    """Keep an input that broke a rule."""
+    """Save an input that broke a rule: its path."""
     folder = REPRODUCERS / target.name
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / hashlib.sha256(data).hexdigest()[:16]

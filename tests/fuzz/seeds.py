@@ -1,4 +1,4 @@
-"""Writes the corpus: a few small sound inputs for each target, for the mutations to begin with.
+"""Writes the seed corpus: a few small valid inputs for each target.
 
 Run ``python tests/fuzz/seeds.py`` after a format has changed.
 """
@@ -21,7 +21,7 @@ import numpy as np
 import soundfile
 import torch
 from fuzz.harness import CORPUS, sandbox
-from fuzz.targets import BENCHMARKS, LISTED, SUFFIXES, load_sound_encoder, sound_partition, sound_results
+from fuzz.targets import BENCHMARKS, CORPUS_KINDS, SUFFIXES, bundled_encoder, valid_partition, valid_results
 from small_banks import write_small_bank
 from small_networks import SMALL, loaded, small_network
 
@@ -66,7 +66,7 @@ def tables() -> Seeds:
         )
     ):
         yield "audioset", bytes([number]) + text.encode()
-    for number, name in enumerate(LISTED):
+    for number, name in enumerate(CORPUS_KINDS):
         yield "corpus", bytes([number]) + LISTS[name].encode()
     shared = Path(__file__).parents[3] / "shared" / "data" / "benchmarks"
     for number, name in enumerate(BENCHMARKS):
@@ -87,13 +87,15 @@ def texts() -> Seeds:
     yield "manifest", json.dumps({"source": {"x": [1, None]}, "data": rows[:1], "more": "\u00e9\\ud83d"}).encode()
     yield "json", json.dumps({"a": [1, 2.5, None, "\ud83d\ude00"], "b": {"c": True}}).encode()
     yield "lock", json.dumps({"files": {"x/y.pt": {"sha256": "ab", "size": 3, "source": "hf://x"}}}).encode()
-    own = "train:\n  max_epochs: 3\n  optimizer: {learning_rate: 1e-4}\nadapter: &a\n  rank: 4\n  alpha: {conv: 2.0}\n"
-    yield "options", b"\x00" + own.encode()
+    dplass_config = (
+        "train:\n  max_epochs: 3\n  optimizer: {learning_rate: 1e-4}\nadapter: &a\n  rank: 4\n  alpha: {conv: 2.0}\n"
+    )
+    yield "options", b"\x00" + dplass_config.encode()
     yield "options", b"\x00" + b"data: {augment: {gain: {}, shift: {}}, seconds: 2}\nnetwork: {channels: [4, 8]}\n"
-    theirs = (
+    audiosep_config = (
         "data: {sampling_rate: 32000, segment_seconds: 5}\ntrain: {optimizer: {learning_rate: 1e-3}, num_workers: 16}\n"
     )
-    yield "options", b"\x01" + theirs.encode()
+    yield "options", b"\x01" + audiosep_config.encode()
     yield "options", b"\x02query: [rain, a dog]\nclip: scale\nsilence_if_absent: 0.5\ninputs: x.wav\n"
     yield "options", b"\x03port=80\nallow_host=[a, b]\nmax_seconds=1e3"
     yield "options", b"\x04words: {dogg: dog}\nmay_repeat: [very]\n"
@@ -112,7 +114,7 @@ def texts() -> Seeds:
 
 
 def encoded(form: str, seconds: float = 0.1, rate: int = 16000, subtype: str | None = None, channels: int = 1) -> bytes:
-    """A sound as a file's bytes."""
+    """The bytes of a file with a built-in sound."""
     stream = io.BytesIO()
     sound = np.stack([render("rain", 1, 0.25, rate)[: round(seconds * rate)]] * channels, axis=1)
     soundfile.write(stream, sound, rate, subtype, format=form)
@@ -120,7 +122,7 @@ def encoded(form: str, seconds: float = 0.1, rate: int = 16000, subtype: str | N
 
 
 def sounds() -> Seeds:
-    """Audio of every container, and a container of FFmpeg's."""
+    """Audio files of every container, and one that only FFmpeg decodes."""
     forms = {".wav": "WAV", ".flac": "FLAC", ".ogg": "OGG", ".mp3": "MP3", ".aiff": "AIFF", ".au": "AU", ".caf": "CAF"}
     for number, suffix in enumerate(SUFFIXES):
         if suffix in forms:
@@ -130,7 +132,7 @@ def sounds() -> Seeds:
     yield "audio", b"\x00" + encoded("WAV", 0.02, 44100, "FLOAT", 2)
     yield "audio", b"\x00" + encoded("WAV", 0.02, 22050, "ULAW")
     yield "audio", b"\x00" + encoded("RF64", 0.02)
-    yield "foreign", encoded("OGG", 0.1)
+    yield "ffmpeg", encoded("OGG", 0.1)
     stream = io.BytesIO()
     import av
 
@@ -140,18 +142,18 @@ def sounds() -> Seeds:
         frame.sample_rate = 16000
         for packet in [*track.encode(frame), *track.encode(None)]:
             container.mux(packet)
-    yield "foreign", stream.getvalue()
+    yield "ffmpeg", stream.getvalue()
 
 
 def folders(place: Path) -> Seeds:
-    """Every file of a sound partition, bank, adapter, evaluation and cache; checkpoints."""
-    encoder = load_sound_encoder()
+    """Every file of a valid partition, bank, adapter, evaluation and cache; checkpoints."""
+    encoder = bundled_encoder()
     write_small_bank(place)
-    sound_partition(encoder).save(place / "partition")
+    valid_partition(encoder).save(place / "partition")
     write_json(
         place / "partition" / "published.json", {"cluster0": {"cluster_id": 0, "categories_in_cluster": ["Bark"]}}
     )
-    sound_results(place / "results")
+    valid_results(place / "results")
     EmbeddingCache(place / "cache", encoder).add(
         [embedding_key(name) for name in "abc"], np.ones((3, encoder.size), np.float32)
     )
@@ -173,10 +175,10 @@ def folders(place: Path) -> Seeds:
         place / "encoder.safetensors", {"x": torch.zeros(2)}, {"format": "dplass-tiny-encoder-1", "config": {"size": 2}}
     )
     yield "weights", b"\x00" + (place / "encoder.safetensors").read_bytes()
-    few = {"ss_model.base.bn0.weight": torch.ones(3), "epoch": 3, "loss": np.float64(0.5)}
-    for number, old in ((1, False), (2, True)):
+    tensors = {"ss_model.base.bn0.weight": torch.ones(3), "epoch": 3, "loss": np.float64(0.5)}
+    for number, legacy in ((1, False), (2, True)):
         stream = io.BytesIO()
-        torch.save({"state_dict": few, "epoch": 3}, stream, _use_new_zipfile_serialization=not old)
+        torch.save({"state_dict": tensors, "epoch": 3}, stream, _use_new_zipfile_serialization=not legacy)
         yield "weights", bytes([number]) + stream.getvalue()
         yield "pickled", stream.getvalue()
     for method in ("reconv", "dora"):
@@ -184,11 +186,11 @@ def folders(place: Path) -> Seeds:
         stream = io.BytesIO()
         torch.save({"dora_state_dict": {k: v for k, v in state.items() if "stft" not in k}}, stream)
         yield "pickled", stream.getvalue()
-    yield from evil()
+    yield from malicious()
 
 
-class _Runs:
-    """What pickles to a call."""
+class _PickledCall:
+    """Unpickles by calling a function."""
 
     def __init__(self, call: object, *arguments: object) -> None:
         self._reduced = call, arguments
@@ -197,16 +199,16 @@ class _Runs:
         return self._reduced
 
 
-def evil() -> Seeds:
-    """Checkpoints that would run code if they were unpickled as pickles are."""
+def malicious() -> Seeds:
+    """Checkpoints that would execute code when unpickled without restrictions."""
     import os
     import subprocess
 
     calls = [
-        _Runs(os.system, "touch /tmp/dplass-was-here"),
-        _Runs(eval, "__import__('os').system('touch /tmp/dplass-was-here')"),
-        _Runs(subprocess.Popen, ["touch", "/tmp/dplass-was-here"]),
-        _Runs(open, "/tmp/dplass-was-here", "w"),
+        _PickledCall(os.system, "touch /tmp/dplass-was-here"),
+        _PickledCall(eval, "__import__('os').system('touch /tmp/dplass-was-here')"),
+        _PickledCall(subprocess.Popen, ["touch", "/tmp/dplass-was-here"]),
+        _PickledCall(open, "/tmp/dplass-was-here", "w"),
     ]
     for call in calls:
         for new in (True, False):
@@ -217,14 +219,14 @@ def evil() -> Seeds:
 
 
 def main() -> None:
-    """Write the corpus anew."""
+    """Replace the corpus."""
     with sandbox() as place:
-        found = [*tables(), *texts(), *sounds(), *folders(place)]
-    for name in {name for name, _ in found}:
+        seeds = [*tables(), *texts(), *sounds(), *folders(place)]
+    for name in {name for name, _ in seeds}:
         shutil.rmtree(CORPUS / name, ignore_errors=True)
         (CORPUS / name).mkdir(parents=True)
     counts: dict[str, int] = {}
-    for name, data in found:
+    for name, data in seeds:
         counts[name] = counts.get(name, -1) + 1
         (CORPUS / name / f"{counts[name]:02d}").write_bytes(data)
 

@@ -1,7 +1,7 @@
-"""The readers that are given anything: a function from bytes each.
+"""The fuzzed readers, each as a function of arbitrary bytes.
 
-Where a reader takes a folder of several files, the first byte says which of a sound folder's files the rest replaces;
-where there are variants of a reader or of a file's suffix, it says which.
+For a reader of a folder, the first byte selects the file of a valid folder that the other bytes replace; where a reader
+has variants or accepts several suffixes, it selects one of those.
 """
 
 from __future__ import annotations
@@ -61,11 +61,11 @@ from dplass_cli.weights.checkpoint_files import read_base_state
 from dplass_cli.weights.fetching import WeightsStore
 from dplass_cli.weights.known_files import read_known_files
 
-warnings.filterwarnings("ignore")  # of libraries, about what is odd in a file
+warnings.filterwarnings("ignore")  # libraries warn about malformed files
 
 BENCHMARKS = ("custom", "audioset", "audiocaps", "clotho", "esc50", "music", "vggsound")
 SUFFIXES = (".wav", ".flac", ".ogg", ".mp3", ".aiff", ".au", ".caf", ".opus", ".w64")
-LISTED = ("audiocaps", "clotho", "csv", "esc50", "fsd50k", "music21", "vggsound", "wavcaps", "audioldm")
+CORPUS_KINDS = ("audiocaps", "clotho", "csv", "esc50", "fsd50k", "music21", "vggsound", "wavcaps", "audioldm")
 
 
 def _choice(data: bytes, among: Sequence[Any]) -> tuple[Any, bytes]:
@@ -79,7 +79,7 @@ def _file(folder: Path, name: str, data: bytes) -> Path:
 
 
 def audioset(data: bytes, folder: Path) -> None:
-    """AudioSet's lists: weak and strong segments, class names, ids, captions, name maps, file lists."""
+    """AudioSet's lists: weak and strong segments, class names, ids, captions, file lists."""
     (reader, suffix), rest = _choice(
         data,
         [
@@ -99,7 +99,7 @@ def audioset(data: bytes, folder: Path) -> None:
 
 
 def manifest(data: bytes, folder: Path) -> None:
-    """A manifest; what could be read can be written, and reads the same again."""
+    """A manifest; one that can be read can be written, and reads the same again."""
     rows = read_manifest(_file(folder, "train.json", data))
     again = folder / "again.json"
     write_manifest(again, rows)
@@ -113,7 +113,7 @@ def manifest(data: bytes, folder: Path) -> None:
 
 def corpus(data: bytes, folder: Path) -> None:
     """The lists of other corpora, CSV and JSON."""
-    kind, rest = _choice(data, LISTED)
+    kind, rest = _choice(data, CORPUS_KINDS)
     listed, where = CORPORA[kind], _file(folder, "list.json" if rest[:1] in b"[{" else "list.csv", rest)
     records = read_records(listed, [where], listed.split, split_given=False)
     index = ClipIndex(["/clips/a.wav", "/clips/b_10.flac"], column_texts(records, listed.name))
@@ -121,7 +121,7 @@ def corpus(data: bytes, folder: Path) -> None:
 
 
 def benchmark(data: bytes, folder: Path) -> None:
-    """The tables of benchmarks, the published ones and the user's own."""
+    """Tables of benchmarks, published and custom."""
     name, rest = _choice(data, BENCHMARKS)
     items = read_items(find_benchmark(name), _file(folder, "table.csv", rest), folder)
     for item in items[:5]:
@@ -133,14 +133,14 @@ def benchmark(data: bytes, folder: Path) -> None:
 
 
 def options(data: bytes, folder: Path) -> None:
-    """YAML of options, ``--set``, and the tables in YAML."""
+    """YAML files of options, ``--set``, and the package's other YAML tables."""
     variant, rest = _choice(data, range(6))
     path = _file(folder, "config.yaml", rest)
     if variant in (0, 1):
         from dplass_cli.training.audiosep_config import adopt
 
-        given = {"partition": str(folder), "workspace": str(folder)}
-        build_options(TrainOptions, path, (), given, adopt if variant else dict)
+        fixed = {"partition": str(folder), "workspace": str(folder)}
+        build_options(TrainOptions, path, (), fixed, adopt if variant else dict)
     elif variant == 2:
         build_options(SeparateOptions, path, (), {"output": str(folder)})
     elif variant == 3:
@@ -154,19 +154,19 @@ def options(data: bytes, folder: Path) -> None:
 
 @cache
 def _models(folder: Path) -> tuple[BaseModel, QueryEncoder, Path]:
-    """A small base with its bank of three, and the bundled encoder."""
-    base, bank = write_small_bank(folder / "sound")
+    """A small base, the bundled encoder, and a bank of three adapters."""
+    base, bank = write_small_bank(folder / "models")
     return load_base(base), load_encoder(), bank
 
 
 @cache
-def _small() -> BaseModel:
-    """A network that the published form can hold."""
+def _small_network() -> BaseModel:
+    """A network that the published layout can represent."""
     return small_network()
 
 
-def _replaced(data: bytes, folder: Path, source: Path) -> Path:
-    """A copy of a folder in which one file is another."""
+def _with_replaced_file(data: bytes, folder: Path, source: Path) -> Path:
+    """A copy of a folder in which one file has another content."""
     files = sorted(path.relative_to(source) for path in source.rglob("*") if path.is_file())
     chosen, rest = _choice(data, files)
     copy = folder / "folder"
@@ -176,7 +176,7 @@ def _replaced(data: bytes, folder: Path, source: Path) -> Path:
     return copy
 
 
-def _restored(copy: Path, source: Path) -> None:
+def _restore(copy: Path, source: Path) -> None:
     for path in source.rglob("*"):
         if path.is_file():
             place = copy / path.relative_to(source)
@@ -186,26 +186,26 @@ def _restored(copy: Path, source: Path) -> None:
 
 def partition(data: bytes, folder: Path) -> None:
     """A partition folder, or a published partition to import."""
-    encoder = load_sound_encoder()
-    source = folder / "sound-partition"
+    encoder = bundled_encoder()
+    source = folder / "valid-partition"
     if not source.is_dir():
-        sound_partition(encoder).save(source)
+        valid_partition(encoder).save(source)
         write_json(source / "published.json", {"cluster0": {"cluster_id": 0, "categories_in_cluster": ["Bark"]}})
-    copy = _replaced(data, folder, source)
+    copy = _with_replaced_file(data, folder, source)
     try:
         read_partition(copy).save(folder / "out")
         read_categories(copy / "published.json")
     finally:
-        _restored(copy, source)
+        _restore(copy, source)
 
 
 @cache
-def load_sound_encoder() -> QueryEncoder:
+def bundled_encoder() -> QueryEncoder:
     """The bundled encoder."""
     return load_encoder()
 
 
-def sound_partition(encoder: QueryEncoder) -> Partition:
+def valid_partition(encoder: QueryEncoder) -> Partition:
     """A partition of two domains."""
     from dplass_cli.domains.partition_folder import Domain
 
@@ -216,9 +216,9 @@ def sound_partition(encoder: QueryEncoder) -> Partition:
 
 
 def bank(data: bytes, folder: Path) -> None:
-    """A bank's folder with its adapters, of which one file is another; what could be read can be written."""
+    """A bank folder in which one file is replaced; one that can be read can be written."""
     network, _, source = _models(folder)
-    copy = _replaced(data, folder, source)
+    copy = _with_replaced_file(data, folder, source)
     try:
         loaded = AdapterBank(network)
         keys = loaded.load(copy)
@@ -230,42 +230,42 @@ def bank(data: bytes, folder: Path) -> None:
             write_json(folder / "out" / key / "x.json", {})
         shutil.rmtree(folder / "out")
     finally:
-        _restored(copy, source)
+        _restore(copy, source)
 
 
 def adapter(data: bytes, folder: Path) -> None:
     """An adapter folder: its description or its tensors."""
     network, _, source = _models(folder)
-    copy = _replaced(data, folder, source / "domain0")
+    copy = _with_replaced_file(data, folder, source / "domain0")
     try:
         load_adapter(copy, network, network.sha256())
     finally:
-        _restored(copy, source / "domain0")
+        _restore(copy, source / "domain0")
 
 
 def weights(data: bytes, folder: Path) -> None:
-    """Files of tensors: as a base and as an encoder; safetensors, plain and pickled checkpoints."""
+    """Files of tensors, read as a base and as an encoder: safetensors, plain and pickled checkpoints."""
     suffix, rest = _choice(data, (".safetensors", ".pt", ".ckpt"))
     path = _file(folder, f"weights{suffix}", rest)
     for reader in (load_base, load_encoder):
         try:
             cast(Callable[[Path], object], reader)(path)
         except InputError as error:
-            wrong = error
-    raise wrong
+            refusal = error
+    raise refusal
 
 
 def pickled(data: bytes, folder: Path) -> None:
-    """Pickled checkpoints and published adapters: never code that is run."""
+    """Pickled checkpoints and published adapters, which must never execute code."""
     path = _file(folder, "cluster0_model.pt", data)
-    network = _small()
+    network = _small_network()
     with contextlib.suppress(InputError):
         read_base_state(path)
     from_published(read_published(path), network, network.sha256())
 
 
 def audio(data: bytes, folder: Path) -> None:
-    """Audio files, whole, cut and damaged, of any suffix: headers, ranges, blocks, resampling, checks."""
+    """Audio files of any suffix, whole, truncated and damaged: headers, ranges, blocks, resampling, checks."""
     suffix, rest = _choice(data, SUFFIXES)
     path = _file(folder, f"sound{suffix}", rest)
     check_clip(path, "decode")
@@ -284,13 +284,13 @@ def audio(data: bytes, folder: Path) -> None:
     read_mono(path, 32000)
 
 
-def foreign(data: bytes, folder: Path) -> None:
+def ffmpeg(data: bytes, folder: Path) -> None:
     """Containers that FFmpeg decodes."""
     decode(_file(folder, "sound.m4a", data), 0.0, 2.0)
 
 
 def listing(data: bytes, folder: Path) -> None:
-    """``separate --list``, its spans, and the names of what it writes: never outside the output folder."""
+    """``separate --list``, its spans, and the names of its outputs, which stay inside the output folder."""
     variant, rest = _choice(data, range(3))
     if variant == 1:
         parse_spans(rest.decode(errors="replace"))
@@ -298,25 +298,25 @@ def listing(data: bytes, folder: Path) -> None:
     if variant == 2:
         name_parts(rest.decode(errors="replace").split("\n")[:50])
         return
-    sound = audio_info(_sound(folder))
+    info = audio_info(_wav(folder))
     output = folder / "out"
     for recording in find_recordings((), _file(folder, "list.tsv", rest), ["rain"])[:50]:
         queries = list(named(recording.queries))
         place = (output / recording.name).parent
-        for path in target_paths(sound, place, Path(recording.name).name, queries, set()).values():
+        for path in target_paths(info, place, Path(recording.name).name, queries, set()).values():
             assert path.resolve().is_relative_to(output.resolve()), path
-        audio_info_or_refusal(recording.path)
+        _probe(recording.path)
 
 
-def audio_info_or_refusal(path: Path) -> None:
-    """Look at a recording as ``separate`` does."""
+def _probe(path: Path) -> None:
+    """Read a recording's header, as ``separate`` does."""
     try:
         audio_info(path)
     except InputError:
         return
 
 
-def _sound(folder: Path) -> Path:
+def _wav(folder: Path) -> Path:
     from dplass_cli.audio.writing import write_audio
     from dplass_cli.sounds import render
 
@@ -327,31 +327,31 @@ def _sound(folder: Path) -> Path:
 
 
 def sentences(data: bytes, folder: Path) -> None:
-    """Sentences of any script, and none."""
+    """Sentences in any script, and empty ones."""
     from dplass_cli.server.job_runner import check_queries
 
-    said = data.decode(errors="replace").split("\n")[:20]
-    assert load_sound_encoder().embed_text([text[:2000] for text in said]).isfinite().all()
-    name_parts(list(check_queries(said)))
+    texts = data.decode(errors="replace").split("\n")[:20]
+    assert bundled_encoder().embed_text([text[:2000] for text in texts]).isfinite().all()
+    name_parts(list(check_queries(texts)))
 
 
 def results(data: bytes, folder: Path) -> None:
-    """An evaluation's folder: compared, listed, resumed."""
-    source = folder / "sound-results"
+    """An evaluation folder: compared, listed, resumed."""
+    source = folder / "valid-results"
     if not source.is_dir():
-        sound_results(source)
-    copy = _replaced(data, folder, source)
+        valid_results(source)
+    copy = _with_replaced_file(data, folder, source)
     try:
         scan_results(copy.parent / "folder")
         compare_runs([read_run(source), read_run(copy)])
         with ItemRecords(copy, "key", lambda names: {}) as rows:
             rows.merge({"0": ["base"]})
     finally:
-        _restored(copy, source)
+        _restore(copy, source)
 
 
-def sound_results(folder: Path) -> None:
-    """A finished evaluation of two items by two runs."""
+def valid_results(folder: Path) -> None:
+    """A finished evaluation of two items with two conditions."""
     head = "# key\n" + ",".join(COLUMNS) + "\n"
     lines = [
         ",".join({"idx": i, "query": "rain", "adapter": run, "sha256": "ab"}.get(name, "1.5") for name in COLUMNS[:-1])
@@ -383,24 +383,24 @@ def sound_results(folder: Path) -> None:
 
 
 def cache_folder(data: bytes, folder: Path) -> None:
-    """A cache of embeddings whose files are damaged: what is not whole counts as absent."""
+    """A cache of embeddings with a damaged file; incomplete entries count as absent."""
     import numpy as np
 
     from dplass_cli.encoders.cache import embedding_key
 
-    encoder = load_sound_encoder()
+    encoder = bundled_encoder()
     keys = [embedding_key(name) for name in "abc"]
-    source = folder / "sound-cache"
+    source = folder / "valid-cache"
     if not source.is_dir():
         EmbeddingCache(source, encoder).add(keys, np.ones((3, encoder.size), np.float32))
-    copy = _replaced(data, folder, source)
+    copy = _with_replaced_file(data, folder, source)
     try:
         check_encoder(copy, encoder)
         opened = EmbeddingCache(copy, encoder)
         assert all(vector is None or (vector == 1).all() for vector in opened.get(keys))
         opened.add(keys[:1], np.ones((1, encoder.size), np.float32))
     finally:
-        _restored(copy, source)
+        _restore(copy, source)
 
 
 def lock_file(data: bytes, folder: Path) -> None:
@@ -409,7 +409,7 @@ def lock_file(data: bytes, folder: Path) -> None:
 
 
 @cache
-def _served(folder: Path) -> tuple[Any, Any, asyncio.AbstractEventLoop]:
+def _server(folder: Path) -> tuple[Any, Any, asyncio.AbstractEventLoop]:
     from dplass_cli.server.http_app import ServerLimits, make_app
     from dplass_cli.server.job_queue import JobQueue
     from dplass_cli.server.job_runner import SeparationRunner
@@ -418,7 +418,7 @@ def _served(folder: Path) -> tuple[Any, Any, asyncio.AbstractEventLoop]:
     separator = SimpleNamespace(bank=SimpleNamespace(keys=[], network=SimpleNamespace(config=config)))
     runner = SeparationRunner(cast(Any, separator))
     (folder / "jobs").mkdir()
-    jobs = JobQueue(lambda job, report: (), folder / "jobs")  # not started: the target takes what is queued
+    jobs = JobQueue(lambda job, report: (), folder / "jobs")  # not started: the target takes the queued jobs itself
     return make_app(jobs, runner, ServerLimits(1 << 16, 60.0), {"localhost"}), jobs, asyncio.new_event_loop()
 
 
@@ -426,7 +426,7 @@ def request(data: bytes, folder: Path) -> None:
     """A request to the page: ``METHOD target``, header lines, a blank line, a body."""
     from dplass_cli.server.job_runner import _write_playable_wav
 
-    app, jobs, loop = _served(folder)
+    app, jobs, loop = _server(folder)
     head, _, body = data.partition(b"\n\n")
     first, *lines = head.split(b"\n")
     method, _, target = first.partition(b" ")
@@ -450,16 +450,16 @@ def request(data: bytes, folder: Path) -> None:
     sent: list[dict[str, Any]] = []
 
     async def receive() -> dict[str, Any]:
-        return {"type": "http.request", "body": blocks.pop(0), "more_body": bool(blocks)} if blocks else _gone()
+        return {"type": "http.request", "body": blocks.pop(0), "more_body": bool(blocks)} if blocks else _disconnect()
 
     async def send(message: dict[str, Any]) -> None:
         sent.append(message)
 
     loop.run_until_complete(app(scope, receive, send))
     status = next(message["status"] for message in sent if message["type"] == "http.response.start")
-    said = b"".join(message.get("body", b"") for message in sent)
-    assert status < 500 or status == 507, (status, said[:200])
-    assert str(folder).encode() not in said, said[:500]
+    content = b"".join(message.get("body", b"") for message in sent)
+    assert status < 500 or status == 507, (status, content[:200])
+    assert str(folder).encode() not in content, content[:500]
     for job in list(jobs._queue):
         try:
             _write_playable_wav(job.upload, job.folder / "recording.wav", job.info, lambda step, fraction: None)
@@ -467,15 +467,15 @@ def request(data: bytes, folder: Path) -> None:
             pass
         finally:
             jobs.drop(job.id)
-    assert not list((folder / "jobs").iterdir()), "files are left"
+    assert not list((folder / "jobs").iterdir()), "files were left behind"
 
 
-def _gone() -> dict[str, Any]:
+def _disconnect() -> dict[str, Any]:
     return {"type": "http.disconnect"}
 
 
 def plain_json(data: bytes, folder: Path) -> None:
-    """JSON of any kind; what could be read can be written."""
+    """Arbitrary JSON; a value that can be read can be written."""
     write_json(folder / "again.json", read_json(_file(folder, "some.json", data)))
 
 
@@ -493,7 +493,7 @@ TARGETS = {
         Target("weights", weights),
         Target("pickled", pickled),
         Target("audio", audio),
-        Target("foreign", foreign),
+        Target("ffmpeg", ffmpeg),
         Target("listing", listing),
         Target("sentences", sentences),
         Target("results", results),
