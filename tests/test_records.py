@@ -1,14 +1,16 @@
-"""Records that grow row by row survive being torn."""
+"""CSV files of rows: whole tables, and append-only records."""
 
 from __future__ import annotations
 
+import csv
 import time
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from dplass_cli.errors import InputError
-from dplass_cli.records import Records, read_records, write_rows
+from dplass_cli.records import Records, read_records, write_frames, write_rows
 
 ROWS = [
     {"id": "1", "text": "a, b"},
@@ -19,7 +21,7 @@ ROWS = [
 ]
 
 
-def test_records_are_read_back(tmp_path: Path) -> None:
+def test_records_are_read_back_when_they_are_opened_again(tmp_path: Path) -> None:
     path = tmp_path / "items.csv"
     with Records(path, ["id", "text"], "key") as records:
         records.append(ROWS[:2])
@@ -33,7 +35,7 @@ def test_records_are_read_back(tmp_path: Path) -> None:
         assert records.rows == []
 
 
-def test_torn_records_keep_whole_rows(tmp_path: Path) -> None:
+def test_a_file_cut_anywhere_keeps_its_complete_rows(tmp_path: Path) -> None:
     path = tmp_path / "items.csv"
     with Records(path, ["id", "text"], "key") as records:
         records.append(ROWS)
@@ -48,16 +50,42 @@ def test_torn_records_keep_whole_rows(tmp_path: Path) -> None:
             assert records.rows == [*kept, {"id": "9", "text": "end"}]
 
 
-def test_a_record_that_is_damaged_before_its_end_says_where(tmp_path: Path) -> None:
+def test_a_damaged_row_before_the_end_is_named(tmp_path: Path) -> None:
     path = tmp_path / "r.csv"
     path.write_text("# k\na,b\n1,2\n3\n5,6\n")
     with pytest.raises(InputError, match="row 2 is damaged"):
         read_records(path, ("a", "b"), "k")
 
 
-def test_a_record_of_open_quotes_is_read_in_no_time(tmp_path: Path) -> None:
+def test_an_unclosed_quote_does_not_slow_reading_down(tmp_path: Path) -> None:
     path = tmp_path / "r.csv"
     path.write_text("# k\na,b\n" + '1,"2\n' + "3,4\n" * 200_000)
     began = time.process_time()
     assert read_records(path, ("a", "b"), "k") == []
     assert time.process_time() - began < 5.0
+
+
+def test_a_record_with_another_key_is_not_read(tmp_path: Path) -> None:
+    write_rows(tmp_path / "r.csv", ["id", "text"], ROWS, key="this run")
+    assert read_records(tmp_path / "r.csv", ["id", "text"], "this run") == ROWS
+    assert read_records(tmp_path / "r.csv", ["id", "text"], "another run") is None
+    assert read_records(tmp_path / "absent.csv", ["id", "text"], "this run") is None
+
+
+def test_a_row_must_have_the_columns(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="dict contains fields not in fieldnames"):
+        write_rows(tmp_path / "t.csv", ["id"], [{"id": 1, "more": 2}])
+    assert not (tmp_path / "t.csv").exists()
+
+
+def test_frames_are_written_below_each_other_like_rows(tmp_path: Path) -> None:
+    write_rows(tmp_path / "rows.csv", ["id", "text"], ROWS)
+    frame = pd.DataFrame(ROWS)
+    write_frames(tmp_path / "frames.csv", [frame[:2], frame[2:]])
+    assert (tmp_path / "frames.csv").read_bytes() == (tmp_path / "rows.csv").read_bytes()
+
+
+def test_missing_numbers_of_a_frame_are_empty(tmp_path: Path) -> None:
+    write_frames(tmp_path / "t.csv", [pd.DataFrame({"start": [0.0, 30.0], "end": [float("nan"), 40.5]})])
+    with open(tmp_path / "t.csv", newline="") as stream:
+        assert list(csv.reader(stream)) == [["start", "end"], ["0.0", ""], ["30.0", "40.5"]]

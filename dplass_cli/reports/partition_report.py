@@ -102,7 +102,7 @@ def write_report(folder: Path, report: PartitionReport) -> None:
         Section("Sizes", [picture(pictures["sizes"], "clips and captions of each domain", detailed=True)]),
         Section(
             "Similarity",
-            [picture(pictures["similarity"], "cosines between the centroids of the domains", detailed=True)],
+            [picture(pictures["similarity"], "cosines of the domains' centroids", detailed=True)],
         ),
         Section("Captions", list(_captions(report))),
     ]

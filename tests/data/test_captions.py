@@ -26,11 +26,11 @@ def test_names_are_joined_as_in_a_sentence(names: list[str], caption: str) -> No
 
 
 @given(st.lists(st.text("abc", min_size=1), min_size=1))
-def test_joined_names_can_be_told_apart(names: list[str]) -> None:
+def test_different_names_are_joined_differently(names: list[str]) -> None:
     assert joined(names).replace(" and ", ", ").split(", ") == names
 
 
-def test_the_form_says_what_becomes_of_several_labels() -> None:
+def test_the_form_decides_what_several_labels_become() -> None:
     labels = ("/m/dog", "/m/unheard", "/m/bark", "/m/dog")
     both = ClipCaption("Dog and bark", ("/m/dog", "/m/bark"), ("Dog", "Bark"))
     assert LabelCaptions(NAMES, "single")(labels) == ((both._replace(caption=""),), "several labels")

@@ -38,7 +38,7 @@ def write(path: Path, *items: Any) -> Path:
 
 @given(wanted=st.lists(rows(), min_size=1, max_size=5))
 @settings(deadline=None)  # a busy disk is no failure
-def test_what_is_written_is_read_back(tmp_path_factory: pytest.TempPathFactory, wanted: list[Row]) -> None:
+def test_written_rows_are_read_back(tmp_path_factory: pytest.TempPathFactory, wanted: list[Row]) -> None:
     path = tmp_path_factory.getbasetemp() / "round trip.json"
     write_manifest(path, wanted)
     assert read_manifest(path) == wanted
@@ -82,7 +82,7 @@ def test_written_paths_are_absolute(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert content["data"][0]["wav"] == str(tmp_path / "a.wav")
 
 
-def test_only_what_is_known_is_written(tmp_path: Path) -> None:
+def test_empty_attributes_are_not_written(tmp_path: Path) -> None:
     write_manifest(tmp_path / "m.json", [Row(Path("/a.wav"), "x", id="a")])
     assert json.loads((tmp_path / "m.json").read_text()) == {"data": [{"wav": "/a.wav", "caption": "x", "id": "a"}]}
 
@@ -143,7 +143,7 @@ def test_a_wrong_row_is_refused_with_its_number(tmp_path: Path, item: Any, messa
         ('{"data": []}', "has no rows"),
     ],
 )
-def test_what_is_no_manifest_is_refused_by_name(tmp_path: Path, text: str, message: str) -> None:
+def test_other_files_are_refused_with_their_name(tmp_path: Path, text: str, message: str) -> None:
     path = tmp_path / "m.json"
     path.write_text(text)
     with pytest.raises(InputError, match=message) as caught:
@@ -151,6 +151,6 @@ def test_what_is_no_manifest_is_refused_by_name(tmp_path: Path, text: str, messa
     assert str(path) in str(caught.value)
 
 
-def test_a_missing_manifest_is_refused_by_name(tmp_path: Path) -> None:
+def test_a_missing_manifest_is_refused_with_its_name(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"absent\.json: no such file"):
         read_manifest(tmp_path / "absent.json")

@@ -35,7 +35,7 @@ def test_mistakes_are_named(tmp_path: Path, text: str, says: str) -> None:
 
 
 @pytest.mark.parametrize(("start", "line"), [('"', 1), (HEAD + '"', 2), (HEAD + '0,a,b,c,0\n1,"', 3)])
-def test_a_quote_that_never_closes_is_told_by_its_line(tmp_path: Path, start: str, line: int) -> None:
+def test_an_unclosed_quote_is_refused_with_its_line(tmp_path: Path, start: str, line: int) -> None:
     (tmp_path / "t.csv").write_text(start + "a,b,c,d,0\n" * 120_000)
     with pytest.raises(InputError, match=rf"t.csv: line {line}: not CSV \(field larger than"):
         read_mixtures(tmp_path / "t.csv")

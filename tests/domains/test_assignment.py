@@ -1,4 +1,4 @@
-"""Probabilities of domains, and comparing partitions."""
+"""Probabilities of domains for sentences."""
 
 from __future__ import annotations
 
@@ -13,12 +13,10 @@ from typer.testing import CliRunner
 
 from dplass_cli.cli import app
 from dplass_cli.domains import assignment
-from dplass_cli.domains.agreement import compare
 from dplass_cli.domains.assignment import domain_probabilities, fit_temperature
 from dplass_cli.domains.features import text_features, unit
 from dplass_cli.domains.partition_folder import Domain, Partition, mean_direction
 from dplass_cli.encoders import load_encoder
-from dplass_cli.errors import InputError
 
 GROUPS = (("a dog barking", "a puppy", "dogs growling"), ("rain falling", "heavy rain", "drizzle"), ("a siren",))
 
@@ -57,7 +55,7 @@ def test_each_caption_is_compared_with_the_others_of_its_domain(monkeypatch: pyt
 
 
 @pytest.mark.parametrize("spread", [0.2, 1.0, 3.0])
-def test_fitted_probabilities_tell_how_often_they_are_right(spread: float) -> None:
+def test_fitted_probabilities_equal_the_rate_of_correct_answers(spread: float) -> None:
     """On new points of the same groups, the chosen domains are as probable as they are often right."""
     generator = np.random.default_rng(1)
     directions = unit(generator.normal(size=(6, 16)))
@@ -103,24 +101,3 @@ def test_assign_refusals(tmp_path: Path) -> None:
     (tmp_path / "partition.json").write_text(json.dumps(description))
     done = CliRunner().invoke(app, ["domains", "assign", "a", "--partition", str(tmp_path)])
     assert "was made with another encoder (tiny, 000000000000…)" in done.stderr
-
-
-def test_compare_finds_what_moved(tmp_path: Path) -> None:
-    moved = (("rain falling", "heavy rain", "a puppy"), ("a dog barking", "dogs growling"), ("a siren", "a horn"))
-    found = compare(partition_of(GROUPS), partition_of(moved))
-    assert found.captions == 6
-    assert found.matched == {0: 3, 3: 0, 6: 6}
-    assert found.moved == {"a puppy": (0, 0)}
-    assert (found.only_first, found.only_second) == (("drizzle",), ("a horn",))
-    assert 0.0 < found.adjusted_rand < 1.0
-    assert 0.0 < found.mutual_information < 1.0
-    same = compare(partition_of(GROUPS), partition_of(GROUPS[::-1]))
-    assert (same.adjusted_rand, same.moved) == (1.0, {})
-    assert same.mutual_information == pytest.approx(1.0)
-    for name, groups in (("one", GROUPS), ("two", moved)):
-        partition_of(groups).save(tmp_path / name)
-    done = CliRunner().invoke(app, ["domains", "compare", str(tmp_path / "one"), str(tmp_path / "two")])
-    assert "6 captions: adjusted Rand" in done.stdout
-    assert "1 captions are in the first partition only" in done.stderr
-    with pytest.raises(InputError, match="no caption in common"):
-        compare(partition_of(GROUPS), partition_of((("other",),)))

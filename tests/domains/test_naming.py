@@ -15,7 +15,7 @@ DOMAINS = [
 ]
 
 
-def test_titles_hold_the_words_that_tell_domains_apart() -> None:
+def test_titles_consist_of_words_that_distinguish_domains() -> None:
     dogs, speech, fire = titles(DOMAINS)
     assert dogs.lower().split(", ")[0] in ("dog", "dogs", "bark", "barks", "barking")
     assert "speaking" in speech.lower().split(", ")  # a dog's captions say "speaks", none says "speaking"
@@ -47,5 +47,5 @@ def test_nearest_captions_come_first() -> None:
     assert nearest(["far", "near", "middle"], vectors, np.array([1.0, 0.0])) == ("near", "middle", "far")
 
 
-def test_of_words_that_weigh_the_same_the_nearer_captions_tell() -> None:
+def test_words_of_equal_weight_are_ordered_by_nearer_captions() -> None:
     assert titles([["Flute", "Frog", "Drip", "Alarm"], ["Organ"]]) == ["Flute, frog, drip", "Organ"]

@@ -93,7 +93,7 @@ def _without(key: str) -> Callable[[dict[str, Any]], Any]:
         (lambda c: c.update(domains=[7]), "a domain is not an object"),
     ],
 )
-def test_a_wrong_description_is_told(
+def test_a_wrong_description_is_refused(
     partition: Partition, tmp_path: Path, change: Callable[[dict[str, Any]], Any], message: str
 ) -> None:
     partition.save(tmp_path)
@@ -104,7 +104,7 @@ def test_a_wrong_description_is_told(
         read_partition(tmp_path)
 
 
-def test_missing_and_damaged_files_are_told(partition: Partition, tmp_path: Path) -> None:
+def test_missing_and_damaged_files_are_refused(partition: Partition, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="not a partition folder"):
         read_partition(tmp_path)
     partition.save(tmp_path)

@@ -5,9 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 import pytest
-from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score
 
-from dplass_cli.domains.agreement import adjusted_rand, mutual_information
 from dplass_cli.domains.features import unit
 from dplass_cli.domains.quality import Quality, choose, qualities, quality
 from dplass_cli.options.partition_options import Method
@@ -66,13 +64,3 @@ def test_stable_numbers_win_over_good_looks() -> None:
     assert choose([row(2, 0.3, 1.0, 0.9), row(3, 0.5, 0.9, 0.8), row(4, 0.9, 1.0, 0.6)]) == 3
     assert choose([row(2, 0.3, 0.5, 0.6), row(3, 0.5, 0.7, 0.7), row(4, 0.9, 1.0, None)]) == 3
     assert choose([row(2, 0.5, 1.0, 1.0), row(3, 0.5, 1.0, 1.0)]) == 2
-
-
-@pytest.mark.parametrize(("count", "kinds"), [(60, 3), (300, 9), (12, 1)])
-def test_agreement_equals_the_library(count: int, kinds: int) -> None:
-    random = np.random.default_rng(count)
-    one, other = random.integers(kinds, size=count), random.integers(kinds, size=count)
-    assert adjusted_rand(one, other) == pytest.approx(adjusted_rand_score(one, other), abs=1e-12)
-    assert mutual_information(one, other) == pytest.approx(normalized_mutual_info_score(one, other), abs=1e-12)
-    assert adjusted_rand(one, one) == pytest.approx(1.0)
-    assert mutual_information(one, one) == pytest.approx(1.0)

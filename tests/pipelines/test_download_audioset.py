@@ -131,7 +131,7 @@ def test_failures_are_recorded_with_the_reason_and_not_tried_again(tmp_path: Pat
     assert (third.fetched, sorted(third.failed)) == (1, ["damaged", "short"])
 
 
-def test_a_limit_and_ids_choose_what_is_fetched_now(tmp_path: Path, site: Any) -> None:
+def test_a_limit_and_ids_choose_the_clips_to_download(tmp_path: Path, site: Any) -> None:
     folder, _, source = site
     for name in "abc":
         soundfile.write(folder / f"{name}.wav", steps(1), RATE)
@@ -215,7 +215,7 @@ def test_wrong_lists_are_refused(tmp_path: Path, site: Any) -> None:
         VideoSite("http://127.0.0.1/")
 
 
-def test_the_command_tells_of_failures(tmp_path: Path, site: Any) -> None:
+def test_the_command_reports_failures(tmp_path: Path, site: Any) -> None:
     _, _, source = site
     options(tmp_path, source, "gone, 0, 2")
     given = ["--segments", str(tmp_path / "segments.csv"), "-o", str(tmp_path / "clips"), "--pause", "0"]

@@ -55,19 +55,19 @@ def aligned(folder: Path) -> Any:
 
 
 @pytest.fixture(scope="module")
-def undisturbed(manifest: Path, tmp_path_factory: pytest.TempPathFactory) -> Any:
-    folder = tmp_path_factory.mktemp("undisturbed")
+def uninterrupted(manifest: Path, tmp_path_factory: pytest.TempPathFactory) -> Any:
+    folder = tmp_path_factory.mktemp("uninterrupted")
     result = embed(EmbedOptions(manifest, folder, device="cpu"))
     assert (result.rows, result.clips, result.hits, result.embedded, result.failed) == (16, 14, 0, 14, {})
     assert result.complete
     return aligned(folder)
 
 
-def test_vectors_are_the_encoders_own_in_the_order_of_the_manifest(manifest: Path, undisturbed: Any) -> None:
+def test_vectors_are_the_encoders_own_in_the_order_of_the_manifest(manifest: Path, uninterrupted: Any) -> None:
     import torch
 
     encoder = load_encoder()
-    for row, vector in zip(json.loads(manifest.read_text())["data"], undisturbed, strict=True):
+    for row, vector in zip(json.loads(manifest.read_text())["data"], uninterrupted, strict=True):
         audio, rate = read_audio(manifest.parent / row["wav"], row.get("start", 0.0), row.get("end"))
         expected = encoder.embed_audio(torch.from_numpy(audio), rate)[0].numpy()
         np.testing.assert_allclose(vector, expected, atol=1e-5)
@@ -76,13 +76,13 @@ def test_vectors_are_the_encoders_own_in_the_order_of_the_manifest(manifest: Pat
 @pytest.mark.parametrize("batch", [1, 32])
 @pytest.mark.parametrize("identity", ["path", "content"])
 def test_any_batch_gives_the_same_and_the_second_run_finds_all(
-    manifest: Path, undisturbed: Any, tmp_path: Path, batch: int, identity: Any
+    manifest: Path, uninterrupted: Any, tmp_path: Path, batch: int, identity: Any
 ) -> None:
     options = EmbedOptions(
         manifest, tmp_path, embedding=EmbeddingSettings(batch=batch, identity=identity), device="cpu"
     )
     embed(options)
-    np.testing.assert_allclose(aligned(tmp_path), undisturbed, atol=1e-5)
+    np.testing.assert_allclose(aligned(tmp_path), uninterrupted, atol=1e-5)
     again = embed(options)
     # By content, two ranges of different files with the same bytes are one.
     assert (again.embedded, again.hits) == (0, 14)
@@ -127,7 +127,9 @@ def test_by_content_too_a_clip_that_is_not_there_is_one_line_of_many(manifest: P
     assert len(done.failed) == 1
 
 
-def test_killed_runs_go_on_and_equal_an_undisturbed_one(manifest: Path, undisturbed: Any, tmp_path: Path) -> None:
+def test_killed_runs_are_continued_and_equal_an_uninterrupted_one(
+    manifest: Path, uninterrupted: Any, tmp_path: Path
+) -> None:
     command = [sys.executable, "-m", "dplass_cli", "embed", str(manifest), "--output", str(tmp_path)]
     command += ["--batch", "1", "--device", "cpu"]
     random.seed(1)
@@ -152,11 +154,11 @@ def test_killed_runs_go_on_and_equal_an_undisturbed_one(manifest: Path, undistur
             break
     assert killed >= 2
     assert embed(EmbedOptions(manifest, tmp_path, device="cpu")).complete
-    np.testing.assert_array_equal(aligned(tmp_path), undisturbed)
+    np.testing.assert_array_equal(aligned(tmp_path), uninterrupted)
 
 
 def test_shares_of_several_processes_make_one_result(
-    manifest: Path, undisturbed: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    manifest: Path, uninterrupted: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("WORLD_SIZE", "3")
     shares = []
@@ -167,14 +169,14 @@ def test_shares_of_several_processes_make_one_result(
     assert [share.complete for share in shares] == [False, False, True]
     assert sum(share.embedded for share in shares) == 14
     assert sum(share.hits for share in shares) == 0  # no clip twice
-    np.testing.assert_array_equal(aligned(tmp_path), undisturbed)
+    np.testing.assert_array_equal(aligned(tmp_path), uninterrupted)
 
 
 @pytest.mark.slow
-def test_torchrun_shares_the_work(manifest: Path, undisturbed: Any, tmp_path: Path) -> None:
+def test_torchrun_shares_the_work(manifest: Path, uninterrupted: Any, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "-m", "dplass_cli", "embed"]
     subprocess.run([*command, str(manifest), "--output", str(tmp_path), "--device", "cpu"], check=True, timeout=300)
-    np.testing.assert_array_equal(aligned(tmp_path), undisturbed)
+    np.testing.assert_array_equal(aligned(tmp_path), uninterrupted)
 
 
 def test_clips_that_cannot_be_read_are_listed_and_the_others_done(manifest: Path, tmp_path: Path) -> None:

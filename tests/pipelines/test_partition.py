@@ -165,7 +165,7 @@ def test_import_keeps_ids_and_domains_without_clips(corpus: Path, tmp_path: Path
     assert result.partition.settings["imported"] == "clusters.json"
 
 
-def test_wrong_requests_are_told_before_any_clip_is_read(
+def test_wrong_options_are_refused_before_any_clip_is_read(
     corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(pipeline, "caption_features", None)
@@ -189,7 +189,7 @@ def test_wrong_requests_are_told_before_any_clip_is_read(
             PartitionOptions(corpus / "train.json", tmp_path, **wrong)  # type: ignore[arg-type]
 
 
-def test_what_is_lacking_is_told_before_the_earlier_partition_goes(
+def test_missing_inputs_are_refused_before_the_earlier_partition_is_removed(
     corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     given = PartitionOptions(corpus / "train.json", tmp_path, domains=3)
@@ -240,7 +240,7 @@ def test_hdbscan_makes_its_own_number(corpus: Path, tmp_path: Path) -> None:
         PartitionOptions(corpus / "train.json", tmp_path, method="hdbscan", report=True)
 
 
-def test_what_an_earlier_partition_left_is_removed(corpus: Path, tmp_path: Path) -> None:
+def test_files_of_an_earlier_partition_are_removed(corpus: Path, tmp_path: Path) -> None:
     partition(PartitionOptions(corpus / "train.json", tmp_path, report=True))
     assert (tmp_path / "domain6.json").exists()
     mine = ("domains.txt", "quality.md", "val2024_listening_test.csv", "domain1_notes.json")
@@ -257,9 +257,7 @@ def test_what_an_earlier_partition_left_is_removed(corpus: Path, tmp_path: Path)
     assert not {"quality.csv", "quality.png"} & left
 
 
-def test_a_domain_that_swallows_the_rest_is_warned_of(
-    corpus: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_dominant_domain_causes_a_warning(corpus: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     partition(PartitionOptions(corpus / "train.json", tmp_path))
     assert not caplog.records
     rows = [row for row in _rows(corpus) if not row["wav"].startswith("g5") or row["wav"] == "g5-0-0.wav"]

@@ -369,7 +369,7 @@ def test_the_real_clips_of_three_folds(real_data: Path, tmp_path: Path) -> None:
     assert single.rejected == {"several labels": len(ids_of_many)}
 
 
-def test_what_is_wrong_with_real_clips_is_found(real_data: Path, tmp_path: Path) -> None:
+def test_faults_of_real_clips_are_found(real_data: Path, tmp_path: Path) -> None:
     """40 files deleted, 10 cut, 5 emptied, 3 renamed: rejected are exactly these, with the right reasons."""
     mini, audio = real_data / "audioset_mini", tmp_path / "audio"
     shutil.copytree(real_data / "audio", audio)
@@ -414,7 +414,7 @@ def test_what_is_wrong_with_real_clips_is_found(real_data: Path, tmp_path: Path)
     )
 )
 @settings(deadline=None, max_examples=40)
-def test_repeated_ids_and_unknown_labels_are_told_apart(
+def test_repeated_ids_and_unknown_labels_have_different_reasons(
     tmp_path_factory: pytest.TempPathFactory, lines: list[tuple[str, list[str]]]
 ) -> None:
     folder = tmp_path_factory.getbasetemp() / "repeated"
@@ -561,7 +561,7 @@ def test_copies_are_made_once_and_again_where_the_source_changed(corpus: Corpus)
         corpus.options(convert="flac")
 
 
-def test_what_only_ffmpeg_decodes_is_used_where_it_is_converted(corpus: Corpus) -> None:
+def test_formats_that_only_ffmpeg_decodes_are_used_if_they_are_converted(corpus: Corpus) -> None:
     av = pytest.importorskip("av", reason="the extra 'download' is not installed")
     corpus.clip("abc", "/m/dog")
     for ytid in ("def", "ghi"):

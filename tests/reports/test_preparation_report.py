@@ -25,7 +25,7 @@ def result(**changes: object) -> PrepareResult:
     return PrepareResult(**{**known, **changes})  # type: ignore[arg-type]
 
 
-def test_the_page_tells_classes_reasons_and_changes(tmp_path: Path) -> None:
+def test_the_page_shows_classes_reasons_and_changes(tmp_path: Path) -> None:
     write_report(tmp_path / "report.html", result())
     page = (tmp_path / "report.html").read_text(encoding="utf-8")
     for words in (
@@ -44,7 +44,7 @@ def test_the_page_tells_classes_reasons_and_changes(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("changes", [{"classes": {}, "cleaned": {}, "audio": None, "rejected": {}}])
-def test_what_there_is_not_is_left_out(tmp_path: Path, changes: dict[str, object]) -> None:
+def test_empty_sections_are_omitted(tmp_path: Path, changes: dict[str, object]) -> None:
     write_report(tmp_path / "report.html", result(**changes))
     page = (tmp_path / "report.html").read_text(encoding="utf-8")
     assert "Every clip is used." in page

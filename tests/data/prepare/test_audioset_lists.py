@@ -75,7 +75,9 @@ def test_any_written_segments_are_read_back(
 
 @given(content=st.binary(max_size=200) | st.text('ab,"#\n\r 0.1-\x00', max_size=60).map(str.encode))
 @settings(deadline=None)  # a busy disk is no failure
-def test_any_bytes_are_read_or_refused_by_name(tmp_path_factory: pytest.TempPathFactory, content: bytes) -> None:
+def test_any_bytes_are_read_or_refused_with_the_file_name(
+    tmp_path_factory: pytest.TempPathFactory, content: bytes
+) -> None:
     path = tmp_path_factory.getbasetemp() / "arbitrary.csv"
     path.write_bytes(content)
     try:
@@ -117,7 +119,7 @@ def test_an_open_quote_is_refused_at_its_line(tmp_path: Path, rows_after: int) -
         read_segments(path)
 
 
-def test_unreadable_lists_are_refused_by_name(tmp_path: Path) -> None:
+def test_unreadable_lists_are_refused_with_their_name(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"absent\.csv: no such file"):
         read_segments(tmp_path / "absent.csv")
     with pytest.raises(InputError, match="is a folder"):
@@ -235,7 +237,7 @@ def test_a_name_map_is_read_by_its_header(tmp_path: Path) -> None:
     assert read_pairs(path, ["YTID"], ["filename"]) == {"-abc": "a.wav", "def": "b, c.wav"}
 
 
-def test_ids_are_one_a_line(tmp_path: Path) -> None:
+def test_ids_are_read_one_per_line(tmp_path: Path) -> None:
     assert read_ids(write(tmp_path / "ids.txt", "-abc", "", " def ", "-abc", end="\r\n", bom=True)) == {"-abc", "def"}
-    with pytest.raises(InputError, match="holds no ids"):
+    with pytest.raises(InputError, match="no ids in it"):
         read_ids(write(tmp_path / "none.txt", "", "  "))

@@ -27,7 +27,7 @@ def test_a_good_clip_has_no_fault(tone: Path) -> None:
     assert check_clip(tone, "decode") == (None, 0.1, 16000, 1)
 
 
-def test_a_header_check_finds_what_is_no_audio_file(tmp_path: Path) -> None:
+def test_a_header_check_finds_files_that_are_not_audio(tmp_path: Path) -> None:
     (tmp_path / "empty.wav").touch()
     (tmp_path / "page.wav").write_text("<html>video unavailable</html>")
     soundfile.write(tmp_path / "headed.wav", np.zeros(0, np.float32), 16000)
@@ -55,7 +55,7 @@ def test_silence_is_found_by_decoding(tmp_path: Path) -> None:
     assert check_clip(tmp_path / "silent.wav", "decode").fault == "silent"
 
 
-def test_samples_that_are_no_numbers_are_found_by_decoding(tmp_path: Path) -> None:
+def test_samples_that_are_not_numbers_are_found_by_decoding(tmp_path: Path) -> None:
     audio = TONE.copy()
     audio[0, 100] = np.nan
     write_audio(tmp_path / "nan.wav", audio, 16000)
@@ -94,7 +94,7 @@ def test_a_wav_from_a_pipe_leaves_its_length_open(tmp_path: Path, tone: Path) ->
     assert check_clip(tmp_path / "piped.wav", "decode").fault is None
 
 
-def test_what_this_installation_cannot_decode_is_told_apart_from_what_is_no_audio(tmp_path: Path) -> None:
+def test_undecodable_formats_are_distinguished_from_files_that_are_not_audio(tmp_path: Path) -> None:
     (tmp_path / "clip.m4a").write_bytes(b"\0\0\0\x20ftypM4A " + bytes(100))
     assert check_clip(tmp_path / "clip.m4a", "header").fault == "not decodable here"
 

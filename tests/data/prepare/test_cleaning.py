@@ -42,7 +42,7 @@ def test_a_caption_is_cleaned(cleaner: CaptionCleaner, before: str, after: str) 
 
 
 @given(st.text("abAB éÀ.,;!\n1", min_size=1).filter(str.strip))
-def test_what_is_clean_stays_so(cleaner: CaptionCleaner, caption: str) -> None:
+def test_a_clean_caption_does_not_change(cleaner: CaptionCleaner, caption: str) -> None:
     clean = cleaner(caption)
     assert clean.strip()
     assert cleaner(clean) == clean

@@ -214,13 +214,13 @@ def test_one_name_in_two_parts_is_the_file_of_each(tmp_path: Path) -> None:
     }
 
 
-def test_a_list_alone_is_enough_where_the_clips_are_beside_it(tmp_path: Path) -> None:
+def test_a_list_alone_is_enough_if_the_clips_are_next_to_it(tmp_path: Path) -> None:
     own_csv(tmp_path / "corpus")
     options = CorpusOptions(kind="csv", table=(tmp_path / "corpus" / "mine.csv",), output=tmp_path / "out.json")
     assert [row.caption for row in read_manifest(prepare_corpus(options).manifest)] == ["A dog", "Rain"]
 
 
-def test_what_a_run_rejected_is_no_list_of_the_next(tmp_path: Path) -> None:
+def test_a_list_of_rejected_clips_is_not_taken_for_a_list_of_clips(tmp_path: Path) -> None:
     own_csv(tmp_path)
     options = CorpusOptions(kind="csv", folder=tmp_path, output=tmp_path / "train.json")
     assert prepare_corpus(options) == prepare_corpus(options)
@@ -228,7 +228,7 @@ def test_what_a_run_rejected_is_no_list_of_the_next(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("copies", [None, "copies", "door_knock"])
-def test_copies_of_an_earlier_run_are_no_clips(tmp_path: Path, copies: str | None) -> None:
+def test_copies_of_an_earlier_run_are_not_taken_for_clips(tmp_path: Path, copies: str | None) -> None:
     wanted = {row[1:] for row in folder(tmp_path)}
     convert_dir = None if copies is None else tmp_path / copies
     for form in ("16k-mono-flac", "16k-mono-flac", "8k-mono-wav", None):
@@ -371,7 +371,7 @@ def test_a_wrong_table_is_refused(tmp_path: Path, content: str, changes: dict[st
         prepared(tmp_path / "corpus", "csv", **changes)
 
 
-def test_what_is_no_corpus_is_refused(tmp_path: Path) -> None:
+def test_other_folders_and_unknown_kinds_are_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no such corpus; did you mean 'clotho'"):
         prepared(tmp_path, "cloto")
     with pytest.raises(InputError, match="no such folder"):

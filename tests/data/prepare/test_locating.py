@@ -69,7 +69,7 @@ def test_a_clip_is_found_under_the_names_of_downloaders(id: str, start: float) -
         assert ClipIndex([f"/clips/{stem}.wav"]).by_id(id, start, start + 10) == f"/clips/{stem}.wav"
 
 
-def test_the_most_telling_name_wins() -> None:
+def test_the_most_specific_name_wins() -> None:
     index = ClipIndex(["/whole/-0RWZT-miFs.wav", "/cut/-0RWZT-miFs_30.000_40.000.wav"])
     assert index.by_id(*SEGMENT) == "/cut/-0RWZT-miFs_30.000_40.000.wav"
 
@@ -142,7 +142,7 @@ def test_folders_are_walked_in_order_once_and_through_links(tmp_path: Path) -> N
     assert ClipIndex(walk_folders([tmp_path / "b", tmp_path / "a"])).by_id("x", 0, 1) == str(tmp_path / "b" / "x.wav")
 
 
-def test_a_missing_folder_is_refused_by_name(tmp_path: Path) -> None:
+def test_a_missing_folder_is_refused_with_its_name(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="absent: cannot read this folder"):
         list(walk_folders([tmp_path / "absent"]))
 
@@ -171,6 +171,6 @@ def test_listed_names_need_not_be_of_any_encoding(tmp_path: Path) -> None:
     assert [os.fsencode(path) for path in listed_files(tmp_path / "files.txt")] == [b"/clips/caf\xe9.wav"]
 
 
-def test_a_missing_list_is_refused_by_name(tmp_path: Path) -> None:
+def test_a_missing_list_is_refused_with_its_name(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"absent\.txt: no such file"):
         list(listed_files(tmp_path / "absent.txt"))

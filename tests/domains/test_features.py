@@ -89,7 +89,7 @@ def test_errors_name_the_file_or_caption(tmp_path: Path) -> None:
         text_features(["good", "bad"], LoudnessEncoder())
 
 
-def test_rows_are_hashed_by_what_they_hold_and_not_by_place_or_order(tmp_path: Path) -> None:
+def test_the_hash_of_rows_depends_on_their_content_not_on_folder_or_order(tmp_path: Path) -> None:
     rows = [Row(Path("x/1.wav"), "a", id="1"), Row(Path("x/2.wav"), "b", id="2", start=1.0, end=2.0)]
     moved = [Row(Path("/y") / row.wav.name, row.caption, id=row.id, start=row.start, end=row.end) for row in rows]
     assert rows_sha256(rows) == rows_sha256(moved[::-1])

@@ -1,0 +1,145 @@
+"""From a table of clips to a manifest and a list of unused clips."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from dplass_cli.audio.writing import write_audio
+from dplass_cli.data.captions import ClipCaption
+from dplass_cli.data.manifest import read_manifest
+from dplass_cli.data.prepare.corpora import CORPORA, Corpus
+from dplass_cli.data.prepare.preparation import OVER, ClassCount, PrepareResult, prepare
+from dplass_cli.errors import InputError
+from dplass_cli.separation.policies import Selection
+
+RANGES = Corpus("", "", ("caption",), hint="check the table")
+
+
+def caption(*classes: str) -> ClipCaption:
+    return ClipCaption(" and ".join(classes), tuple(f"/m/{name}" for name in classes), classes)
+
+
+def clips(*rows: tuple[str, str | None, Sequence[ClipCaption]], fault: str | None = None) -> pd.DataFrame:
+    table = pd.DataFrame([(id, path, tuple(texts)) for id, path, texts in rows], columns=["id", "path", "texts"])
+    return table.assign(fault=fault, start=0.0, end=float("nan")).astype({"path": object, "fault": object})
+
+
+def prepared(table: pd.DataFrame, folder: Path, corpus: Corpus = RANGES, **selection: Any) -> PrepareResult:
+    chosen = Selection(**{"check": "none", "max_missing": 1.0, **selection})
+    return prepare(table, corpus, folder / "train.json", chosen, [folder])
+
+
+def rejects(result: PrepareResult) -> list[tuple[str, str]]:
+    return list(pd.read_csv(result.rejects)[["id", "reason"]].itertuples(index=False, name=None))
+
+
+def test_usable_clips_become_rows_in_their_order(tmp_path: Path) -> None:
+    table = clips(("b", "/b.wav", [caption("dog"), caption("rain")]), ("a", "/a.wav", [caption("dog")]))
+    result = prepared(table, tmp_path)
+    assert [(row.id, row.caption) for row in read_manifest(result.manifest)] == [
+        ("b", "dog"),
+        ("b", "rain"),
+        ("a", "dog"),
+    ]
+    assert (result.segments, result.used_clips, result.rows, result.rejected) == (2, 2, 3, {})
+    assert result.classes == {"dog": ClassCount(2), "rain": ClassCount(1)}
+
+
+def test_unused_clips_are_listed_with_their_reasons(tmp_path: Path) -> None:
+    table = clips(("a", None, [caption("dog")]), ("b", "/b.wav", [caption("rain")]), ("c", "/c.wav", []))
+    table["fault"] = ["missing", None, "no caption"]
+    result = prepared(table, tmp_path)
+    assert rejects(result) == [("a", "missing"), ("c", "no caption")]
+    assert result.rejected == {"missing": 1, "no caption": 1}
+    assert result.classes["dog"] == ClassCount(0, 1)
+
+
+def test_the_corpus_names_the_list_of_unused_clips(tmp_path: Path) -> None:
+    table = clips(("a", "/a.wav", [caption("dog")]))
+    assert prepared(table.copy(), tmp_path).rejects == tmp_path / "train-rejects.csv"
+    result = prepared(table.copy(), tmp_path, CORPORA["audioset"])
+    assert result.rejects == tmp_path / "rejects.csv"
+    assert result.rejects.read_text() == "ytid,start,end,reason,path,labels\n"
+
+
+def test_ranges_are_kept_unless_files_are_the_clips(tmp_path: Path) -> None:
+    table = clips(("a", "/a.wav", [caption("dog")])).assign(start=1.5, end=2.5)
+    row = read_manifest(prepared(table.copy(), tmp_path).manifest)[0]
+    assert (row.start, row.end) == (1.5, 2.5)
+    row = read_manifest(prepared(table.copy(), tmp_path, CORPORA["audioset"]).manifest)[0]
+    assert (row.start, row.end) == (0.0, None)
+
+
+def test_rare_classes_come_first_where_rows_per_class_are_limited(tmp_path: Path) -> None:
+    table = clips(
+        ("a", "/a.wav", [caption("dog")]),
+        ("b", "/b.wav", [caption("dog"), caption("rain")]),
+        ("c", "/c.wav", [caption("dog", "tuba")]),
+    )
+    result = prepared(table, tmp_path, max_per_class=1)
+    assert [(row.id, row.caption) for row in read_manifest(result.manifest)] == [("b", "rain"), ("c", "dog and tuba")]
+    assert rejects(result) == [("a", OVER), ("b", OVER)]
+    assert result.classes == {"dog": ClassCount(1, 2), "rain": ClassCount(1), "tuba": ClassCount(1)}
+
+
+def test_headers_are_checked_and_summarised(tmp_path: Path) -> None:
+    for name, rate in (("a", 16000), ("b", 16000), ("c", 8000)):
+        write_audio(tmp_path / f"{name}.wav", np.full((1, rate), 0.5, np.float32), rate)
+    (tmp_path / "d.wav").write_text("<html>")
+    table = clips(*((name, str(tmp_path / f"{name}.wav"), [caption("dog")]) for name in "abcd"))
+    result = prepared(table, tmp_path, check="header")
+    assert result.rejected == {"not audio": 1}
+    assert (result.audio.hours, result.audio.sample_rates, result.audio.channels) == (
+        0.0008,
+        {16000: 2, 8000: 1},
+        {1: 3},
+    )
+
+
+def test_copies_replace_the_files(tmp_path: Path) -> None:
+    write_audio(tmp_path / "a.wav", np.full((1, 16000), 0.5, np.float32), 16000)
+    (tmp_path / "b.wav").write_text("<html>")
+    table = clips(*((name, str(tmp_path / f"{name}.wav"), [caption("dog")]) for name in "ab")).assign(end=0.5)
+    result = prepared(table, tmp_path, convert="8k-mono-flac")
+    row = read_manifest(result.manifest)[0]
+    assert row.wav.parent.parent == tmp_path / "train-8k-mono-flac"
+    assert (row.start, row.end) == (0.0, None)
+    assert result.converted == {"made": 1, "found": 0, "turned_down": 0}
+    assert result.rejected == {"not convertible": 1}
+
+
+def test_captions_are_cleaned_and_the_changes_counted(tmp_path: Path) -> None:
+    table = clips(*((name, f"/{name}.wav", [ClipCaption("a dog  dog barks")]) for name in "ab"))
+    result = prepared(table, tmp_path, clean=True)
+    assert {row.caption for row in read_manifest(result.manifest)} == {"A dog barks"}
+    assert result.cleaned == {"a dog  dog barks -> A dog barks": 2}
+
+
+def test_a_file_name_in_no_encoding_is_rejected(tmp_path: Path) -> None:
+    table = clips(("a", "/\udcff.wav", [caption("dog")]), ("b", "/ö.wav", [caption("dog")]))
+    result = prepared(table, tmp_path)
+    assert [row.id for row in read_manifest(result.manifest)] == ["b"]
+    assert pd.read_csv(result.rejects)["path"].tolist() == ["/\\udcff.wav"]
+
+
+def test_too_many_missing_clips_are_an_error_that_names_three(tmp_path: Path) -> None:
+    table = clips(*((str(n), None, [caption("dog")]) for n in range(4)), fault="missing")
+    message = r"4 of 4 clips are missing \(looked for 0, 1, 2 and 1 more in .*; also with other suffixes\); check"
+    with pytest.raises(InputError, match=message):
+        prepared(table, tmp_path, max_missing=0.5)
+    assert not (tmp_path / "train.json").exists()
+
+
+def test_no_usable_clip_is_an_error_that_counts_the_reasons(tmp_path: Path) -> None:
+    table = clips(("a", "/a.wav", []), ("b", "/b.wav", []), fault="no caption")
+    with pytest.raises(InputError, match=r"no usable clip among 2 clips \(no caption: 2\); check the table"):
+        prepared(table, tmp_path)
+    table["fault"] = "several labels"
+    with pytest.raises(InputError, match="try --captions each or joined"):
+        prepared(table, tmp_path)
