@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from dplass_cli.audio.writing import write_audio
-from dplass_cli.encoders.clips import Clip, Embedding
+from dplass_cli.encoders.clips import Clip
 from dplass_cli.encoders.embeddings_folder import EmbedResult, embed_manifest_clips
 
 
@@ -43,7 +43,7 @@ def clips(folder: Path, *levels: float) -> list[Clip]:
 
 def embed(rows: Sequence[Clip], folder: Path, process: tuple[int, int] = (0, 1)) -> EmbedResult:
     manifest = folder.parent / "train.json"
-    return embed_manifest_clips(rows, manifest, folder, LevelEncoder(), Embedding(batch=2, readers=1), process)
+    return embed_manifest_clips(rows, manifest, folder, LevelEncoder(), EmbeddingSettings(batch=2, readers=1), process)
 
 
 def vectors(folder: Path) -> list[float]:
