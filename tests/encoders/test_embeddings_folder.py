@@ -14,6 +14,7 @@ from torch import Tensor
 from dplass_cli.audio.writing import write_audio
 from dplass_cli.encoders.clips import Clip
 from dplass_cli.encoders.embeddings_folder import EmbedResult, embed_manifest_clips
+from dplass_cli.options.embed_options import EmbeddingSettings
 
 
 class LevelEncoder:
