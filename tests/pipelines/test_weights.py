@@ -7,35 +7,35 @@ from pathlib import Path
 import pytest
 
 from dplass_cli.errors import InputError
-from dplass_cli.options.weights_options import WeightsOptions
+from dplass_cli.options.weights_options import WeightsFetchOptions
 from dplass_cli.pipelines.weights import fetch_weights, list_weights, verify_weights
 
 
 @pytest.fixture
-def options(tmp_path: Path) -> WeightsOptions:
+def options(tmp_path: Path) -> WeightsFetchOptions:
     """An entry ``lists`` whose file is present."""
     (tmp_path / "table.yaml").write_text(
         "lists: {what: w, licence: l, url: 'http://127.0.0.1:9', files: [{path: a.bin}]}"
     )
     (tmp_path / "home" / "lists").mkdir(parents=True)
     (tmp_path / "home" / "lists" / "a.bin").write_bytes(b"a")
-    return WeightsOptions(("lists",), tmp_path / "home", offline=True, table=tmp_path / "table.yaml")
+    return WeightsFetchOptions(("lists",), tmp_path / "home", offline=True, table=tmp_path / "table.yaml")
 
 
-def test_present_files_are_pinned_and_then_verified(options: WeightsOptions) -> None:
+def test_present_files_are_pinned_and_then_verified(options: WeightsFetchOptions) -> None:
     (fetched,) = fetch_weights(options)
     assert not fetched.downloaded
     assert [item.status for item in verify_weights(options)] == ["ok"]
     assert list_weights(options)[0].missing == ()
 
 
-def test_missing_files_are_an_error_when_offline(options: WeightsOptions, tmp_path: Path) -> None:
+def test_missing_files_are_an_error_when_offline(options: WeightsFetchOptions, tmp_path: Path) -> None:
     (tmp_path / "home" / "lists" / "a.bin").unlink()
     with pytest.raises(InputError, match=r"a\.bin: not fetched yet; run without --offline"):
         fetch_weights(options)
 
 
 @pytest.mark.parametrize("verb", [list_weights, fetch_weights, verify_weights])
-def test_an_unknown_name_is_corrected(options: WeightsOptions, verb: object) -> None:
+def test_an_unknown_name_is_corrected(options: WeightsFetchOptions, verb: object) -> None:
     with pytest.raises(InputError, match="list: not a known file; did you mean 'lists'"):
-        verb(WeightsOptions(("list",), options.output, table=options.table))  # type: ignore[operator]
+        verb(WeightsFetchOptions(("list",), options.output, table=options.table))  # type: ignore[operator]
