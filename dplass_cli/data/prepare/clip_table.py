@@ -11,7 +11,7 @@ Columns:
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import chain
 
 import pandas as pd
@@ -150,9 +150,10 @@ def column_label_captions(records: pd.DataFrame, corpus: Corpus, form: Captions)
     return LabelCaptions(names, form)
 
 
-def _label_sets(records: pd.DataFrame, corpus: Corpus) -> Iterator[tuple[str, ...]]:
-    for value in records[corpus.labels]:
-        yield value if isinstance(value, tuple) else tuple(_split(value))
+def _label_sets(records: pd.DataFrame, corpus: Corpus) -> Iterable[tuple[str, ...]]:
+    if corpus.labels in records and isinstance(records[corpus.labels].iloc[0], tuple):  # of AudioSet's segments
+        return list(records[corpus.labels])
+    return (tuple(_split(text)) for text in column_texts(records, corpus.labels))
 
 
 def _with_written(texts: Texts, fault: str | None, captions: tuple[str, ...]) -> tuple[Texts, str | None]:

@@ -97,6 +97,12 @@ def test_names_of_labels_come_from_the_records() -> None:
     assert column_label_captions(rows, SENTENCES, "each") is None
 
 
+def test_clips_without_a_column_of_labels_have_no_known_label() -> None:
+    corpus = Corpus("", "", ("classes",), name="wav", labels="mids")
+    rows = records({"wav": "a.wav", "classes": "Guitar"})
+    assert table(rows, corpus, label_captions=LabelCaptions({}))[0]["fault"] == "unknown label"
+
+
 def test_values_stand_for_captions_where_the_corpus_says_so() -> None:
     corpus = Corpus("", "", ("stem",), name="wav", caption_of={"vocals": "singing voice"})
     found = table(records({"wav": "a.wav", "stem": "vocals"}, {"wav": "b.wav", "stem": "mixture"}), corpus)
