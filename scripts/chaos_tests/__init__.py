@@ -1,1 +1,1 @@
-"""What ``scripts/chaos.py`` is made of: verbs and their inputs, runs, faults, and what is to remain."""
+"""The parts of ``scripts/chaos.py``: verbs, their inputs, their runs, fault injection, and checks of the leftovers."""

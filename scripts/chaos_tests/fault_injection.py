@@ -1,4 +1,4 @@
-"""The faults: each disturbs runs of a verb and says what was wrong afterwards."""
+"""Fault injection: each function injects one fault into runs of a verb and reports what was wrong afterwards."""
 
 from __future__ import annotations
 
@@ -12,49 +12,55 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from chaos_tests.leftovers import half_written, kept
-from chaos_tests.workload import Bench
+from chaos_tests.leftovers import lost_records, truncated_files
+from chaos_tests.workload import Workload
 
-KILLS_IN_A_ROW = 8
+MAX_CONSECUTIVE_KILLS = 8
 
 
 @dataclass
-class Told:
-    """What came of a fault: how often it was made, and what was wrong afterwards."""
+class FaultReport:
+    """Result of injecting a fault.
+
+    Attributes:
+        times: how often the fault was injected.
+        failures: what was wrong afterwards.
+        skipped: why it was not injected; empty where it was.
+    """
 
     times: int = 0
-    wrong: list[str] = field(default_factory=list)
+    failures: list[str] = field(default_factory=list)
     skipped: str = ""
 
     def __str__(self) -> str:
-        return self.skipped or (f"{len(self.wrong)} wrong of {self.times}" if self.wrong else f"{self.times}")
+        return self.skipped or (f"{len(self.failures)} failures of {self.times}" if self.failures else f"{self.times}")
 
 
-def kill(bench: Bench, times: int) -> Told:
-    """Kill runs at random moments, some in a row in one folder, then let one end."""
-    told = Told()
-    while told.times < times:
-        bench.fresh()
+def kill_runs(workload: Workload, times: int) -> FaultReport:
+    """Kill runs at random moments, up to eight in a row on the same folder, then let one complete."""
+    report = FaultReport()
+    while report.times < times:
+        workload.clear_output()
         again = False
-        for _ in range(min(bench.chance.randint(1, KILLS_IN_A_ROW), times - told.times)):
-            process = bench.begin(again)
-            time.sleep(bench.chance.uniform(0, bench.seconds))
+        for _ in range(min(workload.rng.randint(1, MAX_CONSECUTIVE_KILLS), times - report.times)):
+            process = workload.start(again)
+            time.sleep(workload.rng.uniform(0, workload.seconds))
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(process, signal.SIGKILL)
             os.waitpid(process, 0)
-            told.times, again = told.times + 1, True
-            told.wrong += half_written(bench.out)
-        before = bench.given.parent / "before"
-        shutil.copytree(bench.out, before)
-        told.wrong += bench.finish()
-        told.wrong += kept(before, bench.out)
+            report.times, again = report.times + 1, True
+            report.failures += truncated_files(workload.output)
+        before = workload.inputs.parent / "before"
+        shutil.copytree(workload.output, before)
+        report.failures += workload.finish()
+        report.failures += lost_records(before, workload.output)
         shutil.rmtree(before)
-    return told
+    return report
 
 
 @contextlib.contextmanager
 def small_disk(folder: Path, size: int) -> Iterator[Callable[[str], None]]:
-    """A file system of so many bytes at a folder; what is yielded changes its options."""
+    """Mount a file system of a size in bytes at a folder; yields a function that changes its mount options."""
     subprocess.run(
         ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(folder)], check=True, capture_output=True
     )
@@ -69,7 +75,7 @@ def _remount(folder: Path, options: str) -> None:
 
 
 def can_mount(folder: Path) -> bool:
-    """Whether file systems can be made here."""
+    """Whether this process may mount file systems."""
     try:
         with small_disk(folder, 1 << 20):
             return True
@@ -77,95 +83,95 @@ def can_mount(folder: Path) -> bool:
         return False
 
 
-def full(bench: Bench, shares: Sequence[float] = (0.05, 0.3, 0.6, 0.9)) -> Told:
-    """Run on disks that are too small, then on one that is not."""
-    told = Told()
+def fill_disk(workload: Workload, shares: Sequence[float] = (0.05, 0.3, 0.6, 0.9)) -> FaultReport:
+    """Run on disks that are too small, then enlarge them and run again."""
+    report = FaultReport()
     for share in shares:
-        bench.fresh()
-        with small_disk(bench.out, max(1 << 14, int(share * bench.size))) as change:
-            code = bench.run()
-            told.times += 1
-            told.wrong += bench.told(code) if code else []
-            told.wrong += half_written(bench.out)
+        workload.clear_output()
+        with small_disk(workload.output, max(1 << 14, int(share * workload.size))) as change:
+            code = workload.run()
+            report.times += 1
+            report.failures += workload.check_message(code) if code else []
+            report.failures += truncated_files(workload.output)
             change("size=4G")
-            told.wrong += bench.finish()
-    return told
+            report.failures += workload.finish()
+    return report
 
 
-def read_only(bench: Bench) -> Told:
-    """Run where nothing may be written, then where it may."""
-    told = Told(1)
-    bench.fresh()
-    with small_disk(bench.out, 1 << 32) as change:
+def deny_writes(workload: Workload) -> FaultReport:
+    """Run on a read-only file system, then make it writable and run again."""
+    report = FaultReport(1)
+    workload.clear_output()
+    with small_disk(workload.output, 1 << 32) as change:
         change("ro")
-        code = bench.run()
-        told.wrong += bench.told(code)
+        code = workload.run()
+        report.failures += workload.check_message(code)
         change("rw")
-        told.wrong += bench.finish()
-    return told
+        report.failures += workload.finish()
+    return report
 
 
-def vanishing(bench: Bench, times: int) -> Told:
-    """Take an input away at a random moment; put it back, and run again."""
-    if not bench.verb.vanish:
-        return Told(skipped="–")
-    told = Told()
+def remove_input(workload: Workload, times: int) -> FaultReport:
+    """Remove an input at a random moment; put it back and run again."""
+    if not workload.verb.removable:
+        return FaultReport(skipped="–")
+    report = FaultReport()
     for _ in range(times):
-        bench.fresh()
-        process = bench.begin()
-        time.sleep(bench.chance.uniform(0, 0.8 * bench.seconds))
-        gone = bench.chance.choice(sorted(bench.given.glob(bench.verb.vanish)))
-        gone.unlink()
-        code = bench.ended(process)
-        told.times += 1
+        workload.clear_output()
+        process = workload.start()
+        time.sleep(workload.rng.uniform(0, 0.8 * workload.seconds))
+        removed = workload.rng.choice(sorted(workload.inputs.glob(workload.verb.removable)))
+        removed.unlink()
+        code = workload.wait_for(process)
+        report.times += 1
         if code and code != 1:
-            told.wrong += bench.told(code)
-        told.wrong += ["a traceback"] if "Traceback" in bench.said.read_text() else []
-        told.wrong += half_written(bench.out)
-        shutil.copy2(bench.whole / gone.relative_to(bench.given), gone)
-        if bench.verb.done_without:
-            bench.fresh()
-        told.wrong += bench.finish()
-    return told
+            report.failures += workload.check_message(code)
+        report.failures += ["a traceback"] if "Traceback" in workload.log.read_text() else []
+        report.failures += truncated_files(workload.output)
+        shutil.copy2(workload.pristine / removed.relative_to(workload.inputs), removed)
+        if workload.verb.restarts:
+            workload.clear_output()
+        report.failures += workload.finish()
+    return report
 
 
-def clock_back(bench: Bench) -> Told:
-    """Run with a clock that goes back at every look, and inputs from the future."""
-    told = Told(1)
-    bench.fresh()
-    late = time.time() + 400 * 86400
+def turn_clock_back(workload: Workload) -> FaultReport:
+    """Run with a clock that goes back a minute at every reading, and with inputs dated in the future."""
+    report = FaultReport(1)
+    workload.clear_output()
+    future = time.time() + 400 * 86400
 
-    def first() -> None:
+    def patch_clock() -> None:
         real, steps = time.time, iter(range(1 << 60))
         time.time = lambda: real() - 60.0 * next(steps)
         time.time_ns = lambda: int(1e9 * time.time())
 
-    times = {path: path.stat() for path in bench.given.rglob("*") if path.is_file()}
+    times = {path: path.stat() for path in workload.inputs.rglob("*") if path.is_file()}
     for path in times:
-        os.utime(path, (late, late))
-    code = bench.run(first=first)
-    told.wrong += [] if code == 0 else [f"ended with {code}: {bench.said.read_text()[-400:]}"]
-    for path, was in times.items():
-        os.utime(path, ns=(was.st_atime_ns, was.st_mtime_ns))
-    told.wrong += half_written(bench.out)
-    bench.fresh()
-    told.wrong += bench.finish()
-    return told
+        os.utime(path, (future, future))
+    code = workload.run(setup=patch_clock)
+    report.failures += [] if code == 0 else [f"ended with {code}: {workload.log.read_text()[-400:]}"]
+    for path, status in times.items():
+        os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+    report.failures += truncated_files(workload.output)
+    workload.clear_output()
+    report.failures += workload.finish()
+    return report
 
 
-def two_at_once(bench: Bench, times: int) -> Told:
-    """Two runs in one folder: both end, or one says that the other is at work; the result is that of one."""
-    told = Told()
+def run_concurrently(workload: Workload, times: int) -> FaultReport:
+    """Start two runs on one folder: both succeed, or one reports the other; the result equals that of a single run."""
+    report = FaultReport()
     for _ in range(times):
-        bench.fresh()
-        processes = [bench.begin()]
-        time.sleep(bench.chance.uniform(0, 0.5 * bench.seconds))
-        processes.append(bench.begin())
-        codes = [bench.ended(process) for process in processes]
-        told.times += 1
+        workload.clear_output()
+        processes = [workload.start()]
+        time.sleep(workload.rng.uniform(0, 0.5 * workload.seconds))
+        processes.append(workload.start())
+        codes = [workload.wait_for(process) for process in processes]
+        report.times += 1
         if 0 not in codes:
-            told.wrong.append(f"neither ended well: {codes}: {bench.said.read_text()[-400:]}")
-        told.wrong += ["a traceback"] if "Traceback" in bench.said.read_text() else []
-        told.wrong += half_written(bench.out)
-        told.wrong += bench.finish()
-    return told
+            report.failures.append(f"neither run succeeded: {codes}: {workload.log.read_text()[-400:]}")
+        report.failures += ["a traceback"] if "Traceback" in workload.log.read_text() else []
+        report.failures += truncated_files(workload.output)
+        report.failures += workload.finish()
+    return report

@@ -1,4 +1,4 @@
-"""What the verbs are given: a small corpus and what belongs to it, and a slow server of weights."""
+"""The inputs of the verbs: a small corpus, models and tables, and a slow server of weights."""
 
 from __future__ import annotations
 
@@ -16,7 +16,12 @@ from pathlib import Path
 
 
 def build(place: Path, address: str) -> None:
-    """Write the inputs of all verbs: a corpus, a base, a partition, a bank, published files, tables."""
+    """Write the inputs of all verbs.
+
+    Args:
+        place: folder to create.
+        address: URL of the server of weights.
+    """
     import torch
     from small_corpus import build as build_corpus
     from small_networks import loaded, small_network
@@ -39,11 +44,11 @@ def build(place: Path, address: str) -> None:
         adapter = loaded(network, AdapterSettings(), row)
         info = dataclasses.replace(adapter.info, encoder_fingerprint=partition.encoder_fingerprint)
         save_adapter(place / "bank" / f"domain{domain.id}", dataclasses.replace(adapter, info=info))
-    described = [
+    domains = [
         BankDomain(d.id, d.name, d.captions, partition.text_centroids[row], partition.audio_centroids[row])
         for row, d in enumerate(partition.domains)
     ]
-    write_bank(place / "bank", described, {})
+    write_bank(place / "bank", domains, {})
     published = small_network()
     save_base(place / "small.safetensors", published, None)
     for number in range(2):
@@ -65,7 +70,7 @@ def build(place: Path, address: str) -> None:
                 adapters=(str(place / "bank"),),
                 limit=4,
                 device="cpu",
-                backend="torch",  # OpenVINO's threads would be missing in the runs, which are forked
+                backend="torch",  # runs are forked, and OpenVINO's threads do not survive a fork
             )
         )
     for path in place.glob("*1.wav"):
@@ -85,23 +90,23 @@ def build(place: Path, address: str) -> None:
     )
 
 
-class _Slow(BaseHTTPRequestHandler):
-    """Serves two files slowly, from where it is asked to."""
+class _SlowHandler(BaseHTTPRequestHandler):
+    """Serves random files slowly; supports ranges, so that downloads can resume."""
 
     protocol_version = "HTTP/1.1"
 
     def log_message(self, *_: object) -> None:
-        """Say nothing."""
+        """Log nothing."""
 
     def do_GET(self) -> None:
-        """Answer."""
+        """Serve a file, or the range of it that is requested."""
         data = random.Random(self.path).randbytes(2_000_000)
-        asked = self.headers.get("Range")
-        start = int(asked.removeprefix("bytes=").rstrip("-")) if asked else 0
-        self.send_response(206 if asked else 200)
+        requested = self.headers.get("Range")
+        start = int(requested.removeprefix("bytes=").rstrip("-")) if requested else 0
+        self.send_response(206 if requested else 200)
         self.send_header("ETag", f'"{hashlib.sha256(data).hexdigest()[:8]}"')
         self.send_header("Content-Length", str(len(data) - start))
-        if asked:
+        if requested:
             self.send_header("Content-Range", f"bytes {start}-{len(data) - 1}/{len(data)}")
         self.end_headers()
         with contextlib.suppress(OSError):
@@ -113,8 +118,8 @@ class _Slow(BaseHTTPRequestHandler):
 
 @contextlib.contextmanager
 def slow_server() -> Iterator[str]:
-    """A server in a process of its own: its address."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), _Slow)
+    """Run the server in a process of its own: its URL."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), _SlowHandler)
     process = os.fork()
     if process == 0:
         server.serve_forever()
