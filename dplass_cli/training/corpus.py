@@ -29,7 +29,7 @@ def check_data_settings(settings: DataSettings, config: ResUNet30Config) -> None
     """Check that a base can learn from samples made with these settings, before any audio is read.
 
     Raises:
-        InputError: another sample rate, segments shorter than the transform's padding, or a bad noise folder.
+        InputError: another sample rate, segments shorter than the transform's padding, or a bad folder of noise or of impulse responses.
     """
     if settings.sampling_rate != config.sample_rate:
         raise InputError(
@@ -42,6 +42,8 @@ def check_data_settings(settings: DataSettings, config: ResUNet30Config) -> None
         )
     if settings.noise_dir is not None:
         audio_files(settings.noise_dir)
+    if settings.augment.reverberation is not None:
+        audio_files(settings.augment.reverberation.folder)
 
 
 def embed_queries(
@@ -97,7 +99,7 @@ class TrainingCorpus:
         """Training samples whose targets come from these domains.
 
         Raises:
-            InputError: there is nothing to mix a target with, or a bad noise folder.
+            InputError: there is nothing to mix a target with, or a bad folder of noise or of impulse responses.
         """
         captions = captions_of_clips(row for rows in self.rows.values() for row in rows)
         sources = {

@@ -62,7 +62,7 @@ def test_a_plan_for_people_and_for_programs(corpus: Path, tmp_path: Path) -> Non
         (["--set", "train.gradient_clip=-1"], "gradient_clip must be at least 0"),
         (["--set", "adapter.alpha=0"], "alpha must not be 0"),
         (["--set", "data.noise_dir=gone", "--dry-run"], "gone: no such folder"),
-        (["--set", f"data.noise_dir={__file__}"], "test_train.py: is a file; expected a folder"),
+        (["--set", f"data.noise_dir={__file__}"], "test_train_command.py: is a file; expected a folder"),
         (["--set", "data.segment_seconds=0.001"], "the base's transform needs more than 0.008 s"),
     ],
 )

@@ -191,7 +191,7 @@ def test_a_sample_format_that_the_container_lacks_is_refused_before_the_work(tmp
     info = AudioInfo(4, 8000, 2, "WAV", "PCM_16")
     started: list[Callable[..., None]] = []
     with (
-        pytest.raises(InputError, match="does not take 2 channels"),
+        pytest.raises(InputError, match="does not support 2 channels"),
         open_targets({"dog": tmp_path / "m.wav"}, info, Output(subtype="GSM610"), silencing) as targets,
     ):
         started.append(targets.write)
