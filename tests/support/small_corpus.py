@@ -67,20 +67,20 @@ def options(corpus: Path, workspace: Path, epochs: int = 2) -> TrainOptions:
 
 
 def same_adapter(run: Path, uninterrupted: Path, bank: str = "bank") -> None:
-    """Compare the adapters of domain 1."""
+    """Assert that the adapters of domain 1 are equal."""
     states = [load_file(folder / bank / "domain1" / "adapter.safetensors") for folder in (run, uninterrupted)]
     for key, value in states[0].items():
         torch.testing.assert_close(value, states[1][key], rtol=1e-6, atol=1e-8)
 
 
 def train_steps(corpus: Path) -> int:
-    """Steps an epoch of domain 1."""
+    """Steps per epoch of domain 1."""
     rows = json.loads((corpus / "partition" / "domain1.json").read_text())["data"]
     return -(-len(rows) // 2)
 
 
 def losses(workspace: Path, run: str) -> list[dict[str, Any]]:
-    """What ``metrics.csv`` says of a run's course, without what the clock says."""
+    """The rows of ``metrics.csv`` of a run, without times."""
     with open(workspace / "metrics.csv", newline="", encoding="utf-8") as stream:
         rows = [row for row in csv.DictReader(stream) if row["run"] == run]
     return [
