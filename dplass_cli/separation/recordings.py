@@ -77,7 +77,7 @@ def _read_list(list_file: Path, queries: Sequence[str | Query]) -> list[Recordin
         name = name or wav.stem
         if Path(name).is_absolute() or ".." in Path(name).parts or not Path(name).name:
             raise InputError(
-                f"{list_file}: line {number}: the output name {name!r} is outside the output folder; make it relative"
+                f"{list_file}: line {number}: the output name {name!r} leaves the output folder; use a relative name"
             )
         queries_by_output.setdefault((wav, name), []).extend([query] if query else queries)
     return [Recording(path, tuple(dict.fromkeys(own)), name) for (path, name), own in queries_by_output.items()]
