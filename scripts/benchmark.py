@@ -1,9 +1,10 @@
-"""Measure the claims of speed as ratios against the plain procedure, in one run; writes JSON.
+"""Measure speed and memory as ratios against the published procedure, in one run; writes JSON.
 
     python scripts/benchmark.py [--output benchmark.json] [--repeats 3] [--device auto] [--only SECTION …]
 
-The plain procedure is what is published: two convolutions a layer, seven whole models, one item at a time, the mixture
-transformed once for every model. Nothing is asserted; ``…_of_plain`` is ours over the plain procedure's.
+The published procedure ("plain" in the names of the figures) runs two convolutions per adapted layer and seven whole
+models, one item at a time, and transforms the mixture for each model. ``…_of_plain`` is this package's figure divided
+by that of the published procedure. Nothing is asserted.
 """
 
 from __future__ import annotations
@@ -35,14 +36,14 @@ _AUDIOSET, _MILLIONS = 2_084_320, 2_000_000
 
 
 def network(size: str, device: torch.device, condition_size: int = 512) -> BaseModel:
-    """The tiny base, or one of the full width with drawn weights."""
+    """The tiny base, or one of the published width with random weights."""
     wide = ResUNet30Config(condition_size=condition_size)
-    made = load_base("tiny") if size == "tiny" else BaseModel(wide).eval().requires_grad_(False)
-    return made.to(memory_format=torch.channels_last).to(device)
+    model = load_base("tiny") if size == "tiny" else BaseModel(wide).eval().requires_grad_(False)
+    return model.to(memory_format=torch.channels_last).to(device)
 
 
 def sections(device: torch.device, repeats: int) -> dict[str, Callable[[], dict[str, Any]]]:
-    """What can be measured, by name; nothing is made before it is called."""
+    """{name: measurement}; models are created when a measurement is called."""
     gpu = device.type == "cuda"
     found: dict[str, Callable[[], dict[str, Any]]] = {}
     for size, batch, items in (("tiny", 4, 8), ("full width", 20 if gpu else 2, 1)):
@@ -66,7 +67,7 @@ def sections(device: torch.device, repeats: int) -> dict[str, Callable[[], dict[
 
 
 def loop(size: str, batch: int, device: torch.device) -> dict[str, Any]:
-    """The training loop; the plain one embeds each caption by the encoder that goes with the size."""
+    """The training loop; the published one embeds each caption with the encoder of that size."""
     if size == "tiny":
         encoder = load_encoder("tiny", device=device)
         embed = partial(encoder.embed_text, ["rain on a roof"])
@@ -101,9 +102,9 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--device", default="auto")
     parser.add_argument(
-        "--clock", choices=("wall", "cpu"), default="wall", help="cpu: where others use the machine too"
+        "--clock", choices=("wall", "cpu"), default="wall", help="cpu: for machines that run other work"
     )
-    parser.add_argument("--only", nargs="*", default=[], help="sections, by the beginnings of their names")
+    parser.add_argument("--only", nargs="*", default=[], help="sections whose names start with one of these")
     arguments = parser.parse_args()
     device = choose_device(arguments.device)
     measuring.clock = arguments.clock

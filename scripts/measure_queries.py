@@ -1,13 +1,13 @@
-"""What each kind of query is worth: shared targets, refinement, negatives, examples, spans, presence.
+"""Measure the kinds of queries and outputs: consistent targets, refinement, negatives, examples, spans, presence.
 
     python scripts/measure_queries.py DATA [--folds 4] [--mixtures 60] [--section NAME…] [--fit]
 
 DATA is a folder with clips.csv and audio/ (see docs/tiny.md). Mixtures of two and three clips of different classes,
 5 s, all of the same energy, are drawn with a fixed seed; queries are the first captions of the classes. Prints the
-tables of docs/separate.md: mean SDRi in dB, with the mean difference to the plain way and its standard error.
+tables of docs/separate.md: mean SDRi in dB, and the mean difference to the first method with its standard error.
 
---fit fits the score of presence on the folds and on built-in sounds, and writes it beside the bundled models. To be run
-again whenever these change.
+--fit fits the presence score on the folds and on built-in sounds, and writes it to the files of the bundled models; run
+it again whenever the models change.
 """
 
 from __future__ import annotations
@@ -41,18 +41,24 @@ from dplass_cli.separation.refinement import ResidualEmbedding, resplit
 from dplass_cli.storage import write_json
 
 RATE, SECONDS = 32000, 5
-ACTIVE_DB, GAP, LONGEST_SPANS = -25.0, 4, 2.5  # of the loudest tenth of a second; tenths; seconds
+ACTIVE_DB, GAP, LONGEST_SPANS = -25.0, 4, 2.5  # relative to the loudest 0.1 s; steps of 0.1 s; seconds
 ASSETS = Path(__file__).parents[1] / "dplass_cli"
 MODELS = load_models()
 NETWORK, ENCODER, CORE = MODELS.network, MODELS.encoder, SeparationCore(MODELS.bank)
 
 Scores = dict[str, dict[int, list[float]]]
-"""{way: {number of sources: SDRi of each mixture, dB}}."""
+"""{method: {number of sources: SDRi of each mixture, dB}}."""
 
 
 @dataclass(frozen=True)
 class Clip:
-    """One source: where it lies, its class and the first caption of that."""
+    """One source.
+
+    Attributes:
+        wav: audio file.
+        category: its class.
+        caption: the first caption of the class.
+    """
 
     wav: Path
     category: str
@@ -78,7 +84,7 @@ def draw(rng: random.Random, clips: Sequence[Clip], count: int) -> list[Clip]:
 
 
 def mix(sources: Sequence[Tensor], gains_db: Sequence[float]) -> tuple[Tensor, Tensor]:
-    """(mixture (T,), sources (N, T)), each source so many dB over the first, declipped."""
+    """(mixture (T,), sources (N, T)), with gains relative to the first source's energy, declipped."""
     stacked = torch.stack(list(sources))
     rms = stacked.square().mean(dim=1, keepdim=True).sqrt().clamp(min=1e-6)
     stacked = stacked * rms[0] / rms * 10.0 ** (torch.tensor(gains_db)[:, None] / 20.0)
@@ -91,7 +97,7 @@ def separate(mixture: Tensor, conditions: Tensor) -> Tensor:
 
 
 def by_default(mixture: Tensor, conditions: Tensor) -> Tensor:
-    """float32 (Q, T): each refined by its residual, as the bundled models do by default."""
+    """The base's outputs, refined by their residuals, which is the default of the bundled models: float32 (Q, T)."""
     targets = separate(mixture, conditions)
     for row, (target, query) in enumerate(zip(targets.clone(), conditions, strict=True)):
         embedding = ResidualEmbedding(query, ENCODER, RATE)
@@ -114,79 +120,82 @@ def sdri(reference: Tensor, estimate: Tensor, mixture: Tensor) -> float:
     return float(gain.mean())
 
 
-def measure(clips: Sequence[Clip], mixtures: int, ways: Callable[..., None], seed: int) -> Scores:
-    """Let ``ways`` put scores for each mixture of two and of three sources."""
+def measure(clips: Sequence[Clip], mixtures: int, section: Callable[..., None], seed: int) -> Scores:
+    """Collect the scores that ``section`` adds for each mixture of two and of three sources."""
     scores: Scores = defaultdict(lambda: defaultdict(list))
     rng = random.Random(seed)
     for _ in range(mixtures):
         for count in (2, 3):
-            ways(rng, clips, count, lambda way, value, count=count: scores[way][count].append(value))
+            section(rng, clips, count, lambda method, value, count=count: scores[method][count].append(value))
     return scores
 
 
-def consistency(rng: random.Random, clips: Sequence[Clip], count: int, put: Callable[[str, float], None]) -> None:
+def consistency(rng: random.Random, clips: Sequence[Clip], count: int, add_score: Callable[[str, float], None]) -> None:
     drawn = draw(rng, clips, count)
     mixture, sources = mix([clip.audio() for clip in drawn], [0.0] * count)
     queries = named([clip.caption for clip in drawn])
     estimates = separate(mixture, ENCODER.embed_text(list(queries)))
-    put("each by itself", sdri(sources, estimates, mixture))
-    put("--consistent", sdri(sources, shared(estimates, mixture, queries, True), mixture))
+    add_score("independent targets", sdri(sources, estimates, mixture))
+    add_score("--consistent", sdri(sources, shared(estimates, mixture, queries, True), mixture))
 
 
-def refinement(rng: random.Random, clips: Sequence[Clip], count: int, put: Callable[[str, float], None]) -> None:
+def refinement(rng: random.Random, clips: Sequence[Clip], count: int, add_score: Callable[[str, float], None]) -> None:
     drawn = draw(rng, clips, count)
     mixture, sources = mix([clip.audio() for clip in drawn], [0.0] * count)
-    asked = ENCODER.embed_text([clip.caption for clip in drawn])
-    put("each by itself", sdri(sources, separate(mixture, asked), mixture))
-    put("--refine residual", sdri(sources, by_default(mixture, asked), mixture))
+    conditions = ENCODER.embed_text([clip.caption for clip in drawn])
+    add_score("independent targets", sdri(sources, separate(mixture, conditions), mixture))
+    add_score("--refine residual", sdri(sources, by_default(mixture, conditions), mixture))
 
 
-def negatives(rng: random.Random, clips: Sequence[Clip], count: int, put: Callable[[str, float], None]) -> None:
+def negatives(rng: random.Random, clips: Sequence[Clip], count: int, add_score: Callable[[str, float], None]) -> None:
     drawn = draw(rng, clips, count)
     mixture, sources = mix([clip.audio() for clip in drawn], [0.0] * count)
     wanted, unwanted = ENCODER.embed_text([clip.caption for clip in drawn[:2]])
     turned = {weight: F.normalize(wanted - weight * unwanted, dim=-1) for weight in (0.1, 0.3, 0.5, 1.0)}
     target, noise, *others = separate(mixture, torch.stack([wanted, unwanted, *turned.values()]))
-    put("without --not", sdri(sources[0], target, mixture))
+    add_score("without --not", sdri(sources[0], target, mixture))
     for weight, estimate in zip(turned, others, strict=True):
-        put(f"embedding less {weight} of the negative's", sdri(sources[0], estimate, mixture))
-    twice, left = separate(target, unwanted[None])[0], separate(mixture - noise, wanted[None])[0]
+        add_score(f"embedding minus {weight} of the negative's", sdri(sources[0], estimate, mixture))
+    negative_in_target, from_remaining = separate(target, unwanted[None])[0], separate(mixture - noise, wanted[None])[0]
     for weight in (0.5, 1.0):
-        put(f"target less {weight} of the negative in it", sdri(sources[0], target - weight * twice, mixture))
+        add_score(
+            f"target minus {weight} of the negative in it",
+            sdri(sources[0], target - weight * negative_in_target, mixture),
+        )
     half = separate(mixture - 0.5 * noise, wanted[None])[0]
-    put("separated from the input less 0.5 of the negative", sdri(sources[0], half, mixture))
-    put("separated from the input less the negative", sdri(sources[0], left, mixture))
+    add_score("separated from the input minus 0.5 of the negative", sdri(sources[0], half, mixture))
+    add_score("separated from the input minus the negative", sdri(sources[0], from_remaining, mixture))
     queries = named([Query(drawn[0].caption, without=(drawn[1].caption,))])
-    put(
+    add_score(
         "--not: competing masks",
         sdri(sources[0], shared(torch.stack([target, noise]), mixture, queries, False), mixture),
     )
-    put("--not alone (target: the rest)", sdri(mixture - sources[1], mixture - noise, mixture))
+    add_score("--not alone (target: everything else)", sdri(mixture - sources[1], mixture - noise, mixture))
 
 
-def examples(rng: random.Random, clips: Sequence[Clip], count: int, put: Callable[[str, float], None]) -> None:
+def examples(rng: random.Random, clips: Sequence[Clip], count: int, add_score: Callable[[str, float], None]) -> None:
     drawn = draw(rng, clips, count)
     mixture, sources = mix([clip.audio() for clip in drawn], [0.0] * count)
     others = [clip for clip in clips if clip.category == drawn[0].category and clip != drawn[0]]
     if len(others) < 3:
         return
-    said = ENCODER.embed_text([drawn[0].caption])[0]
-    heard = ENCODER.embed_audio([clip.audio() for clip in rng.sample(others, 3)], RATE)
+    sentence = ENCODER.embed_text([drawn[0].caption])[0]
+    similar = ENCODER.embed_audio([clip.audio() for clip in rng.sample(others, 3)], RATE)
     conditions = {
-        "the sentence": said,
-        "--like, one example": heard[0],
-        "--like, a folder of three": F.normalize(heard.mean(dim=0), dim=-1),
-        "sentence and example, half each": F.normalize(said + heard[0], dim=-1),
+        "the sentence": sentence,
+        "--like, one example": similar[0],
+        "--like, a folder of three": F.normalize(similar.mean(dim=0), dim=-1),
+        "sentence and example, half each": F.normalize(sentence + similar[0], dim=-1),
     }
-    for way, estimate in zip(conditions, separate(mixture, torch.stack(list(conditions.values()))), strict=True):
-        put(way, sdri(sources[0], estimate, mixture))
+    for method, estimate in zip(conditions, separate(mixture, torch.stack(list(conditions.values()))), strict=True):
+        add_score(method, sdri(sources[0], estimate, mixture))
 
 
-def spans(rng: random.Random, clips: Sequence[Clip], count: int, put: Callable[[str, float], None]) -> None:
+def spans(rng: random.Random, clips: Sequence[Clip], count: int, add_score: Callable[[str, float], None]) -> None:
     for _ in range(200):
         drawn = draw(rng, clips, count)
-        found = active(drawn[0].audio())
-        if 0 < sum(end - start for start, end in found) <= LONGEST_SPANS:
+        times = active(drawn[0].audio())
+        if 0 < sum(end - start for start, end in times) <= LONGEST_SPANS:
             break
     else:
         return
@@ -198,37 +207,37 @@ def spans(rng: random.Random, clips: Sequence[Clip], count: int, put: Callable[[
     caption = drawn[0].caption
     queries = {
         "the sentence": Query(caption),
-        "the sentence and --spans": Query(caption, spans=found),
-        "a sentence that says nothing ('a sound')": Query("a sound"),
-        "that and --spans": Query("a sound", spans=found),
-        "--spans alone": Query(spans=found),
+        "the sentence and --spans": Query(caption, spans=times),
+        "a generic sentence ('a sound')": Query("a sound"),
+        "a generic sentence and --spans": Query("a sound", spans=times),
+        "--spans alone": Query(spans=times),
     }
     conditions = torch.stack([condition(query, ENCODER, excerpt) for query in queries.values()])
-    for way, estimate in zip(queries, separate(mixture, conditions), strict=True):
-        put(way, sdri(sources[0], estimate, mixture))
+    for method, estimate in zip(queries, separate(mixture, conditions), strict=True):
+        add_score(method, sdri(sources[0], estimate, mixture))
 
 
 def active(source: Tensor) -> tuple[tuple[float, float], ...]:
-    """Seconds at which a source sounds; short pauses belong to it."""
+    """Times (start, end) in seconds at which a source is active; short pauses are included."""
     energy = source.view(SECONDS * 10, -1).square().mean(dim=1)
-    sounding = (energy > energy.max() * 10 ** (ACTIVE_DB / 10)).tolist()
-    found, at = [], 0
-    while at < len(sounding):
+    is_active = (energy > energy.max() * 10 ** (ACTIVE_DB / 10)).tolist()
+    times, at = [], 0
+    while at < len(is_active):
         end = at
-        while any(sounding[end : end + (GAP if end > at else 1)]):
+        while any(is_active[end : end + (GAP if end > at else 1)]):
             end += 1
         if end > at:
-            found.append((at / 10, end / 10))
+            times.append((at / 10, end / 10))
         at = end + 1
-    return tuple(found)
+    return tuple(times)
 
 
-def heard(clips: Sequence[Clip], mixtures: int, built_in: bool, seed: int) -> list[tuple[bool, Presence]]:
-    """(present, what is heard) of queries for what mixtures of one to three sources hold, and for what they don't."""
+def measure_presence(clips: Sequence[Clip], mixtures: int, built_in: bool, seed: int) -> list[tuple[bool, Presence]]:
+    """(present, presence) of queries for sounds in mixtures of one to three sources, and for absent sounds."""
     rng = random.Random(seed)
     captions = {clip.category: clip.caption for clip in clips}
     kinds = {kind.label: kind for kind in sounds.CATALOGUE}
-    found = []
+    measured = []
     for number in range(mixtures):
         count = rng.choice((1, 2, 2, 3))
         if built_in and number % 2:
@@ -237,74 +246,75 @@ def heard(clips: Sequence[Clip], mixtures: int, built_in: bool, seed: int) -> li
                 torch.from_numpy(sounds.render(kinds[label].name, 5000 + number, float(SECONDS), RATE))
                 for label in labels[:count]
             ]
-            asked = [kinds[label].captions[0] for label in labels]
+            queries = [kinds[label].captions[0] for label in labels]
         else:
             drawn = draw(rng, clips, count)
             sources = [clip.audio() for clip in drawn]
             absent = sorted(captions.keys() - {clip.category for clip in drawn})
-            asked = [clip.caption for clip in drawn] + [captions[name] for name in rng.sample(absent, 2)]
+            queries = [clip.caption for clip in drawn] + [captions[name] for name in rng.sample(absent, 2)]
         mixture, _ = mix(sources, [0.0] + [rng.uniform(-6.0, 6.0) for _ in sources[1:]])
-        conditions = dict(zip(asked, ENCODER.embed_text(asked), strict=True))
+        conditions = dict(zip(queries, ENCODER.embed_text(queries), strict=True))
         estimates = by_default(mixture, torch.stack(list(conditions.values())))[:, None]
         meter = PresenceMeter(conditions, ENCODER, RATE, None)
         meter.add(mixture[None], dict(zip(conditions, estimates, strict=True)))
-        found += [(asked.index(name) < count, meter.found[name]) for name in conditions]
-    return found
+        measured += [(queries.index(name) < count, meter.found[name]) for name in conditions]
+    return measured
 
 
-def features(found: Sequence[tuple[bool, Presence]]) -> np.ndarray:  # type: ignore[type-arg]
-    return np.array([[p.similarity, p.residual_similarity, p.level_db] for _, p in found])
+def features(measured: Sequence[tuple[bool, Presence]]) -> np.ndarray:  # type: ignore[type-arg]
+    return np.array([[p.similarity, p.residual_similarity, p.level_db] for _, p in measured])
 
 
 def fit(clips: Sequence[Clip], mixtures: int) -> None:
-    found = heard(clips, mixtures, True, 7)
-    model = LogisticRegression(C=100.0, max_iter=1000).fit(features(found), [present for present, _ in found])
+    measured = measure_presence(clips, mixtures, True, 7)
+    model = LogisticRegression(C=100.0, max_iter=1000).fit(features(measured), [present for present, _ in measured])
     weights = [round(float(weight), 4) for weight in (*model.coef_[0], *model.intercept_)]
     calibration = Calibration(MODELS.bank.base_sha256, ENCODER.fingerprint, *weights)
     write_json(ASSETS / CALIBRATION, to_mapping(calibration))
-    print(f"fitted on {len(found)} queries: {calibration}")
+    print(f"fitted on {len(measured)} queries: {calibration}")
 
 
-def tell_presence(clips: Sequence[Clip], mixtures: int) -> None:
+def print_presence(clips: Sequence[Clip], mixtures: int) -> None:
     calibration = calibration_of(MODELS.bank.base_sha256, ENCODER.fingerprint)
-    found = heard(clips, mixtures, False, 8)
-    truth = np.array([present for present, _ in found])
+    measured = measure_presence(clips, mixtures, False, 8)
+    truth = np.array([present for present, _ in measured])
     print(
-        "\n| score | AUC | right at 0.5 | Brier score | mean, present | mean, absent |\n|---|---:|---:|---:|---:|---:|"
+        "\n| score | AUC | accuracy at 0.5 | Brier score | mean, present | mean, absent |"
+        "\n|---|---:|---:|---:|---:|---:|"
     )
     rows = {
-        "similarity of the target": features(found)[:, 0],
-        "level": features(found)[:, 2],
-        "calibrated": _again(found, calibration),
-        "uncalibrated": _again(found, None),
+        "similarity of the target": features(measured)[:, 0],
+        "level": features(measured)[:, 2],
+        "calibrated": _scores(measured, calibration),
+        "uncalibrated": _scores(measured, None),
     }
     for name, values in rows.items():
         cells = [f"{roc_auc_score(truth, values):.3f}"]
         if "calibrated" in name:
             means = (f"{values[truth == side].mean():.2f}" for side in (True, False))
-            right = f"{((values > 0.5) == truth).mean():.1%}"
-            cells += [right, f"{brier_score_loss(truth, values):.3f}", *means]
+            accuracy = f"{((values > 0.5) == truth).mean():.1%}"
+            cells += [accuracy, f"{brier_score_loss(truth, values):.3f}", *means]
         print(f"| {name} | {' | '.join(cells + [''] * (5 - len(cells)))} |")
-    print(f"\n{len(found)} queries, {truth.sum()} of them for what is there.")
+    print(f"\n{len(measured)} queries, {truth.sum()} of them for sounds that are present.")
 
 
-def _again(found: Sequence[tuple[bool, Presence]], calibration: Calibration | None) -> np.ndarray:  # type: ignore[type-arg]
-    rows = (presence(p.similarity, p.residual_similarity, p.level_db, calibration) for _, p in found)
+def _scores(measured: Sequence[tuple[bool, Presence]], calibration: Calibration | None) -> np.ndarray:  # type: ignore[type-arg]
+    rows = (presence(p.similarity, p.residual_similarity, p.level_db, calibration) for _, p in measured)
     return np.array([row.score for row in rows])
 
 
-def tell(title: str, scores: Scores) -> None:
-    """Print a table: a way a row, the first is what the others are compared with."""
-    plain = next(iter(scores))
+def print_scores(title: str, scores: Scores) -> None:
+    """Print a table with one row per method; the first is the baseline of the differences."""
+    baseline = next(iter(scores))
     print(f"\n| {title} | two sources | difference | three sources | difference |\n|---|---:|---:|---:|---:|")
-    for way, by_count in scores.items():
+    for method, by_count in scores.items():
         cells = []
         for count in (2, 3):
             values = np.array(by_count[count])
-            difference = values - np.array(scores[plain][count])
+            difference = values - np.array(scores[baseline][count])
             error = difference.std() / len(difference) ** 0.5
-            cells += [f"{values.mean():.2f}", f"{difference.mean():+.2f} ± {error:.2f}" if way != plain else ""]
-        print(f"| {way} | {' | '.join(cells)} |", flush=True)
+            cells += [f"{values.mean():.2f}", f"{difference.mean():+.2f} ± {error:.2f}" if method != baseline else ""]
+        print(f"| {method} | {' | '.join(cells)} |", flush=True)
 
 
 SECTIONS = {"refinement": refinement, "consistency": consistency, "not": negatives, "like": examples, "spans": spans}
@@ -325,9 +335,9 @@ def main() -> None:
             return
         for seed, name in enumerate(SECTIONS):
             if name in arguments.section:
-                tell(name, measure(clips, arguments.mixtures, SECTIONS[name], seed))
+                print_scores(name, measure(clips, arguments.mixtures, SECTIONS[name], seed))
         if "presence" in arguments.section:
-            tell_presence(clips, arguments.mixtures)
+            print_presence(clips, arguments.mixtures)
 
 
 if __name__ == "__main__":

@@ -1,9 +1,9 @@
-"""Measure the bundled models: what docs/tiny.md quotes.
+"""Measure the bundled models: the figures of docs/tiny.md.
 
     python scripts/measure_tiny.py DATA WORK [--adapters BANK] [--table CSV]
 
-DATA is a folder with clips.csv, audio/ and eval_fold4.csv (see docs/tiny.md). WORK receives the evaluations, which go
-on where they stopped. Intervals are 95% percentile intervals of 10,000 bootstrap draws of target clips (a clip's
+DATA is a folder with clips.csv, audio/ and eval_fold4.csv (see docs/tiny.md). WORK receives the evaluations, which
+resume where they stopped. Intervals are 95% percentile intervals of 10,000 bootstrap draws of target clips (a clip's
 mixtures stay together); those of the policies are ``dplass evaluate``'s, over mixtures.
 """
 
@@ -35,9 +35,10 @@ from tiny_models.wordings import held_out
 
 ASSETS = Path(__file__).parents[1] / "dplass_cli" / "assets" / "tiny"
 POLICIES = (
-    "base", "text", "text-knn", "proven", "audio", "blend", "contrast:base", "contrast:text", "contrast", "oracle",
+    "base", "text", "text-knn", "validated", "audio", "blend",
+    "base+residual", "text+residual", "validated+residual", "oracle",
 )  # fmt: skip
-DEFAULT = "contrast"
+DEFAULT = "validated+residual"
 DRAWS = 10_000
 
 Sdri = dict[tuple[str, str], float]
@@ -64,10 +65,13 @@ def run(table: Path, data: Path, bank: str, output: Path, select: Sequence[str])
 
 
 def print_policies(result: EvaluateResult) -> None:
-    """What each policy reached, over the base, and of the oracle's gain."""
+    """Print each policy's scores, difference to the base, and share of the oracle's gain."""
     policies = result.scores.policies
     gain = policies["oracle"].sdri - policies["base"].sdri
-    print("\n| policy | SDRi (dB) | SI-SDR (dB) | over the base (dB) | 95% interval | of the oracle's gain |")
+    print(
+        "\n| policy | SDRi (dB) | SI-SDR (dB) | difference to the base (dB) | 95% interval"
+        " | share of the oracle's gain |"
+    )
     print("|---|---:|---:|---:|---:|---:|")
     for name, score in policies.items():
         low, high = score.difference_ci or (0.0, 0.0)
@@ -79,12 +83,15 @@ def print_policies(result: EvaluateResult) -> None:
 
 
 def print_groups(groups: dict[str, list[str]], clips: dict[str, str], sdri: Sdri, runs: dict[str, str]) -> None:
-    """The base and another run on groups of items.
+    """Print the SDRi of the base and another run on groups of items.
 
     Args:
-        groups: {name: its items}. clips: {item: its target clip}. runs: {name of a group: the run}.
+        groups: {name: its items}.
+        clips: {item: its target clip}.
+        sdri: SDRi of each item and run.
+        runs: {name of a group: the run to compare}.
     """
-    print("\n| | mixtures | base SDRi (dB) | with it (dB) | difference (dB) | 95% interval |")
+    print("\n| | mixtures | base SDRi (dB) | run SDRi (dB) | difference (dB) | 95% interval |")
     print("|---|---:|---:|---:|---:|---:|")
     for name, items in groups.items():
         differences: dict[str, list[float]] = defaultdict(list)
@@ -96,7 +103,7 @@ def print_groups(groups: dict[str, list[str]], clips: dict[str, str], sdri: Sdri
 
 
 def reworded(table: Path, data: Path, output: Path) -> Path:
-    """The same mixtures, each asked for in a wording that no training saw."""
+    """Write the same mixtures with queries in wordings that were kept out of training."""
     rng, wordings = random.Random(1), held_out()
     label = {row["filename"]: row["audioset_label"] for row in read_clips(data)}
     mixtures = [
@@ -108,7 +115,7 @@ def reworded(table: Path, data: Path, output: Path) -> Path:
 
 
 def print_retrieval(data: Path, fold: str) -> None:
-    """How many clips of a fold lie nearest the first caption of their class."""
+    """Print how many clips of a fold are nearest to the first caption of their class."""
     encoder = load_encoder("tiny")
     rows = [row for row in read_clips(data) if row["fold"] == fold]
     first = {row["category"]: row["captions"].split("|")[0] for row in rows}
@@ -116,32 +123,33 @@ def print_retrieval(data: Path, fold: str) -> None:
     texts = encoder.embed_text([first[name] for name in names])
     right: dict[str, list[bool]] = defaultdict(list)
     for row in rows:
-        heard = encoder.embed_audio([torch.from_numpy(read_mono(data / "audio" / row["filename"], RATE))], RATE)[0]
-        right[row["category"]].append(names[int((texts @ heard).argmax())] == row["category"])
+        embedding = encoder.embed_audio([torch.from_numpy(read_mono(data / "audio" / row["filename"], RATE))], RATE)[0]
+        right[row["category"]].append(names[int((texts @ embedding).argmax())] == row["category"])
     every = [hit for hits in right.values() for hit in hits]
     print(
-        f"\nRetrieval: {sum(every)} of {len(every)} clips ({np.mean(every):.1%}) nearest their class of {len(names)};"
+        f"\nRetrieval: {sum(every)} of {len(every)} clips ({np.mean(every):.1%}) nearest to their class,"
+        f" of {len(names)} classes;"
     )
     print("by class: " + ", ".join(f"{name} {sum(hits)}/{len(hits)}" for name, hits in sorted(right.items())))
 
 
 def print_sizes(bank: Path) -> None:
-    """Megabytes on disk."""
+    """Print the sizes on disk."""
     for path in (ASSETS / "encoder.safetensors", ASSETS / "base.safetensors", bank):
         files = [path] if path.is_file() else [file for file in path.rglob("*") if file.is_file()]
         print(f"{path.name}: {sum(file.stat().st_size for file in files) / 1e6:.2f} MB")
 
 
 def print_speed(bank: str) -> None:
-    """The real-time factor of a minute of mono on one core, by CPU time."""
+    """Print the real-time factor of a minute of mono on one core, in CPU time."""
     torch.set_num_threads(1)
     audio = np.random.default_rng(0).normal(0, 0.1, (1, 60 * RATE)).astype(np.float32)
     for policy in ("base", "text", DEFAULT):
         separator = Separator.from_pretrained(adapters=bank, policy=policy)
         separator(audio[:, : 10 * RATE], RATE, ["a dog barking"])
-        began = time.process_time()
+        start = time.process_time()
         separator(audio, RATE, ["a dog barking"])
-        print(f"{policy}: real-time factor {(time.process_time() - began) / 60:.3f} on one core")
+        print(f"{policy}: real-time factor {(time.process_time() - start) / 60:.3f} on one core")
 
 
 def main() -> None:
@@ -179,8 +187,8 @@ def main() -> None:
     print("\n| class | known captions (dB) | held-out wordings (dB) |\n|---|---:|---:|")
     for name, items in sorted(classes.items()):
         known = np.mean([sdri[idx, DEFAULT] for idx in items])
-        said = np.mean([sdri_held[position[idx], DEFAULT] for idx in items])
-        print(f"| {name} | {known:.2f} | {said:.2f} |")
+        reworded_sdri = np.mean([sdri_held[position[idx], DEFAULT] for idx in items])
+        print(f"| {name} | {known:.2f} | {reworded_sdri:.2f} |")
     print_retrieval(arguments.data, rows[next(iter(clips.values()))]["fold"])
     print_sizes(Path(arguments.adapters))
     print_speed(arguments.adapters)

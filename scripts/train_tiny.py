@@ -3,7 +3,7 @@
     python scripts/train_tiny.py DATA WORK [--stage encoder|base|adapters|gains] [--output dplass_cli/assets/tiny]
 
 DATA is a folder with clips.csv and audio/ (see docs/tiny.md); fold 4 is never read. WORK receives 32 kHz copies,
-checkpoints and logs. What is done already is not done again, and base and adapters go on from their last checkpoints.
+checkpoints and logs. Completed steps are not repeated, and base and adapters resume at their last checkpoints.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from tiny_models.wordings import Wordings, read_wordings
 def train_encoder(
     found: list[Sound], wordings: Wordings, work: Path, output: Path, space: int, text: int, audio: int
 ) -> None:
-    """Find the space, fit both towers to it, and write the encoder."""
+    """Find the anchors, fit both towers to them, and write the encoder."""
     anchors = _once(work / "anchors.pt", lambda: find_anchors(found, wordings, space))
     config, table = TinyEncoderConfig(kinds=tuple(anchors)), torch.stack(list(anchors.values()))
     encoder = TinyEncoder(config)
@@ -39,12 +39,12 @@ def train_encoder(
 
 
 def _once(path: Path, make: Callable[[], dict[str, Tensor]]) -> dict[str, Tensor]:
-    """What a file holds; it is made and kept where there is none."""
+    """The tensors of a file, which is created if it does not exist."""
     if not path.exists():
         torch.save(make(), path.with_suffix(".new"))
         path.with_suffix(".new").replace(path)
-    kept: dict[str, Tensor] = torch.load(path, weights_only=True)
-    return kept
+    tensors: dict[str, Tensor] = torch.load(path, weights_only=True)
+    return tensors
 
 
 def main() -> None:
@@ -52,16 +52,20 @@ def main() -> None:
     parser.add_argument("data", type=Path)
     parser.add_argument("work", type=Path)
     parser.add_argument("--output", type=Path, help="folder of the finished models; default: WORK/models")
-    parser.add_argument("--folds", default="1,2,3", help="fewer keep some for choosing")
+    parser.add_argument("--folds", default="1,2,3", help="folds to train on; leave one out to choose settings")
     parser.add_argument("--stage", choices=["all", "encoder", "base", "adapters", "gains"], default="all")
     parser.add_argument("--space-steps", type=int, default=1500)
     parser.add_argument("--text-steps", type=int, default=1500)
     parser.add_argument("--audio-steps", type=int, default=1600)
     parser.add_argument("--base-steps", type=int, default=5000)
-    parser.add_argument("--gains-base-steps", type=int, default=2500, help="of the base that gains are measured over")
+    parser.add_argument(
+        "--gains-base-steps", type=int, default=2500, help="of the base that gains are measured against"
+    )
     parser.add_argument("--adapter-steps", type=int, default=400)
-    parser.add_argument("--mixtures", type=int, default=144, help="mixtures that gains are measured on")
-    parser.add_argument("--only", default=",".join(map(str, range(DOMAINS))), help="adapters of these domains")
+    parser.add_argument("--mixtures", type=int, default=144, help="number of mixtures that gains are measured on")
+    parser.add_argument(
+        "--only", default=",".join(map(str, range(DOMAINS))), help="train only the adapters of these domains"
+    )
     arguments = parser.parse_args()
     work, models = make_folder(arguments.work), make_folder(arguments.output or arguments.work / "models")
     found, wordings = prepare(arguments.data, work, arguments.folds.split(",")), read_wordings(arguments.data)

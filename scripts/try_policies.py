@@ -1,9 +1,9 @@
-"""Try ways of choosing an adapter without the true source, on a fold that no adapter has heard.
+"""Compare ways of choosing an adapter without the true source, on a fold that no adapter was trained on.
 
     python scripts/try_policies.py WORK
 
-WORK as for train_tiny.py, whose stage ``gains`` has left adapters trained without fold 3 there, and mixtures of fold 3.
-Prints the table of docs/tiny.md: mean differences to the base in SDRi with 1.96 standard errors. Fold 4 is not read.
+WORK is that of train_tiny.py; its stage ``gains`` writes adapters trained without fold 3, and mixtures of fold 3.
+Prints the table of docs/tiny.md: mean differences to the base in SDRi, ± 1.96 standard errors. Fold 4 is not read.
 """
 
 from __future__ import annotations
@@ -24,23 +24,23 @@ from dplass_cli.options.model_options import ModelSpec
 from dplass_cli.separation.loading import Models, load_models
 from dplass_cli.separation.policies import Choice, Policy, make_policy
 from dplass_cli.separation.refinement import TARGET_SHARE
-from tiny_models.rules import RULES, IntArray, Partly, Together, Tried
+from tiny_models.selection_rules import RULES, AdapterOutputs, AllAdapters, IntArray, ScaledAdapter
 
 BATCH = 8
 SHARES = (0.1, 0.15, 0.2, 0.25, 0.3)
 BY_QUERY: tuple[Policy, ...] = (
     *map(make_policy, ("text", "blend")),
-    *map(Partly, (0.25, 0.5, 0.75)),
-    *map(Together, (0.5, 1.0)),
+    *map(ScaledAdapter, (0.25, 0.5, 0.75)),
+    *map(AllAdapters, (0.5, 1.0)),
 )
-INNER = (*map(make_policy, ("base", "text", "blend")), Partly(0.5))
+INNER = (*map(make_policy, ("base", "text", "blend")), ScaledAdapter(0.5))
 SETTINGS = EvaluatorSettings(seconds=None, batch_size=BATCH, workers=1, bfloat16=False, similarity=False, bss=False)
 
 Scores = npt.NDArray[np.float64]
 
 
 class Fold:
-    """Mixtures of a fold, and what is run on them."""
+    """Mixtures of a fold, and the policies run on them."""
 
     def __init__(self, mixtures: Path, models: Models) -> None:
         self.models = models
@@ -80,12 +80,12 @@ class Fold:
         for share in SHARES:
             yield share, self.sdri(torch.lerp(plain, refined, share / TARGET_SHARE))
 
-    def tried(self) -> Tried:
-        """The base and every adapter on every item."""
+    def adapter_outputs(self) -> AdapterOutputs:
+        """The outputs of the base and every adapter on every item."""
         encoder, rate = self.models.encoder, self.models.network.config.sample_rate
         everything = [self.separate([ItemRun(key)] * len(self.items)) for key in (None, *self.models.bank.keys)]
         outputs = torch.stack(everything, dim=1)
-        return Tried(
+        return AdapterOutputs(
             queries=encoder.embed_text([item.query for item in self.items]),
             mixtures=self.mixtures,
             mixture_embeddings=encoder.embed_audio(self.mixtures, rate),
@@ -93,16 +93,16 @@ class Fold:
             output_embeddings=torch.stack([encoder.embed_audio(output, rate) for output in outputs]),
             sdri=np.stack([self.sdri(output) for output in everything], axis=1),
             clips=[item.files[0].name for item in self.items],
-            named=np.array(
+            by_text=np.array(
                 [1 + self.models.bank.keys.index(str(run.activation)) for run in self.runs(make_policy("text"))]
             ),
         )
 
-    def by_audio(self, tried: Tried) -> IntArray:
-        """What the policy ``audio`` picks."""
+    def by_audio(self, outputs: AdapterOutputs) -> IntArray:
+        """The columns that the policy ``audio`` picks."""
         keys, policy = self.models.bank.keys, make_policy("audio")
         picked = []
-        for query, embeddings in zip(tried.queries, tried.output_embeddings, strict=True):
+        for query, embeddings in zip(outputs.queries, outputs.output_embeddings, strict=True):
             cosines = dict(zip(keys, (embeddings[1:] @ query).tolist(), strict=True))
             picked.append(
                 1 + keys.index(str(policy.choose(Choice(query, self.models.bank, self.models.texts, cosines))))
@@ -110,8 +110,8 @@ class Fold:
         return np.array(picked)
 
 
-def row(name: str, scores: Scores, base: Scores) -> None:
-    """Print a line of the table."""
+def print_row(name: str, scores: Scores, base: Scores) -> None:
+    """Print a row of the table."""
     difference = scores - base
     error = 1.96 * difference.std(ddof=1) / len(difference) ** 0.5
     print(f"| {name} | {scores.mean():.2f} | {difference.mean():+.2f} ± {error:.2f} |", flush=True)
@@ -126,21 +126,21 @@ def main() -> None:
         ModelSpec(base=folder / "base.safetensors", encoder=folder / "encoder.safetensors", adapters=(folder / "bank",))
     )
     fold = Fold(arguments.work / "gains" / "mixtures.csv", models)
-    tried = fold.tried()
-    base = tried.sdri[:, 0]
-    print(f"{len(base)} mixtures\n\n| way | SDRi (dB) | difference to the base (dB) |\n|---|---:|---:|")
-    row("base", base, base)
+    outputs = fold.adapter_outputs()
+    base = outputs.sdri[:, 0]
+    print(f"{len(base)} mixtures\n\n| method | SDRi (dB) | difference to the base (dB) |\n|---|---:|---:|")
+    print_row("base", base, base)
     every = np.arange(len(base))
     for name, choose in RULES.items():
-        row(name, tried.sdri[every, choose(tried)], base)
+        print_row(name, outputs.sdri[every, choose(outputs)], base)
     for policy in BY_QUERY:
-        row(policy.name, fold.sdri(fold.separate(fold.runs(policy))), base)
-    row("audio", tried.sdri[every, fold.by_audio(tried)], base)
+        print_row(policy.name, fold.sdri(fold.separate(fold.runs(policy))), base)
+    print_row("audio", outputs.sdri[every, fold.by_audio(outputs)], base)
     for inner in INNER:
         for share, scores in fold.refined(inner):
-            row(f"{inner.name}+residual, share {share}", scores, base)
-    row("oracle of the adapters", tried.sdri[:, 1:].max(axis=1), base)
-    row("oracle, the base among them", tried.sdri.max(axis=1), base)
+            print_row(f"{inner.name}+residual, share {share}", scores, base)
+    print_row("oracle of the adapters", outputs.sdri[:, 1:].max(axis=1), base)
+    print_row("oracle, base included", outputs.sdri.max(axis=1), base)
 
 
 if __name__ == "__main__":

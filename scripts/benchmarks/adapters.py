@@ -1,4 +1,4 @@
-"""Adapters: training steps, passes of seven, switches, memory and disk."""
+"""Measurements of adapters: training steps, evaluating seven, switching, memory and disk space."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from dplass_cli.separation.bank import AdapterBank
 
 
 def kept_for_gradient(network: nn.Module, mixture: Tensor, condition: Tensor) -> float:
-    """MiB that a forward keeps for its gradient, besides what the network holds: exact, the same on every machine."""
-    held = {t.untyped_storage().data_ptr() for t in (*network.parameters(), *network.buffers())}
+    """MiB that a forward pass stores for the gradient, without the network's own tensors; equal on every machine."""
+    own = {t.untyped_storage().data_ptr() for t in (*network.parameters(), *network.buffers())}
     kept: dict[int, Tensor] = {}
 
     def keep(tensor: Tensor) -> Tensor:
@@ -29,11 +29,11 @@ def kept_for_gradient(network: nn.Module, mixture: Tensor, condition: Tensor) ->
 
     with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
         network(mixture, condition).abs().mean()
-    return sum(t.untyped_storage().nbytes() for place, t in kept.items() if place not in held) / 2**20
+    return sum(t.untyped_storage().nbytes() for place, t in kept.items() if place not in own) / 2**20
 
 
 def training_step(network: BaseModel, batch: int, repeats: int) -> dict[str, float]:
-    """A step of adapter training: one convolution a layer over frozen norms, against two over moving norms."""
+    """A training step: one convolution per layer and frozen batch norms, against two and norms in training mode."""
     mixture, condition = inputs(network, batch, 2.0)
     adapter = perturbed(network)
     two = plain(network, adapter).train()
@@ -62,7 +62,7 @@ def training_step(network: BaseModel, batch: int, repeats: int) -> dict[str, flo
 
 @torch.inference_mode()
 def seven_adapters(network: BaseModel, items: int, repeats: int) -> dict[str, float]:
-    """Every adapter on some mixtures: one base and deltas, in batch, against seven unmerged models item by item."""
+    """Run seven adapters on mixtures: one base and deltas in batches, against seven unmerged models item by item."""
     mixtures, condition = inputs(network, items, SECONDS)
     adapters = [perturbed(network) for _ in range(7)]
     models = [plain(network, adapter) for adapter in adapters]
@@ -83,13 +83,13 @@ def seven_adapters(network: BaseModel, items: int, repeats: int) -> dict[str, fl
                 for model in models:
                     model(mixtures[item : item + 1], condition[item : item + 1])
 
-    slow, quick = (fastest(work, repeats) for work in (theirs, ours))
-    return {"plain_s": slow, "ours_s": quick, "time_of_plain": quick / slow}
+    theirs_s, ours_s = (fastest(work, repeats) for work in (theirs, ours))
+    return {"plain_s": theirs_s, "ours_s": ours_s, "time_of_plain": ours_s / theirs_s}
 
 
 @torch.inference_mode()
 def switching(network: BaseModel, repeats: int) -> dict[str, float]:
-    """Switching among seven adapters of each method, as a share of one forward of 10 s."""
+    """Time of switching adapters for each method, relative to one forward pass over 10 s."""
     mixture, condition = inputs(network, 1, SECONDS)
     result = {"forward_s": fastest(lambda: network(mixture, condition), repeats)}
     for method in METHODS:
@@ -107,7 +107,7 @@ def switching(network: BaseModel, repeats: int) -> dict[str, float]:
 
 
 def held(network: BaseModel) -> dict[str, float]:
-    """MiB of a bank of seven reconv adapters, switched through, against seven whole models; in tensors held."""
+    """MiB of the tensors of a bank of seven reconv adapters after switching, against seven whole models."""
 
     def mib(tensors: Iterable[Tensor]) -> float:
         return sum({t.data_ptr(): t.numel() * t.element_size() for t in tensors}.values()) / 2**20
@@ -130,7 +130,7 @@ def held(network: BaseModel) -> dict[str, float]:
 
 
 def disk(network: BaseModel) -> dict[str, float]:
-    """MB on disk of a base and seven adapters by method, against seven published files (whole wrapped models)."""
+    """MB on disk of a base and seven adapters of each method, against seven published files (whole models)."""
 
     def size(folder: Path) -> float:
         return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) / 1e6

@@ -1,4 +1,4 @@
-"""Embedding clips with a CLAP of the published size."""
+"""Measurements of embedding clips with a CLAP model of the published size."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from dplass_cli.sounds import render
 
 
 def clap(device: torch.device) -> LaionEncoder:
-    """LAION's CLAP in its published size with random weights: as fast as any."""
+    """LAION's CLAP of the published size with random weights, which do not affect its speed."""
     network = build_clap("base", False).to_empty(device="cpu")
     for tensor in (*network.parameters(), *network.buffers()):
         if tensor.is_floating_point():
@@ -34,7 +34,7 @@ def clap(device: torch.device) -> LaionEncoder:
 
 @torch.inference_mode()
 def embedding(encoder: LaionEncoder, clips: int, repeats: int) -> dict[str, float]:
-    """Audio embeddings of files: ``embed`` against one clip at a time with features on the CPU, made anew a clip."""
+    """Embed files, against one clip at a time with features on the CPU, whose filters are computed for every clip."""
     with tempfile.TemporaryDirectory() as name:
         files = [Path(name) / f"{number}.flac" for number in range(clips)]
         for number, file in enumerate(files):
@@ -43,11 +43,11 @@ def embedding(encoder: LaionEncoder, clips: int, repeats: int) -> dict[str, floa
         def plain_procedure() -> None:
             for file in files:
                 samples, rate = soundfile.read(file, dtype="float32")
-                heard = torchaudio.functional.resample(torch.from_numpy(samples), rate, 48000)
-                heard = (heard.clamp(-1, 1) * 32767).to(torch.int16).float() / 32767
-                mel = LogMel(False)(heard[None, :480000])  # on the CPU, its filters made anew
+                waveform = torchaudio.functional.resample(torch.from_numpy(samples), rate, 48000)
+                waveform = (waveform.clamp(-1, 1) * 32767).to(torch.int16).float() / 32767
+                mel = LogMel(False)(waveform[None, :480000])  # on the CPU, with new filters
                 encoder._log_mel.forward, kept = lambda _, mel=mel: mel.to(encoder._device), encoder._log_mel.forward
-                encoder._embed_windows(heard[None])
+                encoder._embed_windows(waveform[None])
                 encoder._log_mel.forward = kept
 
         ours = fastest(lambda: list(embed_clips([Clip(file, 0.0, None) for file in files], encoder)), repeats)

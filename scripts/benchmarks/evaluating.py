@@ -1,4 +1,4 @@
-"""Evaluating with seven adapters."""
+"""Measurements of evaluating with seven adapters."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from dplass_cli.storage import no_progress
 
 
 class ConvolutionSTFT(nn.Module):
-    """The transform as published: convolutions with the kernels of a Fourier transform."""
+    """The published transform: convolutions with Fourier kernels."""
 
     def __init__(self, n_fft: int, hop: int) -> None:
         super().__init__()
@@ -45,10 +45,10 @@ class ConvolutionSTFT(nn.Module):
 
 @torch.inference_mode()
 def evaluation(network: BaseModel, encoder: QueryEncoder, items: int, seconds: float, repeats: int) -> dict[str, float]:
-    """Evaluating items with seven adapters, files and metrics included, against the published procedure.
+    """Evaluate items with seven adapters, reading and metrics included, against the published procedure.
 
-    That runs seven unmerged models on one item after the other, transforms by convolutions, and embeds the query for
-    each model.
+    The published procedure runs seven unmerged models on one item after the other, transforms by convolutions, and
+    embeds the query for each model.
     """
     device = next(network.parameters()).device
     adapters = [perturbed(network) for _ in range(7)]
@@ -110,10 +110,10 @@ def evaluation(network: BaseModel, encoder: QueryEncoder, items: int, seconds: f
 
 
 def bank_bytes(network: BaseModel, method: str, kept: int) -> int:
-    """Bytes of the tensors that a network and a bank hold after a switch, each counted once.
+    """Bytes of the tensors of a network and a bank after a switch, each counted once.
 
     Args:
-        kept: adapters in memory: seven, or one where they are read again for every switch.
+        kept: adapters in memory: seven, or one if they are read from disk at every switch.
     """
     bank, adapters = AdapterBank(network), [perturbed(network, method) for _ in range(kept)]
     for number, adapter in enumerate(adapters):

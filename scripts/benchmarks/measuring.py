@@ -1,4 +1,4 @@
-"""Measuring, and the published procedure that is measured against."""
+"""Timing and memory measurement, and the parts of the published procedure."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ clock = "wall"
 
 
 def now() -> float:
-    """Seconds on the clock that is chosen."""
+    """Seconds on the selected clock."""
     return clocks[clock]()
 
 
@@ -36,17 +36,17 @@ class TwoConvolutions(nn.Module):
 
     def __init__(self, frozen: nn.Module, adapter: Adapter) -> None:
         super().__init__()
-        self.frozen, self.beside = frozen, copy.deepcopy(frozen)
-        self.beside.weight = nn.Parameter(adapter.get_parameter("kernel").detach().clone())
+        self.frozen, self.adapted = frozen, copy.deepcopy(frozen)
+        self.adapted.weight = nn.Parameter(adapter.get_parameter("kernel").detach().clone())
         self.scale = float(adapter.scale)  # type: ignore[arg-type]
 
     def forward(self, x: Tensor) -> Tensor:
-        out: Tensor = self.frozen(x) + self.scale * self.beside(x)
+        out: Tensor = self.frozen(x) + self.scale * self.adapted(x)
         return out
 
 
 def plain(network: BaseModel, adapter: LoadedAdapter) -> BaseModel:
-    """A whole copy of the network with two convolutions in every adapted layer, in torch's usual memory order."""
+    """The published model: a copy with two convolutions per adapted layer, in the default memory format."""
     whole = copy.deepcopy(network)
     for path, layer in adapter.layers.items():
         parent, _, name = path.rpartition(".")
@@ -56,7 +56,7 @@ def plain(network: BaseModel, adapter: LoadedAdapter) -> BaseModel:
 
 @contextlib.contextmanager
 def published_steps() -> Iterator[None]:
-    """Let networks take the published steps between convolutions, of which autograd keeps every input."""
+    """Run the published operations between convolutions, whose inputs autograd stores."""
 
     def conditioned(norm: nn.Module, x: Tensor, beta: Tensor) -> Tensor:
         return nn.functional.leaky_relu(norm(x) + beta, 0.01)
@@ -71,7 +71,7 @@ def published_steps() -> Iterator[None]:
 
 
 def perturbed(network: BaseModel, method: str = "reconv") -> LoadedAdapter:
-    """An adapter that does something."""
+    """An adapter with random weights."""
     settings = AdapterSettings(method)
     layers = layer_settings(network, settings)
     adapters = make_adapters(network, method, layers)
@@ -82,15 +82,15 @@ def perturbed(network: BaseModel, method: str = "reconv") -> LoadedAdapter:
 
 
 def fastest(work: Callable[[], object], repeats: int) -> float:
-    """Seconds of the fastest of some runs, after one to warm up."""
+    """Seconds of the fastest run, after one to warm up."""
     work()
     times = []
     for _ in range(repeats):
         synchronise()
-        began = now()
+        start = now()
         work()
         synchronise()
-        times.append(now() - began)
+        times.append(now() - start)
     return min(times)
 
 
@@ -100,10 +100,10 @@ def synchronise() -> None:
 
 
 def peak_memory(work: Callable[[], object], device: torch.device) -> float:
-    """MiB that a piece of work needs at its peak, over what is held before it.
+    """Peak memory of a piece of work in MiB, in addition to what is allocated before it.
 
-    On a CPU this is told by the resident memory of a forked copy of this process, so that what earlier work left to the
-    allocator does not count; nan where the system cannot tell.
+    On a CPU it is the resident memory of a forked process, so that memory that the allocator kept from earlier work
+    does not count; NaN on systems without ``/proc``.
     """
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats()
@@ -117,7 +117,7 @@ def peak_memory(work: Callable[[], object], device: torch.device) -> float:
 
     def measure() -> None:
         ctypes.CDLL(None).malloc_trim(0)
-        Path("/proc/self/clear_refs").write_text("5")  # sets the peak back to what is resident now
+        Path("/proc/self/clear_refs").write_text("5")  # resets the peak to the current value
         held = resident("VmRSS")
         work()
         sending.send(resident("VmHWM") - held)
@@ -130,7 +130,7 @@ def peak_memory(work: Callable[[], object], device: torch.device) -> float:
 
 
 def resident(what: str) -> float:
-    """A line of this process's memory in MiB: ``VmRSS`` now, ``VmHWM`` at its peak (Linux)."""
+    """Memory of this process in MiB: ``VmRSS`` is the current, ``VmHWM`` the peak resident memory (Linux)."""
     lines = Path("/proc/self/status").read_text().splitlines()
     return next(int(line.split()[1]) for line in lines if line.startswith(what)) / 1024
 

@@ -1,4 +1,4 @@
-"""Separating recordings from disk to disk."""
+"""Measurements of separating recordings from disk to disk."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ from dplass_cli.separation.policies import make_policy
 from dplass_cli.separation.separator import Separator
 
 QUERY = "a dog barking"
-WINDOW, KEPT = 5.0, 3.0  # seconds of AudioSep's chunks, and what is kept of each but the first and last
+WINDOW, KEPT = 5.0, 3.0  # seconds of AudioSep's chunks, and kept of all but the first and last
 
 
 def recording(path: Path, seconds: float, rate: int) -> Path:
-    """Write a mixture of two built-in sounds, repeated to a length."""
+    """Write a mixture of two built-in sounds, repeated to a length in seconds."""
     dog, rain = (sounds.render(name, 3000, 10.0, rate) for name in ("dog_bark", "rain"))
     mixture = np.tile(dog + rain, int(np.ceil(seconds / 10.0)))[: round(seconds * rate)]
     write_audio(path, 0.5 * mixture[None] / np.abs(mixture).max(), rate, "PCM_16")
@@ -35,7 +35,7 @@ def recording(path: Path, seconds: float, rate: int) -> Path:
 
 
 def published_runs(seconds: float) -> int:
-    """Forwards of the published chunk scheme: a window every three seconds, all but the first computed twice."""
+    """Forward passes of the published chunk scheme: a window every three seconds, all but the first computed twice."""
     windows = int(np.ceil((seconds - WINDOW) / KEPT))
     return 2 * windows - 1
 
@@ -46,8 +46,8 @@ def separation(
 ) -> dict[str, float]:
     """One query with one adapter on a short and on a long recording, against the published procedure.
 
-    That is two convolutions a layer and a transform by convolutions, over the whole of the short recording, and in
-    chunks over the long one. Of its equal chunks a few are measured, and their time is multiplied.
+    The published procedure runs two convolutions per adapted layer and computes the transform by convolutions, on the
+    whole short recording and in chunks on the long one. One chunk is measured and its time is multiplied.
     """
     adapter, rate = perturbed(network), network.config.sample_rate
     model = plain(network, adapter)
@@ -82,7 +82,7 @@ def separation(
             choose_backend(network, backend)
             result[f"{backend}_short_times_faster"] = whole / fastest(lambda: ours(short), repeats)
         began = now()
-        ours(lengthy)  # by the fastest backend
+        ours(lengthy)  # with the last backend, the fastest
         took = now() - began
         result["long_times_faster"] = chunk * published_runs(long) / took
         result["long_real_time_factor"] = took / long
@@ -91,13 +91,13 @@ def separation(
 
 
 def backends(network: BaseModel) -> list[Backend]:
-    """Those that there are for a network's device."""
+    """The backends available on a network's device."""
     choose_backend(network, "auto")
     return ["torch"] if network.base.runner is None else ["torch", "openvino"]
 
 
 def one_core(network: BaseModel, encoder: QueryEncoder, seconds: float, repeats: int) -> dict[str, float]:
-    """Seconds that a second of a recording takes on one core."""
+    """Real-time factor of each backend on one core."""
     threads, result = torch.get_num_threads(), {}
     torch.set_num_threads(1)
     separator = Separator(AdapterBank(network), encoder, make_policy("base"))

@@ -90,7 +90,7 @@ def draw(data: Path, fold: str, count: int) -> list[Mixture]:
 
 
 def write_gains(bank: Path, gains: Mapping[int, float]) -> None:
-    """Put the gains into a bank's description, for the policy ``proven``."""
+    """Put the gains into a bank's description, for the policy ``validated``."""
     described = {name: value for name, value in read_json(bank / "bank.json").items() if name != "domains"}
-    known = [replace(domain, gain_db=round(gains.get(domain.id, 0.0), 2)) for domain in read_bank(bank).values()]
+    known = [replace(domain, sdri_gain_db=round(gains.get(domain.id, 0.0), 2)) for domain in read_bank(bank).values()]
     write_bank(bank, known, described)

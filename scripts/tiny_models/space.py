@@ -1,6 +1,6 @@
-"""The space of the encoder: anchors of the kinds of sound, found by training both towers against each other.
+"""The space of the encoder: anchors of the kinds of sound, found by contrastive training of both towers.
 
-Kinds that sound alike come to lie near each other, since the audio tower cannot tell them apart.
+Kinds that sound alike end up near each other, since the audio tower cannot distinguish them.
 """
 
 from __future__ import annotations
@@ -23,19 +23,19 @@ from tiny_models.wordings import Wordings
 _BATCH = 48
 _LEARNING_RATE = 2e-3
 _SECONDS = (1.5, 4.0)
-_BELOW_DB = (-40.0, -6.0)
+_INTERFERENCE_DB = (-40.0, -6.0)
 
 
-def find_anchors(found: Sequence[Sound], wordings: Wordings, steps: int) -> dict[str, Tensor]:
+def find_anchors(training_sounds: Sequence[Sound], wordings: Wordings, steps: int) -> dict[str, Tensor]:
     """{AudioSet label: its anchor, float32 (D,), unit norm}: the mean embedding of its wordings."""
     torch.manual_seed(1)
     chooser = random.Random(1)
     rng = np.random.default_rng(1)
-    audio = [read_mono(sound.wav, RATE) for sound in found]
+    audio = [read_mono(sound.wav, RATE) for sound in training_sounds]
     by_label: dict[str, list[int]] = defaultdict(list)
-    for number, sound in enumerate(found):
+    for number, sound in enumerate(training_sounds):
         by_label[sound.label].append(number)
-    real = {sound.label for sound in found if sound.real}
+    real = {sound.label for sound in training_sounds if sound.real}
     labels = sorted(by_label)
     weights = [2.0 if label in real else 1.0 for label in labels]
     device = choose_device("auto")
@@ -48,18 +48,23 @@ def find_anchors(found: Sequence[Sound], wordings: Wordings, steps: int) -> dict
         length = int(rng.uniform(*_SECONDS) * RATE)
         chosen = chooser.choices(labels, weights, k=_BATCH)
         clips = torch.stack([_crop(audio[chooser.choice(by_label[label])], length, rng) for label in chosen])
-        # Other sounds faintly below, so that the tower hears the loudest one.
+        # Quieter interference, so that the tower learns to embed the loudest sound.
         others = torch.stack([_crop(audio[rng.integers(len(audio))], length, rng) for _ in chosen])
         ratio = _rms(clips) / _rms(others).clamp(min=1e-4)
-        below = torch.from_numpy(10 ** (rng.uniform(*_BELOW_DB, (_BATCH, 1)) / 20)).float()
+        level = torch.from_numpy(10 ** (rng.uniform(*_INTERFERENCE_DB, (_BATCH, 1)) / 20)).float()
         with torch.autocast(device.type, dtype=torch.bfloat16):
-            heard = encoder.audio((clips + others * ratio.clamp(max=1e3) * below).to(device)).float()
-        read = encoder.text([chooser.choice(wordings.sentences[label]) for label in chosen])
+            audio_points = encoder.audio((clips + others * ratio.clamp(max=1e3) * level).to(device)).float()
+        text_points = encoder.text([chooser.choice(wordings.sentences[label]) for label in chosen])
         same = torch.tensor([[float(a == b) for b in chosen] for a in chosen], device=device)
         loss = torch.stack(
             [
                 F.cross_entropy(scale.exp() * a @ b.T, same / same.sum(dim=1, keepdim=True))
-                for a, b in ((heard, read), (read, heard), (read, read), (heard, heard))
+                for a, b in (
+                    (audio_points, text_points),
+                    (text_points, audio_points),
+                    (text_points, text_points),
+                    (audio_points, audio_points),
+                )
             ]
         ).sum()
         optimizer.zero_grad()

@@ -1,4 +1,4 @@
-"""The training sentences: what the classes are called, in many wordings."""
+"""The training sentences: many wordings for each class."""
 
 from __future__ import annotations
 
@@ -27,11 +27,12 @@ _EXTRA_WORDS = (0, 0, 0, 1, 2, 3)
 
 @dataclass(frozen=True)
 class Wordings:
-    """What sentences are made of.
+    """The parts of training sentences.
 
     Attributes:
-        sentences: {AudioSet label: what the class is called}.
-        before, after: words that may stand around any of it.
+        sentences: {AudioSet label: wordings of the class}.
+        before: words that may precede any wording.
+        after: words that may follow any wording.
     """
 
     sentences: dict[str, list[str]]
@@ -39,7 +40,7 @@ class Wordings:
     after: list[str]
 
     def sentence(self, label: str, rng: random.Random) -> str:
-        """A sentence about a class, often with other words around, and with words of no meaning among its own."""
+        """A sentence about a class, often with other words around it and made-up words inside."""
         words = rng.choice(self.sentences[label]).split()
         words = self._around(words, rng, _PREFIXED, _PREFIXED)
         for _ in range(rng.choice(_EXTRA_WORDS)):
@@ -47,7 +48,7 @@ class Wordings:
         return " ".join(words)
 
     def nonsense(self, rng: random.Random) -> str:
-        """A sentence that is about no class."""
+        """A sentence that describes no class."""
         words = [made_up(rng) for _ in range(rng.randint(1, 5))]
         return " ".join(self._around(words, rng, _NONSENSE_PREFIXED, _NONSENSE_SUFFIXED))
 
@@ -58,7 +59,7 @@ class Wordings:
 
 
 def made_up(rng: random.Random) -> str:
-    """A pronounceable word of no meaning: what unknown words look like to hashed subwords."""
+    """A pronounceable word without a meaning; unknown words look like this to hashed subwords."""
     return "".join(
         rng.choice("bcdfghjklmnprstvwz") + rng.choice("aeiou") + (rng.choice("nrst") if rng.random() < 0.3 else "")
         for _ in range(rng.randint(1, 4))
@@ -66,23 +67,23 @@ def made_up(rng: random.Random) -> str:
 
 
 def read_wordings(data: Path) -> Wordings:
-    """All wordings: of the clips' table, of the built-in sounds, and of ``wordings.yaml``, less those held out."""
-    found: dict[str, dict[str, None]] = defaultdict(dict)
+    """All wordings of the clips' table, the built-in sounds and ``wordings.yaml``, except those held out."""
+    wordings: dict[str, dict[str, None]] = defaultdict(dict)
     for clip in read_clips(data):
-        found[clip["audioset_label"]] |= dict.fromkeys([*clip["captions"].split("|"), clip["audioset_label"]])
+        wordings[clip["audioset_label"]] |= dict.fromkeys([*clip["captions"].split("|"), clip["audioset_label"]])
     for kind in sounds.CATALOGUE:
-        found[kind.label] |= dict.fromkeys([*kind.captions, kind.label, kind.name.replace("_", " ")])
+        wordings[kind.label] |= dict.fromkeys([*kind.captions, kind.label, kind.name.replace("_", " ")])
     own = yaml.safe_load((Path(__file__).parent / "wordings.yaml").read_text(encoding="utf-8"))
     for label, kinds in own["classes"].items():
-        found[label] |= dict.fromkeys(kinds["sentences"])
-        found[label] |= dict.fromkeys(template.format(thing) for thing in kinds["things"] for template in TEMPLATES)
-    aside = {wording for wordings in held_out().values() for wording in wordings}
-    sentences = {label: [said for said in found[label] if said not in aside] for label in sorted(found)}
+        wordings[label] |= dict.fromkeys(kinds["sentences"])
+        wordings[label] |= dict.fromkeys(template.format(thing) for thing in kinds["things"] for template in TEMPLATES)
+    excluded = {wording for reserved in held_out().values() for wording in reserved}
+    sentences = {label: [text for text in wordings[label] if text not in excluded] for label in sorted(wordings)}
     return Wordings(sentences, own["before"], own["after"])
 
 
 def held_out() -> dict[str, list[str]]:
-    """The wordings that no training sees: {AudioSet label: wordings}."""
+    """The wordings that are kept out of training: {AudioSet label: wordings}."""
     text = (Path(__file__).parent / "held_out.yaml").read_text(encoding="utf-8")
     wordings: dict[str, list[str]] = yaml.safe_load(text)
     return wordings

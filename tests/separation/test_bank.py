@@ -1,4 +1,4 @@
-"""The bank: loading every form, switching, blending, restoring; and its memory."""
+"""The bank: loading adapters of every format, switching, blending, restoring, and its memory."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from dplass_cli.separation.bank import AdapterBank
 from dplass_cli.storage import read_json, write_json
 
 
-def test_every_form_of_adapters_is_loaded(tmp_path: Path) -> None:
+def test_adapters_of_every_format_are_loaded(tmp_path: Path) -> None:
     network = small_network()
     for number, method in enumerate(METHODS):
         save_adapter(tmp_path / "bank" / f"domain{number}", loaded(network, AdapterSettings(method), number))
@@ -50,7 +50,7 @@ def test_every_form_of_adapters_is_loaded(tmp_path: Path) -> None:
         assert torch.equal(outputs[1 + number], outputs[1 + bank.keys.index(f"my_{list(METHODS)[number]}")])
 
 
-def test_a_bank_keeps_what_was_measured_of_adapters_that_stay(tmp_path: Path) -> None:
+def test_rewriting_a_bank_keeps_the_gains_of_unchanged_adapters(tmp_path: Path) -> None:
     network = small_network()
     domains = tuple(Domain(n, f"name {n}", (str(n),), 1) for n in range(3))
     partition = Partition(domains, torch.eye(3), torch.eye(3), "tiny", "e")
@@ -80,7 +80,7 @@ def test_a_bank_keeps_what_was_measured_of_adapters_that_stay(tmp_path: Path) ->
     assert list(read_bank(tmp_path)) == ["domain2"]  # the others are of another base
 
 
-def test_after_an_activation_that_failed_the_same_one_is_done_again() -> None:
+def test_a_failed_activation_is_repeated_at_the_next_request() -> None:
     network = small_network()
     bank = AdapterBank(network)
     bank.add("a", loaded(network, AdapterSettings("lora"), 1))
@@ -95,7 +95,7 @@ def test_after_an_activation_that_failed_the_same_one_is_done_again() -> None:
     assert bank.active == "a"
 
 
-def test_mixed_methods_switch_and_the_base_comes_back_bit_for_bit() -> None:
+def test_switching_methods_restores_the_base_bit_for_bit() -> None:
     network = small_network()
     before = {key: value.clone() for key, value in network.state_dict().items()}
     bank = AdapterBank(network)
@@ -114,7 +114,7 @@ def test_mixed_methods_switch_and_the_base_comes_back_bit_for_bit() -> None:
     assert all(torch.equal(before[key], value) for key, value in network.state_dict().items())
 
 
-def test_refusals_leave_the_active_adapter(tmp_path: Path) -> None:
+def test_a_refused_activation_leaves_the_active_adapter(tmp_path: Path) -> None:
     network = small_network()
     save_adapter(tmp_path / "a", loaded(network, AdapterSettings()))
     bank = AdapterBank(network)
@@ -158,7 +158,7 @@ def test_memory_is_one_base_the_deltas_and_one_merged_set() -> None:
     assert sum(held.values()) == base + deltas + merged
 
 
-def test_adapters_that_are_not_kept_give_the_same_and_take_the_memory_of_one(tmp_path: Path) -> None:
+def test_adapters_read_on_demand_give_the_same_and_take_the_memory_of_one(tmp_path: Path) -> None:
     network = small_network()
     for number, method in enumerate(METHODS):
         save_adapter(tmp_path / f"domain{number}", loaded(network, AdapterSettings(method), number))
@@ -184,7 +184,7 @@ def _alive() -> set[int]:
 
 
 @pytest.mark.parametrize("id", ["0/../../elsewhere", -1, 1.5, None])
-def test_a_bank_whose_ids_are_no_numbers_is_refused(tmp_path: Path, id: object) -> None:
+def test_a_bank_with_invalid_ids_is_refused(tmp_path: Path, id: object) -> None:
     write_bank(tmp_path, [BankDomain(0, "x", ("a",), torch.ones(3), torch.ones(3))], {})
     described = json.loads((tmp_path / "bank.json").read_text())
     described["domains"][0]["id"] = id

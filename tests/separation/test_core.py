@@ -99,7 +99,7 @@ def test_a_request_does_not_depend_on_its_batch(core: SeparationCore, models: Mo
 
 
 @pytest.mark.parametrize("shared_mask", [True, False])
-def test_channels_of_several_mixtures_stay_apart(models: Models, shared_mask: bool) -> None:
+def test_channels_of_different_mixtures_are_not_mixed_up(models: Models, shared_mask: bool) -> None:
     core = SeparationCore(models.bank, shared_mask, batch_size=4)
     mixtures = 0.1 * torch.randn(2, 2, 9000, generator=torch.Generator().manual_seed(0))
     query = models.encoder.embed_text(["rain"])[0]
@@ -181,7 +181,7 @@ def test_samples_that_overflow_are_an_error(tmp_path: Path) -> None:
     assert not list((tmp_path / "out").glob("*"))
 
 
-def test_the_error_says_which_mixture_and_adapter(core: SeparationCore, models: Models) -> None:
+def test_the_error_names_the_mixture_and_the_adapter(core: SeparationCore, models: Models) -> None:
     mixtures = torch.zeros(2, 1, 5000)
     mixtures[1, 0, 100] = float("inf")
     query = models.encoder.embed_text(["rain"])[0]

@@ -34,7 +34,7 @@ def test_targets_never_exceed_the_mixture(length: int, shared_mask: bool) -> Non
         assert (spectra.unflatten(0, (3, 2)).sum(0)[:, inner].mean() / whole[:, inner].mean()) < 1.01
 
 
-def test_estimates_that_fit_keep_their_magnitude() -> None:
+def test_estimates_that_fit_into_the_mixture_keep_their_magnitude() -> None:
     torch.manual_seed(0)
     mixture = torch.randn(1, 4000)
     estimates = torch.stack([0.5 * mixture, 0.3 * mixture])
@@ -60,7 +60,7 @@ def test_a_target_without_rivals_is_its_estimate_and_a_removal_subtracts_it() ->
     torch.testing.assert_close(out[1], mixture - estimates[1], atol=0, rtol=0)
 
 
-def test_a_shared_mask_keeps_the_channels_ratio() -> None:
+def test_a_shared_mask_preserves_the_ratio_of_the_channels() -> None:
     torch.manual_seed(0)
     mono = torch.randn(2, 4000)
     panned = torch.stack([0.9 * mono, -0.3 * mono], dim=1)  # sources at one place: the mask of both channels is one
@@ -68,7 +68,7 @@ def test_a_shared_mask_keeps_the_channels_ratio() -> None:
     torch.testing.assert_close(out[0, 1], out[0, 0] * (-1 / 3), atol=1e-5, rtol=0)
 
 
-def test_a_refined_target_receives_a_fifth_of_what_nothing_claims() -> None:
+def test_a_refined_target_receives_a_fifth_of_the_unclaimed_sound() -> None:
     torch.manual_seed(0)
     mixture, estimates = torch.randn(1, 500), torch.randn(2, 1, 500)
     out = make(estimates, mixture, {"a": Target(A, (A,), residual=B)}, True)

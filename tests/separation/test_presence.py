@@ -1,4 +1,4 @@
-"""Whether a recording holds what is asked for, and silence where it does not."""
+"""Whether a recording contains the described sound, and silence where it does not."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def samples(path: Path) -> np.ndarray:  # type: ignore[type-arg]
     return soundfile.read(str(path), dtype="float32")[0]
 
 
-def test_level_is_of_energies() -> None:
+def test_the_level_is_a_ratio_of_energies() -> None:
     mixture = torch.randn(2, 100)
     assert level_db(mixture, mixture) == pytest.approx(0.0)
     assert level_db(0.1 * mixture, mixture) == pytest.approx(-20.0, abs=1e-4)
@@ -49,7 +49,8 @@ def test_level_is_of_energies() -> None:
 def test_the_score_grows_with_similarity_and_level() -> None:
     for calibration in (FITTED, None):
         weak, alike, loud = (
-            presence(*heard, calibration).score for heard in ((0.2, 0.1, -20.0), (0.9, 0.1, -20.0), (0.9, 0.1, -1.0))
+            presence(*measured, calibration).score
+            for measured in ((0.2, 0.1, -20.0), (0.9, 0.1, -20.0), (0.9, 0.1, -1.0))
         )
         assert 0.0 < weak < alike < loud < 1.0
         assert presence(0.9, 0.1, -60.0, calibration).score == 0.0
@@ -73,14 +74,14 @@ def test_the_most_likely_window_counts(clips: dict[str, Path]) -> None:
     assert present.similarity > present.residual_similarity
 
 
-def test_the_calibration_is_of_the_bundled_models() -> None:
+def test_the_calibration_belongs_to_the_bundled_models() -> None:
     found = calibration_of(load_base().sha256(), load_encoder().fingerprint)
-    assert found is not None, "fit it anew: python scripts/measure_queries.py DATA --folds 1,2,3 --mixtures 240 --fit"
+    assert found is not None, "fit it again: python scripts/measure_queries.py DATA --folds 1,2,3 --mixtures 240 --fit"
     assert found.similarity > 0.0 < found.level_db
     assert calibration_of("other", load_encoder().fingerprint) is None
 
 
-def test_what_is_there_is_told_from_what_is_not(separator: Separator, dog_in_rain: Path, tmp_path: Path) -> None:
+def test_present_sounds_score_higher_than_absent_ones(separator: Separator, dog_in_rain: Path, tmp_path: Path) -> None:
     written = separator.separate_file(dog_in_rain, ["a dog barking", "a siren", Query(without=("rain",))], tmp_path)
     dog, siren, rest = written
     assert dog.presence is not None
@@ -99,7 +100,7 @@ def test_examples_are_not_calibrated(
 
 
 @pytest.mark.parametrize("clip", ["limit", "scale"])
-def test_absent_targets_become_silence_and_their_sound_residual(
+def test_absent_targets_become_silence_and_their_content_residual(
     separator: Separator, dog_in_rain: Path, tmp_path: Path, clip: str
 ) -> None:
     queries = ["a dog barking", "a siren"]

@@ -35,7 +35,7 @@ def silent(start: float, end: float) -> torch.Tensor:
     return torch.zeros(0)
 
 
-def test_targets_have_names_of_their_own(tmp_path: Path) -> None:
+def test_targets_have_distinct_names(tmp_path: Path) -> None:
     (tmp_path / "dogs").mkdir()
     asked = [
         "a dog",
@@ -63,12 +63,12 @@ def test_targets_have_names_of_their_own(tmp_path: Path) -> None:
         (Query("a dog", spans=((2.0, 1.0),)), "--spans 2-1: expected seconds, the start before the end"),
     ],
 )
-def test_what_cannot_be_asked_for(query: str | Query, wrong: str) -> None:
+def test_invalid_queries_are_refused(query: str | Query, wrong: str) -> None:
     with pytest.raises(InputError, match=wrong):
         named([query])
 
 
-def test_spans_are_read() -> None:
+def test_spans_are_parsed() -> None:
     assert parse_spans("3.2-4.0") == ((3.2, 4.0),)
     assert parse_spans(" 3.2-4 , 6-7.5") == ((3.2, 4.0), (6.0, 7.5))
     for wrong in ("", "3", "3-", "a-b", "-1-2", "1-2;3-4", "1-2,"):
@@ -76,7 +76,7 @@ def test_spans_are_read() -> None:
             parse_spans(wrong)
 
 
-def test_examples_are_heard(encoder: QueryEncoder, clips: dict[str, Path], tmp_path: Path) -> None:
+def test_examples_are_embedded(encoder: QueryEncoder, clips: dict[str, Path], tmp_path: Path) -> None:
     dog, rain = (condition(Query(like=clips[name]), encoder, silent) for name in ("dog_bark", "rain"))
     said = encoder.embed_text(["a dog barking"])[0]
     assert dog @ said > 0.5 > rain @ said
@@ -88,7 +88,7 @@ def test_examples_are_heard(encoder: QueryEncoder, clips: dict[str, Path], tmp_p
         condition(Query(like=tmp_path / "no.wav"), encoder, silent)
 
 
-def test_spans_turn_a_condition_towards_what_is_heard_in_them(encoder: QueryEncoder, clips: dict[str, Path]) -> None:
+def test_spans_turn_a_condition_towards_the_sound_inside_them(encoder: QueryEncoder, clips: dict[str, Path]) -> None:
     rate = encoder.sample_rate
     rng = np.random.default_rng(0)
     recording = torch.from_numpy(rng.standard_normal(40 * rate).astype(np.float32))
@@ -143,7 +143,7 @@ def test_a_sentence_to_keep_out_is_not_the_example_of_that_name(encoder: QueryEn
     torch.testing.assert_close(planned.conditions[second], encoder.embed_text(["dog_bark"])[0])
 
 
-def test_an_example_that_is_no_audio_is_told(encoder: QueryEncoder, tmp_path: Path) -> None:
+def test_an_example_that_is_not_audio_is_refused(encoder: QueryEncoder, tmp_path: Path) -> None:
     (tmp_path / "a.wav").write_text("no audio")
     with pytest.raises(InputError, match="not a readable audio file"):
         condition(Query(like=tmp_path / "a.wav"), encoder, silent)

@@ -60,8 +60,8 @@ def test_lists_give_queries_and_output_names(takes: Path) -> None:
     [
         ("a.wav\tdog\tx\ty", "line 2: expected path<TAB>query"),
         ("\tdog", "line 2: expected path<TAB>query"),
-        ("a.wav\tdog\t../x", r"line 2: the output name '\.\./x' is outside the output folder"),
-        ("a.wav\tdog\t/x", "line 2: the output name '/x' is outside the output folder"),
+        ("a.wav\tdog\t../x", r"line 2: the output name '\.\./x' leaves the output folder"),
+        ("a.wav\tdog\t/x", "line 2: the output name '/x' leaves the output folder"),
     ],
 )
 def test_malformed_lines_are_refused(takes: Path, line: str, wrong: str) -> None:

@@ -46,7 +46,7 @@ def test_leftovers_of_the_target_do_not_count_as_a_residual() -> None:
     assert residual(0 * rain, 0 * rain, "a dog barking") is None
 
 
-def test_the_embedding_does_not_depend_on_how_the_signal_is_cut() -> None:
+def test_the_embedding_does_not_depend_on_the_windows() -> None:
     dog, rain = np.tile(sound("dog_bark"), 7), np.tile(sound("rain"), 7)
     once, often = (residual(dog + rain, dog, "a dog barking", pieces) for pieces in (1, 13))
     assert once is not None
@@ -79,7 +79,7 @@ def test_refinement_raises_sdr_on_average(separators: dict[str, Separator]) -> N
 def test_a_sound_alone_is_not_changed(separators: dict[str, Separator]) -> None:
     dog = sound("dog_bark")[None]
     plain, refined = (separator(dog, RATE, ["a dog barking"])["a dog barking"] for separator in separators.values())
-    np.testing.assert_allclose(plain, refined, atol=1e-6)  # rounding: which backend runs depends on what ran before
+    np.testing.assert_allclose(plain, refined, atol=1e-6)  # the backend, and so the rounding, depends on earlier runs
 
 
 def test_a_query_may_be_named_like_a_residual(separators: dict[str, Separator]) -> None:
@@ -95,18 +95,18 @@ def test_files_equal_arrays_and_each_pass_reports_progress(separators: dict[str,
     mixture = np.concatenate([sound("dog_bark", 13.0), sound("cat_meow", 8.3)]) + sound("rain", 21.3)
     audio = (0.3 * mixture / np.abs(mixture).max())[None].astype(np.float32)
     write_audio(tmp_path / "m.wav", audio, RATE, "FLOAT")
-    told: list[tuple[int, str]] = []
+    reports: list[tuple[int, str]] = []
     (written,) = separator.separate_file(
-        tmp_path / "m.wav", [query], tmp_path, progress=lambda done, total, what: told.append((done, what))
+        tmp_path / "m.wav", [query], tmp_path, progress=lambda done, total, what: reports.append((done, what))
     )
     windowed = separator(audio, RATE, [query])[query]
     np.testing.assert_array_equal(soundfile.read(str(written.path), dtype="float32")[0], windowed[0])
-    listened, separated = (
-        [done for done, what in told if what == f"{pass_} m.wav"] for pass_ in ("analysing", "separating")
+    analysed, separated = (
+        [done for done, what in reports if what == f"{pass_} m.wav"] for pass_ in ("analysing", "separating")
     )
-    assert listened[0] == 0
-    assert listened == sorted(listened)
-    assert len(listened) == len(separated) > 1
+    assert analysed[0] == 0
+    assert analysed == sorted(analysed)
+    assert len(analysed) == len(separated) > 1
     assert separated[-1] == audio.shape[-1]
     plain = separators["base"](audio, RATE, [query])[query]
     assert np.abs(plain - windowed).max() > 1e-3

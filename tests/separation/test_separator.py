@@ -1,4 +1,4 @@
-"""The Separator on real recordings' shapes: rates, channels, lengths, formats."""
+"""The Separator on recordings of all rates, channels, lengths and formats."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def dog_in_the_rain(rate: int = 32000, seconds: float = 5.0) -> tuple[np.ndarray
     return dog + rain, dog
 
 
-def test_separates_what_the_query_says(separator: Separator) -> None:
+def test_the_described_sound_is_separated(separator: Separator) -> None:
     mixture, dog = dog_in_the_rain()
     out = separator(mixture[None], 32000, ["a dog barking", "rain falling"])
     assert list(out) == ["a dog barking", "rain falling"]
@@ -47,9 +47,7 @@ def test_separates_what_the_query_says(separator: Separator) -> None:
     assert sdr(mixture - dog, out["rain falling"][0]) > 4.0
 
 
-def test_adapters_of_unknown_worth_are_used_where_the_query_belongs_to_their_domain(
-    separator: Separator, tmp_path: Path
-) -> None:
+def test_defaults_follow_what_is_known_about_the_adapters(separator: Separator, tmp_path: Path) -> None:
     bundled = separator.bank.domains.values()
     assert any(domain.sdri_gain_db for domain in bundled)
     assert default_selection("tiny", separator.bank) == ("validated", "residual")
@@ -79,7 +77,7 @@ def test_adapters_of_unknown_worth_are_used_where_the_query_belongs_to_their_dom
 
 @pytest.mark.parametrize(("rate", "channels"), [(8000, 1), (22050, 3), (44100, 2), (96000, 1)])
 @pytest.mark.parametrize("samples", [1, 700, 20001])
-def test_same_shape_out(separator: Separator, rate: int, channels: int, samples: int) -> None:
+def test_outputs_have_the_shape_of_the_input(separator: Separator, rate: int, channels: int, samples: int) -> None:
     audio = np.random.default_rng(0).standard_normal((channels, samples)).astype(np.float32) * 0.1
     out = separator(audio, rate, ["a bell"])["a bell"]
     assert out.shape == audio.shape
@@ -95,7 +93,7 @@ class Amplifier(SeparationCore):
 
 
 @pytest.mark.parametrize("selection", ["base", "base+residual", "blend"])
-def test_long_audio_in_windows_equals_the_whole(selection: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_windows_give_the_same_as_the_whole_recording(selection: str, monkeypatch: pytest.MonkeyPatch) -> None:
     separator = Separator.from_pretrained(policy=selection, device="cpu", backend="torch")
     mixture = np.concatenate([dog_in_the_rain(seconds=13.0)[0], dog_in_the_rain(seconds=8.3)[0]])
     windowed = separator(mixture[None], 32000, ["a dog barking"])["a dog barking"][0]
@@ -106,7 +104,7 @@ def test_long_audio_in_windows_equals_the_whole(selection: str, monkeypatch: pyt
     assert 10 * np.log10(errors.max() / np.square(whole).mean()) < -60.0
 
 
-def test_channels_are_separated_alike(separator: Separator) -> None:
+def test_equal_channels_stay_equal(separator: Separator) -> None:
     mixture, _ = dog_in_the_rain(seconds=2.0)
     out = separator(np.stack([mixture, mixture]), 32000, ["a dog barking"])["a dog barking"]
     np.testing.assert_allclose(out[0], out[1], atol=1e-6)
@@ -115,7 +113,7 @@ def test_channels_are_separated_alike(separator: Separator) -> None:
 @pytest.mark.parametrize(
     ("suffix", "subtype"), [(".wav", "PCM_16"), (".wav", "FLOAT"), (".flac", "PCM_24"), (".ogg", "VORBIS")]
 )
-def test_files_keep_rate_channels_length_and_format(
+def test_outputs_keep_rate_channels_length_and_format(
     separator: Separator, tmp_path: Path, suffix: str, subtype: str
 ) -> None:
     mixture, _ = dog_in_the_rain(44100, 1.5)
@@ -141,7 +139,7 @@ def test_files_keep_rate_channels_length_and_format(
         ("m.wav", 44100, "ULAW", ("m_a_dog.wav", "ULAW")),
     ],
 )
-def test_every_container_that_is_read_comes_out_as_one_that_is_written(
+def test_containers_that_are_not_written_become_wav(
     separator: Separator,
     tmp_path: Path,
     name: str,
@@ -158,7 +156,7 @@ def test_every_container_that_is_read_comes_out_as_one_that_is_written(
     assert (after.samplerate, after.channels, after.frames) == (rate, 2, before.frames)
 
 
-def test_a_sample_format_that_is_not_written_is_told_before_the_work(separator: Separator, tmp_path: Path) -> None:
+def test_an_unsupported_sample_format_is_refused_before_the_work(separator: Separator, tmp_path: Path) -> None:
     mixture, _ = dog_in_the_rain(44100, 0.5)
     write_audio(tmp_path / "m.wav", np.stack([mixture, mixture]), 44100)
     for silence in (None, 0.5):
@@ -169,11 +167,11 @@ def test_a_sample_format_that_is_not_written_is_told_before_the_work(separator: 
                 tmp_path,
                 subtype="GSM610",
                 silence_if_absent=silence,
-                progress=lambda done, total, what: pytest.fail("began to work"),
+                progress=lambda done, total, what: pytest.fail("the work started"),
             )
 
 
-def test_residual_is_what_is_left(separator: Separator, tmp_path: Path) -> None:
+def test_targets_and_residual_add_up_to_the_recording(separator: Separator, tmp_path: Path) -> None:
     mixture, _ = dog_in_the_rain(seconds=1.0)
     write_audio(tmp_path / "m.wav", mixture[None], 32000, "FLOAT")
     written = separator.separate_file(tmp_path / "m.wav", ["a dog", "rain"], tmp_path, residual=True)
@@ -202,7 +200,7 @@ def _pan(mono: np.ndarray, left: float, right: float) -> np.ndarray:  # type: ig
     return np.stack([left * mono, right * mono])
 
 
-def test_sounds_stay_where_they_stand_between_the_channels(separator: Separator) -> None:
+def test_a_shared_mask_preserves_the_stereo_image(separator: Separator) -> None:
     mixture, dog = dog_in_the_rain(seconds=3.0)
     stereo = _pan(dog, 0.9, -0.3) + _pan(mixture - dog, 0.4, 0.8)
     out = separator(stereo, 32000, ["a dog barking"])["a dog barking"]
@@ -211,7 +209,7 @@ def test_sounds_stay_where_they_stand_between_the_channels(separator: Separator)
     assert sdr(0.9 * dog, out[0]) > 4.0
 
 
-def test_one_mask_or_one_a_channel(separator: Separator) -> None:
+def test_each_channel_may_have_its_own_mask(separator: Separator) -> None:
     mixture, _ = dog_in_the_rain(seconds=1.0)
     each = Separator(separator.bank, separator.encoder, separator.policy, "each")
     mono = separator(mixture[None], 32000, ["rain"])["rain"]
@@ -222,21 +220,23 @@ def test_one_mask_or_one_a_channel(separator: Separator) -> None:
         Separator(separator.bank, separator.encoder, separator.policy, "mono")  # type: ignore[arg-type]
 
 
-def test_files_give_what_their_samples_give(tmp_path: Path) -> None:
-    separator = Separator.from_pretrained(policy="base", device="cpu", backend="torch")  # which none takes over
+def test_a_file_gives_the_same_as_its_samples(tmp_path: Path) -> None:
+    separator = Separator.from_pretrained(
+        policy="base", device="cpu", backend="torch"
+    )  # with auto, OpenVINO may take over between the runs
     mixture = np.concatenate([dog_in_the_rain(44100, 7.3)[0], dog_in_the_rain(44100, 6.0)[0]])
     write_audio(tmp_path / "m.wav", mixture[None], 44100, "FLOAT")
-    told: list[tuple[int, int]] = []
+    reports: list[tuple[int, int]] = []
     (written,) = separator.separate_file(
-        tmp_path / "m.wav", ["a dog"], tmp_path, progress=lambda done, total, what: told.append((done, total))
+        tmp_path / "m.wav", ["a dog"], tmp_path, progress=lambda done, total, what: reports.append((done, total))
     )
     whole = separator(mixture[None], 44100, ["a dog"])["a dog"][0]
     np.testing.assert_array_equal(soundfile.read(str(written.path), dtype="float32")[0], whole)
-    assert told[-1] == (len(mixture), len(mixture))
-    assert len(told) == 2
+    assert reports[-1] == (len(mixture), len(mixture))
+    assert len(reports) == 2
 
 
-def test_what_stops_a_separation_leaves_nothing(separator: Separator, tmp_path: Path) -> None:
+def test_an_interrupted_separation_leaves_no_files(separator: Separator, tmp_path: Path) -> None:
     write_audio(tmp_path / "m.wav", np.zeros((1, 20 * 8000), np.float32), 8000)
 
     def stop(done: int, total: int, what: str) -> None:
@@ -248,7 +248,7 @@ def test_what_stops_a_separation_leaves_nothing(separator: Separator, tmp_path: 
     assert list((tmp_path / "out").iterdir()) == []
 
 
-def test_nothing_wraps_over_full_scale(separator: Separator, tmp_path: Path) -> None:
+def test_samples_above_full_scale_never_wrap(separator: Separator, tmp_path: Path) -> None:
     hot, query = tmp_path / "hot.wav", ["a dog barking"]
     loud = 6 * dog_in_the_rain(seconds=2.0)[0]
     write_audio(hot, loud[None], 32000, "FLOAT")
@@ -270,7 +270,7 @@ def test_nothing_wraps_over_full_scale(separator: Separator, tmp_path: Path) -> 
     np.testing.assert_allclose(soundfile.read(str(kept.path))[0], true, atol=1e-6)
 
 
-def test_what_is_above_the_band_goes_where_it_is_told(separator: Separator, tmp_path: Path) -> None:
+def test_the_part_above_the_band_goes_where_highband_says(separator: Separator, tmp_path: Path) -> None:
     time = np.arange(2 * 96000) / 96000
     mixture = dog_in_the_rain(96000, 2.0)[0] + 0.1 * np.sin(2 * np.pi * 30000 * time).astype(np.float32)
     write_audio(tmp_path / "m.wav", mixture[None].astype(np.float32), 96000, "FLOAT")
@@ -305,7 +305,7 @@ def test_what_is_above_the_band_goes_where_it_is_told(separator: Separator, tmp_
         (2500, 8000, 4, "PCM_S8", ".aiff"),
     ],
 )
-def test_any_length_rate_channels_and_sample_format(
+def test_recordings_of_any_length_rate_channels_and_format_are_separated(
     separator: Separator, tmp_path: Path, samples: int, rate: int, channels: int, subtype: str, suffix: str
 ) -> None:
     time = np.arange(samples) / rate
@@ -324,7 +324,7 @@ def test_any_length_rate_channels_and_sample_format(
 
 
 @pytest.mark.parametrize("clip", ["limit", "scale", "error"])
-def test_an_estimate_over_full_scale_follows_clip(separator: Separator, tmp_path: Path, clip: str) -> None:
+def test_an_estimate_above_full_scale_follows_clip(separator: Separator, tmp_path: Path, clip: str) -> None:
     loud = copy(separator)
     loud.core = Amplifier(separator.bank)
     mixture = dog_in_the_rain(seconds=1.0)[0]
@@ -350,7 +350,7 @@ def test_an_estimate_over_full_scale_follows_clip(separator: Separator, tmp_path
 @pytest.mark.parametrize(
     "name", ["犬 🐕 ö", "two\nlines", "quote \" ' and, comma", "-dash & $HOME `x` #1%", "long é " + "犬" * 70]
 )
-def test_names_and_queries_of_any_character(separator: Separator, tmp_path: Path, name: str) -> None:
+def test_names_and_queries_may_contain_any_character(separator: Separator, tmp_path: Path, name: str) -> None:
     path = tmp_path / f"{name}.wav"
     write_audio(path, np.full((1, 800), 0.1, np.float32), 8000)
     written = separator.separate_file(path, [f"a {name}? / ..", "/etc"], tmp_path / "out")
@@ -358,7 +358,7 @@ def test_names_and_queries_of_any_character(separator: Separator, tmp_path: Path
     assert len(written) == 2
 
 
-def test_targets_that_share_add_up_to_the_input_in_windows_as_in_the_whole(
+def test_consistent_targets_add_up_to_the_input_in_windows_too(
     separator: Separator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("dplass_cli.separation.windows.CORE_SECONDS", 2.0)
@@ -378,7 +378,7 @@ def test_targets_that_share_add_up_to_the_input_in_windows_as_in_the_whole(
         assert 20 * np.log10(error) < -40.0
 
 
-def test_spans_may_reach_the_end(separator: Separator, tmp_path: Path) -> None:
+def test_spans_may_reach_the_end_of_the_recording(separator: Separator, tmp_path: Path) -> None:
     for rate, seconds, start in ((44100, 3.0, 1.5), (48000, 400_000 / 48000, 7.0)):
         audio = np.random.default_rng(0).normal(0, 0.1, (1, round(seconds * rate))).astype(np.float32)
         query = Query(spans=((start, round(seconds, 5)),))
@@ -388,7 +388,7 @@ def test_spans_may_reach_the_end(separator: Separator, tmp_path: Path) -> None:
         assert separator.separate_file(tmp_path / "a.wav", [query], tmp_path / "out")
 
 
-def test_what_is_named_by_not_is_kept_out(separator: Separator, tmp_path: Path) -> None:
+def test_excluded_sounds_are_kept_out(separator: Separator, tmp_path: Path) -> None:
     mixture, dog = dog_in_the_rain(96000, 3.0)
     write_audio(tmp_path / "m.wav", mixture[None], 96000, "FLOAT")
     (rest, left) = separator.separate_file(tmp_path / "m.wav", [Query(without=("rain falling",))], tmp_path, True)
@@ -398,7 +398,7 @@ def test_what_is_named_by_not_is_kept_out(separator: Separator, tmp_path: Path) 
     assert sdr(dog, audio) > sdr(dog, mixture) + 4.0
     plain, kept = (separator(mixture[None], 96000, [q]) for q in ("an animal", Query("an animal", without=("rain",))))
     assert sdr(mixture - dog, plain["an animal"][0]) > sdr(mixture - dog, kept["an animal"][0]) - 0.1
-    # What lies above the band is no rain that was found: it stays, unless the user says otherwise.
+    # Nothing above the band was identified as rain, so it stays unless --highband says otherwise.
     (dropped,) = separator.separate_file(
         tmp_path / "m.wav", [Query(without=("rain falling",))], tmp_path / "drop", highband="drop"
     )
@@ -413,7 +413,7 @@ def test_a_query_named_as_the_residual_is_refused(separator: Separator, tmp_path
         separator.separate_file(tmp_path / "m.wav", ["residual"], tmp_path, residual=True)
 
 
-def test_names_that_were_cut_stay_apart(separator: Separator, tmp_path: Path) -> None:
+def test_truncated_names_stay_distinct(separator: Separator, tmp_path: Path) -> None:
     names = [f"{'犬' * 80}{number}" for number in range(2)]
     for name in names:
         write_audio(tmp_path / f"{name}.wav", np.full((1, 80), 0.1, np.float32), 8000)
@@ -423,7 +423,7 @@ def test_names_that_were_cut_stay_apart(separator: Separator, tmp_path: Path) ->
     assert all(path.name.endswith("_a_dog_barking.wav") for path in found)
 
 
-def test_bfloat16_is_near_float32(separator: Separator) -> None:
+def test_bfloat16_is_close_to_float32(separator: Separator) -> None:
     mixture, _ = dog_in_the_rain(seconds=3.0)
     exact = separator(mixture[None], 32000, ["a dog barking"])["a dog barking"]
     half = Separator(separator.bank, separator.encoder, separator.policy, precision="bf16-mixed")

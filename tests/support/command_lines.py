@@ -1,4 +1,4 @@
-"""Command lines as texts tell them: which verbs there are, and whether a line is understood, without running it."""
+"""Command lines in texts: which verbs exist, and whether a line parses, without running it."""
 
 from __future__ import annotations
 
@@ -21,10 +21,11 @@ def verbs(group: Any = None, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple
 
 
 def understood(line: str) -> tuple[str, ...]:
-    """Parse ``dplass VERB …`` and return the verb's words; nothing runs.
+    """Parse ``dplass VERB …`` without running it: the verb's words.
 
     Raises:
-        AssertionError: no such verb. Whatever the parser raises for an option or a value that is not understood.
+        AssertionError: the verb does not exist.
+        click.UsageError: an option or a value is wrong.
     """
     words = shlex.split(line)
     assert words[0] == "dplass", line

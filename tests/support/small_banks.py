@@ -1,4 +1,4 @@
-"""A small base, a bank over it and clips, made without training: what the tests of evaluations share."""
+"""A small base and a bank over it with random weights, written without training."""
 
 from __future__ import annotations
 

@@ -67,7 +67,7 @@ def options(corpus: Path, workspace: Path, epochs: int = 2) -> TrainOptions:
 
 
 def same_adapter(run: Path, uninterrupted: Path, bank: str = "bank") -> None:
-    """Compare the adapters of domain 1."""
+    """Assert that the adapters of domain 1 are equal."""
     states = [load_file(folder / bank / "domain1" / "adapter.safetensors") for folder in (run, uninterrupted)]
     for key, value in states[0].items():
         torch.testing.assert_close(value, states[1][key], rtol=1e-6, atol=1e-8)

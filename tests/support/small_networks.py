@@ -1,4 +1,4 @@
-"""What the tests of adapters share: a small network, inputs for it, and adapters that do something."""
+"""A small network, inputs for it, and adapters with random weights."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ EVERYWHERE = ("conv", "shortcut", "upsample", "film", "edge")
 
 
 def small_network(seed: int = 0, config: ResUNet30Config = SMALL) -> BaseModel:
-    """A frozen base with random weights and statistics that are not the initial ones."""
+    """A frozen base with random weights and batch-norm statistics."""
     torch.manual_seed(seed)
     network = BaseModel(config).eval().requires_grad_(False)
     for name, buffer in statistics_of(network).items():
@@ -41,7 +41,7 @@ def small_inputs() -> tuple[Tensor, Tensor]:
 
 
 def perturb(adapters: Mapping[str, Adapter], seed: int = 1, size: float = 0.2) -> None:
-    """Move every tensor of the adapters away from where it starts."""
+    """Add noise to every tensor of the adapters, whose initial values change nothing."""
     generator = torch.Generator().manual_seed(seed)
     for adapter in adapters.values():
         for parameter in adapter.parameters():
@@ -50,7 +50,7 @@ def perturb(adapters: Mapping[str, Adapter], seed: int = 1, size: float = 0.2) -
 
 
 def fresh(network: ResUNet30, settings: AdapterSettings) -> dict[str, Adapter]:
-    """Untrained adapters of a network."""
+    """Untrained adapters for a network."""
     return make_adapters(network, settings.method, layer_settings(network, settings))
 
 

@@ -1,4 +1,4 @@
-"""Adapters at a part of their strength: weights between the base's and those that were trained further."""
+"""Policies that scale adapters: weights between the base's and the adapted ones."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from dplass_cli.separation.policies import Choice, Requirement
 from dplass_cli.separation.policies.text import TextPolicy
 
 
-class Partly:
-    """The adapter of the nearest domain at a part of its strength: W + s·Δ."""
+class ScaledAdapter:
+    """The adapter of the nearest domain, scaled: W + s·Δ."""
 
     requires: frozenset[Requirement] = frozenset({"domains", "linear"})
 
@@ -19,8 +19,8 @@ class Partly:
         return {TextPolicy().choose(choice): self._strength}
 
 
-class Together:
-    """All adapters for every query, their strengths adding up: W + s·ΣΔ/K."""
+class AllAdapters:
+    """The scaled mean of all adapters for every query: W + s·ΣΔ/K."""
 
     requires: frozenset[Requirement] = frozenset({"domains", "linear"})
 

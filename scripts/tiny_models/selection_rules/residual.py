@@ -1,0 +1,11 @@
+"""Pick the output with the smallest residual: an adapter of the wrong domain extracts little of the mixture."""
+
+from __future__ import annotations
+
+from tiny_models.selection_rules.base import AdapterOutputs, IntArray
+
+
+def by_residual(outputs: AdapterOutputs) -> IntArray:
+    """The least energy of the mixture minus the output, the base's included."""
+    picked: IntArray = (outputs.mixtures[:, None] - outputs.outputs).square().sum(dim=-1).argmin(dim=1).numpy()
+    return picked
