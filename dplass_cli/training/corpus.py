@@ -29,7 +29,8 @@ def check_data_settings(settings: DataSettings, config: ResUNet30Config) -> None
     """Check that a base can learn from samples made with these settings, before any audio is read.
 
     Raises:
-        InputError: another sample rate, segments shorter than the transform's padding, or a bad folder of noise or of impulse responses.
+        InputError: another sample rate, segments shorter than the transform's padding, or a bad folder of noise or of
+            impulse responses.
     """
     if settings.sampling_rate != config.sample_rate:
         raise InputError(
