@@ -160,9 +160,7 @@ def test_a_wrong_word_names_its_flag(tmp_path: Path, tone: Path) -> None:
 
 def test_wrong_adapters_say_where_right_ones_are(tmp_path: Path, tone: Path) -> None:
     given = ("separate", tone, "-q", "a dog", "-o", tmp_path / "out")
-    refused(
-        *given, "--adapters", tmp_path / "nope", says="nope: no such file or folder; check"
-    )
+    refused(*given, "--adapters", tmp_path / "nope", says="nope: no such file or folder; check")
     (tmp_path / "run" / "bank").mkdir(parents=True)
     (tmp_path / "run" / "bank" / "bank.json").write_text("{}")
     refused(*given, "--adapters", tmp_path / "run", says=f"use its bank, {tmp_path / 'run' / 'bank'}")

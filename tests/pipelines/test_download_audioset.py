@@ -221,4 +221,4 @@ def test_the_command_reports_failures(tmp_path: Path, site: Any) -> None:
     given = ["--segments", str(tmp_path / "segments.csv"), "-o", str(tmp_path / "clips"), "--pause", "0"]
     done = CliRunner().invoke(app, ["download-audioset", *given, "--set", f"source.url={source.url}"])
     assert done.exit_code == 1, done.output
-    assert "1 clips cannot be had" in done.stderr
+    assert "1 clips cannot be fetched" in done.stderr

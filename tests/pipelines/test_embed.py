@@ -101,7 +101,7 @@ def test_whoever_opens_the_folder_knows_files_as_it_does(manifest: Path, tmp_pat
     cache.refresh()
     assert len(cache) == filled
     other = EmbeddingSettings(identity="path" if identity == "content" else "content")
-    with pytest.raises(InputError, match="knows files by"):
+    with pytest.raises(InputError, match="identifies files by"):
         embed(EmbedOptions(manifest, tmp_path, embedding=other, device="cpu"))
 
 

@@ -57,7 +57,7 @@ class SpectrumEncoder:
 
 @pytest.fixture(autouse=True)
 def encoder(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pipeline.PartitionOptions, "load_encoder", lambda self: SpectrumEncoder())
+    monkeypatch.setattr(pipeline, "load_encoder_of", lambda model: SpectrumEncoder())
 
 
 @pytest.fixture(scope="module")

@@ -176,7 +176,7 @@ def test_a_trained_bank_is_evaluated_by_every_policy(corpus: Path, trained: Path
 
 
 def test_evaluating_adapters_with_another_base_is_refused(corpus: Path, trained: Path, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"belongs to another base of another width .*than tiny"):
+    with pytest.raises(InputError, match=r"belongs to another base of another configuration .*than tiny"):
         evaluate(replace(evaluation(corpus, trained, tmp_path), base_checkpoint="tiny"))
 
 

@@ -71,7 +71,7 @@ def test_copies_are_recognised_by_their_name_and_folder() -> None:
 
 @pytest.mark.parametrize("form", ["flac", "0k-mono-flac", "32k-stereo-flac", "32k-mono-mp3"])
 def test_another_form_is_refused(form: str) -> None:
-    with pytest.raises(InputError, match=f"--convert {form}: expected a rate, mono, and flac or wav"):
+    with pytest.raises(InputError, match=f"--convert {form}: expected a rate, mono and flac or wav"):
         check_form(form)
 
 

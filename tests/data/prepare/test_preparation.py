@@ -16,7 +16,7 @@ from dplass_cli.data.manifest import read_manifest
 from dplass_cli.data.prepare.corpora import CORPORA, Corpus
 from dplass_cli.data.prepare.preparation import OVER, ClassCount, PrepareResult, prepare
 from dplass_cli.errors import InputError
-from dplass_cli.separation.policies import Selection
+from dplass_cli.options.prepare_options import ClipSelection
 
 RANGES = Corpus("", "", ("caption",), hint="check the table")
 
@@ -31,7 +31,7 @@ def clips(*rows: tuple[str, str | None, Sequence[ClipCaption]], fault: str | Non
 
 
 def prepared(table: pd.DataFrame, folder: Path, corpus: Corpus = RANGES, **selection: Any) -> PrepareResult:
-    chosen = Selection(**{"check": "none", "max_missing": 1.0, **selection})
+    chosen = ClipSelection(**{"check": "none", "max_missing": 1.0, **selection})
     return prepare(table, corpus, folder / "train.json", chosen, [folder])
 
 
