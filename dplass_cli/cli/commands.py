@@ -109,8 +109,7 @@ def _parameter(field: OptionField, prefix: str = "") -> inspect.Parameter:
         help_text += f"  [default: {default}]"
     info: Any
     if declared.metavar:
-        metavar = declared.metavar if field.required else f"[{declared.metavar}]"
-        info = typer.Argument(metavar=metavar, help=help_text, show_default=False)
+        info = typer.Argument(metavar=declared.metavar, help=help_text, show_default=False)
     else:
         info = typer.Option(*declared.flags, help=help_text, show_default=False, rich_help_panel=declared.panel or None)
     return inspect.Parameter(

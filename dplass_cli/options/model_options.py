@@ -162,7 +162,7 @@ class SeparatorOptions(RunningOptions):
     refine: Refinement | None = option(
         "--refine",
         default=None,
-        shown="as measured for the model",
+        shown="as measured for the model; none with --select",
         panel=MODELS,
         help="Separate the residual with its own embedding and split the mixture again: none or residual.",
     )
