@@ -107,6 +107,8 @@ def _parameter(field: OptionField, prefix: str = "") -> inspect.Parameter:
     help_text = declared.help
     if default := default_text(field):
         help_text += f"  [default: {default}]"
+    elif field.required:
+        help_text += "  [required]"
     info: Any
     if declared.metavar:
         info = typer.Argument(metavar=declared.metavar, help=help_text, show_default=False)

@@ -38,8 +38,12 @@ def requested_recordings(options: SeparateOptions) -> list[Recording]:
 
 
 def _read_lines(path: Path | None) -> list[str]:
-    """The lines of a file that are not blank."""
-    return [] if path is None else [line.strip() for line in read_text(path).splitlines() if line.strip()]
+    """The lines of a file that are not blank; none without a file."""
+    if path is None:
+        return []
+    if lines := [line.strip() for line in read_text(path).splitlines() if line.strip()]:
+        return lines
+    raise InputError(f"{path}: contains no query; write one per line")
 
 
 def separate_recordings(

@@ -119,6 +119,8 @@ def test_help_shows_defaults_and_groups(group: typer.Typer, monkeypatch: pytest.
     shown = CliRunner().invoke(group, ["verb", "--help"]).output
     assert "How many.  [default: 7]" in shown
     assert "Report.  [default: yes]" in shown
+    assert "What it is called.  [required]" in shown
+    assert shown.count("[required]") == 1
     assert "[FILE]" in shown
     for panel in ("Arguments", "Options", "Sizes", "Common"):
         assert f" {panel} " in shown

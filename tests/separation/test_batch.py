@@ -84,6 +84,13 @@ def test_sentences_files_of_sentences_and_examples_are_queries_of_every_input(ta
     assert [(r.name, r.queries) for r in requested_recordings(options)] == [("a", expected), ("b", expected)]
 
 
+def test_a_file_of_queries_without_any_is_named(takes: Path) -> None:
+    (takes / "queries.txt").write_text("\n  \n")
+    options = SeparateOptions(output=takes, inputs=(takes / "a.wav",), queries=takes / "queries.txt")
+    with pytest.raises(InputError, match=r"queries\.txt: contains no query; write one per line$"):
+        requested_recordings(options)
+
+
 def test_spans_and_negatives_belong_to_every_query(takes: Path) -> None:
     options = SeparateOptions(
         output=takes, inputs=(takes / "a.wav",), query=("rain",), spans="1-2,3-4", without=("wind",)
