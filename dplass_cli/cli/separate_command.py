@@ -39,7 +39,7 @@ def command(options: SeparateOptions, run: VerbRun) -> None:
         result = separate(of_files, run.progress)
         if to_pipe:
             _write_to_pipe(result)
-    for note in result.unlearnt.values():
+    for note in result.out_of_vocabulary.values():
         run.note(f"note: {note}")
     if to_pipe:
         return

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from dplass_cli.options.adapter_settings import AdapterSettings
 from dplass_cli.options.declaration import argument, option, section
-from dplass_cli.options.model_options import MODELS, BaseOptions
+from dplass_cli.options.model_options import MODELS, BaseOptions, trust_option
 
 _ADAPTER = "An adapter folder, or a published file."
 
@@ -19,12 +19,7 @@ class AdaptersListOptions:
     paths: tuple[Path, ...] = argument(
         "PATH", help="Banks (tiny: the bundled one), adapter folders and published files."
     )
-    trust_checkpoint: bool = option(
-        "--trust-checkpoint",
-        default=False,
-        panel=MODELS,
-        help="Read pickled checkpoints that can run code. Only if you trust them.",
-    )
+    trust_checkpoint: bool = trust_option()
 
 
 @dataclass(frozen=True)
@@ -56,12 +51,7 @@ class AdaptersImportOptions:
     adapter: AdapterSettings = section(
         AdapterSettings, help="What the files do not say: rank of reconv, alpha; and the type to store them in."
     )
-    trust_checkpoint: bool = option(
-        "--trust-checkpoint",
-        default=False,
-        panel=MODELS,
-        help="Read pickled checkpoints that can run code. Only if you trust them.",
-    )
+    trust_checkpoint: bool = trust_option()
 
 
 @dataclass(frozen=True)

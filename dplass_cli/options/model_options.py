@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-from dplass_cli.options.declaration import option
+from dplass_cli.options.declaration import Resume, option
 
 Backend = Literal["auto", "torch", "openvino"]
 
@@ -17,6 +17,29 @@ Stereo = Literal["shared", "each"]
 Refinement = Literal["none", "residual"]
 
 MODELS, DEVICE = "Models", "Device"  # panels of the help page
+
+
+def trust_option(resume: Resume = "fixed") -> bool:
+    """Declare ``--trust-checkpoint``."""
+    return option(
+        "--trust-checkpoint",
+        default=False,
+        panel=MODELS,
+        resume=resume,
+        help="Read pickled checkpoints that can run code. Only if you trust them.",
+    )
+
+
+def adapters_option(help: str) -> tuple[str, ...] | None:
+    """Declare ``--adapters``; ``help`` says what the verb does with them."""
+    return option(
+        "--adapters",
+        default=None,
+        shown="the bundled ones, if any",
+        hidden=("--dora_checkpoints",),
+        panel=MODELS,
+        help=help,
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,13 +78,7 @@ class BaseOptions:
         panel=MODELS,
         help="Base model: tiny or a checkpoint.",
     )
-    trust_checkpoint: bool = option(
-        "--trust-checkpoint",
-        default=False,
-        panel=MODELS,
-        resume="free",
-        help="Read pickled checkpoints that can run code. Only if you trust them.",
-    )
+    trust_checkpoint: bool = trust_option("free")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,12 +89,7 @@ class EncoderOptions:
     tokenizer: Path | None = option(
         "--tokenizer", default=None, panel=MODELS, help="Folder of the tokenizer, for a CLAP encoder."
     )
-    trust_checkpoint: bool = option(
-        "--trust-checkpoint",
-        default=False,
-        panel=MODELS,
-        help="Read pickled checkpoints that can run code. Only if you trust them.",
-    )
+    trust_checkpoint: bool = trust_option()
     device: str = option("--device", default="auto", panel=DEVICE, help="auto, cpu, cuda, cuda:N or mps.")
 
     @property
@@ -98,14 +110,7 @@ class ModelOptions(BaseOptions):
     tokenizer: Path | None = option(
         "--tokenizer", default=None, panel=MODELS, help="Folder of the tokenizer, for a CLAP encoder."
     )
-    adapters: tuple[str, ...] | None = option(
-        "--adapters",
-        default=None,
-        shown="the bundled ones, if any",
-        hidden=("--dora_checkpoints",),
-        panel=MODELS,
-        help="Bank, adapter folder or published file. Repeatable.",
-    )
+    adapters: tuple[str, ...] | None = adapters_option("Bank, adapter folder or published file. Repeatable.")
     device: str = option(
         "--device", default="auto", panel=DEVICE, resume="free", help="auto, cpu, cuda, cuda:N or mps."
     )

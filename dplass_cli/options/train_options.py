@@ -10,7 +10,7 @@ from dplass_cli.errors import InputError
 from dplass_cli.options.adapter_settings import AdapterSettings
 from dplass_cli.options.data_settings import DataSettings
 from dplass_cli.options.declaration import option, section
-from dplass_cli.options.model_options import DEVICE, MODELS, ModelOptions
+from dplass_cli.options.model_options import DEVICE, ModelOptions, adapters_option
 from dplass_cli.options.network_settings import ResUNet30Config
 from dplass_cli.options.train_settings import TrainSettings
 
@@ -36,13 +36,8 @@ class TrainOptions(ModelOptions):
     adapter: AdapterSettings = section(AdapterSettings, flags=True, help="The adapters.")
     data: DataSettings = section(DataSettings, flags=True, help="How training samples are drawn and mixed.")
     train: TrainSettings = section(TrainSettings, flags=True, help="How the weights are trained.")
-    adapters: tuple[str, ...] | None = option(
-        "--adapters",
-        default=None,
-        shown="the bundled ones, if any",
-        hidden=("--dora_checkpoints",),
-        panel=MODELS,
-        help="The teachers of --what distil: bank, adapter folder or published file. Repeatable.",
+    adapters: tuple[str, ...] | None = adapters_option(
+        "The teachers of --what distil: bank, adapter folder or published file. Repeatable."
     )
     cache: Path | None = option(
         default=None,
