@@ -11,7 +11,7 @@ from torch import Tensor
 from dplass_cli.adapters.adapter_folder import LoadedAdapter
 from dplass_cli.adapters.base import LayerSettings, WeightAdapter
 from dplass_cli.adapters.injection import METHODS, layer_at, load_adapter_state, make_adapters, statistics_of
-from dplass_cli.adapters.lora import LoRA
+from dplass_cli.adapters.weight_deltas import LoRA
 from dplass_cli.errors import InputError
 from dplass_cli.models.resunet30 import ResUNet30
 

@@ -1,10 +1,10 @@
-"""The bank folder: one adapter per domain, and what is known of the domains."""
+"""The bank folder: one adapter per domain, and what is known of the domains. Finding and listing adapters."""
 
 from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,10 +12,18 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from dplass_cli.adapters.adapter_folder import DESCRIPTION, LoadedAdapter, load_adapter, read_description
+from dplass_cli.adapters.adapter_folder import (
+    DESCRIPTION,
+    STATISTICS,
+    WEIGHTS,
+    AdapterInfo,
+    LoadedAdapter,
+    load_adapter,
+    read_description,
+)
 from dplass_cli.adapters.dplass_format import from_published, read_published
 from dplass_cli.domains.partition_folder import Partition
-from dplass_cli.errors import InputError
+from dplass_cli.errors import InputError, some
 from dplass_cli.models import BaseModel
 from dplass_cli.options.parse import from_mapping
 from dplass_cli.resources import shipped
@@ -100,6 +108,73 @@ def published_key(path: Path) -> str:
     """The key of a published file: its cluster where the file name contains one, otherwise its name."""
     cluster = re.search(r"cluster(\d+)", path.stem)
     return bank_key(int(cluster[1])) if cluster else path.stem
+
+
+@dataclass(frozen=True)
+class ListedAdapter:
+    """An adapter in a list.
+
+    Attributes:
+        key: its key in a bank.
+        path: its folder, or its DP-LASS file.
+        info: its description.
+        parameters: number of its parameters.
+        size: bytes on disk.
+    """
+
+    key: str
+    path: Path
+    info: AdapterInfo
+    parameters: int
+    size: int
+
+
+def list_adapters(paths: Iterable[Path], trust: bool = False) -> list[ListedAdapter]:
+    """List the adapters in banks, adapter folders and DP-LASS files; their base is not needed.
+
+    Args:
+        paths: where to look; ``tiny`` is the bundled bank.
+        trust: read pickled files that contain more than weights; such files can run arbitrary code.
+
+    Raises:
+        InputError: a path contains no adapters, or a damaged one.
+    """
+    listed = []
+    for path in paths:
+        for key, place in find_adapters(path).items():
+            if place.is_dir():
+                tensors = read_tensors(place / WEIGHTS)[0]
+                count = sum(tensor.numel() for name, tensor in tensors.items() if not name.startswith(STATISTICS))
+                size = sum(file.stat().st_size for file in place.iterdir())
+                listed.append(ListedAdapter(key, place, read_description(place), count, size))
+            else:
+                published = read_published(place, trust)
+                count = sum(tensor.numel() for named in published.tensors.values() for tensor in named.values())
+                info = AdapterInfo(published.method, {}, "", {}, training={"notes": list(published.notes)})
+                listed.append(ListedAdapter(key, place, info, count, place.stat().st_size))
+    return listed
+
+
+def single_adapter(path: Path) -> Path:
+    """The folder or file of the only adapter at a path.
+
+    Raises:
+        InputError: there is no adapter, or there are several.
+    """
+    found = find_adapters(path)
+    if len(found) > 1:
+        names = some([str(place) for place in found.values()], 9)
+        raise InputError(f"{path}: contains {len(found)} adapters; name one of {names}")
+    return next(iter(found.values()))
+
+
+def load_single_adapter(path: Path, network: BaseModel, trust: bool = False) -> LoadedAdapter:
+    """Load the only adapter at a path for a base.
+
+    Raises:
+        InputError: there is not exactly one adapter, or it belongs to another base.
+    """
+    return read_adapter(single_adapter(path), network, network.sha256(), trust)
 
 
 @dataclass(frozen=True)

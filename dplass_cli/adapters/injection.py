@@ -10,10 +10,8 @@ from torch import Tensor, nn
 
 from dplass_cli.adapters.base import Adapter, Layer, LayerSettings
 from dplass_cli.adapters.conv_adapter import ConvAdapter
-from dplass_cli.adapters.dora import DoRA
 from dplass_cli.adapters.layers import select_layers
-from dplass_cli.adapters.lora import LoRA
-from dplass_cli.adapters.reconv import ReConv
+from dplass_cli.adapters.weight_deltas import DoRA, LoRA, ReConv
 from dplass_cli.errors import InputError, nearest, some
 from dplass_cli.models.resunet30 import ResUNet30
 from dplass_cli.options.adapter_settings import AdapterSettings

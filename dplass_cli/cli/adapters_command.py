@@ -30,7 +30,7 @@ def _list(options: AdaptersListOptions, run: VerbRun) -> None:
 
     Example: dplass adapters list run/bank
     """
-    from dplass_cli.adapters.listing import list_adapters
+    from dplass_cli.adapters.bank_folder import list_adapters
 
     found = list_adapters(options.paths, options.trust_checkpoint)
     rows = []

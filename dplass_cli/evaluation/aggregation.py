@@ -15,8 +15,7 @@ from dplass_cli.evaluation.scores import METRICS, Breakdown, ItemScore, PolicySc
 from dplass_cli.evaluation.statistics import aggregate, bootstrap, interval
 from dplass_cli.separation.loading import Models
 from dplass_cli.separation.policies import Choice
-from dplass_cli.separation.policies.oracle import OraclePolicy
-from dplass_cli.separation.policies.text import TextPolicy
+from dplass_cli.separation.policies.built_in import OraclePolicy, TextPolicy
 
 Known = Mapping[tuple[str, str], ItemScore]
 """{(item, run): score}"""

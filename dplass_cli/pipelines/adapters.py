@@ -7,10 +7,10 @@ from pathlib import Path
 
 from dplass_cli.adapters.adapter_folder import read_description, require_separate_output, save_adapter
 from dplass_cli.adapters.algebra import compress, merge, relative_changes
+from dplass_cli.adapters.bank_folder import load_single_adapter, single_adapter
 from dplass_cli.adapters.cost_report import AdapterReport, cost_report
 from dplass_cli.adapters.dplass_format import contained_base, from_published, read_published, to_published
 from dplass_cli.adapters.importing import ImportResult, import_files
-from dplass_cli.adapters.listing import load_single_adapter, single_adapter
 from dplass_cli.domains.partition_folder import read_partition
 from dplass_cli.errors import InputError
 from dplass_cli.models import load_base, save_base

@@ -16,7 +16,7 @@ from dplass_cli.models.openvino import WARMUP_MACS, choose_backend
 from dplass_cli.options.model_options import ModelSpec
 from dplass_cli.resources import shipped
 from dplass_cli.separation.bank import AdapterBank
-from dplass_cli.separation.policies.domain_texts import DomainTexts
+from dplass_cli.separation.policies.base import DomainTexts
 
 
 @dataclass(frozen=True)

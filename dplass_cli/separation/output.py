@@ -234,13 +234,16 @@ def _cut(name: str, size: int) -> str:
 
 def name_parts(queries: Sequence[str]) -> dict[str, str]:
     """A distinct part of a file name for each query: letters, digits and underscores."""
-    names: dict[str, str] = {}
-    for query in queries:
-        plain = re.sub(r"\W+", "_", query).strip("_") or "query"
-        name = stem = plain.encode()[:_LONGEST_PART].decode(errors="ignore")
-        count = 2
-        while name.lower() in {other.lower() for other in names.values()}:
-            name = f"{stem}_{count}"
-            count += 1
-        names[query] = name
-    return names
+    taken: set[str] = set()
+    plain = {query: re.sub(r"\W+", "_", query).strip("_") or "query" for query in queries}
+    short = {query: part.encode()[:_LONGEST_PART].decode(errors="ignore") for query, part in plain.items()}
+    return {query: unused_name(part, taken) for query, part in short.items()}
+
+
+def unused_name(name: str, taken: set[str]) -> str:
+    """The name, with the first number that makes it new where it is taken; case is ignored. Adds it to ``taken``."""
+    new, count = name, 2
+    while new.casefold() in taken:  # some file systems ignore case
+        new, count = f"{name}_{count}", count + 1
+    taken.add(new.casefold())
+    return new

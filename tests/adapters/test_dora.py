@@ -8,7 +8,7 @@ from peft_layers import LAYERS, peft_pair
 from torch import nn
 
 from dplass_cli.adapters import LayerSettings
-from dplass_cli.adapters.dora import DoRA
+from dplass_cli.adapters.weight_deltas import DoRA
 
 
 @pytest.mark.parametrize("kind", list(LAYERS))

@@ -8,8 +8,8 @@ import pytest
 from small_networks import loaded, small_network
 
 from dplass_cli.adapters.adapter_folder import save_adapter
+from dplass_cli.adapters.bank_folder import list_adapters, load_single_adapter, single_adapter
 from dplass_cli.adapters.dplass_format import to_published
-from dplass_cli.adapters.listing import list_adapters, load_single_adapter, single_adapter
 from dplass_cli.errors import InputError
 from dplass_cli.models.audiosep_checkpoint import write_checkpoint
 from dplass_cli.options.adapter_settings import AdapterSettings

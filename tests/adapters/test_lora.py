@@ -8,7 +8,7 @@ from peft_layers import LAYERS, peft_pair
 from torch import nn
 
 from dplass_cli.adapters import LayerSettings
-from dplass_cli.adapters.lora import LoRA
+from dplass_cli.adapters.weight_deltas import LoRA
 
 
 @pytest.mark.parametrize("kind", list(LAYERS))

@@ -54,7 +54,7 @@ from dplass_cli.options.train_options import TrainOptions
 from dplass_cli.pipelines.results import scan_results
 from dplass_cli.separation.bank import AdapterBank
 from dplass_cli.separation.output import name_parts, target_paths
-from dplass_cli.separation.queries import named, parse_spans
+from dplass_cli.separation.queries import Query, named, parse_spans
 from dplass_cli.separation.recordings import find_recordings
 from dplass_cli.storage import read_json, write_json
 from dplass_cli.weights.checkpoint_files import read_base_state
@@ -300,7 +300,7 @@ def listing(data: bytes, folder: Path) -> None:
         return
     info = audio_info(_wav(folder))
     output = folder / "out"
-    for recording in find_recordings((), _file(folder, "list.tsv", rest), ["rain"])[:50]:
+    for recording in find_recordings((), _file(folder, "list.tsv", rest), [Query("rain")])[:50]:
         queries = list(named(recording.queries))
         place = (output / recording.name).parent
         for path in target_paths(info, place, Path(recording.name).name, queries, set()).values():

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from dplass_cli.adapters import adapted
-from dplass_cli.adapters.listing import list_adapters, load_single_adapter
+from dplass_cli.adapters.bank_folder import list_adapters, load_single_adapter
 from dplass_cli.errors import InputError
 from dplass_cli.models import BaseModel, load_base
 from dplass_cli.pipelines.adapters import compare, compress_adapter, describe, export_adapter, merge_adapter

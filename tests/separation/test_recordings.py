@@ -9,6 +9,7 @@ import pytest
 
 from dplass_cli.audio.writing import write_audio
 from dplass_cli.errors import InputError
+from dplass_cli.separation.queries import Query
 from dplass_cli.separation.recordings import Recording, find_recordings
 
 
@@ -21,9 +22,9 @@ def takes(tmp_path: Path) -> Path:
 
 
 def test_audio_files_in_folders_keep_their_places(takes: Path) -> None:
-    recordings = find_recordings([takes], None, ["rain"])
+    recordings = find_recordings([takes], None, [Query("rain")])
     assert [item.name for item in recordings] == ["[x] 1", "a", "b", "deep/a"]
-    assert {item.queries for item in recordings} == {("rain",)}
+    assert {item.queries for item in recordings} == {(Query("rain"),)}
 
 
 def test_patterns_match_files(takes: Path) -> None:
@@ -48,10 +49,10 @@ def test_output_names_are_distinct(takes: Path) -> None:
 def test_lists_give_queries_and_output_names(takes: Path) -> None:
     lines = ["# mine", "a.wav", "deep/a.wav\tdog\tother/dog", "deep/a.wav\tcat\tother/dog", "", "b.flac\tdog\r"]
     (takes / "list.tsv").write_text("\n".join(lines), newline="")
-    assert find_recordings([], takes / "list.tsv", ["rain", "wind"]) == [
-        Recording(takes / "a.wav", ("rain", "wind"), "a"),
-        Recording(takes / "deep" / "a.wav", ("dog", "cat"), "other/dog"),
-        Recording(takes / "b.flac", ("dog",), "b"),
+    assert find_recordings([], takes / "list.tsv", [Query("rain"), Query("wind")]) == [
+        Recording(takes / "a.wav", (Query("rain"), Query("wind")), "a"),
+        Recording(takes / "deep" / "a.wav", (Query("dog"), Query("cat")), "other/dog"),
+        Recording(takes / "b.flac", (Query("dog"),), "b"),
     ]
 
 
@@ -72,6 +73,6 @@ def test_malformed_lines_are_refused(takes: Path, line: str, wrong: str) -> None
 
 def test_no_recordings_are_an_error(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no input is given"):
-        find_recordings([], None, ["rain"])
+        find_recordings([], None, [Query("rain")])
     with pytest.raises(InputError, match="contains no audio files"):
-        find_recordings([tmp_path], None, ["rain"])
+        find_recordings([tmp_path], None, [Query("rain")])

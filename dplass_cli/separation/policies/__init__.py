@@ -1,4 +1,4 @@
-"""Selection policies: which adapter serves a query. One file each; this is their table."""
+"""Selection policies: which adapter serves a query; their table and names."""
 
 from __future__ import annotations
 
@@ -10,16 +10,17 @@ from dplass_cli.adapters import METHODS
 from dplass_cli.errors import InputError, nearest
 from dplass_cli.options.model_options import Refinement
 from dplass_cli.separation.bank import AdapterBank
-from dplass_cli.separation.policies.audio import AudioPolicy
-from dplass_cli.separation.policies.base import Choice, Policy, Requirement, chooses_by_query
-from dplass_cli.separation.policies.blend import BlendPolicy
-from dplass_cli.separation.policies.domain_texts import DomainTexts
-from dplass_cli.separation.policies.oracle import OraclePolicy
-from dplass_cli.separation.policies.single import SinglePolicy
-from dplass_cli.separation.policies.text import TextPolicy
-from dplass_cli.separation.policies.text_knn import TextKnnPolicy
-from dplass_cli.separation.policies.unadapted import BasePolicy
-from dplass_cli.separation.policies.validated import ValidatedPolicy
+from dplass_cli.separation.policies.base import Choice, DomainTexts, Policy, Requirement, chooses_by_query
+from dplass_cli.separation.policies.built_in import (
+    AudioPolicy,
+    BasePolicy,
+    BlendPolicy,
+    OraclePolicy,
+    SinglePolicy,
+    TextKnnPolicy,
+    TextPolicy,
+    ValidatedPolicy,
+)
 
 __all__ = [
     "POLICIES",

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from dplass_cli.adapters import LayerSettings
-from dplass_cli.adapters.reconv import ReConv
+from dplass_cli.adapters.weight_deltas import ReConv
 
 
 @pytest.mark.parametrize(
