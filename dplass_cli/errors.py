@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import difflib
 import reprlib
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 
 class DplassError(Exception):
@@ -72,6 +72,16 @@ def nearest(word: str, known: Iterable[str]) -> str:
     if close:
         return f"; did you mean {by_lowercase[close[0]]!r}?"
     return f"; known: {', '.join(known)}" if known else ""
+
+
+def require_known(flag: str, value: str, known: Collection[str]) -> None:
+    """Check the value of a flag that takes one of a few words.
+
+    Raises:
+        InputError: the value is not one of ``known``.
+    """
+    if value not in known:
+        raise InputError(f"{flag} {value}: unknown; use one of {', '.join(known)}")
 
 
 def some(items: Iterable[object], limit: int = 5) -> str:

@@ -1,7 +1,8 @@
-"""Reading audio files with libsndfile (torchaudio has no decoders of its own since 2.9)."""
+"""Reading audio files, whole or block by block, with libsndfile (torchaudio has no decoders since 2.9)."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -111,7 +112,7 @@ def read_audio(path: Path | str, start: float = 0.0, end: float | None = None) -
         samples, rate = soundfile.read(str(path), start=first, stop=last, dtype="float32", always_2d=True)
     except DECODING_ERRORS as error:
         raise InputError(f"{path}: damaged audio ({sndfile_reason(error)}); replace or remove it") from error
-    require_complete(path, info, last - first - len(samples))
+    _require_complete(path, info, last - first - len(samples))
     audio: Audio = fit_length(np.ascontiguousarray(samples.T), last - first)
     if not np.isfinite(audio).all():
         raise InputError(f"{path}: contains NaN or infinite samples; replace or remove it")
@@ -132,6 +133,33 @@ def read_mono(path: Path | str, sample_rate: int, start: float = 0.0, end: float
     return resample(mono, rate, sample_rate)
 
 
+def read_blocks(path: Path | str, sizes: Iterable[int]) -> Iterator[Audio]:
+    """Yield consecutive blocks of a file, float32 (C, n), with n taken from ``sizes``.
+
+    Raises:
+        InputError: the file is damaged, shorter than its header says, or contains NaN or infinity.
+    """
+    info, missing = audio_info(path), 0
+    try:
+        with soundfile.SoundFile(str(path)) as stream:
+            for size in sizes:
+                samples = stream.read(size, dtype="float32", always_2d=True)
+                missing += size - len(samples)
+                _require_complete(path, info, missing)
+                if not np.isfinite(samples).all():
+                    raise InputError(f"{path}: contains NaN or infinite samples; replace or remove it")
+                yield fit_length(np.ascontiguousarray(samples.T), size)
+    except InputError:
+        raise
+    except DECODING_ERRORS as error:
+        raise InputError(f"{path}: damaged audio ({sndfile_reason(error)}); replace or remove it") from error
+
+
+def even_blocks(frames: int, size: int) -> list[int]:
+    """Sizes of the blocks that ``frames`` samples are split into: ``size`` each, the last one possibly shorter."""
+    return [min(size, frames - first) for first in range(0, frames, size)]
+
+
 def _require_moderate_size(path: Path | str, samples: int) -> None:
     """Reject ranges that may not fit into memory: a compressed file of a few kilobytes can hold days of silence."""
     if samples > _LARGEST_READ:
@@ -141,7 +169,7 @@ def _require_moderate_size(path: Path | str, samples: int) -> None:
         )
 
 
-def require_complete(path: Path | str, info: AudioInfo, missing: int) -> None:
+def _require_complete(path: Path | str, info: AudioInfo, missing: int) -> None:
     """Check that a file is as long as its header says.
 
     Args:

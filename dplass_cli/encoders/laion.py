@@ -23,8 +23,7 @@ from dplass_cli.encoders.laion_model import AUDIO_WIDTHS, build_clap, fill_buffe
 from dplass_cli.encoders.laion_text import Tokenizer, pad
 from dplass_cli.errors import InputError
 from dplass_cli.options.parse import to_mapping
-from dplass_cli.weights.checkpoint_files import load_strictly
-from dplass_cli.weights.hashing import tensors_sha256
+from dplass_cli.weights.checkpoint_files import load_strictly, tensors_sha256
 
 _EMBEDDED = "query_encoder.model."
 _PATCHES = "audio_branch.patch_embed.proj.weight"

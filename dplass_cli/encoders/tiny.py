@@ -24,7 +24,7 @@ from torchaudio.transforms import MelSpectrogram
 from dplass_cli.audio.resampling import resample_tensor
 from dplass_cli.encoders.vocabulary import vocabulary_note
 from dplass_cli.options.parse import to_mapping
-from dplass_cli.weights.hashing import tensors_sha256
+from dplass_cli.weights.checkpoint_files import tensors_sha256
 
 _WORD = re.compile(r"[^\W_]+")
 _RMS_FLOOR = 1e-5

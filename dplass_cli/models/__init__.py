@@ -17,9 +17,9 @@ from dplass_cli.weights.checkpoint_files import (
     load_strictly,
     read_base_state,
     require_layout,
+    tensors_sha256,
     write_safetensors,
 )
-from dplass_cli.weights.hashing import tensors_sha256
 
 __all__ = ["BaseModel", "ResUNet30", "ResUNet30Config", "load_base", "save_base"]
 

@@ -9,7 +9,7 @@ Widths, transform and condition size are configurable, as are two extensions for
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import torch
@@ -17,7 +17,6 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from dplass_cli.audio.stft import STFT
-from dplass_cli.models.film import FiLM
 from dplass_cli.models.memory_efficient import average_pool, conditioned, pointwise
 from dplass_cli.options.network_settings import ResUNet30Config
 
@@ -208,6 +207,38 @@ def mask_and_rotation(logits: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     real, imag = torch.tanh(logits[:, 1]), torch.tanh(logits[:, 2])
     length = torch.sqrt((real**2 + imag**2).clamp(min=_FLOOR))
     return torch.sigmoid(logits[:, 0]), real / length, imag / length
+
+
+class FiLM(nn.Module):
+    """Linear maps from the condition to the betas, which are added to feature maps (golden facts: ``structure.film``).
+
+    The map of the beta ``a.b.beta1`` is stored under the name ``a->b->beta1``, as in AudioSep's checkpoints.
+
+    Args:
+        features: {path of a beta: its channels}.
+        condition_size: length D of the condition.
+    """
+
+    def __init__(self, features: Mapping[str, int], condition_size: int) -> None:
+        super().__init__()
+        self._paths = list(features)
+        for path, channels in features.items():
+            self.add_module(path.replace(".", "->"), nn.Linear(condition_size, channels))
+
+    def forward(self, condition: Tensor) -> dict[str, Tensor]:
+        """Map conditions, float32 (B, D), to betas: {path: (B, C, 1, 1)}."""
+        betas: dict[str, Tensor] = {}
+        for path in self._paths:
+            beta: Tensor = self.get_submodule(path.replace(".", "->"))(condition)
+            betas[path] = beta[:, :, None, None]
+        return betas
+
+    def reset(self) -> None:
+        """Initialise every map as AudioSep does: Xavier weights, zero bias."""
+        for module in self.children():
+            assert isinstance(module, nn.Linear)
+            nn.init.xavier_uniform_(module.weight)
+            nn.init.zeros_(module.bias)
 
 
 class ResUNet30(nn.Module):

@@ -18,7 +18,7 @@ from dplass_cli.adapters.injection import adapter_state, layer_at, statistics_of
 from dplass_cli.errors import InputError, nearest
 from dplass_cli.models import BaseModel
 from dplass_cli.options.parse import to_mapping
-from dplass_cli.weights.hashing import tensors_sha256
+from dplass_cli.weights.checkpoint_files import tensors_sha256
 
 Activation = str | Mapping[str, float] | None
 """What the network runs as: one adapter by its key, a weighted sum of several, or None, the base alone."""

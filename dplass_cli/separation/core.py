@@ -6,7 +6,7 @@ and the file on a disk come from the same code.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -28,8 +28,12 @@ class NonFiniteOutput(RunError):
     """
 
     def __init__(self, activation: Activation, mixture: int) -> None:
+        source = (
+            f"adapter {activation!r}" if isinstance(activation, str) else f"the blend of {', '.join(activation or ())}"
+        )
+        source = "the base model" if activation is None else source
         super().__init__(
-            f"{activation_name(activation)} produced samples that are NaN or infinite; check the recording's level and"
+            f"{source} produced samples that are NaN or infinite; check the recording's level and"
             " the checkpoint, or use --precision 32-true"
         )
         self.activation, self.mixture = activation, mixture
@@ -37,13 +41,6 @@ class NonFiniteOutput(RunError):
     def of(self, source: object) -> RunError:
         """The same error, naming the recording or item that it occurred in."""
         return RunError(f"{source}: {self}")
-
-
-def activation_name(activation: Activation) -> str:
-    """An activation in words, for messages."""
-    if activation is None:
-        return "the base model"
-    return f"adapter {activation!r}" if isinstance(activation, str) else f"the blend of {', '.join(activation)}"
 
 
 @dataclass(frozen=True)
@@ -118,26 +115,22 @@ class SeparationCore:
         _, channels, length = prepared.mixtures.shape
         outputs = torch.empty(len(requests), channels, length, device=self.device)
         together = 1 if self.shared_mask and channels > 1 else self.batch_size
-        for activation, rows in self._by_activation(requests):
+        distinct: list[Activation] = []  # a mapping is not hashable
+        for request in requests:
+            if request.activation not in distinct:
+                distinct.append(request.activation)
+        # Each adapter is merged once, and what is active already comes first.
+        for activation in sorted(distinct, key=lambda activation: activation != self.bank.active):
             if self.bank.active != activation:
                 self.bank.activate(activation)
-            for chunk in _chunks(rows, together):
+            rows = [row for row, request in enumerate(requests) if request.activation == activation]
+            for first in range(0, len(rows), together):
+                chunk = rows[first : first + together]
                 outputs[chunk] = self._forward(prepared, [requests[row] for row in chunk], channels)[..., :length]
             finite = torch.isfinite(outputs[rows]).flatten(1).all(dim=1).tolist()
             if not all(finite):
                 raise NonFiniteOutput(activation, requests[rows[finite.index(False)]].mixture)
         return outputs
-
-    def _by_activation(self, requests: Sequence[Request]) -> list[tuple[Activation, list[int]]]:
-        """Group the rows of requests, so that each adapter is merged once; what is active already comes first."""
-        groups: list[tuple[Activation, list[int]]] = []
-        for row, request in enumerate(requests):
-            rows = next((rows for activation, rows in groups if activation == request.activation), None)
-            if rows is None:
-                groups.append((request.activation, [row]))
-            else:
-                rows.append(row)
-        return sorted(groups, key=lambda group: group[0] != self.bank.active)
 
     def _forward(self, prepared: Prepared, requests: Sequence[Request], channels: int) -> Tensor:
         """One forward pass: (R, C, padded length)."""
@@ -154,11 +147,6 @@ class SeparationCore:
         with torch.autocast(device.type, torch.bfloat16, enabled=self.bfloat16):
             separated: Tensor = self.bank.network(analysis, conditions)
         return separated.float().reshape(len(requests), channels, -1)
-
-
-def _chunks(rows: list[int], size: int) -> Iterator[list[int]]:
-    for start in range(0, len(rows), size):
-        yield rows[start : start + size]
 
 
 def _select(stacked: Tensor, mixtures: list[int], per_mixture: int) -> Tensor:

@@ -12,10 +12,9 @@ from typing import get_args
 
 import numpy as np
 
-from dplass_cli.audio.reading import Audio, AudioInfo
-from dplass_cli.audio.streaming import even_blocks, read_blocks
+from dplass_cli.audio.reading import Audio, AudioInfo, even_blocks, read_blocks
 from dplass_cli.audio.writing import audio_writer, container_of, default_subtype
-from dplass_cli.errors import InputError, RunError
+from dplass_cli.errors import InputError, RunError, require_known
 from dplass_cli.options.separate_options import Clipping, Highband
 from dplass_cli.separation.bank import Activation
 from dplass_cli.separation.presence import Presence
@@ -48,9 +47,8 @@ class Output:
     highband: Highband = "residual"
 
     def __post_init__(self) -> None:
-        for name, words in (("clip", get_args(Clipping)), ("highband", get_args(Highband))):
-            if getattr(self, name) not in words:
-                raise InputError(f"--{name} {getattr(self, name)}: unknown; use one of {', '.join(words)}")
+        require_known("--clip", self.clip, get_args(Clipping))
+        require_known("--highband", self.highband, get_args(Highband))
 
 
 @dataclass(frozen=True)

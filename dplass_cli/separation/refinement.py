@@ -9,15 +9,12 @@ as it is. The reference is never used. The three constants were chosen on folds 
 from __future__ import annotations
 
 import math
-from typing import get_args
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 from dplass_cli.encoders import QueryEncoder
-from dplass_cli.errors import InputError
-from dplass_cli.options.model_options import Refinement
 
 SIMILAR = 0.5
 """Cosine of residual and query from which on the residual counts as leftovers of the target."""
@@ -29,16 +26,6 @@ TARGET_SHARE = 0.2
 """The target's share of what neither estimate claims."""
 
 _BLOCK_SECONDS = 10
-
-
-def check_refine(refine: str) -> None:
-    """Check the name of a refinement.
-
-    Raises:
-        InputError: it is unknown.
-    """
-    if refine not in get_args(Refinement):
-        raise InputError(f"--refine {refine}: unknown; use one of {', '.join(get_args(Refinement))}")
 
 
 class ResidualEmbedding:

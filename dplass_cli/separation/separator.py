@@ -14,7 +14,7 @@ from torch import Tensor
 from dplass_cli.audio.reading import audio_info, read_mono
 from dplass_cli.devices import in_bfloat16
 from dplass_cli.encoders import QueryEncoder
-from dplass_cli.errors import InputError, RunError
+from dplass_cli.errors import InputError, RunError, require_known
 from dplass_cli.models.cuda_graphs import replay_windows
 from dplass_cli.options.model_options import Backend, ModelSpec, Precision, Refinement, Stereo
 from dplass_cli.options.separate_options import Clipping, Highband
@@ -35,7 +35,6 @@ from dplass_cli.separation.policies import (
 )
 from dplass_cli.separation.presence import PresenceMeter, calibration_of
 from dplass_cli.separation.queries import Excerpt, Plan, Query, Source, check_spans, named, plan
-from dplass_cli.separation.refinement import check_refine
 from dplass_cli.separation.windows import WindowedAudio, audio_windows, file_windows, window_layout
 from dplass_cli.storage import Progress, no_progress
 
@@ -64,15 +63,14 @@ class Separator:
         precision: Precision = "auto",
         refine: Refinement = "none",
     ) -> None:
-        check_refine(refine)
+        require_known("--refine", refine, get_args(Refinement))
+        require_known("--stereo", stereo, get_args(Stereo))
         if "reference" in policy.requires:
             raise InputError(f"--select {policy.name}: needs the true source; use it in evaluations only")
         if refine == "residual" and not chooses_by_query(policy):
             raise InputError(
                 f"--refine residual: --select {policy.name} does not choose by the query; use --refine none"
             )
-        if stereo not in get_args(Stereo):
-            raise InputError(f"--stereo {stereo}: unknown; use one of {', '.join(get_args(Stereo))}")
         self.bank, self.encoder, self.policy, self.stereo, self.refine = bank, encoder, policy, stereo, refine
         self.core = SeparationCore(bank, stereo == "shared", in_bfloat16(precision, bank.device))
         self._texts = DomainTexts(bank, encoder)
@@ -194,7 +192,7 @@ class Separator:
             passes, planned = self._begin(
                 lambda last: audio_windows(audio, layout), sample_rate, asked, excerpt, consistent
             )
-            targets = np.concatenate([block.targets for block in passes.targets(planned)], axis=-1)
+            targets = np.concatenate([targets for _, targets, _ in passes.targets(planned)], axis=-1)
         except NonFiniteOutput as error:
             raise error.of("audio") from error
         if not np.isfinite(targets).all():  # sums of extreme samples overflow although the network's output is finite
@@ -304,9 +302,9 @@ class Separator:
             meter = self._meter(asked, planned)
             done = 0
             with open_targets(paths, info, output, silencing=silence_if_absent is not None) as files:
-                for block in passes.targets(planned, meter):
-                    files.write(block.recording, block.targets, block.high)
-                    done += block.recording.shape[-1]
+                for recording, targets, high in passes.targets(planned, meter):
+                    files.write(recording, targets, high)
+                    done += recording.shape[-1]
                     progress(done, info.frames, f"separating {path.name}")
                 if silence_if_absent is not None:
                     files.silenced = {name for name, found in meter.found.items() if found.score < silence_if_absent}

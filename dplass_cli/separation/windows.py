@@ -10,8 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from dplass_cli.audio.reading import Audio
-from dplass_cli.audio.streaming import read_blocks
+from dplass_cli.audio.reading import Audio, read_blocks
 from dplass_cli.options.network_settings import ResUNet30Config
 
 CORE_SECONDS, CONTEXT_SECONDS = 8.0, 1.0

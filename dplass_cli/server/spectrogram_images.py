@@ -11,9 +11,8 @@ import numpy.typing as npt
 import torch
 from torch.nn import functional as F
 
-from dplass_cli.audio.reading import AudioInfo
+from dplass_cli.audio.reading import AudioInfo, even_blocks, read_blocks
 from dplass_cli.audio.stft import STFT
-from dplass_cli.audio.streaming import even_blocks, read_blocks
 from dplass_cli.storage import atomic_path
 
 _COLUMNS, _ROWS = 900, 160

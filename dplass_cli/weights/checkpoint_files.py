@@ -1,7 +1,8 @@
-"""Reading and writing files of weights: AudioSep's Lightning checkpoint, a plain state dict, or safetensors."""
+"""Reading, writing and hashing weights: AudioSep's Lightning checkpoint, a plain state dict, or safetensors."""
 
 from __future__ import annotations
 
+import hashlib
 import json
 import pickle
 import re
@@ -267,3 +268,23 @@ def write_safetensors(path: Path | str, tensors: Mapping[str, Tensor], metadata:
             save_file({key: tensor.detach().cpu().contiguous() for key, tensor in tensors.items()}, temporary, texts)
         except SafetensorError as error:  # how safetensors reports a full disk
             raise RunError(f"{path}: writing failed ({first_line(error)}); free space and run again") from error
+
+
+def tensors_sha256(tensors: Mapping[str, Tensor], configuration: Any = None) -> str:
+    """Hash tensors by name, dtype, shape and bytes, in the order of their names, whatever file they are stored in.
+
+    Args:
+        tensors: {name: tensor}.
+        configuration: a JSON-serialisable value that is hashed too; None adds nothing.
+
+    Returns:
+        sha256 in hexadecimal.
+    """
+    digest = hashlib.sha256()
+    if configuration is not None:
+        digest.update(json.dumps(configuration, sort_keys=True).encode())
+    for name in sorted(tensors):
+        tensor = tensors[name].detach().cpu().contiguous()
+        digest.update(f"{name}|{tensor.dtype}|{list(tensor.shape)}|".encode())
+        digest.update(tensor.reshape(-1).view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()

@@ -1,12 +1,13 @@
-"""Fetched files: complete or absent, with hashes pinned in a lock file that later runs check them against."""
+"""Fetched files: complete or absent, listed, and verified by hashes that are pinned in a lock file."""
 
 from __future__ import annotations
 
 import contextlib
 import os
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import quote
 
 from dplass_cli.errors import InputError, RunError, some
@@ -15,6 +16,9 @@ from dplass_cli.weights.downloading import download
 from dplass_cli.weights.known_files import KnownFile, WeightsEntry
 
 LOCK_NAME = "dplass-weights.lock.json"
+
+
+Status = Literal["ok", "differs", "missing", "not pinned"]
 
 
 @dataclass(frozen=True)
@@ -34,6 +38,40 @@ class FetchedFile:
     size: int
     sha256: str
     downloaded: bool
+
+
+@dataclass(frozen=True)
+class ListedWeights:
+    """An entry of the table, and which of its files are present.
+
+    Attributes:
+        name: the entry's name.
+        row: the entry.
+        folder: the folder of its files; None if none is present.
+        missing: names of the files that are not present.
+    """
+
+    name: str
+    row: WeightsEntry
+    folder: Path | None
+    missing: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class VerifiedFile:
+    """The state of a file.
+
+    Attributes:
+        path: the file.
+        status: ``ok``, ``differs``, ``missing``, or ``not pinned`` if no hash is known.
+        expected: the pinned hash, else the table's; None if neither has one.
+        found: the hash of the file; None if it is missing.
+    """
+
+    path: Path
+    status: Status
+    expected: str | None
+    found: str | None
 
 
 class WeightsStore:
@@ -91,7 +129,7 @@ class WeightsStore:
         found = target
         if downloaded := not target.exists():
             found = self._download(name, entry, file, progress)
-        size, digest = found.stat().st_size, hash_with_progress(found, progress)
+        size, digest = found.stat().st_size, _hash(found, progress)
         if expected is not None and digest != expected:
             kept = target.with_name(f"{target.name}.differs-{digest[:8]}") if downloaded else target
             if downloaded:
@@ -139,7 +177,54 @@ class WeightsStore:
                 write_json(self.lock, {"files": dict(sorted(files.items()))})
 
 
-def hash_with_progress(path: Path, progress: Progress) -> str:
+def list_entries(store: WeightsStore, entries: Mapping[str, WeightsEntry]) -> list[ListedWeights]:
+    """Say of each entry which of its files are present in a store."""
+    listed = []
+    for name, entry in entries.items():
+        missing = store.missing(name, entry)
+        folder = store.folder / name if len(missing) < len(entry.files) else None
+        listed.append(ListedWeights(name, entry, folder, tuple(file.name for file in missing)))
+    return listed
+
+
+def verify_files(
+    store: WeightsStore, table: Mapping[str, WeightsEntry], names: Iterable[str], progress: Progress
+) -> list[VerifiedFile]:
+    """Hash files again and compare them with the lock file, or with the table where they are not pinned.
+
+    Args:
+        store: where the files are.
+        table: the known files.
+        names: the entries whose files are verified; none means all files that are pinned or present.
+        progress: called with megabytes.
+
+    Raises:
+        InputError: the lock file is invalid, or there is nothing to verify.
+        RunError: a file cannot be read.
+    """
+    names = set(names)
+    expected: dict[str, str | None] = {
+        key: digest for key, digest in store.pinned().items() if not names or key.partition("/")[0] in names
+    }
+    for name, entry in table.items():
+        for file in entry.files:
+            if name in names or (not names and store.path(name, file).exists()):
+                expected.setdefault(f"{name}/{file.name}", file.sha256)
+    if not expected:
+        raise InputError(f"{store.folder}: contains no fetched files; see dplass weights list, or give --output")
+    return [_verify(store.folder / key, digest, progress) for key, digest in sorted(expected.items())]
+
+
+def _verify(path: Path, expected: str | None, progress: Progress) -> VerifiedFile:
+    if not path.is_file():
+        return VerifiedFile(path, "missing", expected, None)
+    found = _hash(path, progress)
+    if expected is None:
+        return VerifiedFile(path, "not pinned", None, found)
+    return VerifiedFile(path, "ok" if found == expected else "differs", expected, found)
+
+
+def _hash(path: Path, progress: Progress) -> str:
     """Hash a file's bytes, reporting progress in megabytes.
 
     Raises:

@@ -9,8 +9,7 @@ import pytest
 import soundfile
 
 from dplass_cli.audio.probe import is_common, is_truncated, mp3_samples
-from dplass_cli.audio.reading import audio_info, read_audio
-from dplass_cli.audio.streaming import read_blocks
+from dplass_cli.audio.reading import audio_info, read_audio, read_blocks
 from dplass_cli.audio.writing import write_audio
 from dplass_cli.data.prepare.checking import check_clip
 from dplass_cli.errors import InputError

@@ -7,8 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dplass_cli.audio.reading import read_audio
-from dplass_cli.audio.streaming import even_blocks, read_blocks
+from dplass_cli.audio.reading import even_blocks, read_audio, read_blocks
 from dplass_cli.audio.writing import write_audio
 from dplass_cli.errors import InputError
 

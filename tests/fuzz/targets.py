@@ -25,8 +25,7 @@ from dplass_cli.adapters.adapter_folder import load_adapter
 from dplass_cli.adapters.bank_folder import read_bank, write_bank
 from dplass_cli.adapters.dplass_format import from_published, read_published
 from dplass_cli.audio.ffmpeg import decode
-from dplass_cli.audio.reading import audio_info, read_audio, read_mono
-from dplass_cli.audio.streaming import read_blocks
+from dplass_cli.audio.reading import audio_info, read_audio, read_blocks, read_mono
 from dplass_cli.data.manifest import read_manifest, write_manifest
 from dplass_cli.data.prepare.audioset_lists import read_class_labels, read_ids, read_segments
 from dplass_cli.data.prepare.checking import check_clip

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from dplass_cli.models.film import FiLM
+from dplass_cli.models.resunet30 import FiLM
 
 
 def test_each_beta_is_its_own_linear_map() -> None:

@@ -7,7 +7,7 @@ import torch
 from small_networks import SMALL, small_network
 
 from dplass_cli import load_base
-from dplass_cli.models.onnx_wrapper import OnnxWrapper
+from dplass_cli.models.graph_export import OnnxWrapper
 from dplass_cli.sounds import render
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from dplass_cli.weights.hashing import tensors_sha256
+from dplass_cli.weights.checkpoint_files import tensors_sha256
 
 
 def test_the_hash_ignores_order_and_memory_layout_only() -> None:
