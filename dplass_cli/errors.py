@@ -81,7 +81,7 @@ def require_known(flag: str, value: str, known: Collection[str]) -> None:
         InputError: the value is not one of ``known``.
     """
     if value not in known:
-        raise InputError(f"{flag} {value}: unknown; use one of {', '.join(known)}")
+        raise InputError(f"{flag} {value}: must be one of {', '.join(known)}")
 
 
 def some(items: Iterable[object], limit: int = 5) -> str:

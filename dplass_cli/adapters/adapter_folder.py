@@ -13,7 +13,6 @@ from torch import Tensor
 from dplass_cli.adapters.base import Adapter, LayerSettings
 from dplass_cli.adapters.injection import (
     adapter_state,
-    check_tensor,
     find_method,
     layer_at,
     load_adapter_state,
@@ -24,7 +23,13 @@ from dplass_cli.errors import InputError, some
 from dplass_cli.models import BaseModel
 from dplass_cli.options.parse import from_mapping, to_mapping
 from dplass_cli.storage import make_folder, read_json, remove_file, write_json
-from dplass_cli.weights.checkpoint_files import in_dtype, read_tensors, write_safetensors
+from dplass_cli.weights.checkpoint_files import (
+    in_dtype,
+    read_tensors,
+    require_finite,
+    require_layout,
+    write_safetensors,
+)
 
 WEIGHTS, DESCRIPTION = "adapter.safetensors", "adapter.json"
 _FORMAT = "dplass-adapter-1"
@@ -86,7 +91,6 @@ class LoadedAdapter:
     info: AdapterInfo
 
     def to(self, device: torch.device) -> LoadedAdapter:
-        """Move the adapter to a device; returns the moved adapter."""
         layers = {path: adapter.to(device) for path, adapter in self.layers.items()}
         return replace(self, layers=layers, statistics={k: v.to(device) for k, v in self.statistics.items()})
 
@@ -112,12 +116,7 @@ def save_adapter(folder: Path | str, adapter: LoadedAdapter) -> None:
 
 
 def load_adapter(folder: Path | str, network: BaseModel, base_sha256: str) -> LoadedAdapter:
-    """Read an adapter folder for a network; the network is not changed.
-
-    Args:
-        folder: the adapter folder.
-        network: the base.
-        base_sha256: hash of the base.
+    """Read an adapter folder for a network, which is not changed.
 
     Raises:
         InputError: a file is missing or damaged, or the adapter belongs to another base (both hashes are shown).
@@ -137,10 +136,11 @@ def load_adapter(folder: Path | str, network: BaseModel, base_sha256: str) -> Lo
     layers = make_adapters(network, info.method, info.layers)
     statistics = {k.removeprefix(STATISTICS): v for k, v in tensors.items() if k.startswith(STATISTICS)}
     own = statistics_of(network)
-    for name, tensor in statistics.items():
+    for name in statistics:
         if name not in own:
             raise InputError(f"{where}: {name!r} is not a batch-norm statistic of this network; the file is damaged")
-        check_tensor(name, tensor, own[name], where)
+    require_layout({name: own[name] for name in statistics}, statistics, where)
+    require_finite(statistics, where)
     state = {key: tensor for key, tensor in tensors.items() if not key.startswith(STATISTICS)}
     load_adapter_state(layers, in_dtype(state, torch.float32), where)
     return LoadedAdapter(layers, statistics, info)
@@ -157,11 +157,7 @@ def _check_ranks(info: AdapterInfo, network: BaseModel, tensors: Mapping[str, Te
 
 
 def read_description(folder: Path | str) -> AdapterInfo:
-    """Read the description in an adapter folder.
-
-    Raises:
-        InputError: it is missing, damaged, or not a description of an adapter.
-    """
+    """Read ``adapter.json``; InputError if it is missing, damaged, or not a description of an adapter."""
     path = Path(folder) / DESCRIPTION
     content = read_json(path)
     if not isinstance(content, dict) or content.get("format") != _FORMAT:
@@ -170,15 +166,7 @@ def read_description(folder: Path | str) -> AdapterInfo:
 
 
 def require_separate_output(output: Path, *sources: str | Path) -> None:
-    """Check that writing an output does not overwrite the base or the adapter that it is made from.
-
-    Args:
-        output: a file, or an adapter folder.
-        sources: files and adapter folders that are read.
-
-    Raises:
-        InputError: the output is one of the sources, or a file of one.
-    """
+    """Raise InputError if writing an output would overwrite a file or adapter folder that it is made from."""
     written = output.resolve()
     for source in (Path(source).resolve() for source in sources):
         within = written.parent == source and written.name in (WEIGHTS, DESCRIPTION)

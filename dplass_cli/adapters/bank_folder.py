@@ -67,11 +67,7 @@ def bank_place(path: Path | str) -> Path:
 
 
 def find_adapters(path: Path | str) -> dict[str, Path]:
-    """Find adapters in a bank or any other form that a bank loads: {key: adapter folder or published file}.
-
-    Raises:
-        InputError: there are none.
-    """
+    """Find adapters in any form that a bank loads: {key: folder or published file}; InputError if there are none."""
     path = bank_place(path)
     if (path / BANK).is_file():
         return {key: path / key for key in read_bank(path)}
@@ -94,11 +90,7 @@ def find_adapters(path: Path | str) -> dict[str, Path]:
 
 
 def read_adapter(place: Path, network: BaseModel, base_sha256: str, trust: bool = False) -> LoadedAdapter:
-    """Read an adapter folder or a published file for a base.
-
-    Raises:
-        InputError: it is damaged or belongs to another base.
-    """
+    """Read an adapter folder or published file; InputError if it is damaged or belongs to another base."""
     if place.is_dir():
         return load_adapter(place, network, base_sha256)
     return from_published(read_published(place, trust), network, base_sha256)
@@ -130,15 +122,7 @@ class ListedAdapter:
 
 
 def list_adapters(paths: Iterable[Path], trust: bool = False) -> list[ListedAdapter]:
-    """List the adapters in banks, adapter folders and DP-LASS files; their base is not needed.
-
-    Args:
-        paths: where to look; ``tiny`` is the bundled bank.
-        trust: read pickled files that contain more than weights; such files can run arbitrary code.
-
-    Raises:
-        InputError: a path contains no adapters, or a damaged one.
-    """
+    """List adapters, whose base is not needed; InputError if a path contains none, or a damaged one."""
     listed = []
     for path in paths:
         for key, place in find_adapters(path).items():
@@ -156,11 +140,7 @@ def list_adapters(paths: Iterable[Path], trust: bool = False) -> list[ListedAdap
 
 
 def single_adapter(path: Path) -> Path:
-    """The folder or file of the only adapter at a path.
-
-    Raises:
-        InputError: there is no adapter, or there are several.
-    """
+    """The folder or file of the only adapter at a path; InputError if there are none or several."""
     found = find_adapters(path)
     if len(found) > 1:
         names = some([str(place) for place in found.values()], 9)
@@ -169,11 +149,7 @@ def single_adapter(path: Path) -> Path:
 
 
 def load_single_adapter(path: Path, network: BaseModel, trust: bool = False) -> LoadedAdapter:
-    """Load the only adapter at a path for a base.
-
-    Raises:
-        InputError: there is not exactly one adapter, or it belongs to another base.
-    """
+    """Load the only adapter at a path; InputError if there are none or several, or it belongs to another base."""
     return read_adapter(single_adapter(path), network, network.sha256(), trust)
 
 
@@ -189,7 +165,6 @@ class _Entry:
 
     @property
     def gain(self) -> float:
-        """The measured gain, under either name."""
         return self.sdri_gain_db if self.gain_db is None else self.gain_db
 
 
@@ -199,11 +174,7 @@ class _Described:
 
 
 def read_bank(folder: Path | str) -> dict[str, BankDomain]:
-    """Read the description of a bank's domains, in their order: {key: domain}.
-
-    Raises:
-        InputError: a missing or damaged file.
-    """
+    """Read the description of a bank's domains, in their order: {key: domain}; InputError if it is damaged."""
     folder = Path(folder)
     content = read_json(folder / BANK)
     if not isinstance(content, dict) or content.get("format") != _FORMAT:
@@ -231,11 +202,7 @@ def read_bank(folder: Path | str) -> dict[str, BankDomain]:
 
 
 def write_bank(folder: Path | str, domains: Sequence[BankDomain], description: Mapping[str, Any]) -> None:
-    """Write the description of a bank's domains; their adapters are in the sub-folders named by :func:`bank_key`.
-
-    Raises:
-        InputError: the folder cannot be written. RunError: the disk is full.
-    """
+    """Write the description of a bank's domains; their adapters are in the sub-folders named by :func:`bank_key`."""
     folder = Path(folder)
     centroids = {
         "text": torch.stack([domain.text_centroid for domain in domains]),
@@ -263,7 +230,8 @@ def write_partition_bank(
         more: further entries of the description.
 
     Raises:
-        InputError: the folder cannot be written. RunError: the disk is full.
+        InputError: the folder cannot be written.
+        RunError: the disk is full.
     """
     folder = Path(folder)
     gains: dict[str, float] = {}
@@ -288,6 +256,5 @@ def write_partition_bank(
 
 
 def _belongs(folder: Path, base_sha256: str, domain: Mapping[str, Any]) -> bool:
-    """Whether an adapter in a bank folder belongs to this base and domain."""
     info = read_description(folder)
     return info.base_sha256 == base_sha256 and info.domain == domain

@@ -39,11 +39,7 @@ def _unreadable_folder(error: OSError) -> None:
 
 
 def audio_files(folder: Path) -> tuple[Path, ...]:
-    """List the audio files in a folder and its subfolders, recognised by suffix and sorted.
-
-    Raises:
-        InputError: the folder is missing, cannot be read, or contains no audio files.
-    """
+    """List the audio files in a folder and its subfolders, by suffix, sorted; InputError if there are none."""
     require_folder(folder)
     suffixes = {f".{name.lower()}" for name in soundfile.available_formats()} - {".raw"} | {".aif", ".opus"}
     top = os.path.abspath(folder)

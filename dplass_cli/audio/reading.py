@@ -108,23 +108,12 @@ def read_audio(path: Path | str, start: float = 0.0, end: float | None = None) -
     if not 0 <= first < last:
         raise InputError(f"{path}: no audio between {start} s and {end} s (the file has {info.seconds:.3f} s)")
     _require_moderate_size(path, (last - first) * info.channels)
-    try:
-        samples, rate = soundfile.read(str(path), start=first, stop=last, dtype="float32", always_2d=True)
-    except DECODING_ERRORS as error:
-        raise InputError(f"{path}: damaged audio ({sndfile_reason(error)}); replace or remove it") from error
-    _require_complete(path, info, last - first - len(samples))
-    audio: Audio = fit_length(np.ascontiguousarray(samples.T), last - first)
-    if not np.isfinite(audio).all():
-        raise InputError(f"{path}: contains NaN or infinite samples; replace or remove it")
-    return audio, int(rate)
+    (audio,) = _decoded(path, info, [last - first], first)
+    return audio, info.sample_rate
 
 
 def read_mono(path: Path | str, sample_rate: int, start: float = 0.0, end: float | None = None) -> Audio:
-    """Read a range like :func:`read_audio`, as mono (mean of the channels) at ``sample_rate`` Hz: float32 (frames,).
-
-    Raises:
-        InputError: as :func:`read_audio`.
-    """
+    """Read a range like :func:`read_audio`, as mono (mean of the channels) at ``sample_rate`` Hz: float32 (frames,)."""
     from dplass_cli.audio.resampling import resample  # here, since it imports torch, which headers do not need
 
     audio, rate = read_audio(path, start, end)
@@ -139,13 +128,22 @@ def read_blocks(path: Path | str, sizes: Iterable[int]) -> Iterator[Audio]:
     Raises:
         InputError: the file is damaged, shorter than its header says, or contains NaN or infinity.
     """
-    info, missing = audio_info(path), 0
+    return _decoded(path, audio_info(path), sizes)
+
+
+def _decoded(path: Path | str, info: AudioInfo, sizes: Iterable[int], first: int = 0) -> Iterator[Audio]:
+    """Yield consecutive blocks from a sample on; a file may be shorter than its header says only where it estimates."""
+    missing = 0
     try:
         with soundfile.SoundFile(str(path)) as stream:
+            if first:
+                stream.seek(first)
             for size in sizes:
                 samples = stream.read(size, dtype="float32", always_2d=True)
                 missing += size - len(samples)
-                _require_complete(path, info, missing)
+                if missing > 0 and not info.estimated:
+                    seconds = missing / info.sample_rate
+                    raise InputError(f"{path}: is {seconds:.3f} s shorter than its header says; replace or remove it")
                 if not np.isfinite(samples).all():
                     raise InputError(f"{path}: contains NaN or infinite samples; replace or remove it")
                 yield fit_length(np.ascontiguousarray(samples.T), size)
@@ -167,22 +165,6 @@ def _require_moderate_size(path: Path | str, samples: int) -> None:
             f"{path}: {samples / 1e6:,.0f} million samples are too many to read at once (limit:"
             f" {_LARGEST_READ / 1e6:,.0f} million); split the file, or read ranges of it"
         )
-
-
-def _require_complete(path: Path | str, info: AudioInfo, missing: int) -> None:
-    """Check that a file is as long as its header says.
-
-    Args:
-        path: the file.
-        info: its header.
-        missing: how many samples per channel could not be read.
-
-    Raises:
-        InputError: samples are missing, and the length was not estimated.
-    """
-    if missing > 0 and not info.estimated:
-        seconds = missing / info.sample_rate
-        raise InputError(f"{path}: is {seconds:.3f} s shorter than its header says; replace or remove it")
 
 
 def fit_length(audio: Audio, length: int) -> Audio:

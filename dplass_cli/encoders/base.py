@@ -25,9 +25,7 @@ class QueryEncoder(Protocol):
     windows: str
 
     @property
-    def fingerprint(self) -> str:
-        """sha256 over weights and configuration."""
-        ...
+    def fingerprint(self) -> str: ...
 
     def embed_text(self, sentences: Sequence[str]) -> Tensor:
         """Embed sentences: float32 (N, D) on the CPU, unit norm. Embeddings do not depend on the other sentences."""

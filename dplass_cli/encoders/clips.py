@@ -75,7 +75,8 @@ def embed_clips(
                 found = {clip: vector for clip, vector in cached if vector is not None}
             absent = [clip for clip in part if clip not in found]
             done += len(found)
-            for batch in _batches(_read_ahead(absent, encoder.sample_rate, pool, settings), settings.batch):
+            reading = _read_ahead(absent, encoder.sample_rate, pool, settings)
+            while batch := list(islice(reading, settings.batch)):
                 progress(done, total, "embedding clips")
                 embedded = _embed(batch, encoder, failed)
                 if cache is not None and embedded:
@@ -129,13 +130,6 @@ def _read(clip: Clip, sample_rate: int) -> Audio | InputError:
         return read_mono(clip.wav, sample_rate, clip.start, clip.end)
     except InputError as error:
         return error
-
-
-def _batches(
-    items: Iterator[tuple[Clip, Audio | InputError]], size: int
-) -> Iterator[list[tuple[Clip, Audio | InputError]]]:
-    while batch := list(islice(items, size)):
-        yield batch
 
 
 def _embed(

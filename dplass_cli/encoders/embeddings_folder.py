@@ -53,17 +53,10 @@ def embed_manifest_clips(
     process: tuple[int, int] = (0, 1),
     progress: Progress = no_progress,
 ) -> EmbedResult:
-    """Embed a process's share of the clips that are not in the cache yet.
+    """Embed a process's share, (rank, number of processes), of the clips that are not in the cache yet.
 
-    Args:
-        rows: the clip of each row of the manifest.
-        manifest: the manifest, for the description of the folder.
-        folder: the folder. ``rows.npy`` (int64) will have the row of each manifest row in the array of embeddings, -1
-            where the clip failed; ``embeddings.json`` describes the array.
-        encoder: embeds the clips.
-        settings: batch size, readers, and how files are identified.
-        process: (rank, number of processes).
-        progress: called as clips are embedded.
+    ``rows.npy`` (int64) will have the row of each manifest row in the array of embeddings, -1 where the clip failed;
+    ``embeddings.json`` describes the array.
 
     Raises:
         InputError: an unusable folder, or one whose files are identified in another way.

@@ -143,12 +143,8 @@ def clap_state(content: Mapping[str, Any], where: str) -> dict[str, Tensor] | No
     They may be at the top level or under ``state_dict``, with the prefix ``module.`` (LAION), ``query_encoder.model.``
     (AudioSep) or none.
 
-    Args:
-        content: the file's content.
-        where: the start of error messages.
-
     Raises:
-        InputError: one of the values is not a tensor.
+        InputError: one of the values is not a tensor; the message starts with ``where``.
     """
     state = content.get("state_dict", content)
     if not isinstance(state, Mapping):
@@ -167,17 +163,11 @@ def clap_state(content: Mapping[str, Any], where: str) -> dict[str, Tensor] | No
 def load_laion(
     state: Mapping[str, Tensor], where: str, tokenizer: Path | str | None, device: str | torch.device = "cpu"
 ) -> LaionEncoder:
-    """Create an encoder from the tensors that :func:`clap_state` found.
-
-    Args:
-        state: LAION's keys and tensors; they are copied.
-        where: the start of error messages.
-        tokenizer: folder of RoBERTa's tokenizer files.
-        device: where it computes.
+    """Create an encoder from a copy of the tensors that :func:`clap_state` found.
 
     Raises:
         InputError: the tensors are not those of one of LAION's models (the first differing keys are listed), or are not
-            finite; the tokenizer or the package ``laion-clap`` is missing.
+            finite; the tokenizer or the package ``laion-clap`` is missing. Messages start with ``where``.
     """
     config = _config_of(state, where)
     reader = Tokenizer(tokenizer)

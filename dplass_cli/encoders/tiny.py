@@ -198,7 +198,6 @@ class TinyEncoder(nn.Module):
 
     @property
     def fingerprint(self) -> str:
-        """sha256 over configuration and weights."""
         return tensors_sha256(self.state_dict(), to_mapping(self.config))
 
     @torch.inference_mode()

@@ -84,11 +84,8 @@ def save_base(
 ) -> None:
     """Write a base model as safetensors with its configuration, atomically.
 
-    Args:
-        path: the file.
-        network: the base model.
-        encoder_fingerprint: of the encoder it was trained with; None leaves it out.
-        dtype: of the stored floating-point tensors.
+    ``encoder_fingerprint`` is that of the encoder it was trained with; None leaves it out. Floating-point tensors are
+    stored as ``dtype``.
 
     Raises:
         InputError: the folder cannot be written.
@@ -103,14 +100,10 @@ def save_base(
 def check_encoder(network: BaseModel, fingerprint: str, size: int, encoder: str) -> None:
     """Check that an encoder is the one a base was trained with; a base without a fingerprint accepts any.
 
-    Args:
-        network: the base.
-        fingerprint: of the encoder.
-        size: length of the encoder's embeddings.
-        encoder: what the user calls the encoder, for the message.
+    The message calls it ``encoder``, as the user does.
 
     Raises:
-        InputError: the fingerprints differ, or the base expects embeddings of another length.
+        InputError: the fingerprints differ, or the base expects embeddings of another length than ``size``.
     """
     expected = network.encoder_fingerprint
     if expected is not None and expected != fingerprint:

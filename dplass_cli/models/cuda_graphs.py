@@ -93,13 +93,9 @@ def _tensors(base: ResUNetBase) -> list[Tensor]:
 
 
 def capture_graph(run: Callable[[], Tensor], device: torch.device) -> tuple[Callable[[], None], Tensor]:
-    """Capture the kernels that a function launches on a CUDA device.
+    """Capture the kernels that a function launches on a CUDA device, which other threads may use meanwhile.
 
-    Other threads may use the device meanwhile.
-
-    Args:
-        run: the function; it must not rely on autocast's cache of converted weights, which is not replayed.
-        device: the CUDA device.
+    The function must not rely on autocast's cache of converted weights, which is not replayed.
 
     Returns:
         (a function that launches the kernels again, the tensor that the result is in).

@@ -17,12 +17,9 @@ from dplass_cli.storage import make_folder, remove_file, write_bytes, writing_to
 
 
 def export_graph(network: ResUNet30, output: Path, metadata: Mapping[str, str]) -> list[Path]:
-    """Write a network as a graph with the inputs ``mixture`` and ``condition`` and the output ``target``.
+    """Write a network, with its adapter active, as a graph: ``mixture`` and ``condition`` in, ``target`` out.
 
-    Args:
-        network: the network, with its adapter active.
-        output: a file that ends in ``.onnx``, or in ``.xml`` for OpenVINO, whose weights go to a ``.bin`` file.
-        metadata: stored in the ONNX graph.
+    The output ends in ``.onnx`` (which stores the metadata), or in ``.xml`` for OpenVINO, whose weights go to ``.bin``.
 
     Returns:
         The written files, the graph first.

@@ -37,9 +37,7 @@ _Feed = Callable[[Tensor, Betas], Tensor]
 def choose_backend(network: ResUNet30, backend: Backend = "auto", warmup_macs: float = WARMUP_MACS) -> None:
     """Make a network run in torch or in OpenVINO; the results differ by less than 1e-4.
 
-    Args:
-        backend: ``auto`` is OpenVINO on a CPU where it is installed, once it pays.
-        warmup_macs: what ``auto`` does in torch first, in multiply-accumulates.
+    ``auto`` is OpenVINO on a CPU where it is installed, after ``warmup_macs`` multiply-accumulates in torch.
 
     Raises:
         InputError: the backend is unknown, or ``openvino`` is not installed or does not support the network's device.
@@ -110,7 +108,6 @@ class _OpenVINOGraph:
         self._request = openvino_core().compile_model(model, "CPU", settings).create_infer_request()
 
     def matches(self, statistics: Tensor, bfloat16: bool) -> bool:
-        """Whether the graph was compiled for these scales and this precision."""
         return self._bfloat16 == bfloat16 and torch.equal(statistics, self._statistics)
 
     def __call__(self, x: Tensor, betas: Betas) -> Tensor:

@@ -257,7 +257,7 @@ class ResUNet30(nn.Module):
         """Separate the sound that the query describes.
 
         Args:
-            mixture: float32 (B, 1, T) at ``config.sample_rate``, T > n_fft/2; or its analysis by :meth:`analyse`.
+            mixture: float32 (B, 1, T) at ``config.sample_rate``, T > n_fft/2; or its ``base.analyse``.
             condition: float32 (B, D), unit norm.
 
         Returns:
@@ -266,10 +266,6 @@ class ResUNet30(nn.Module):
         analysis = mixture if isinstance(mixture, Analysis) else self.base.analyse(mixture)
         separated: Tensor = self.base(analysis, self.film(condition))
         return separated
-
-    def analyse(self, mixture: Tensor) -> Analysis:
-        """Transform mixtures, float32 (B, 1, T), once for several calls of :meth:`forward`."""
-        return self.base.analyse(mixture)
 
 
 def is_unread(parameter: str) -> bool:

@@ -14,8 +14,8 @@ LARGEST_RANK = 1 << 20
 class AdapterSettings:
     """What the user asks for; the defaults are the published ones (golden ``*_layout.json``).
 
-    Layers are named by :mod:`dplass_cli.adapters.layers`: an address (``encoder1.conv2``), a block (``bottleneck``) or
-    a kind (``conv``, ``shortcut``, ``upsample``, ``film``), with ``*`` and ``?``.
+    Layers are named by :mod:`dplass_cli.adapters.injection`: an address (``encoder1.conv2``), a block (``bottleneck``)
+    or a kind (``conv``, ``shortcut``, ``upsample``, ``film``), with ``*`` and ``?``.
     """
 
     method: str = option("--adapter", default="reconv", help="Adapter method: reconv, lora, dora or conv-adapter.")

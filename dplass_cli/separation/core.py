@@ -28,10 +28,8 @@ class NonFiniteOutput(RunError):
     """
 
     def __init__(self, activation: Activation, mixture: int) -> None:
-        source = (
-            f"adapter {activation!r}" if isinstance(activation, str) else f"the blend of {', '.join(activation or ())}"
-        )
-        source = "the base model" if activation is None else source
+        blend = f"the blend of {', '.join(activation)}" if activation else "the base model"
+        source = f"adapter {activation!r}" if isinstance(activation, str) else blend
         super().__init__(
             f"{source} produced samples that are NaN or infinite; check the recording's level and"
             " the checkpoint, or use --precision 32-true"
@@ -88,7 +86,6 @@ class SeparationCore:
 
     @property
     def device(self) -> torch.device:
-        """The device of the network."""
         return self.bank.device
 
     @torch.inference_mode()
@@ -98,7 +95,7 @@ class SeparationCore:
         channels, length = mixtures.shape[1:]
         # n_fft samples are the shortest signal that the transform takes; the padding is cropped in :meth:`separate`.
         padded = F.pad(mixtures, (0, max(0, network.config.n_fft - length))).to(self.device)
-        analysis = network.analyse(padded.flatten(0, 1)[:, None])
+        analysis = network.base.analyse(padded.flatten(0, 1)[:, None])
         if self.shared_mask and channels > 1:
             energy = analysis.magnitude.square()
             energy = energy.reshape(-1, channels, *energy.shape[1:]).mean(dim=1)
@@ -157,14 +154,10 @@ def _select(stacked: Tensor, mixtures: list[int], per_mixture: int) -> Tensor:
 
 
 class OutputEmbedding:
-    """The audio embeddings of separated signals, accumulated window by window.
+    """The audio embeddings of separated signals at ``sample_rate`` Hz, accumulated window by window.
 
     This defines what the policy ``audio`` and the evaluations' ``similarity`` look at: each window's output, including
     its context, is embedded as mono; the mean over the windows is weighted by the samples that each contributes.
-
-    Args:
-        encoder: embeds the outputs.
-        sample_rate: of the outputs, Hz.
     """
 
     def __init__(self, encoder: QueryEncoder, sample_rate: int) -> None:

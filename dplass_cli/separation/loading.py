@@ -40,10 +40,10 @@ class Models:
 
 
 def load_models(model: ModelSpec | None = None, keep: bool = True, warmup_macs: float = WARMUP_MACS) -> Models:
-    """Load a base, its encoder and its adapters, and check that they belong together.
+    """Load a base, its encoder and its adapters (default: the bundled ones), and check that they belong together.
 
     Args:
-        model: what to load and where to run it; default: the bundled models.
+        model: what to load and where to run it.
         keep: hold all adapters in memory; otherwise each is read from its file whenever it is activated.
         warmup_macs: multiply-accumulates after which ``--backend auto`` compiles the network for OpenVINO.
 

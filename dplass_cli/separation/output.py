@@ -133,15 +133,9 @@ class Targets:
 def open_targets(
     paths: Mapping[str, Path], info: AudioInfo, output: Output, silencing: bool = False
 ) -> Iterator[Targets]:
-    """Open the output files of a recording; they appear when the context ends without an error.
+    """Open the output files of a recording, {query: file}; they appear when the context ends without an error.
 
-    Where the outputs may have to be scaled or silenced, drafts in float are written until that is known.
-
-    Args:
-        paths: {query: file}.
-        info: header of the recording.
-        output: how targets are written.
-        silencing: targets may be silenced at the end.
+    Where the outputs may have to be scaled, or silenced at the end, drafts in float are written until that is known.
 
     Raises:
         InputError: the container does not support the sample format.
@@ -194,7 +188,6 @@ def suffix_of(info: AudioInfo) -> str:
 
 
 def subtype_of(info: AudioInfo, output: Output) -> str:
-    """The sample format of outputs."""
     return output.subtype or default_subtype(suffix_of(info)[1:].upper(), info.subtype, info.sample_rate, info.channels)
 
 
@@ -203,15 +196,8 @@ def target_paths(
 ) -> dict[str, Path]:
     """The file of each query's target: ``{name}_{query}`` in the container of the recording.
 
-    Args:
-        info: header of the recording.
-        folder: of the outputs.
-        name: their common stem.
-        queries: names of the targets.
-        taken: resolved paths that must not be overwritten: inputs, and outputs of other recordings.
-
     Raises:
-        InputError: an output would overwrite such a file.
+        InputError: an output would overwrite one of the ``taken`` (resolved) inputs and outputs of other recordings.
     """
     ends = {query: f"_{part}{suffix_of(info)}" for query, part in name_parts(queries).items()}
     stem = _cut(name, _LONGEST_NAME - max(len(end.encode()) for end in ends.values()))

@@ -95,15 +95,11 @@ class Passes:
         return Plan({**plan.conditions, **conditions}, {**plan.targets, **refined})
 
     def targets(self, plan: Plan, meter: PresenceMeter | None = None) -> Iterator[tuple[Audio, Audio, Audio | None]]:
-        """Separate window by window, and yield the part of each window that is kept.
-
-        Args:
-            plan: what to separate; the adapters have been chosen.
-            meter: measures the presence of the targets.
+        """Separate window by window what the plan asks for; the adapters have been chosen.
 
         Yields:
-            (recording float32 (C, n), targets float32 (Q, C, n), the recording above the model's band float32 (C, n), or
-            None where the model's band covers it).
+            (recording float32 (C, n), targets float32 (Q, C, n), the recording above the model's band float32 (C, n);
+            None where that band covers it) of the part of each window that is kept.
         """
         requests = [Request(condition, self.choices[source]) for source, condition in plan.conditions.items()]
         stft = self._core.bank.network.base.stft

@@ -32,11 +32,7 @@ class Recording:
 
 
 def requested_recordings(options: SeparateOptions) -> list[Recording]:
-    """The recordings that the options name, each with its complete queries.
-
-    Raises:
-        InputError: an input, the list or a query is wrong.
-    """
+    """The recordings that the options name, each with its complete queries; InputError if one is wrong."""
     spans = () if options.spans is None else parse_spans(options.spans)
     queries = [
         *map(Query, options.query),
@@ -122,12 +118,6 @@ def separate_recordings(
     separator: Separator, recordings: Sequence[Recording], options: SeparateOptions, progress: Progress = no_progress
 ) -> tuple[dict[str, list[Separated]], dict[str, str]]:
     """Separate every recording by its queries. One that fails does not stop the others.
-
-    Args:
-        separator: separates each.
-        recordings: what to separate.
-        options: output folder and format.
-        progress: called with the samples done of each recording.
 
     Returns:
         {path of a recording: what was written} and {path of a recording: why it failed}.

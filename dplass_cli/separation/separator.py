@@ -130,13 +130,7 @@ class Separator:
         stereo: Stereo = "shared",
         refine: Refinement | None = None,
     ) -> Separator:
-        """Load the models of a spec.
-
-        Args:
-            model: what to load, and where and how to run it.
-            policy: as for :meth:`from_pretrained`.
-            stereo: as for the class.
-            refine: as for :meth:`from_pretrained`.
+        """Load the models of a spec; the other arguments are those of :meth:`from_pretrained`.
 
         Raises:
             InputError: something is missing or damaged, or the parts do not belong together.
@@ -200,11 +194,7 @@ class Separator:
         return dict(zip(asked, targets, strict=True))
 
     def check(self, queries: Sequence[str | Query]) -> dict[str, Query]:
-        """Check queries and the policy before anything is read, and return the queries by name.
-
-        Raises:
-            InputError: there is no query, one cannot be asked, or the policy lacks what it requires.
-        """
+        """Check queries and the policy before anything is read (InputError), and return the queries by name."""
         asked = named(queries)
         require(self.policy, self.bank)
         if chooses_by_query(self.policy):
@@ -212,11 +202,7 @@ class Separator:
         return asked
 
     def choose(self, queries: Sequence[str]) -> dict[str, Activation]:
-        """Choose what serves each distinct sentence, with a policy that chooses by the query: {sentence: activation}.
-
-        Raises:
-            InputError: the policy lacks what it requires.
-        """
+        """What serves each distinct sentence, {sentence: activation}, with a policy that chooses by the query."""
         require(self.policy, self.bank)
         embeddings = dict(zip(queries, self.encoder.embed_text(queries), strict=True))
         return {text: self.policy.choose(Choice(query, self.bank, self._texts)) for text, query in embeddings.items()}

@@ -93,12 +93,7 @@ _DTYPES = {
 
 
 def _require_uncompressed(path: Path) -> None:
-    """Reject a zip bomb: PyTorch stores records uncompressed, but reads compressed ones too.
-
-    Raises:
-        ValueError: the records are larger than the file.
-        BadZipFile: the file starts like a zip but is not one.
-    """
+    """Reject a zip bomb: PyTorch stores records uncompressed, but reads compressed ones too."""
     with open(path, "rb") as file:
         if file.read(2) != b"PK":
             return
@@ -111,9 +106,6 @@ def _require_plain(tensors: Mapping[Any, Any], path: Path) -> None:
     """Reject tensors that are not dense real numbers (sparse, quantised, complex), or do not have all their values.
 
     A tensor of a few bytes can be expanded to billions of values; copying it would exhaust the memory.
-
-    Raises:
-        InputError: a tensor is not plain.
     """
     for key, tensor in tensors.items():
         if not isinstance(tensor, Tensor):
@@ -158,10 +150,6 @@ def read_base_state(path: Path | str, trust: bool = False) -> tuple[dict[str, Te
     In a Lightning checkpoint the network is under ``state_dict`` with the prefix ``ss_model.``; ``query_encoder.*`` and
     the state of the training loop are ignored. STFT kernels are left out by name.
 
-    Args:
-        path: the file.
-        trust: see :func:`read_tensors`.
-
     Returns:
         ({AudioSep's key: tensor}, metadata of a safetensors file or {}).
 
@@ -188,34 +176,30 @@ def read_base_state(path: Path | str, trust: bool = False) -> tuple[dict[str, Te
 def load_strictly(module: nn.Module, state: Mapping[str, Tensor], where: str, assign: bool = False) -> None:
     """Load a state dict that must have exactly the module's keys and shapes.
 
-    ``num_batches_tracked`` counters may be missing, since no forward pass reads them.
-
-    Args:
-        module: receives the tensors.
-        state: {key: tensor}.
-        where: the start of error messages, such as the file's path.
-        assign: make the tensors themselves the module's parameters instead of copying them, for a module on the
-            device ``meta``.
+    ``num_batches_tracked`` counters may be missing, since no forward pass reads them. ``assign`` makes the tensors
+    themselves the module's parameters instead of copying them, for a module on the device ``meta``.
 
     Raises:
         InputError: keys are missing or unexpected, shapes differ (the first ones are listed), or values are not finite.
     """
     own = module.state_dict()
     require_layout(own, state, where)
-    for key, tensor in state.items():
-        if tensor.is_floating_point() and not torch.isfinite(tensor).all():
-            raise InputError(f"{where}: {key} contains values that are not finite; the file is damaged")
+    require_finite(state, where)
     absent = {key: torch.zeros_like(own[key], device="cpu") for key in own if key not in state}
     module.load_state_dict({**absent, **state}, assign=assign)
 
 
-def require_layout(own: Mapping[str, Tensor], state: Mapping[str, Tensor], where: str) -> None:
-    """Check that a state dict has exactly the expected keys and shapes.
+def require_finite(state: Mapping[str, Tensor], where: str) -> None:
+    """Raise InputError if a tensor contains NaN or infinity."""
+    for key, tensor in state.items():
+        if not torch.isfinite(tensor).all():
+            raise InputError(f"{where}: {key} contains values that are not finite; the file is damaged")
 
-    Args:
-        own: the expected state dict; its values do not matter, so it may be on the device ``meta``.
-        state: the state dict to check.
-        where: the start of error messages.
+
+def require_layout(own: Mapping[str, Tensor], state: Mapping[str, Tensor], where: str, kind: str = "weights") -> None:
+    """Check that a state dict has the keys and shapes of ``own``, which may be on the device ``meta``.
+
+    Messages start with ``where`` and say that it is not ``kind`` of this network.
 
     Raises:
         InputError: keys are missing or unexpected, or shapes differ; the first ones are listed.
@@ -224,23 +208,19 @@ def require_layout(own: Mapping[str, Tensor], state: Mapping[str, Tensor], where
     unexpected = [key for key in state if key not in own]
     if missing or unexpected:
         raise InputError(
-            f"{where}: not weights of this network; missing: {some(missing, 3) or 'none'};"
-            f" unexpected: {some(unexpected, 3) or 'none'}; give a checkpoint of this network, or its configuration"
+            f"{where}: not {kind} of this network; missing: {some(missing, 3) or 'none'};"
+            f" unexpected: {some(unexpected, 3) or 'none'}; give {kind} of this network, or its configuration"
         )
     for key, tensor in state.items():
         if tensor.shape != own[key].shape:
             raise InputError(
-                f"{where}: {key} has shape {list(tensor.shape)}, the network needs {list(own[key].shape)};"
-                " the checkpoint belongs to another configuration"
+                f"{where}: {key} has shape {list(tensor.shape)}, this network needs {list(own[key].shape)};"
+                " the file belongs to a network of another configuration"
             )
 
 
 def described_config(metadata: Mapping[str, str], path: Path | str) -> dict[str, Any]:
-    """The configuration stored as JSON in a file's metadata; {} if there is none.
-
-    Raises:
-        InputError: the configuration is not a JSON object.
-    """
+    """The configuration stored as JSON in a file's metadata; {} if there is none; InputError if it is not an object."""
     try:
         config = json.loads(metadata.get("config", "{}"))
     except (ValueError, RecursionError):
@@ -256,12 +236,7 @@ def in_dtype(state: Mapping[str, Tensor], dtype: torch.dtype) -> dict[str, Tenso
 
 
 def write_safetensors(path: Path | str, tensors: Mapping[str, Tensor], metadata: Mapping[str, Any]) -> None:
-    """Write tensors with metadata, atomically; metadata values that are not strings are stored as JSON.
-
-    Raises:
-        InputError: the folder cannot be written.
-        RunError: the disk is full.
-    """
+    """Write tensors with metadata, atomically; metadata values that are not strings are stored as JSON."""
     texts = {key: value if isinstance(value, str) else json.dumps(value) for key, value in metadata.items()}
     with atomic_path(path) as temporary:
         try:
@@ -273,12 +248,7 @@ def write_safetensors(path: Path | str, tensors: Mapping[str, Tensor], metadata:
 def tensors_sha256(tensors: Mapping[str, Tensor], configuration: Any = None) -> str:
     """Hash tensors by name, dtype, shape and bytes, in the order of their names, whatever file they are stored in.
 
-    Args:
-        tensors: {name: tensor}.
-        configuration: a JSON-serialisable value that is hashed too; None adds nothing.
-
-    Returns:
-        sha256 in hexadecimal.
+    The JSON of ``configuration`` is hashed too, unless it is None. Returns the sha256 in hexadecimal.
     """
     digest = hashlib.sha256()
     if configuration is not None:

@@ -88,19 +88,13 @@ class WeightsStore:
         self._staging = folder / ".fetching"
 
     def path(self, name: str, file: KnownFile) -> Path:
-        """The path of a file, whether it exists or not."""
         return self.folder / name / file.name
 
     def missing(self, name: str, entry: WeightsEntry) -> list[KnownFile]:
-        """The files of an entry that are not present."""
         return [file for file in entry.files if not self.path(name, file).is_file()]
 
     def pinned(self) -> dict[str, str]:
-        """The content of the lock file: {"NAME/FILE": sha256}.
-
-        Raises:
-            InputError: the file is not a lock file.
-        """
+        """The content of the lock file: {"NAME/FILE": sha256}; InputError if it is not one."""
         if not self.lock.exists():
             return {}
         content = read_json(self.lock)
@@ -192,11 +186,7 @@ def verify_files(
 ) -> list[VerifiedFile]:
     """Hash files again and compare them with the lock file, or with the table where they are not pinned.
 
-    Args:
-        store: where the files are.
-        table: the known files.
-        names: the entries whose files are verified; none means all files that are pinned or present.
-        progress: called with megabytes.
+    Without names, all files that are pinned or present are verified. Progress is in megabytes.
 
     Raises:
         InputError: the lock file is invalid, or there is nothing to verify.
@@ -225,11 +215,7 @@ def _verify(path: Path, expected: str | None, progress: Progress) -> VerifiedFil
 
 
 def _hash(path: Path, progress: Progress) -> str:
-    """Hash a file's bytes, reporting progress in megabytes.
-
-    Raises:
-        RunError: the file cannot be read.
-    """
+    """Hash a file's bytes, reporting progress in megabytes."""
     size = path.stat().st_size // 10**6 if path.is_file() else 0
     return file_sha256(path, lambda done: progress(done // 10**6, max(size, 1), f"checking {path.name}, MB"))
 

@@ -115,7 +115,7 @@ def test_keys_of_another_network_are_named(tmp_path: Path, state: dict[str, Tens
 def test_a_misshapen_tensor_is_named_with_both_shapes(tmp_path: Path, state: dict[str, Tensor]) -> None:
     state["base.pre_conv.weight"] = torch.zeros(5, 1, 1, 1)
     message = refusal(saved(tmp_path / "base.pt", state))
-    assert "base.pre_conv.weight has shape [5, 1, 1, 1], the network needs [4, 1, 1, 1]" in message
+    assert "base.pre_conv.weight has shape [5, 1, 1, 1], this network needs [4, 1, 1, 1]" in message
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])

@@ -66,11 +66,7 @@ class Selection(NamedTuple):
 
 
 def make_policy(name: str) -> Policy:
-    """Make a policy by its name: a row of :data:`POLICIES`, ``text-knn:N`` or ``single:K``.
-
-    Raises:
-        InputError: there is no policy of this name.
-    """
+    """Make a policy by its name: a row of :data:`POLICIES`, ``text-knn:N`` or ``single:K``; InputError if unknown."""
     name = _OLD_NAMES.get(name, name)
     kind, _, argument = name.partition(":")
     if argument and kind in _WITH_ARGUMENT:
@@ -81,11 +77,7 @@ def make_policy(name: str) -> Policy:
 
 
 def parse_selection(name: str, bank: AdapterBank) -> Selection:
-    """Parse a policy with or without refinement: ``text``, ``text+residual``, and version 0.1's ``contrast:text``.
-
-    Raises:
-        InputError: there is no policy of this name.
-    """
+    """Parse ``text``, ``text+residual``, or version 0.1's ``contrast:text``; InputError if the policy is unknown."""
     policy, refined, suffix = name.partition("+")
     if refined and suffix != "residual":
         raise InputError(f"--select {name}: expected POLICY or POLICY+residual, such as {policy or 'text'}+residual")
@@ -140,11 +132,7 @@ def unmet_requirement(policy: Policy, bank: AdapterBank) -> str | None:
 
 
 def require(policy: Policy, bank: AdapterBank) -> None:
-    """Check that a bank can serve a policy.
-
-    Raises:
-        InputError: it cannot.
-    """
+    """Raise InputError if a bank cannot serve a policy."""
     reason = unmet_requirement(policy, bank)
     if reason is not None:
         raise InputError(f"--select {policy.name}: {reason}")

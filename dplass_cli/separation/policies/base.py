@@ -21,12 +21,7 @@ outputs of every adapter on the mixture; the true source, which only evaluations
 
 
 class DomainTexts:
-    """Centroids and captions of a bank's domains in the encoder's space, computed once for all policies.
-
-    Args:
-        bank: the bank whose domains they are.
-        encoder: the encoder of its base.
-    """
+    """Centroids and captions of a bank's domains in the encoder's space, computed once for all policies."""
 
     def __init__(self, bank: AdapterBank, encoder: QueryEncoder) -> None:
         self._bank, self._encoder = bank, encoder

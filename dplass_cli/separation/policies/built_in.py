@@ -119,11 +119,7 @@ class SinglePolicy:
 
 
 def single_key(which: str, keys: Sequence[str]) -> str:
-    """The loaded adapter that a key or a domain's number stands for.
-
-    Raises:
-        InputError: it is not loaded.
-    """
+    """The loaded adapter that a key or a domain's number stands for; InputError if there is none."""
     key = bank_key(int(which)) if which.isdecimal() and which not in keys else which
     if key not in keys:
         raise InputError(f"--select single:{which}: no adapter {key!r} is loaded; loaded: {', '.join(keys) or 'none'}")
