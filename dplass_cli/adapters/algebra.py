@@ -61,10 +61,7 @@ def compress(adapter: LoadedAdapter, network: ResUNet30, rank: int) -> tuple[Loa
 def relative_changes(network: ResUNet30, first: LoadedAdapter | None, second: LoadedAdapter | None) -> dict[str, float]:
     """Compare two adapters of a base, or the base (None): {path: ‖W₂ − W₁‖ / ‖W₁‖} of layers and batch-norm statistics.
 
-    Layers and statistics that neither adapter changes are left out.
-
-    Raises:
-        InputError: an adapter is not a weight delta.
+    Layers and statistics that neither adapter changes are left out. InputError if an adapter is not a weight delta.
     """
     both = [{} if adapter is None else _weight_adapters(adapter) for adapter in (first, second)]
     changes = {}

@@ -220,18 +220,9 @@ def write_bank(folder: Path | str, domains: Sequence[BankDomain], description: M
 def write_partition_bank(
     folder: Path | str, partition: Partition, base_sha256: str, new_keys: Collection[str], **more: Any
 ) -> None:
-    """Describe the domains of a partition whose adapters are in a bank folder.
+    """Describe the domains of a partition whose adapters are in a bank folder and belong to a base.
 
-    Args:
-        folder: the bank.
-        partition: the partition that the adapters were trained on.
-        base_sha256: hash of the base that they belong to.
-        new_keys: keys of adapters that are new; the measured gains of the others are kept.
-        more: further entries of the description.
-
-    Raises:
-        InputError: the folder cannot be written.
-        RunError: the disk is full.
+    The measured gains of adapters that are not new are kept; ``more`` are further entries of the description.
     """
     folder = Path(folder)
     gains: dict[str, float] = {}

@@ -55,9 +55,6 @@ def cost_report(config: ResUNet30Config, info: AdapterInfo | None) -> AdapterRep
     """Count the parameters and multiply-accumulates of an adapter over its base, or of a base alone (None).
 
     A weight delta adds no work once it is merged; the branches of ``conv-adapter`` are counted.
-
-    Raises:
-        InputError: the adapter does not fit the base.
     """
     parameters: dict[str, int] = {}
 

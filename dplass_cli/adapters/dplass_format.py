@@ -66,11 +66,7 @@ class DplassFile:
 
 
 def read_published(path: Path | str, trust: bool = False) -> DplassFile:
-    """Read a DP-LASS adapter file.
-
-    Raises:
-        InputError: the file is missing, is not an adapter file, or does not use exactly one known method.
-    """
+    """Read a DP-LASS adapter file; InputError unless its layers have exactly one known method."""
     content, _ = read_tensors(path, trust)
     state = content.get(_KEY, content)
     if not isinstance(state, Mapping) or not all(
@@ -155,10 +151,7 @@ def _method(tensors: Mapping[str, Mapping[str, Tensor]], path: Path | str) -> st
 def contained_base(published: DplassFile, config: ResUNet30Config | None = None) -> BaseModel:
     """The base contained in a DP-LASS file, in evaluation mode, with the statistics of that file.
 
-    Without a configuration, the network has AudioSep's.
-
-    Raises:
-        InputError: the file's tensors do not have this configuration.
+    InputError if the file's tensors do not have this configuration (by default AudioSep's).
     """
     network = BaseModel(config)
     load_strictly(network, published.base, str(published.source))
@@ -244,9 +237,7 @@ def to_published(adapter: LoadedAdapter, network: ResUNet30) -> dict[str, dict[s
     """The content of a DP-LASS file for an adapter over its base: a whole wrapped model.
 
     The file does not contain the rank of ``reconv`` or the alphas; the code that loads it must use the same ones.
-
-    Raises:
-        InputError: the format cannot represent a layer, the method or the network.
+    InputError if the format cannot represent a layer, the method or the network.
     """
     kind: type[Adapter] = METHODS[adapter.info.method]
     if not kind.published_tensors:

@@ -93,8 +93,7 @@ def _linear(network: ResUNet30, path: str) -> nn.Linear:
 def layer_settings(network: ResUNet30, settings: AdapterSettings) -> dict[str, LayerSettings]:
     """Resolve settings for a network: {path of an adapted layer: its settings}, in forward order.
 
-    Raises:
-        InputError: the method is unknown, a name matches no layer, a layer is matched by two names, or has no alpha.
+    InputError if a name matches no layer, a layer is matched by two names, or a layer has no alpha.
     """
     published_alphas = find_method(settings.method).published_alphas
     known = adaptable_layers(network)
@@ -165,9 +164,7 @@ def layer_at(network: nn.Module, path: str) -> Layer:
 def adapted(network: ResUNet30, adapters: Mapping[str, Adapter]) -> Iterator[dict[str, Tensor]]:
     """Freeze a network and attach adapters to it, trainable; afterwards the network is restored bit for bit.
 
-    Yields:
-        Copies of the batch-norm statistics, which are restored too; inside the block, :func:`moved_statistics` returns
-        those that training has changed.
+    Yields copies of the batch-norm statistics, which are restored too, for :func:`moved_statistics`.
     """
     network.requires_grad_(False)
     statistics = {name: buffer.clone() for name, buffer in statistics_of(network).items()}

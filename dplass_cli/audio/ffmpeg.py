@@ -46,15 +46,10 @@ def is_available() -> bool:
 
 
 def decode(path: Path, start: float = 0.0, end: float = float("inf")) -> tuple[Audio, int]:
-    """Decode the range [``start``, ``end``) of a file's first audio track; only common audio formats are supported.
-
-    Args:
-        path: the file.
-        start: seconds.
-        end: seconds; a range that ends after the file is truncated.
+    """Decode the range [``start``, ``end``) in seconds of a file's first audio track, in common audio formats only.
 
     Returns:
-        (samples float32 (C, T), sample rate in Hz).
+        (samples float32 (C, T), sample rate in Hz); a range that ends after the file is truncated.
 
     Raises:
         Undecodable: the file has no audio track, or none in the range, or its rate or channels change within it.

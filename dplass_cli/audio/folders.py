@@ -16,10 +16,7 @@ def walk_folders(folders: Iterable[Path | str]) -> Iterator[str]:
     """Yield the absolute paths of all files below the folders, sorted by name within each folder.
 
     Symbolic links are followed, and each folder is visited once. Hidden files and folders are skipped; temporary files
-    of a killed run are hidden.
-
-    Raises:
-        InputError: a folder is missing or cannot be read.
+    of a killed run are hidden. InputError if a folder is missing or cannot be read.
     """
     seen: set[str] = set()
     for top in folders:

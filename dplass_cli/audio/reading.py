@@ -88,15 +88,10 @@ def audio_info(path: Path | str) -> AudioInfo:
 
 
 def read_audio(path: Path | str, start: float = 0.0, end: float | None = None) -> tuple[Audio, int]:
-    """Read the range [``start``, ``end``) of a file; only these frames are decoded.
-
-    Args:
-        path: the file.
-        start: seconds.
-        end: seconds; None reads to the end of the file, and a range that ends after the file is truncated.
+    """Read the range [``start``, ``end``) in seconds of a file; only these frames are decoded.
 
     Returns:
-        (samples float32 (channels, frames), sample rate in Hz).
+        (samples float32 (channels, frames), sample rate in Hz); a range that ends after the file is truncated.
 
     Raises:
         InputError: the file is missing, empty, not audio, or damaged; the range starts after its end or has more than
@@ -123,16 +118,12 @@ def read_mono(path: Path | str, sample_rate: int, start: float = 0.0, end: float
 
 
 def read_blocks(path: Path | str, sizes: Iterable[int]) -> Iterator[Audio]:
-    """Yield consecutive blocks of a file, float32 (C, n), with n taken from ``sizes``.
-
-    Raises:
-        InputError: the file is damaged, shorter than its header says, or contains NaN or infinity.
-    """
+    """Yield consecutive blocks of a file, float32 (C, n), with n taken from ``sizes``."""
     return _decoded(path, audio_info(path), sizes)
 
 
 def _decoded(path: Path | str, info: AudioInfo, sizes: Iterable[int], first: int = 0) -> Iterator[Audio]:
-    """Yield consecutive blocks from a sample on; a file may be shorter than its header says only where it estimates."""
+    """Yield consecutive blocks from a sample on; InputError if the file is damaged or shorter than its header says."""
     missing = 0
     try:
         with soundfile.SoundFile(str(path)) as stream:

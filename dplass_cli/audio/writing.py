@@ -28,19 +28,9 @@ def default_subtype(container: str, wanted: str, sample_rate: int, channels: int
 
 
 def write_audio(path: Path | str, audio: Audio, sample_rate: int, subtype: str = "FLOAT") -> None:
-    """Write an audio file atomically.
+    """Write audio, float32 (channels, frames), atomically; see :func:`audio_writer`.
 
     Integer sample formats clip at full scale (libsndfile saturates, it does not wrap); callers report this to the user.
-
-    Args:
-        path: the suffix chooses the container (wav, flac, ogg …).
-        audio: float32 (channels, frames).
-        sample_rate: Hz.
-        subtype: the sample format, as libsndfile names it.
-
-    Raises:
-        InputError: the suffix is not a known container, or the container does not support the sample format.
-        RunError: the disk is full.
     """
     with audio_writer(path, sample_rate, len(audio), subtype, audio.shape[1]) as write:
         write(audio)

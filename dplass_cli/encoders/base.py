@@ -32,13 +32,9 @@ class QueryEncoder(Protocol):
         ...
 
     def embed_audio(self, waveforms: Tensor | Sequence[Tensor], sample_rate: int) -> Tensor:
-        """Embed mono waveforms: float32 (N, D) on the CPU, unit norm.
+        """Embed N mono waveforms at ``sample_rate`` Hz, float32 (T,): float32 (N, D) on the CPU, unit norm.
 
         Embeddings are deterministic and do not depend on the other waveforms.
-
-        Args:
-            waveforms: float32 (N, T), or N waveforms of any length (T,).
-            sample_rate: Hz.
         """
         ...
 

@@ -54,12 +54,9 @@ def embed_clips(
         encoder: embeds them.
         cache: vectors are read from and added to it; None embeds everything.
         settings: batch size and threads.
-        failed: receives the clips that cannot be embedded, with the reason; None raises the first error.
+        failed: receives the clips that cannot be embedded, with the reason; None raises the first InputError.
         progress: called with the number of clips done.
         total: the number of clips, if ``clips`` has no length.
-
-    Raises:
-        InputError: a clip cannot be read, or its embedding is not finite; the message names the file.
     """
     settings = settings or EmbeddingSettings()
     total = len(clips) if isinstance(clips, Sized) else total

@@ -56,13 +56,7 @@ class LaionConfig:
 
 
 class LaionEncoder:
-    """LAION's CLAP; implements :class:`~dplass_cli.encoders.base.QueryEncoder`.
-
-    Attributes:
-        name: ``laion``.
-        size: 512.
-        config: which of LAION's models it is.
-    """
+    """LAION's CLAP; implements :class:`~dplass_cli.encoders.base.QueryEncoder`."""
 
     name = "laion"
     size = 512
@@ -141,10 +135,7 @@ def clap_state(content: Mapping[str, Any], where: str) -> dict[str, Tensor] | No
     """Find CLAP's tensors in the content of a file: {LAION's key: tensor}, or None if there are none.
 
     They may be at the top level or under ``state_dict``, with the prefix ``module.`` (LAION), ``query_encoder.model.``
-    (AudioSep) or none.
-
-    Raises:
-        InputError: one of the values is not a tensor; the message starts with ``where``.
+    (AudioSep) or none. InputError if one is not a tensor.
     """
     state = content.get("state_dict", content)
     if not isinstance(state, Mapping):
@@ -165,9 +156,7 @@ def load_laion(
 ) -> LaionEncoder:
     """Create an encoder from a copy of the tensors that :func:`clap_state` found.
 
-    Raises:
-        InputError: the tensors are not those of one of LAION's models (the first differing keys are listed), or are not
-            finite; the tokenizer or the package ``laion-clap`` is missing. Messages start with ``where``.
+    InputError if they are not finite tensors of one of LAION's models, or the tokenizer or ``laion-clap`` is missing.
     """
     config = _config_of(state, where)
     reader = Tokenizer(tokenizer)

@@ -72,9 +72,6 @@ def build_clap(audio: str, fusion: bool) -> Any:
     """Build the package's CLAP with HTSAT (``tiny`` or ``base``) and RoBERTa on the device ``meta``, without values.
 
     Its STFT and mel kernels are left out: :mod:`dplass_cli.encoders.laion_audio` replaces them.
-
-    Raises:
-        InputError: ``laion-clap`` is missing or cannot be imported.
     """
     package = _import_package()
     tower = {

@@ -82,13 +82,9 @@ def in_fast_order(network: BaseModel) -> BaseModel:
 def save_base(
     path: Path | str, network: ResUNet30, encoder_fingerprint: str | None, dtype: torch.dtype = torch.float32
 ) -> None:
-    """Write a base model as safetensors with its configuration, atomically.
+    """Write a base model as safetensors with its configuration, atomically; floating-point tensors as ``dtype``.
 
-    ``encoder_fingerprint`` is that of the encoder it was trained with; None leaves it out. Floating-point tensors are
-    stored as ``dtype``.
-
-    Raises:
-        InputError: the folder cannot be written.
+    ``encoder_fingerprint`` is that of the encoder it was trained with; None leaves it out.
     """
     state = in_dtype(network.state_dict(), dtype)
     metadata = {"format": "dplass-base-1", "config": to_mapping(network.config)}
@@ -100,10 +96,7 @@ def save_base(
 def check_encoder(network: BaseModel, fingerprint: str, size: int, encoder: str) -> None:
     """Check that an encoder is the one a base was trained with; a base without a fingerprint accepts any.
 
-    The message calls it ``encoder``, as the user does.
-
-    Raises:
-        InputError: the fingerprints differ, or the base expects embeddings of another length than ``size``.
+    InputError, with the user's name ``encoder`` for it, if the fingerprints or the length of embeddings differ.
     """
     expected = network.encoder_fingerprint
     if expected is not None and expected != fingerprint:

@@ -62,9 +62,6 @@ def write_audiosep(path: Path | str, network: ResUNet30, source: Path | str | No
     """Write a network as AudioSep's Lightning checkpoint: its tensors under ``ss_model.`` in ``state_dict``.
 
     The ``query_encoder.*`` tensors of ``source``, the checkpoint the base came from, are copied.
-
-    Raises:
-        InputError: AudioSep's code cannot represent the network, or the folder cannot be written.
     """
     state = {NETWORK_PREFIX + key: tensor for key, tensor in audiosep_state(network).items()}
     if source is not None and Path(source).suffix != ".safetensors":

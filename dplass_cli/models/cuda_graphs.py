@@ -33,11 +33,6 @@ class GraphedBody:
 
     Only the most recent shape has a graph, so that memory does not grow. Other shapes, passes with gradients and
     adapters that are not weight deltas (``conv-adapter``) run in the network itself.
-
-    Args:
-        base: the network, whose weights may change between calls.
-        capture: captures the kernels of a function on a device, and returns a function that launches them again and the
-            tensor that the result is in.
     """
 
     def __init__(self, base: ResUNetBase, capture: Capture | None = None) -> None:

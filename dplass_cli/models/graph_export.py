@@ -20,13 +20,7 @@ def export_graph(network: ResUNet30, output: Path, metadata: Mapping[str, str]) 
     """Write a network, with its adapter active, as a graph: ``mixture`` and ``condition`` in, ``target`` out.
 
     The output ends in ``.onnx`` (which stores the metadata), or in ``.xml`` for OpenVINO, whose weights go to ``.bin``.
-
-    Returns:
-        The written files, the graph first.
-
-    Raises:
-        InputError: the folder cannot be written.
-        RunError: the disk is full.
+    Returns the written files, the graph first.
     """
     make_folder(output.parent)
     files = [output]

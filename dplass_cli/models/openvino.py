@@ -38,9 +38,6 @@ def choose_backend(network: ResUNet30, backend: Backend = "auto", warmup_macs: f
     """Make a network run in torch or in OpenVINO; the results differ by less than 1e-4.
 
     ``auto`` is OpenVINO on a CPU where it is installed, after ``warmup_macs`` multiply-accumulates in torch.
-
-    Raises:
-        InputError: the backend is unknown, or ``openvino`` is not installed or does not support the network's device.
     """
     require_known("--backend", backend, get_args(Backend))
     device = next(network.parameters()).device.type
@@ -58,12 +55,9 @@ def choose_backend(network: ResUNet30, backend: Backend = "auto", warmup_macs: f
 class OpenVINOBody:
     """A runner (:class:`~dplass_cli.models.resunet30.ResUNetBase`) that computes in OpenVINO.
 
-    Passes with gradients, adapters that are not weight deltas (``conv-adapter``), and the first ``warmup_macs`` run in
-    torch. Under torch's autocast to bfloat16 the convolutions use bfloat16 if the CPU supports it.
-
-    Args:
-        base: the network, whose weights may change between calls.
-        warmup_macs: multiply-accumulates to run in torch first.
+    Passes with gradients, adapters that are not weight deltas (``conv-adapter``), and the first ``warmup_macs``
+    multiply-accumulates run in torch. Under torch's autocast to bfloat16 the convolutions use bfloat16 if the CPU
+    supports it.
     """
 
     def __init__(self, base: ResUNetBase, warmup_macs: float = 0.0) -> None:

@@ -190,12 +190,8 @@ def unfold_stem(x: Tensor, stem: tuple[int, int]) -> Tensor:
 def apply_masks(spectrum: Tensor, logits: Tensor) -> Tensor:
     """Mask the magnitude and rotate the phase of the mixture (golden facts: ``structure.heads``).
 
-    Args:
-        spectrum: complex64 (B, frames, bins).
-        logits: float32 (B, 3, frames, bins): magnitude mask, real part and imaginary part of the rotation.
-
-    Returns:
-        complex64 (B, frames, bins). The Nyquist bin is zero, because its rotation has no direction.
+    The spectrum and the result are complex64 (B, frames, bins), the logits float32 (B, 3, frames, bins). The Nyquist
+    bin becomes zero, because its rotation has no direction.
     """
     mask, cosine, sine = mask_and_rotation(logits)
     # AudioSep computes mask·magnitude·(phase of the mixture), which equals mask·spectrum, also in silent cells.
@@ -210,13 +206,9 @@ def mask_and_rotation(logits: Tensor) -> tuple[Tensor, Tensor, Tensor]:
 
 
 class FiLM(nn.Module):
-    """Linear maps from the condition to the betas, which are added to feature maps (golden facts: ``structure.film``).
+    """Linear maps from conditions to the betas, which are added to feature maps (golden facts: ``structure.film``).
 
     The map of the beta ``a.b.beta1`` is stored under the name ``a->b->beta1``, as in AudioSep's checkpoints.
-
-    Args:
-        features: {path of a beta: its channels}.
-        condition_size: length D of the condition.
     """
 
     def __init__(self, features: Mapping[str, int], condition_size: int) -> None:

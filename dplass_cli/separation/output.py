@@ -91,12 +91,7 @@ class Targets:
         self.silenced: set[str] = set()
 
     def write(self, recording: Audio, targets: Audio, high: Audio | None) -> None:
-        """Write one block.
-
-        Args:
-            recording: float32 (C, n).
-            targets: float32 (Q, C, n).
-            high: the recording above the model's band, float32 (C, n); None where there is nothing.
+        """Write a block of the recording (C, n), targets (Q, C, n) and the part above the model's band (C, n), if any.
 
         Raises:
             RunError: samples are above full scale and ``clip`` is ``error``, or they are NaN or infinite.
@@ -196,8 +191,7 @@ def target_paths(
 ) -> dict[str, Path]:
     """The file of each query's target: ``{name}_{query}`` in the container of the recording.
 
-    Raises:
-        InputError: an output would overwrite one of the ``taken`` (resolved) inputs and outputs of other recordings.
+    InputError if an output would overwrite one of the ``taken`` (resolved) inputs and outputs of other recordings.
     """
     ends = {query: f"_{part}{suffix_of(info)}" for query, part in name_parts(queries).items()}
     stem = _cut(name, _LONGEST_NAME - max(len(end.encode()) for end in ends.values()))

@@ -30,15 +30,7 @@ Read = Callable[[bool], WindowedAudio]
 
 
 class Passes:
-    """Separates one recording by a plan.
-
-    Args:
-        core: runs the network.
-        encoder: embeds outputs and residuals.
-        policy: chooses the adapters.
-        texts: the bank's domains.
-        read: starts reading the recording's windows.
-        sample_rate: of the recording, Hz.
+    """Separates one recording of ``sample_rate`` Hz by a plan.
 
     Attributes:
         choices: {source: what served it}, once chosen.

@@ -155,9 +155,6 @@ def plan(queries: Mapping[str, Query], encoder: QueryEncoder, excerpt: Excerpt, 
     """Embed queries, {name: query}, and decide how their targets share the recording.
 
     With ``consistent`` all targets compete for the recording; otherwise each only with what it excludes.
-
-    Raises:
-        InputError: an example cannot be read.
     """
 
     def excluded(query: Query) -> list[Source]:
@@ -183,9 +180,6 @@ def condition(query: Query, encoder: QueryEncoder, excerpt: Excerpt) -> Tensor:
 
     Spans, one of them at least inside the recording, pull the embedding of a sentence or an example towards the sound
     inside them and away from the sound around.
-
-    Raises:
-        InputError: an example cannot be read.
     """
     described = None
     if query.text:

@@ -66,10 +66,6 @@ def find_recordings(inputs: Iterable[Path], list_file: Path | None, queries: Seq
         list_file: lines ``path``, ``path<TAB>query`` or ``path<TAB>query<TAB>output name``. Relative paths are relative
             to its folder. Lines with the same path and output name are one recording with several queries.
         queries: for recordings that have none of their own.
-
-    Raises:
-        InputError: there are no recordings, a pattern matches no file, a folder contains no audio, or a line of the
-            list is malformed.
     """
     recordings = [Recording(path, tuple(queries), name) for entry in inputs for path, name in _expand(entry)]
     if list_file is not None:
@@ -117,14 +113,10 @@ def _read_list(list_file: Path, queries: Sequence[Query]) -> list[Recording]:
 def separate_recordings(
     separator: Separator, recordings: Sequence[Recording], options: SeparateOptions, progress: Progress = no_progress
 ) -> tuple[dict[str, list[Separated]], dict[str, str]]:
-    """Separate every recording by its queries. One that fails does not stop the others.
+    """Separate every recording by its queries. One that fails does not stop the others, unless all fail.
 
     Returns:
         {path of a recording: what was written} and {path of a recording: why it failed}.
-
-    Raises:
-        InputError: a query or the policy is wrong, or no recording could be separated.
-        RunError: no recording could be separated.
     """
     for queries in dict.fromkeys(recording.queries for recording in recordings):
         separator.check(queries)  # fails before anything is read

@@ -31,10 +31,7 @@ _BLOCK_SECONDS = 10
 class ResidualEmbedding:
     """The embedding of a target's residual, accumulated in blocks that do not depend on how the signal is cut.
 
-    Args:
-        query: the condition of the target, float32 (D,).
-        encoder: embeds the residual.
-        sample_rate: of mixture and estimate, Hz.
+    ``query`` is the condition of the target, float32 (D,).
     """
 
     def __init__(self, query: Tensor, encoder: QueryEncoder, sample_rate: int) -> None:

@@ -130,11 +130,7 @@ class Separator:
         stereo: Stereo = "shared",
         refine: Refinement | None = None,
     ) -> Separator:
-        """Load the models of a spec; the other arguments are those of :meth:`from_pretrained`.
-
-        Raises:
-            InputError: something is missing or damaged, or the parts do not belong together.
-        """
+        """Load the models of a spec; the other arguments are those of :meth:`from_pretrained`."""
         models = load_models(model)
         if model.backend == "auto":
             replay_windows(models.network)

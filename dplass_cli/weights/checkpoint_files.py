@@ -152,9 +152,6 @@ def read_base_state(path: Path | str, trust: bool = False) -> tuple[dict[str, Te
 
     Returns:
         ({AudioSep's key: tensor}, metadata of a safetensors file or {}).
-
-    Raises:
-        InputError: the file cannot be read, or contains something else than named tensors.
     """
     content, metadata = read_tensors(path, trust)
     state = content.get("state_dict", content)

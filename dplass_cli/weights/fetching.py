@@ -75,12 +75,7 @@ class VerifiedFile:
 
 
 class WeightsStore:
-    """A folder of fetched files, ``NAME/FILE``, and the lock file with their hashes.
-
-    Args:
-        folder: the folder.
-        lock: the lock file; by default :data:`LOCK_NAME` in the folder.
-    """
+    """A folder of fetched files, ``NAME/FILE``, and the lock file with their hashes (:data:`LOCK_NAME` in it)."""
 
     def __init__(self, folder: Path, lock: Path | None = None) -> None:
         self.folder = folder
@@ -187,10 +182,6 @@ def verify_files(
     """Hash files again and compare them with the lock file, or with the table where they are not pinned.
 
     Without names, all files that are pinned or present are verified. Progress is in megabytes.
-
-    Raises:
-        InputError: the lock file is invalid, or there is nothing to verify.
-        RunError: a file cannot be read.
     """
     names = set(names)
     expected: dict[str, str | None] = {

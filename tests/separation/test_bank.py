@@ -86,7 +86,7 @@ def test_a_failed_activation_is_repeated_at_the_next_request() -> None:
     bank.add("a", loaded(network, AdapterSettings("lora"), 1))
     bank.add("b", loaded(network, AdapterSettings("lora"), 2))
     bank.activate("a")
-    failing = mock.patch.object(bank, "_apply_statistics", side_effect=MemoryError)
+    failing = mock.patch.object(bank, "get", side_effect=MemoryError)
     with failing, pytest.raises(MemoryError):
         bank.activate("b")
     assert bank.active not in (None, "a", "b")
