@@ -233,7 +233,8 @@ def write_partition_bank(
         key, centroids = bank_key(d.id), (partition.text_centroids[row], partition.audio_centroids[row])
         if not (folder / key / DESCRIPTION).is_file():
             continue
-        if key in new_keys or _belongs(folder / key, base_sha256, {"id": d.id, "name": d.name}):
+        info = read_description(folder / key)
+        if key in new_keys or (info.base_sha256, info.domain) == (base_sha256, {"id": d.id, "name": d.name}):
             domains.append(BankDomain(d.id, d.name, d.captions, *centroids, gains.get(key, 0.0)))
     if not domains:
         return
@@ -244,8 +245,3 @@ def write_partition_bank(
         **more,
     }
     write_bank(folder, domains, description)
-
-
-def _belongs(folder: Path, base_sha256: str, domain: Mapping[str, Any]) -> bool:
-    info = read_description(folder)
-    return info.base_sha256 == base_sha256 and info.domain == domain

@@ -201,7 +201,6 @@ def from_published(
 
 
 def _settings(published: DplassFile, address: Mapping[str, str], given: AdapterSettings) -> AdapterSettings:
-    """The settings that follow from a file's tensors; the others are as given."""
     method = METHODS[published.method]
     found = {address[path]: method.settings_from(named) for path, named in published.tensors.items()}
     ranks = {name: settings["rank"] for name, settings in found.items() if "rank" in settings}

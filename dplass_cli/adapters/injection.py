@@ -73,21 +73,15 @@ def adaptable_layers(network: ResUNet30) -> list[AdaptableLayer]:
             betas = {"film_upsample": "beta1", "film1": "conv_block2.beta1", "film2": "conv_block2.beta2"}
         for layer, beta in betas.items():
             path = "film." + f"{name}.{beta}".replace(".", "->")
-            found.append(AdaptableLayer(f"{block_name}.{layer}", "film", path, _linear(network, path)))
+            found.append(AdaptableLayer(f"{block_name}.{layer}", "film", path, layer_at(network, path)))
     return [*found, AdaptableLayer("after_conv", "edge", "base.after_conv", base.after_conv)]
 
 
 def _residual(block: str, path: str, residual: ResidualBlock) -> Iterator[AdaptableLayer]:
-    for name in ("conv1", "conv2"):
-        yield AdaptableLayer(f"{block}.{name}", "conv", f"{path}.{name}", residual.get_submodule(name))  # type: ignore[arg-type]
+    yield AdaptableLayer(f"{block}.conv1", "conv", f"{path}.conv1", residual.conv1)
+    yield AdaptableLayer(f"{block}.conv2", "conv", f"{path}.conv2", residual.conv2)
     if residual.shortcut is not None:
         yield AdaptableLayer(f"{block}.shortcut", "shortcut", f"{path}.shortcut", residual.shortcut)
-
-
-def _linear(network: ResUNet30, path: str) -> nn.Linear:
-    layer = network.get_submodule(path)
-    assert isinstance(layer, nn.Linear)
-    return layer
 
 
 def layer_settings(network: ResUNet30, settings: AdapterSettings) -> dict[str, LayerSettings]:

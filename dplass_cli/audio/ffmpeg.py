@@ -41,7 +41,6 @@ class Undecodable(InputError):
 
 
 def is_available() -> bool:
-    """Whether the package ``av`` is installed."""
     return find_spec("av") is not None
 
 

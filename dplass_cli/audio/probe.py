@@ -120,19 +120,12 @@ def mp3_samples(path: Path | str) -> int | None:
 
 
 class _Frame(NamedTuple):
-    """The header of an MPEG layer III frame.
+    """The header of an MPEG layer III frame."""
 
-    Attributes:
-        kbps: bit rate in 1000 bit/s.
-        rate: sample rate in Hz.
-        samples: samples per channel.
-        length: bytes, header included.
-    """
-
-    kbps: int
-    rate: int
-    samples: int
-    length: int
+    kbps: int  # 1000 bit/s
+    rate: int  # Hz
+    samples: int  # per channel
+    length: int  # bytes, header included
 
 
 def _mpeg_frame(header: bytes) -> _Frame | None:

@@ -46,7 +46,6 @@ class AudioInfo:
 
     @property
     def seconds(self) -> float:
-        """Duration in seconds."""
         return self.frames / self.sample_rate
 
 
@@ -170,5 +169,4 @@ DECODING_ERRORS = (soundfile.LibsndfileError, ValueError)
 
 
 def sndfile_reason(error: Exception) -> str:
-    """libsndfile's description of an error."""
     return str(getattr(error, "error_string", error)).rstrip(". ")

@@ -210,10 +210,7 @@ class TinyEncoder(nn.Module):
 
     @torch.inference_mode()
     def kinds_of(self, sentence: str) -> dict[str, float]:
-        """The kinds of sound that a sentence describes: {kind: probability}, the most probable first.
-
-        Without a known word in the sentence, all probabilities are about equal.
-        """
+        """{kind of sound: its probability}, the most probable first; all about equal if no word is known."""
         probabilities = self.text.logits([sentence])[0].softmax(dim=-1).tolist()
         named = zip(self.config.kinds, probabilities, strict=True)
         return dict(sorted(named, key=lambda kind: -kind[1]))

@@ -28,7 +28,9 @@ def export_graph(network: ResUNet30, output: Path, metadata: Mapping[str, str]) 
         graph = Path(name) / "graph.onnx"
         _write_onnx(network, metadata, graph)
         if output.suffix == ".xml":
-            graph = _convert_to_openvino(graph)
+            model = openvino_core().read_model(graph)
+            graph = graph.with_suffix(".xml")  # its weights are next to it
+            openvino_module().save_model(model, graph, compress_to_fp16=False)
             files.append(output.with_suffix(".bin"))
             remove_file(output)  # the graph of an earlier export does not fit the new weights
         for file in reversed(files):  # the weights first, so that a graph that exists is complete
@@ -53,14 +55,6 @@ def _write_onnx(network: ResUNet30, metadata: Mapping[str, str], path: Path) -> 
     assert program is not None
     program.model.metadata_props.update(metadata)
     program.save(path, external_data=False)
-
-
-def _convert_to_openvino(path: Path) -> Path:
-    """Convert an ONNX file; returns the path of the new graph, whose weights are next to it."""
-    openvino = openvino_module()
-    written = path.with_suffix(".xml")
-    openvino.save_model(openvino_core().read_model(path), written, compress_to_fp16=False)
-    return written
 
 
 class OnnxWrapper(nn.Module):

@@ -49,9 +49,7 @@ def import_adapters(options: AdaptersImportOptions, progress: Progress = no_prog
     """
     partition = read_partition(options.partition) if options.partition else None
     base = load_base(options.base_checkpoint, trust=options.trust_checkpoint) if options.base_checkpoint else None
-    return import_files(
-        options.files, options.output, options.adapter, base, partition, options.trust_checkpoint, progress
-    )
+    return import_files(options, base, partition, progress)
 
 
 def export_adapter(path: Path, output: Path, base_checkpoint: str = "tiny", trust: bool = False) -> None:

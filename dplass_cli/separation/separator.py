@@ -18,7 +18,7 @@ from dplass_cli.errors import InputError, RunError, require_known
 from dplass_cli.models.cuda_graphs import replay_windows
 from dplass_cli.options.model_options import Backend, ModelSpec, Precision, Refinement, Stereo
 from dplass_cli.options.separate_options import Clipping, Highband
-from dplass_cli.separation.bank import Activation, AdapterBank
+from dplass_cli.separation.bank import AdapterBank
 from dplass_cli.separation.core import NonFiniteOutput, SeparationCore
 from dplass_cli.separation.loading import load_models
 from dplass_cli.separation.output import RESIDUAL, Output, Separated, open_targets, target_paths
@@ -194,14 +194,10 @@ class Separator:
         asked = named(queries)
         require(self.policy, self.bank)
         if chooses_by_query(self.policy):
-            self.choose([text for query in asked.values() for text in (query.text, *query.without) if text] or ["any"])
+            texts = [text for query in asked.values() for text in (query.text, *query.without) if text]
+            for embedding in self.encoder.embed_text(texts or ["any"]):
+                self.policy.choose(Choice(embedding, self.bank, self._texts))
         return asked
-
-    def choose(self, queries: Sequence[str]) -> dict[str, Activation]:
-        """What serves each distinct sentence, {sentence: activation}, with a policy that chooses by the query."""
-        require(self.policy, self.bank)
-        embeddings = dict(zip(queries, self.encoder.embed_text(queries), strict=True))
-        return {text: self.policy.choose(Choice(query, self.bank, self._texts)) for text, query in embeddings.items()}
 
     def _begin(
         self, read: Read, sample_rate: int, asked: Mapping[str, Query], excerpt: Excerpt, consistent: bool
@@ -281,7 +277,12 @@ class Separator:
 
         try:
             passes, planned = self._begin(read, info.sample_rate, asked, excerpt, consistent)
-            meter = self._meter(asked, planned)
+            # The presence of a removal is not defined.
+            described = {n: planned.conditions[Source(n)] for n, query in asked.items() if not query.is_removal}
+            calibration = calibration_of(self.bank.base_sha256, self.encoder.fingerprint)
+            uncalibrated = {name for name, query in asked.items() if not query.text or query.spans}
+            rate = self.bank.network.config.sample_rate
+            meter = PresenceMeter(described, self.encoder, rate, calibration, uncalibrated)
             done = 0
             with open_targets(paths, info, output, silencing=silence_if_absent is not None) as files:
                 for recording, targets, high in passes.targets(planned, meter):
@@ -305,10 +306,3 @@ class Separator:
             )
             for query, file in paths.items()
         ]
-
-    def _meter(self, asked: Mapping[str, Query], planned: Plan) -> PresenceMeter:
-        """A meter of the targets' presence; the presence of a removal is not defined."""
-        conditions = {name: planned.conditions[Source(name)] for name, query in asked.items() if not query.is_removal}
-        uncalibrated = {name for name, query in asked.items() if not query.text or query.spans}
-        calibration = calibration_of(self.bank.base_sha256, self.encoder.fingerprint)
-        return PresenceMeter(conditions, self.encoder, self.bank.network.config.sample_rate, calibration, uncalibrated)

@@ -80,7 +80,6 @@ WindowedAudio = Iterator[tuple[Window, Audio]]
 
 
 def audio_windows(audio: Audio, layout: WindowLayout) -> WindowedAudio:
-    """The windows of audio, float32 (C, T)."""
     for window in windows(audio.shape[-1], *layout):
         yield window, audio[:, window.start : window.stop]
 

@@ -208,10 +208,10 @@ def require_layout(own: Mapping[str, Tensor], state: Mapping[str, Tensor], where
             f"{where}: not {kind} of this network; missing: {some(missing, 3) or 'none'};"
             f" unexpected: {some(unexpected, 3) or 'none'}; give {kind} of this network, or its configuration"
         )
-    for key, tensor in state.items():
-        if tensor.shape != own[key].shape:
+    for key, expected in own.items():
+        if key in state and state[key].shape != expected.shape:
             raise InputError(
-                f"{where}: {key} has shape {list(tensor.shape)}, this network needs {list(own[key].shape)};"
+                f"{where}: {key} has shape {list(state[key].shape)}, this network needs {list(expected.shape)};"
                 " the file belongs to a network of another configuration"
             )
 

@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 from urllib.parse import quote
 
 from dplass_cli.errors import InputError, RunError, some
@@ -94,7 +94,9 @@ class WeightsStore:
             return {}
         content = read_json(self.lock)
         files = content.get("files") if isinstance(content, dict) else None
-        if not isinstance(files, dict) or not all(map(_is_pin, files.values())):
+        if not isinstance(files, dict) or not all(
+            isinstance(pin, dict) and isinstance(pin.get("sha256"), str) for pin in files.values()
+        ):
             raise InputError(
                 f"{self.lock}: not a lock file of fetched files; give another one with --lock, or remove it"
             )
@@ -167,7 +169,6 @@ class WeightsStore:
 
 
 def list_entries(store: WeightsStore, entries: Mapping[str, WeightsEntry]) -> list[ListedWeights]:
-    """Say of each entry which of its files are present in a store."""
     listed = []
     for name, entry in entries.items():
         missing = store.missing(name, entry)
@@ -206,13 +207,8 @@ def _verify(path: Path, expected: str | None, progress: Progress) -> VerifiedFil
 
 
 def _hash(path: Path, progress: Progress) -> str:
-    """Hash a file's bytes, reporting progress in megabytes."""
     size = path.stat().st_size // 10**6 if path.is_file() else 0
     return file_sha256(path, lambda done: progress(done // 10**6, max(size, 1), f"checking {path.name}, MB"))
-
-
-def _is_pin(entry: Any) -> bool:
-    return isinstance(entry, dict) and isinstance(entry.get("sha256"), str)
 
 
 def _move(source: Path, target: Path) -> None:

@@ -193,7 +193,7 @@ def test_wrong_use_is_refused(separator: Separator, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no query"):
         separator(np.zeros((1, 10), dtype=np.float32), 32000, [])
     with pytest.raises(InputError, match="needs a bank"):
-        Separator(AdapterBank(separator.bank.network), separator.encoder, make_policy("text")).choose(["a"])
+        Separator(AdapterBank(separator.bank.network), separator.encoder, make_policy("text")).check(["a"])
 
 
 def _pan(mono: np.ndarray, left: float, right: float) -> np.ndarray:  # type: ignore[type-arg]
