@@ -74,7 +74,7 @@ def nearest(word: str, known: Iterable[str]) -> str:
     return f"; known: {', '.join(known)}" if known else ""
 
 
-def require_known(flag: str, value: str, known: Collection[str]) -> None:
+def check_choice(flag: str, value: str, known: Collection[str]) -> None:
     """Check the value of a flag that takes one of a few words.
 
     Raises:

@@ -14,7 +14,7 @@ import numpy as np
 
 from dplass_cli.audio.reading import Audio, AudioInfo, even_blocks, read_blocks
 from dplass_cli.audio.writing import audio_writer, container_of, default_subtype
-from dplass_cli.errors import InputError, RunError, require_known
+from dplass_cli.errors import InputError, RunError, check_choice
 from dplass_cli.options.separate_options import Clipping, Highband
 from dplass_cli.separation.bank import Activation
 from dplass_cli.separation.presence import Presence
@@ -47,8 +47,8 @@ class Output:
     highband: Highband = "residual"
 
     def __post_init__(self) -> None:
-        require_known("--clip", self.clip, get_args(Clipping))
-        require_known("--highband", self.highband, get_args(Highband))
+        check_choice("--clip", self.clip, get_args(Clipping))
+        check_choice("--highband", self.highband, get_args(Highband))
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from torch import Tensor
 from dplass_cli.audio.reading import audio_info, read_mono
 from dplass_cli.devices import in_bfloat16
 from dplass_cli.encoders import QueryEncoder
-from dplass_cli.errors import InputError, RunError, require_known
+from dplass_cli.errors import InputError, RunError, check_choice
 from dplass_cli.models.cuda_graphs import replay_windows
 from dplass_cli.options.model_options import Backend, ModelSpec, Precision, Refinement, Stereo
 from dplass_cli.options.separate_options import Clipping, Highband
@@ -63,8 +63,8 @@ class Separator:
         precision: Precision = "auto",
         refine: Refinement = "none",
     ) -> None:
-        require_known("--refine", refine, get_args(Refinement))
-        require_known("--stereo", stereo, get_args(Stereo))
+        check_choice("--refine", refine, get_args(Refinement))
+        check_choice("--stereo", stereo, get_args(Stereo))
         if "reference" in policy.requires:
             raise InputError(f"--select {policy.name}: needs the true source; use it in evaluations only")
         if refine == "residual" and not chooses_by_query(policy):
