@@ -66,6 +66,6 @@ class ResidualEmbedding:
         return embedding if float(embedding @ self._query) < SIMILAR else None
 
 
-def resplit(target: Tensor, residual: Tensor, mixture: Tensor, share: float = TARGET_SHARE) -> Tensor:
+def resplit(target: Tensor, residual: Tensor, mixture: Tensor) -> Tensor:
     """The target with its share of what the estimates of target and residual leave of the mixture; all of one shape."""
-    return target + share * (mixture - target - residual)
+    return target + TARGET_SHARE * (mixture - target - residual)
