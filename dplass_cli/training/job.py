@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 import torch
+from torch import Tensor
 
 from dplass_cli.adapters import adapted, make_adapters
 from dplass_cli.adapters.adapter_folder import AdapterInfo, LoadedAdapter, save_adapter
@@ -17,10 +18,10 @@ from dplass_cli.adapters.injection import moved_statistics
 from dplass_cli.data.samples import TrainingSamples
 from dplass_cli.models import BaseModel, save_base
 from dplass_cli.models.resunet30 import ResUNet30, is_unread
-from dplass_cli.training.corpus import TrainingCorpus
+from dplass_cli.separation.bank import AdapterBank
+from dplass_cli.training.corpus import TrainingCorpus, ValidationMixtures
 from dplass_cli.training.module import Teacher
 from dplass_cli.training.train_result import Trained
-from dplass_cli.training.validation_mixtures import ValidationMixtures
 
 Which = Literal["best", "last"]
 """Which weights are exported: those of the best epoch, or those after the last step."""
@@ -118,3 +119,36 @@ def network_job(
 
     yield TrainingJob(name, network, corpus.samples(domains), corpus.validation(domains), export, True, teacher)
     network.cpu().requires_grad_(False)
+
+
+class RoutedTeacher:
+    """Separates each item with the adapter of its domain; a domain without an adapter is served by the base.
+
+    Args:
+        load: loads the bank onto a device. Called with the first batch, whose device is the one that trains.
+    """
+
+    def __init__(self, load: Callable[[torch.device], AdapterBank]) -> None:
+        self._load = load
+        self._bank: AdapterBank | None = None
+
+    @torch.no_grad()
+    def __call__(self, mixture: Tensor, condition: Tensor, domain: Tensor) -> Tensor:
+        """Separate a batch.
+
+        Args:
+            mixture: float32 (B, 1, T).
+            condition: float32 (B, D), query embeddings.
+            domain: int64 (B,).
+
+        Returns:
+            float32 (B, 1, T).
+        """
+        self._bank = self._bank or self._load(mixture.device)
+        output = torch.empty_like(mixture)
+        for number in sorted(set(domain.tolist())):
+            key = bank_key(number)
+            self._bank.activate(key if key in self._bank.keys else None)
+            items = (domain == number).nonzero()[:, 0]
+            output[items] = self._bank.network(mixture[items], condition[items]).to(output.dtype)
+        return output

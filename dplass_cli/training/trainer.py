@@ -2,34 +2,51 @@
 
 from __future__ import annotations
 
+import io
 import math
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import lightning
 import torch
 from lightning.pytorch.loggers import Logger, TensorBoardLogger, WandbLogger
+from lightning.pytorch.plugins.io import TorchCheckpointIO
 from torch.utils.data import DataLoader
 
 from dplass_cli.data.batches import EpochBatches, TrainingLoader
 from dplass_cli.errors import InputError, RunError
 from dplass_cli.models.resunet30 import is_unread
-from dplass_cli.options.train_settings import TrainSettings
-from dplass_cli.storage import Progress, make_folder, write_json
+from dplass_cli.storage import Progress, atomic_path, make_folder, write_json
 from dplass_cli.training.callbacks.best_checkpoints import BestCheckpoints
 from dplass_cli.training.callbacks.epoch_reporter import EpochReport, EpochReporter, no_report
-from dplass_cli.training.callbacks.final_validation import FinalValidation
-from dplass_cli.training.callbacks.interruption import Interruption
 from dplass_cli.training.callbacks.last_checkpoint import LastCheckpoint
-from dplass_cli.training.callbacks.patience import Patience
+from dplass_cli.training.callbacks.stopping import FinalValidation, Interruption, Patience
 from dplass_cli.training.callbacks.tensorboard_examples import TensorBoardExamples, tensorboard_errors
-from dplass_cli.training.checkpoint_io import AtomicCheckpointIO
-from dplass_cli.training.hardware import Hardware
+from dplass_cli.training.hardware import lightning_devices, world_size
 from dplass_cli.training.job import TrainingJob, Which
 from dplass_cli.training.module import NotFinite, SeparationModule
 from dplass_cli.training.train_result import Trained
 from dplass_cli.training.workspace import Workspace
+
+if TYPE_CHECKING:
+    from dplass_cli.options.train_options import TrainOptions
+
+
+class AtomicCheckpointIO(TorchCheckpointIO):
+    """Flushes a checkpoint under a temporary name and renames it: a full disk or a kill leaves the previous one."""
+
+    def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:
+        """Write a checkpoint.
+
+        Raises:
+            RunError: the disk is full or failed.
+        """
+        content = io.BytesIO()
+        torch.save(checkpoint, content)
+        with atomic_path(path) as temporary:
+            temporary.write_bytes(content.getbuffer())
 
 
 class JobTrainer:
@@ -37,9 +54,7 @@ class JobTrainer:
 
     Args:
         job: what is trained.
-        settings: how.
-        hardware: on which devices.
-        workspace: folder of the run.
+        options: how, on which devices, in which workspace.
         progress: receives steps.
         report: receives epochs.
 
@@ -48,21 +63,16 @@ class JobTrainer:
     """
 
     def __init__(
-        self,
-        job: TrainingJob,
-        settings: TrainSettings,
-        hardware: Hardware,
-        workspace: Workspace,
-        progress: Progress,
-        report: EpochReport = no_report,
+        self, job: TrainingJob, options: TrainOptions, progress: Progress, report: EpochReport = no_report
     ) -> None:
-        self.job, self.settings, self.hardware, self.workspace = job, settings, hardware, workspace
-        self._folder = make_folder(workspace.checkpoints(job.name))
+        self.job, self.settings, self.workspace = job, options.train, Workspace(options.workspace)
+        settings = self.settings
+        self._folder = make_folder(self.workspace.checkpoints(job.name))
         self._interruption = Interruption()
-        self._reporter = EpochReporter(workspace, job.name, progress, report)
+        self._reporter = EpochReporter(self.workspace, job.name, progress, report)
         self._best = BestCheckpoints(self._folder, settings.save_top_k, partial(self._export, "best"))
         self._last = LastCheckpoint(self._folder / "last.ckpt", settings.save_step_frequency, self._interruption)
-        self._trainer = self._make_trainer()
+        self._trainer = self._make_trainer(lightning_devices(options))
         self._batches = EpochBatches(
             len(job.samples),
             settings.batch_size_per_device,
@@ -140,16 +150,13 @@ class JobTrainer:
         done = loop.epoch_loop.batch_progress.current.ready
         return loop.epoch_progress.current.processed, done if done < self._trainer.num_training_batches else 0
 
-    def _make_trainer(self) -> lightning.Trainer:
-        job, settings, hardware = self.job, self.settings, self.hardware
+    def _make_trainer(self, devices: dict[str, Any]) -> lightning.Trainer:
+        job, settings = self.job, self.settings
         loggers: list[Logger] = [TensorBoardLogger(self.workspace.tensorboard, name=job.name, version="")]
         if settings.wandb_project:
             loggers.append(_weights_and_biases(settings.wandb_project, self.workspace.folder, job.name))
         return lightning.Trainer(
-            accelerator=hardware.accelerator,
-            devices=hardware.devices,
-            num_nodes=hardware.nodes,
-            strategy=_strategy(job, hardware),
+            **{**devices, "strategy": _strategy(job, devices)},
             precision=settings.precision,
             max_epochs=settings.max_epochs,
             max_steps=settings.max_steps,
@@ -157,7 +164,7 @@ class JobTrainer:
             limit_train_batches=settings.steps_per_epoch or None,
             accumulate_grad_batches=settings.accumulate,
             gradient_clip_val=settings.gradient_clip,
-            sync_batchnorm=settings.sync_batchnorm and job.adapt_batchnorm and hardware.accelerator == "gpu",
+            sync_batchnorm=settings.sync_batchnorm and job.adapt_batchnorm and devices["accelerator"] == "gpu",
             logger=loggers,
             callbacks=self._callbacks(),
             plugins=[AtomicCheckpointIO()],
@@ -201,10 +208,10 @@ def _weights_and_biases(project: str, workspace: Path, name: str) -> Logger:
     return logger
 
 
-def _strategy(job: TrainingJob, hardware: Hardware) -> str:
+def _strategy(job: TrainingJob, devices: Mapping[str, Any]) -> str:
     """Lightning's strategy. DDP must know when some trainable parameter gets no gradient, or it would wait for it."""
-    if hardware.world_size == 1:
-        return hardware.strategy
+    if world_size(devices) == 1:
+        return str(devices["strategy"])
     trained = {name for name, parameter in job.network.named_parameters() if parameter.requires_grad}
     return "ddp_find_unused_parameters_true" if any(is_unread(name) for name in trained) else "ddp"
 

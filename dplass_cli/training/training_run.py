@@ -35,9 +35,8 @@ from dplass_cli.separation.loading import load_models
 from dplass_cli.storage import Progress, read_text
 from dplass_cli.training.callbacks.epoch_reporter import EpochReport, no_report
 from dplass_cli.training.corpus import TrainingCorpus, check_data_settings, embed_queries
-from dplass_cli.training.distillation import RoutedTeacher
-from dplass_cli.training.hardware import Hardware, count_gpus, parallel_devices
-from dplass_cli.training.job import TrainingJob, Which, adapter_job, network_job
+from dplass_cli.training.hardware import count_gpus, lightning_devices, parallel_devices, world_size
+from dplass_cli.training.job import RoutedTeacher, TrainingJob, Which, adapter_job, network_job
 from dplass_cli.training.losses import make_loss
 from dplass_cli.training.optimizers import check_names
 from dplass_cli.training.process_pool import run_in_processes
@@ -78,7 +77,7 @@ class TrainingRun:
         self.jobs = {bank_key(domain): [domain] for domain in domains}
         if options.what != "adapters":
             self.jobs = {_NETWORK_JOBS[options.what]: domains}
-        self._hardware = Hardware.choose(options.device, options.num_gpus, options.num_nodes, options.strategy)
+        self._world_size = world_size(lightning_devices(options))
         check_choices(options)
         # torch, not a faster backend: such a backend takes over after some work, so a resumed run would be validated
         # by torch where the original was validated by the backend.
@@ -114,8 +113,8 @@ class TrainingRun:
     def _plan_job(self, name: str, domains: Sequence[int]) -> PlannedJob:
         settings, partition = self.options.train, self.options.partition
         rows = sum(len(read_manifest(partition / f"domain{domain}.json")) for domain in domains)
-        world_size = 1 if self.devices() else self._hardware.world_size
-        batches = len(EpochBatches(rows, settings.batch_size_per_device, world=world_size))
+        world = 1 if self.devices() else self._world_size
+        batches = len(EpochBatches(rows, settings.batch_size_per_device, world=world))
         steps_per_epoch = math.ceil(min(batches, settings.steps_per_epoch or batches) / settings.accumulate)
         steps = steps_per_epoch * settings.max_epochs
         return PlannedJob(
@@ -152,8 +151,7 @@ class TrainingRun:
         corpus, network = self._read_corpus(progress), self._network()
         for name in names:
             with self._job(name, corpus, network) as job:
-                trainer = JobTrainer(job, options.train, self._hardware, self.workspace, progress, report)
-                trained = trainer.fit(options.resume)
+                trained = JobTrainer(job, options, progress, report).fit(options.resume)
             if process_rank() == 0:
                 # The bank first: a kill in between repeats a job, where a finished job without adapter would be lost.
                 self.write_banks()

@@ -7,7 +7,7 @@ from typing import Any
 
 from lightning.pytorch.callbacks import Checkpoint
 
-from dplass_cli.training.callbacks.interruption import Interruption
+from dplass_cli.training.callbacks.stopping import Interruption
 
 
 class LastCheckpoint(Checkpoint):

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from dplass_cli.training.callbacks.interruption import Interruption
 from dplass_cli.training.callbacks.last_checkpoint import LastCheckpoint
+from dplass_cli.training.callbacks.stopping import Interruption
 
 
 class Trainer:
