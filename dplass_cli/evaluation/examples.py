@@ -9,7 +9,7 @@ from dplass_cli.audio.reading import Audio
 from dplass_cli.evaluation.aggregation import sdri_table
 from dplass_cli.evaluation.conditions import BASE, Condition
 from dplass_cli.evaluation.evaluation_run import EvaluateResult
-from dplass_cli.evaluation.evaluator import EvaluatorSettings, plan_runs, separate_item
+from dplass_cli.evaluation.evaluator import plan_runs, separate_item
 from dplass_cli.evaluation.items import Item, load_item
 from dplass_cli.evaluation.scores import Scores
 from dplass_cli.separation.loading import Models
@@ -43,17 +43,13 @@ def example_condition(scores: Scores) -> str:
 
 
 def worst_and_best(
-    result: EvaluateResult, models: Models, conditions: Sequence[Condition], settings: EvaluatorSettings, count: int
+    result: EvaluateResult, models: Models, conditions: Sequence[Condition], count: int
 ) -> tuple[list[Example], list[Example]]:
     """Separate the items with the lowest and the highest SDRi again: (worst first, best first).
 
-    Args:
-        result: a complete result.
-        models: base, encoder and adapters that were evaluated.
-        conditions: of the evaluation.
-        settings: how it ran.
-        count: examples of each kind; fewer where there are not enough items.
+    There are ``count`` examples of each kind, fewer where there are not enough items.
     """
+    settings = result.run.settings
     name, silent = example_condition(result.scores), set(result.scores.silent)
     runs, items = result.scores.chosen[name], {item.idx: item for item in result.items if item.idx not in silent}
     sdri = sdri_table({name: runs}, result.item_scores, list(items))[name].sort_values(kind="stable")

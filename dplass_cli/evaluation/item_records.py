@@ -57,7 +57,7 @@ class ItemRecords:
                         f"{folder}: holds an evaluation of other models, items or settings; give another --output or"
                         " delete it"
                     )
-            self._collect()
+            self._take(self._read())
             kept = [score for score in _read_file(own, key) if self._is_current(score)]
             _write_file(own, kept, key)
         self.failed = {}
@@ -81,13 +81,15 @@ class ItemRecords:
             Whether they are complete.
         """
         with locked(self.folder / ".lock"):
-            self._collect()
+            self._take(self._read())
             missing = [idx for idx, runs in wanted.items() if any((idx, run) not in self.known for run in runs)]
             if any(idx not in self.failed for idx in missing):
                 return False
             self.failed = {idx: self.failed[idx] for idx in missing}
+            first = [(idx, run) for idx, runs in wanted.items() for run in runs if (idx, run) in self.known]
+            others = sorted(self.known.keys() - set(first))
             failed = [ItemScore.failed(idx, reason) for idx, reason in self.failed.items()]
-            _write_file(self.folder / ITEMS, [*self._in_order(wanted), *failed], self.key)
+            _write_file(self.folder / ITEMS, [*map(self.known.__getitem__, [*first, *others]), *failed], self.key)
         return True
 
     def __enter__(self) -> ItemRecords:
@@ -95,15 +97,6 @@ class ItemRecords:
 
     def __exit__(self, *exc: object) -> None:
         self._record.__exit__(*exc)
-
-    def _in_order(self, wanted: Mapping[str, Sequence[str]]) -> Iterator[ItemScore]:
-        """The wanted scores in the order in which they are wanted, then all others that are known."""
-        first = [(idx, run) for idx, runs in wanted.items() for run in runs if (idx, run) in self.known]
-        listed = set(first)
-        yield from (self.known[pair] for pair in [*first, *sorted(set(self.known) - listed)])
-
-    def _collect(self) -> None:
-        self._take(self._read())
 
     def _read(self) -> Iterator[ItemScore]:
         # Items that an earlier run could not read are tried again; with several processes this run's failures are in

@@ -50,7 +50,7 @@ def write_report(
     Raises:
         InputError: the folder cannot be written.
     """
-    scores, benchmark = result.scores, result.task.benchmark
+    scores, benchmark = result.scores, result.run.benchmark
     sample_rate = models.network.config.sample_rate
     silent = set(scores.silent)
     audible = [item for item in result.items if item.idx not in silent]
@@ -84,7 +84,7 @@ def write_report(
 
 
 def _policies(result: EvaluateResult, sdri: Any) -> list[Markup]:
-    benchmark, policies = result.task.benchmark, result.scores.policies
+    benchmark, policies = result.run.benchmark, result.scores.policies
     parts = [result_table(policy_table("", policies, benchmark))]
     parts += [text(f"{published.system}: {published.source}.", "soft") for published in benchmark.published]
     over = [
