@@ -93,9 +93,6 @@ def caption_features(
 
     Args:
         rows: as :func:`sorted_rows` orders them.
-        encoder: embeds clips and captions.
-        progress: called as clips are embedded.
-        cache: where embeddings are looked up and stored.
 
     Raises:
         InputError: a clip cannot be read, or an embedding is not finite; the message names the file or caption.

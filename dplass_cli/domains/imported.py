@@ -40,11 +40,7 @@ def read_categories(path: Path | str) -> dict[int, tuple[str, ...]]:
 
 
 def captions_of_domains(path: Path, ids: Sequence[int]) -> set[str]:
-    """Return the captions of some domains of a partition.
-
-    Args:
-        path: a partition folder, or a published partition.
-        ids: the domains.
+    """Return the captions of the domains ``ids`` of a partition folder or a published partition.
 
     Raises:
         InputError: not a partition, or it has no such domain.
@@ -101,10 +97,8 @@ def assign(
     caption's.
 
     Args:
-        features: of C captions.
         domains: as :func:`read_categories` returns them.
         path: their file, for error messages.
-        kind: the features that are compared.
         labels: {caption: {label name: number of its clips with the label}}.
 
     Returns:
@@ -131,7 +125,7 @@ def assign(
 
 
 def _match(caption: str, known: Mapping[str, int], labels: Mapping[str, Counter[str]]) -> int:
-    """Return the domain of a caption by name, else the one that most of its labels are in; -1 where there is none."""
+    """The domain of a caption by name, else the one that most of its labels are in; -1 where there is none."""
     if (id := known.get(caption.casefold())) is not None:
         return id
     votes: Counter[int] = Counter()

@@ -34,7 +34,6 @@ def nearest(captions: Sequence[str], vectors: FloatArray, centroid: FloatArray) 
     their last digits depend on the number of threads of the encoder.
 
     Args:
-        captions: C captions.
         vectors: float64 (C, D), unit norm.
         centroid: float64 (D,), unit norm.
     """
@@ -64,7 +63,7 @@ def titles(domains: Sequence[Sequence[str]]) -> list[str]:
 
 
 def _words(caption: str) -> list[str]:
-    """Return the words of a caption, without function words, each once, in their order."""
+    """The words of a caption, without function words, each once, in their order."""
     text = unicodedata.normalize("NFC", caption.lower())
     parts = "".join(character if _in_words(character) else " " for character in text).split()
     words = dict.fromkeys(part.lstrip("0123456789_'-").rstrip("'-") for part in parts)

@@ -125,9 +125,7 @@ def build_partition(
     """Name domains and compute their centroids.
 
     Args:
-        features: of C captions.
         ids: int64 (C,), the domain of each caption.
-        encoder: the encoder of the features.
         kind: the features that decide which captions are typical of a domain.
         clipless: {domain id: captions that no clip has}, which have text features only. The text centroid of a domain
             that has no other captions is its audio centroid too.

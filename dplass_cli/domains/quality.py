@@ -90,10 +90,7 @@ def qualities(
     Args:
         points: float64 (N, D), in an order that depends on the data only.
         weights: float64 (N,), or None.
-        method: the clustering method; not ``hdbscan``, which finds its own number.
-        seed: seed of the clusterings.
         also: another number of domains to judge.
-        progress: called before each number.
     """
     chosen = judged(points, seed)
     points, weights = points[chosen], None if weights is None else weights[chosen]

@@ -112,11 +112,6 @@ def find_audio(benchmark: Benchmark, root: Path) -> Path:
 def find_table(benchmark: Benchmark, root: Path | None, given: Path | None) -> Path:
     """Find a benchmark's table: the given file, in the given folder, or in the usual places of a data root.
 
-    Args:
-        benchmark: the benchmark.
-        root: the data root, ``--data-root``.
-        given: a file or folder, ``--metadata-csv``.
-
     Raises:
         InputError: there is none.
     """

@@ -81,11 +81,9 @@ def read_run(folder: Path) -> EvaluatedRun:
 
 
 def compare_runs(runs: Sequence[EvaluatedRun], policies: Sequence[str] | None = None) -> list[Line]:
-    """Compare runs on the items that all of them have with the same audio, by a paired bootstrap.
+    """Compare two or more runs on the items that all have with the same audio, by a paired bootstrap.
 
-    Args:
-        runs: two or more.
-        policies: names of conditions; default: those that all runs have.
+    Without ``policies``, those that all runs have are compared.
 
     Raises:
         InputError: the runs are of several benchmarks, or have no policy or item in common.

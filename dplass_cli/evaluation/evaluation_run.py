@@ -75,10 +75,6 @@ class EvaluateResult:
 class EvaluationRun:
     """The evaluation of one benchmark. Its table and items are found and checked here, before models are loaded.
 
-    Args:
-        name: of the benchmark.
-        options: of ``evaluate``.
-
     Attributes:
         benchmark: its row of the table of benchmarks.
         table: its CSV file.
@@ -116,11 +112,7 @@ class EvaluationRun:
     ) -> EvaluateResult:
         """Evaluate the items; resumes what the folder holds already.
 
-        Args:
-            models: base, encoder and adapters.
-            conditions: what to compare.
-            share: number of this process, and how many processes evaluate the benchmark together.
-            progress: is called for each batch.
+        ``share`` is the number of this process, and how many processes evaluate the benchmark together.
 
         Raises:
             InputError: too many items without usable audio, or the folder holds another evaluation.

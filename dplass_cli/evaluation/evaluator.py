@@ -202,15 +202,9 @@ def separate_item(item: Item, loaded: Loaded, run: ItemRun, models: Models, sett
 
 
 class PreparedItems:
-    """A batch of items, embedded and transformed once for any number of runs.
+    """Items with audio of one length, embedded and transformed once for any number of runs.
 
     The windows are those of ``separate``, so that both compute the same.
-
-    Args:
-        items: B items.
-        loaded: their audio, of one length.
-        models: base, encoder and adapters.
-        settings: how to run.
     """
 
     def __init__(

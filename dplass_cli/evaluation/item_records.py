@@ -19,17 +19,13 @@ class ItemRecords:
     """The known scores of (item, run) pairs: from this process's file and from those of other processes.
 
     Scores with an ``error`` stand for items that could not be read; the next run tries these again. Values are rounded
-    as in the file, so that a resumed evaluation gives the same results as an uninterrupted one.
-
-    It is a context manager, which closes the file.
+    as in the file, so that a resumed evaluation gives the same results as an uninterrupted one. Several processes write
+    ``parts/items-RANK-of-WORLD.csv`` each.
 
     Args:
         folder: the evaluation folder.
         key: what the scores depend on; the first line of every file.
-        hashes: returns {item: current hash of its audio} for names of items, as far as they can be read. Scores of
-            audio that has changed are not known.
-        rank: number of this process.
-        world: number of processes. Several processes write ``parts/items-RANK-of-WORLD.csv`` each.
+        hashes: {item: current hash of its audio} for names of items. Scores of audio that has changed are not known.
 
     Attributes:
         known: {(item, run): score}.
@@ -72,13 +68,9 @@ class ItemRecords:
         self._take(added)
 
     def merge(self, wanted: Mapping[str, Sequence[str]]) -> bool:
-        """Collect the scores of all processes; write them in order to ``items.csv`` if they are complete.
+        """Collect the scores of all processes, and write ``items.csv`` in order if they are complete: whether they are.
 
-        Args:
-            wanted: {item: runs}. Each must have a score, unless the item could not be read.
-
-        Returns:
-            Whether they are complete.
+        ``wanted`` is {item: runs}. Each run must have a score, unless the item could not be read.
         """
         with locked(self.folder / ".lock"):
             self._take(self._read())

@@ -66,11 +66,7 @@ class ItemScore:
 
     @classmethod
     def from_row(cls, row: Mapping[str, str], path: Path) -> ItemScore:
-        """Parse a row of ``items.csv``.
-
-        Args:
-            row: {column: text}.
-            path: the file, for error messages.
+        """Parse a row of ``items.csv``; ``path`` is for error messages.
 
         Raises:
             InputError: a metric is not a number.

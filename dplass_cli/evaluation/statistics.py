@@ -18,15 +18,10 @@ _AT_ONCE = 250  # resamples in memory
 
 
 def aggregate(rule: Aggregation, values: Values, groups: Sequence[str]) -> Values:
-    """Aggregate values (N, ...) of N items: (...); NaN without items.
+    """Aggregate values (N, ...) of N items with their classes by a benchmark's rule: (...); NaN without items.
 
     ``mean`` is over items, ``mean-of-class-medians`` and ``mean-of-class-means`` over the classes that occur. Medians
     and the mean over them leave NaN out, as AudioSep's evaluation does; the other means propagate it.
-
-    Args:
-        rule: of the benchmark.
-        values: the first axis is over items.
-        groups: the class of each item.
     """
     if len(values) == 0:
         return np.full(values.shape[1:], np.nan)
@@ -47,11 +42,6 @@ def bootstrap(rule: Aggregation, values: Values, groups: Sequence[str]) -> Value
     Items are drawn with replacement (Efron and Tibshirani, "An Introduction to the Bootstrap", 1993), within each class
     where the rule aggregates by class. The draws depend on the number of items only, so columns of the same items are
     paired.
-
-    Args:
-        rule: as in :func:`aggregate`.
-        values: a row per item.
-        groups: the class of each item.
     """
     generator = np.random.default_rng(_SEED)
     if len(values) == 0:

@@ -20,11 +20,7 @@ _RANGE_DB = 70.0
 
 
 def histogram(sdri: Mapping[str, Values]) -> bytes:
-    """Histogram of the SDRi of items, a line per policy.
-
-    Args:
-        sdri: {policy: SDRi of N items in dB, (N,)}.
-    """
+    """Histogram of the SDRi of items, a line per policy: {policy: dB of N items, (N,)}."""
     figure, axes = _figure(8.0, 3.6)
     everything = np.concatenate(list(sdri.values()))
     low, high = np.floor(everything.min()), np.ceil(everything.max())
@@ -40,13 +36,9 @@ def histogram(sdri: Mapping[str, Values]) -> bytes:
 
 
 def class_bars(classes: Mapping[str, Mapping[str, float]]) -> tuple[bytes, int]:
-    """Bars of the mean SDRi per class, a colour per policy; of many classes, those where the policies differ most.
+    """Bars of the mean SDRi per class, {class: {policy: dB}}, a colour per policy: (PNG, number of classes shown).
 
-    Args:
-        classes: {class: {policy: dB}}.
-
-    Returns:
-        (PNG, number of classes shown).
+    Of many classes, those where the policies differ most are shown.
     """
     by_spread = sorted(classes, key=lambda name: max(classes[name].values()) - min(classes[name].values()))
     names = [name for name in classes if name in set(by_spread[-_BARS:])][::-1]
@@ -70,7 +62,6 @@ def confusion(counts: Mapping[str, Mapping[str, int]], names: Mapping[str, str],
     Args:
         counts: {chosen: {best: items}}.
         names: {adapter: display name}, in order.
-        policy: its name.
     """
     keys = list(names)
     grid = np.array([[counts.get(chosen, {}).get(best, 0) for best in keys] for chosen in keys])
@@ -109,12 +100,7 @@ def peak_level(audio: Audio) -> float:
 
 
 def differences(rows: Sequence[tuple[str, float, tuple[float, float]]], reference: str) -> bytes:
-    """Differences in SDRi with 95% intervals.
-
-    Args:
-        rows: (name, difference, (low, high)) of each line, dB.
-        reference: what the differences are to.
-    """
+    """Differences in SDRi to ``reference`` with 95% intervals, dB: (name, difference, (low, high)) of each row."""
     figure, axes = _figure(7.0, 1.0 + 0.34 * len(rows))
     for place, (_, value, (low, high)) in enumerate(reversed(rows)):
         axes.plot([low, high], [place, place], color=_COLOURS[1], linewidth=2)

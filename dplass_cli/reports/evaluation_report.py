@@ -39,13 +39,7 @@ _MOST_CLASSES = 1000
 def write_report(
     path: Path, result: EvaluateResult, examples: tuple[Sequence[Example], Sequence[Example]], models: Models
 ) -> None:
-    """Write the report.
-
-    Args:
-        path: the HTML file.
-        result: a complete result.
-        examples: the worst and the best items.
-        models: base, encoder and adapters that were evaluated.
+    """Write the report of a complete result, with its worst and best items.
 
     Raises:
         InputError: the folder cannot be written.

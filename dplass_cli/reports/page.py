@@ -68,13 +68,7 @@ class Section:
 
 
 def write_page(path: Path | str, title: str, lead: Iterable[str], sections: Iterable[Section]) -> None:
-    """Write a page atomically.
-
-    Args:
-        path: the HTML file.
-        title: of the page.
-        lead: lines of text below the title.
-        sections: in order; those without parts are left out.
+    """Write a page atomically, with lines of text below the title; sections without parts are left out.
 
     Raises:
         InputError: the folder cannot be written.
@@ -105,13 +99,9 @@ def folded(title: str, parts: Iterable[Markup]) -> Markup:
 
 
 def picture(png: bytes, alt: str, caption: str = "", detailed: bool = False) -> Markup:
-    """A PNG picture.
+    """A PNG picture, with a description for screen readers and a caption below.
 
-    Args:
-        png: the file's bytes.
-        alt: describes it for screen readers.
-        caption: below it.
-        detailed: keep its size on a phone, where other pictures shrink to the width of the screen.
+    A ``detailed`` one keeps its size on a phone, where others shrink to the width of the screen.
     """
     source = f"data:image/png;base64,{base64.b64encode(png).decode()}"
     below = Markup("<figcaption>{}</figcaption>").format(caption) if caption else ""
@@ -121,14 +111,9 @@ def picture(png: bytes, alt: str, caption: str = "", detailed: bool = False) -> 
 
 
 def player(audio: Audio, sample_rate: int, label: str) -> Markup:
-    """An audio player.
+    """A labelled audio player of float32 (C, T) or (T,), C at most 2.
 
     The audio is embedded as MP3, which all browsers play. Audio above full scale is scaled down as a whole.
-
-    Args:
-        audio: float32 (C, T) or (T,), C at most 2.
-        sample_rate: Hz.
-        label: next to it.
     """
     source = f"data:audio/mpeg;base64,{base64.b64encode(_mp3(np.atleast_2d(audio), sample_rate)).decode()}"
     return Markup(
@@ -149,10 +134,10 @@ def _mp3(audio: Audio, sample_rate: int) -> bytes:
 def table(
     columns: Sequence[str], rows: Iterable[Sequence[Cell]], filtered: bool = False, marked: Iterable[int] = ()
 ) -> Markup:
-    """A table that sorts by a click on a column's head.
+    """A table that sorts by a click on a column's head; columns whose first cell is a number are aligned to the right.
 
     Args:
-        columns: their names. A column whose first cell is a number is aligned to the right.
+        columns: their names.
         rows: the cells; texts are escaped.
         filtered: add a field above that hides the rows without the words typed there.
         marked: positions of rows to highlight.

@@ -55,12 +55,9 @@ def write_report(
     """Write ``report.html`` and the plots ``clusters.png``, ``sizes.png``, ``similarity.png``, ``quality.png``.
 
     Args:
-        result: the partition, and its folder.
         features: features of C captions.
         ids: int64 (C,), the domain of each caption.
         rows: {domain id: rows of the manifest}.
-        warnings: warnings for the reader.
-        options: what was partitioned, and how.
 
     Raises:
         InputError: the folder cannot be written, or UMAP is asked for but not installed.

@@ -69,14 +69,7 @@ class RequestError(Exception):
 
 
 def make_app(jobs: JobQueue, runner: SeparationRunner, limits: ServerLimits, host_names: Collection[str]) -> ASGIApp:
-    """The ASGI application.
-
-    Args:
-        jobs: the queue, which has been entered.
-        runner: checks recordings and describes the models.
-        limits: of uploads and results.
-        host_names: names that the server answers to, in addition to IP addresses.
-    """
+    """The ASGI application over an entered queue; ``host_names`` are as :class:`Guard` takes them."""
     handlers = _Handlers(jobs, runner, limits)
     routes = [
         Route("/", handlers.page),

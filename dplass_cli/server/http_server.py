@@ -61,13 +61,7 @@ def run_server(
 ) -> None:
     """Serve the page until the process is interrupted or terminated; then remove the files of all jobs.
 
-    Args:
-        listener: the open socket.
-        runner: runs the jobs.
-        limits: of uploads and results.
-        max_waiting: how many jobs may wait.
-        host_names: names that the server answers to, in addition to IP addresses.
-        started: called once, when the page can be opened.
+    ``started`` is called once, when the page can be opened.
     """
     with (
         tempfile.TemporaryDirectory(prefix="dplass-serve-", ignore_cleanup_errors=True) as folder,

@@ -53,16 +53,9 @@ def check_data_settings(settings: DataSettings, config: ResUNet30Config) -> None
 def embed_queries(
     rows: Sequence[Row], mixtures: Sequence[Mixture], encoder: QueryEncoder, cache: Path | None, progress: Progress
 ) -> tuple[Tensor, dict[str | Clip, int]]:
-    """Embed each distinct caption of targets and validation mixtures once; with ``cache`` each target clip too.
+    """Embed each distinct caption of targets and validation mixtures once; with a cache folder each target clip too.
 
     A clip that cannot be read has no audio embedding; training reports the file when it draws it.
-
-    Args:
-        rows: targets.
-        mixtures: validation mixtures.
-        encoder: embeds captions and clips.
-        cache: folder of cached audio embeddings; None embeds no audio.
-        progress: of embedding audio.
 
     Returns:
         float32 (N, D), and {caption or clip: its row in that table}.

@@ -56,12 +56,7 @@ def adapter_job(
 ) -> Iterator[TrainingJob]:
     """The job of one domain's adapter. The network has the adapter inside the block and is the base again after it.
 
-    Args:
-        network: the base.
-        corpus: the training data.
-        domain: id of the domain.
-        info: describes the adapter; steps and scores are filled in when it is written.
-        folders: adapter folders to write.
+    ``info`` describes the adapter; steps and scores are filled in when it is written to the ``folders``.
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(corpus.seed)
@@ -99,17 +94,7 @@ def network_job(
     files: Mapping[Which, Path],
     teacher: Teacher | None = None,
 ) -> Iterator[TrainingJob]:
-    """The job of a whole network, on several domains at once. The network is frozen again after the block.
-
-    Args:
-        network: to train.
-        corpus: the training data.
-        name: of the job.
-        domains: ids of the domains that targets come from.
-        encoder_fingerprint: of the encoder that the network is conditioned on.
-        files: safetensors files to write.
-        teacher: gives the targets of distillation; None for the true targets.
-    """
+    """The job of a whole network, on several domains at once. The network is frozen again after the block."""
     # A parameter that forward never reads gets no gradient, and DDP would wait for it.
     for key, parameter in network.named_parameters():
         parameter.requires_grad_(not is_unread(key))
@@ -124,8 +109,7 @@ def network_job(
 class RoutedTeacher:
     """Separates each item with the adapter of its domain; a domain without an adapter is served by the base.
 
-    Args:
-        load: loads the bank onto a device. Called with the first batch, whose device is the one that trains.
+    ``load`` is called with the device of the first batch, which is the one that trains.
     """
 
     def __init__(self, load: Callable[[torch.device], AdapterBank]) -> None:

@@ -36,8 +36,6 @@ class SeparationModule(lightning.LightningModule):
 
     Args:
         network: with adapters attached, or with all parameters trainable.
-        batches: how an epoch's samples are divided into batches and processes.
-        settings: optimiser, loss, number of examples.
         adapt_batchnorm: batch norm normalises with the batches' statistics and updates its running ones.
         teacher: gives the targets; None for the true ones.
         max_bad_files: the run stops at more distinct unreadable files than this.
@@ -74,7 +72,6 @@ class SeparationModule(lightning.LightningModule):
         self._scores: dict[int, Tensor] = {}  # {domain: (sum of SDRi, sum of SI-SDR, number of items)}
 
     def on_train_epoch_start(self) -> None:
-        """Reset the epoch's mean loss."""
         self._loss_sum, self._loss_count = 0.0, 0
 
     def on_train_batch_start(self, batch: Batch, index: int) -> None:
@@ -124,7 +121,6 @@ class SeparationModule(lightning.LightningModule):
             self._plateau.step(float(score))
 
     def on_validation_epoch_start(self) -> None:
-        """Reset the scores."""
         self._scores, self.examples = {}, []
 
     def validation_step(self, batch: dict[str, Any], index: int) -> None:
@@ -237,7 +233,6 @@ class _DeferredScalar:
             self._copied.record()
 
     def value(self) -> float:
-        """The number; waits for the copy."""
         if self._copied is not None:
             self._copied.synchronize()
         return float(self._number)

@@ -52,12 +52,6 @@ class AtomicCheckpointIO(TorchCheckpointIO):
 class JobTrainer:
     """Trains one job. Writes checkpoints, TensorBoard events, a text log and rows of ``metrics.csv``.
 
-    Args:
-        job: what is trained.
-        options: how, on which devices, in which workspace.
-        progress: receives steps.
-        report: receives epochs.
-
     Raises:
         InputError: Weights & Biases refuses the login.
     """
@@ -92,9 +86,6 @@ class JobTrainer:
     def fit(self, resume: bool) -> Trained:
         """Train, export the best and the last weights, and leave the network at the best.
 
-        Args:
-            resume: continue from the last checkpoint, if there is one.
-
         Raises:
             InputError: the checkpoint belongs to a run with other settings.
             RunError: too many unreadable files, a loss that is not finite, a full disk; the last checkpoint is kept.
@@ -126,7 +117,6 @@ class JobTrainer:
             self.job.export(which, self._trained())
 
     def _trained(self) -> Trained:
-        """The outcome so far."""
         steps_per_epoch = math.ceil(self._trainer.num_training_batches / self.settings.accumulate)
         best = self._best.kept[0] if self._best.kept else None
         return Trained(

@@ -136,11 +136,6 @@ class TrainingRun:
     def train(self, names: Sequence[str], progress: Progress, report: EpochReport = no_report) -> None:
         """Train jobs one after another in this process.
 
-        Args:
-            names: of the jobs.
-            progress: receives steps.
-            report: receives epochs.
-
         Raises:
             InputError: as :meth:`JobTrainer.fit`.
             RunError: as :meth:`JobTrainer.fit`.
@@ -158,12 +153,7 @@ class TrainingRun:
                 self.workspace.mark_finished(name, options.train, trained)
 
     def train_in_processes(self, devices: Sequence[str], prepare: Callable[[], None], progress: Progress) -> None:
-        """Train the unfinished domains in parallel, each in its own process.
-
-        Args:
-            devices: as :meth:`devices`.
-            prepare: called first in each process; must be importable.
-            progress: receives every domain's steps.
+        """Train the unfinished domains in parallel, each in its own process, where ``prepare`` is called first.
 
         Raises:
             RunError: some domains failed; the others are trained.
@@ -271,7 +261,6 @@ class TrainingRun:
 def _train_domain(
     prepare: Callable[[], None], threads: int, options: TrainOptions, device: str, progress: Progress
 ) -> None:
-    """Train one domain in a process of its own."""
     prepare()
     torch.set_num_threads(threads)
     run = TrainingRun(replace(options, device=device, num_gpus=0, parallel=1))
@@ -299,11 +288,7 @@ def shortened(options: TrainOptions) -> TrainOptions:
 
 
 def _choose_domains(chosen: str, partition: Partition) -> tuple[list[int], tuple[int, ...]]:
-    """The domains to train, and those left out for lack of clips.
-
-    Args:
-        chosen: ``all``, or ids separated by commas.
-        partition: the domains.
+    """The domains to train, and those left out for lack of clips; ``chosen`` is ``all``, or ids separated by commas.
 
     Raises:
         InputError: an unknown domain, or a domain without clips.

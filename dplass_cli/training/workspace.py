@@ -29,9 +29,6 @@ _NEW = object()
 class Workspace:
     """The folder of a run: ``config.yaml``, ``metrics.csv`` and the folders below.
 
-    Args:
-        folder: of the run.
-
     Attributes:
         bank: the adapters with the best validation scores.
         last_bank: the adapters as they were after the last step.

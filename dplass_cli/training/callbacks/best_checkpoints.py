@@ -31,15 +31,10 @@ class SavedEpoch(NamedTuple):
 
 
 class BestCheckpoints(Checkpoint):
-    """Keeps the trained weights of the epochs with the best validation SDRi.
+    """Keeps the trained weights of the ``count`` epochs with the best validation SDRi.
 
     Files are named by step (``step00001200.ckpt``), not by epoch: a longer run continues an epoch that ``max_steps``
-    has cut short, and validates it a second time.
-
-    Args:
-        folder: where the checkpoints go.
-        count: how many are kept.
-        on_improvement: called after an epoch that is better than all before.
+    has cut short, and validates it a second time. ``on_improvement`` follows an epoch that is better than all before.
 
     Attributes:
         kept: the kept epochs, best first.

@@ -15,11 +15,6 @@ class LastCheckpoint(Checkpoint):
 
     It must be the last callback, because it saves the others' state. Within an epoch it is written between two steps.
     The last step of an epoch or run is followed by validation, so there it is written at the end of the epoch.
-
-    Args:
-        path: of the checkpoint.
-        every: steps between two checkpoints within an epoch.
-        interruption: says whether the run is asked to stop.
     """
 
     def __init__(self, path: Path, every: int, interruption: Interruption) -> None:
@@ -27,7 +22,6 @@ class LastCheckpoint(Checkpoint):
         self._saved_step = 0
 
     def on_train_start(self, trainer: Any, module: Any) -> None:
-        """Count steps from the one that is resumed."""
         self._saved_step = trainer.global_step
 
     def on_train_batch_end(self, trainer: Any, module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:

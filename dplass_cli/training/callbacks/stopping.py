@@ -33,9 +33,6 @@ class Patience(EarlyStopping):
     """Ends a run after some epochs without a better validation SDRi. A run that it ended stays ended when resumed.
 
     The class's name is the key of its state in checkpoints.
-
-    Args:
-        epochs: without improvement.
     """
 
     def __init__(self, epochs: int) -> None:
