@@ -68,9 +68,9 @@ class Guard:
     def _is_own_host(self, host: str) -> bool:
         try:
             name = urlsplit(f"//{host}").hostname or ""
+            return name in self._host_names or ipaddress.ip_address(name) is not None
         except ValueError:
             return False
-        return name in self._host_names or _is_address(name)
 
 
 def _host_of(origin: str) -> str | None:
@@ -79,11 +79,3 @@ def _host_of(origin: str) -> str | None:
         return urlsplit(origin).netloc.lower()
     except ValueError:
         return None
-
-
-def _is_address(name: str) -> bool:
-    try:
-        ipaddress.ip_address(name)
-    except ValueError:
-        return False
-    return True
