@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import math
 from collections.abc import Mapping
 from functools import partial
@@ -12,16 +11,14 @@ from typing import TYPE_CHECKING, Any
 import lightning
 import torch
 from lightning.pytorch.loggers import Logger, TensorBoardLogger, WandbLogger
-from lightning.pytorch.plugins.io import TorchCheckpointIO
 from torch.utils.data import DataLoader
 
 from dplass_cli.data.batches import EpochBatches, TrainingLoader
 from dplass_cli.errors import InputError, RunError
 from dplass_cli.models.resunet30 import is_unread
-from dplass_cli.storage import Progress, atomic_path, make_folder, write_json
-from dplass_cli.training.callbacks.best_checkpoints import BestCheckpoints
+from dplass_cli.storage import Progress, make_folder, write_json
+from dplass_cli.training.callbacks.checkpoints import AtomicCheckpointIO, BestCheckpoints, LastCheckpoint
 from dplass_cli.training.callbacks.epoch_reporter import EpochReport, EpochReporter, no_report
-from dplass_cli.training.callbacks.last_checkpoint import LastCheckpoint
 from dplass_cli.training.callbacks.stopping import FinalValidation, Interruption, Patience
 from dplass_cli.training.callbacks.tensorboard_examples import TensorBoardExamples, tensorboard_errors
 from dplass_cli.training.hardware import lightning_devices, world_size
@@ -32,21 +29,6 @@ from dplass_cli.training.workspace import Workspace
 
 if TYPE_CHECKING:
     from dplass_cli.options.train_options import TrainOptions
-
-
-class AtomicCheckpointIO(TorchCheckpointIO):
-    """Flushes a checkpoint under a temporary name and renames it: a full disk or a kill leaves the previous one."""
-
-    def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:
-        """Write a checkpoint.
-
-        Raises:
-            RunError: the disk is full or failed.
-        """
-        content = io.BytesIO()
-        torch.save(checkpoint, content)
-        with atomic_path(path) as temporary:
-            temporary.write_bytes(content.getbuffer())
 
 
 class JobTrainer:

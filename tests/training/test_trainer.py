@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import errno
 import math
-import os
 from pathlib import Path
 
 import pytest
@@ -17,7 +15,6 @@ from dplass_cli.options.train_settings import OptimizerSettings
 from dplass_cli.storage import read_json
 from dplass_cli.training.job import Which
 from dplass_cli.training.train_result import Trained
-from dplass_cli.training.trainer import AtomicCheckpointIO
 
 
 @pytest.fixture
@@ -140,23 +137,3 @@ def test_a_loss_that_is_not_finite_lists_the_items_of_its_batch(tmp_path: Path) 
     items = read_json(tmp_path / "logs" / "domain0_not_finite.json")
     assert len(items) == 2
     assert all(math.isfinite(item["target"]["start"]) for item in items)
-
-
-def test_a_checkpoint_can_be_loaded_without_pickled_code(tmp_path: Path) -> None:
-    AtomicCheckpointIO().save_checkpoint({"step": 3, "weight": torch.ones(2)}, tmp_path / "last.ckpt")
-    loaded = torch.load(tmp_path / "last.ckpt", weights_only=True)
-    assert loaded["step"] == 3
-    assert torch.equal(loaded["weight"], torch.ones(2))
-
-
-def test_a_full_disk_keeps_the_previous_checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    AtomicCheckpointIO().save_checkpoint({"step": 3}, tmp_path / "last.ckpt")
-
-    def full(descriptor: int) -> None:
-        raise OSError(errno.ENOSPC, "No space left on device")
-
-    monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(RunError, match=r"last.ckpt: writing failed \(No space left on device\)"):
-        AtomicCheckpointIO().save_checkpoint({"step": 4}, tmp_path / "last.ckpt")
-    assert torch.load(tmp_path / "last.ckpt", weights_only=True)["step"] == 3
-    assert [path.name for path in tmp_path.iterdir()] == ["last.ckpt"]
