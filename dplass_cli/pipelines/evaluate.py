@@ -9,7 +9,6 @@ from dplass_cli.errors import InputError
 from dplass_cli.evaluation.conditions import make_conditions
 from dplass_cli.evaluation.evaluation_run import EvaluateResult, EvaluationRun
 from dplass_cli.evaluation.evaluator import plan_runs
-from dplass_cli.evaluation.examples import worst_and_best
 from dplass_cli.options.evaluate_options import EvaluateOptions
 from dplass_cli.options.parse import to_mapping
 from dplass_cli.reports.evaluation_report import write_report
@@ -41,8 +40,7 @@ def evaluate(options: EvaluateOptions, progress: Progress = no_progress) -> dict
     for run in runs:
         result = run.run(models, conditions, process_share(), progress)
         if result.complete and options.report:
-            examples = worst_and_best(result, models, conditions, options.examples)
-            write_report(run.folder / REPORT, result, examples, models)
+            write_report(run.folder / REPORT, result, models, conditions, options.examples)
         if result.complete:
             run.write(result, models)
         results[result.benchmark] = result

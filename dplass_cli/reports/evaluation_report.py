@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +12,10 @@ from markupsafe import Markup
 
 from dplass_cli.audio.reading import Audio
 from dplass_cli.evaluation.aggregation import sdri_table
-from dplass_cli.evaluation.conditions import BASE
+from dplass_cli.evaluation.conditions import BASE, Condition
 from dplass_cli.evaluation.evaluation_run import EvaluateResult
-from dplass_cli.evaluation.examples import Example, example_condition
-from dplass_cli.evaluation.items import Item
+from dplass_cli.evaluation.evaluator import plan_runs, separate_item
+from dplass_cli.evaluation.items import Item, load_item
 from dplass_cli.evaluation.scores import Breakdown, Scores
 from dplass_cli.evaluation.table import policy_table
 from dplass_cli.reports import evaluation_plots as plots
@@ -36,10 +37,31 @@ from dplass_cli.separation.loading import Models
 _MOST_CLASSES = 1000
 
 
+@dataclass(frozen=True)
+class Example:
+    """An item to listen to.
+
+    Attributes:
+        item: the item.
+        run: what separated it.
+        sdri: dB.
+        mixture: float32 (T,).
+        target: the reference, float32 (T,).
+        estimate: the separated target, float32 (T,).
+    """
+
+    item: Item
+    run: str
+    sdri: float
+    mixture: Audio
+    target: Audio
+    estimate: Audio
+
+
 def write_report(
-    path: Path, result: EvaluateResult, examples: tuple[Sequence[Example], Sequence[Example]], models: Models
+    path: Path, result: EvaluateResult, models: Models, conditions: Sequence[Condition], examples: int
 ) -> None:
-    """Write the report of a complete result, with its worst and best items.
+    """Write the report of a complete result, with that many of its worst and of its best items to listen to.
 
     Raises:
         InputError: the folder cannot be written.
@@ -57,6 +79,7 @@ def write_report(
         lead.append(f"Items with a silent reference, listed separately: {len(scores.silent)}.")
     if result.unusable:
         lead.append(f"Items left out because their audio cannot be used: {len(result.unusable)}.")
+    extremes = worst_and_best(result, models, conditions, examples)
     left_out = [[idx, reason] for idx, reason in result.unusable.items()]
     write_page(
         path,
@@ -64,10 +87,7 @@ def write_report(
         lead,
         [
             Section("Policies", _policies(result, sdri)),
-            Section(
-                "Worst and best items",
-                _examples(*examples, example_condition(scores), sample_rate),
-            ),
+            Section("Worst and best items", _examples(*extremes, example_condition(scores), sample_rate)),
             Section("Classes", _breakdown(scores.classes, "class", _drawn(scores))),
             Section("Domains", _breakdown(scores.domains, "domain", _drawn(scores))),
             Section("Adapters", _adapters(scores, models)),
@@ -185,3 +205,31 @@ def _items(scores: Scores, audible: Sequence[Item], sdri: Any) -> list[Markup]:
 
 def _db(value: float | None) -> Number:
     return Number(value, ".2f")
+
+
+def example_condition(scores: Scores) -> str:
+    """The condition to show examples of: the first that is neither the base nor an upper bound, else the first."""
+    names = [name for name, score in scores.policies.items() if name != BASE and not score.bound]
+    return next(iter([*names, *scores.policies]))
+
+
+def worst_and_best(
+    result: EvaluateResult, models: Models, conditions: Sequence[Condition], count: int
+) -> tuple[list[Example], list[Example]]:
+    """Separate the items with the lowest and the highest SDRi again: (worst first, best first).
+
+    There are ``count`` examples of each kind, fewer where there are not enough items.
+    """
+    settings = result.run.settings
+    name, silent = example_condition(result.scores), set(result.scores.silent)
+    runs, items = result.scores.chosen[name], {item.idx: item for item in result.items if item.idx not in silent}
+    sdri = sdri_table({name: runs}, result.item_scores, list(items))[name].sort_values(kind="stable")
+    count = min(count, len(sdri) // 2)
+
+    def example(idx: str) -> Example:
+        loaded = load_item(items[idx], models.network.config.sample_rate, settings.seconds)
+        run = plan_runs([items[idx]], conditions, models)[idx][runs[idx]]
+        estimate = separate_item(items[idx], loaded, run, models, settings)
+        return Example(items[idx], runs[idx], float(sdri[idx]), loaded.mixture, loaded.reference, estimate)
+
+    return [example(idx) for idx in sdri.index[:count]], [example(idx) for idx in sdri.index[::-1][:count]]

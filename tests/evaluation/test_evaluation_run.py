@@ -15,8 +15,8 @@ from dplass_cli.audio.writing import write_audio
 from dplass_cli.errors import InputError
 from dplass_cli.evaluation.conditions import Condition, make_conditions
 from dplass_cli.evaluation.evaluation_run import EvaluateResult, EvaluationRun
-from dplass_cli.evaluation.examples import example_condition, worst_and_best
 from dplass_cli.options.evaluate_options import EvaluateOptions
+from dplass_cli.reports.evaluation_report import example_condition, worst_and_best
 from dplass_cli.separation.loading import Models
 
 QUERIES = ("rain", "dog bark", "siren")
