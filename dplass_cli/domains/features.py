@@ -7,7 +7,6 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
-from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -20,7 +19,6 @@ from dplass_cli.errors import InputError
 from dplass_cli.options.partition_options import Features
 from dplass_cli.storage import Progress, no_progress
 
-Space = Literal["audio", "text"]
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 

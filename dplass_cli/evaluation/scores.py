@@ -55,11 +55,6 @@ class ItemScore:
         """The score of an item that cannot be read."""
         return cls(idx, query, error=reason)
 
-    @property
-    def silent(self) -> bool:
-        """Whether the reference is silent, so that distortion is undefined."""
-        return self.sdri is None
-
     def to_row(self) -> dict[str, str]:
         """Format as a row of ``items.csv``: {column: text}."""
         return {column: _text(name, getattr(self, name)) for name, column in _COLUMN_OF.items()}

@@ -20,11 +20,13 @@ from dplass_cli.models import BaseModel, save_base
 from dplass_cli.models.resunet30 import ResUNet30, is_unread
 from dplass_cli.separation.bank import AdapterBank
 from dplass_cli.training.corpus import TrainingCorpus, ValidationMixtures
-from dplass_cli.training.module import Teacher
 from dplass_cli.training.train_result import Trained
 
 Which = Literal["best", "last"]
 """Which weights are exported: those of the best epoch, or those after the last step."""
+
+Teacher = Callable[[Tensor, Tensor, Tensor], Tensor]
+"""(mixture (B, 1, T), condition (B, D), domain int64 (B,)) -> the output (B, 1, T) that a student learns."""
 
 
 @dataclass(frozen=True)

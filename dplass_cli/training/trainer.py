@@ -56,14 +56,7 @@ class JobTrainer:
             self._trainer.world_size,
             self._position,
         )
-        self._module = SeparationModule(
-            job.network,
-            self._batches,
-            settings,
-            job.adapt_batchnorm,
-            job.teacher,
-            job.samples.settings.max_bad_files,
-        )
+        self._module = SeparationModule(job, self._batches, settings)
 
     def fit(self, resume: bool) -> Trained:
         """Train, export the best and the last weights, and leave the network at the best.
