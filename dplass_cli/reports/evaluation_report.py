@@ -17,11 +17,10 @@ from dplass_cli.evaluation.evaluation_run import EvaluateResult
 from dplass_cli.evaluation.evaluator import plan_runs, separate_item
 from dplass_cli.evaluation.items import Item, load_item
 from dplass_cli.evaluation.scores import Breakdown, Scores
-from dplass_cli.evaluation.table import policy_table
+from dplass_cli.evaluation.table import Figure, policy_table
 from dplass_cli.reports import evaluation_plots as plots
 from dplass_cli.reports.page import (
     Cell,
-    Number,
     Section,
     heading,
     picture,
@@ -112,7 +111,7 @@ def _policies(result: EvaluateResult, sdri: Any) -> list[Markup]:
         drawn = plots.histogram({name: sdri[name].to_numpy() for name in _drawn(result.scores)})
         parts.append(picture(drawn, "Histogram of SDRi, a line per policy"))
     silent: list[list[Cell]] = [
-        [name, Number(score.silent_level_db, ".1f")]
+        [name, Figure(score.silent_level_db, ".1f")]
         for name, score in policies.items()
         if score.silent_level_db is not None
     ]
@@ -145,7 +144,7 @@ def _breakdown(groups: Mapping[str, Breakdown], what: str, drawn: Sequence[str])
         return []
     names = list(next(iter(groups.values())).sdri)
     rows: list[list[Cell]] = [
-        [group_name, group.n, *(_db(group.sdri[name]) for name in names)] for group_name, group in groups.items()
+        [group_name, group.n, *(Figure(group.sdri[name]) for name in names)] for group_name, group in groups.items()
     ]
     bars, count = plots.class_bars({key: {name: group.sdri[name] for name in drawn} for key, group in groups.items()})
     parts = [table([what, "items", *names], rows, filtered=len(groups) > 10)]
@@ -172,8 +171,8 @@ def _adapters(scores: Scores, models: Models) -> list[Markup]:
     rows: list[list[Cell]] = [
         [
             names[key],
-            _db(reached["sdri"]),
-            _db(reached["si_sdr"]),
+            Figure(reached["sdri"]),
+            Figure(reached["si_sdr"]),
             *(scores.policies[name].choices.get(key, 0) for name in choosers),
         ]
         for key, reached in scores.adapters.items()
@@ -196,15 +195,11 @@ def _items(scores: Scores, audible: Sequence[Item], sdri: Any) -> list[Markup]:
         return []
     shown = example_condition(scores)
     rows: list[list[Cell]] = [
-        [item.idx, item.query, scores.chosen[shown].get(item.idx, ""), *(_db(float(value)) for value in values)]
+        [item.idx, item.query, scores.chosen[shown].get(item.idx, ""), *(Figure(float(value)) for value in values)]
         for item, values in zip(audible, sdri.to_numpy(), strict=True)
     ]
     items = table(["item", "query", f"chosen by {shown}", *sdri.columns], rows, filtered=True)
     return [text("SDRi in dB.", "soft"), items]
-
-
-def _db(value: float | None) -> Number:
-    return Number(value, ".2f")
 
 
 def example_condition(scores: Scores) -> str:

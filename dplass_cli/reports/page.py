@@ -11,7 +11,6 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import soundfile
@@ -32,21 +31,8 @@ _FILTER = Markup(
 )
 
 
-class Number(NamedTuple):
-    """A cell that sorts by its value; None and NaN are shown as a dash and sort last.
-
-    Attributes:
-        value: the number.
-        form: format specification, such as ``.2f``.
-        text: what is shown instead of the formatted number.
-    """
-
-    value: float | None
-    form: str = "g"
-    text: str = ""
-
-
-Cell = str | Markup | int | Number
+Cell = str | Markup | int | Figure
+"""Figures sort by their values; those without one are shown as a dash and sort last."""
 
 
 @dataclass(frozen=True)
@@ -143,7 +129,7 @@ def table(
         marked: positions of rows to highlight.
     """
     rows = [list(cells) for cells in rows]
-    right = [bool(rows) and isinstance(rows[0][column], (int, Number)) for column in range(len(columns))]
+    right = [bool(rows) and isinstance(rows[0][column], (int, Figure)) for column in range(len(columns))]
     heads = [
         Markup('<th scope="col"{}><button type="button">{}</button></th>').format(_class(number), name)
         for name, number in zip(columns, right, strict=True)
@@ -164,13 +150,8 @@ def table(
 
 def result_table(results: Table) -> Markup:
     """A table of results, with its note; the columns sort by the numbers, not by their intervals."""
-    rows = [[_figure(cell) if isinstance(cell, Figure) else cell for cell in cells] for cells in results.rows]
     below = text(results.note, "soft") if results.note else Markup("")
-    return table(results.columns, rows) + below
-
-
-def _figure(figure: Figure) -> Number:
-    return Number(figure.value, figure.form, str(figure))
+    return table(results.columns, results.rows) + below
 
 
 def _class(number: bool) -> Markup:
@@ -179,10 +160,9 @@ def _class(number: bool) -> Markup:
 
 def _cell(cell: Cell) -> Markup:
     if isinstance(cell, int):
-        cell = Number(cell, "d")
-    if not isinstance(cell, Number):
+        cell = Figure(cell, "d")
+    if not isinstance(cell, Figure):
         return Markup("<td>{}</td>").format(cell)
     if cell.value is None or not np.isfinite(cell.value):
         return Markup('<td class="number">–</td>')
-    shown = cell.text or format(cell.value, cell.form)
-    return Markup('<td class="number" data-value="{}">{}</td>').format(float(cell.value), shown)
+    return Markup('<td class="number" data-value="{}">{}</td>').format(float(cell.value), str(cell))

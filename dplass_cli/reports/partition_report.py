@@ -16,10 +16,10 @@ from dplass_cli.domains.partition_folder import Domain, Partition
 from dplass_cli.domains.partitioning import PartitionResult
 from dplass_cli.domains.quality import Quality
 from dplass_cli.errors import InputError
+from dplass_cli.evaluation.table import NO_FIGURE, Figure
 from dplass_cli.options.partition_options import Features, PartitionOptions
 from dplass_cli.reports.page import (
     Cell,
-    Number,
     Section,
     folded,
     heading,
@@ -125,7 +125,7 @@ def _domains_table(result: PartitionResult, between: FloatArray) -> Markup:
             domain.clips,
             result.training_rows[domain.id],
             result.validation_mixtures[domain.id],
-            domains[other].id if len(domains) > 1 else Number(None),
+            domains[other].id if len(domains) > 1 else NO_FIGURE,
         ]
         for domain, other in zip(domains, nearest.tolist(), strict=True)
     ]
@@ -174,7 +174,7 @@ def _one_of_each(rows: Iterable[Row]) -> list[Row]:
 def _quality(result: PartitionResult, shown: bytes | None) -> Iterator[Markup]:
     rows = result.numbers or [result.quality]
     columns = ["domains", "silhouette", "Davies–Bouldin", "within / between", "seeds", "bootstrap"]
-    lines: list[list[Cell]] = [[item.domains, *(Number(value, ".3f") for value in _measures(item))] for item in rows]
+    lines: list[list[Cell]] = [[item.domains, *(Figure(value, ".3f") for value in _measures(item))] for item in rows]
     yield table(columns, lines, marked=[at for at, item in enumerate(rows) if item.domains == result.quality.domains])
     yield text(
         "Silhouette: higher is better. Davies–Bouldin, within / between: lower is better. Seeds, bootstrap: adjusted"
@@ -210,8 +210,8 @@ def _captions(
                 domains[own].id,
                 domains[own].name,
                 int(features.clips[at]),
-                Number(float(cosines[at, own]), ".3f"),
-                domains[int(others.argmax())].id if len(domains) > 1 else Number(None),
+                Figure(float(cosines[at, own]), ".3f"),
+                domains[int(others.argmax())].id if len(domains) > 1 else NO_FIGURE,
             ]
         )
     columns = ["caption", "id", "domain", "clips", "similarity", "second nearest"]
