@@ -32,19 +32,15 @@ def cluster(
     by_clips: bool = False,
     method: Method = "kmeans",
 ) -> IntArray:
-    """Cluster C distinct captions into domains: the domain id int64 (C,) of each.
+    """Cluster C distinct captions with features float64 (C, D) into domains: the domain id int64 (C,) of each.
 
     Domain 0 has the most clips, and so on; ties go to the domain with the alphabetically first caption. The result does
     not depend on the order of the captions.
 
     Args:
-        features: float64 (C, D).
-        captions: C distinct texts.
         clips: int64 (C,), the number of clips of each caption.
         domains: the number of domains; ``hdbscan`` finds its own.
-        seed: seed of the clustering.
         by_clips: a caption weighs as many clips as it has; otherwise all captions weigh the same, as published.
-        method: a row of :data:`METHODS`.
 
     Raises:
         InputError: there are fewer captions, or captions with different features, than domains; or the method does not
@@ -67,11 +63,7 @@ def cluster(
 
 
 def check_enough(captions: int, domains: int) -> None:
-    """Require at least as many distinct captions as domains.
-
-    Raises:
-        InputError: there are fewer.
-    """
+    """Refuse fewer distinct captions than domains."""
     if captions < domains:
         raise InputError(
             f"{domains} domains need at least {domains} distinct captions, but the manifest has {captions};"
@@ -93,11 +85,7 @@ def _canonical(labels: IntArray, clips: IntArray) -> IntArray:
 
 
 def check_method(method: Method, weighted: bool) -> None:
-    """Refuse a method that cannot be used, before there are points.
-
-    Raises:
-        InputError: it does not support weights, or its library is not installed.
-    """
+    """Refuse weights that a method does not support, and a method whose library is not installed."""
     if weighted and method in ("agglomerative", "hdbscan"):
         raise InputError(f"--method {method} weighs all captions the same; omit --weight clips, or use --method kmeans")
     if method == "spherical-kmeans" and find_spec("faiss") is None:

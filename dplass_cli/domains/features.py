@@ -85,12 +85,9 @@ def caption_features(
     progress: Progress = no_progress,
     cache: EmbeddingCache | None = None,
 ) -> CaptionFeatures:
-    """Compute the features of each distinct caption; a file range that several rows use is embedded once.
+    """Compute the features of each distinct caption of :func:`sorted_rows`; a file range is embedded once.
 
     Embeddings are summed as they are computed, so that memory grows with the captions and not with the clips.
-
-    Args:
-        rows: as :func:`sorted_rows` orders them.
 
     Raises:
         InputError: a clip cannot be read, or an embedding is not finite; the message names the file or caption.

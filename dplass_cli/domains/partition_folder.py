@@ -70,11 +70,7 @@ class Partition:
     versions: dict[str, str] = field(default_factory=lambda: versions("numpy", "scikit-learn", "torch"))
 
     def save(self, folder: Path | str) -> None:
-        """Write ``centroids.safetensors`` (``audio``, ``text``) and ``partition.json`` into ``folder``, atomically.
-
-        Raises:
-            InputError: the folder cannot be written.
-        """
+        """Write ``centroids.safetensors`` (``audio``, ``text``) and ``partition.json`` into ``folder``, atomically."""
         centroids = {"audio": self.audio_centroids, "text": self.text_centroids}
         write_safetensors(Path(folder) / CENTROIDS_FILE, centroids, {})
         write_json(Path(folder) / PARTITION_FILE, self._description())

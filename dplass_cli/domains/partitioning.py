@@ -55,11 +55,7 @@ class PartitionResult:
 
 
 def check_captions(options: PartitionOptions, captions: int) -> None:
-    """Refuse too few distinct captions, before their clips are embedded.
-
-    Raises:
-        InputError: there are fewer than domains.
-    """
+    """Refuse fewer distinct captions than domains, before their clips are embedded."""
     if options.method != "hdbscan":
         check_enough(captions, _MIN_FEATURES_FOR_AUTO if options.domains == "auto" else options.domains)
 
@@ -134,11 +130,7 @@ def rows_by_domain(
 
 
 def refuse_own_files(folder: Path, inputs: Iterable[Path | None]) -> None:
-    """Refuse inputs that a partition of the folder consists of, because writing a new one would remove them.
-
-    Raises:
-        InputError: there is one.
-    """
+    """Refuse inputs that a partition of the folder consists of, because writing a new one would remove them."""
     for path in inputs:
         if path and path.resolve().parent == folder.resolve() and _OWN_FILES.fullmatch(path.name):
             raise InputError(f"--output {folder}: would overwrite the input {path}; give another folder")
@@ -151,9 +143,6 @@ def write_domain_files(
 
     Files of an earlier partition, which may have had more domains, are removed first: ``partition.json`` before the
     others, so that a killed run never leaves a folder that looks complete.
-
-    Raises:
-        InputError: the folder cannot be written.
     """
     for path in (folder / PARTITION_FILE, *folder.iterdir()):
         if _OWN_FILES.fullmatch(path.name):

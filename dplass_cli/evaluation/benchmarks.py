@@ -80,11 +80,7 @@ class Benchmark:
 
 
 def find_benchmark(name: str) -> Benchmark:
-    """Return a benchmark's row of the table.
-
-    Raises:
-        InputError: there is no such benchmark.
-    """
+    """Return a benchmark's row of the table; an unknown name is an InputError."""
     path = resource("metadata/benchmarks.yaml")
     table = read_yaml(path)
     if name not in table:

@@ -63,11 +63,7 @@ class Line:
 
 
 def read_run(folder: Path) -> EvaluatedRun:
-    """Read a finished evaluation.
-
-    Raises:
-        InputError: the folder does not hold one, or it is damaged.
-    """
+    """Read a finished evaluation; anything else, or a damaged one, is an InputError."""
     results = read_results(folder)
     names = list(results["policies"])
     measured = pd.DataFrame([vars(score) for score in read_item_scores(folder)], columns=_MEASURED)

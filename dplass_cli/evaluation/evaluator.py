@@ -124,7 +124,7 @@ def evaluate_batches(
     settings: EvaluatorSettings,
     progress: Progress,
 ) -> None:
-    """ItemRun what is planned and not yet known on the batches, and record a score for each run.
+    """Run what is planned and not yet known on the batches, and record a score for each run.
 
     An item that cannot be read gets a score with the reason.
     """

@@ -73,14 +73,9 @@ def embed_queries(
 
 
 class ValidationMixtures(Dataset[dict[str, Any]]):
-    """Validation mixtures with their queries' embeddings and domains. Rendered mixtures are cached up to 512 MiB.
+    """Mixtures by domain with their captions' embeddings (D,). Rendered mixtures are cached up to 512 MiB.
 
     An item is ``{"mixture": float32 (T,), "target": float32 (T,), "condition": float32 (D,), "domain": int}``.
-
-    Args:
-        mixtures: {domain: its mixtures}.
-        embeddings: {caption: float32 (D,)}.
-        sample_rate: Hz.
     """
 
     def __init__(

@@ -120,16 +120,7 @@ class RoutedTeacher:
 
     @torch.no_grad()
     def __call__(self, mixture: Tensor, condition: Tensor, domain: Tensor) -> Tensor:
-        """Separate a batch.
-
-        Args:
-            mixture: float32 (B, 1, T).
-            condition: float32 (B, D), query embeddings.
-            domain: int64 (B,).
-
-        Returns:
-            float32 (B, 1, T).
-        """
+        """Separate a batch: a :data:`Teacher`."""
         self._bank = self._bank or self._load(mixture.device)
         output = torch.empty_like(mixture)
         for number in sorted(set(domain.tolist())):

@@ -147,11 +147,7 @@ class Sweep:
         return result
 
     def _open_study(self, prune: bool, sampler_seed: int) -> optuna.Study:
-        """Open or create the study.
-
-        Raises:
-            InputError: it was started with other settings, so its scores are not comparable.
-        """
+        """Open or create the study; scores under other settings are not comparable, so they are refused."""
         optuna.logging.disable_default_handler()  # it would print; its messages go through logging instead
         optuna.logging.enable_propagation()
         pruner = optuna.pruners.MedianPruner(n_startup_trials=4, n_warmup_steps=1)
@@ -224,11 +220,7 @@ class Sweep:
         return scores
 
     def _train(self, options: TrainOptions, folder: str, progress: Progress, report: EpochReport) -> float:
-        """Train; return the mean over domains of the best validation SDRi in dB.
-
-        Raises:
-            InputError: there are no validation mixtures.
-        """
+        """Train; return the mean over domains of the best validation SDRi in dB."""
         result = self._train_job(options, lambda done, total, what: progress(done, total, f"{folder}, {what}"), report)
         outcomes = [trained for trained in (*result.domains.values(), result.network) if trained is not None]
         scores = [trained.best_sdri for trained in outcomes if trained.best_sdri is not None]

@@ -134,12 +134,7 @@ class TrainingRun:
         return sum(parameter.numel() for name, parameter in named if not is_unread(name))
 
     def train(self, names: Sequence[str], progress: Progress, report: EpochReport = no_report) -> None:
-        """Train jobs one after another in this process.
-
-        Raises:
-            InputError: as :meth:`JobTrainer.fit`.
-            RunError: as :meth:`JobTrainer.fit`.
-        """
+        """Train jobs one after another in this process; errors are those of :meth:`JobTrainer.fit`."""
         if not names:
             return
         options = self.options
@@ -268,11 +263,7 @@ def _train_domain(
 
 
 def check_choices(options: TrainOptions) -> None:
-    """Check the names of loss, optimiser, schedule and adapter method against their tables.
-
-    Raises:
-        InputError: an unknown name; the message suggests the nearest known one.
-    """
+    """Refuse unknown names of loss, optimiser, schedule and adapter method, with a suggestion."""
     make_loss(options.train.loss_type)
     check_names(options.train.optimizer)
     find_method(options.adapter.method)
@@ -288,11 +279,7 @@ def shortened(options: TrainOptions) -> TrainOptions:
 
 
 def _choose_domains(chosen: str, partition: Partition) -> tuple[list[int], tuple[int, ...]]:
-    """The domains to train, and those left out for lack of clips; ``chosen`` is ``all``, or ids separated by commas.
-
-    Raises:
-        InputError: an unknown domain, or a domain without clips.
-    """
+    """The domains to train (``all``, or ids separated by commas), and those left out for lack of clips."""
     clips = {domain.id: domain.clips for domain in partition.domains}
     if chosen.strip() == "all":
         return [domain for domain in clips if clips[domain]], tuple(domain for domain in clips if not clips[domain])

@@ -21,11 +21,6 @@ class AtomicCheckpointIO(TorchCheckpointIO):
     """Flushes a checkpoint under a temporary name and renames it: a full disk or a kill leaves the previous one."""
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:
-        """Write a checkpoint.
-
-        Raises:
-            RunError: the disk is full or failed.
-        """
         content = io.BytesIO()
         torch.save(checkpoint, content)
         with atomic_path(path) as temporary:
@@ -105,11 +100,7 @@ class LastCheckpoint(Checkpoint):
         self._saved_step = trainer.global_step
 
     def on_train_batch_end(self, trainer: Any, module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
-        """Save when it is time or the run is asked to stop.
-
-        Raises:
-            KeyboardInterrupt: the run was asked to stop; the checkpoint is written.
-        """
+        """Save when it is time; if the run is asked to stop, save and raise KeyboardInterrupt."""
         validates_next = trainer.should_stop or batch_idx + 1 >= trainer.num_training_batches
         # Accumulated gradients are in no checkpoint, so it can only be written after the optimiser's step.
         accumulating = (batch_idx + 1) % trainer.accumulate_grad_batches != 0
@@ -122,11 +113,7 @@ class LastCheckpoint(Checkpoint):
             raise KeyboardInterrupt
 
     def on_train_epoch_end(self, trainer: Any, module: Any) -> None:
-        """Save.
-
-        Raises:
-            KeyboardInterrupt: the run was asked to stop; the checkpoint is written.
-        """
+        """Save; if the run is asked to stop, raise KeyboardInterrupt."""
         self.save(trainer)
         if self._stop_requested(trainer):
             raise KeyboardInterrupt
