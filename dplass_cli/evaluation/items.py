@@ -160,14 +160,12 @@ def check_items(
     Returns:
         ({item: length in samples at ``sample_rate``}, {item: why it cannot be used}).
     """
+    files = list(dict.fromkeys(file for item in items for file in item.files))
+    found: dict[Path, int | str] = {}
     with ThreadPoolExecutor(workers) as pool:
-        files = list(dict.fromkeys(file for item in items for file in item.files))
-        found: dict[Path, int | str] = {}
-        for done, (file, length) in enumerate(
-            zip(files, pool.map(lambda f: _length(f, sample_rate), files), strict=True)
-        ):
+        for file, length in zip(files, pool.map(lambda file: _length(file, sample_rate), files), strict=True):
             found[file] = length
-            progress(done, len(files), "checking files")
+            progress(len(found), len(files), "checking files")
     lengths: dict[str, int] = {}
     unusable: dict[str, str] = {}
     for item in items:

@@ -163,9 +163,8 @@ def _adapters(scores: Scores, models: Models) -> list[Markup]:
     """Each adapter alone, and how often the conditions that choose adapters choose it."""
     if not scores.adapters:
         return []
-    names = dict(zip(scores.adapters, scores.adapters, strict=True)) | {
-        key: f"{domain.id} {domain.name}" for key, domain in models.bank.domains.items()
-    }
+    domains = {key: f"{domain.id} {domain.name}" for key, domain in models.bank.domains.items()}
+    names = {key: domains.get(key, key) for key in scores.adapters}
     methods = [name for name in scores.confusion if not scores.policies[name].bound]
     choosers = [*methods, *(name for name, score in scores.policies.items() if score.bound)]
     rows: list[list[Cell]] = [
@@ -177,15 +176,10 @@ def _adapters(scores: Scores, models: Models) -> list[Markup]:
         ]
         for key, reached in scores.adapters.items()
     ]
-    columns = [
-        "adapter",
-        "SDRi alone (dB)",
-        "SI-SDR alone (dB)",
-        *(f"chosen by {name}" for name in choosers),
-    ]
+    columns = ["adapter", "SDRi alone (dB)", "SI-SDR alone (dB)", *(f"chosen by {name}" for name in choosers)]
     parts = [table(columns, rows)]
     for name in methods:
-        drawn = plots.confusion(scores.confusion[name], {key: names[key] for key in scores.adapters}, name)
+        drawn = plots.confusion(scores.confusion[name], names, name)
         parts.append(picture(drawn, f"Adapters chosen by {name} against the best", f"{name}: chosen against best"))
     return parts
 
