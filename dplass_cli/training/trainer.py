@@ -131,7 +131,18 @@ class JobTrainer:
             gradient_clip_val=settings.gradient_clip,
             sync_batchnorm=settings.sync_batchnorm and job.adapt_batchnorm and devices["accelerator"] == "gpu",
             logger=loggers,
-            callbacks=self._callbacks(),
+            # In the order in which they run; Lightning moves Checkpoint callbacks behind the others. Rows are written
+            # before checkpoints, so that no epoch that a checkpoint counts as completed lacks its row; the last
+            # checkpoint comes last because it saves the state of all others.
+            callbacks=[
+                FinalValidation(),
+                self._interruption,
+                *([Patience(settings.patience)] if settings.patience and len(job.validation) else []),
+                TensorBoardExamples(job.samples.settings.sampling_rate),
+                self._reporter,
+                self._best,
+                self._last,
+            ],
             plugins=[AtomicCheckpointIO()],
             default_root_dir=self._folder,
             enable_progress_bar=False,
@@ -140,25 +151,6 @@ class JobTrainer:
             num_sanity_val_steps=0,
             log_every_n_steps=10,
         )
-
-    def _callbacks(self) -> list[lightning.Callback]:
-        """The callbacks in the order in which they run.
-
-        Lightning moves Checkpoint callbacks behind the others and keeps the order otherwise. Rows are written before
-        checkpoints, so that no epoch that a checkpoint counts as completed lacks its row; the last checkpoint comes
-        last because it saves the state of all others.
-        """
-        patience = [Patience(self.settings.patience)] if self.settings.patience and len(self.job.validation) else []
-        examples = TensorBoardExamples(self.job.samples.settings.sampling_rate)
-        return [
-            FinalValidation(),
-            self._interruption,
-            *patience,
-            examples,
-            self._reporter,
-            self._best,
-            self._last,
-        ]
 
 
 def _weights_and_biases(project: str, workspace: Path, name: str) -> Logger:
