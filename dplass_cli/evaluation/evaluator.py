@@ -275,29 +275,26 @@ class PreparedItems:
         self, run: str, estimates: Tensor, similarities: Sequence[float] | None, seconds: float
     ) -> list[ItemScore]:
         """Score the outputs of a run, as :meth:`separate` returns them: one score per item."""
-        sdr_before, si_before = (scores.tolist() for scores in self._before)
-        sdr_after, si_after = (scores.tolist() for scores in batch_scores(self._reference, estimates))
+        (sdr_before, si_before), (sdr, si_sdr) = self._before, batch_scores(self._reference, estimates)
+        distortion = {
+            "sdr_mixture": sdr_before,
+            "sdr": sdr,
+            "sdri": sdr - sdr_before,
+            "si_sdr": si_sdr,
+            "si_sdri": si_sdr - si_before,
+        }
         level_db = (_decibels(estimates) - _decibels(self._mixture)).tolist()
         silent = (self._reference == 0).all(dim=-1).tolist()
         scores = []
         for row, (item, audio) in enumerate(zip(self._items, self._loaded, strict=True)):
-            metrics: dict[str, Any] = {}
+            metrics: dict[str, Any] = {"level_db": level_db[row], "seconds": seconds}
             if not silent[row]:  # distortion against silence is not defined
-                metrics = {
-                    "sdr_mixture": sdr_before[row],
-                    "sdr": sdr_after[row],
-                    "sdri": sdr_after[row] - sdr_before[row],
-                    "si_sdr": si_after[row],
-                    "si_sdri": si_after[row] - si_before[row],
-                }
+                metrics |= {name: float(values[row]) for name, values in distortion.items()}
                 if self._settings.bss:
                     metrics["bss_sdr"] = bss_sdr(self._reference[row], estimates[row])
             if similarities is not None:
                 metrics["similarity"] = similarities[row]
-            score = ItemScore(
-                item.idx, item.query, run, audio.sha256, level_db=level_db[row], seconds=seconds, **metrics
-            )
-            scores.append(score)
+            scores.append(ItemScore(item.idx, item.query, run, audio.sha256, **metrics))
         return scores
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import cycle
 from typing import Any
 
 import numpy as np
@@ -25,7 +26,7 @@ def histogram(sdri: Mapping[str, Values]) -> bytes:
     everything = np.concatenate(list(sdri.values()))
     low, high = np.floor(everything.min()), np.ceil(everything.max())
     edges = np.linspace(low, max(high, low + 1.0), 41)
-    for (name, values), colour in zip(sdri.items(), _cycle(len(sdri)), strict=True):
+    for (name, values), colour in zip(sdri.items(), cycle(_COLOURS), strict=False):
         counts, _ = np.histogram(values, edges)
         axes.stairs(counts, edges, label=f"{name}, mean {values.mean():.2f}", color=colour, linewidth=1.6)
     axes.axvline(0.0, color="#444", linewidth=0.8)
@@ -45,7 +46,7 @@ def class_bars(classes: Mapping[str, Mapping[str, float]]) -> tuple[bytes, int]:
     policies = list(next(iter(classes.values())))
     figure, axes = _figure(8.0, 1.2 + 0.11 * len(names) * max(2, len(policies)))
     height = 0.84 / len(policies)
-    for position, (policy, colour) in enumerate(zip(policies, _cycle(len(policies)), strict=True)):
+    for position, (policy, colour) in enumerate(zip(policies, cycle(_COLOURS), strict=False)):
         places = np.arange(len(names)) + 0.42 - height * (position + 0.5)
         axes.barh(places, [classes[name][policy] for name in names], height, color=colour, label=policy)
     axes.set_yticks(np.arange(len(names)), [shorten(name, 32) for name in names], fontsize=8, parse_math=False)
@@ -116,10 +117,6 @@ def _levels(audio: Audio) -> Values:
     spectrum = STFT(1024, 512)(torch.from_numpy(np.pad(audio, (0, max(0, 1024 - len(audio)))))[None])[0]
     levels: Values = (20.0 * torch.log10(spectrum.abs().clamp(min=1e-6))).double().numpy()
     return levels
-
-
-def _cycle(count: int) -> list[str]:
-    return [_COLOURS[position % len(_COLOURS)] for position in range(count)]
 
 
 def _figure(width: float, height: float, dpi: int = _DPI) -> tuple[Any, Any]:

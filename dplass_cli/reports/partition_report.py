@@ -14,7 +14,6 @@ from dplass_cli.data.manifest import Row
 from dplass_cli.domains.features import CaptionFeatures, FloatArray, IntArray, similarities
 from dplass_cli.domains.partition_folder import Domain, Partition
 from dplass_cli.domains.partitioning import PartitionResult
-from dplass_cli.domains.quality import Quality
 from dplass_cli.errors import InputError
 from dplass_cli.evaluation.table import NO_FIGURE, Figure
 from dplass_cli.options.partition_options import Features, PartitionOptions
@@ -174,7 +173,10 @@ def _one_of_each(rows: Iterable[Row]) -> list[Row]:
 def _quality(result: PartitionResult, shown: bytes | None) -> Iterator[Markup]:
     rows = result.numbers or [result.quality]
     columns = ["domains", "silhouette", "Davies–Bouldin", "within / between", "seeds", "bootstrap"]
-    lines: list[list[Cell]] = [[item.domains, *(Figure(value, ".3f") for value in _measures(item))] for item in rows]
+    measures = ("silhouette", "davies_bouldin", "within_between", "seeds", "bootstrap")
+    lines: list[list[Cell]] = [
+        [item.domains, *(Figure(getattr(item, name), ".3f") for name in measures)] for item in rows
+    ]
     yield table(columns, lines, marked=[at for at, item in enumerate(rows) if item.domains == result.quality.domains])
     yield text(
         "Silhouette: higher is better. Davies–Bouldin, within / between: lower is better. Seeds, bootstrap: adjusted"
@@ -183,10 +185,6 @@ def _quality(result: PartitionResult, shown: bytes | None) -> Iterator[Markup]:
     )
     if shown is not None:
         yield picture(shown, "quality over the number of domains, the chosen one marked", detailed=True)
-
-
-def _measures(item: Quality) -> tuple[float | None, ...]:
-    return item.silhouette, item.davies_bouldin, item.within_between, item.seeds, item.bootstrap
 
 
 def _captions(
