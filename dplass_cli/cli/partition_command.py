@@ -9,7 +9,7 @@ from dplass_cli.errors import some
 from dplass_cli.options.partition_options import PartitionOptions
 
 if TYPE_CHECKING:
-    from dplass_cli.pipelines.partition import PartitionResult
+    from dplass_cli.domains.partitioning import PartitionResult
 
 
 def command(options: PartitionOptions, run: VerbRun) -> None:

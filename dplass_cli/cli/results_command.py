@@ -28,7 +28,7 @@ def _scan(options: ResultsScanOptions, run: VerbRun) -> None:
 
     Example: dplass results scan runs
     """
-    from dplass_cli.evaluation.scan import scan_table
+    from dplass_cli.evaluation.comparison import scan_table
     from dplass_cli.pipelines.results import scan_results
 
     found = scan_results(options.folder, options.output)

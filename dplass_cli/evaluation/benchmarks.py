@@ -80,11 +80,7 @@ class Benchmark:
 
 
 def find_benchmark(name: str) -> Benchmark:
-    """Return a benchmark's row of the table.
-
-    Raises:
-        InputError: there is no such benchmark.
-    """
+    """Return a benchmark's row of the table; an unknown name is an InputError."""
     path = resource("metadata/benchmarks.yaml")
     table = read_yaml(path)
     if name not in table:
@@ -111,11 +107,6 @@ def find_audio(benchmark: Benchmark, root: Path) -> Path:
 
 def find_table(benchmark: Benchmark, root: Path | None, given: Path | None) -> Path:
     """Find a benchmark's table: the given file, in the given folder, or in the usual places of a data root.
-
-    Args:
-        benchmark: the benchmark.
-        root: the data root, ``--data-root``.
-        given: a file or folder, ``--metadata-csv``.
 
     Raises:
         InputError: there is none.

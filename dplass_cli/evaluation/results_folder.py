@@ -50,7 +50,6 @@ def read_results(folder: Path) -> dict[str, Any]:
 
 
 def _is_score(score: Any) -> bool:
-    """Whether this is a policy's score as ``results.json`` holds it."""
     if not isinstance(score, dict) or not isinstance(score.get("n"), int):
         return False
     ends = score.get("sdri_ci")
@@ -60,13 +59,7 @@ def _is_score(score: Any) -> bool:
 
 
 def write_choices(folder: Path, items: Sequence[Item], chosen: Mapping[str, Mapping[str, str]]) -> None:
-    """Write ``choices.csv``: the run that each condition chose for each item, empty where it chose none.
-
-    Args:
-        folder: the evaluation folder.
-        items: the rows.
-        chosen: {condition: {item: run}}.
-    """
+    """Write ``choices.csv``: the run that each condition chose for each item, empty where it chose none."""
     rows = [
         {"idx": item.idx, "group": item.group, **{name: runs.get(item.idx, "") for name, runs in chosen.items()}}
         for item in items

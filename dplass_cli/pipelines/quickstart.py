@@ -9,6 +9,7 @@ from dplass_cli.audio.reading import read_audio
 from dplass_cli.data.built_in_corpus import write_corpus, write_evaluation_mixtures, write_recording
 from dplass_cli.data.prepare.preparation import PrepareResult
 from dplass_cli.devices import choose_device
+from dplass_cli.domains.partitioning import PartitionResult
 from dplass_cli.errors import InputError
 from dplass_cli.evaluation.evaluation_run import EvaluateResult
 from dplass_cli.evaluation.metrics import sdr
@@ -21,7 +22,7 @@ from dplass_cli.options.separate_options import SeparateOptions
 from dplass_cli.options.train_options import TrainOptions
 from dplass_cli.options.train_settings import OptimizerSettings, TrainSettings
 from dplass_cli.pipelines.evaluate import evaluate
-from dplass_cli.pipelines.partition import PartitionResult, partition
+from dplass_cli.pipelines.partition import partition
 from dplass_cli.pipelines.prepare_audioset import prepare_audioset
 from dplass_cli.pipelines.separate import separate
 from dplass_cli.pipelines.train import train

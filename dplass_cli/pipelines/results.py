@@ -10,9 +10,16 @@ from dplass_cli.devices import choose_device
 from dplass_cli.encoders import load_encoder
 from dplass_cli.encoders.cache import EmbeddingCache
 from dplass_cli.errors import InputError
-from dplass_cli.evaluation.comparison import Line, compare_runs, comparison_table, read_run
+from dplass_cli.evaluation.comparison import (
+    Line,
+    Scanned,
+    compare_runs,
+    comparison_table,
+    read_run,
+    scan_folder,
+    scan_table,
+)
 from dplass_cli.evaluation.fad import embed_folder, frechet_distance
-from dplass_cli.evaluation.scan import Scanned, scan_folder, scan_table
 from dplass_cli.reports.evaluation_plots import differences
 from dplass_cli.storage import Progress, no_progress, write_bytes, write_json, write_text
 

@@ -57,11 +57,7 @@ SCHEDULES: dict[str, Callable[[int, OptimizerSettings, int], float]] = {
 
 
 def check_names(settings: OptimizerSettings) -> None:
-    """Check the names of optimiser and schedule.
-
-    Raises:
-        InputError: an unknown name; the message suggests the nearest known one.
-    """
+    """Refuse unknown names of optimiser and schedule, with the nearest known one as a suggestion."""
     names = {"optimizer_type": OPTIMIZERS.keys(), "schedule": {PLATEAU, *SCHEDULES}}
     for key, known in names.items():
         name = getattr(settings, key)

@@ -35,9 +35,8 @@ from dplass_cli.separation.loading import load_models
 from dplass_cli.storage import Progress, read_text
 from dplass_cli.training.callbacks.epoch_reporter import EpochReport, no_report
 from dplass_cli.training.corpus import TrainingCorpus, check_data_settings, embed_queries
-from dplass_cli.training.distillation import RoutedTeacher
-from dplass_cli.training.hardware import Hardware, count_gpus, parallel_devices
-from dplass_cli.training.job import TrainingJob, Which, adapter_job, network_job
+from dplass_cli.training.hardware import count_gpus, lightning_devices, parallel_devices, world_size
+from dplass_cli.training.job import RoutedTeacher, TrainingJob, Which, adapter_job, network_job
 from dplass_cli.training.losses import make_loss
 from dplass_cli.training.optimizers import check_names
 from dplass_cli.training.process_pool import run_in_processes
@@ -78,7 +77,7 @@ class TrainingRun:
         self.jobs = {bank_key(domain): [domain] for domain in domains}
         if options.what != "adapters":
             self.jobs = {_NETWORK_JOBS[options.what]: domains}
-        self._hardware = Hardware.choose(options.device, options.num_gpus, options.num_nodes, options.strategy)
+        self._world_size = world_size(lightning_devices(options))
         check_choices(options)
         # torch, not a faster backend: such a backend takes over after some work, so a resumed run would be validated
         # by torch where the original was validated by the backend.
@@ -114,8 +113,8 @@ class TrainingRun:
     def _plan_job(self, name: str, domains: Sequence[int]) -> PlannedJob:
         settings, partition = self.options.train, self.options.partition
         rows = sum(len(read_manifest(partition / f"domain{domain}.json")) for domain in domains)
-        world_size = 1 if self.devices() else self._hardware.world_size
-        batches = len(EpochBatches(rows, settings.batch_size_per_device, world=world_size))
+        world = 1 if self.devices() else self._world_size
+        batches = len(EpochBatches(rows, settings.batch_size_per_device, world=world))
         steps_per_epoch = math.ceil(min(batches, settings.steps_per_epoch or batches) / settings.accumulate)
         steps = steps_per_epoch * settings.max_epochs
         return PlannedJob(
@@ -135,37 +134,21 @@ class TrainingRun:
         return sum(parameter.numel() for name, parameter in named if not is_unread(name))
 
     def train(self, names: Sequence[str], progress: Progress, report: EpochReport = no_report) -> None:
-        """Train jobs one after another in this process.
-
-        Args:
-            names: of the jobs.
-            progress: receives steps.
-            report: receives epochs.
-
-        Raises:
-            InputError: as :meth:`JobTrainer.fit`.
-            RunError: as :meth:`JobTrainer.fit`.
-        """
+        """Train jobs one after another in this process; errors are those of :meth:`JobTrainer.fit`."""
         if not names:
             return
         options = self.options
         corpus, network = self._read_corpus(progress), self._network()
         for name in names:
             with self._job(name, corpus, network) as job:
-                trainer = JobTrainer(job, options.train, self._hardware, self.workspace, progress, report)
-                trained = trainer.fit(options.resume)
+                trained = JobTrainer(job, options, progress, report).fit(options.resume)
             if process_rank() == 0:
                 # The bank first: a kill in between repeats a job, where a finished job without adapter would be lost.
                 self.write_banks()
                 self.workspace.mark_finished(name, options.train, trained)
 
     def train_in_processes(self, devices: Sequence[str], prepare: Callable[[], None], progress: Progress) -> None:
-        """Train the unfinished domains in parallel, each in its own process.
-
-        Args:
-            devices: as :meth:`devices`.
-            prepare: called first in each process; must be importable.
-            progress: receives every domain's steps.
+        """Train the unfinished domains in parallel, each in its own process, where ``prepare`` is called first.
 
         Raises:
             RunError: some domains failed; the others are trained.
@@ -273,7 +256,6 @@ class TrainingRun:
 def _train_domain(
     prepare: Callable[[], None], threads: int, options: TrainOptions, device: str, progress: Progress
 ) -> None:
-    """Train one domain in a process of its own."""
     prepare()
     torch.set_num_threads(threads)
     run = TrainingRun(replace(options, device=device, num_gpus=0, parallel=1))
@@ -281,11 +263,7 @@ def _train_domain(
 
 
 def check_choices(options: TrainOptions) -> None:
-    """Check the names of loss, optimiser, schedule and adapter method against their tables.
-
-    Raises:
-        InputError: an unknown name; the message suggests the nearest known one.
-    """
+    """Refuse unknown names of loss, optimiser, schedule and adapter method, with a suggestion."""
     make_loss(options.train.loss_type)
     check_names(options.train.optimizer)
     find_method(options.adapter.method)
@@ -301,15 +279,7 @@ def shortened(options: TrainOptions) -> TrainOptions:
 
 
 def _choose_domains(chosen: str, partition: Partition) -> tuple[list[int], tuple[int, ...]]:
-    """The domains to train, and those left out for lack of clips.
-
-    Args:
-        chosen: ``all``, or ids separated by commas.
-        partition: the domains.
-
-    Raises:
-        InputError: an unknown domain, or a domain without clips.
-    """
+    """The domains to train (``all``, or ids separated by commas), and those left out for lack of clips."""
     clips = {domain.id: domain.clips for domain in partition.domains}
     if chosen.strip() == "all":
         return [domain for domain in clips if clips[domain]], tuple(domain for domain in clips if not clips[domain])

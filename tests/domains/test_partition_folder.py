@@ -53,15 +53,6 @@ def test_centroids_names_and_counts(partition: Partition) -> None:
     torch.testing.assert_close(partition.text_centroids, torch.eye(4)[[0, 1, 3]])
 
 
-def test_nearest_gives_ids_of_either_space(partition: Partition) -> None:
-    queries = torch.tensor([[0.1, 2.0, 0.5, 0.0], [0.0, 0.0, 0.0, 0.01], [5.0, 0.0, 4.9, 0.0]])
-    assert partition.nearest(queries).tolist() == [5, 9, 2]
-    assert partition.nearest(queries, "audio").tolist() == [5, 9, 2]
-    assert partition.nearest(torch.zeros(0, 4)).tolist() == []
-    with pytest.raises(InputError, match=r"\[1, 3\] do not fit centroids of length 4.*\(word\)"):
-        partition.nearest(torch.ones(1, 3))
-
-
 def test_the_folder_gives_back_the_partition(partition: Partition, tmp_path: Path) -> None:
     partition.save(tmp_path)
     again = read_partition(tmp_path)

@@ -409,7 +409,8 @@ def lock_file(data: bytes, folder: Path) -> None:
 
 @cache
 def _server(folder: Path) -> tuple[Any, Any, asyncio.AbstractEventLoop]:
-    from dplass_cli.server.http_app import ServerLimits, make_app
+    from dplass_cli.options.serve_options import ServeOptions
+    from dplass_cli.server.http_app import make_app
     from dplass_cli.server.job_queue import JobQueue
     from dplass_cli.server.job_runner import SeparationRunner
 
@@ -418,7 +419,8 @@ def _server(folder: Path) -> tuple[Any, Any, asyncio.AbstractEventLoop]:
     runner = SeparationRunner(cast(Any, separator))
     (folder / "jobs").mkdir()
     jobs = JobQueue(lambda job, report: (), folder / "jobs")  # not started: the target takes the queued jobs itself
-    return make_app(jobs, runner, ServerLimits(1 << 16, 60.0), {"localhost"}), jobs, asyncio.new_event_loop()
+    options = ServeOptions(max_upload_mb=0.065536, max_seconds=60.0)
+    return make_app(jobs, runner, options), jobs, asyncio.new_event_loop()
 
 
 def request(data: bytes, folder: Path) -> None:
