@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 import yaml
 
 from dplass_cli.errors import InputError, nearest, shown
-from dplass_cli.options.declaration import field_types, option_fields
+from dplass_cli.options.declaration import Declaration, declarations, field_types, option_fields
 from dplass_cli.storage import read_text
 
 T = TypeVar("T")
@@ -56,7 +56,9 @@ def build_options(
         tree = _merge(tree, branch)
     for key, value in (flags or {}).items():
         if value is not None and value != [] and value != ():
-            _convert(_kind(options, key), value, _spelling(options, key))  # here, so that an error names the flag
+            spelling = _spelling(options, key)
+            converted = _convert(_kind(options, key), value, spelling)  # here, so that an error names the flag
+            _declaration(options, key).check(converted, spelling)
             branch = {}
             put(branch, key, value)
             tree = _merge(tree, branch)
@@ -84,8 +86,6 @@ def from_mapping(options: type[T], tree: Mapping[str, Any], where: str) -> T:
         raise InputError(f"{where}{missing[0]!r} is missing")
     try:
         return options(**values)
-    except InputError:
-        raise
     except ValueError as error:
         raise InputError(f"{where}{error}") from error
 
@@ -113,6 +113,14 @@ def _spelling(options: Any, key: str) -> str:
     return next(spellings, "--" + key.rpartition(".")[2].replace("_", "-"))
 
 
+def _declaration(options: Any, path: str) -> Declaration:
+    """The declaration of ``key.path``; an empty one for fields that declare nothing."""
+    *sections, name = path.split(".")
+    for section in sections:
+        options = field_types(options)[section]
+    return declarations(options).get(name, Declaration(""))
+
+
 def _kind(options: Any, path: str) -> Any:
     """The annotated type of ``key.path``.
 
@@ -138,7 +146,8 @@ def _check(options: Any, tree: Mapping[str, Any], where: str, path: str = "") ->
                 raise InputError(f"{where}: {path + key} must be a section of options, not {shown(value)}")
             _check(fields[key], value, where, f"{path}{key}.")
         else:
-            _convert(fields[key], value, f"{where}: {path}{key}")
+            name = f"{where}: {path}{key}"
+            _declaration(options, key).check(_convert(fields[key], value, name), name)
 
 
 def _meant(options: Any, path: str, key: str) -> str:

@@ -14,8 +14,8 @@ _TYPES = {int: "whole number", float: "number", bool: "true or false", str: "tex
 
 def default_text(field: OptionField) -> str:
     """The default of an option as help and docs show it; empty where there is none to show."""
-    if field.declared.default:
-        return field.declared.default
+    if field.declared.shown:
+        return field.declared.shown
     value = field.value
     if isinstance(value, bool) and not field.on_command_line:
         return str(value).lower()
@@ -66,7 +66,7 @@ def _spellings(field: OptionField) -> str:
     """The flags of an option, with its key where that is not the flag's name."""
     if not field.on_command_line:
         return f"`{field.key}`"
-    flags = (field.declared.metavar,) if field.declared.metavar else field.declared.flags
+    flags = (field.declared.metavar,) if field.declared.metavar else field.flags
     shown = " ".join(f"`{flag}`" for flag in flags)
     name = flags[0].partition("/")[0].lstrip("-").replace("-", "_").lower()
     return shown if name == field.key else f"{shown} (`{field.key}`)"

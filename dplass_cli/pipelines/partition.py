@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 from dplass_cli.data.manifest import read_manifest
 from dplass_cli.data.prepare.audioset_lists import read_class_labels
@@ -26,20 +26,10 @@ from dplass_cli.domains.quality import Quality
 from dplass_cli.domains.validation import split_rows, validation_mixtures
 from dplass_cli.encoders import load_encoder_of
 from dplass_cli.encoders.cache import EmbeddingCache, check_encoder
-from dplass_cli.options.partition_options import Features, Method, PartitionOptions, Projection
+from dplass_cli.options.partition_options import PartitionOptions
 from dplass_cli.reports.partition_report import PartitionReport, write_report
 from dplass_cli.reports.projection import check_projection
 from dplass_cli.storage import Progress, make_folder, no_progress
-
-_LARGEST_SEED = 2**31 - 1
-
-
-_CHOICES: dict[str, tuple[str, ...]] = {
-    "features": get_args(Features),
-    "method": get_args(Method),
-    "weight": ("captions", "clips"),
-    "map": get_args(Projection),
-}
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import get_args
 
 from dplass_cli.audio.folders import walk_folders
 from dplass_cli.data.prepare.clip_table import clip_table, column_label_captions
@@ -20,7 +19,7 @@ from dplass_cli.data.prepare.locating import ClipIndex, listed_files
 from dplass_cli.data.prepare.merging import MergeResult, merge_manifests
 from dplass_cli.data.prepare.preparation import PrepareResult, prepare, require_output
 from dplass_cli.errors import InputError
-from dplass_cli.options.prepare_options import Captions, CorpusOptions, MergeOptions
+from dplass_cli.options.prepare_options import CorpusOptions, MergeOptions
 from dplass_cli.storage import Progress, no_progress, require_folder
 
 
@@ -60,8 +59,6 @@ def prepare_corpus(options: CorpusOptions, progress: Progress = no_progress) -> 
 
 
 def _require_valid(options: CorpusOptions) -> None:
-    if options.captions not in get_args(Captions)[:3]:
-        raise InputError(f"captions: no such choice {options.captions!r}; known: each, joined, single")
     if options.folder is None and not options.table:
         raise InputError("no corpus; give its folder, or its list with --table")
     for folder in (*([] if options.folder is None else [options.folder]), *options.audio_dir):

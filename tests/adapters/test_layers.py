@@ -99,7 +99,7 @@ def test_names_that_match_no_layer_or_two_are_refused(settings: dict[str, Any], 
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"rank": 0}, "rank must be from 1 to"),
+        ({"rank": 0}, "rank must be at least 1"),
         ({"rank": {"conv": 0}}, "rank"),
         ({"gamma": 0}, "gamma"),
         ({"targets": ()}, "targets are empty"),

@@ -106,7 +106,7 @@ def test_wrong_ranges_are_refused_before_anything_is_written(corpus: Path, tmp_p
         "{train.loss_type: [l2]}": "train.loss_type 'l2' is unknown",
         "{adapter.rank: {low: 4, high: 2}}": "low 4.0 must be below high 2.0",
         "{adapter.rank: 3}": "must be a list of choices, or low, high and log",
-        "{adapter.rank: [0]}": "adapter rank must be from 1 to",
+        "{adapter.rank: [0]}": "rank must be at least 1",
         "{}": "declares no ranges",
     }
     for parameters, message in wrong.items():
