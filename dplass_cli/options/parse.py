@@ -11,13 +11,14 @@ import math
 import types
 import typing
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
 import yaml
 
 from dplass_cli.errors import InputError, nearest, shown
-from dplass_cli.options.declaration import Declaration, declarations, field_types, option_fields
+from dplass_cli.options.declaration import declarations, field_types, option_fields
 from dplass_cli.storage import read_text
 
 T = TypeVar("T")
@@ -45,22 +46,20 @@ def build_options(
     tree: dict[str, Any] = {}
     if config is not None:
         tree = adopt(read_yaml(Path(config)))
-        _check(options, tree, str(config))
+        _check(options, tree, f"{config}: ")
     for setting in settings:
         key, equals, text = setting.partition("=")
         if not equals or not key.strip():
             raise InputError(f"--set {setting!r}: expected key.path=value")
         branch: dict[str, Any] = {}
         put(branch, key.strip(), parse_yaml(text, f"--set {setting}"))
-        _check(options, branch, f"--set {setting}")
+        _check(options, branch, f"--set {setting}: ")
         tree = _merge(tree, branch)
     for key, value in (flags or {}).items():
         if value is not None and value != [] and value != ():
-            spelling = _spelling(options, key)
-            converted = _convert(_kind(options, key), value, spelling)  # here, so that an error names the flag
-            _declaration(options, key).check(converted, spelling)
             branch = {}
             put(branch, key, value)
+            _check(options, branch, "", partial(_spelling, options))
             tree = _merge(tree, branch)
     for field in _required(options):
         if field.name not in tree:
@@ -113,41 +112,27 @@ def _spelling(options: Any, key: str) -> str:
     return next(spellings, "--" + key.rpartition(".")[2].replace("_", "-"))
 
 
-def _declaration(options: Any, path: str) -> Declaration:
-    """The declaration of ``key.path``; an empty one for fields that declare nothing."""
-    *sections, name = path.split(".")
-    for section in sections:
-        options = field_types(options)[section]
-    return declarations(options).get(name, Declaration(""))
-
-
-def _kind(options: Any, path: str) -> Any:
-    """The annotated type of ``key.path``.
+def _check(
+    options: Any, tree: Mapping[str, Any], where: str, spell: Callable[[str], str] = str, path: str = ""
+) -> None:
+    """Check the keys and values of a partial tree, so that an error names the source that contains it.
 
     Raises:
-        InputError: there is no such key.
+        InputError: the message begins with ``where``, and calls a key what ``spell`` makes of its ``key.path``.
     """
-    for name in path.split("."):
-        fields = field_types(options)
-        if name not in fields:
-            raise InputError(f"unknown option {path!r}{_meant(options, path.removesuffix(name), name)}")
-        options = fields[name]
-    return options
-
-
-def _check(options: Any, tree: Mapping[str, Any], where: str, path: str = "") -> None:
-    """Check the keys and values of a partial tree, so that an error names the source that contains it."""
-    fields = field_types(options)
+    fields, declared = field_types(options), declarations(options)
     for key, value in tree.items():
         if key not in fields:
-            raise InputError(f"{where}: unknown option {path + str(key)!r}{_meant(options, path, str(key))}")
-        if dataclasses.is_dataclass(fields[key]):
+            raise InputError(f"{where}unknown option {path + str(key)!r}{_meant(options, path, str(key))}")
+        name = f"{where}{spell(path + key)}"
+        if dataclasses.is_dataclass(fields[key]) and not dataclasses.is_dataclass(value):
             if not isinstance(value, Mapping):
-                raise InputError(f"{where}: {path + key} must be a section of options, not {shown(value)}")
-            _check(fields[key], value, where, f"{path}{key}.")
+                raise InputError(f"{name} must be a section of options, not {shown(value)}")
+            _check(fields[key], value, where, spell, f"{path}{key}.")
         else:
-            name = f"{where}: {path}{key}"
-            _declaration(options, key).check(_convert(fields[key], value, name), name)
+            converted = _convert(fields[key], value, name)
+            if key in declared:
+                declared[key].check(converted, name)
 
 
 def _meant(options: Any, path: str, key: str) -> str:

@@ -67,7 +67,7 @@ def test_a_termination_signal_is_an_interruption_and_its_handler_is_restored() -
 
 def test_a_result_is_json_or_a_table(capsys: pytest.CaptureFixture[str]) -> None:
     def table() -> Any:
-        return plain_table("scores", ["path", "score"], [["a.wav", "1.50"]])
+        return plain_table(["path", "score"], [["a.wav", "1.50"]], "scores")
 
     VerbRun(json=True).result(Result(Path("a.wav"), 1.5), table)
     assert json.loads(capsys.readouterr().out) == {"path": "a.wav", "score": 1.5}
