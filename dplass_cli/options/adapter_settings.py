@@ -5,9 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from dplass_cli.options.declaration import Options, option, setting
+from dplass_cli.options.declaration import Options, check_field, option, setting
 
 LARGEST_RANK = 1 << 20
+
+StoredType = Literal["float32", "float16", "bfloat16"]
+"""Type of an adapter's tensors on disk."""
 
 
 @dataclass(frozen=True)
@@ -42,12 +45,10 @@ class AdapterSettings(Options):
         "frozen",
         "frozen keeps the base's statistics; adapt lets training change them, and stores them with the adapter.",
     )
-    dtype: Literal["float32", "float16", "bfloat16"] = setting("float32", "Type of the adapter's tensors on disk.")
+    dtype: StoredType = setting("float32", "Type of the adapter's tensors on disk.")
 
     def __post_init__(self) -> None:
         super().__post_init__()
         alphas = list(self.alpha.values()) if isinstance(self.alpha, dict) else [self.alpha]
-        if 0 in alphas:
-            raise ValueError("adapter alpha must not be 0: such an adapter changes nothing; leave it out")
-        if not self.targets:
-            raise ValueError("adapter targets are empty; leave them out for the published ones")
+        check_field(self, "alpha", 0 not in alphas, "other than 0, which changes nothing; leave the adapter out")
+        check_field(self, "targets", bool(self.targets), "at least one layer; leave it out for the published ones")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from dplass_cli.options.adapter_settings import AdapterSettings
+from dplass_cli.options.adapter_settings import AdapterSettings, StoredType
 from dplass_cli.options.declaration import Options, argument, option, required, section
 from dplass_cli.options.model_options import MODELS, BaseOptions, trust_option
 
@@ -70,7 +70,7 @@ class AdaptersCompressOptions(BaseOptions):
     adapter: Path = argument("ADAPTER", _ADAPTER)
     rank: int = required("Rank to keep in every layer.")
     output: Path = required("The adapter folder to write.", also="-o")
-    dtype: str | None = option(None, "Type of the tensors: float32, float16 or bfloat16.", shown="as stored")
+    dtype: StoredType | None = option(None, "Type of the tensors: float32, float16 or bfloat16.", shown="as stored")
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from dplass_cli.options.declaration import Options, required, setting
+from dplass_cli.options.declaration import Options, check_field, required, setting
 
 
 @dataclass(frozen=True)
@@ -57,8 +57,7 @@ class GainSettings(Options):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.lower_db > self.higher_db:
-            raise ValueError(f"gain.lower_db {self.lower_db} is above higher_db {self.higher_db}")
+        check_field(self, "lower_db", self.lower_db <= self.higher_db, f"at most higher_db, {self.higher_db}")
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from dplass_cli.options.augmentation_settings import AugmentationSettings
-from dplass_cli.options.declaration import Options, option, section, setting
+from dplass_cli.options.declaration import Options, check_field, option, section, setting
 
 
 @dataclass(frozen=True)
@@ -19,8 +19,7 @@ class LoudnessSettings(Options):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.lower_db > self.higher_db:
-            raise ValueError(f"loudness_norm.lower_db {self.lower_db} is above higher_db {self.higher_db}")
+        check_field(self, "lower_db", self.lower_db <= self.higher_db, f"at most higher_db, {self.higher_db}")
 
 
 @dataclass(frozen=True)
@@ -32,7 +31,12 @@ class DataSettings(Options):
     loudness_norm: LoudnessSettings = section(
         LoudnessSettings, "Bounds of the random gain of interference over the target."
     )
-    max_mix_num: int = setting(2, "Largest number of sources in a mixture, the target included.", least=2)
+    max_mix_num: int = setting(
+        2,
+        "Largest number of sources in a mixture, the target included.",
+        least=2,
+        expected="at least 2, a target and an interferer",
+    )
     interference: Literal["other", "any", "same"] = setting(
         "other", "Domains of the interferers: other than the target's, any, or the same."
     )

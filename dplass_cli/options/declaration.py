@@ -10,12 +10,13 @@ import copy
 import dataclasses
 import functools
 import operator
+import types
 import typing
 from collections.abc import Callable, Iterator
 from dataclasses import MISSING, dataclass
 from typing import Any, Literal, TypeVar
 
-from dplass_cli.errors import InputError
+from dplass_cli.errors import InvalidValue, check_choice
 
 T = TypeVar("T")
 
@@ -50,6 +51,7 @@ class Declaration:
         most: the largest number allowed.
         above: a number that it must exceed.
         below: a number that it must not reach.
+        expected: how error messages call what is allowed, such as "at least 1, or 0 for all"; empty: by the bounds.
     """
 
     help: str
@@ -66,18 +68,35 @@ class Declaration:
     most: float | None = None
     above: float | None = None
     below: float | None = None
+    expected: str = ""
 
-    def check(self, value: Any, name: str) -> None:
-        """Check a number, or the numbers of a mapping, against the bounds.
+    def spelling(self, name: str) -> str:
+        """What the command line calls an option whose field has a ``name``: its first flag, or just the name."""
+        if self.metavar or self.flag is None:
+            return self.metavar or name
+        return self.flag or "--" + name.replace("_", "-")
 
-        Raises:
-            InputError: it is out of range; the message begins with ``name``.
-        """
-        bounds = {key: getattr(self, key) for key in _BOUNDS if getattr(self, key) is not None}
-        for number in value.values() if isinstance(value, dict) else [value]:
-            if isinstance(number, (int, float)) and not all(_BOUNDS[key][1](number, bounds[key]) for key in bounds):
-                expected = " and ".join(f"{_BOUNDS[key][0]} {bound}" for key, bound in bounds.items())
-                raise InputError(f"{name} must be {expected}, not {number}")
+    @property
+    def bounds(self) -> dict[str, float]:
+        """{least, most, above or below: the bound}, of those that are declared."""
+        return {key: getattr(self, key) for key in _BOUNDS if getattr(self, key) is not None}
+
+    def allows(self, value: Any) -> bool:
+        """Whether a number, or each number of a mapping, is within the bounds; values of other types always are."""
+        numbers = value.values() if isinstance(value, dict) else [value]
+        return all(
+            _BOUNDS[key][1](number, bound)
+            for number in numbers
+            if isinstance(number, (int, float))
+            for key, bound in self.bounds.items()
+        )
+
+    @property
+    def allowed(self) -> str:
+        """What is allowed, after "must be"."""
+        if self.least is not None and self.most is not None:
+            return self.expected or f"from {self.least} to {self.most}"
+        return self.expected or " and ".join(f"{_BOUNDS[key][0]} {bound}" for key, bound in self.bounds.items())
 
 
 @dataclass(frozen=True)
@@ -108,13 +127,13 @@ class OptionField:
         """Its spellings on the command line that help shows."""
         if not self.on_command_line or self.declared.metavar:
             return ()
-        flag = self.declared.flag or "--" + self.key.rpartition(".")[2].replace("_", "-")
-        return (flag, self.declared.also) if self.declared.also else (flag,)
+        return tuple(filter(None, (self.declared.spelling(self.key.rpartition(".")[2]), self.declared.also)))
 
     @property
     def spelling(self) -> str:
         """What error messages call it."""
-        return self.declared.metavar or (self.flags[0].partition("/")[0] if self.flags else self.key)
+        name = self.key.rpartition(".")[2]
+        return self.declared.spelling(name).partition("/")[0] if self.on_command_line else self.key
 
 
 class Options:
@@ -129,10 +148,9 @@ class Options:
         kinds = field_types(options)
         for name, declared in declarations(options).items():
             value = getattr(self, name)
-            declared.check(value, name)
-            words = _words(kinds[name])
-            if words and isinstance(value, str) and value not in words:
-                raise InputError(f"{name} must be one of {', '.join(words)}, not {value!r}")
+            check_field(self, name, declared.allows(value), declared.allowed)
+            if isinstance(value, str) and (words := _words(kinds[name])):
+                check_choice(declared.spelling(name), value, words)
 
 
 def _words(kind: Any) -> tuple[str, ...]:
@@ -194,7 +212,7 @@ def _walk(options: Any, path: str, flags: bool) -> Iterator[OptionField]:
             value = field.default_factory()
         shown = flags and (declared.flag is not None or bool(declared.metavar))
         yield OptionField(path + field.name, kind, value, declared, shown)
-        inside = next((each for each in (kind, *typing.get_args(kind)) if dataclasses.is_dataclass(each)), None)
+        inside = section_of(kind)
         if inside is not None:
             yield from _walk(inside, f"{path}{field.name}.", flags and declared.inner)
 
@@ -212,11 +230,27 @@ def declarations(options: Any) -> dict[str, Declaration]:
     return {field.name: field.metadata["declared"] for field in fields if "declared" in field.metadata}
 
 
+def section_of(kind: Any) -> Any:
+    """The dataclass of a type that is a section of options, or a section or None; None for other types."""
+    members = typing.get_args(kind) if typing.get_origin(kind) in (typing.Union, types.UnionType) else (kind,)
+    return next((each for each in members if dataclasses.is_dataclass(each)), None)
+
+
 @functools.cache
 def field_types(options: Any) -> dict[str, Any]:
     """{field: annotated type} of a dataclass."""
     hints = typing.get_type_hints(options)
     return {field.name: hints[field.name] for field in dataclasses.fields(options)}
+
+
+def check_field(options: Any, name: str, valid: bool, expected: str) -> None:
+    """Check a value of a dataclass of options, such as one that depends on another.
+
+    Raises:
+        InvalidValue: it is not ``valid``; the message says what is ``expected``, such as ``at least 1``.
+    """
+    if not valid:
+        raise InvalidValue(name, getattr(options, name), expected)
 
 
 def resume_rules(options: Any) -> dict[str, Resume]:

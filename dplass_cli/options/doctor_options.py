@@ -22,7 +22,9 @@ class DoctorOptions(ModelOptions):
     metadata_csv: Path | None = option(None, "The benchmark's table.")
     audio_dir: Path | None = option(None, "Folder of the benchmark's audio.", shown="next to the table")
     workspace: Path = option(Path(), "Folder that the run will write to.", shown="here")
-    clips: int = option(1000, "Clips of --data whose headers are checked; 0: all.", least=0)
+    clips: int = option(
+        1000, "Clips of --data whose headers are checked; 0: all.", least=0, expected="at least 1, or 0 for all"
+    )
     base_checkpoint: str = option(
         "tiny", "Base model: tiny or a checkpoint.", also="--base", hidden=("--checkpoint_path",), panel=MODELS
     )

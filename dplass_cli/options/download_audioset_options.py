@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from dplass_cli.options.declaration import Options, option, required, section, setting
+from dplass_cli.options.declaration import Options, check_field, option, required, section, setting
 
 
 @dataclass(frozen=True)
@@ -19,8 +19,7 @@ class VideoSite(Options):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if "{id}" not in self.url:
-            raise ValueError(f"url must have {{id}} in it, not {self.url!r}")
+        check_field(self, "url", "{id}" in self.url, "a URL that contains {id}")
 
 
 @dataclass(frozen=True)

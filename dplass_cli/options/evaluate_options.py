@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from dplass_cli.errors import InputError
 from dplass_cli.options.declaration import option, required, setting
 from dplass_cli.options.model_options import RunningOptions
 
@@ -50,9 +51,12 @@ class EvaluateOptions(RunningOptions):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if len(self.benchmark) > 1 and (self.audio_dir or self.items):
-            raise ValueError("audio_dir and items go with one benchmark; give --data-root for several")
-        if len(self.benchmark) > 1 and self.metadata_csv and not self.metadata_csv.is_dir():
-            raise ValueError(
-                "a table goes with one benchmark; give --metadata-csv the folder of the tables for several"
-            )
+        if len(self.benchmark) > 1:
+            if self.audio_dir:
+                raise InputError(f"--audio-dir {self.audio_dir}: is for one --benchmark; give --data-root for several")
+            if self.items:
+                raise InputError("--items: is for one --benchmark; evaluate the benchmarks one by one")
+            if self.metadata_csv and not self.metadata_csv.is_dir():
+                raise InputError(
+                    f"--metadata-csv {self.metadata_csv}: a table is for one --benchmark; give the tables' folder"
+                )

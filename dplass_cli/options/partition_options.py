@@ -44,6 +44,6 @@ class PartitionOptions(EncoderOptions):
         super().__post_init__()
         if self.report and (self.method == "hdbscan" or self.import_file):
             has = "an imported partition has" if self.import_file else "--method hdbscan finds"
-            raise InputError(f"{has} its own number of domains; leave --report out")
+            raise InputError(f"--report: {has} its own number of domains; leave it out")
         if self.labels and not self.import_file:
-            raise InputError("--labels names rows' labels for an imported partition; give --import, or leave it out")
+            raise InputError(f"--labels {self.labels}: is for an imported partition; give --import, or leave it out")

@@ -10,7 +10,8 @@ from typing import Literal
 from dplass_cli.errors import InputError
 from dplass_cli.options.declaration import Options, argument, option, required, section, setting
 
-Captions = Literal["single", "each", "joined", "file"]
+ClassCaptions = Literal["single", "each", "joined"]
+Captions = Literal[ClassCaptions, "file"]
 Check = Literal["none", "header", "decode"]
 
 FORM = re.compile(r"(\d+(?:\.\d+)?)k-mono-(flac|wav)")
@@ -71,8 +72,8 @@ class CorpusOptions(ClipSelection):
     column: dict[str, str] = option(
         {}, "ROLE=COLUMN: which column is wav, caption, labels, id, start or end. Repeatable."
     )
-    captions: Literal["single", "each", "joined"] = option(
-        "each", "Captions of clips with several classes: single, each or joined."
+    captions: ClassCaptions = option(
+        "each", "Captions of clips with several classes: single, each or joined. Written captions are a --column."
     )
     name_pattern: str = option("", "How clips of videos are named: {id}, {start}, {end}, {start_ms}, {end_ms}.")
     file_list: Path | None = option(

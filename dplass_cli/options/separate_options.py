@@ -34,7 +34,11 @@ class SeparateOptions(SeparatorOptions):
     residual: bool = option(False, "Also write the input minus all targets.")
     consistent: bool = option(False, "Assign each sound to one target only: the targets sum to at most the input.")
     silence_if_absent: float | None = option(
-        None, "Write silence for targets whose presence (0 to 1) is lower: --silence-if-absent 0.5", least=0, most=1
+        None,
+        "Write silence for targets whose presence (0 to 1) is lower: --silence-if-absent 0.5",
+        least=0,
+        most=1,
+        expected="a score from 0 to 1, such as 0.5",
     )
     subtype: str | None = option(None, "Sample format, such as PCM_16 or FLOAT.", shown="the input's")
     clip: Clipping = option("limit", "Above full scale: limit samples, scale all outputs, or error.")

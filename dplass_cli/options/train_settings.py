@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from dplass_cli.options.declaration import Options, option, section, setting
+from dplass_cli.options.declaration import Options, check_field, option, section, setting
 
 
 @dataclass(frozen=True)
@@ -65,5 +65,4 @@ class TrainSettings(Options):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.max_steps < 1 and self.max_steps != -1:
-            raise ValueError(f"max_steps must be at least 1, or -1 for no limit, not {self.max_steps}")
+        check_field(self, "max_steps", self.max_steps >= 1 or self.max_steps == -1, "at least 1, or -1 for no limit")

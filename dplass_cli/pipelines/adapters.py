@@ -14,7 +14,6 @@ from dplass_cli.domains.partition_folder import read_partition
 from dplass_cli.errors import InputError
 from dplass_cli.models import BaseModel, load_base, save_base
 from dplass_cli.models.audiosep_checkpoint import write_audiosep, write_checkpoint
-from dplass_cli.options.adapter_settings import AdapterSettings
 from dplass_cli.options.adapters_options import (
     AdaptersCompressOptions,
     AdaptersDiffOptions,
@@ -100,13 +99,13 @@ def compress_adapter(options: AdaptersCompressOptions) -> dict[str, float]:
         {path of a layer: share of the squared norm of its delta that is kept}.
 
     Raises:
-        InputError: the rank or dtype is invalid, the adapter is not a weight delta, or the folder cannot be written.
+        InputError: the rank is invalid, the adapter is not a weight delta, or the folder cannot be written.
     """
     require_separate_output(options.output, single_adapter(options.adapter))
     network = _base(options)
     adapter = load_single_adapter(options.adapter, network, options.trust_checkpoint)
     compressed, kept = compress(adapter, network, options.rank)
-    stored = from_mapping(AdapterSettings, {"dtype": options.dtype or adapter.info.dtype}, "--dtype").dtype
+    stored = options.dtype or adapter.info.dtype
     save_adapter(options.output, replace(compressed, info=replace(compressed.info, dtype=stored)))
     return kept
 

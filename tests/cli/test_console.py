@@ -92,5 +92,5 @@ def test_items_that_failed_are_a_line_each_and_exit_code_1(capsys: pytest.Captur
 
 
 def test_the_first_columns_of_a_table_are_aligned_left() -> None:
-    table = plain_table("", ["name", "what", "n"], [["a", "b", "1"]], left=2)
+    table = plain_table(["name", "what", "n"], [["a", "b", 1]], left=2)
     assert [column.justify for column in table.columns] == ["left", "left", "right"]

@@ -81,9 +81,9 @@ def test_standard_input_and_output(noise: Path) -> None:
 @pytest.mark.parametrize(
     ("extra", "wrong"),
     [
-        (["-q", "rain", "--clip", "fold"], "clip must be one of limit, scale, error"),
-        (["-q", "rain", "--highband", "up"], "highband must be one of residual, target, drop"),
-        (["-q", "rain", "--stereo", "mono"], "stereo must be one of shared, each"),
+        (["-q", "rain", "--clip", "fold"], "--clip fold: must be one of limit, scale, error"),
+        (["-q", "rain", "--highband", "up"], "--highband up: must be one of residual, target, drop"),
+        (["-q", "rain", "--stereo", "mono"], "--stereo mono: must be one of shared, each"),
         (["-q", "rain", "-q", "dog", "-o", "-"], "--output - writes one target"),
         (["-q", "rain", "-o", "-", "--residual"], "--output - writes one target"),
         (["-q", "rain", "-o", "-", "--json"], "--output - writes one target"),
@@ -94,7 +94,7 @@ def test_standard_input_and_output(noise: Path) -> None:
         (["-q", "rain", "-q", "dog", "--spans", "0-1"], "--spans 0-1: applies to a single target, not 2"),
         (["-q", "rain", "--spans", "7-8"], "--spans 7-8: starts after the end of the recording"),
         (["--like", "no.wav"], "no.wav: no such audio file"),
-        (["-q", "rain", "--silence-if-absent", "2"], "--silence-if-absent must be at least 0 and at most 1, not 2.0"),
+        (["-q", "rain", "--silence-if-absent", "2"], "--silence-if-absent 2.0: must be a score from 0 to 1"),
         (["-q", " "], "--query is empty"),
         (["-q", "rain", "--precision", "float16"], "32-true"),
     ],

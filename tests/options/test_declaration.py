@@ -73,6 +73,8 @@ def test_errors_call_an_option_by_its_flag_argument_or_key() -> None:
 @dataclass(frozen=True)
 class Bounded(Options):
     share: float = option(0.5, "A share.", above=0, most=1)
+    size: int = setting(2, "From 1 to 4.", least=1, most=4)
+    count: int = setting(1, "A number.", least=0, expected="at least 1, or 0 for all")
     ranks: int | dict[str, int] = setting(4, "One rank, or some.", least=1)
     kind: Literal["a", "b"] | None = setting(None, "A word.")
 
@@ -80,11 +82,13 @@ class Bounded(Options):
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ({"share": 0.0}, r"share must be at most 1 and above 0, not 0\.0"),
-        ({"share": float("nan")}, "share must be at most 1 and above 0, not nan"),
-        ({"ranks": 0}, "ranks must be at least 1, not 0"),
-        ({"ranks": {"conv": 2, "film": 0}}, "ranks must be at least 1, not 0"),
-        ({"kind": "c"}, "kind must be one of a, b, not 'c'"),
+        ({"share": 0.0}, r"share 0\.0: must be at most 1 and above 0"),
+        ({"share": float("nan")}, "share nan: must be at most 1 and above 0"),
+        ({"size": 5}, "size 5: must be from 1 to 4"),
+        ({"count": -1}, "count -1: must be at least 1, or 0 for all"),
+        ({"ranks": 0}, "ranks 0: must be at least 1"),
+        ({"ranks": {"conv": 2, "film": 0}}, "ranks .*: must be at least 1"),
+        ({"kind": "c"}, "kind c: must be one of a, b"),
     ],
 )
 def test_a_value_outside_of_what_is_declared_is_refused(given: dict[str, Any], message: str) -> None:
