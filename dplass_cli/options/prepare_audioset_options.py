@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from dplass_cli.errors import InputError
 from dplass_cli.options.declaration import option, required
 from dplass_cli.options.prepare_options import Captions, ClipSelection
 
@@ -32,3 +33,14 @@ class PrepareAudiosetOptions(ClipSelection):
     file_list: Path | None = option(
         None, "Text file with the clips' paths, one per line, instead of searching folders."
     )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not self.segments:
+            raise InputError("no segment list; give one with --segments")
+        if not self.audio_dir and self.file_list is None:
+            raise InputError("no clips; give their folder with --audio-dir or a list of paths with --file-list")
+        if (self.captions == "file") != (self.caption_file is not None):
+            raise InputError("--captions file and --caption-file CSV require each other; give both")
+        if bool(self.include_domain) != (self.domains is not None):
+            raise InputError("--include-domain and --domains (a partition) require each other; give both")

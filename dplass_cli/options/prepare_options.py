@@ -80,6 +80,11 @@ class CorpusOptions(ClipSelection):
         None, "Text file with the clips' paths, one per line, instead of searching folders."
     )
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.folder is None and not self.table:
+            raise InputError("no corpus; give its folder, or its list with --table")
+
 
 @dataclass(frozen=True)
 class MergeOptions(Options):

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from dplass_cli.sounds.synthesis import Clip, Signal, band, resonances, unit
+from dplass_cli.sounds.synthesis import Signal, SyntheticClip, band, resonances, unit
 
 _SQUARE = (1.0, 0.0, 0.33, 0.0, 0.2, 0.0, 0.14)  # odd harmonics: the cheap buzzer of an electronic beeper
 
 
-def _beeps(clip: Clip, tone: Signal, period: float, length: float, group: int) -> Signal:
+def _beeps(clip: SyntheticClip, tone: Signal, period: float, length: float, group: int) -> Signal:
     """Cut ``tone`` (n,) into beeps of ``length`` every ``period`` seconds, in groups with a rest between."""
     starts = clip.onsets(period)
     if group > 1:
@@ -17,21 +17,21 @@ def _beeps(clip: Clip, tone: Signal, period: float, length: float, group: int) -
     return tone * clip.gate(starts, length, 0.004)
 
 
-def siren(clip: Clip) -> Signal:
+def siren(clip: SyntheticClip) -> Signal:
     """A wailing sweep between about 550 and 1400 Hz."""
     low, high, rate = clip.uniform(500, 650), clip.uniform(1200, 1600), clip.uniform(0.3, 0.9)
     swing = 0.5 - 0.5 * np.cos(2 * np.pi * (rate * clip.time + clip.uniform()))
     return clip.harmonic_tone(low * (high / low) ** swing, (1.0, 0.5, 0.4, 0.2, 0.1))
 
 
-def smoke_alarm(clip: Clip) -> Signal:
+def smoke_alarm(clip: SyntheticClip) -> Signal:
     """Piercing beeps near 3.2 kHz in threes."""
     tone = clip.harmonic_tone(clip.steady(clip.uniform(3000, 3500)), (1.0, 0.2, 0.1))
     period = clip.uniform(0.28, 0.5)
     return _beeps(clip, tone, period, 0.6 * period, group=3)
 
 
-def telephone(clip: Clip) -> Signal:
+def telephone(clip: SyntheticClip) -> Signal:
     """Two small gongs struck in turn by a fast clapper, ringing and resting."""
     low, rate = clip.uniform(1150, 1450), clip.uniform(18, 24)
     part = clip.part(0.25)
@@ -45,7 +45,7 @@ def telephone(clip: Clip) -> Signal:
     return clip.place(starts, [gongs[index % 2] for index in range(len(starts))])
 
 
-def church_bell(clip: Clip) -> Signal:
+def church_bell(clip: SyntheticClip) -> Signal:
     """A large bell with hum, prime, minor third, fifth and octave."""
     prime = clip.uniform(260, 400)
     ratios = np.array([0.5, 1.0, 1.19, 1.5, 2.0, 2.52, 3.0, 4.1]) * clip.rng.uniform(0.995, 1.005, 8)
@@ -57,14 +57,14 @@ def church_bell(clip: Clip) -> Signal:
     return clip.repeat(starts, [bell], 0.7)
 
 
-def alarm_clock(clip: Clip) -> Signal:
+def alarm_clock(clip: SyntheticClip) -> Signal:
     """Bursts of four fast beeps of a square wave near 2 kHz."""
     tone = clip.harmonic_tone(clip.steady(clip.uniform(1850, 2250)), _SQUARE)
     period = clip.uniform(0.1, 0.14)
     return _beeps(clip, tone, period, 0.5 * period, group=4)
 
 
-def bicycle_bell(clip: Clip) -> Signal:
+def bicycle_bell(clip: SyntheticClip) -> Signal:
     """A thumbed bell: a trill of small strokes that rings on above 2.5 kHz."""
     pitch = clip.uniform(2300, 2900)
     part = clip.part(0.9)
@@ -77,14 +77,14 @@ def bicycle_bell(clip: Clip) -> Signal:
     return clip.repeat(starts, [bell], 0.4)
 
 
-def reversing_beeps(clip: Clip) -> Signal:
+def reversing_beeps(clip: SyntheticClip) -> Signal:
     """A lorry's loud beep near 1.2 kHz, on and off about once a second."""
     tone = clip.harmonic_tone(clip.steady(clip.uniform(1100, 1350)), (1.0, 0.1, 0.5, 0.05, 0.2))
     period = clip.uniform(0.8, 1.1)
     return _beeps(clip, tone, period, 0.5 * period, group=1)
 
 
-def busy_signal(clip: Clip) -> Signal:
+def busy_signal(clip: SyntheticClip) -> Signal:
     """The telephone's two low tones, on and off in even time."""
     detune = clip.uniform(0.94, 1.06)
     tone = clip.harmonic_tone(clip.steady(480 * detune), (1.0,))
@@ -94,7 +94,7 @@ def busy_signal(clip: Clip) -> Signal:
     return _beeps(clip, tone, period, 0.5 * period, group=1) + 0.01 * line
 
 
-def doorbell(clip: Clip) -> Signal:
+def doorbell(clip: SyntheticClip) -> Signal:
     """Ding-dong: two struck bars a third apart, the high one first."""
     pitch, gap = clip.uniform(620, 760), clip.uniform(0.45, 0.6)
     part = clip.part(1.2)
@@ -106,7 +106,7 @@ def doorbell(clip: Clip) -> Signal:
     return clip.place(pressed, [ding] * len(pressed)) + clip.place(pressed + gap, [dong] * len(pressed))
 
 
-def foghorn(clip: Clip) -> Signal:
+def foghorn(clip: SyntheticClip) -> Signal:
     """Very low blasts of a ship in fog that sag at the end."""
     pitch, period = clip.uniform(70, 95), clip.uniform(1.6, 2.4)
     part = clip.part(0.8 * period)

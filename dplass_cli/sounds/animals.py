@@ -6,11 +6,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from dplass_cli.sounds.synthesis import Clip, Response, Signal, band, resonances, unit
+from dplass_cli.sounds.synthesis import Response, Signal, SyntheticClip, band, resonances, unit
 
 
 def _call(
-    clip: Clip,
+    clip: SyntheticClip,
     frequency: Signal,
     throat: Response,
     breath: float,
@@ -22,14 +22,14 @@ def _call(
     return sounded * clip.plateau(*fades)
 
 
-def _whistle(clip: Clip, values: Sequence[float], seconds: float, amplitudes: Sequence[float]) -> Signal:
+def _whistle(clip: SyntheticClip, values: Sequence[float], seconds: float, amplitudes: Sequence[float]) -> Signal:
     """One whistled note of some ``seconds`` whose pitch runs through ``values`` (Hz)."""
     part = clip.part(seconds)
     tone = part.harmonic_tone(part.contour(values), amplitudes)
     return tone * part.plateau(0.3 * seconds, 0.4 * seconds)
 
 
-def dog(clip: Clip) -> Signal:
+def dog(clip: SyntheticClip) -> Signal:
     """Barks in pairs, each a quick rise and fall with a rough edge."""
     pitch, size = clip.uniform(280, 480), clip.uniform(0.85, 1.2)
     throat = resonances((650 / size, 1300 / size, 2600 / size), (250, 350, 500), (1.0, 0.8, 0.25))
@@ -45,7 +45,7 @@ def dog(clip: Clip) -> Signal:
     return clip.repeat(starts, takes, 0.6)
 
 
-def cat(clip: Clip) -> Signal:
+def cat(clip: SyntheticClip) -> Signal:
     """Meows: the mouth opens and closes over a pitch that rises and falls."""
     pitch = clip.uniform(520, 720)
     closed = resonances((900, 2600), (300, 300), (1.0, 0.8))
@@ -62,7 +62,7 @@ def cat(clip: Clip) -> Signal:
     return clip.repeat(starts, takes, 0.7)
 
 
-def bird(clip: Clip) -> Signal:
+def bird(clip: SyntheticClip) -> Signal:
     """Quick sweeping chirps between 2.5 and 6 kHz."""
     base = clip.uniform(3000, 4200)
     takes = []
@@ -73,7 +73,7 @@ def bird(clip: Clip) -> Signal:
     return clip.repeat(starts, takes, 0.3)
 
 
-def cricket(clip: Clip) -> Signal:
+def cricket(clip: SyntheticClip) -> Signal:
     """Two insects, each with a pure high carrier cut into chirps of fast pulses."""
     time = clip.time
     total = clip.silence
@@ -87,7 +87,7 @@ def cricket(clip: Clip) -> Signal:
     return total
 
 
-def frog(clip: Clip) -> Signal:
+def frog(clip: SyntheticClip) -> Signal:
     """Croaks: slow separate pulses, each ringing in the throat sac."""
     rattle, sac = clip.uniform(35, 60), clip.uniform(850, 1100)
     throat = resonances((sac, 2.3 * sac), (70, 150), (1.0, 0.7))
@@ -100,7 +100,7 @@ def frog(clip: Clip) -> Signal:
     return clip.repeat(starts, takes, 0.6)
 
 
-def cow(clip: Clip) -> Signal:
+def cow(clip: SyntheticClip) -> Signal:
     """Long low moos that open from a hum."""
     pitch, period = clip.uniform(95, 150), clip.uniform(1.7, 2.4)
     throat = resonances((260, 620, 1100), (90, 140, 200), (1.0, 0.7, 0.25))
@@ -113,7 +113,7 @@ def cow(clip: Clip) -> Signal:
     return clip.repeat(clip.onsets(period, 0.05), takes, 0.7)
 
 
-def sheep(clip: Clip) -> Signal:
+def sheep(clip: SyntheticClip) -> Signal:
     """Bleats: a nasal voice that trembles about nine times a second."""
     pitch, tremble = clip.uniform(220, 320), clip.uniform(8, 11)
     throat = resonances((750, 1700, 2800), (150, 250, 400), (0.8, 1.0, 0.6))
@@ -127,7 +127,7 @@ def sheep(clip: Clip) -> Signal:
     return clip.repeat(starts, takes, 0.7)
 
 
-def rooster(clip: Clip) -> Signal:
+def rooster(clip: SyntheticClip) -> Signal:
     """Cock-a-doodle-doo: three short notes and a long one that falls."""
     pitch = clip.uniform(720, 920)
     throat = resonances((1100, 2300, 3600), (350, 500, 700), (1.0, 0.9, 0.6))
@@ -147,7 +147,7 @@ def rooster(clip: Clip) -> Signal:
     return clip.repeat(starts, [np.concatenate(parts)], 0.7)
 
 
-def owl(clip: Clip) -> Signal:
+def owl(clip: SyntheticClip) -> Signal:
     """Soft hollow hoots: a long one, then two short ones."""
     pitch = clip.uniform(330, 430)
     hoots = []
@@ -160,7 +160,7 @@ def owl(clip: Clip) -> Signal:
     return clip.repeat(starts, [call], 0.7)
 
 
-def bees(clip: Clip) -> Signal:
+def bees(clip: SyntheticClip) -> Signal:
     """A few bees whose wing-beats drift in pitch and nearness."""
     swarm = 0.02 * clip.rng.standard_normal(clip.n_samples)
     for pitch in clip.rng.uniform(190, 260, 4):
@@ -169,7 +169,7 @@ def bees(clip: Clip) -> Signal:
     return clip.filtered(swarm, resonances((450, 1000, 2400), (300, 500, 900), (1.0, 0.6, 0.5)))
 
 
-def duck(clip: Clip) -> Signal:
+def duck(clip: SyntheticClip) -> Signal:
     """Nasal quacks in a row."""
     pitch = clip.uniform(150, 210)
     throat = resonances((1250, 2300, 3300), (200, 250, 400), (1.0, 1.0, 0.5))
@@ -182,7 +182,7 @@ def duck(clip: Clip) -> Signal:
     return clip.repeat(starts, takes, 0.5)
 
 
-def horse(clip: Clip) -> Signal:
+def horse(clip: SyntheticClip) -> Signal:
     """Hooves on a road in the four-beat of a walk or the two-beat of a trot."""
     part = clip.part(0.09)
     takes = []

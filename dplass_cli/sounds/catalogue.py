@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from dplass_cli.sounds import alarms, animals, domestic, music, nature, speech, vehicles
-from dplass_cli.sounds.synthesis import Clip, Signal
+from dplass_cli.sounds.synthesis import Signal, SyntheticClip
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class SoundClass:
     label: str
     mid: str
     captions: tuple[str, ...]
-    render: Callable[[Clip], Signal]
+    render: Callable[[SyntheticClip], Signal]
 
 
 CATALOGUE: tuple[SoundClass, ...] = (

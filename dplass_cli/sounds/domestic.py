@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from dplass_cli.sounds.synthesis import Clip, Signal, band, resonances, unit
+from dplass_cli.sounds.synthesis import Signal, SyntheticClip, band, resonances, unit
 
 
-def clock(clip: Clip) -> Signal:
+def clock(clip: SyntheticClip) -> Signal:
     """The two unlike clicks of a clockwork, in even time."""
     part = clip.part(0.12)
     pitch = clip.uniform(2000, 2800)
@@ -22,7 +22,7 @@ def clock(clip: Clip) -> Signal:
     return ticks + 0.003 * clip.noise(band(100, 1000, order=1))
 
 
-def vacuum_cleaner(clip: Clip) -> Signal:
+def vacuum_cleaner(clip: SyntheticClip) -> Signal:
     """A motor's whine over a strong steady rush of air."""
     whine = clip.uniform(380, 520) * clip.wander(1.0, 0.98, 1.03)
     motor = clip.harmonic_tone(whine, (1.0, 0.7, 0.3, 0.4, 0.2, 0.1))
@@ -30,7 +30,7 @@ def vacuum_cleaner(clip: Clip) -> Signal:
     return 0.35 * motor + clip.noise(nozzle) * clip.wander(2.0, 0.8, 1)
 
 
-def door_knock(clip: Clip) -> Signal:
+def door_knock(clip: SyntheticClip) -> Signal:
     """Knuckles on a wooden door, three to five knocks at a time."""
     part = clip.part(0.2)
     wood = clip.uniform(130, 210)
@@ -45,7 +45,7 @@ def door_knock(clip: Clip) -> Signal:
     return clip.repeat(starts, takes, 0.6)
 
 
-def typing(clip: Clip) -> Signal:
+def typing(clip: SyntheticClip) -> Signal:
     """Keys going down and up at the uneven pace of a quick typist."""
     part = clip.part(0.06)
     plastic = clip.uniform(2600, 3600)
@@ -59,7 +59,7 @@ def typing(clip: Clip) -> Signal:
     return keys + 0.3 * release
 
 
-def pouring(clip: Clip) -> Signal:
+def pouring(clip: SyntheticClip) -> Signal:
     """Water into a glass: the air column's pitch climbs while the glass fills."""
     fill = clip.uniform(2.0, 3.5)
     start, stop = clip.uniform(450, 600), clip.uniform(1800, 2400)
@@ -72,7 +72,7 @@ def pouring(clip: Clip) -> Signal:
     return carrier * flicker + 0.25 * splash * (1 + 0.3 * flicker)
 
 
-def frying(clip: Clip) -> Signal:
+def frying(clip: SyntheticClip) -> Signal:
     """Fat that hisses and spits."""
     hiss = clip.noise(band(clip.uniform(3500, 4500), 12000, order=2))
     fat = resonances((5000, 7000), (2500, 3000))
@@ -80,7 +80,7 @@ def frying(clip: Clip) -> Signal:
     return hiss * clip.wander(6.0, 0.5, 1.0) + 0.9 * spits
 
 
-def dishes(clip: Clip) -> Signal:
+def dishes(clip: SyntheticClip) -> Signal:
     """Plates and cutlery that clink against each other."""
     part = clip.part(0.35)
     takes = []
@@ -92,7 +92,7 @@ def dishes(clip: Clip) -> Signal:
     return clip.repeat(starts, takes, 0.25)
 
 
-def sawing(clip: Clip) -> Signal:
+def sawing(clip: SyntheticClip) -> Signal:
     """Strokes of a hand saw, forward loud and backward soft."""
     stroke = 1 / clip.uniform(1.6, 2.6)
     starts = clip.onsets(stroke, jitter=0.05)
@@ -106,7 +106,7 @@ def sawing(clip: Clip) -> Signal:
     return rasp
 
 
-def dripping(clip: Clip) -> Signal:
+def dripping(clip: SyntheticClip) -> Signal:
     """Drops into a basin: each a bubble whose pitch jumps up."""
     part = clip.part(0.14)
     takes = []
@@ -118,7 +118,7 @@ def dripping(clip: Clip) -> Signal:
     return clip.repeat(starts, takes, 0.5) + 0.003 * hush
 
 
-def hammering(clip: Clip) -> Signal:
+def hammering(clip: SyntheticClip) -> Signal:
     """A hammer on a nail in wood: a thud, and a ring that climbs as the nail goes in."""
     part = clip.part(0.3)
     wood, steel = clip.uniform(220, 320), clip.uniform(3000, 3800)
@@ -133,7 +133,7 @@ def hammering(clip: Clip) -> Signal:
     return clip.place(starts, blows)
 
 
-def mains_hum(clip: Clip) -> Signal:
+def mains_hum(clip: SyntheticClip) -> Signal:
     """A transformer's hum at 100 or 120 Hz and its harmonics."""
     base = float(clip.rng.choice([50.0, 60.0])) * clip.uniform(0.998, 1.002)
     sizes = [0.5, 1.0, 0.1, 0.5, 0.05, 0.3, 0.05, 0.15, 0.02, 0.1]

@@ -6,12 +6,12 @@ from collections.abc import Callable
 
 import numpy as np
 
-from dplass_cli.sounds.synthesis import Clip, Signal, band, resonances, unit
+from dplass_cli.sounds.synthesis import Signal, SyntheticClip, band, resonances, unit
 
 _SCALE = (0, 2, 4, 7, 9, 12, 14, 16)  # two octaves of a pentatonic scale: any order of its notes sounds like a tune
 
 
-def _melody(clip: Clip, count: int, lowest: float) -> Signal:
+def _melody(clip: SyntheticClip, count: int, lowest: float) -> Signal:
     """``count`` frequencies in Hz of a random walk on the scale above ``lowest``."""
     walk = np.abs(clip.rng.integers(0, len(_SCALE)) + np.cumsum(clip.rng.integers(-2, 3, count))) % len(_SCALE)
     melody: Signal = lowest * 2 ** (np.array(_SCALE)[walk] / 12)
@@ -19,7 +19,7 @@ def _melody(clip: Clip, count: int, lowest: float) -> Signal:
 
 
 def _tune(
-    clip: Clip,
+    clip: SyntheticClip,
     lowest: float,
     beat: float,
     note: Callable[[float], Signal],
@@ -30,7 +30,7 @@ def _tune(
     return clip.place(starts, notes)
 
 
-def _pluck(clip: Clip, pitch: float, softness: float) -> Signal:
+def _pluck(clip: SyntheticClip, pitch: float, softness: float) -> Signal:
     """One string by Karplus and Strong: a burst of noise that a loop of one period smooths and damps."""
     period = max(4, round(clip.sample_rate / pitch))
     current = clip.filtered(clip.rng.standard_normal(period), band(50, 5000, order=1))
@@ -46,7 +46,7 @@ def _pluck(clip: Clip, pitch: float, softness: float) -> Signal:
     return unit(string.ravel()[: clip.n_samples]) * clip.plateau(0.002, 0.05)
 
 
-def acoustic_guitar(clip: Clip) -> Signal:
+def acoustic_guitar(clip: SyntheticClip) -> Signal:
     """Finger-picked strings on a wooden body."""
     softness = clip.uniform(0.2, 0.5)
     part = clip.part(1.2)
@@ -54,7 +54,7 @@ def acoustic_guitar(clip: Clip) -> Signal:
     return clip.filtered(strings, resonances((110, 220, 420), (60, 80, 150), (0.8, 0.6, 0.4), floor=0.5))
 
 
-def flute(clip: Clip) -> Signal:
+def flute(clip: SyntheticClip) -> Signal:
     """Nearly pure tones with vibrato and breath."""
     beat, vibrato = clip.uniform(0.35, 0.7), clip.uniform(4.5, 6.0)
     part = clip.part(0.97 * beat)
@@ -70,7 +70,7 @@ def flute(clip: Clip) -> Signal:
     return _tune(clip, clip.uniform(520, 660), beat, note)
 
 
-def organ(clip: Clip) -> Signal:
+def organ(clip: SyntheticClip) -> Signal:
     """Chords of pipes at octaves and fifths, as steady as only pipes are."""
     beat = clip.uniform(0.9, 1.6)
     part = clip.part(beat)
@@ -87,7 +87,7 @@ def organ(clip: Clip) -> Signal:
     return _tune(clip, clip.uniform(230, 290), beat, chord)
 
 
-def bass_drum(clip: Clip) -> Signal:
+def bass_drum(clip: SyntheticClip) -> Signal:
     """Beats of a large drum whose pitch drops after each stroke."""
     part = clip.part(0.45)
     pitch, drop = clip.uniform(45, 65), clip.uniform(1.0, 2.5)
@@ -99,7 +99,7 @@ def bass_drum(clip: Clip) -> Signal:
     return clip.place(starts, [gain * (drum + 0.15 * beater) for gain in gains])
 
 
-def hi_hat(clip: Clip) -> Signal:
+def hi_hat(clip: SyntheticClip) -> Signal:
     """Closed strokes with an open one now and then."""
     part = clip.part(0.4)
     metal = part.noise(band(clip.uniform(6000, 7000), 14000, order=6))
@@ -110,7 +110,7 @@ def hi_hat(clip: Clip) -> Signal:
     return clip.place(starts, [gain * strokes[int(o)] for gain, o in zip(accents, opened, strict=True)])
 
 
-def marimba(clip: Clip) -> Signal:
+def marimba(clip: SyntheticClip) -> Signal:
     """Wooden bars, whose second mode is two octaves above the first."""
     part = clip.part(0.5)
     hardness, ring = clip.uniform(0.15, 0.4), clip.uniform(0.12, 0.22)
@@ -122,7 +122,7 @@ def marimba(clip: Clip) -> Signal:
     return _tune(clip, clip.uniform(230, 330), clip.uniform(0.14, 0.24), bar)
 
 
-def violin(clip: Clip) -> Signal:
+def violin(clip: SyntheticClip) -> Signal:
     """A bowed string with wide vibrato and all harmonics."""
     beat, vibrato = clip.uniform(0.5, 1.0), clip.uniform(5, 7)
     part = clip.part(1.02 * beat)
@@ -139,7 +139,7 @@ def violin(clip: Clip) -> Signal:
     return unit(clip.filtered(strings, body)) + 0.02 * scrape
 
 
-def trumpet(clip: Clip) -> Signal:
+def trumpet(clip: SyntheticClip) -> Signal:
     """Tongued brass notes that grow brighter as they grow louder."""
     beat = clip.uniform(0.22, 0.45)
     part = clip.part(0.85 * beat)
@@ -156,7 +156,7 @@ def trumpet(clip: Clip) -> Signal:
     return _tune(clip, clip.uniform(280, 350), beat, note)
 
 
-def drum_roll(clip: Clip) -> Signal:
+def drum_roll(clip: SyntheticClip) -> Signal:
     """A snare drum rolled without a break, swelling and fading."""
     part = clip.part(0.12)
     pitch = clip.uniform(170, 230)
@@ -169,7 +169,7 @@ def drum_roll(clip: Clip) -> Signal:
     return clip.place(starts, strokes) * clip.wander(1.0, 0.4, 1.0)
 
 
-def electric_guitar(clip: Clip) -> Signal:
+def electric_guitar(clip: SyntheticClip) -> Signal:
     """Power chords through an overdriven amplifier."""
     beat, drive = clip.uniform(0.35, 0.8), clip.uniform(4.0, 8.0)
     lowest = clip.uniform(75, 100)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from dplass_cli.sounds.synthesis import Clip, Signal, band, resonances, unit
+from dplass_cli.sounds.synthesis import Signal, SyntheticClip, band, resonances, unit
 
 
-def rain(clip: Clip) -> Signal:
+def rain(clip: SyntheticClip) -> Signal:
     """A dense even patter of drops."""
     ground = resonances((clip.uniform(1500, 2200), 5000), (1500, 4000), (1.0, 0.7))
     patter = clip.crackle(clip.uniform(1200, 2500), 0.9, ground)
@@ -15,7 +15,7 @@ def rain(clip: Clip) -> Signal:
     return patter + clip.uniform(0.3, 0.6) * sheet
 
 
-def wind(clip: Clip) -> Signal:
+def wind(clip: SyntheticClip) -> Signal:
     """Gusts: a low rush in which a hollow tone climbs with the strength."""
     gust = clip.wander(clip.uniform(0.7, 1.3), 0.15, 1.0)
     rush = clip.noise(band(60, 350, order=1))
@@ -26,7 +26,7 @@ def wind(clip: Clip) -> Signal:
     return gusts
 
 
-def sea_waves(clip: Clip) -> Signal:
+def sea_waves(clip: SyntheticClip) -> Signal:
     """Waves that build up, break with a bright wash and draw back."""
     period = clip.uniform(2.2, 3.5)
     place_in_wave = np.mod(clip.time / period + clip.uniform(), 1.0)
@@ -37,7 +37,7 @@ def sea_waves(clip: Clip) -> Signal:
     return waves
 
 
-def thunder(clip: Clip) -> Signal:
+def thunder(clip: SyntheticClip) -> Signal:
     """Claps that roll away as a long deep rumble."""
     starts = clip.onsets(clip.uniform(1.8, 2.8), jitter=0.2)
     part = clip.part(2.5)
@@ -47,7 +47,7 @@ def thunder(clip: Clip) -> Signal:
     return clip.repeat(starts, [0.8 * clap + 1.5 * rolling], 0.6)
 
 
-def fire(clip: Clip) -> Signal:
+def fire(clip: SyntheticClip) -> Signal:
     """Sharp crackles of very unlike strength over a soft roar."""
     body = resonances((1800, 4200), (700, 1500))
     snaps = clip.crackle(clip.uniform(18, 40), 1.3, body)
@@ -55,7 +55,7 @@ def fire(clip: Clip) -> Signal:
     return snaps + 0.25 * roar * clip.wander(5.0, 0.4, 1.0)
 
 
-def stream(clip: Clip) -> Signal:
+def stream(clip: SyntheticClip) -> Signal:
     """Many bubbles of rising pitch: the babbling of a brook."""
     takes = []
     for pitch in clip.rng.uniform(450, 1500, 10):
@@ -67,7 +67,7 @@ def stream(clip: Clip) -> Signal:
     return unit(clip.repeat(starts, takes, 0.1)) + 0.15 * flow
 
 
-def leaves(clip: Clip) -> Signal:
+def leaves(clip: SyntheticClip) -> Signal:
     """Dry leaves that rustle in short swishes."""
     starts = clip.onsets(clip.uniform(0.3, 0.5), jitter=0.2)
     dry = band(2500, 10000, order=2)
@@ -75,7 +75,7 @@ def leaves(clip: Clip) -> Signal:
     return (0.04 + swish) * clip.crackle(clip.uniform(400, 800), 0.8, dry)
 
 
-def waterfall(clip: Clip) -> Signal:
+def waterfall(clip: SyntheticClip) -> Signal:
     """A steady broad roar without any grain."""
     body = clip.noise(band(clip.uniform(120, 200), clip.uniform(1200, 1800), order=1))
     spray = clip.noise(band(2000, 8000, order=1))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from dplass_cli.sounds.synthesis import Clip, Response, Signal, band, cascade, resonances, unit
+from dplass_cli.sounds.synthesis import Response, Signal, SyntheticClip, band, cascade, resonances, unit
 
 # Formants of an adult male voice in Hz; smaller speakers have the same ones, scaled up.
 _VOWELS = {
@@ -21,7 +21,7 @@ def _vowel(name: str, scale: float) -> Response:
     return resonances((first, second, third), (90 * scale, 120 * scale, 180 * scale), (1.0, 0.6, 0.3), floor=0.01)
 
 
-def _syllables(clip: Clip, rate: float) -> tuple[Signal, Signal]:
+def _syllables(clip: SyntheticClip, rate: float) -> tuple[Signal, Signal]:
     """Starts and lengths in seconds of the syllables of a talker who pauses between phrases."""
     starts, lengths = [], []
     now = clip.uniform(0.0, 0.05)
@@ -35,7 +35,7 @@ def _syllables(clip: Clip, rate: float) -> tuple[Signal, Signal]:
     return np.array(starts), np.array(lengths)
 
 
-def _talk(clip: Clip, source: Signal, scale: float, rate: float, hiss: float) -> Signal:
+def _talk(clip: SyntheticClip, source: Signal, scale: float, rate: float, hiss: float) -> Signal:
     """Cut ``source`` (n,) into syllables of changing vowels, with ``hiss`` as loud as consonants are."""
     starts, lengths = _syllables(clip, rate)
     # Four of the five vowels make a clip of babble varied enough, and clips unlike each other.
@@ -51,34 +51,34 @@ def _talk(clip: Clip, source: Signal, scale: float, rate: float, hiss: float) ->
     return speech + hiss * consonants * clip.noise(band(3500 * scale, 8000))
 
 
-def _talker(clip: Clip, pitch: float, scale: float, rate: float) -> Signal:
+def _talker(clip: SyntheticClip, pitch: float, scale: float, rate: float) -> Signal:
     melody = pitch * clip.wander(4.0, 0.85, 1.2)
     source = clip.voice(melody, breath=0.03, bandwidth=2500 * scale)
     return _talk(clip, source, scale, rate, hiss=0.35)
 
 
-def male(clip: Clip) -> Signal:
+def male(clip: SyntheticClip) -> Signal:
     """A man's babble, 85 to 125 Hz."""
     return _talker(clip, clip.uniform(85, 125), clip.uniform(0.95, 1.05), clip.uniform(3.5, 5))
 
 
-def female(clip: Clip) -> Signal:
+def female(clip: SyntheticClip) -> Signal:
     """A woman's babble, 190 to 240 Hz."""
     return _talker(clip, clip.uniform(190, 240), clip.uniform(1.15, 1.22), clip.uniform(4, 5.5))
 
 
-def child(clip: Clip) -> Signal:
+def child(clip: SyntheticClip) -> Signal:
     """A small child's babble, 320 to 400 Hz."""
     return _talker(clip, clip.uniform(320, 400), clip.uniform(1.4, 1.55), clip.uniform(3, 4.5))
 
 
-def whispering(clip: Clip) -> Signal:
+def whispering(clip: SyntheticClip) -> Signal:
     """Syllables of breath without any pitch."""
     source = clip.noise(band(600, 6000, order=1))
     return _talk(clip, source, clip.uniform(1.05, 1.25), clip.uniform(3.5, 5), hiss=0.6)
 
 
-def crowd(clip: Clip) -> Signal:
+def crowd(clip: SyntheticClip) -> Signal:
     """Many talkers at once in a large room."""
     source = 0.3 * clip.noise(band(150, 2500, order=1))
     for pitch in clip.rng.uniform(90, 260, 5):
@@ -91,7 +91,7 @@ def crowd(clip: Clip) -> Signal:
     return mixed
 
 
-def laughter(clip: Clip) -> Signal:
+def laughter(clip: SyntheticClip) -> Signal:
     """Bouts of "ha ha ha" that fall in pitch, with an audible breath before each "ha"."""
     rate, pitch, scale = clip.uniform(4.5, 6.5), clip.uniform(180, 330), clip.uniform(1.0, 1.25)
     bout = clip.uniform(1.0, 1.6)
@@ -106,7 +106,7 @@ def laughter(clip: Clip) -> Signal:
     return loudness * (voiced * sung + 0.3 * puffs * breath)
 
 
-def baby_cry(clip: Clip) -> Signal:
+def baby_cry(clip: SyntheticClip) -> Signal:
     """Long wails, 420 to 560 Hz, that rise and fall, with a gasp between them."""
     pitch, period = clip.uniform(420, 560), clip.uniform(0.9, 1.4)
     part = clip.part(0.8 * period)
@@ -123,7 +123,7 @@ def baby_cry(clip: Clip) -> Signal:
     return clip.repeat(starts, takes, 0.7) + 0.12 * air
 
 
-def choir(clip: Clip) -> Signal:
+def choir(clip: SyntheticClip) -> Signal:
     """Sustained chords sung on one vowel by voices of unlike vibrato."""
     root, vowel = clip.uniform(150, 220), str(clip.rng.choice(["a", "o"]))
     beat = clip.uniform(1.2, 2.0)
@@ -139,7 +139,7 @@ def choir(clip: Clip) -> Signal:
     return sung * (0.25 + 0.75 * clip.gate(starts, 0.97 * beat, 0.25))
 
 
-def snoring(clip: Clip) -> Signal:
+def snoring(clip: SyntheticClip) -> Signal:
     """A rattling breath in and a soft breath out."""
     period, flutter = clip.uniform(1.6, 2.4), clip.uniform(24, 38)
     part = clip.part(0.55 * period)

@@ -66,7 +66,7 @@ def unit(signal: Signal) -> Signal:
     return scaled
 
 
-class Clip:
+class SyntheticClip:
     """A clip to render: its methods make signals of its length, with one generator for everything random.
 
     Args:
@@ -78,9 +78,9 @@ class Clip:
     def __init__(self, rng: np.random.Generator, n_samples: int, sample_rate: int) -> None:
         self.rng, self.n_samples, self.sample_rate = rng, n_samples, sample_rate
 
-    def part(self, seconds: float) -> Clip:
+    def part(self, seconds: float) -> SyntheticClip:
         """A clip of another length with the same generator, such as for one event."""
-        return Clip(self.rng, int(seconds * self.sample_rate), self.sample_rate)
+        return SyntheticClip(self.rng, int(seconds * self.sample_rate), self.sample_rate)
 
     def uniform(self, low: float = 0.0, high: float = 1.0) -> float:
         """A random number between ``low`` and ``high``."""

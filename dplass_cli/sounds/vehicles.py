@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from dplass_cli.sounds.synthesis import Clip, Response, Signal, band, resonances, unit
+from dplass_cli.sounds.synthesis import Response, Signal, SyntheticClip, band, resonances, unit
 
 
-def _engine(clip: Clip, firing: Signal, pipe: Response, grit: float, bandwidth: float) -> Signal:
+def _engine(clip: SyntheticClip, firing: Signal, pipe: Response, grit: float, bandwidth: float) -> Signal:
     """Explosions at ``firing`` (Hz, float64 (n,)) through an exhaust pipe; ``grit`` is the share of noise in them."""
     pulses = clip.pulse_train(firing, bandwidth)
     # No two explosions are alike, and gas rushes out with each: both make the pulses rough.
@@ -16,14 +16,14 @@ def _engine(clip: Clip, firing: Signal, pipe: Response, grit: float, bandwidth: 
     return unit(clip.filtered(unit(pulses * uneven) + grit * rush, pipe))
 
 
-def car_idle(clip: Clip) -> Signal:
+def car_idle(clip: SyntheticClip) -> Signal:
     """A four-cylinder engine ticking over: a low throb."""
     firing = clip.uniform(22, 32) * clip.wander(3.0, 0.96, 1.04)
     pipe = resonances((clip.uniform(60, 90), clip.uniform(160, 220), 420), (40, 80, 200), (1.0, 0.5, 0.2), floor=0.01)
     return _engine(clip, firing, pipe, 0.4, 500)
 
 
-def helicopter(clip: Clip) -> Signal:
+def helicopter(clip: SyntheticClip) -> Signal:
     """Blades that slap the air about fourteen times a second, and a turbine."""
     blades = clip.uniform(11, 17) * clip.wander(1.0, 0.98, 1.02)
     slap = 0.5 + 0.5 * np.cos(clip.phase_of(blades))
@@ -34,7 +34,7 @@ def helicopter(clip: Clip) -> Signal:
     return rotor
 
 
-def motorcycle(clip: Clip) -> Signal:
+def motorcycle(clip: SyntheticClip) -> Signal:
     """An engine that is revved up again and again, through the gears."""
     low, high, pull = clip.uniform(45, 60), clip.uniform(140, 200), clip.uniform(0.9, 1.6)
     gear = np.mod(clip.time / pull + clip.uniform(0, 0.5), 1.0)
@@ -43,7 +43,7 @@ def motorcycle(clip: Clip) -> Signal:
     return _engine(clip, firing, pipe, 0.35, 2500) * (0.5 + 0.5 * gear)
 
 
-def _horn(clip: Clip, pitches: Signal, bright: float, fade: float) -> Signal:
+def _horn(clip: SyntheticClip, pitches: Signal, bright: float, fade: float) -> Signal:
     """One blast of several trumpets; ``bright`` (0 to 1) is the ratio of each harmonic to the one before it."""
     sizes = [bright**order for order in range(20)]
     bend = clip.wander(6.0, 0.997, 1.003)
@@ -52,7 +52,7 @@ def _horn(clip: Clip, pitches: Signal, bright: float, fade: float) -> Signal:
     return blast
 
 
-def train_horn(clip: Clip) -> Signal:
+def train_horn(clip: SyntheticClip) -> Signal:
     """Long blasts of a five-note chord."""
     period = clip.uniform(1.2, 2.0)
     pitches = clip.uniform(0.92, 1.08) * np.array([255.0, 311.0, 370.0, 440.0, 494.0])
@@ -62,7 +62,7 @@ def train_horn(clip: Clip) -> Signal:
     return clip.repeat(starts, [unit(blast)], 0.85) + 0.03 * breath
 
 
-def car_horn(clip: Clip) -> Signal:
+def car_horn(clip: SyntheticClip) -> Signal:
     """Short harsh honks of two close notes."""
     pitches = clip.uniform(390, 460) * np.array([1.0, clip.uniform(1.18, 1.27)])
     disc = resonances((2600, 3400), (1200, 1500), floor=0.15)
@@ -73,14 +73,14 @@ def car_horn(clip: Clip) -> Signal:
     return clip.repeat(starts, takes, 0.85)
 
 
-def chainsaw(clip: Clip) -> Signal:
+def chainsaw(clip: SyntheticClip) -> Signal:
     """A two-stroke engine, raspy and bright, that slows down under load."""
     firing = clip.uniform(115, 160) * clip.wander(2.0, 0.75, 1.15)
     pipe = resonances((500, 1400, 3200, 5000), (300, 700, 1200, 1800), (0.6, 1.0, 1.0, 0.6), floor=0.05)
     return _engine(clip, firing, pipe, 0.6, 4500)
 
 
-def aeroplane(clip: Clip) -> Signal:
+def aeroplane(clip: SyntheticClip) -> Signal:
     """A jet that passes overhead: a roar that swells and a whine that falls."""
     passing = clip.uniform(0.3, 0.7) * clip.seconds
     offset = (clip.time - passing) / clip.uniform(1.5, 2.5)
@@ -91,7 +91,7 @@ def aeroplane(clip: Clip) -> Signal:
     return flyby
 
 
-def train_wheels(clip: Clip) -> Signal:
+def train_wheels(clip: SyntheticClip) -> Signal:
     """Wheels over rail joints, clickety-clack, above a rolling rumble."""
     part = clip.part(0.2)
     steel = clip.uniform(420, 620)
@@ -107,7 +107,7 @@ def train_wheels(clip: Clip) -> Signal:
     return clip.repeat(starts, takes, 0.6) + 0.12 * rumble
 
 
-def tyre_squeal(clip: Clip) -> Signal:
+def tyre_squeal(clip: SyntheticClip) -> Signal:
     """Skids: a screeching tone that trembles and drops as the car stops."""
     period = clip.uniform(1.0, 1.6)
     starts = clip.onsets(period, jitter=0.1)
@@ -120,7 +120,7 @@ def tyre_squeal(clip: Clip) -> Signal:
     return skids
 
 
-def steam_train(clip: Clip) -> Signal:
+def steam_train(clip: SyntheticClip) -> Signal:
     """Puffs of steam, four to the turn of the wheels, the first one the loudest."""
     part = clip.part(0.3)
     low = clip.uniform(250, 400)

@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from dplass_cli.sounds.synthesis import Clip, band, cascade, resonances, unit
+from dplass_cli.sounds.synthesis import SyntheticClip, band, cascade, resonances, unit
 
 RATE = 16000
 
 
-def clip(seconds: float = 1.0) -> Clip:
-    return Clip(np.random.default_rng(0), int(seconds * RATE), RATE)
+def clip(seconds: float = 1.0) -> SyntheticClip:
+    return SyntheticClip(np.random.default_rng(0), int(seconds * RATE), RATE)
 
 
 def sine(frequency: float, length: int = RATE) -> np.ndarray:  # type: ignore[type-arg]
@@ -58,7 +58,7 @@ def test_a_wandering_curve_stays_between_its_bounds_and_moves() -> None:
 
 
 def test_a_contour_passes_through_its_values() -> None:
-    np.testing.assert_allclose(Clip(np.random.default_rng(0), 5, RATE).contour((0, 1, 0)), [0, 0.5, 1, 0.5, 0])
+    np.testing.assert_allclose(SyntheticClip(np.random.default_rng(0), 5, RATE).contour((0, 1, 0)), [0, 0.5, 1, 0.5, 0])
 
 
 def test_envelopes_rise_and_fall() -> None:
@@ -107,16 +107,16 @@ def test_onsets_are_about_a_period_apart() -> None:
 
 
 def test_events_are_added_and_truncated_at_the_end() -> None:
-    placed = Clip(np.random.default_rng(0), 10, 10).place((0.2, 0.8), (np.ones(4), np.ones(4)))
+    placed = SyntheticClip(np.random.default_rng(0), 10, 10).place((0.2, 0.8), (np.ones(4), np.ones(4)))
     np.testing.assert_array_equal(placed, [0, 0, 1, 1, 1, 1, 0, 0, 1, 1])
 
 
 def test_repeated_takes_have_gains_between_the_softest_and_one() -> None:
-    repeated = Clip(np.random.default_rng(0), 100, 10).repeat(np.arange(10.0), [np.ones(1)], 0.5)
+    repeated = SyntheticClip(np.random.default_rng(0), 100, 10).repeat(np.arange(10.0), [np.ones(1)], 0.5)
     played = repeated[repeated > 0]
     assert len(played) == 10
     assert 0.5 <= played.min() < played.max() <= 1.0
 
 
 def test_time_is_in_seconds() -> None:
-    np.testing.assert_allclose(Clip(np.random.default_rng(0), 4, 2).time, [0.0, 0.5, 1.0, 1.5])
+    np.testing.assert_allclose(SyntheticClip(np.random.default_rng(0), 4, 2).time, [0.0, 0.5, 1.0, 1.5])
