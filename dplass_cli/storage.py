@@ -300,7 +300,11 @@ def read_text(path: Path | str) -> str:
 
 
 def require_file(path: Path | str, what: str = "file") -> Path:
-    """Return ``path`` if it is a file; ``what`` is expected there, for the message.
+    """Return ``path`` if it is a file.
+
+    Args:
+        path: the file.
+        what: what is expected there, for the message.
 
     Raises:
         InputError: the file is missing or unreadable, or it is a folder.
