@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -82,9 +81,9 @@ def dplass(
 ) -> None:
     """Separate sounds by description; train, select and evaluate adapters for it."""
     if context.invoked_subcommand is None:
-        from dplass_cli.pipelines.next_step import next_step
+        from dplass_cli.cli.next_step import next_step
 
-        step = next_step(Path())
+        step = next_step()
         typer.echo(f"Here: {step.found}.\nNext: {step.advice}.\n")
         typer.echo("".join(f"    {command}\n" for command in step.commands))
         typer.echo("All verbs: dplass --help")

@@ -44,8 +44,8 @@ def add_command(
     """
     options = typing.get_type_hints(body)["options"]
     fields = [field for field in option_fields(options) if field.on_command_line]
-    taken = {flag for field in fields for flag in field.declared.flags}
-    common = [field for field in option_fields(CommonOptions) if taken.isdisjoint(field.declared.flags)]
+    taken = {flag for field in fields for flag in field.flags}
+    common = [field for field in option_fields(CommonOptions) if taken.isdisjoint(field.flags)]
 
     def command(**values: Any) -> None:
         shared = {field.key: values[_parameter_name(field, "common_")] for field in common}
@@ -57,7 +57,7 @@ def add_command(
     parameters = [_parameter(field) for field in fields] + [_parameter(field, "common_") for field in common]
     command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     command.__annotations__ = {}
-    aliases = {alias: field.declared.flags[0] for field in (*fields, *common) for alias in field.declared.hidden}
+    aliases = {alias: field.flags[0] for field in (*fields, *common) for alias in field.declared.hidden}
     kind = type("VerbCommand", (_VerbCommand,), {"options": options, "aliases": aliases})
     group.command(name, cls=kind, help=help or inspect.getdoc(body))(command)
 
@@ -113,7 +113,7 @@ def _parameter(field: OptionField, prefix: str = "") -> inspect.Parameter:
     if declared.metavar:
         info = typer.Argument(metavar=declared.metavar, help=help_text, show_default=False)
     else:
-        info = typer.Option(*declared.flags, help=help_text, show_default=False, rich_help_panel=declared.panel or None)
+        info = typer.Option(*field.flags, help=help_text, show_default=False, rich_help_panel=declared.panel or None)
     return inspect.Parameter(
         _parameter_name(field, prefix),
         inspect.Parameter.KEYWORD_ONLY,

@@ -51,10 +51,7 @@ def table_lines(path: Path | str, delimiter: str = ",") -> Iterator[tuple[int, l
 def csv_records(path: Path | str, delimiter: str = ",", one_per_line: bool = False) -> Iterator[tuple[int, list[str]]]:
     """Yield (number of its last line, fields) of each record.
 
-    Args:
-        path: the file.
-        delimiter: the character between fields.
-        one_per_line: a record must not span lines, and ``#`` comments are skipped.
+    If ``one_per_line``, a record must not span lines, and ``#`` comments are skipped.
 
     Raises:
         InputError: the file is missing, not UTF-8 or not CSV, or a record spans lines despite ``one_per_line``.
@@ -87,12 +84,9 @@ def _without_comment(line: str) -> str:
 
 
 def filled_rows(path: Path | str, columns: Sequence[str], what: str) -> Iterator[tuple[int, dict[str, str]]]:
-    """Yield (line number, {column: value}) of a CSV file with a header, in which some columns must not be empty.
+    """Yield (line number, {column: value}) of a CSV file with a header, in which ``columns`` must not be empty.
 
-    Args:
-        path: the file.
-        columns: the columns that must be filled; further columns are allowed.
-        what: name of this kind of table, for error messages.
+    Further columns are allowed; ``what`` is the name of this kind of table, for error messages.
 
     Raises:
         InputError: the file is missing or not CSV, lacks a column or has no rows; a row has more fields than the header

@@ -58,10 +58,6 @@ class QuickstartResult:
 def quickstart(options: QuickstartOptions, progress: Progress = no_progress) -> QuickstartResult:
     """Run all five verbs on synthesised sounds. If it is interrupted, the same call resumes it.
 
-    Args:
-        options: folder and sizes.
-        progress: receives each verb's progress.
-
     Raises:
         InputError: the folder is not empty.
     """

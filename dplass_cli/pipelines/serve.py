@@ -19,9 +19,7 @@ _EXTRA = "pip install 'dplass[serve]'"
 def serve(options: ServeOptions, started: Callable[[ServerAddress], None]) -> None:
     """Serve the page until the process is interrupted or terminated; then remove the files of all jobs.
 
-    Args:
-        options: the models, where to listen, and the limits.
-        started: called once, when the page can be opened.
+    ``started`` is called once, when the page can be opened.
 
     Raises:
         InputError: wrong options or models, the extra is not installed, or the port is in use.

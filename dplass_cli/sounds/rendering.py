@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from dplass_cli.errors import InputError, nearest
 from dplass_cli.sounds.catalogue import CATALOGUE
+from dplass_cli.sounds.synthesis import SyntheticClip
 
 _CLASSES = {each.name: each for each in CATALOGUE}
 _SHORTEST = 0.25  # seconds; shorter clips cannot contain an event of many classes
@@ -41,7 +42,7 @@ def render(name: str, seed: int, seconds: float = 5.0, sample_rate: int = 32000)
     # A checksum instead of hash(), which Python salts differently in every process.
     rng = np.random.default_rng([zlib.crc32(name.encode()), seed])
     level = rng.uniform(0.3, 0.9)
-    sound = _CLASSES[name].render(rng, round(seconds * sample_rate), sample_rate)
+    sound = _CLASSES[name].render(SyntheticClip(rng, round(seconds * sample_rate), sample_rate))
     sound = sound - sound.mean()
     clip: npt.NDArray[np.float32] = (sound * (level / np.abs(sound).max())).astype(np.float32)
     return clip

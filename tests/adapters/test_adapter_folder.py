@@ -114,7 +114,7 @@ def test_a_description_with_values_of_wrong_types_is_refused(folder: Path) -> No
     edit(folder, domain={"id": 0, "name": "dogs"}, metrics={"val_sdri": "7.1"})
     refused(folder, small_network(), "val_sdri must be a number, in dB, not '7.1'")
     for name in ("rank", "gamma"):
-        with pytest.raises(ValueError, match=f"adapter {name} must be from 1 to 1,048,576, not 2000000"):
+        with pytest.raises(ValueError, match=f"{name} 2000000: must be from 1 to 1048576"):
             AdapterSettings(**{name: 2_000_000})  # type: ignore[arg-type]
 
 

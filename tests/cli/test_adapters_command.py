@@ -252,7 +252,7 @@ def test_compress(folder: Path, tmp_path: Path) -> None:
     )
     refused("--rank 0: must be at least 1", "compress", folder / "lora", *base, "--rank", "0", "-o", tmp_path / "c")
     refused(
-        "dtype must be one of float32",
+        "--dtype int8: must be one of float32",
         "compress",
         folder / "lora",
         *base,

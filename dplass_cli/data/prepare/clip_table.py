@@ -45,8 +45,8 @@ def clip_table(
     Args:
         records: as :func:`~dplass_cli.data.prepare.corpus_reader.read_records` returns them.
         corpus: their corpus.
-        index: the files. None where the records are the files, in a column ``file``.
-        label_captions: makes captions of a clip's labels. None where the caption columns are the captions.
+        index: None where the records are the files, in a column ``file``.
+        label_captions: None where the caption columns are the captions.
         written: {id: captions}, which replace those made of labels.
         where: the list, for error messages.
 

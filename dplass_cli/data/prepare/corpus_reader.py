@@ -24,11 +24,7 @@ LIST_FOLDER = "\0folder"
 
 
 def corpus_with_columns(kind: str, columns: Mapping[str, str]) -> Corpus:
-    """Look a corpus up in the table and replace the columns that the user named.
-
-    Args:
-        kind: a key of :data:`~dplass_cli.data.prepare.corpora.CORPORA`.
-        columns: {role: column}, such as {"wav": "path"}; several caption columns are separated by commas.
+    """Look a corpus up in the table and replace columns: {role: column}; several captions are separated by commas.
 
     Raises:
         InputError: no such corpus or role.
@@ -48,11 +44,7 @@ def corpus_with_columns(kind: str, columns: Mapping[str, str]) -> Corpus:
 def read_records(corpus: Corpus, tables: Sequence[Path], split: str, split_given: bool) -> pd.DataFrame:
     """Read the records of one part of a corpus from its lists.
 
-    Args:
-        corpus: the row of the table.
-        tables: the lists.
-        split: the part.
-        split_given: the user asked for this part, so that a list not named after it must have a column ``split``.
+    If ``split_given``, the user asked for this part, so that a list not named after it must have a column ``split``.
 
     Raises:
         InputError: a list cannot be read, has no records of this part, or lacks a column that is needed.
@@ -64,7 +56,8 @@ def read_records(corpus: Corpus, tables: Sequence[Path], split: str, split_given
         frames = [frame.assign(**{LIST_FOLDER: table.parent.name}) for table, frame in zip(tables, frames, strict=True)]
         records = pd.concat(frames, ignore_index=True)
     where = str(tables[0])
-    if split_given and not all(_named_after(table, corpus, split) for table in tables):
+    named = "{split}" in (corpus.table or "") and (corpus.table or "").format(split=split)
+    if split_given and not (named and all(table.absolute().match(named) for table in tables)):
         records = _rows_of_split(records, split, where)
     _require_columns(records, corpus, where)
     return records
@@ -163,12 +156,6 @@ def file_records(files: Sequence[str], folder: Path, split: str) -> pd.DataFrame
     return pd.DataFrame(records, columns=["path", "folder", "parent", "stem", "file"], dtype=object)
 
 
-def _named_after(table: Path, corpus: Corpus, split: str) -> bool:
-    """Whether a list's name says that it is of this part, as published."""
-    pattern = corpus.table or ""
-    return "{split}" in pattern and table.absolute().match(pattern.format(split=split))
-
-
 def _rows_of_split(records: pd.DataFrame, split: str, where: str) -> pd.DataFrame:
     parts = column_texts(records, "split")
     known = sorted({*parts} - {""})
@@ -182,12 +169,7 @@ def _rows_of_split(records: pd.DataFrame, split: str, where: str) -> pd.DataFram
 
 
 def rows_where(records: pd.DataFrame, conditions: Mapping[str, str], where: str) -> pd.DataFrame:
-    """Return the records whose columns have one of the wanted values.
-
-    Args:
-        records: all records.
-        conditions: {column: values separated by commas}.
-        where: the list, for error messages.
+    """Return the records that meet all conditions, {column: values separated by commas}.
 
     Raises:
         InputError: no such column, or no record is left.

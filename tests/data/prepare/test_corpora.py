@@ -359,7 +359,7 @@ def test_ranges_of_a_file_are_checked_and_counted_by_themselves(tmp_path: Path) 
         ("wav,caption,start,end\na.wav,x,3,2\n", {}, "start and end must be seconds"),
         ("wav,caption\n", {}, "contains no records"),
         ("wav,caption\na.wav,x\n", {"column": {"sound": "x"}}, "--column sound: no such role of a column"),
-        ("wav,caption\na.wav,x\n", {"captions": "file"}, "captions: no such choice 'file'"),
+        ("wav,caption\na.wav,x\n", {"captions": "file"}, "--captions file: must be one of single, each, joined"),
         ("wav,caption\nb.wav,x\n", {}, r"1 of 1 clips are missing \(looked for b"),
         ("wav,caption\na.wav,\n", {}, r"no usable clip among 1 clips \(no caption: 1\)"),
     ],
