@@ -22,6 +22,7 @@ from dplass_cli.adapters.injection import (
 )
 from dplass_cli.errors import InputError, some
 from dplass_cli.models import BaseModel
+from dplass_cli.options.adapter_settings import StoredType
 from dplass_cli.options.parse import from_mapping, to_mapping
 from dplass_cli.storage import make_folder, read_json, remove_file, write_json
 from dplass_cli.weights.checkpoint_files import in_dtype, read_tensors, write_safetensors
@@ -58,7 +59,7 @@ class AdapterInfo:
     encoder_fingerprint: str = ""
     domain: dict[str, Any] = field(default_factory=dict)
     batchnorm: Literal["frozen", "adapt"] = "frozen"
-    dtype: Literal["float32", "float16", "bfloat16"] = "float32"
+    dtype: StoredType = "float32"
     training: dict[str, Any] = field(default_factory=dict)
     metrics: dict[str, Any] = field(default_factory=dict)
     versions: dict[str, Any] = field(default_factory=dict)

@@ -14,7 +14,7 @@ from dplass_cli.adapters.dora import DoRA
 from dplass_cli.adapters.layers import select_layers
 from dplass_cli.adapters.lora import LoRA
 from dplass_cli.adapters.reconv import ReConv
-from dplass_cli.errors import InputError, nearest, some
+from dplass_cli.errors import InputError, check_choice, some
 from dplass_cli.models.resunet30 import ResUNet30
 from dplass_cli.options.adapter_settings import AdapterSettings
 
@@ -27,8 +27,7 @@ def find_method(name: str) -> type[Adapter]:
     Raises:
         InputError: the name is unknown.
     """
-    if name not in METHODS:
-        raise InputError(f"adapter method {name!r} is unknown{nearest(name, METHODS)}")
+    check_choice("--adapter", name, METHODS)
     return METHODS[name]
 
 

@@ -19,7 +19,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from dplass_cli.errors import InputError
+from dplass_cli.errors import InputError, check_choice
 from dplass_cli.models.memory_efficient import SLOPE
 from dplass_cli.models.resunet30 import DecoderBlock, EncoderBlock, ResidualBlock, ResUNet30, ResUNetBase
 from dplass_cli.options.model_options import Backend
@@ -44,8 +44,7 @@ def choose_backend(network: ResUNet30, backend: Backend = "auto", warmup_macs: f
     Raises:
         InputError: the backend is unknown, or ``openvino`` is not installed or does not support the network's device.
     """
-    if backend not in get_args(Backend):
-        raise InputError(f"--backend {backend}: must be one of {', '.join(get_args(Backend))}")
+    check_choice("--backend", backend, get_args(Backend))
     device = next(network.parameters()).device.type
     installed = importlib.util.find_spec("openvino") is not None
     if backend == "openvino":

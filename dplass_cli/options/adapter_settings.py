@@ -5,9 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from dplass_cli.options.declaration import option
+from dplass_cli.options.declaration import check_field, option
 
 LARGEST_RANK = 1 << 20
+
+StoredType = Literal["float32", "float16", "bfloat16"]
+"""Type of an adapter's tensors on disk."""
 
 
 @dataclass(frozen=True)
@@ -38,17 +41,13 @@ class AdapterSettings:
         default="frozen",
         help="frozen keeps the base's statistics; adapt lets training change them, and stores them with the adapter.",
     )
-    dtype: Literal["float32", "float16", "bfloat16"] = option(
-        default="float32", help="Type of the adapter's tensors on disk."
-    )
+    dtype: StoredType = option(default="float32", help="Type of the adapter's tensors on disk.")
 
     def __post_init__(self) -> None:
         ranks = list(self.rank.values()) if isinstance(self.rank, dict) else [self.rank]
-        for name, value in [*(("rank", rank) for rank in ranks), ("gamma", self.gamma)]:
-            if not 1 <= value <= LARGEST_RANK:
-                raise ValueError(f"adapter {name} must be from 1 to {LARGEST_RANK:,}, not {value}")
+        for name, values in (("rank", ranks), ("gamma", [self.gamma])):
+            valid = all(1 <= value <= LARGEST_RANK for value in values)
+            check_field(self, name, valid, f"from 1 to {LARGEST_RANK:,}")
         alphas = list(self.alpha.values()) if isinstance(self.alpha, dict) else [self.alpha]
-        if 0 in alphas:
-            raise ValueError("adapter alpha must not be 0: such an adapter changes nothing; leave it out")
-        if not self.targets:
-            raise ValueError("adapter targets are empty; leave them out for the published ones")
+        check_field(self, "alpha", 0 not in alphas, "other than 0, which changes nothing; leave the adapter out")
+        check_field(self, "targets", bool(self.targets), "at least one layer; leave it out for the published ones")

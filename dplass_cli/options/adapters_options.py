@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from dplass_cli.options.adapter_settings import AdapterSettings
+from dplass_cli.options.adapter_settings import AdapterSettings, StoredType
 from dplass_cli.options.declaration import argument, option, section
 from dplass_cli.options.model_options import MODELS, BaseOptions, trust_option
 
@@ -77,7 +77,7 @@ class AdaptersCompressOptions(BaseOptions):
     adapter: Path = argument("ADAPTER", help=_ADAPTER)
     rank: int = option("--rank", help="Rank to keep in every layer.")
     output: Path = option("--output", "-o", help="The adapter folder to write.")
-    dtype: str | None = option(
+    dtype: StoredType | None = option(
         "--dtype", default=None, shown="as stored", help="Type of the tensors: float32, float16 or bfloat16."
     )
 

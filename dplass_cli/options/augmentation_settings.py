@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from dplass_cli.errors import InputError
-from dplass_cli.options.declaration import option
+from dplass_cli.options.declaration import check_field, option
 
 
-def _check_probability(probability: float) -> None:
-    if not 0.0 <= probability <= 1.0:
-        raise InputError(f"the probability of an augmentation must be between 0 and 1, not {probability}")
+def _check_probability(settings: Any) -> None:
+    check_field(settings, "probability", 0.0 <= settings.probability <= 1.0, "between 0 and 1")
 
 
 @dataclass(frozen=True)
@@ -26,9 +25,8 @@ class RemixSettings:
     alpha: float = option(default=1.0, help="Parameter of the Beta distribution of the share of the first clip.")
 
     def __post_init__(self) -> None:
-        _check_probability(self.probability)
-        if self.alpha <= 0:
-            raise ValueError(f"remix.alpha must be positive, not {self.alpha}")
+        _check_probability(self)
+        check_field(self, "alpha", self.alpha > 0, "positive")
 
 
 @dataclass(frozen=True)
@@ -39,9 +37,8 @@ class ShiftSettings:
     seconds: float = option(default=1.0, help="Largest shift in seconds.")
 
     def __post_init__(self) -> None:
-        _check_probability(self.probability)
-        if self.seconds <= 0:
-            raise ValueError(f"shift.seconds must be positive, not {self.seconds}")
+        _check_probability(self)
+        check_field(self, "seconds", self.seconds > 0, "positive")
 
 
 @dataclass(frozen=True)
@@ -51,7 +48,7 @@ class PolaritySettings:
     probability: float = option(default=0.5, help="Probability per source.")
 
     def __post_init__(self) -> None:
-        _check_probability(self.probability)
+        _check_probability(self)
 
 
 @dataclass(frozen=True)
@@ -66,7 +63,7 @@ class ReverberationSettings:
     probability: float = option(default=0.3, help="Probability per source.")
 
     def __post_init__(self) -> None:
-        _check_probability(self.probability)
+        _check_probability(self)
 
 
 @dataclass(frozen=True)
@@ -78,9 +75,8 @@ class GainSettings:
     higher_db: float = option(default=6.0, help="Largest gain in dB.")
 
     def __post_init__(self) -> None:
-        _check_probability(self.probability)
-        if self.lower_db > self.higher_db:
-            raise ValueError(f"gain.lower_db {self.lower_db} is above higher_db {self.higher_db}")
+        _check_probability(self)
+        check_field(self, "lower_db", self.lower_db <= self.higher_db, f"at most higher_db, {self.higher_db}")
 
 
 @dataclass(frozen=True)
@@ -98,9 +94,8 @@ class MaskingSettings:
     frequency_share: float = option(default=0.1, help="Widest mask over frequency as a share of the band.")
 
     def __post_init__(self) -> None:
-        _check_probability(self.probability)
-        if not 0 <= self.frequency_share < 1:
-            raise ValueError(f"masking.frequency_share must be at least 0 and below 1, not {self.frequency_share}")
+        _check_probability(self)
+        check_field(self, "frequency_share", 0 <= self.frequency_share < 1, "at least 0 and below 1")
 
 
 @dataclass(frozen=True)

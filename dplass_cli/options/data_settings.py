@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from dplass_cli.options.augmentation_settings import AugmentationSettings
-from dplass_cli.options.declaration import option, section
+from dplass_cli.options.declaration import check_field, option, section
 
 
 @dataclass(frozen=True)
@@ -18,8 +18,7 @@ class LoudnessSettings:
     higher_db: int = option(default=10, help="Largest gain in dB, a whole number.")
 
     def __post_init__(self) -> None:
-        if self.lower_db > self.higher_db:
-            raise ValueError(f"loudness_norm.lower_db {self.lower_db} is above higher_db {self.higher_db}")
+        check_field(self, "lower_db", self.lower_db <= self.higher_db, f"at most higher_db, {self.higher_db}")
 
 
 @dataclass(frozen=True)
@@ -51,15 +50,11 @@ class DataSettings:
     )
 
     def __post_init__(self) -> None:
-        if self.max_mix_num < 2:
-            raise ValueError(f"max_mix_num must be at least 2 (a target and an interferer), not {self.max_mix_num}")
-        if self.segment_seconds <= 0:
-            raise ValueError(f"segment_seconds must be positive, not {self.segment_seconds}")
-        if self.max_bad_files < 0:
-            raise ValueError(f"max_bad_files must be at least 0, not {self.max_bad_files}")
+        check_field(self, "max_mix_num", self.max_mix_num >= 2, "at least 2, a target and an interferer")
+        check_field(self, "segment_seconds", self.segment_seconds > 0, "positive")
+        check_field(self, "max_bad_files", self.max_bad_files >= 0, "at least 0")
         for name in ("use_text_ratio", "negative_share"):
-            if not 0.0 <= getattr(self, name) <= 1.0:
-                raise ValueError(f"{name} must be between 0 and 1, not {getattr(self, name)}")
+            check_field(self, name, 0.0 <= getattr(self, name) <= 1.0, "between 0 and 1")
 
     @property
     def segment_samples(self) -> int:

@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import types
 import typing
 from collections.abc import Callable, Iterator
 from dataclasses import MISSING, dataclass
 from typing import Any, Literal, TypeVar
+
+from dplass_cli.errors import InvalidValue
 
 T = TypeVar("T")
 
@@ -136,7 +139,7 @@ def _walk(options: Any, path: str, flags: bool) -> Iterator[OptionField]:
             value = field.default_factory()
         shown = flags and bool(declared.flags or declared.metavar)
         yield OptionField(path + field.name, kind, value, declared, shown)
-        inside = next((each for each in (kind, *typing.get_args(kind)) if dataclasses.is_dataclass(each)), None)
+        inside = section_of(kind)
         if inside is not None:
             yield from _walk(inside, f"{path}{field.name}.", flags and declared.inner)
 
@@ -148,11 +151,33 @@ def _own_first(options: Any) -> list[dataclasses.Field[Any]]:
     return [fields[name] for name in names if name in fields]
 
 
+def section_of(kind: Any) -> Any:
+    """The dataclass of a type that is a section of options, or a section or None; None for other types."""
+    members = typing.get_args(kind) if typing.get_origin(kind) in (typing.Union, types.UnionType) else (kind,)
+    return next((each for each in members if dataclasses.is_dataclass(each)), None)
+
+
 @functools.cache
 def field_types(options: Any) -> dict[str, Any]:
     """{field: annotated type} of a dataclass."""
     hints = typing.get_type_hints(options)
     return {field.name: hints[field.name] for field in dataclasses.fields(options)}
+
+
+def check_field(options: Any, name: str, valid: bool, expected: str) -> None:
+    """Check a value of a dataclass of options.
+
+    Args:
+        options: the dataclass.
+        name: the field.
+        valid: whether its value is allowed.
+        expected: what it must be, such as ``at least 1``.
+
+    Raises:
+        InvalidValue: it is not.
+    """
+    if not valid:
+        raise InvalidValue(name, getattr(options, name), expected)
 
 
 def resume_rules(options: Any) -> dict[str, Resume]:

@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from dplass_cli.errors import InputError
-from dplass_cli.options.declaration import option
+from dplass_cli.options.declaration import check_field, option
 from dplass_cli.options.model_options import MODELS, ModelOptions
 
 
@@ -38,5 +37,4 @@ class DoctorOptions(ModelOptions):
     )
 
     def __post_init__(self) -> None:
-        if self.clips < 0:
-            raise InputError(f"--clips {self.clips}: must be at least 1, or 0 for all")
+        check_field(self, "clips", self.clips >= 0, "at least 1, or 0 for all")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from dplass_cli.options.declaration import option, section
+from dplass_cli.options.declaration import check_field, option, section
 
 
 @dataclass(frozen=True)
@@ -18,8 +18,7 @@ class VideoSite:
     retries: int = option(default=3, help="Retries of a connection that breaks.")
 
     def __post_init__(self) -> None:
-        if "{id}" not in self.url:
-            raise ValueError(f"url must have {{id}} in it, not {self.url!r}")
+        check_field(self, "url", "{id}" in self.url, "a URL that contains {id}")
 
 
 @dataclass(frozen=True)
@@ -37,7 +36,5 @@ class DownloadAudiosetOptions:
     source: VideoSite = section(VideoSite, help="Where videos come from.")
 
     def __post_init__(self) -> None:
-        if self.pause < 0:
-            raise ValueError(f"pause must not be negative, not {self.pause}")
-        if self.limit is not None and self.limit < 1:
-            raise ValueError(f"limit must be at least 1, not {self.limit}")
+        check_field(self, "pause", self.pause >= 0, "at least 0")
+        check_field(self, "limit", self.limit is None or self.limit >= 1, "at least 1")

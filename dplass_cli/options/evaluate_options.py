@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from dplass_cli.options.declaration import option
+from dplass_cli.errors import InputError
+from dplass_cli.options.declaration import check_field, option
 from dplass_cli.options.model_options import RunningOptions
 
 
@@ -75,13 +76,14 @@ class EvaluateOptions(RunningOptions):
     def __post_init__(self) -> None:
         for name in ("batch_size", "limit", "workers"):
             value = getattr(self, name)
-            if value is not None and value < 1:
-                raise ValueError(f"{name} must be at least 1, not {value}")
-        if not 0 <= self.max_missing <= 1:
-            raise ValueError(f"max_missing must be a share between 0 and 1, not {self.max_missing}")
-        if len(self.benchmark) > 1 and (self.audio_dir or self.items):
-            raise ValueError("audio_dir and items go with one benchmark; give --data-root for several")
-        if len(self.benchmark) > 1 and self.metadata_csv and not self.metadata_csv.is_dir():
-            raise ValueError(
-                "a table goes with one benchmark; give --metadata-csv the folder of the tables for several"
-            )
+            check_field(self, name, value is None or value >= 1, "at least 1")
+        check_field(self, "max_missing", 0 <= self.max_missing <= 1, "a share between 0 and 1")
+        if len(self.benchmark) > 1:
+            if self.audio_dir:
+                raise InputError(f"--audio-dir {self.audio_dir}: is for one --benchmark; give --data-root for several")
+            if self.items:
+                raise InputError("--items: is for one --benchmark; evaluate the benchmarks one by one")
+            if self.metadata_csv and not self.metadata_csv.is_dir():
+                raise InputError(
+                    f"--metadata-csv {self.metadata_csv}: a table is for one --benchmark; give the tables' folder"
+                )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from dplass_cli.options.declaration import option
+from dplass_cli.options.declaration import check_field, option
 
 _LARGEST, _MOST_LEVELS = 1 << 20, 16
 
@@ -38,12 +38,13 @@ class ResUNet30Config:
         sizes = [self.condition_size, self.n_fft, self.hop, self.sample_rate, self.pre_channels, *self.channels, *pairs]
         if not self.channels or len(self.channels) > _MOST_LEVELS or not all(0 < size <= _LARGEST for size in sizes):
             raise ValueError(f"sizes of a network are from 1 to {_LARGEST:,}, its levels from 1 to {_MOST_LEVELS}")
-        if not self.hop <= self.n_fft:
-            raise ValueError(f"hop = {self.hop} leaves gaps between windows of n_fft = {self.n_fft} samples")
+        check_field(self, "hop", self.hop <= self.n_fft, f"at most n_fft, {self.n_fft}: windows must not leave gaps")
         if len(self.channels) != len(self.downsample):
             raise ValueError(f"{len(self.channels)} channels but {len(self.downsample)} downsample pairs; give as many")
         if (self.n_fft // 2) % self.grid[1]:
-            raise ValueError(f"n_fft/2 = {self.n_fft // 2} is no multiple of the frequency downsampling {self.grid[1]}")
+            raise ValueError(
+                f"n_fft/2, {self.n_fft // 2}, must be a multiple of the frequency downsampling, {self.grid[1]}"
+            )
 
     @property
     def grid(self) -> tuple[int, int]:

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args
 
-from dplass_cli.errors import InputError
-from dplass_cli.options.declaration import argument, option
+from dplass_cli.errors import InputError, check_choice
+from dplass_cli.options.declaration import argument, check_field, option
 from dplass_cli.options.model_options import EncoderOptions
 
 Method = Literal["kmeans", "spherical-kmeans", "agglomerative", "hdbscan"]
@@ -59,22 +59,17 @@ class PartitionOptions(EncoderOptions):
     )
 
     def __post_init__(self) -> None:
-        if self.domains != "auto" and self.domains < 1:
-            raise InputError(f"--domains must be auto or at least 1, not {self.domains}")
+        check_field(self, "domains", self.domains == "auto" or self.domains >= 1, "auto or at least 1")
         for name, known in _CHOICES.items():
-            if getattr(self, name) not in known:
-                raise InputError(f"--{name} must be one of {', '.join(known)}, not {getattr(self, name)!r}")
+            check_choice(f"--{name}", getattr(self, name), known)
         if self.report and (self.method == "hdbscan" or self.import_file):
             has = "an imported partition has" if self.import_file else "--method hdbscan finds"
-            raise InputError(f"{has} its own number of domains; leave --report out")
+            raise InputError(f"--report: {has} its own number of domains; leave it out")
         if self.labels and not self.import_file:
-            raise InputError("--labels names rows' labels for an imported partition; give --import, or leave it out")
-        if not 0 <= self.seed <= _LARGEST_SEED:
-            raise InputError(f"--seed must be between 0 and {_LARGEST_SEED}, not {self.seed}")
-        if not 0.0 < self.val_fraction < 1.0:
-            raise InputError(f"--val-fraction must be more than 0 and less than 1, not {self.val_fraction}")
-        if self.val_mixtures < 1:
-            raise InputError(f"--val-mixtures must be at least 1, not {self.val_mixtures}")
+            raise InputError(f"--labels {self.labels}: is for an imported partition; give --import, or leave it out")
+        check_field(self, "seed", 0 <= self.seed <= _LARGEST_SEED, f"between 0 and {_LARGEST_SEED}")
+        check_field(self, "val_fraction", 0.0 < self.val_fraction < 1.0, "more than 0 and less than 1")
+        check_field(self, "val_mixtures", self.val_mixtures >= 1, "at least 1")
 
 
 _CHOICES: dict[str, tuple[str, ...]] = {

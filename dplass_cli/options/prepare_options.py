@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args
 
-from dplass_cli.errors import InputError, nearest
-from dplass_cli.options.declaration import argument, option, section
+from dplass_cli.errors import InputError, check_choice
+from dplass_cli.options.declaration import argument, check_field, option, section
 
 Captions = Literal["single", "each", "joined", "file"]
 Check = Literal["none", "header", "decode"]
@@ -33,8 +33,7 @@ class ClipLimits:
     )
 
     def __post_init__(self) -> None:
-        if not 0 <= self.max_clipped <= 1:
-            raise ValueError(f"max_clipped must be a share between 0 and 1, not {self.max_clipped}")
+        check_field(self, "max_clipped", 0 <= self.max_clipped <= 1, "a share between 0 and 1")
 
 
 @dataclass(frozen=True)
@@ -58,12 +57,9 @@ class ClipSelection:
     report: Path | None = option("--report", default=None, help="Write an HTML page about classes and rejected clips.")
 
     def __post_init__(self) -> None:
-        if self.check not in get_args(Check):
-            raise InputError(f"check: no such choice {self.check!r}{nearest(self.check, get_args(Check))}")
-        if not 0 <= self.max_missing <= 1:
-            raise InputError(f"max_missing: expected a share between 0 and 1, not {self.max_missing}")
-        if self.max_per_class is not None and self.max_per_class < 1:
-            raise InputError(f"max_per_class must be at least 1, not {self.max_per_class}")
+        check_choice("--check", self.check, get_args(Check))
+        check_field(self, "max_missing", 0 <= self.max_missing <= 1, "a share between 0 and 1")
+        check_field(self, "max_per_class", self.max_per_class is None or self.max_per_class >= 1, "at least 1")
         if self.convert is not None:
             check_form(self.convert)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from dplass_cli.options.declaration import argument, option
+from dplass_cli.options.declaration import argument, check_field, option
 
 
 @dataclass(frozen=True)
@@ -22,5 +22,4 @@ class QuickstartOptions:
 
     def __post_init__(self) -> None:
         for name in ("clips", "steps", "mixtures"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 1, not {getattr(self, name)}")
+            check_field(self, name, getattr(self, name) >= 1, "at least 1")

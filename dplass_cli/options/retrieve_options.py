@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from dplass_cli.options.declaration import argument, option, section
+from dplass_cli.options.declaration import argument, check_field, option, section
 from dplass_cli.options.embed_options import EmbeddingSettings
 from dplass_cli.options.model_options import EncoderOptions
 
@@ -22,5 +22,4 @@ class RetrieveOptions(EncoderOptions):
     embedding: EmbeddingSettings = section(EmbeddingSettings, help="How clips are embedded.")
 
     def __post_init__(self) -> None:
-        if self.top < 1:
-            raise ValueError(f"top must be at least 1, not {self.top}")
+        check_field(self, "top", self.top >= 1, "at least 1")

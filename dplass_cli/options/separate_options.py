@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from dplass_cli.errors import InputError
-from dplass_cli.options.declaration import argument, option
+from dplass_cli.options.declaration import argument, check_field, option
 from dplass_cli.options.model_options import SeparatorOptions
 
 Clipping = Literal["limit", "scale", "error"]
@@ -65,5 +64,5 @@ class SeparateOptions(SeparatorOptions):
     )
 
     def __post_init__(self) -> None:
-        if self.silence_if_absent is not None and not 0.0 <= self.silence_if_absent <= 1.0:
-            raise InputError(f"--silence-if-absent {self.silence_if_absent}: must be a score from 0 to 1, such as 0.5")
+        valid = self.silence_if_absent is None or 0.0 <= self.silence_if_absent <= 1.0
+        check_field(self, "silence_if_absent", valid, "a score from 0 to 1, such as 0.5")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from dplass_cli.errors import InputError
-from dplass_cli.options.declaration import option
+from dplass_cli.options.declaration import check_field, option
 from dplass_cli.options.model_options import SeparatorOptions
 
 
@@ -37,8 +37,6 @@ class ServeOptions(SeparatorOptions):
     def __post_init__(self) -> None:
         if not self.host:
             raise InputError("--host is empty; give an address, such as 127.0.0.1 (this machine only)")
-        if not 0 <= self.port <= 65535:
-            raise InputError(f"--port {self.port}: a port is a number from 0 to 65535")
+        check_field(self, "port", 0 <= self.port <= 65535, "from 0 to 65535")
         for name in ("max_upload_mb", "max_seconds", "max_waiting", "keep_minutes"):
-            if not getattr(self, name) > 0:
-                raise InputError(f"--{name.replace('_', '-')} must be more than 0, not {getattr(self, name)}")
+            check_field(self, name, getattr(self, name) > 0, "more than 0")

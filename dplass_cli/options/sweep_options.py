@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from dplass_cli.options.declaration import argument, option
+from dplass_cli.options.declaration import argument, check_field, option
 from dplass_cli.options.model_options import DEVICE, MODELS
 
 
@@ -19,10 +19,8 @@ class Range:
     log: bool = False
 
     def __post_init__(self) -> None:
-        if self.low >= self.high:
-            raise ValueError(f"low {self.low} must be below high {self.high}")
-        if self.log and self.low <= 0:
-            raise ValueError(f"low must be positive where log is true, not {self.low}")
+        check_field(self, "low", self.low < self.high, f"below high, {self.high}")
+        check_field(self, "low", self.low > 0 or not self.log, "positive where log is true")
 
     @property
     def whole(self) -> bool:
@@ -49,8 +47,7 @@ class SweepSettings:
     seed: int = option(default=42, help="Seed of the search.")
 
     def __post_init__(self) -> None:
-        if self.trials < 1:
-            raise ValueError(f"trials must be at least 1, not {self.trials}")
+        check_field(self, "trials", self.trials >= 1, "at least 1")
 
 
 @dataclass(frozen=True)
@@ -90,10 +87,9 @@ class SweepOptions:
     )
 
     def __post_init__(self) -> None:
-        if self.seeds < 0 or self.seeds == 1:
-            raise ValueError(f"--seeds must be at least 2 to tell a deviation, or 0 for none, not {self.seeds}")
-        if self.trials is not None and self.trials < 1:
-            raise ValueError(f"--trials must be at least 1, not {self.trials}")
+        valid = self.seeds == 0 or self.seeds >= 2
+        check_field(self, "seeds", valid, "at least 2 for a standard deviation, or 0 for none")
+        check_field(self, "trials", self.trials is None or self.trials >= 1, "at least 1")
 
     @property
     def overrides(self) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from typing import Literal
 from dplass_cli.errors import InputError
 from dplass_cli.options.adapter_settings import AdapterSettings
 from dplass_cli.options.data_settings import DataSettings
-from dplass_cli.options.declaration import option, section
+from dplass_cli.options.declaration import check_field, option, section
 from dplass_cli.options.model_options import DEVICE, ModelOptions, adapters_option
 from dplass_cli.options.network_settings import ResUNet30Config
 from dplass_cli.options.train_settings import TrainSettings
@@ -84,7 +84,6 @@ class TrainOptions(ModelOptions):
 
     def __post_init__(self) -> None:
         for name, least in (("num_gpus", 0), ("num_nodes", 1), ("parallel", 0)):
-            if getattr(self, name) < least:
-                raise ValueError(f"{name} must be at least {least}, not {getattr(self, name)}")
+            check_field(self, name, getattr(self, name) >= least, f"at least {least}")
         if self.adapters and self.what != "distil":
             raise InputError(f"--adapters: with --what {self.what} there is nothing to learn from them; leave them out")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from dplass_cli.options.declaration import option, section
+from dplass_cli.options.declaration import check_field, option, section
 
 
 @dataclass(frozen=True)
@@ -32,15 +32,11 @@ class OptimizerSettings:
     )
 
     def __post_init__(self) -> None:
-        if self.learning_rate <= 0:
-            raise ValueError(f"learning_rate must be positive, not {self.learning_rate}")
+        check_field(self, "learning_rate", self.learning_rate > 0, "positive")
         for name in ("weight_decay", "momentum", "patience", "warm_up_steps"):
-            if getattr(self, name) < 0:
-                raise ValueError(f"{name} must be at least 0, not {getattr(self, name)}")
-        if self.reduce_lr_steps < 1:
-            raise ValueError(f"reduce_lr_steps must be at least 1, not {self.reduce_lr_steps}")
-        if not 0 < self.factor < 1:
-            raise ValueError(f"factor must be between 0 and 1, not {self.factor}")
+            check_field(self, name, getattr(self, name) >= 0, "at least 0")
+        check_field(self, "reduce_lr_steps", self.reduce_lr_steps >= 1, "at least 1")
+        check_field(self, "factor", 0 < self.factor < 1, "between 0 and 1")
 
 
 @dataclass(frozen=True)
@@ -93,12 +89,8 @@ class TrainSettings:
 
     def __post_init__(self) -> None:
         for name in ("batch_size_per_device", "accumulate", "max_epochs", "save_top_k", "save_step_frequency"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 1, not {getattr(self, name)}")
+            check_field(self, name, getattr(self, name) >= 1, "at least 1")
         for name in ("num_workers", "min_epochs", "steps_per_epoch", "patience", "gradient_clip", "examples"):
-            if getattr(self, name) < 0:
-                raise ValueError(f"{name} must be at least 0, not {getattr(self, name)}")
-        if self.max_steps < 1 and self.max_steps != -1:
-            raise ValueError(f"max_steps must be at least 1, or -1 for no limit, not {self.max_steps}")
-        if not 0 <= self.random_seed < 2**32:
-            raise ValueError(f"random_seed must be from 0 to {2**32 - 1}, not {self.random_seed}")
+            check_field(self, name, getattr(self, name) >= 0, "at least 0")
+        check_field(self, "max_steps", self.max_steps >= 1 or self.max_steps == -1, "at least 1, or -1 for no limit")
+        check_field(self, "random_seed", 0 <= self.random_seed < 2**32, f"from 0 to {2**32 - 1}")

@@ -15,7 +15,7 @@ from dplass_cli.domains.partition_folder import read_partition
 from dplass_cli.errors import InputError
 from dplass_cli.models import load_base, save_base
 from dplass_cli.models.audiosep_checkpoint import write_audiosep, write_checkpoint
-from dplass_cli.options.adapter_settings import AdapterSettings
+from dplass_cli.options.adapter_settings import StoredType
 from dplass_cli.options.adapters_options import AdaptersImportOptions
 from dplass_cli.options.network_settings import ResUNet30Config
 from dplass_cli.options.parse import from_mapping
@@ -85,7 +85,12 @@ def merge_adapter(path: Path, output: Path, base_checkpoint: str = "tiny", trust
 
 
 def compress_adapter(
-    path: Path, output: Path, rank: int, base_checkpoint: str = "tiny", dtype: str | None = None, trust: bool = False
+    path: Path,
+    output: Path,
+    rank: int,
+    base_checkpoint: str = "tiny",
+    dtype: StoredType | None = None,
+    trust: bool = False,
 ) -> dict[str, float]:
     """Write the ``lora`` adapter of a rank that is nearest to a weight delta.
 
@@ -93,13 +98,13 @@ def compress_adapter(
         {path of a layer: share of the squared norm of its delta that is kept}.
 
     Raises:
-        InputError: the rank or dtype is invalid, the adapter is not a weight delta, or the folder cannot be written.
+        InputError: the rank is invalid, the adapter is not a weight delta, or the folder cannot be written.
     """
     require_separate_output(output, single_adapter(path))
     network = load_base(base_checkpoint, trust=trust)
     adapter = load_single_adapter(path, network, trust)
     compressed, kept = compress(adapter, network, rank)
-    stored = from_mapping(AdapterSettings, {"dtype": dtype or adapter.info.dtype}, "--dtype").dtype
+    stored = dtype or adapter.info.dtype
     save_adapter(output, replace(compressed, info=replace(compressed.info, dtype=stored)))
     return kept
 

@@ -15,7 +15,7 @@ from dplass_cli.data.prepare.corpora import CORPORA
 from dplass_cli.data.prepare.corpus_tables import read_captions, read_pairs
 from dplass_cli.data.prepare.locating import READABLE, ClipIndex, listed_files
 from dplass_cli.data.prepare.preparation import PrepareResult, prepare, require_output
-from dplass_cli.errors import InputError, nearest, some
+from dplass_cli.errors import InputError, check_choice, some
 from dplass_cli.options.prepare_audioset_options import PrepareAudiosetOptions
 from dplass_cli.options.prepare_options import Captions
 from dplass_cli.storage import Progress, no_progress
@@ -67,10 +67,7 @@ def _find_clips(options: PrepareAudiosetOptions, name_map: Mapping[str, str], pr
 
 
 def _require_valid(options: PrepareAudiosetOptions) -> None:
-    if options.captions not in get_args(Captions):
-        raise InputError(
-            f"captions: no such choice {options.captions!r}{nearest(options.captions, get_args(Captions))}"
-        )
+    check_choice("--captions", options.captions, get_args(Captions))
     if not options.segments:
         raise InputError("no segment list; give one with --segments")
     if not options.audio_dir and options.file_list is None:

@@ -15,7 +15,7 @@ import numpy as np
 from dplass_cli.audio.reading import Audio, AudioInfo
 from dplass_cli.audio.streaming import even_blocks, read_blocks
 from dplass_cli.audio.writing import audio_writer, container_of, default_subtype
-from dplass_cli.errors import InputError, RunError
+from dplass_cli.errors import InputError, RunError, check_choice
 from dplass_cli.options.separate_options import Clipping, Highband
 from dplass_cli.separation.bank import Activation
 from dplass_cli.separation.presence import Presence
@@ -49,8 +49,7 @@ class Output:
 
     def __post_init__(self) -> None:
         for name, words in (("clip", get_args(Clipping)), ("highband", get_args(Highband))):
-            if getattr(self, name) not in words:
-                raise InputError(f"--{name} {getattr(self, name)}: unknown; use one of {', '.join(words)}")
+            check_choice(f"--{name}", getattr(self, name), words)
 
 
 @dataclass(frozen=True)

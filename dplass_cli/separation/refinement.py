@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from dplass_cli.encoders import QueryEncoder
-from dplass_cli.errors import InputError
+from dplass_cli.errors import check_choice
 from dplass_cli.options.model_options import Refinement
 
 SIMILAR = 0.5
@@ -37,8 +37,7 @@ def check_refine(refine: str) -> None:
     Raises:
         InputError: it is unknown.
     """
-    if refine not in get_args(Refinement):
-        raise InputError(f"--refine {refine}: unknown; use one of {', '.join(get_args(Refinement))}")
+    check_choice("--refine", refine, get_args(Refinement))
 
 
 class ResidualEmbedding:

@@ -14,7 +14,7 @@ from torch import Tensor
 from dplass_cli.audio.reading import audio_info, read_mono
 from dplass_cli.devices import in_bfloat16
 from dplass_cli.encoders import QueryEncoder
-from dplass_cli.errors import InputError, RunError
+from dplass_cli.errors import InputError, RunError, check_choice
 from dplass_cli.models.cuda_graphs import replay_windows
 from dplass_cli.options.model_options import Backend, ModelSpec, Precision, Refinement, Stereo
 from dplass_cli.options.separate_options import Clipping, Highband
@@ -71,8 +71,7 @@ class Separator:
             raise InputError(
                 f"--refine residual: --select {policy.name} does not choose by the query; use --refine none"
             )
-        if stereo not in get_args(Stereo):
-            raise InputError(f"--stereo {stereo}: unknown; use one of {', '.join(get_args(Stereo))}")
+        check_choice("--stereo", stereo, get_args(Stereo))
         self.bank, self.encoder, self.policy, self.stereo, self.refine = bank, encoder, policy, stereo, refine
         self.core = SeparationCore(bank, stereo == "shared", in_bfloat16(precision, bank.device))
         self._texts = DomainTexts(bank, encoder)
@@ -177,7 +176,7 @@ class Separator:
         if audio.ndim != 2 or audio.size == 0:
             raise InputError(f"audio: expected shape (channels, samples) with at least one sample, not {audio.shape}")
         if sample_rate < 1:
-            raise InputError(f"sample_rate: expected a positive number of Hz, not {sample_rate}")
+            raise InputError(f"sample_rate {sample_rate}: must be a positive number of Hz")
         audio = np.ascontiguousarray(audio, dtype=np.float32)
         if not np.isfinite(audio).all():
             raise InputError("audio: contains NaN or infinity; replace those samples")

@@ -26,7 +26,7 @@ from dplass_cli.data.manifest import read_manifest
 from dplass_cli.data.mixture_tables import Mixture, read_mixtures
 from dplass_cli.devices import launched_together, process_rank
 from dplass_cli.domains.partition_folder import Partition, read_partition
-from dplass_cli.errors import InputError, some
+from dplass_cli.errors import InputError, quoted, some
 from dplass_cli.models import BaseModel, in_fast_order
 from dplass_cli.models.resunet30 import is_unread
 from dplass_cli.options.parse import to_mapping
@@ -316,7 +316,7 @@ def _choose_domains(chosen: str, partition: Partition) -> tuple[list[int], tuple
     domains: list[int] = []
     for text in chosen.split(","):
         if not text.strip().isdecimal() or int(text) not in clips:
-            raise InputError(f"--domain {chosen}: {text!r} is not one of {some(clips, 20)} or 'all'")
+            raise InputError(f"--domain {chosen}: {quoted(text)} must be one of all, {some(clips, 20)}")
         if not clips[int(text)]:
             raise InputError(f"--domain {text}: this domain has no clips to train on")
         if int(text) not in domains:

@@ -13,7 +13,7 @@ import pandas as pd
 from dplass_cli.data.prepare.corpora import CORPORA, Corpus
 from dplass_cli.data.prepare.corpus_tables import read_table
 from dplass_cli.data.prepare.locating import SUFFIXES
-from dplass_cli.errors import InputError, nearest, some
+from dplass_cli.errors import InputError, check_choice, nearest, some
 from dplass_cli.storage import read_json
 
 COLUMN_FIELDS = ("captions", "end", "id", "labels", "name", "start")
@@ -33,13 +33,11 @@ def corpus_with_columns(kind: str, columns: Mapping[str, str]) -> Corpus:
     Raises:
         InputError: no such corpus or role.
     """
-    if kind not in CORPORA:
-        raise InputError(f"{kind}: no such corpus{nearest(kind, CORPORA)}")
+    check_choice("KIND", kind, CORPORA)
     changes: dict[str, Any] = {}
     for role, column in columns.items():
         known = [*_ALIASES, *COLUMN_FIELDS]
-        if role not in known:
-            raise InputError(f"--column {role}: no such role of a column{nearest(role, known)}")
+        check_choice("--column", role, known)
         role = _ALIASES.get(role, role)
         changes[role] = tuple(column.split(",")) if role == "captions" else column
     return replace(CORPORA[kind], **changes)
