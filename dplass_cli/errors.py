@@ -87,9 +87,15 @@ def nearest(word: str, known: Iterable[str], prefix: str = "") -> str:
         prefix: precedes the words in the message only, such as ``train.`` for the options of that section.
     """
     known = sorted(known)
-    if close := _closest(word, known):
-        return f"; did you mean {prefix + close!r}?"
-    return f"; known: {some((prefix + name for name in known), _MOST_LISTED)}" if known else ""
+    listed = f"; known: {some((prefix + name for name in known), _MOST_LISTED)}" if known else ""
+    return similar(word, known, prefix) or listed
+
+
+def similar(word: object, known: Iterable[str], prefix: str = "") -> str:
+    """Suggest the most similar known word like :func:`nearest`; nothing if none is similar."""
+    by_lowercase = {name.lower(): name for name in known}
+    close = difflib.get_close_matches(word.lower(), by_lowercase, n=1, cutoff=0.5) if isinstance(word, str) else []
+    return f"; did you mean {prefix + by_lowercase[close[0]]!r}?" if close else ""
 
 
 def check_choice(where: str, value: object, known: Iterable[str]) -> None:
@@ -105,9 +111,8 @@ def check_choice(where: str, value: object, known: Iterable[str]) -> None:
     """
     words = list(known)
     if value not in words:
-        close = _closest(value, words) if isinstance(value, str) else None
-        hint = f"; did you mean {close!r}?" if close else ""
-        raise InputError(f"{given(where, value)}: must be one of {some(words, _MOST_LISTED)}{hint}")
+        listed = some(words, _MOST_LISTED)
+        raise InputError(f"{given(where, value)}: must be one of {listed}{similar(value, words)}")
 
 
 def given(where: str, value: object) -> str:
@@ -122,12 +127,6 @@ def quoted(value: object) -> str:
 
 
 _MOST_LISTED, _LONGEST_WORD = 20, 100
-
-
-def _closest(word: str, known: Iterable[str]) -> str | None:
-    by_lowercase = {name.lower(): name for name in known}
-    close = difflib.get_close_matches(word.lower(), by_lowercase, n=1, cutoff=0.5)
-    return by_lowercase[close[0]] if close else None
 
 
 def some(items: Iterable[object], limit: int = 5) -> str:

@@ -21,13 +21,17 @@ from dplass_cli.options.adapter_settings import AdapterSettings
 METHODS: dict[str, type[Adapter]] = {method.method: method for method in (ReConv, LoRA, DoRA, ConvAdapter)}
 
 
-def find_method(name: str) -> type[Adapter]:
+def find_method(name: str, where: str = "--adapter") -> type[Adapter]:
     """Look up an adapter method by its name.
+
+    Args:
+        name: a key of :data:`METHODS`.
+        where: the flag or the file that names it, for the error message.
 
     Raises:
         InputError: the name is unknown.
     """
-    check_choice("--adapter", name, METHODS)
+    check_choice(where, name, METHODS)
     return METHODS[name]
 
 

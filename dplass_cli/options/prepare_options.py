@@ -10,7 +10,8 @@ from typing import Literal, get_args
 from dplass_cli.errors import InputError, check_choice
 from dplass_cli.options.declaration import argument, check_field, option, section
 
-Captions = Literal["single", "each", "joined", "file"]
+ClassCaptions = Literal["single", "each", "joined"]
+Captions = Literal[ClassCaptions, "file"]
 Check = Literal["none", "header", "decode"]
 
 FORM = re.compile(r"(\d+(?:\.\d+)?)k-mono-(flac|wav)")
@@ -84,8 +85,10 @@ class CorpusOptions(ClipSelection):
         factory=dict,
         help="ROLE=COLUMN: which column is wav, caption, labels, id, start or end. Repeatable.",
     )
-    captions: Captions = option(
-        "--captions", default="each", help="Captions of clips with several classes: single, each or joined."
+    captions: ClassCaptions = option(
+        "--captions",
+        default="each",
+        help="Captions of clips with several classes: single, each or joined. Written captions are a --column.",
     )
     name_pattern: str = option(
         "--name-pattern",

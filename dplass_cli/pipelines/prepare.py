@@ -14,13 +14,14 @@ from dplass_cli.data.prepare.corpus_reader import (
     file_records,
     find_tables,
     read_records,
+    require_columns,
     rows_where,
 )
 from dplass_cli.data.prepare.locating import ClipIndex, listed_files
 from dplass_cli.data.prepare.merging import MergeResult, merge_manifests
 from dplass_cli.data.prepare.preparation import PrepareResult, prepare, require_output
-from dplass_cli.errors import InputError
-from dplass_cli.options.prepare_options import Captions, CorpusOptions, MergeOptions
+from dplass_cli.errors import InputError, check_choice
+from dplass_cli.options.prepare_options import ClassCaptions, CorpusOptions, MergeOptions
 from dplass_cli.storage import Progress, no_progress, require_folder
 
 
@@ -42,11 +43,15 @@ def prepare_corpus(options: CorpusOptions, progress: Progress = no_progress) -> 
         source = options.folder or folders[0]
         # copies that an earlier run made may lie below the folder
         clip_files = [file for file in files if not is_copy(file, options.convert_dir)]
-        records = rows_where(file_records(clip_files, source, split), options.where, str(source))
+        records = file_records(clip_files, source, split)
+        require_columns(records, options.column, str(source))
+        records = rows_where(records, options.where, str(source))
     else:
         tables = options.table or tuple(find_tables(corpus, options.folder or Path(), split))
         source = tables[0]
-        records = rows_where(read_records(corpus, tables, split, bool(options.split)), options.where, str(source))
+        records = read_records(corpus, tables, split, bool(options.split))
+        require_columns(records, options.column, str(source))
+        records = rows_where(records, options.where, str(source))
         index = ClipIndex(files, filter(None, column_texts(records, corpus.name)), options.name_pattern)
     captions = column_label_captions(records, corpus, options.captions)
     clips = clip_table(records, corpus, index, captions, where=str(source))
@@ -60,8 +65,7 @@ def prepare_corpus(options: CorpusOptions, progress: Progress = no_progress) -> 
 
 
 def _require_valid(options: CorpusOptions) -> None:
-    if options.captions not in get_args(Captions)[:3]:
-        raise InputError(f"captions: no such choice {options.captions!r}; known: each, joined, single")
+    check_choice("--captions", options.captions, get_args(ClassCaptions))
     if options.folder is None and not options.table:
         raise InputError("no corpus; give its folder, or its list with --table")
     for folder in (*([] if options.folder is None else [options.folder]), *options.audio_dir):

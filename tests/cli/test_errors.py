@@ -181,6 +181,7 @@ def test_a_folder_is_no_file_to_write_and_a_file_no_folder(tmp_path: Path, tone:
     refused("export", "-o", tmp_path, says="must end in .onnx")
     (tmp_path / "graph.onnx").mkdir()
     refused("export", "-o", tmp_path / "graph.onnx", says="graph.onnx: is a folder; give the name of a file to write")
+    refused("quickstart", tone, says="tone.wav: is a file; expected a folder")
     refused("results", "fad", tone, tmp_path, says="tone.wav: is a file; expected a folder")
     refused("results", "scan", tone, says="tone.wav: is a file; expected a folder")
     refused("prepare", "esc50", tone, "-o", tmp_path / "m.json", says="tone.wav: is a file; expected a folder")
@@ -202,6 +203,13 @@ def test_quickstart_and_doctor_look_at_their_options_first(tmp_path: Path) -> No
     refused("quickstart", tmp_path / "q", "--set", "steps=0", says="dplass: --set steps=0: must be at least 1")
     refused("doctor", "--clips", "-1", says="--clips -1: must be at least 1, or 0 for all")
     assert not (tmp_path / "q").exists()
+
+
+def test_a_folder_that_is_not_there_is_named_as_missing(tmp_path: Path) -> None:
+    gone = tmp_path / "gone"
+    refused("train", "--data", gone, "--workspace", tmp_path / "run", says="gone: no such folder; check the path")
+    refused("domains", "compare", gone, gone, says="gone: no such folder; check the path")
+    refused("results", "compare", gone, gone, says="gone: no such folder; check the path")
 
 
 def test_not_an_evaluation(tmp_path: Path) -> None:

@@ -51,7 +51,7 @@ def test_a_server_for_others_warns(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "says"),
     [
-        (["--port", "70000"], "--port 70000: a port is a number from 0 to 65535"),
+        (["--port", "70000"], "--port 70000: must be from 0 to 65535"),
         (["--max-upload-mb", "0"], "--max-upload-mb must be more than 0"),
         (["--select", "txt"], "did you mean 'text'"),
         (["--host", ""], "--host is empty; give an address"),

@@ -71,7 +71,7 @@ def test_all_are_functions_of_the_generator_and_change_no_input(scene: Scene, re
 def test_none_happens_with_probability_0(scene: Scene, responses: Path) -> None:
     for name, settings in every(responses, probability=0.0).items():
         np.testing.assert_array_equal(augmented(scene, **{name: settings}), scene.sources)
-    with pytest.raises(InputError, match=r"between 0 and 1, not 1\.5"):
+    with pytest.raises(InputError, match=r"probability 1\.5"):
         GainSettings(1.5)
 
 
@@ -152,5 +152,5 @@ def test_settings_turn_them_on_in_their_order(responses: Path) -> None:
     assert AUGMENTATIONS.keys() == vars(settings).keys()
     on = [augment.func for augment in augmentations(settings)]
     assert on == [AUGMENTATIONS[name] for name in ("polarity", "reverberation", "gain")]
-    with pytest.raises(InputError, match="unknown option 'lower'; did you mean 'lower_db'"):
+    with pytest.raises(InputError, match=r"unknown option 'gain\.lower'; did you mean 'gain.lower_db'"):
         from_mapping(AugmentationSettings, {"gain": {"lower": -3}}, "x")

@@ -473,7 +473,7 @@ def test_several_benchmarks_run_in_one_command(
     assert {row["query"] for row in items(tmp_path / "labels")} == {"Music Violin"}
     with pytest.raises(InputError, match="no folder Clotho_evaluation"):
         evaluate(replace(given, benchmark=("clotho",)))
-    with pytest.raises(ValueError, match="a table goes with one benchmark"):
+    with pytest.raises(InputError, match=r"--metadata-csv .*: a table is for one --benchmark"):
         replace(given, metadata_csv=next((tmp_path / "data").rglob("*.csv")))
 
 
