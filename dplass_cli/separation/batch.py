@@ -23,14 +23,15 @@ def requested_recordings(options: SeparateOptions) -> list[Recording]:
     """
     spans = () if options.spans is None else parse_spans(options.spans)
     sentences = [*options.query, *_read_lines(options.queries)]
-    recordings = find_recordings(options.inputs, options.list, [*sentences, *(Query(like=p) for p in options.like)])
+    shared: list[str | Query] = [*sentences, *(Query(like=path) for path in options.like)]
+    if not shared and (spans or options.without):
+        shared = [Query()]  # they may stand alone
+    recordings = find_recordings(options.inputs, options.list, shared)
 
     def complete(queries: Sequence[str | Query]) -> tuple[Query, ...]:
-        """Add the spans and the negatives, which apply to every query and may stand alone."""
+        """Add the spans and the negatives, which apply to every query."""
         if spans and len(queries) > 1:
             raise InputError(f"--spans {options.spans}: applies to a single target, not {len(queries)}; give one query")
-        if not queries and (spans or options.without):
-            queries = [Query()]
         whole = (query if isinstance(query, Query) else Query(query) for query in queries)
         return tuple(replace(query, spans=spans, without=options.without) for query in whole)
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import glob
+import os
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,7 +41,7 @@ def find_recordings(inputs: Iterable[Path], list_file: Path | None, queries: Seq
 
     Raises:
         InputError: there are no recordings, a pattern matches no file, a folder contains no audio, or a line of the
-            list is malformed.
+            list is malformed or leaves a recording without a query.
     """
     recordings = [Recording(path, tuple(queries), name) for entry in inputs for path, name in _expand(entry)]
     if list_file is not None:
@@ -72,6 +74,11 @@ def _read_list(list_file: Path, queries: Sequence[str | Query]) -> list[Recordin
         path, *fields = line.split("\t")
         if not path.strip() or len(fields) > 2 or "\0" in line:
             raise InputError(f"{list_file}: line {number}: expected path<TAB>query<TAB>output name, not {line[:80]!r}")
+        if not fields and (words := _query_after(line, list_file.parent)):
+            raise InputError(
+                f"{list_file}: line {number}: {words!r} is separated from the path by a blank; expected"
+                " path<TAB>query<TAB>output name"
+            )
         wav = list_file.parent / path
         query, name = (field.strip() for field in [*fields, "", ""][:2])
         name = name or wav.stem
@@ -79,8 +86,18 @@ def _read_list(list_file: Path, queries: Sequence[str | Query]) -> list[Recordin
             raise InputError(
                 f"{list_file}: line {number}: the output name {name!r} leaves the output folder; use a relative name"
             )
+        if not query and not queries:
+            raise InputError(f"{list_file}: line {number}: no query; expected path<TAB>query, or give --query for all")
         queries_by_output.setdefault((wav, name), []).extend([query] if query else queries)
     return [Recording(path, tuple(dict.fromkeys(own)), name) for (path, name), own in queries_by_output.items()]
+
+
+def _query_after(line: str, folder: Path) -> str:
+    """What follows the name of an existing file and a blank in a line of a list; empty if there is no such file."""
+    if os.path.exists(folder / line):  # noqa: PTH110 (Path.exists raises for names that no file can have)
+        return ""
+    ends = (blank for blank in re.finditer(r"\s+", line) if os.path.isfile(folder / line[: blank.start()]))  # noqa: PTH113
+    return next((line[blank.end() :] for blank in ends), "")
 
 
 def _with_distinct_names(recordings: Iterable[Recording]) -> list[Recording]:

@@ -108,17 +108,21 @@ def test_evaluate_without_a_column_and_without_adapters(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("given", "says"),
     [
-        (["separate", "--quary", "x"], ["No such option: --quary", "--query", "separate --help shows an example"]),
-        (["seperate"], ["No such command 'seperate'. Did you mean 'separate'"]),
-        (["domains", "asign", "a dog"], ["Did you mean 'assign'?"]),
+        (["separate", "--quary", "x"], "dplass: --quary: no such option; did you mean '--query'?"),
+        (["train", "--zzzz"], ["dplass: --zzzz: no such option; ", "train --help shows an example"]),
+        (["train", "--resume=3"], "dplass: --resume: does not take a value; "),
+        (["train", "-x"], "dplass: -x: no such option; "),
+        (["nothing-like-it"], "dplass: nothing-like-it: no such command; "),
+        (["seperate"], "dplass: seperate: no such command; did you mean 'separate'?"),
+        (["domains", "asign", "a dog"], "dplass: asign: no such command; did you mean 'assign'?"),
         (["domains", "assign", "a dog"], ["--partition is not given; --help shows an example"]),
         (["adapters", "merge"], ["ADAPTER is not given; --help shows an example"]),
-        (["train", "partition"], ["unexpected extra argument", "train --help shows an example"]),
-        (["train", "--max-epochs", "three"], ["Invalid value for '--max-epochs'"]),
-        (["train", "--data"], ["Option '--data' requires an argument"]),
+        (["train", "partition"], ["dplass: partition: unexpected extra argument; ", "train --help shows an example"]),
+        (["train", "--max-epochs", "three"], "dplass: --max-epochs: must be a valid integer; "),
+        (["train", "--data"], "dplass: --data: requires an argument; "),
     ],
 )
-def test_what_the_parser_refuses_is_one_line_too(given: list[str], says: list[str]) -> None:
+def test_what_the_parser_refuses_is_one_line_too(given: list[str], says: str | list[str]) -> None:
     refused(*given, says=says)
 
 

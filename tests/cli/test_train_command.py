@@ -39,7 +39,10 @@ def test_a_plan_for_people_and_for_programs(corpus: Path, tmp_path: Path) -> Non
         (["--what", "bases"], "dplass: --what bases: must be one of adapters, base, distil; did you mean 'base'?"),
         (["--set", "train.loss_type=l1_wave"], "; did you mean 'l1_wav'?"),
         (["--set", "train.optimizer.schedule=cos"], "train.optimizer.schedule cos: must be one of plateau"),
-        (["--set", "data.augment.gain.low=1"], "unknown option 'low'"),
+        (
+            ["--set", "data.augment.gain.low=1"],
+            "unknown option 'data.augment.gain.low'; did you mean 'data.augment.gain.lower_db'",
+        ),
         (["--set", "data.augment.reverberation.folder=rooms"], "rooms: no such folder"),
         (["--max-bad-files", "-1"], "dplass: --max-bad-files -1: must be at least 0"),
         (
@@ -63,7 +66,7 @@ def test_a_plan_for_people_and_for_programs(corpus: Path, tmp_path: Path) -> Non
         (["--set", "train.optimizer.reduce_lr_steps=0"], "reduce_lr_steps=0: must be at least 1"),
         (["--set", "train.random_seed=-1"], "random_seed=-1: must be from 0 to 4294967295"),
         (["--set", "train.gradient_clip=-1"], "gradient_clip=-1.0: must be at least 0"),
-        (["--set", "adapter.alpha=0"], "alpha must not be 0"),
+        (["--set", "adapter.alpha=0"], "--set adapter.alpha=0.0: must be other than 0"),
         (["--set", "data.noise_dir=gone", "--dry-run"], "gone: no such folder"),
         (["--set", f"data.noise_dir={__file__}"], "test_train_command.py: is a file; expected a folder"),
         (["--set", "data.segment_seconds=0.001"], "the base's transform needs more than 0.008 s"),
