@@ -299,12 +299,13 @@ def read_text(path: Path | str) -> str:
         raise InputError(f"{path}: cannot read ({error.strerror})") from error
 
 
-def require_file(path: Path | str, what: str = "file") -> Path:
+def require_file(path: Path | str, what: str = "file", remedy: str = "check the path") -> Path:
     """Return ``path`` if it is a file.
 
     Args:
         path: the file.
         what: what is expected there, for the message.
+        remedy: what to do if it is missing, for the message.
 
     Raises:
         InputError: the file is missing or unreadable, or it is a folder.
@@ -314,7 +315,7 @@ def require_file(path: Path | str, what: str = "file") -> Path:
         if path.is_dir():
             raise InputError(f"{path}: is a folder; expected a {what}")
         if not path.is_file():
-            raise InputError(f"{path}: no such {what}; check the path")
+            raise InputError(f"{path}: no such {what}; {remedy}")
     except OSError as error:  # a name that is too long, a folder that may not be entered
         raise InputError(f"{path}: cannot read ({error.strerror})") from error
     return path

@@ -21,8 +21,9 @@ from dplass_cli.adapters.injection import (
 )
 from dplass_cli.errors import InputError, some
 from dplass_cli.models import BaseModel
+from dplass_cli.options.adapter_settings import StoredType
 from dplass_cli.options.parse import from_mapping, to_mapping
-from dplass_cli.storage import make_folder, read_json, remove_file, write_json
+from dplass_cli.storage import make_folder, read_json, remove_file, require_file, write_json
 from dplass_cli.weights.checkpoint_files import (
     in_dtype,
     read_tensors,
@@ -63,7 +64,7 @@ class AdapterInfo:
     encoder_fingerprint: str = ""
     domain: dict[str, Any] = field(default_factory=dict)
     batchnorm: Literal["frozen", "adapt"] = "frozen"
-    dtype: Literal["float32", "float16", "bfloat16"] = "float32"
+    dtype: StoredType = "float32"
     training: dict[str, Any] = field(default_factory=dict)
     metrics: dict[str, Any] = field(default_factory=dict)
     versions: dict[str, Any] = field(default_factory=dict)
@@ -131,7 +132,8 @@ def load_adapter(folder: Path | str, network: BaseModel, base_sha256: str) -> Lo
             f" ({base_sha256[:12]}…); give --base-checkpoint the base it was trained on"
         )
     where = str(folder / WEIGHTS)
-    tensors, _ = read_tensors(folder / WEIGHTS)
+    remedy = "the adapter folder is incomplete, so train or import the adapter again"
+    tensors, _ = read_tensors(require_file(folder / WEIGHTS, remedy=remedy))
     _check_ranks(info, network, tensors, where)
     layers = make_adapters(network, info.method, info.layers)
     statistics = {k.removeprefix(STATISTICS): v for k, v in tensors.items() if k.startswith(STATISTICS)}
@@ -148,7 +150,7 @@ def load_adapter(folder: Path | str, network: BaseModel, base_sha256: str) -> Lo
 
 def _check_ranks(info: AdapterInfo, network: BaseModel, tensors: Mapping[str, Tensor], where: str) -> None:
     """Reject ranks that the tensors do not have before allocating memory for them."""
-    method = find_method(info.method)
+    method = find_method(info.method, f"{where}: method")
     for path, settings in info.layers.items():
         layer_at(network, path)
         own = {name.removeprefix(f"{path}."): tensor for name, tensor in tensors.items() if name.startswith(f"{path}.")}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -27,7 +26,7 @@ from dplass_cli.errors import InputError, some
 from dplass_cli.models import BaseModel
 from dplass_cli.options.parse import from_mapping
 from dplass_cli.resources import shipped
-from dplass_cli.storage import make_folder, read_json, remove_file, write_json
+from dplass_cli.storage import make_folder, read_json, remove_file, require_file, write_json
 from dplass_cli.weights.checkpoint_files import read_tensors, write_safetensors
 
 BANK, _CENTROIDS = "bank.json", "centroids.safetensors"
@@ -182,7 +181,7 @@ def read_bank(folder: Path | str) -> dict[str, BankDomain]:
             f"{folder / BANK}: not a bank description (expected format {_FORMAT!r}); use a folder that train wrote"
         )
     described = from_mapping(_Described, {"domains": content.get("domains")}, str(folder / BANK)).domains
-    centroids, _ = read_tensors(folder / _CENTROIDS)
+    centroids, _ = read_tensors(require_file(folder / _CENTROIDS, remedy="train or import the bank again"))
     text, audio = (centroids.get(name) for name in ("text", "audio"))
     if text is None or audio is None or text.ndim != 2 or text.shape != audio.shape or len(text) != len(described):
         raise InputError(
@@ -223,11 +222,13 @@ def write_partition_bank(
     """Describe the domains of a partition whose adapters are in a bank folder and belong to a base.
 
     The measured gains of adapters that are not new are kept; ``more`` are further entries of the description.
+
+    Raises:
+        InputError: as :func:`measured_gains`, or the folder cannot be written.
+        RunError: the disk is full.
     """
     folder = Path(folder)
-    gains: dict[str, float] = {}
-    with contextlib.suppress(InputError):  # there is no bank yet, or an incomplete one
-        gains = {key: domain.sdri_gain_db for key, domain in read_bank(folder).items() if key not in new_keys}
+    gains = measured_gains(folder, new_keys)
     domains = []
     for row, d in enumerate(partition.domains):
         key, centroids = bank_key(d.id), (partition.text_centroids[row], partition.audio_centroids[row])
@@ -245,3 +246,19 @@ def write_partition_bank(
         **more,
     }
     write_bank(folder, domains, description)
+
+
+def measured_gains(folder: Path, new_keys: Collection[str]) -> dict[str, float]:
+    """The measured gains of a bank's adapters that are kept when others are replaced: {key: SDRi in dB}.
+
+    Args:
+        folder: the bank; it may not exist yet.
+        new_keys: keys of the adapters that are replaced.
+
+    Raises:
+        InputError: the bank is damaged, so the gains of adapters that are kept would be lost.
+    """
+    kept = {path.parent.name for path in folder.glob(f"domain*/{DESCRIPTION}")}.difference(new_keys)
+    if not kept or not (folder / BANK).exists():
+        return {}
+    return {key: domain.sdri_gain_db for key, domain in read_bank(folder).items() if key in kept}

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from dplass_cli.adapters.adapter_folder import save_adapter
-from dplass_cli.adapters.bank_folder import bank_key, published_key, write_partition_bank
+from dplass_cli.adapters.bank_folder import bank_key, measured_gains, published_key, write_partition_bank
 from dplass_cli.adapters.dplass_format import contained_base, from_published, read_published
 from dplass_cli.domains.partition_folder import PARTITION_FILE, Partition
 from dplass_cli.errors import InputError
@@ -47,6 +47,8 @@ def import_files(
     if partition and (output / PARTITION_FILE).exists():
         raise InputError(f"--output {output}: contains a partition; give another folder for the bank")
     keys = _keys(options.files, partition)
+    if partition:
+        measured_gains(output, keys)  # a damaged bank is refused before anything is written
     domains = {bank_key(domain.id): domain for domain in partition.domains} if partition else {}
     base_sha256 = base.sha256() if base else ""
     written_base = None

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from dplass_cli.adapters.base import PUBLISHED_ALPHAS, Adapter, Layer, LayerSettings
 from dplass_cli.adapters.conv_adapter import ConvAdapter
 from dplass_cli.adapters.weight_deltas import DoRA, LoRA, ReConv
-from dplass_cli.errors import InputError, nearest
+from dplass_cli.errors import InputError, check_choice
 from dplass_cli.models.resunet30 import DecoderBlock, EncoderBlock, ResidualBlock, ResUNet30
 from dplass_cli.options.adapter_settings import AdapterSettings
 from dplass_cli.weights.checkpoint_files import require_finite, require_layout
@@ -24,10 +24,9 @@ N = TypeVar("N", int, float)
 METHODS: dict[str, type[Adapter]] = {method.method: method for method in (ReConv, LoRA, DoRA, ConvAdapter)}
 
 
-def find_method(name: str) -> type[Adapter]:
-    """Look up an adapter method by its name; InputError if it is unknown."""
-    if name not in METHODS:
-        raise InputError(f"adapter method {name!r} is unknown{nearest(name, METHODS)}")
+def find_method(name: str, where: str = "--adapter") -> type[Adapter]:
+    """Look up an adapter method by its name, which ``where`` gave; InputError if it is unknown."""
+    check_choice(where, name, METHODS)
     return METHODS[name]
 
 

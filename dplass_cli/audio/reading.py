@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import logging
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,9 +12,11 @@ import numpy as np
 import numpy.typing as npt
 import soundfile
 
-from dplass_cli.audio.probe import mp3_samples, unsafe_reason
+from dplass_cli.audio.probe import is_truncated, mp3_samples, unsafe_reason
 from dplass_cli.errors import InputError
 from dplass_cli.storage import require_file
+
+_log = logging.getLogger(__name__)
 
 Audio = npt.NDArray[np.float32]
 
@@ -52,6 +56,9 @@ class AudioInfo:
 def audio_info(path: Path | str) -> AudioInfo:
     """Read the header of an audio file.
 
+    Of a file that ends before its header says (:func:`~dplass_cli.audio.probe.is_truncated`), libsndfile reads what
+    there is; a warning is logged, once per file. Where only decoding shows it, reading raises an error.
+
     Raises:
         InputError: the file is missing, empty, not audio, or has no samples.
         UnsupportedAudio: the file is not safe to open, or its rate is not between 1 kHz and 1 MHz.
@@ -64,6 +71,8 @@ def audio_info(path: Path | str) -> AudioInfo:
             raise UnsupportedAudio(f"{path}: {reason}; convert, replace or remove it")
         info = soundfile.info(str(path))
         counted = mp3_samples(path) if info.subtype == "MPEG_LAYER_III" else None
+        if info.frames > 0:
+            _warn_if_truncated(path, info.frames / max(1, info.samplerate))
     except OSError as error:
         raise InputError(f"{path}: cannot read ({error.strerror})") from error
     except soundfile.LibsndfileError as error:
@@ -84,6 +93,16 @@ def audio_info(path: Path | str) -> AudioInfo:
     indexed = info.format == "MP3" and info.subtype == "MPEG_LAYER_III" and counted is None
     estimated = info.subtype.startswith("MPEG") and not indexed
     return AudioInfo(frames, info.samplerate, info.channels, info.format, info.subtype, estimated)
+
+
+@functools.lru_cache(maxsize=4096)  # a file is looked at many times
+def _warn_if_truncated(path: Path, seconds: float) -> None:
+    if is_truncated(path):
+        _log.warning(
+            "%s: ends before its header says, so only its first %.2f s are read; replace it if it should be longer",
+            path,
+            seconds,
+        )
 
 
 def read_audio(path: Path | str, start: float = 0.0, end: float | None = None) -> tuple[Audio, int]:

@@ -79,6 +79,12 @@ class _VerbCommand(TyperCommand):
         options = [self._shown_spelling(word, known) for word in _one_file_per_flag(args[:end])]
         return super().parse_args(ctx, [*options, *args[end:]])
 
+    def collect_usage_pieces(self, ctx: Any) -> list[str]:
+        """The parts of the usage line. To the parser no argument is required: the options check that it is given."""
+        required = [field.declared.metavar for field in option_fields(self.options) if field.required]
+        shown = {f"[{name}]{more}": name + more for name in required for more in ("", "...")}
+        return [shown.get(piece, piece) for piece in super().collect_usage_pieces(ctx)]
+
     def _shown_spelling(self, word: str, known: set[str]) -> str:
         flag, equals, value = word.partition("=")
         flag = self.aliases.get(flag, flag)

@@ -16,7 +16,7 @@ from dplass_cli.domains.naming import TYPICAL, nearest, titles
 from dplass_cli.encoders.base import QueryEncoder
 from dplass_cli.errors import InputError
 from dplass_cli.options.partition_options import Features
-from dplass_cli.storage import read_json, require_file, write_json
+from dplass_cli.storage import read_json, require_file, require_folder, write_json
 from dplass_cli.versions import versions
 from dplass_cli.weights.checkpoint_files import read_tensors, write_safetensors
 
@@ -161,7 +161,7 @@ def read_partition(folder: Path | str) -> Partition:
     Raises:
         InputError: a file is missing or damaged, lacks a key, or the centroids do not belong to the domains.
     """
-    folder = Path(folder)
+    folder = require_folder(folder)
     path = folder / PARTITION_FILE
     if not path.is_file():
         raise InputError(f"{folder}: not a partition folder (no {PARTITION_FILE}); make one with 'dplass partition'")
@@ -211,7 +211,7 @@ _JSON = {dict: "object", list: "array", str: "string", int: "integer"}
 
 
 def _read_centroids(path: Path, domains: int) -> tuple[Tensor, Tensor]:
-    tensors, _ = read_tensors(require_file(path, "file of centroids"))
+    tensors, _ = read_tensors(require_file(path, remedy="rerun 'dplass partition'"))
     for key in ("audio", "text"):
         if key not in tensors:
             raise InputError(f"{path}: {key!r} is missing; rerun 'dplass partition'")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from dplass_cli.errors import InputError, nearest
+from dplass_cli.errors import InputError, check_choice
 from dplass_cli.options.parse import from_mapping, read_yaml
 from dplass_cli.resources import resource
 
@@ -83,8 +83,7 @@ def find_benchmark(name: str) -> Benchmark:
     """Return a benchmark's row of the table; an unknown name is an InputError."""
     path = resource("metadata/benchmarks.yaml")
     table = read_yaml(path)
-    if name not in table:
-        raise InputError(f"--benchmark {name}: no such benchmark{nearest(name, table)}")
+    check_choice("--benchmark", name, table)
     return from_mapping(Benchmark, {"name": name, **table[name]}, f"{path}: {name}")
 
 

@@ -50,7 +50,7 @@ class ItemRecords:
             for path in [folder / ITEMS, *self._parts()]:
                 if path.is_file() and read_records(path, COLUMNS, key) is None:
                     raise InputError(
-                        f"{folder}: holds an evaluation of other models, items or settings; give another --output or"
+                        f"{folder}: contains an evaluation of other models, items or settings; give another --output or"
                         " delete it"
                     )
             self._take(self._read())

@@ -12,7 +12,7 @@ from pathlib import Path
 from dplass_cli.audio.reading import Audio, audio_info, read_mono
 from dplass_cli.data.csv_tables import filled_rows
 from dplass_cli.data.mixture_tables import Mixture, read_mixtures, render
-from dplass_cli.errors import InputError, RunError, nearest
+from dplass_cli.errors import InputError, RunError, check_choice, nearest
 from dplass_cli.evaluation.benchmarks import Benchmark, find_audio, find_benchmark, find_table
 from dplass_cli.storage import Progress, file_sha256, no_progress, text_sha256
 
@@ -100,11 +100,7 @@ def read_items(benchmark: Benchmark, table: Path, audio_dir: Path | None, query:
         InputError: the file is missing, lacks a column or has no rows; a row has no query; two rows have one name.
     """
     column = query or benchmark.query
-    if column not in (benchmark.query, *benchmark.queries):
-        raise InputError(
-            f"--query-column {column}: not a column of queries of {benchmark.name}"
-            f"{nearest(column, [benchmark.query, *benchmark.queries])}"
-        )
+    check_choice("--query-column", column, [benchmark.query, *benchmark.queries])
     if benchmark.mixing:
         mixtures = read_mixtures(table, audio_dir)
         items = [Item(mixture.idx, mixture.source.caption, mixture.source.caption, mixture) for mixture in mixtures]

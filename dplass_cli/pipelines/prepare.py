@@ -13,6 +13,7 @@ from dplass_cli.data.prepare.corpus_reader import (
     file_records,
     find_tables,
     read_records,
+    require_columns,
     rows_where,
 )
 from dplass_cli.data.prepare.locating import ClipIndex, listed_files
@@ -41,11 +42,15 @@ def prepare_corpus(options: CorpusOptions, progress: Progress = no_progress) -> 
         source = options.folder or folders[0]
         # copies that an earlier run made may lie below the folder
         clip_files = [file for file in files if not is_copy(file, options.convert_dir)]
-        records = rows_where(file_records(clip_files, source, split), options.where, str(source))
+        records = file_records(clip_files, source, split)
+        require_columns(records, options.column, str(source))
+        records = rows_where(records, options.where, str(source))
     else:
         tables = options.table or tuple(find_tables(corpus, options.folder or Path(), split))
         source = tables[0]
-        records = rows_where(read_records(corpus, tables, split, bool(options.split)), options.where, str(source))
+        records = read_records(corpus, tables, split, bool(options.split))
+        require_columns(records, options.column, str(source))
+        records = rows_where(records, options.where, str(source))
         index = ClipIndex(files, filter(None, column_texts(records, corpus.name)), options.name_pattern)
     captions = column_label_captions(records, corpus, options.captions)
     clips = clip_table(records, corpus, index, captions, where=str(source))

@@ -26,7 +26,7 @@ from dplass_cli.pipelines.partition import partition
 from dplass_cli.pipelines.prepare_audioset import prepare_audioset
 from dplass_cli.pipelines.separate import separate
 from dplass_cli.pipelines.train import train
-from dplass_cli.storage import Progress, no_progress, read_json, write_json
+from dplass_cli.storage import Progress, no_progress, read_json, require_folder, write_json
 from dplass_cli.training.train_result import TrainResult
 
 _UNFINISHED = ".unfinished.json"
@@ -115,9 +115,7 @@ def _claim(options: QuickstartOptions) -> None:
     if mark.is_file() and read_json(mark) == settings:
         return
     # A killed write of the mark leaves a file named .writing-…
-    if folder.exists() and (
-        not folder.is_dir() or any(not path.name.startswith(".writing-") for path in folder.iterdir())
-    ):
+    if folder.exists() and any(not path.name.startswith(".writing-") for path in require_folder(folder).iterdir()):
         raise InputError(f"{folder}: is not empty; choose another folder for the quickstart")
     write_json(mark, settings)
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import glob
+import os
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -39,10 +41,12 @@ def requested_recordings(options: SeparateOptions) -> list[Recording]:
         *_read_queries(options.queries),
         *(Query(like=path) for path in options.like),
     ]
+    if not queries and (spans or options.without):
+        queries = [Query()]  # they may stand alone
 
     def complete(recording: Recording) -> Recording:
-        """Add the spans and the negatives, which apply to every query and may stand alone."""
-        own = recording.queries or ((Query(),) if spans or options.without else ())
+        """Add the spans and the negatives, which apply to every query."""
+        own = recording.queries
         if spans and len(own) > 1:
             raise InputError(f"--spans {options.spans}: applies to a single target, not {len(own)}; give one query")
         return replace(recording, queries=tuple(replace(query, spans=spans, without=options.without) for query in own))
@@ -66,6 +70,10 @@ def find_recordings(inputs: Iterable[Path], list_file: Path | None, queries: Seq
         list_file: lines ``path``, ``path<TAB>query`` or ``path<TAB>query<TAB>output name``. Relative paths are relative
             to its folder. Lines with the same path and output name are one recording with several queries.
         queries: for recordings that have none of their own.
+
+    Raises:
+        InputError: there are no recordings, a pattern matches no file, a folder contains no audio, or a line of the
+            list is malformed or leaves a recording without a query.
     """
     recordings = [Recording(path, tuple(queries), name) for entry in inputs for path, name in _expand(entry)]
     if list_file is not None:
@@ -99,6 +107,11 @@ def _read_list(list_file: Path, queries: Sequence[Query]) -> list[Recording]:
         path, *fields = line.split("\t")
         if not path.strip() or len(fields) > 2 or "\0" in line:
             raise InputError(f"{list_file}: line {number}: expected path<TAB>query<TAB>output name, not {line[:80]!r}")
+        if not fields and (words := _query_after(line, list_file.parent)):
+            raise InputError(
+                f"{list_file}: line {number}: {words!r} is separated from the path by a blank; expected"
+                " path<TAB>query<TAB>output name"
+            )
         wav = list_file.parent / path
         query, name = (field.strip() for field in [*fields, "", ""][:2])
         name = name or wav.stem
@@ -106,8 +119,18 @@ def _read_list(list_file: Path, queries: Sequence[Query]) -> list[Recording]:
             raise InputError(
                 f"{list_file}: line {number}: the output name {name!r} leaves the output folder; use a relative name"
             )
+        if not query and not queries:
+            raise InputError(f"{list_file}: line {number}: no query; expected path<TAB>query, or give --query for all")
         queries_by_output.setdefault((wav, name), []).extend([Query(query)] if query else queries)
     return [Recording(path, tuple(dict.fromkeys(own)), name) for (path, name), own in queries_by_output.items()]
+
+
+def _query_after(line: str, folder: Path) -> str:
+    """What follows the name of an existing file and a blank in a line of a list; empty if there is no such file."""
+    if os.path.exists(folder / line):  # noqa: PTH110 (Path.exists raises for names that no file can have)
+        return ""
+    ends = (blank for blank in re.finditer(r"\s+", line) if os.path.isfile(folder / line[: blank.start()]))  # noqa: PTH113
+    return next((line[blank.end() :] for blank in ends), "")
 
 
 def separate_recordings(

@@ -71,6 +71,7 @@ class Separator:
             raise InputError(
                 f"--refine residual: --select {policy.name} does not choose by the query; use --refine none"
             )
+        check_choice("--stereo", stereo, get_args(Stereo))
         self.bank, self.encoder, self.policy, self.stereo, self.refine = bank, encoder, policy, stereo, refine
         self.core = SeparationCore(bank, stereo == "shared", in_bfloat16(precision, bank.device))
         self._texts = DomainTexts(bank, encoder)
@@ -165,7 +166,7 @@ class Separator:
         if audio.ndim != 2 or audio.size == 0:
             raise InputError(f"audio: expected shape (channels, samples) with at least one sample, not {audio.shape}")
         if sample_rate < 1:
-            raise InputError(f"sample_rate: expected a positive number of Hz, not {sample_rate}")
+            raise InputError(f"sample_rate {sample_rate}: must be a positive number of Hz")
         audio = np.ascontiguousarray(audio, dtype=np.float32)
         if not np.isfinite(audio).all():
             raise InputError("audio: contains NaN or infinity; replace those samples")

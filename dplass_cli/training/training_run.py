@@ -19,14 +19,14 @@ import torch
 
 from dplass_cli.adapters import make_adapters
 from dplass_cli.adapters.adapter_folder import AdapterInfo
-from dplass_cli.adapters.bank_folder import bank_key, write_partition_bank
+from dplass_cli.adapters.bank_folder import bank_key, measured_gains, write_partition_bank
 from dplass_cli.adapters.injection import find_method, layer_settings
 from dplass_cli.data.batches import EpochBatches
 from dplass_cli.data.manifest import read_manifest
 from dplass_cli.data.mixture_tables import Mixture, read_mixtures
 from dplass_cli.devices import launched_together, process_rank
 from dplass_cli.domains.partition_folder import Partition, read_partition
-from dplass_cli.errors import InputError, some
+from dplass_cli.errors import InputError, check_choice
 from dplass_cli.models import BaseModel, in_fast_order
 from dplass_cli.models.resunet30 import is_unread
 from dplass_cli.options.parse import to_mapping
@@ -138,6 +138,8 @@ class TrainingRun:
         if not names:
             return
         options = self.options
+        if process_rank() == 0:
+            self._check_banks()
         corpus, network = self._read_corpus(progress), self._network()
         for name in names:
             with self._job(name, corpus, network) as job:
@@ -159,11 +161,21 @@ class TrainingRun:
 
     def write_banks(self) -> None:
         """Describe the adapters that exist by now, so that an interrupted run leaves a usable bank."""
-        if self.options.what != "adapters":
-            return
         base, settings = self._models.bank.base_sha256, to_mapping(self.options.adapter)
-        for bank in (self.workspace.bank, self.workspace.last_bank):
-            write_partition_bank(bank, self.partition, base, self._trained_here, settings=settings)
+        with self.workspace.bank_lock():
+            for bank in self._banks:
+                write_partition_bank(bank, self.partition, base, self._trained_here, settings=settings)
+
+    def _check_banks(self) -> None:
+        """Refuse a damaged bank before a domain is trained for it."""
+        with self.workspace.bank_lock():
+            for bank in self._banks:
+                measured_gains(bank, self._trained_here)
+
+    @property
+    def _banks(self) -> tuple[Path, ...]:
+        """The bank folders that the run writes."""
+        return (self.workspace.bank, self.workspace.last_bank) if self.options.what == "adapters" else ()
 
     def result(self) -> TrainResult:
         """What is trained by now, by this run and earlier ones."""
@@ -286,7 +298,7 @@ def _choose_domains(chosen: str, partition: Partition) -> tuple[list[int], tuple
     domains: list[int] = []
     for text in chosen.split(","):
         if not text.strip().isdecimal() or int(text) not in clips:
-            raise InputError(f"--domain {chosen}: {text!r} is not one of {some(clips, 20)} or 'all'")
+            check_choice("--domain", text.strip(), ["all", *map(str, clips)])
         if not clips[int(text)]:
             raise InputError(f"--domain {text}: this domain has no clips to train on")
         if int(text) not in domains:

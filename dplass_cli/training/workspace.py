@@ -64,6 +64,10 @@ class Workspace:
 
         return locked(self.folder / ".lock", refuse)
 
+    def bank_lock(self) -> contextlib.AbstractContextManager[None]:
+        """Lock the descriptions of the banks, which domains trained in parallel read and write."""
+        return locked(self.folder / ".bank.lock")
+
     @contextlib.contextmanager
     def claim(self, options: DataclassInstance, resume: bool) -> Iterator[None]:
         """Start a run here and write its options to ``config.yaml``; or resume the one that is here.

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from dplass_cli.errors import InputError, nearest
+from dplass_cli.errors import InputError, check_choice
 from dplass_cli.options.parse import from_mapping, parse_yaml
 from dplass_cli.resources import resource
 from dplass_cli.storage import read_text
@@ -93,8 +93,7 @@ def select_entries(table: dict[str, WeightsEntry], names: Iterable[str]) -> dict
     """The entries with these names, each once, in their order; InputError if a name is unknown."""
     names = list(dict.fromkeys(names))
     for name in names:
-        if name not in table:
-            raise InputError(f"{name}: not a known file{nearest(name, table)}")
+        check_choice("", name, table)
     return {name: table[name] for name in names}
 
 

@@ -100,7 +100,7 @@ def test_another_width_is_refused(folder: Path) -> None:
 
 def test_an_unknown_method_is_refused(folder: Path) -> None:
     edit(folder, method="lorra")
-    refused(folder, small_network(), "method 'lorra' is unknown; did you mean 'lora'")
+    refused(folder, small_network(), "method lorra: must be one of .*; did you mean 'lora'")
 
 
 def test_a_layer_that_the_network_lacks_is_refused(folder: Path) -> None:
@@ -127,7 +127,7 @@ def test_damaged_files_are_refused(folder: Path) -> None:
     weights.write_bytes(b"")
     refused(folder, network, "is empty")
     weights.unlink()
-    refused(folder, network, "no such checkpoint")
+    refused(folder, network, "adapter.safetensors: no such file; the adapter folder is incomplete")
     weights.write_bytes(whole)
     (folder / "adapter.json").write_text('{"format": "other"}')
     refused(folder, network, "not a description of an adapter")

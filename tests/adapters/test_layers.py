@@ -88,7 +88,7 @@ def test_a_smaller_network_accepts_alphas_of_blocks_it_lacks() -> None:
             {"rank": {"upsampling": 2}},
             r"adapter.rank: 'upsampling' matches no .*did you mean 'upsample'",
         ),
-        ({"method": "recon"}, r"adapter method 'recon' is unknown; did you mean 'reconv'"),
+        ({"method": "recon"}, r"--adapter recon: must be one of .*; did you mean 'reconv'"),
     ],
 )
 def test_names_that_match_no_layer_or_two_are_refused(settings: dict[str, Any], message: str) -> None:

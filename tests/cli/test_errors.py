@@ -108,17 +108,21 @@ def test_evaluate_without_a_column_and_without_adapters(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("given", "says"),
     [
-        (["separate", "--quary", "x"], ["No such option: --quary", "--query", "separate --help shows an example"]),
-        (["seperate"], ["No such command 'seperate'. Did you mean 'separate'"]),
-        (["domains", "asign", "a dog"], ["Did you mean 'assign'?"]),
+        (["separate", "--quary", "x"], "dplass: --quary: no such option; did you mean '--query'?"),
+        (["train", "--zzzz"], ["dplass: --zzzz: no such option; ", "train --help shows an example"]),
+        (["train", "--resume=3"], "dplass: --resume: does not take a value; "),
+        (["train", "-x"], "dplass: -x: no such option; "),
+        (["nothing-like-it"], "dplass: nothing-like-it: no such command; "),
+        (["seperate"], "dplass: seperate: no such command; did you mean 'separate'?"),
+        (["domains", "asign", "a dog"], "dplass: asign: no such command; did you mean 'assign'?"),
         (["domains", "assign", "a dog"], ["--partition is not given; --help shows an example"]),
         (["adapters", "merge"], ["ADAPTER is not given; --help shows an example"]),
-        (["train", "partition"], ["unexpected extra argument", "train --help shows an example"]),
-        (["train", "--max-epochs", "three"], ["Invalid value for '--max-epochs'"]),
-        (["train", "--data"], ["Option '--data' requires an argument"]),
+        (["train", "partition"], ["dplass: partition: unexpected extra argument; ", "train --help shows an example"]),
+        (["train", "--max-epochs", "three"], "dplass: --max-epochs: must be a valid integer; "),
+        (["train", "--data"], "dplass: --data: requires an argument; "),
     ],
 )
-def test_what_the_parser_refuses_is_one_line_too(given: list[str], says: list[str]) -> None:
+def test_what_the_parser_refuses_is_one_line_too(given: list[str], says: str | list[str]) -> None:
     refused(*given, says=says)
 
 
@@ -181,6 +185,7 @@ def test_a_folder_is_no_file_to_write_and_a_file_no_folder(tmp_path: Path, tone:
     refused("export", "-o", tmp_path, says="must end in .onnx")
     (tmp_path / "graph.onnx").mkdir()
     refused("export", "-o", tmp_path / "graph.onnx", says="graph.onnx: is a folder; give the name of a file to write")
+    refused("quickstart", tone, says="tone.wav: is a file; expected a folder")
     refused("results", "fad", tone, tmp_path, says="tone.wav: is a file; expected a folder")
     refused("results", "scan", tone, says="tone.wav: is a file; expected a folder")
     refused("prepare", "esc50", tone, "-o", tmp_path / "m.json", says="tone.wav: is a file; expected a folder")
@@ -202,6 +207,13 @@ def test_quickstart_and_doctor_look_at_their_options_first(tmp_path: Path) -> No
     refused("quickstart", tmp_path / "q", "--set", "steps=0", says="dplass: --set steps=0: must be at least 1")
     refused("doctor", "--clips", "-1", says="--clips -1: must be at least 1, or 0 for all")
     assert not (tmp_path / "q").exists()
+
+
+def test_a_folder_that_is_not_there_is_named_as_missing(tmp_path: Path) -> None:
+    gone = tmp_path / "gone"
+    refused("train", "--data", gone, "--workspace", tmp_path / "run", says="gone: no such folder; check the path")
+    refused("domains", "compare", gone, gone, says="gone: no such folder; check the path")
+    refused("results", "compare", gone, gone, says="gone: no such folder; check the path")
 
 
 def test_not_an_evaluation(tmp_path: Path) -> None:

@@ -102,8 +102,8 @@ def test_wrong_ranges_are_refused_before_anything_is_written(corpus: Path, tmp_p
     wrong = {
         "{train.optimizer.learning_rat: [1, 2]}": "; did you mean 'train.optimizer.learning_rate'",
         "{rank: [1, 2]}": "sweep.parameters.rank: unknown option 'rank'; did you mean 'adapter.rank'",
-        "{adapter.method: [reconv, lorra]}": "adapter method 'lorra' is unknown; did you mean 'lora'",
-        "{train.loss_type: [l2]}": "train.loss_type 'l2' is unknown",
+        "{adapter.method: [reconv, lorra]}": "--adapter lorra: must be one of reconv, lora, dora, conv-adapter",
+        "{train.loss_type: [l2]}": "train.loss_type l2: must be one of",
         "{adapter.rank: {low: 4, high: 2}}": "adapter.rank: low 4.0: must be below high, 2.0",
         "{adapter.rank: 3}": "must be a list of choices, or low, high and log",
         "{adapter.rank: [0]}": "adapter.rank 0: must be from 1 to",

@@ -75,6 +75,13 @@ def test_rewriting_a_bank_keeps_the_gains_of_unchanged_adapters(tmp_path: Path) 
         "domain1": 0,
         "domain2": 0,
     }
+    whole = (tmp_path / "centroids.safetensors").read_bytes()
+    (tmp_path / "centroids.safetensors").write_bytes(whole[:-3])
+    with pytest.raises(InputError, match=r"centroids\.safetensors"):  # the gain of domain0 would be lost
+        write_partition_bank(tmp_path, partition, "b", ["domain1", "domain2"])
+    assert read_json(tmp_path / "bank.json")["domains"][0]["sdri_gain_db"] == 0.5
+    write_partition_bank(tmp_path, partition, "b", ["domain0", "domain1", "domain2"])  # replaces all, so repairs it
+    assert list(read_bank(tmp_path)) == ["domain0", "domain1", "domain2"]
     save(2, "c")
     write_partition_bank(tmp_path, partition, "c", ["domain2"])
     assert list(read_bank(tmp_path)) == ["domain2"]  # the others are of another base
@@ -190,6 +197,13 @@ def test_a_bank_with_invalid_ids_is_refused(tmp_path: Path, id: object) -> None:
     described["domains"][0]["id"] = id
     (tmp_path / "bank.json").write_text(json.dumps(described))
     with pytest.raises(InputError, match=r"bank\.json"):
+        read_bank(tmp_path)
+
+
+def test_a_bank_without_centroids_says_how_to_get_them(tmp_path: Path) -> None:
+    write_bank(tmp_path, [BankDomain(0, "x", ("a",), torch.ones(3), torch.ones(3))], {})
+    (tmp_path / "centroids.safetensors").unlink()
+    with pytest.raises(InputError, match=r"centroids\.safetensors: no such file; train or import the bank again"):
         read_bank(tmp_path)
 
 

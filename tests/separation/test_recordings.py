@@ -63,12 +63,22 @@ def test_lists_give_queries_and_output_names(takes: Path) -> None:
         ("\tdog", "line 2: expected path<TAB>query"),
         ("a.wav\tdog\t../x", r"line 2: the output name '\.\./x' leaves the output folder"),
         ("a.wav\tdog\t/x", "line 2: the output name '/x' leaves the output folder"),
+        ("a.wav", "line 2: no query; expected path<TAB>query, or give --query for all"),
+        ("a.wav a dog", "line 2: 'a dog' is separated from the path by a blank; expected path<TAB>query<TAB>output"),
+        ("[x] 1.wav  dog", "line 2: 'dog' is separated from the path by a blank"),
     ],
 )
 def test_malformed_lines_are_refused(takes: Path, line: str, wrong: str) -> None:
-    (takes / "list.tsv").write_text(f"a.wav\n{line}\n")
-    with pytest.raises(InputError, match=wrong):
+    (takes / "list.tsv").write_text(f"a.wav\tdog\n{line}\n")
+    with pytest.raises(InputError, match=rf"list\.tsv: {wrong}"):
         find_recordings([], takes / "list.tsv", [])
+
+
+def test_a_path_with_blanks_needs_no_tab(takes: Path) -> None:
+    (takes / "[x] 1.wav dog").write_bytes((takes / "[x] 1.wav").read_bytes())
+    (takes / "list.tsv").write_text("[x] 1.wav\n[x] 1.wav dog\nmissing 1.wav\n")
+    names = [item.path.name for item in find_recordings([], takes / "list.tsv", ["rain"])]
+    assert names == ["[x] 1.wav", "[x] 1.wav dog", "missing 1.wav"]
 
 
 def test_no_recordings_are_an_error(tmp_path: Path) -> None:

@@ -184,7 +184,7 @@ def test_wrong_use_is_refused(separator: Separator, tmp_path: Path) -> None:
         separator(np.zeros((1, 0), dtype=np.float32), 32000, ["a dog"])
     with pytest.raises(InputError, match="audio: contains NaN or infinity"):
         separator(np.full((1, 10), np.nan, dtype=np.float32), 32000, ["a dog"])
-    with pytest.raises(InputError, match="sample_rate: expected a positive number of Hz, not 0"):
+    with pytest.raises(InputError, match="sample_rate 0: must be a positive number of Hz"):
         separator(np.zeros((1, 10), dtype=np.float32), 0, ["a dog"])
     write_audio(tmp_path / "m.wav", np.zeros((1, 100), dtype=np.float32), 32000)
     for name in ("clip", "highband"):

@@ -52,9 +52,10 @@ def check_clip(
     """Check a clip: a file, or a range of it.
 
     ``header`` finds the faults "missing", "unreadable" (permissions), "zero-length file" (also a header without
-    samples), "not decodable here" (m4a), "not audio", "truncated" where the container shows it (wav, Ogg), "range
-    beyond the end", "too short" and "low sample rate". ``decode`` reads the whole clip and also finds "truncated" in
-    any format (fewer samples than the header says), "not finite" (NaN or infinite samples), "silent" and "clipped".
+    samples), "not decodable here" (m4a), "not audio", "truncated" where the container shows it (wav, AIFF, AU, Ogg),
+    "range beyond the end", "too short" and "low sample rate". ``decode`` reads the whole clip and also finds
+    "truncated" in any format (fewer samples than the header says), "not finite" (NaN or infinite samples), "silent" and
+    "clipped".
 
     Args:
         path: the file.

@@ -13,7 +13,7 @@ import pandas as pd
 from dplass_cli.data.prepare.corpora import CORPORA, Corpus
 from dplass_cli.data.prepare.corpus_tables import read_table
 from dplass_cli.data.prepare.locating import SUFFIXES
-from dplass_cli.errors import InputError, nearest, some
+from dplass_cli.errors import InputError, check_choice, nearest, similar, some
 from dplass_cli.storage import read_json
 
 COLUMN_FIELDS = ("captions", "end", "id", "labels", "name", "start")
@@ -29,13 +29,11 @@ def corpus_with_columns(kind: str, columns: Mapping[str, str]) -> Corpus:
     Raises:
         InputError: no such corpus or role.
     """
-    if kind not in CORPORA:
-        raise InputError(f"{kind}: no such corpus{nearest(kind, CORPORA)}")
+    check_choice("KIND", kind, CORPORA)
     changes: dict[str, Any] = {}
     for role, column in columns.items():
         known = [*_ALIASES, *COLUMN_FIELDS]
-        if role not in known:
-            raise InputError(f"--column {role}: no such role of a column{nearest(role, known)}")
+        check_choice("--column", role, known)
         role = _ALIASES.get(role, role)
         changes[role] = tuple(column.split(",")) if role == "captions" else column
     return replace(CORPORA[kind], **changes)
@@ -176,7 +174,7 @@ def rows_where(records: pd.DataFrame, conditions: Mapping[str, str], where: str)
     """
     for column, values in conditions.items():
         if column not in records:
-            raise InputError(f"{where}: no column {column!r} for --where{nearest(column, map(str, records))}")
+            raise _no_column(column, records, f"{where}: --where")
         wanted = [value.strip() for value in values.split(",")]
         records = records[records[column].astype(str).str.strip().isin(wanted)]
     if records.empty:
@@ -185,10 +183,31 @@ def rows_where(records: pd.DataFrame, conditions: Mapping[str, str], where: str)
 
 
 def _require_columns(records: pd.DataFrame, corpus: Corpus, where: str) -> None:
-    known = [str(column) for column in records if column != LIST_FOLDER]
     for column in filter(None, [*corpus.captions, corpus.id if corpus.video else corpus.name]):
-        if column not in known:
-            raise InputError(f"{where}: no column {column!r}{nearest(column, known)}; name it with --column")
+        if column not in records:
+            raise _no_column(column, records, where, "; name the right one with --column")
+
+
+def require_columns(records: pd.DataFrame, columns: Mapping[str, str], where: str) -> None:
+    """Check that records have the columns that the user named, also those that a corpus may lack.
+
+    Args:
+        records: all records.
+        columns: {role: column}, as :func:`corpus_with_columns` takes them.
+        where: the list, for error messages.
+
+    Raises:
+        InputError: there is no such column.
+    """
+    for role, names in columns.items():
+        for name in names.split(",") if _ALIASES.get(role, role) == "captions" else [names]:
+            if name not in records:
+                raise _no_column(name, records, f"{where}: --column {role}={names}")
+
+
+def _no_column(column: str, records: pd.DataFrame, where: str, remedy: str = "") -> InputError:
+    known = [str(name) for name in records if name != LIST_FOLDER]
+    return InputError(f"{where}: no column {column!r} among {some(known, 20)}{remedy}{similar(column, known)}")
 
 
 def column_texts(records: pd.DataFrame, column: str) -> pd.Series[str]:

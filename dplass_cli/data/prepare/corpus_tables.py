@@ -48,7 +48,7 @@ def read_columns(path: Path | str, *names: Sequence[str]) -> pd.DataFrame:
         wanted = " and ".join(" or ".join(known) for known in names)
         raise InputError(f"{path}: expected a header with the columns {wanted}, not {','.join(table.columns)!r}")
     if table.empty:
-        raise InputError(f"{path}: the table has no rows")
+        raise InputError(f"{path}: the table has a header and no rows; add rows, or give another file")
     return table[found].set_axis([known[0] for known in names], axis="columns").apply(lambda column: column.str.strip())
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from dplass_cli.adapters import METHODS
-from dplass_cli.errors import InputError, nearest
+from dplass_cli.errors import InputError, check_choice
 from dplass_cli.options.model_options import Refinement
 from dplass_cli.separation.bank import AdapterBank
 from dplass_cli.separation.policies.base import Choice, DomainTexts, Policy, Requirement, chooses_by_query
@@ -72,7 +72,7 @@ def make_policy(name: str) -> Policy:
     if argument and kind in _WITH_ARGUMENT:
         return _WITH_ARGUMENT[kind](argument)
     if name not in POLICIES:
-        raise InputError(f"--select {name}: no such policy{nearest(name, [*POLICIES, 'single:k'])}")
+        check_choice("--select", name, [*POLICIES, "single:k"])
     return POLICIES[name]()
 
 
