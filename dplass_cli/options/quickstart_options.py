@@ -17,7 +17,9 @@ class QuickstartOptions:
     )
     clips: int = option(default=4, help="Training clips per class.")
     steps: int = option(default=30, help="Training steps per domain.")
-    mixtures: int = option(default=70, help="Evaluation mixtures.")
+    mixtures: int = option(
+        default=70, help="Evaluation mixtures; also the most validation mixtures per domain, where it is below 20."
+    )
     device: str = option("--device", default="auto", help="auto, cpu, cuda, cuda:N or mps.")
 
     def __post_init__(self) -> None:
