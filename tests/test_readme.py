@@ -1,7 +1,7 @@
 """The commands of the README and of ``docs/`` run, in their order.
 
-They are only shortened (``SHORTER``): fewer clips, steps, mixtures and domains. The quickstart trains all seven domains, and the
-first export writes the bundled base; the second writes a small one.
+They are only shortened (``SHORTER``): fewer clips, steps, mixtures and domains. The quickstart trains all seven
+domains. The first export writes the bundled base, the second a small one.
 
 The info string of a block decides. ``sh`` and ``python`` run, on built-in sounds. ``bash`` needs published weights, a
 cluster or a network, so its commands are only parsed, as are the lines after ``$`` in ``console``. All other blocks are
