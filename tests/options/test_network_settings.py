@@ -23,9 +23,9 @@ def test_a_stem_multiplies_the_grid() -> None:
         ({"channels": ()}, "its levels from 1 to 16"),
         ({"pre_channels": 0}, "sizes of a network are from 1 to"),
         ({"stem": (0, 1)}, "sizes of a network are from 1 to"),
-        ({"hop": 4096}, "hop = 4096 leaves gaps between windows of n_fft = 2048 samples"),
+        ({"hop": 4096}, "hop.* 4096.* gaps"),
         ({"channels": (4, 4)}, "2 channels but 6 downsample pairs"),
-        ({"n_fft": 2000}, "n_fft/2 = 1000 is no multiple of the frequency downsampling 64"),
+        ({"n_fft": 2000}, "n_fft/2.* multiple of the frequency downsampling"),
     ],
 )
 def test_an_impossible_size_is_refused(wrong: dict[str, Any], message: str) -> None:

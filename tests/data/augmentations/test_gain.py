@@ -37,5 +37,5 @@ def test_half_of_the_mixtures_are_changed_with_probability_one_half(scene: Scene
 
 
 def test_a_lower_bound_above_the_upper_one_is_refused() -> None:
-    with pytest.raises(ValueError, match=r"gain\.lower_db 3 is above higher_db 1"):
+    with pytest.raises(ValueError, match="lower_db"):
         GainSettings(lower_db=3, higher_db=1)

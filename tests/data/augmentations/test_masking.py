@@ -8,7 +8,6 @@ import pytest
 from dplass_cli.audio.reading import Audio
 from dplass_cli.data.augmentations.base import Scene
 from dplass_cli.data.augmentations.masking import mask_scene
-from dplass_cli.errors import InputError
 from dplass_cli.options.augmentation_settings import MaskingSettings
 
 RATE = 8000
@@ -58,5 +57,5 @@ def test_sources_shorter_than_a_frame_are_not_changed() -> None:
 
 
 def test_a_probability_above_1_is_refused() -> None:
-    with pytest.raises(InputError, match=r"between 0 and 1, not 1\.5"):
+    with pytest.raises(ValueError, match="probability"):
         MaskingSettings(1.5)

@@ -28,5 +28,5 @@ def test_a_caption_of_one_clip_is_not_changed(scene: Scene) -> None:
 
 
 def test_alpha_must_be_positive() -> None:
-    with pytest.raises(ValueError, match=r"remix\.alpha must be positive, not 0"):
+    with pytest.raises(ValueError, match="alpha"):
         RemixSettings(alpha=0)
