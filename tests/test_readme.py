@@ -46,7 +46,7 @@ SHORTER = {
         "--set=train.num_workers=0",
         "--set=train.examples=1",
     ],
-    "evaluate": ["--limit", "4"],
+    "evaluate": ["--limit", "2"],
 }
 TWO_DOMAINS = ["--domain", "0,1"]  # of a training that names none
 NEEDED = {"export": "onnxscript"}  # extras of pages
