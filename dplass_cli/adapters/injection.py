@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from dplass_cli.adapters.base import PUBLISHED_ALPHAS, Adapter, Layer, LayerSettings
 from dplass_cli.adapters.conv_adapter import ConvAdapter
 from dplass_cli.adapters.weight_deltas import DoRA, LoRA, ReConv
-from dplass_cli.errors import InputError, check_choice
+from dplass_cli.errors import InputError, check_choice, nearest
 from dplass_cli.models.resunet30 import DecoderBlock, EncoderBlock, ResidualBlock, ResUNet30
 from dplass_cli.options.adapter_settings import AdapterSettings
 from dplass_cli.weights.checkpoint_files import require_finite, require_layout

@@ -74,7 +74,15 @@ def quickstart(options: QuickstartOptions, progress: Progress = no_progress) -> 
         ),
         progress,
     )
-    partitioned = partition(PartitionOptions(folder / "train.json", folder / "partition", device=device), progress)
+    partitioned = partition(
+        PartitionOptions(
+            folder / "train.json",
+            folder / "partition",
+            val_mixtures=min(PartitionOptions.val_mixtures, options.mixtures),
+            device=device,
+        ),
+        progress,
+    )
     trained = train(_train_options(options), progress)
     adapters = (str(trained.output),)
     evaluated = evaluate(
