@@ -6,9 +6,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from dplass_cli.data.augmentations.base import Scene
 
 from dplass_cli.audio.writing import write_audio
+from dplass_cli.data.augmentations import Scene
 
 RATE = 8000
 

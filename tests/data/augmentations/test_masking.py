@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from dplass_cli.data.augmentations.base import Scene
-from dplass_cli.data.augmentations.masking import mask_scene
 
 from dplass_cli.audio.reading import Audio
+from dplass_cli.data.augmentations import Scene, mask_scene
 from dplass_cli.options.augmentation_settings import MaskingSettings
 
 RATE = 8000

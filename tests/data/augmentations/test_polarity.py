@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-from dplass_cli.data.augmentations.base import Scene
-from dplass_cli.data.augmentations.polarity import flip_polarity
 
+from dplass_cli.data.augmentations import Scene, flip_polarity
 from dplass_cli.options.augmentation_settings import PolaritySettings
 
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from dplass_cli.data.augmentations.base import Scene
-from dplass_cli.data.augmentations.remix import remix_target
 
+from dplass_cli.data.augmentations import Scene, remix_target
 from dplass_cli.options.augmentation_settings import RemixSettings
 
 

@@ -6,9 +6,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from dplass_cli.data.augmentations.base import Scene
-from dplass_cli.data.augmentations.reverberation import reverberate
 
+from dplass_cli.data.augmentations import Scene, reverberate
 from dplass_cli.errors import InputError
 from dplass_cli.options.augmentation_settings import ReverberationSettings
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from dplass_cli.data.augmentations.base import Scene
-from dplass_cli.data.augmentations.shift import shift_sources
 
+from dplass_cli.data.augmentations import Scene, shift_sources
 from dplass_cli.options.augmentation_settings import ShiftSettings
 
 
