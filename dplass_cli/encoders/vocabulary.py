@@ -9,7 +9,10 @@ from collections.abc import Mapping
 KNOWN = 0.3
 """Probability from which on a kind is known; made-up words stay below 0.1, most held-out wordings exceed 0.5."""
 
-_FUNCTION_WORDS = frozenset("a an and at by for from in into is near of off on or over the to under with".split())
+_FUNCTION_WORDS = {
+    *("a", "an", "and", "at", "by", "for", "from", "in", "into", "is", "near", "of", "off", "on", "or", "over", "the"),
+    *("to", "under", "with"),
+}
 """Words that occur in names of kinds and do not name a sound."""
 
 _SIMILAR = 0.7  # ratio of difflib from which on one word may be a misspelling of another

@@ -78,8 +78,8 @@ def test_flags_reach_their_options(group: typer.Typer) -> None:
     given = parsed(group, *words, "--where", "split=train,test", "--max-size", "2", "--speed", "4")
     assert given == {
         "files": ["a", "b"], "count": 3, "name": "x", "names": ["c", "d"], "tag": ["e", "f"],
-        "where": {"split": "train,test"}, "report": False, "folder": None, "max_size": 2.0, "inner": {"speed": 4.0, "depth": 3},
-        "kind": "mine",
+        "where": {"split": "train,test"}, "report": False, "folder": None, "max_size": 2.0,
+        "inner": {"speed": 4.0, "depth": 3}, "kind": "mine",
     }  # fmt: skip
 
 
