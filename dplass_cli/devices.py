@@ -69,20 +69,55 @@ def in_bfloat16(precision: Precision, device: torch.device) -> bool:
 def process_device(name: str = "auto") -> torch.device:
     """Like :func:`choose_device`, but under ``torchrun`` each process gets its own GPU."""
     device = choose_device(name)
-    local = os.environ.get("LOCAL_RANK")
+    local = _number("LOCAL_RANK")
     return choose_device(f"cuda:{local}") if local is not None and str(device) == "cuda" else device
 
 
 def process_share() -> tuple[int, int]:
-    """This process's (rank, world size) under ``torchrun``; (0, 1) otherwise."""
-    return int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))
+    """This process's (rank, world size) under ``torchrun``; (0, 1) otherwise.
+
+    Platforms set ``RANK`` and ``WORLD_SIZE`` for processes that nobody has started together, so they count only next to
+    the ``LOCAL_RANK`` of a launcher.
+
+    Raises:
+        InputError: the rank is not below the world size, or a variable is not a number.
+    """
+    rank, world = _number("RANK"), _number("WORLD_SIZE")
+    if rank is None or world is None or _number("LOCAL_RANK") is None:
+        return 0, 1
+    if not rank < world:
+        raise InputError(f"RANK={rank}: must be below WORLD_SIZE={world}; start the processes with torchrun")
+    return rank, world
 
 
-def process_rank() -> int:
-    """This process's rank among those that train together, under torchrun, SLURM or Lightning's launcher."""
-    return next((int(os.environ[name]) for name in ("RANK", "SLURM_PROCID", "LOCAL_RANK") if name in os.environ), 0)
+def process_rank(num_nodes: int = 1) -> int:
+    """This process's rank among those that train together, under torchrun, srun or Lightning's launcher.
+
+    A platform's ``RANK`` counts only in trainings on several nodes, which it starts.
+    """
+    local, rank = _number("LOCAL_RANK"), _number("RANK")
+    if rank is not None and (local is not None or num_nodes > 1):
+        return rank
+    return (_number("SLURM_PROCID") if under_srun() else local) or 0
 
 
 def launched_together() -> bool:
-    """Whether torchrun or SLURM has started several processes for this run."""
-    return any(int(os.environ.get(name, "1") or 1) > 1 for name in ("WORLD_SIZE", "SLURM_NTASKS"))
+    """Whether torchrun or srun has started several processes for this run."""
+    return process_share()[1] > 1 or (under_srun() and (_number("SLURM_NTASKS") or 1) > 1)
+
+
+def under_srun() -> bool:
+    """Whether ``srun`` has started this process, and the other tasks of its job.
+
+    SLURM sets ``SLURM_NTASKS`` in a batch script and in an interactive shell too, where there is one process.
+    """
+    tasks = _number("SLURM_STEP_NUM_TASKS")
+    return tasks is not None and tasks == _number("SLURM_NTASKS")
+
+
+def _number(variable: str) -> int | None:
+    """The number in an environment variable; None if it is unset or empty."""
+    text = os.environ.get(variable, "").strip()
+    if text and not (text.isascii() and text.isdecimal()):
+        raise InputError(f"{variable}={text}: must be a whole number; unset this environment variable")
+    return int(text) if text else None

@@ -10,6 +10,7 @@ import json
 import math
 import os
 import re
+import resource
 import shutil
 import tempfile
 import zlib
@@ -43,7 +44,8 @@ def atomic_path(path: Path | str) -> Iterator[Path]:
             handle, name = tempfile.mkstemp(dir=path.parent, prefix=".writing-", suffix=path.suffix)
             temporary = Path(name)
     except OSError as error:
-        raise InputError(f"{path}: cannot write there ({error.strerror}); choose another output folder") from error
+        remedy = _MORE_FILES if error.errno in _LIMIT_ERRORS else "choose another output folder"
+        raise InputError(f"{path}: cannot write there ({error.strerror}); {remedy}") from error
     owned = True
     try:
         with writing_to(path):
@@ -58,6 +60,26 @@ def atomic_path(path: Path | str) -> Iterator[Path]:
         if owned:
             temporary.unlink(missing_ok=True)
         os.close(handle)
+
+
+_LIMIT_ERRORS = {errno.EMFILE, errno.ENFILE}
+_MORE_FILES = "raise the limit of open files (ulimit -n)"
+_OPEN_ELSEWHERE = 16  # files that are open for other reasons, such as libraries, logs and the input
+
+
+def allow_open_files(count: int, what: str) -> None:
+    """Raise this process's limit of open files as far as the system allows, so that ``count`` more can be open.
+
+    Raises:
+        InputError: the system does not allow it; the message begins with ``what`` needs them.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    needed = count + _OPEN_ELSEWHERE
+    if soft == resource.RLIM_INFINITY or needed <= soft:
+        return
+    if hard != resource.RLIM_INFINITY and needed > hard:
+        raise InputError(f"{what} needs {needed:,} open files, of {hard:,} allowed; {_MORE_FILES}, or give fewer")
+    resource.setrlimit(resource.RLIMIT_NOFILE, (needed, hard))
 
 
 _DISK_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS}
@@ -77,7 +99,8 @@ def writing_to(path: Path | str, only_disk_errors: bool = False) -> Iterator[Non
     except OSError as error:
         if only_disk_errors and error.errno not in _DISK_ERRORS:
             raise
-        raise RunError(f"{path}: writing failed ({error.strerror or error}); free space and run again") from error
+        remedy = _MORE_FILES if error.errno in _LIMIT_ERRORS else "free space"
+        raise RunError(f"{path}: writing failed ({error.strerror or error}); {remedy} and run again") from error
 
 
 def _open_exclusively(path: Path) -> int | None:
@@ -315,10 +338,17 @@ def require_file(path: Path | str, what: str = "file", remedy: str = "check the 
         if path.is_dir():
             raise InputError(f"{path}: is a folder; expected a {what}")
         if not path.is_file():
+            if path.is_symlink():
+                raise InputError(f"{path}: is a symbolic link to nothing or to itself; {remedy}")
             raise InputError(f"{path}: no such {what}; {remedy}")
     except OSError as error:  # a name that is too long, a folder that may not be entered
         raise InputError(f"{path}: cannot read ({error.strerror})") from error
     return path
+
+
+def resolved(path: Path | str) -> Path:
+    """The absolute path without symbolic links. Unlike ``Path.resolve``, it accepts a link to itself."""
+    return Path(os.path.realpath(path))
 
 
 def require_folder(path: Path | str) -> Path:

@@ -61,11 +61,39 @@ def test_auto_precision_is_bfloat16_only_where_the_hardware_has_it(monkeypatch: 
     assert in_bfloat16("bf16-mixed", torch.device("cpu"))
 
 
-@pytest.mark.parametrize("variable", ["RANK", "SLURM_PROCID", "LOCAL_RANK"])
-def test_the_rank_is_read_from_any_launcher(variable: str, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    "launched",
+    [
+        {"RANK": "3", "WORLD_SIZE": "4", "LOCAL_RANK": "1"},
+        {"SLURM_PROCID": "3", "SLURM_NTASKS": "4", "SLURM_STEP_NUM_TASKS": "4"},
+        {"LOCAL_RANK": "3"},
+    ],
+)
+def test_the_rank_is_read_from_any_launcher(launched: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
     assert process_rank() == 0
-    monkeypatch.setenv(variable, "3")
+    for name, value in launched.items():
+        monkeypatch.setenv(name, value)
     assert process_rank() == 3
+
+
+@pytest.mark.parametrize(
+    "platform",
+    [
+        {"RANK": "1", "WORLD_SIZE": "2"},
+        {"RANK": "", "WORLD_SIZE": "", "LOCAL_RANK": "", "SLURM_NTASKS": ""},
+        {"SLURM_NTASKS": "4", "SLURM_PROCID": "1"},  # a batch script without srun
+        {"SLURM_NTASKS": "4", "SLURM_PROCID": "1", "SLURM_STEP_NUM_TASKS": "1"},  # an interactive shell
+    ],
+)
+def test_variables_of_a_platform_are_not_a_launch(platform: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in platform.items():
+        monkeypatch.setenv(name, value)
+    assert (process_rank(), process_share(), launched_together()) == (0, (0, 1), False)
+
+
+def test_a_platform_starts_trainings_on_several_nodes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RANK", "1")
+    assert process_rank(num_nodes=2) == 1
 
 
 def test_one_process_has_rank_zero_of_one(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -73,8 +101,17 @@ def test_one_process_has_rank_zero_of_one(monkeypatch: pytest.MonkeyPatch) -> No
     assert not launched_together()
     monkeypatch.setenv("RANK", "1")
     monkeypatch.setenv("WORLD_SIZE", "2")
+    monkeypatch.setenv("LOCAL_RANK", "1")
     assert process_share() == (1, 2)
     assert launched_together()
+
+
+@pytest.mark.parametrize(("rank", "says"), [("one", "RANK=one: must be a whole"), ("2", "RANK=2: must be below")])
+def test_a_rank_that_cannot_be_one_is_refused(rank: str, says: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in {"RANK": rank, "WORLD_SIZE": "2", "LOCAL_RANK": "0"}.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(InputError, match=says):
+        process_share()
 
 
 def test_the_version_of_the_driver_is_read_from_the_kernels_description(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import hashlib
 import json
 import multiprocessing
 import os
+import resource
 import signal
 from pathlib import Path
 
@@ -15,6 +16,7 @@ import pytest
 from dplass_cli import storage
 from dplass_cli.errors import InputError, RunError
 from dplass_cli.storage import (
+    allow_open_files,
     atomic_path,
     json_text,
     make_folder,
@@ -188,3 +190,21 @@ def test_free_space_is_known_before_the_folder_exists(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(InputError, match="file: cannot write there; choose another folder"):
         storage.free_space(tmp_path / "file" / "below")
+
+
+def test_the_limit_of_open_files_is_raised_as_far_as_allowed(monkeypatch: pytest.MonkeyPatch) -> None:
+    limits = [(64, 1000)]
+    monkeypatch.setattr(resource, "getrlimit", lambda kind: limits[-1])
+    monkeypatch.setattr(resource, "setrlimit", lambda kind, new: limits.append(new))
+    allow_open_files(20, "few")
+    assert len(limits) == 1
+    allow_open_files(400, "many")
+    assert 400 < limits[-1][0] < 500
+    with pytest.raises(InputError, match=r"^too many needs 1,\d+ open files, of 1,000 allowed; raise .*ulimit -n"):
+        allow_open_files(1000, "too many")
+
+
+def test_a_reached_limit_of_open_files_is_not_called_a_full_disk(tmp_path: Path) -> None:
+    failing = pytest.raises(RunError, match=r"a: writing failed \(Too many open files\); raise the limit")
+    with failing, writing_to(tmp_path / "a"):
+        raise OSError(errno.EMFILE, "Too many open files")

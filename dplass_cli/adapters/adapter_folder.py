@@ -23,7 +23,7 @@ from dplass_cli.errors import InputError, some
 from dplass_cli.models import BaseModel
 from dplass_cli.options.adapter_settings import StoredType
 from dplass_cli.options.parse import from_mapping, to_mapping
-from dplass_cli.storage import make_folder, read_json, remove_file, require_file, write_json
+from dplass_cli.storage import make_folder, read_json, remove_file, require_file, resolved, write_json
 from dplass_cli.weights.checkpoint_files import (
     in_dtype,
     read_tensors,
@@ -169,8 +169,8 @@ def read_description(folder: Path | str) -> AdapterInfo:
 
 def require_separate_output(output: Path, *sources: str | Path) -> None:
     """Raise InputError if writing an output would overwrite a file or adapter folder that it is made from."""
-    written = output.resolve()
-    for source in (Path(source).resolve() for source in sources):
+    written = resolved(output)
+    for source in (resolved(source) for source in sources):
         within = written.parent == source and written.name in (WEIGHTS, DESCRIPTION)
         if written == source or within or (output.exists() and source.exists() and output.samefile(source)):
             raise InputError(f"--output {output}: would overwrite its own source {source}; give another output")

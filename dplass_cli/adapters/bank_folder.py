@@ -26,7 +26,7 @@ from dplass_cli.errors import InputError, some
 from dplass_cli.models import BaseModel
 from dplass_cli.options.parse import from_mapping
 from dplass_cli.resources import shipped
-from dplass_cli.storage import make_folder, read_json, remove_file, require_file, write_json
+from dplass_cli.storage import make_folder, read_json, remove_file, require_file, resolved, write_json
 from dplass_cli.weights.checkpoint_files import read_tensors, write_safetensors
 
 BANK, _CENTROIDS = "bank.json", "centroids.safetensors"
@@ -71,7 +71,7 @@ def find_adapters(path: Path | str) -> dict[str, Path]:
     if (path / BANK).is_file():
         return {key: path / key for key in read_bank(path)}
     if (path / DESCRIPTION).is_file():
-        return {path.resolve().name: path}
+        return {resolved(path).name: path}
     if path.is_dir():
         found = {child.name: child for child in sorted(path.iterdir()) if (child / DESCRIPTION).is_file()}
         if found:

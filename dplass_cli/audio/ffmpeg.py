@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from dplass_cli.audio.reading import Audio
+from dplass_cli.audio.reading import Audio, check_samples
 from dplass_cli.errors import InputError
 
 EXTRA = "pip install 'dplass[download]'"
@@ -52,7 +52,7 @@ def decode(path: Path, start: float = 0.0, end: float = float("inf")) -> tuple[A
 
     Raises:
         Undecodable: the file has no audio track, or none in the range, or its rate or channels change within it.
-        InputError: the package ``av`` is not installed.
+        InputError: the package ``av`` is not installed, or a sample is NaN, infinite or above a million.
     """
     try:
         import av
@@ -94,4 +94,5 @@ def decode(path: Path, start: float = 0.0, end: float = float("inf")) -> tuple[A
     cut: Audio = np.ascontiguousarray(audio[:, first:last])
     if cut.shape[1] == 0:
         raise Undecodable(path, f"ends before {start:g} s")
+    check_samples(cut, path)
     return cut, rate

@@ -49,6 +49,8 @@ def unsafe_reason(path: Path | str) -> str | None:
         if tagged:
             return None if _may_follow_tags(head) else "contains neither MP3 nor FLAC after its ID3 tags"
         formats = None
+        if head[:4] in _WAV_MAGICS and head[8:12] != b"WAVE":
+            return f"is a RIFF file of type {head[8:12].decode('latin-1')!r}, such as a video, and not a WAV"
         if head[:4] in _WAV_MAGICS:
             formats = _wav_formats(stream, "big" if head[:4] == b"RIFX" else "little")
         elif head[:4] == b"riff":
@@ -58,9 +60,9 @@ def unsafe_reason(path: Path | str) -> str | None:
     # Any other "fmt " in the head counts too, in case libsndfile walks the chunks differently.
     offset = 24 if head[:4] == b"riff" else 8  # from the start of a chunk to its content
     formats += [head[found.start() + offset : found.start() + offset + 2] for found in re.finditer(b"fmt ", head)]
-    if not formats[0] or any(kind in _IMA_ADPCM for kind in formats):
-        return "is a WAV in IMA ADPCM, or does not name its sample format"
-    return None
+    if any(kind in _IMA_ADPCM for kind in formats):
+        return "is in IMA ADPCM, which libsndfile does not read safely"
+    return None if formats[0] else "is a damaged WAV, which does not name its sample format before its samples"
 
 
 def _wav_formats(stream: BinaryIO, order: Literal["big", "little"]) -> list[bytes]:

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import soundfile
 
+from dplass_cli.audio.folders import UNSUPPORTED
 from dplass_cli.audio.probe import is_truncated, mp3_samples, unsafe_reason
 from dplass_cli.errors import InputError
 from dplass_cli.storage import require_file
@@ -21,6 +22,9 @@ _log = logging.getLogger(__name__)
 Audio = npt.NDArray[np.float32]
 
 _LOWEST_RATE, _HIGHEST_RATE = 1000, 1_000_000  # Hz
+LARGEST_SAMPLE = 1e6
+"""The largest sample that is accepted, 120 dB above full scale: sums and squares of much larger ones overflow."""
+
 _LARGEST_READ = 1 << 27  # samples, half a gigabyte: 50 minutes of mono at 44.1 kHz
 
 
@@ -76,6 +80,8 @@ def audio_info(path: Path | str) -> AudioInfo:
     except OSError as error:
         raise InputError(f"{path}: cannot read ({error.strerror})") from error
     except soundfile.LibsndfileError as error:
+        if path.suffix.lower() in UNSUPPORTED:
+            raise UnsupportedAudio(f"{path}: {path.suffix} is not supported; convert it to wav, flac or ogg") from error
         raise InputError(
             f"{path}: not a readable audio file ({sndfile_reason(error)}); give wav, flac, ogg or mp3"
         ) from error
@@ -112,8 +118,9 @@ def read_audio(path: Path | str, start: float = 0.0, end: float | None = None) -
         (samples float32 (channels, frames), sample rate in Hz); a range that ends after the file is truncated.
 
     Raises:
-        InputError: the file is missing, empty, not audio, or damaged; the range starts after its end or has more than
-            134 million samples (read such files in ranges, or stream them).
+        InputError: the file is missing, empty, not audio, or damaged; it contains samples that are NaN, infinite or
+            above a million (:data:`LARGEST_SAMPLE`); the range starts after its end or has more than 134 million
+            samples (read such files in ranges, or stream them).
     """
     info = audio_info(path)
     first = round(min(info.frames, start * info.sample_rate))
@@ -135,12 +142,33 @@ def read_mono(path: Path | str, sample_rate: int, start: float = 0.0, end: float
     return resample(mono, rate, sample_rate)
 
 
-def read_blocks(path: Path | str, sizes: Iterable[int]) -> Iterator[Audio]:
-    """Yield consecutive blocks of a file, float32 (C, n), with n taken from ``sizes``."""
-    return _decoded(path, audio_info(path), sizes)
+def read_blocks(path: Path | str, sizes: Iterable[int], largest: float = LARGEST_SAMPLE) -> Iterator[Audio]:
+    """Yield consecutive blocks of a file, float32 (C, n), with n taken from ``sizes``.
+
+    They are checked as by :func:`read_audio`; ``largest`` is the largest sample that is accepted.
+    """
+    return _decoded(path, audio_info(path), sizes, largest=largest)
 
 
-def _decoded(path: Path | str, info: AudioInfo, sizes: Iterable[int], first: int = 0) -> Iterator[Audio]:
+def check_samples(samples: Audio, where: Path | str, largest: float = LARGEST_SAMPLE) -> None:
+    """Check that samples are in the range that can be processed; full scale is 1.0.
+
+    Raises:
+        InputError: a sample is NaN, infinite or above ``largest``; the message begins with ``where``.
+    """
+    peak = float(np.abs(samples).max(initial=0.0))
+    if not np.isfinite(peak):
+        raise InputError(f"{where}: contains NaN or infinite samples; replace or remove it")
+    if peak > largest:
+        raise InputError(
+            f"{where}: contains samples of {peak:.3g}, where full scale is 1.0 and {largest:,.0f} is the limit;"
+            " divide its samples by a constant, or replace it"
+        )
+
+
+def _decoded(
+    path: Path | str, info: AudioInfo, sizes: Iterable[int], first: int = 0, largest: float = LARGEST_SAMPLE
+) -> Iterator[Audio]:
     """Yield consecutive blocks from a sample on; InputError if the file is damaged or shorter than its header says."""
     missing = 0
     try:
@@ -153,8 +181,7 @@ def _decoded(path: Path | str, info: AudioInfo, sizes: Iterable[int], first: int
                 if missing > 0 and not info.estimated:
                     seconds = missing / info.sample_rate
                     raise InputError(f"{path}: is {seconds:.3f} s shorter than its header says; replace or remove it")
-                if not np.isfinite(samples).all():
-                    raise InputError(f"{path}: contains NaN or infinite samples; replace or remove it")
+                check_samples(samples, path, largest)
                 yield fit_length(np.ascontiguousarray(samples.T), size)
     except InputError:
         raise

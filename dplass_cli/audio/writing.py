@@ -16,6 +16,7 @@ from dplass_cli.errors import InputError, RunError
 from dplass_cli.storage import atomic_path
 
 _EXCLUDED = ("RAW", "SD2")  # RAW has no header, SD2 writes a second file
+_NOT_READ_AGAIN = ("DWVW_12", "DWVW_16", "DWVW_24", "ALAC_20")
 _LARGEST_WAV = (1 << 32) - (1 << 20)  # bytes; a WAV stores its size in 32 bits
 _BYTES_PER_SAMPLE = {"PCM_U8": 1, "PCM_S8": 1, "PCM_16": 2, "PCM_24": 3, "PCM_32": 4, "FLOAT": 4, "DOUBLE": 8}
 
@@ -59,8 +60,12 @@ def container_of(path: Path, subtype: str, sample_rate: int, channels: int) -> s
 def _is_writable(container: str, subtype: str, sample_rate: int, channels: int) -> bool:
     """Whether libsndfile can write this combination, found by trying.
 
-    ``soundfile.check_format`` ignores the rate and the channels, and accepts MP3 in WAV, which cannot be written.
+    ``soundfile.check_format`` ignores the rate and the channels, and accepts MP3 in WAV, which cannot be written. What
+    could not be read again is not written: IMA ADPCM (:func:`~dplass_cli.audio.probe.unsafe_reason`), DWVW, in which
+    libsndfile cannot seek, and ALAC of 20 bits, of which it reads noise.
     """
+    if subtype in _NOT_READ_AGAIN or (subtype == "IMA_ADPCM" and container != "AIFF"):
+        return False
     if not soundfile.check_format(container, subtype):
         return False
     try:

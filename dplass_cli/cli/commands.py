@@ -6,6 +6,7 @@ import inspect
 import types
 import typing
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
 import typer
@@ -116,10 +117,14 @@ def _parameter(field: OptionField, prefix: str = "") -> inspect.Parameter:
     elif field.required:
         help_text += "  [required]"
     info: Any
+    paths: Any = {"path_type": str} if _is_path(field) else {}  # shells complete file names
     if declared.metavar:
-        info = typer.Argument(metavar=declared.metavar, help=help_text, show_default=False)
+        info = typer.Argument(metavar=declared.metavar, help=help_text, show_default=False, **paths)
     else:
-        info = typer.Option(*field.flags, help=help_text, show_default=False, rich_help_panel=declared.panel or None)
+        if paths:
+            paths["metavar"] = "<path>" if kind is str else "<list[path]>"
+        panel = declared.panel or None
+        info = typer.Option(*field.flags, help=help_text, show_default=False, rich_help_panel=panel, **paths)
     return inspect.Parameter(
         _parameter_name(field, prefix),
         inspect.Parameter.KEYWORD_ONLY,
@@ -129,7 +134,12 @@ def _parameter(field: OptionField, prefix: str = "") -> inspect.Parameter:
 
 
 def _flag_type(field: OptionField) -> Any:
-    """The type that the parser of the command line gives a flag's value; the options check the rest."""
+    """The type that the parser of the command line gives a flag's value; the options check the rest.
+
+    A path stays a text, because ``Path("")`` would be the working folder.
+    """
+    if _is_path(field):
+        return list[str] if typing.get_origin(field.kind) is tuple else str
     kind = _without_none(field.kind)
     origin, arguments = typing.get_origin(kind), typing.get_args(kind)
     if origin is dict:
@@ -137,6 +147,11 @@ def _flag_type(field: OptionField) -> Any:
     if origin is tuple and not field.declared.split:
         return list[str] if typing.get_origin(arguments[0]) is Literal else list[arguments[0]]  # type: ignore[valid-type]
     return str if origin is not None or isinstance(kind, types.UnionType) else kind
+
+
+def _is_path(field: OptionField) -> bool:
+    kind = _without_none(field.kind)
+    return kind is Path or (typing.get_origin(kind) is tuple and typing.get_args(kind)[0] is Path)
 
 
 def _without_none(kind: Any) -> Any:

@@ -24,7 +24,7 @@ def command(options: TrainOptions, run: VerbRun) -> None:
     from dplass_cli.pipelines.train import train
 
     result = train(options, run.progress, begin=partial(quieten, run.verbose))
-    if process_rank() > 0:  # one of several processes of this run; the first one reports
+    if process_rank(options.num_nodes) > 0:  # one of several processes of this run; the first one reports
         return
     run.result(result, lambda: _plan_table(result) if options.dry_run else _table(result))
     for skipped in result.skipped:

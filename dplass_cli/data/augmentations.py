@@ -19,7 +19,7 @@ import torch
 from numpy.random import Generator
 from scipy.signal import oaconvolve
 
-from dplass_cli.audio.folders import audio_files
+from dplass_cli.audio.folders import readable_files
 from dplass_cli.audio.reading import Audio, read_mono
 from dplass_cli.options.augmentation_settings import (
     AugmentationSettings,
@@ -93,7 +93,7 @@ def reverberate(settings: ReverberationSettings, scene: Scene, rng: Generator) -
     return reverberant
 
 
-impulse_responses = lru_cache(maxsize=16)(audio_files)
+impulse_responses = lru_cache(maxsize=16)(readable_files)
 """The impulse responses below a folder."""
 
 

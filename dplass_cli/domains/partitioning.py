@@ -22,7 +22,7 @@ from dplass_cli.errors import InputError
 from dplass_cli.options.parse import to_mapping
 from dplass_cli.options.partition_options import PartitionOptions
 from dplass_cli.records import write_rows
-from dplass_cli.storage import Progress, no_progress, remove_file
+from dplass_cli.storage import Progress, no_progress, remove_file, resolved
 
 _log = logging.getLogger(__name__)
 
@@ -132,7 +132,7 @@ def rows_by_domain(
 def refuse_own_files(folder: Path, inputs: Iterable[Path | None]) -> None:
     """Refuse inputs that a partition of the folder consists of, because writing a new one would remove them."""
     for path in inputs:
-        if path and path.resolve().parent == folder.resolve() and _OWN_FILES.fullmatch(path.name):
+        if path and resolved(path).parent == resolved(folder) and _OWN_FILES.fullmatch(path.name):
             raise InputError(f"--output {folder}: would overwrite the input {path}; give another folder")
 
 

@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Mapping
 
 KNOWN = 0.3
 """Probability from which on a kind is known; made-up words stay below 0.1, most held-out wordings exceed 0.5."""
+
+_FUNCTION_WORDS = {
+    *("a", "an", "and", "at", "by", "for", "from", "in", "into", "is", "near", "of", "off", "on", "or", "over", "the"),
+    *("to", "under", "with"),
+}
+"""Words that occur in names of kinds and do not name a sound."""
 
 _SIMILAR = 0.7  # ratio of difflib from which on one word may be a misspelling of another
 
@@ -19,10 +26,13 @@ def vocabulary_note(sentence: str, encoder: str, kinds: Mapping[str, float]) -> 
     kind, probability = next(iter(kinds.items()))
     if probability >= KNOWN:
         return None
-    known = [word for kind in kinds for word in kind.lower().replace(",", "").split()]
-    similar = [
-        near for word in sentence.lower().split() for near in difflib.get_close_matches(word, known, 1, _SIMILAR)
-    ]
+    known = {word for kind in kinds for word in _words(kind)} - _FUNCTION_WORDS
+    unknown = [word for word in _words(sentence) if word not in known | _FUNCTION_WORDS]  # a known word is spelt right
+    similar = [near for word in unknown for near in difflib.get_close_matches(word, sorted(known), 1, _SIMILAR)]
     nearest = f"the nearest kind of sound it knows is {kind!r} ({probability:.0%})"
     hint = f"did you mean {similar[0]!r}?" if similar else nearest
     return f"the {encoder} encoder does not know what {sentence!r} is; {hint}"
+
+
+def _words(text: str) -> list[str]:
+    return re.findall(r"[^\W_]+", text.lower())

@@ -21,7 +21,7 @@ from dplass_cli.evaluation.table import policy_table
 from dplass_cli.options.evaluate_options import EvaluateOptions
 from dplass_cli.options.parse import to_mapping
 from dplass_cli.separation.loading import Models
-from dplass_cli.storage import Progress, file_sha256, no_progress, text_sha256, write_json, write_text
+from dplass_cli.storage import Progress, file_sha256, no_progress, resolved, text_sha256, write_json, write_text
 from dplass_cli.versions import versions
 
 # Options that do not change the results, so that ``results.json`` leaves them out.
@@ -156,7 +156,7 @@ class EvaluationRun:
     def record_key(self, models: Models) -> str:
         """A hash of everything that a score in ``items.csv`` depends on besides its item and run."""
         options, settings = self.options, self.settings
-        folders = [folder and folder.resolve() for folder in (options.audio_dir, options.data_root, self.table.parent)]
+        folders = [folder and resolved(folder) for folder in (options.audio_dir, options.data_root, self.table.parent)]
         parts = [
             self.benchmark.name,
             file_sha256(self.table),

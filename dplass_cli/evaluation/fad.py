@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from dplass_cli.audio.folders import audio_files
+from dplass_cli.audio.folders import readable_files
 from dplass_cli.encoders import QueryEncoder
 from dplass_cli.encoders.cache import EmbeddingCache
 from dplass_cli.encoders.clips import Clip, embed_clips
@@ -32,7 +32,7 @@ def embed_folder(
         InputError: fewer than two sounds can be read.
     """
     reasons: dict[Clip, str] = {}
-    clips = [Clip(path.absolute(), 0.0, None) for path in audio_files(folder)]
+    clips = [Clip(path.absolute(), 0.0, None) for path in readable_files(folder)]
     vectors = [vector for _, vector in embed_clips(clips, encoder, cache, None, reasons, progress)]
     failed |= {str(clip.wav): reason for clip, reason in reasons.items()}
     if len(vectors) < 2:

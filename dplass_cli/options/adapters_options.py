@@ -39,6 +39,7 @@ class AdaptersImportOptions(Options):
         shown="the contained one, written to base.safetensors",
         hidden=("--checkpoint_path",),
         panel=MODELS,
+        named=True,
     )
     partition: Path | None = option(None, "Partition folder whose domains the files' clusters are.")
     adapter: AdapterSettings = section(

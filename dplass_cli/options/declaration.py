@@ -51,6 +51,7 @@ class Declaration:
         most: the largest number allowed.
         above: a number that it must exceed.
         below: a number that it must not reach.
+        named: it names a file or a policy, so an empty text is an error and not the default.
         expected: how error messages call what is allowed, such as "at least 1, or 0 for all"; empty: by the bounds.
     """
 
@@ -68,6 +69,7 @@ class Declaration:
     most: float | None = None
     above: float | None = None
     below: float | None = None
+    named: bool = False
     expected: str = ""
 
     def spelling(self, name: str) -> str:
@@ -149,6 +151,8 @@ class Options:
         for name, declared in declarations(options).items():
             value = getattr(self, name)
             check_field(self, name, declared.allows(value), declared.allowed)
+            empty = value == "" or (isinstance(value, tuple) and "" in value)
+            check_field(self, name, not (declared.named and empty), "a name, not an empty text")
             if isinstance(value, str) and (words := _words(kinds[name])):
                 check_choice(declared.spelling(name), value, words)
 

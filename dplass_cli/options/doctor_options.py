@@ -26,5 +26,10 @@ class DoctorOptions(ModelOptions):
         1000, "Clips of --data whose headers are checked; 0: all.", least=0, expected="at least 1, or 0 for all"
     )
     base_checkpoint: str = option(
-        "tiny", "Base model: tiny or a checkpoint.", also="--base", hidden=("--checkpoint_path",), panel=MODELS
+        "tiny",
+        "Base model: tiny or a checkpoint.",
+        also="--base",
+        hidden=("--checkpoint_path",),
+        panel=MODELS,
+        named=True,
     )

@@ -24,10 +24,12 @@ class ExportOptions(BaseOptions):
         shown="none",
         hidden=("--dora_checkpoints",),
         panel=MODELS,
+        named=True,
     )
     select: str | None = option(
         None,
         "Which adapter to merge: single:k, or base for none.",
         shown="the one adapter, if there is one",
         panel=MODELS,
+        named=True,
     )

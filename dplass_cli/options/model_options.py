@@ -28,7 +28,9 @@ def trust_option(resume: Resume = "fixed") -> bool:
 
 def adapters_option(help: str) -> tuple[str, ...] | None:
     """Declare ``--adapters``; ``help`` says what the verb does with them."""
-    return option(None, help, shown="the bundled ones, if any", hidden=("--dora_checkpoints",), panel=MODELS)
+    return option(
+        None, help, shown="the bundled ones, if any", hidden=("--dora_checkpoints",), panel=MODELS, named=True
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,7 +63,7 @@ class BaseOptions(Options):
     """A base model."""
 
     base_checkpoint: str = option(
-        "tiny", "Base model: tiny or a checkpoint.", hidden=("--checkpoint_path",), panel=MODELS
+        "tiny", "Base model: tiny or a checkpoint.", hidden=("--checkpoint_path",), panel=MODELS, named=True
     )
     trust_checkpoint: bool = trust_option("free")
 
@@ -70,7 +72,7 @@ class BaseOptions(Options):
 class EncoderOptions(Options):
     """A query encoder and where it runs."""
 
-    encoder: str = option("tiny", "Query encoder: tiny or a file.", panel=MODELS)
+    encoder: str = option("tiny", "Query encoder: tiny or a file.", panel=MODELS, named=True)
     tokenizer: Path | None = option(None, "Folder of the tokenizer, for a CLAP encoder.", panel=MODELS)
     trust_checkpoint: bool = trust_option()
     device: str = option("auto", "auto, cpu, cuda, cuda:N or mps.", panel=DEVICE)
@@ -87,7 +89,9 @@ class EncoderOptions(Options):
 class ModelOptions(BaseOptions):
     """A base, its encoder and its adapters, and where they run."""
 
-    encoder: str | None = option(None, "Query encoder: tiny or a file.", shown="the base's own", panel=MODELS)
+    encoder: str | None = option(
+        None, "Query encoder: tiny or a file.", shown="the base's own", panel=MODELS, named=True
+    )
     tokenizer: Path | None = option(None, "Folder of the tokenizer, for a CLAP encoder.", panel=MODELS)
     adapters: tuple[str, ...] | None = adapters_option("Bank, adapter folder or published file. Repeatable.")
     device: str = option("auto", "auto, cpu, cuda, cuda:N or mps.", panel=DEVICE, resume="free")
@@ -137,6 +141,7 @@ class SeparatorOptions(RunningOptions):
         "Selection policy: base, text, text-knn, validated, audio, blend or single:3.",
         shown="as measured for the model",
         panel=MODELS,
+        named=True,
     )
     refine: Refinement | None = option(
         None,

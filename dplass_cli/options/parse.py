@@ -45,7 +45,8 @@ def build_options(
     tree: dict[str, Any] = {}
     source = "" if config is None else str(config)
     if config is not None:
-        tree = adopt(read_yaml(Path(config)))
+        config = _path(config, _Place("--config"))
+        tree = adopt(read_yaml(config))
         _check(options, tree, _Place(source))
     for setting in settings:
         key, equals, text = setting.partition("=")
@@ -264,8 +265,8 @@ def _convert(kind: Any, value: Any, place: _Place) -> Any:
         if isinstance(value, (str, int, float)) and not isinstance(value, bool):
             return str(value)
     elif kind is Path:
-        if isinstance(value, (str, Path)) and str(value):
-            return Path(value)
+        if isinstance(value, (str, Path)):
+            return _path(value, place)
     else:
         assert kind is Any, f"options of type {kind} are not supported"
         return value
@@ -294,6 +295,19 @@ def _float(value: float, place: _Place) -> float:
     if not math.isfinite(number):
         raise InputError(f"{given(str(place), number)}: must be a finite number")
     return number
+
+
+def _path(value: str | Path, place: _Place) -> Path:
+    """A path, which must not be empty: ``Path("")`` is the working folder, and an unset variable of a shell is empty.
+
+    Raises:
+        InputError: it is empty, or contains a null character.
+    """
+    if value == "":
+        raise InputError(f"{given(str(place), value)}: the path is empty; write . for the working folder")
+    if "\0" in str(value):
+        raise InputError(f"{given(str(place), value)}: a path cannot contain a null character; remove it")
+    return Path(value)
 
 
 def _spell(kind: Any) -> str:

@@ -57,9 +57,11 @@ class SweepOptions(Options):
     partition: Path | None = option(None, "The partition folder.", "--data")
     domain: str | None = option(None, "all, or numbers such as 0,3.", shown="all")
     base_checkpoint: str | None = option(
-        None, "Base model: tiny or a checkpoint.", shown="tiny", hidden=("--checkpoint_path",), panel=MODELS
+        None, "Base model: tiny or a checkpoint.", shown="tiny", hidden=("--checkpoint_path",), panel=MODELS, named=True
     )
-    encoder: str | None = option(None, "Query encoder: tiny or a file.", shown="the base's own", panel=MODELS)
+    encoder: str | None = option(
+        None, "Query encoder: tiny or a file.", shown="the base's own", panel=MODELS, named=True
+    )
     device: str | None = option(None, "auto, cpu, cuda, cuda:N or mps.", shown="auto", panel=DEVICE)
     settings: tuple[str, ...] = option(
         (), "One training option as key.path=value; overrides the configuration. Repeatable.", "--set"

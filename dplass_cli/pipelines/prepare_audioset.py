@@ -6,13 +6,13 @@ from collections.abc import Mapping
 
 import pandas as pd
 
-from dplass_cli.audio.folders import walk_folders
+from dplass_cli.audio.folders import READABLE, walk_folders
 from dplass_cli.data.captions import LabelCaptions
 from dplass_cli.data.prepare.audioset_lists import check_labels, read_class_labels, read_segment_lists, segment_records
 from dplass_cli.data.prepare.clip_table import clip_table
 from dplass_cli.data.prepare.corpora import CORPORA
 from dplass_cli.data.prepare.corpus_tables import read_captions, read_pairs
-from dplass_cli.data.prepare.locating import READABLE, ClipIndex, listed_files
+from dplass_cli.data.prepare.locating import ClipIndex, listed_files
 from dplass_cli.data.prepare.preparation import PrepareResult, prepare, require_output
 from dplass_cli.errors import InputError, some
 from dplass_cli.options.prepare_audioset_options import PrepareAudiosetOptions

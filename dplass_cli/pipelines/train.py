@@ -40,7 +40,7 @@ def train(
     run = TrainingRun(options)
     if options.dry_run:
         return replace(run.result(), plan=run.plan())
-    if process_rank() > 0:  # of several processes on one training, the first one owns the workspace
+    if process_rank(options.num_nodes) > 0:  # of several processes on one training, the first one owns the workspace
         run.train(run.unfinished(), progress, report)
         return run.result()
     with run.workspace.lock(), run.workspace.claim(options, options.resume):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import re
 import zlib
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -18,12 +19,13 @@ from dplass_cli.errors import InputError, RunError, check_choice
 from dplass_cli.options.separate_options import Clipping, Highband
 from dplass_cli.separation.bank import Activation
 from dplass_cli.separation.presence import Presence
-from dplass_cli.storage import scratch_folder
+from dplass_cli.storage import allow_open_files, resolved, scratch_folder
 
 RESIDUAL = "residual"
 _WRITTEN = {"WAV": ".wav", "WAVEX": ".wav", "RF64": ".wav", "FLAC": ".flac", "OGG": ".ogg"}
 _FLOATING = ("FLOAT", "DOUBLE")  # sample formats that represent samples above full scale
 _CEILING = 0.999
+_FILES_PER_TARGET = 2  # the file, and the lock on its temporary name
 _COPIED_AT_ONCE = 1 << 20
 _LONGEST_PART, _LONGEST_NAME = 60, 255  # bytes; file systems accept names of up to 255
 
@@ -133,12 +135,14 @@ def open_targets(
     Where the outputs may have to be scaled, or silenced at the end, drafts in float are written until that is known.
 
     Raises:
-        InputError: the container does not support the sample format.
+        InputError: the container does not support the sample format, or so many files cannot be open at once.
         RunError: the disk is full, or a block cannot be written (:meth:`Targets.write`).
     """
     subtype = subtype_of(info, output)
     scaling = output.clip == "scale" and subtype not in _FLOATING
     targets = Targets(paths, output, subtype in _FLOATING, scaling or silencing)
+    drafts_each = 1 if scaling or silencing else 0
+    allow_open_files((_FILES_PER_TARGET + drafts_each) * len(paths), f"--query: writing {len(paths)} targets at once")
     if not (scaling or silencing):
         with _writers(paths, info, subtype) as targets.writers:
             yield targets
@@ -170,7 +174,7 @@ def _writers(paths: Mapping[str, Path], info: AudioInfo, subtype: str) -> Iterat
 def _finished(drafts: Mapping[str, Path], info: AudioInfo, silenced: Collection[str]) -> Iterator[dict[str, Audio]]:
     """The blocks of all outputs; the content of silenced targets goes into the residual."""
     sizes = even_blocks(info.frames, _COPIED_AT_ONCE)
-    for blocks in zip(*(read_blocks(draft, sizes) for draft in drafts.values()), strict=True):
+    for blocks in zip(*(read_blocks(draft, sizes, largest=math.inf) for draft in drafts.values()), strict=True):
         made = dict(zip(drafts, blocks, strict=True))
         if RESIDUAL in made:
             made[RESIDUAL] = sum((made[query] for query in silenced), start=made[RESIDUAL])
@@ -197,7 +201,7 @@ def target_paths(
     stem = _cut(name, _LONGEST_NAME - max(len(end.encode()) for end in ends.values()))
     paths = {query: folder / f"{stem}{end}" for query, end in ends.items()}
     for path in paths.values():
-        if path.resolve() in taken:
+        if resolved(path) in taken:
             raise InputError(f"{path}: would overwrite an input or another output; use another --output")
     return paths
 

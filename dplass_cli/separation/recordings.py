@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob
+import itertools
 import os
 import re
 from collections.abc import Iterable, Sequence
@@ -15,7 +16,7 @@ from dplass_cli.options.separate_options import SeparateOptions
 from dplass_cli.separation.output import Separated, unused_name
 from dplass_cli.separation.queries import Query, parse_spans
 from dplass_cli.separation.separator import Separator
-from dplass_cli.storage import Progress, no_progress, read_text
+from dplass_cli.storage import Progress, no_progress, read_text, resolved
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,7 @@ def requested_recordings(options: SeparateOptions) -> list[Recording]:
             raise InputError(f"--spans {options.spans}: applies to a single target, not {len(own)}; give one query")
         return replace(recording, queries=tuple(replace(query, spans=spans, without=options.without) for query in own))
 
-    return [complete(recording) for recording in find_recordings(options.inputs, options.list, queries)]
+    return [complete(recording) for recording in find_recordings(options.inputs, options.list, queries, options.output)]
 
 
 def _read_queries(path: Path | None) -> list[Query]:
@@ -62,7 +63,9 @@ def _read_queries(path: Path | None) -> list[Query]:
     raise InputError(f"{path}: contains no query; write one per line")
 
 
-def find_recordings(inputs: Iterable[Path], list_file: Path | None, queries: Sequence[Query]) -> list[Recording]:
+def find_recordings(
+    inputs: Iterable[Path], list_file: Path | None, queries: Sequence[Query], output: Path | None = None
+) -> list[Recording]:
     """The recordings that inputs and a list name, in their order; no two have the same output name.
 
     Args:
@@ -70,12 +73,13 @@ def find_recordings(inputs: Iterable[Path], list_file: Path | None, queries: Seq
         list_file: lines ``path``, ``path<TAB>query`` or ``path<TAB>query<TAB>output name``. Relative paths are relative
             to its folder. Lines with the same path and output name are one recording with several queries.
         queries: for recordings that have none of their own.
+        output: the folder of the results; what it contains is not an input where it lies inside an input folder.
 
     Raises:
         InputError: there are no recordings, a pattern matches no file, a folder contains no audio, or a line of the
             list is malformed or leaves a recording without a query.
     """
-    recordings = [Recording(path, tuple(queries), name) for entry in inputs for path, name in _expand(entry)]
+    recordings = [Recording(path, tuple(queries), name) for entry in inputs for path, name in _expand(entry, output)]
     if list_file is not None:
         recordings += _read_list(list_file, queries)
     if not recordings:
@@ -84,15 +88,18 @@ def find_recordings(inputs: Iterable[Path], list_file: Path | None, queries: Seq
     return [replace(recording, name=unused_name(recording.name, taken)) for recording in recordings]
 
 
-def _expand(entry: Path) -> list[tuple[Path, str]]:
+def _expand(entry: Path, output: Path | None) -> list[tuple[Path, str]]:
     """The files of an input, each with its output name."""
     if entry.is_dir():
-        return [(path, path.relative_to(entry).with_suffix("").as_posix()) for path in audio_files(entry)]
+        return [(path, path.relative_to(entry).with_suffix("").as_posix()) for path in audio_files(entry, output)]
     # A file whose name looks like a pattern is that file; for a missing file, reading it gives the better message.
     if entry.exists() or not glob.has_magic(str(entry)):
         return [(entry, entry.stem)]
     matches = [Path(path) for path in sorted(glob.glob(str(entry), recursive=True))]  # noqa: PTH207 (takes absolute patterns)
-    files = [path for path in matches if path.is_file()]
+    fixed = Path(*itertools.takewhile(lambda part: not glob.has_magic(part), entry.parts))
+    if output is not None and not resolved(fixed).is_relative_to(resolved(output)):
+        matches = [path for path in matches if not resolved(path).is_relative_to(resolved(output))]
+    files = [path for path in matches if not path.is_dir()]
     if not files:
         raise InputError(f"{entry}: no file matches; check the pattern")
     return [(path, path.stem) for path in files]
@@ -144,7 +151,7 @@ def separate_recordings(
     for queries in dict.fromkeys(recording.queries for recording in recordings):
         separator.check(queries)  # fails before anything is read
     # No output may overwrite an input, or an output of a recording before it.
-    taken = {recording.path.resolve() for recording in recordings}
+    taken = {resolved(recording.path) for recording in recordings}
     written: dict[str, list[Separated]] = {}
     failed: dict[str, DplassError] = {}
     for number, recording in enumerate(recordings, start=1):
@@ -168,7 +175,7 @@ def separate_recordings(
                 silence_if_absent=options.silence_if_absent,
             )
             written.setdefault(str(recording.path), []).extend(targets)
-            taken |= {target.path.resolve() for target in targets}
+            taken |= {resolved(target.path) for target in targets}
         except DplassError as error:
             failed[str(recording.path)] = error
     if not written and failed:

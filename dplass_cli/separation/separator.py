@@ -11,7 +11,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from dplass_cli.audio.reading import audio_info, read_mono
+from dplass_cli.audio.reading import audio_info, check_samples, read_mono
 from dplass_cli.devices import in_bfloat16
 from dplass_cli.encoders import QueryEncoder
 from dplass_cli.errors import InputError, RunError, check_choice
@@ -36,7 +36,7 @@ from dplass_cli.separation.policies import (
 from dplass_cli.separation.presence import PresenceMeter, calibration_of
 from dplass_cli.separation.queries import Excerpt, Plan, Query, Source, check_spans, named, plan
 from dplass_cli.separation.windows import WindowedAudio, audio_windows, file_windows, window_layout
-from dplass_cli.storage import Progress, no_progress
+from dplass_cli.storage import Progress, no_progress, resolved
 
 
 class Separator:
@@ -158,8 +158,8 @@ class Separator:
             {query, or its name: float32 (C, T)} at the rate of the input.
 
         Raises:
-            InputError: a query cannot be asked, the audio is not (C, T) with at least one sample, it contains NaN or
-                infinity, or the sample rate is not positive.
+            InputError: a query cannot be asked, the audio is not (C, T) with at least one sample, it contains samples
+                that are NaN, infinite or above a million, or the sample rate is not positive.
             RunError: an output contains NaN or infinity.
         """
         asked = self.check(queries)
@@ -168,8 +168,7 @@ class Separator:
         if sample_rate < 1:
             raise InputError(f"sample_rate {sample_rate}: must be a positive number of Hz")
         audio = np.ascontiguousarray(audio, dtype=np.float32)
-        if not np.isfinite(audio).all():
-            raise InputError("audio: contains NaN or infinity; replace those samples")
+        check_samples(audio, "audio")
         layout = window_layout(sample_rate, self.bank.network.config)
 
         def excerpt(start: float, end: float) -> Tensor:
@@ -249,7 +248,8 @@ class Separator:
                 residual.
 
         Raises:
-            InputError: the file or an example cannot be read, or an output would overwrite the input or a taken file.
+            InputError: the file or an example cannot be read, it contains samples above a million, an example or the
+                recording at the spans is silent, or an output would overwrite the input or a taken file.
             RunError: the disk is full, a target is above full scale with ``clip="error"``, or an output contains NaN or
                 infinity.
         """
@@ -263,7 +263,7 @@ class Separator:
         removals = all(query.is_removal for query in asked.values())
         output = Output(residual, subtype, clip, highband or ("target" if removals else "residual"))
         names = [*asked, *([RESIDUAL] if residual else [])]
-        paths = target_paths(info, Path(output_dir), name or path.stem, names, {path.resolve(), *taken})
+        paths = target_paths(info, Path(output_dir), name or path.stem, names, {resolved(path), *taken})
 
         def read(last: bool) -> WindowedAudio:
             for window, part in file_windows(path, info.frames, layout):

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from dplass_cli.audio.folders import audio_files
+from dplass_cli.audio.folders import readable_files
 from dplass_cli.data.manifest import Row
 from dplass_cli.data.mixture_tables import Mixture, render
 from dplass_cli.data.samples import SourceClip, TrainingSamples, captions_of_clips
@@ -45,9 +45,9 @@ def check_data_settings(settings: DataSettings, config: ResUNet30Config) -> None
             f" {config.n_fft / 2 / config.sample_rate:g} s; the published run used 2 s"
         )
     if settings.noise_dir is not None:
-        audio_files(settings.noise_dir)
+        readable_files(settings.noise_dir)
     if settings.augment.reverberation is not None:
-        audio_files(settings.augment.reverberation.folder)
+        readable_files(settings.augment.reverberation.folder)
 
 
 def embed_queries(
@@ -145,7 +145,7 @@ class TrainingCorpus:
             for domain, rows in self.rows.items()
         }
         if self.settings.noise_dir is not None:
-            paths = audio_files(self.settings.noise_dir)
+            paths = readable_files(self.settings.noise_dir)
             noise = [SourceClip(Row(path, "", id=str(path)), frozenset()) for path in paths]
             pools = dict.fromkeys(domains, noise)
         else:

@@ -10,11 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 import lightning
 import torch
+from lightning.fabric.plugins.environments.lightning import LightningEnvironment
+from lightning.fabric.utilities.rank_zero import rank_zero_only
 from lightning.pytorch.loggers import Logger, TensorBoardLogger, WandbLogger
 from torch.utils.data import DataLoader
 
 from dplass_cli.data.batches import EpochBatches, TrainingLoader
-from dplass_cli.errors import InputError, RunError
+from dplass_cli.devices import under_srun
+from dplass_cli.errors import InputError, RunError, first_line
 from dplass_cli.models.resunet30 import is_unread
 from dplass_cli.storage import Progress, make_folder, write_json
 from dplass_cli.training.callbacks.checkpoints import AtomicCheckpointIO, BestCheckpoints, LastCheckpoint
@@ -35,7 +38,7 @@ class JobTrainer:
     """Trains one job. Writes checkpoints, TensorBoard events, a text log and rows of ``metrics.csv``.
 
     Raises:
-        InputError: Weights & Biases refuses the login.
+        InputError: Weights & Biases refuses the login, or the tasks of a SLURM job are not those of the training.
     """
 
     def __init__(
@@ -48,7 +51,14 @@ class JobTrainer:
         self._reporter = EpochReporter(self.workspace, job.name, progress, report)
         self._best = BestCheckpoints(self._folder, settings.save_top_k, partial(self._export, "best"))
         self._last = LastCheckpoint(self._folder / "last.ckpt", settings.save_step_frequency, self._interruption)
-        self._trainer = self._make_trainer(lightning_devices(options))
+        try:
+            self._trainer = self._make_trainer(lightning_devices(options))
+        except (RuntimeError, ValueError) as error:  # how Lightning refuses the tasks of a SLURM job
+            if "SLURM" not in str(error):
+                raise
+            raise InputError(
+                f"--num-gpus, --num-nodes: {first_line(error)}; give srun --nodes and --ntasks-per-node accordingly"
+            ) from error
         self._batches = EpochBatches(
             len(job.samples),
             settings.batch_size_per_device,
@@ -143,7 +153,7 @@ class JobTrainer:
                 self._best,
                 self._last,
             ],
-            plugins=[AtomicCheckpointIO()],
+            plugins=[AtomicCheckpointIO(), *_environment(devices)],
             default_root_dir=self._folder,
             enable_progress_bar=False,
             enable_model_summary=False,
@@ -163,6 +173,19 @@ def _weights_and_biases(project: str, workspace: Path, name: str) -> Logger:
         reason = str(error).rstrip(".")
         raise InputError(f"train.wandb_project {project}: {reason}; fix that, or leave the option out") from error
     return logger
+
+
+def _environment(devices: Mapping[str, Any]) -> list[LightningEnvironment]:
+    """The environment of a training whose processes Lightning starts; none where a launcher that it detects has.
+
+    Without it, Lightning would take a platform's ``RANK``, or the tasks of a SLURM job that ``srun`` has not started,
+    for processes of this training.
+    """
+    if under_srun() or devices["num_nodes"] > 1 or torch.distributed.is_torchelastic_launched():
+        return []
+    if world_size(devices) == 1:
+        rank_zero_only.rank = 0  # type: ignore[attr-defined]
+    return [LightningEnvironment()]
 
 
 def _strategy(job: TrainingJob, devices: Mapping[str, Any]) -> str:

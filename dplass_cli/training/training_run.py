@@ -32,7 +32,7 @@ from dplass_cli.models.resunet30 import is_unread
 from dplass_cli.options.parse import to_mapping
 from dplass_cli.separation.bank import AdapterBank
 from dplass_cli.separation.loading import load_models
-from dplass_cli.storage import Progress, read_text
+from dplass_cli.storage import Progress, read_text, resolved
 from dplass_cli.training.callbacks.epoch_reporter import EpochReport, no_report
 from dplass_cli.training.corpus import TrainingCorpus, check_data_settings, embed_queries
 from dplass_cli.training.hardware import count_gpus, lightning_devices, parallel_devices, world_size
@@ -71,7 +71,7 @@ class TrainingRun:
     def __init__(self, options: TrainOptions) -> None:
         self.options, self.workspace = options, Workspace(options.workspace)
         self.partition = read_partition(options.partition)
-        if options.workspace.resolve() == options.partition.resolve():
+        if resolved(options.workspace) == resolved(options.partition):
             raise InputError(f"--workspace {options.workspace}: is the partition folder; choose another folder")
         domains, self.skipped = _choose_domains(options.domain, self.partition)
         self.jobs = {bank_key(domain): [domain] for domain in domains}
@@ -138,13 +138,13 @@ class TrainingRun:
         if not names:
             return
         options = self.options
-        if process_rank() == 0:
+        if process_rank(self.options.num_nodes) == 0:
             self._check_banks()
         corpus, network = self._read_corpus(progress), self._network()
         for name in names:
             with self._job(name, corpus, network) as job:
                 trained = JobTrainer(job, options, progress, report).fit(options.resume)
-            if process_rank() == 0:
+            if process_rank(self.options.num_nodes) == 0:
                 # The bank first: a kill in between repeats a job, where a finished job without adapter would be lost.
                 self.write_banks()
                 self.workspace.mark_finished(name, options.train, trained)
@@ -284,7 +284,7 @@ def check_choices(options: TrainOptions) -> None:
 def shortened(options: TrainOptions) -> TrainOptions:
     """The options of ``--fast-dev-run``: a few batches of one epoch, in a sub-folder that is emptied first."""
     folder = options.workspace / "fast_dev_run"
-    if not options.dry_run and process_rank() == 0:
+    if not options.dry_run and process_rank(options.num_nodes) == 0:
         shutil.rmtree(folder, ignore_errors=True)
     settings = replace(options.train, max_epochs=1, max_steps=-1, steps_per_epoch=_DEV_RUN_BATCHES, wandb_project="")
     return replace(options, workspace=folder, train=settings, resume=False)

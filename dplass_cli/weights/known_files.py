@@ -104,5 +104,14 @@ def published_hashes() -> dict[str, str]:
 
 
 def default_folder() -> Path:
-    """The default folder of fetched files: ``$DPLASS_HOME``, else ``~/.cache/dplass``."""
-    return Path(os.environ.get("DPLASS_HOME") or Path.home() / ".cache" / "dplass")
+    """The default folder of fetched files: ``$DPLASS_HOME``, else ``~/.cache/dplass``.
+
+    Raises:
+        InputError: neither is known.
+    """
+    if chosen := os.environ.get("DPLASS_HOME"):
+        return Path(chosen)
+    try:
+        return Path.home() / ".cache" / "dplass"
+    except RuntimeError as error:
+        raise InputError("HOME is not set and this user has no home folder; set DPLASS_HOME to a folder") from error

@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import soundfile
 
-from dplass_cli.audio.folders import audio_files, walk_folders
+from dplass_cli.audio.folders import READABLE, SUFFIXES, audio_files, readable_files, walk_folders
 from dplass_cli.errors import InputError
 
 
@@ -47,3 +48,38 @@ def test_a_folder_without_audio_is_an_error(tmp_path: Path) -> None:
     _touch(tmp_path, "notes.txt")
     with pytest.raises(InputError, match="contains no audio files; give a folder"):
         audio_files(tmp_path)
+
+
+def test_every_format_of_libsndfile_with_a_header_looks_like_audio() -> None:
+    assert {f".{name.lower()}" for name in soundfile.available_formats()} - {".raw"} <= set(READABLE)
+    assert len(set(SUFFIXES)) == len(SUFFIXES)
+
+
+def test_unsupported_audio_links_to_nothing_and_links_to_themselves_are_listed(tmp_path: Path) -> None:
+    _touch(tmp_path, "a.wav", "b.M4A", "c.mp4")
+    (tmp_path / "gone.wav").symlink_to("nowhere.wav")
+    (tmp_path / "loop.wav").symlink_to("loop.wav")
+    assert [path.name for path in audio_files(tmp_path)] == ["a.wav", "b.M4A", "c.mp4", "gone.wav", "loop.wav"]
+
+
+def test_readable_files_leave_out_unsupported_formats_with_a_warning(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    _touch(tmp_path, "a.wav", "in/b.m4a")
+    assert readable_files(tmp_path) == (tmp_path / "a.wav",)
+    assert caplog.messages == [
+        f"{tmp_path}: left out, since their formats are not supported: in/b.m4a; convert them to wav"
+    ]
+
+
+def test_a_folder_of_unsupported_formats_only_is_an_error(tmp_path: Path) -> None:
+    _touch(tmp_path, "a.m4a")
+    with pytest.raises(InputError, match=r"no audio in a supported format \(a\.m4a\); convert it to wav"):
+        readable_files(tmp_path)
+
+
+def test_an_output_folder_is_skipped_inside_of_a_folder_only(tmp_path: Path) -> None:
+    _touch(tmp_path, "a.wav", "out/b.wav")
+    (tmp_path / "link").symlink_to("out")
+    assert audio_files(tmp_path, tmp_path / "link") == (tmp_path / "a.wav",)
+    assert audio_files(tmp_path / "out", tmp_path / "out") == (tmp_path / "out" / "b.wav",)

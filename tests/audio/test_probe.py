@@ -10,7 +10,7 @@ import pytest
 import soundfile
 
 from dplass_cli.audio.probe import is_common, is_truncated, mp3_samples
-from dplass_cli.audio.reading import audio_info, read_audio, read_blocks
+from dplass_cli.audio.reading import UnsupportedAudio, audio_info, read_audio, read_blocks
 from dplass_cli.audio.writing import write_audio
 from dplass_cli.data.prepare.checking import check_clip
 from dplass_cli.errors import InputError
@@ -157,6 +157,19 @@ def test_a_file_without_its_end_is_truncated(
     assert audio_info(cut).seconds == seconds < 20
     says = f"ends before its header says, so only its first {seconds:.2f} s are read; replace it if it should be longer"
     assert caplog.messages == [f"{cut}: {says}"]  # once
+
+
+@pytest.mark.parametrize("kind", ["AVI ", "WEBP"])
+def test_a_riff_file_that_is_not_a_wav_is_called_what_it_is(tmp_path: Path, kind: str) -> None:
+    (tmp_path / "a.wav").write_bytes(b"RIFF\x40\0\0\0" + kind.encode() + bytes(56))
+    with pytest.raises(UnsupportedAudio, match=f"is a RIFF file of type '{kind}'"):
+        audio_info(tmp_path / "a.wav")
+
+
+def test_a_wav_without_a_sample_format_is_damaged(tmp_path: Path) -> None:
+    (tmp_path / "a.wav").write_bytes(b"RIFF\x40\0\0\0WAVEdata\x10\0\0\0" + bytes(16))
+    with pytest.raises(UnsupportedAudio, match="is a damaged WAV"):
+        audio_info(tmp_path / "a.wav")
 
 
 @pytest.mark.parametrize("length", [0xFFFFFFFF, 0xFFFFFF00, 0x7FFFF000, 0x7FFFEFF8, 0x80000000])

@@ -8,7 +8,16 @@ import numpy as np
 import pytest
 import soundfile
 
-from dplass_cli.audio.reading import audio_info, even_blocks, fit_length, read_audio, read_blocks, read_mono
+from dplass_cli.audio.reading import (
+    LARGEST_SAMPLE,
+    UnsupportedAudio,
+    audio_info,
+    even_blocks,
+    fit_length,
+    read_audio,
+    read_blocks,
+    read_mono,
+)
 from dplass_cli.audio.writing import write_audio
 from dplass_cli.data.prepare.checking import check_clip
 from dplass_cli.errors import InputError
@@ -126,3 +135,32 @@ def test_infinite_samples_are_refused(tmp_path: Path) -> None:
     assert next(blocks).shape == (1, 2)
     with pytest.raises(InputError, match="contains NaN or infinite samples"):
         next(blocks)
+
+
+def test_samples_far_above_full_scale_are_refused(tmp_path: Path) -> None:
+    samples = np.array([[0.1, -1e30, 0.1]], np.float32)
+    write_audio(tmp_path / "huge.wav", samples, RATE)
+    with pytest.raises(InputError, match=r"huge\.wav: contains samples of 1e\+30, where full scale is 1\.0"):
+        read_audio(tmp_path / "huge.wav")
+    with pytest.raises(InputError, match=r"huge\.wav: contains samples of 1e\+30"):
+        list(read_blocks(tmp_path / "huge.wav", [3]))
+    assert check_clip(tmp_path / "huge.wav", "decode").fault == "out of range"
+
+
+def test_samples_in_the_range_of_16_bit_integers_are_accepted(tmp_path: Path) -> None:
+    samples = np.array([[32767.0, -LARGEST_SAMPLE]], np.float32)
+    write_audio(tmp_path / "loud.wav", samples, RATE)
+    np.testing.assert_array_equal(read_audio(tmp_path / "loud.wav")[0], samples)
+
+
+def test_a_suffix_that_is_not_supported_is_named(tmp_path: Path) -> None:
+    (tmp_path / "a.m4a").write_bytes(b"\0\0\0 ftypM4A " + bytes(100))
+    with pytest.raises(UnsupportedAudio, match=r"a\.m4a: \.m4a is not supported; convert it to wav"):
+        audio_info(tmp_path / "a.m4a")
+
+
+def test_a_link_to_itself_is_named(tmp_path: Path) -> None:
+    (tmp_path / "a.wav").symlink_to("a.wav")
+    with pytest.raises(InputError, match=r"a\.wav: is a symbolic link to nothing or to itself"):
+        audio_info(tmp_path / "a.wav")
+    assert check_clip(tmp_path / "a.wav", "header").fault == "broken link"

@@ -48,6 +48,30 @@ def test_an_unsupported_sample_format_becomes_the_containers_default(container: 
     assert default_subtype(container, wanted, 44100, 2) == written
 
 
+@pytest.mark.parametrize("suffix", ["wav", "flac", "ogg", "w64", "aiff", "au", "caf"])
+@pytest.mark.parametrize("channels", [1, 2])
+def test_every_sample_format_that_is_written_is_read(tmp_path: Path, suffix: str, channels: int) -> None:
+    noise = (0.1 * np.random.default_rng(0).standard_normal((channels, 12345))).astype(np.float32)
+    written = []
+    for subtype in soundfile.available_subtypes(suffix.upper()):
+        path = tmp_path / f"{subtype}.{suffix}"
+        try:
+            write_audio(path, noise, RATE, subtype)
+        except InputError:
+            continue
+        audio, rate = read_audio(path)
+        assert rate == RATE
+        assert audio.shape[1] >= noise.shape[1]  # block formats fill their last block
+        assert np.corrcoef(audio[0, :12345], noise[0])[0, 1] > 0.5 or subtype in ("OPUS", "VORBIS", "GSM610")
+        written.append(subtype)
+    assert written
+    assert suffix not in ("wav", "w64") or "IMA_ADPCM" not in written
+
+
+def test_a_recording_in_ima_adpcm_becomes_another_format() -> None:
+    assert default_subtype("WAV", "IMA_ADPCM", RATE, 1) == "PCM_16"  # an AIFF in it can be read
+
+
 def test_a_full_disk_is_reported_and_the_old_file_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(*arguments: object, **options: object) -> None:
         raise soundfile.LibsndfileError(2)

@@ -34,6 +34,7 @@ class Options:
     tag: tuple[str, ...] = option((), "Tags. Repeatable.")
     where: dict[str, str] = option({}, "Conditions.")
     report: bool = option(True, "Report.", "--report/--no-report", shown="yes")
+    folder: Path | None = option(None, "A folder.")
     max_size: float | None = option(None, "Largest size.", panel="Sizes")
     inner: Inner = section(Inner, "Inside.", flags=True)
     kind: str = field(default="?")
@@ -77,9 +78,21 @@ def test_flags_reach_their_options(group: typer.Typer) -> None:
     given = parsed(group, *words, "--where", "split=train,test", "--max-size", "2", "--speed", "4")
     assert given == {
         "files": ["a", "b"], "count": 3, "name": "x", "names": ["c", "d"], "tag": ["e", "f"],
-        "where": {"split": "train,test"}, "report": False, "max_size": 2.0, "inner": {"speed": 4.0, "depth": 3},
-        "kind": "mine",
+        "where": {"split": "train,test"}, "report": False, "folder": None, "max_size": 2.0,
+        "inner": {"speed": 4.0, "depth": 3}, "kind": "mine",
     }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("words", "flag"),
+    [(["", "-n", "x"], "FILE"), (["-n", "x", "--folder", ""], "--folder"), (["-n", "x", "--config="], "--config")],
+)
+def test_an_empty_path_is_refused(group: typer.Typer, words: list[str], flag: str) -> None:
+    assert refused(group, *words).startswith(f"dplass: {flag} '': the path is empty; ")
+
+
+def test_a_point_is_the_working_folder(group: typer.Typer) -> None:
+    assert parsed(group, ".", "-n", "x", "--folder", ".")["folder"] == "."
 
 
 def test_a_number_may_be_a_word(group: typer.Typer) -> None:

@@ -218,3 +218,9 @@ def test_a_folder_that_is_not_there_is_named_as_missing(tmp_path: Path) -> None:
 
 def test_not_an_evaluation(tmp_path: Path) -> None:
     refused("results", "compare", tmp_path, tmp_path, says="not an evaluation folder (no results.json)")
+
+
+@pytest.mark.parametrize("flag", ["--base-checkpoint", "--encoder", "--adapters", "--select"])
+def test_an_empty_name_is_not_the_default(tmp_path: Path, tone: Path, flag: str) -> None:
+    given = ("separate", tone, "-q", "a dog", "-o", tmp_path / "out")
+    refused(*given, flag, "", says=[f"dplass: {flag} ", "must be a name, not an empty text"])

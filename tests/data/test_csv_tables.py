@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from dplass_cli.data.csv_tables import collector_paused, csv_records, filled_rows, table_lines
+from dplass_cli.data.prepare.corpus_tables import read_table
 from dplass_cli.errors import InputError
 
 
@@ -87,16 +88,45 @@ def test_filled_rows_have_their_columns_and_more(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("id\n1\n", "no column 'text'; a table has id, text"),
+        ("id\n1\n", "no column 'text'; a table has id, text, not id"),
         ("id,text\n", "the table has a header and no rows; add rows, or give another file"),
         ("id,text\n1,a\n2, \n", "line 3: 'text' is empty"),
         ("id,text\n1\n", "line 2: 'text' is empty"),
-        ("id,text\n1,a,b\n", "line 2: more fields than the 2 of the header; quote commas"),
+        ("id,text\n1,a,b\n", "line 2: expected 2 fields, not 3; quote commas"),
     ],
 )
 def test_a_row_that_is_not_filled_is_named(tmp_path: Path, content: str, message: str) -> None:
     with pytest.raises(InputError, match=rf"t\.csv: {message}"):
         list(filled_rows(written(tmp_path / "t.csv", content), ("id", "text"), "a table"))
+
+
+FORMS = {
+    "blanks": "id, text\n1, a\n2 ,b\n",
+    "comments": "# made by hand\nid,text\n1,a\n# more\n2,b\n",
+    "semicolons": "id;text\n1;a\n2;b\n",
+    "tabs": "id\ttext\n1\ta\n2\tb\n",
+    "blank rows": "\nid,text\n1,a\n,\n\n2,b,\n",
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_every_table_with_a_header_is_read_in_the_usual_forms(tmp_path: Path, form: str) -> None:
+    path = written(tmp_path / "t.csv", FORMS[form])
+    rows = [{"id": "1", "text": "a"}, {"id": "2", "text": "b"}]
+    assert [row for _, row in filled_rows(path, ("id", "text"), "a table")] == rows
+    assert read_table(path).to_dict("records") == rows
+
+
+def test_delimiters_in_quotes_and_comments_in_records_are_text(tmp_path: Path) -> None:
+    path = written(tmp_path / "t.csv", 'id;text\n1;"a; b, c"\n2;"x\n# y"\n"#3";z\n')
+    assert read_table(path)["text"].tolist() == ["a; b, c", "x\n# y", "z"]
+    assert read_table(path)["id"].tolist() == ["1", "2", "#3"]
+
+
+def test_a_comment_that_may_be_a_row_is_named(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    path = written(tmp_path / "t.csv", "# by me, today\nid,text\n1,a\n#2,b\n# c\n3,d\n")
+    assert read_table(path)["id"].tolist() == ["1", "3"]
+    assert caplog.messages == [f"{path}: skips line 4 as a comment; quote its first value if it is a row"]
 
 
 def test_the_collector_is_resumed_after_an_error() -> None:

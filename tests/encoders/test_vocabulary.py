@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from dplass_cli.encoders import TinyEncoder, TinyEncoderConfig, load_encoder
+from dplass_cli.encoders.vocabulary import vocabulary_note
 
 
 @pytest.fixture(scope="module")
@@ -31,6 +32,19 @@ def test_a_misspelling_is_corrected(tiny: TinyEncoder) -> None:
     note = tiny.out_of_vocabulary("xylofoon")
     assert note is not None
     assert note.endswith("did you mean 'xylophone'?")
+
+
+@pytest.mark.parametrize("sentence", ["dog and rain", "and", "bark, with rain", "a mnd"])
+def test_words_that_are_known_or_name_no_sound_are_not_corrected(sentence: str) -> None:
+    note = vocabulary_note(sentence, "tiny", {"Rain and wind": 0.2, "Dog bark": 0.1})
+    assert note is not None
+    assert note.endswith("the nearest kind of sound it knows is 'Rain and wind' (20%)")
+
+
+def test_only_the_misspelt_word_of_a_sentence_is_corrected() -> None:
+    note = vocabulary_note("dog and rian", "tiny", {"Dog bark": 0.2, "Rain and wind": 0.1})
+    assert note is not None
+    assert note.endswith("did you mean 'rain'?")
 
 
 def test_an_encoder_without_kinds_gives_no_notes() -> None:

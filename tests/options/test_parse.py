@@ -208,3 +208,11 @@ def test_a_number_of_any_length_gives_a_short_message() -> None:
     assert len(str(error.value)) < 200
     with pytest.raises(InputError, match="of 40000 bits: must be one of a, b"):
         from_mapping(Inner, {"kind": 1 << 39_999}, "here")
+
+
+@pytest.mark.parametrize("value", ["''", '"a\\0b"'])
+def test_a_path_that_cannot_be_one_is_named(tmp_path: Path, value: str) -> None:
+    with pytest.raises(InputError, match=r"options\.yaml: path .*: (the path is empty|a path cannot contain)"):
+        build_options(Outer, yaml(tmp_path, f"path: {value}\n"))
+    with pytest.raises(InputError, match=r"--set path="):
+        build_options(Outer, None, [f"path={value}"])

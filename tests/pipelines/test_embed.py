@@ -161,6 +161,7 @@ def test_shares_of_several_processes_make_one_result(
     manifest: Path, uninterrupted: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("WORLD_SIZE", "3")
+    monkeypatch.setenv("LOCAL_RANK", "0")
     shares = []
     for rank in (2, 0, 1):
         assert not (tmp_path / "rows.npy").exists()

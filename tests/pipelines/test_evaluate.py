@@ -204,6 +204,7 @@ def test_processes_share_the_items_and_merge_exactly(
     run(options)
     shared = replace(options, output=tmp_path / "shared")
     monkeypatch.setenv("WORLD_SIZE", str(len(order)))
+    monkeypatch.setenv("LOCAL_RANK", "0")
     complete = []
     for rank in order:
         monkeypatch.setenv("RANK", str(rank))
@@ -241,6 +242,7 @@ def test_another_evaluation_in_parts_is_not_overwritten(
     options: EvaluateOptions, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("WORLD_SIZE", "2")
+    monkeypatch.setenv("LOCAL_RANK", "0")
     monkeypatch.setenv("RANK", "0")
     assert not run(replace(options, select=("base",))).complete
     (part,) = (options.output / "parts").iterdir()

@@ -13,6 +13,7 @@ from small_banks import CONFIG, write_small_bank
 from typer.testing import CliRunner
 
 from dplass_cli import Separator, sounds
+from dplass_cli.audio.reading import LARGEST_SAMPLE
 from dplass_cli.audio.writing import write_audio
 from dplass_cli.cli import app
 from dplass_cli.evaluation.conditions import Condition
@@ -170,15 +171,25 @@ def test_a_nan_in_an_evaluation_names_the_item(broken: Callable[[], list[str]], 
     assert not (tmp_path / "eval" / "results.json").exists()
 
 
-def test_samples_that_overflow_are_an_error(tmp_path: Path) -> None:
+def test_samples_that_would_overflow_are_refused(tmp_path: Path) -> None:
     loud = np.full((1, 32000), 3e38, np.float32) * np.sign(np.sin(np.arange(32000)))[None].astype(np.float32)
     write_audio(tmp_path / "loud.wav", loud, RATE, "FLOAT")
     done = CliRunner().invoke(
         app, ["separate", str(tmp_path / "loud.wav"), "-q", "a dog", "--residual", "-o", str(tmp_path / "out")]
     )
-    assert done.exit_code == 1
-    assert "NaN or infinite" in done.stderr
+    assert done.exit_code == 2
+    assert "loud.wav: contains samples of 3e+38" in done.stderr
     assert not list((tmp_path / "out").glob("*"))
+
+
+@pytest.mark.parametrize("options", [["--residual"], ["--residual", "--clip", "scale"], ["--silence-if-absent", "0.5"]])
+def test_the_loudest_samples_that_are_accepted_give_finite_outputs(tmp_path: Path, options: list[str]) -> None:
+    loud = LARGEST_SAMPLE * np.sign(np.sin(np.arange(32000, dtype=np.float32)))[None]
+    write_audio(tmp_path / "loud.wav", loud, RATE, "FLOAT")
+    given = ["separate", str(tmp_path / "loud.wav"), "-q", "a dog", *options, "-o", str(tmp_path / "out")]
+    assert CliRunner().invoke(app, given).exit_code == 0
+    for path in (tmp_path / "out").iterdir():
+        assert np.isfinite(soundfile.read(path)[0]).all()
 
 
 def test_the_error_names_the_mixture_and_the_adapter(core: SeparationCore, models: Models) -> None:

@@ -149,3 +149,19 @@ def test_an_example_that_is_not_audio_is_refused(encoder: QueryEncoder, tmp_path
         condition(Query(like=tmp_path / "a.wav"), encoder, silent)
     write_audio(tmp_path / "b.wav", np.full((2, 100), 0.1, np.float32), 8000)
     assert torch.isfinite(condition(Query(like=tmp_path / "b.wav"), encoder, silent)).all()
+
+
+@pytest.mark.parametrize("level", [0.0, 5e-5])
+def test_a_silent_example_is_refused(encoder: QueryEncoder, tmp_path: Path, level: float) -> None:
+    write_audio(tmp_path / "quiet" / "b.wav", np.full((1, 16000), level, np.float32), 16000)
+    for like in (tmp_path / "quiet", tmp_path / "quiet" / "b.wav"):
+        with pytest.raises(InputError, match=r"--like .*b\.wav: is silent; give a recording of the sound"):
+            condition(Query(like=like), encoder, silent)
+
+
+def test_spans_of_silence_are_refused(encoder: QueryEncoder) -> None:
+    def excerpt(start: float, end: float) -> torch.Tensor:
+        return torch.zeros(round((end - start) * 100))
+
+    with pytest.raises(InputError, match=r"--spans 1-2,3-4: the recording is silent there"):
+        condition(Query(spans=((1.0, 2.0), (3.0, 4.0))), encoder, excerpt)

@@ -86,3 +86,22 @@ def test_no_recordings_are_an_error(tmp_path: Path) -> None:
         find_recordings([], None, [Query("rain")])
     with pytest.raises(InputError, match="contains no audio files"):
         find_recordings([tmp_path], None, [Query("rain")])
+
+
+def test_what_an_earlier_run_wrote_below_the_input_is_not_an_input(takes: Path) -> None:
+    output = takes / "deep"
+    assert [item.name for item in find_recordings([takes], None, [], output)] == ["[x] 1", "a", "b"]
+    assert [item.path for item in find_recordings([takes / "**" / "a.wav"], None, [], output)] == [takes / "a.wav"]
+
+
+def test_files_of_the_output_folder_that_are_named_are_inputs(takes: Path) -> None:
+    output, file = takes / "deep", takes / "deep" / "a.wav"
+    for named in (file, output, output / "*.wav"):
+        assert [item.path for item in find_recordings([named], None, [], output)] == [file]
+
+
+def test_unsupported_audio_and_broken_links_are_recordings_too(takes: Path) -> None:
+    (takes / "c.m4a").touch()
+    (takes / "d.wav").symlink_to("d.wav")
+    assert [item.name for item in find_recordings([takes], None, [])][3:] == ["c", "d", "deep/a"]
+    assert [item.name for item in find_recordings([takes / "[cd].*"], None, [])] == ["c", "d"]

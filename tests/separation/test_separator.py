@@ -182,7 +182,7 @@ def test_targets_and_residual_add_up_to_the_recording(separator: Separator, tmp_
 def test_wrong_use_is_refused(separator: Separator, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"audio: expected shape \(channels, samples\)"):
         separator(np.zeros((1, 0), dtype=np.float32), 32000, ["a dog"])
-    with pytest.raises(InputError, match="audio: contains NaN or infinity"):
+    with pytest.raises(InputError, match="audio: contains NaN or infinite samples"):
         separator(np.full((1, 10), np.nan, dtype=np.float32), 32000, ["a dog"])
     with pytest.raises(InputError, match="sample_rate 0: must be a positive number of Hz"):
         separator(np.zeros((1, 10), dtype=np.float32), 0, ["a dog"])

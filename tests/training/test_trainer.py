@@ -10,7 +10,7 @@ import torch
 from small_jobs import job, settings, trainer
 from small_networks import small_network
 
-from dplass_cli.errors import RunError
+from dplass_cli.errors import InputError, RunError
 from dplass_cli.options.train_settings import OptimizerSettings
 from dplass_cli.storage import read_json
 from dplass_cli.training.job import Which
@@ -28,6 +28,29 @@ def test_the_outcome_counts_epochs_steps_and_mixtures(tmp_path: Path) -> None:
     assert trained.best_epoch in (0, 1, 2)
     assert trained.items_per_s > 0
     assert 0 <= trained.loader_wait <= 1
+
+
+@pytest.mark.parametrize(
+    "platform",
+    [{"RANK": "1", "WORLD_SIZE": "2"}, {"SLURM_NTASKS": "4", "SLURM_PROCID": "1", "SLURM_JOB_NAME": "batch"}],
+)
+def test_a_training_in_one_process_does_not_wait_for_those_of_a_platform(
+    tmp_path: Path, platform: dict[str, str], monkeypatch: pytest.MonkeyPatch, exported: list[tuple[Which, Trained]]
+) -> None:
+    for name, value in platform.items():
+        monkeypatch.setenv(name, value)
+    given = job(tmp_path, lambda which, trained: exported.append((which, trained)))
+    assert trainer(given, tmp_path, settings(epochs=1)).fit(resume=False).epochs == 1
+    assert [which for which, _ in exported][-2:] == ["last", "best"]
+
+
+def test_tasks_of_srun_that_are_not_those_of_the_training_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("SLURM_NTASKS", "SLURM_STEP_NUM_TASKS"):
+        monkeypatch.setenv(name, "4")
+    with pytest.raises(InputError, match=r"^--num-gpus, --num-nodes: .*SLURM.*; give srun --nodes"):
+        trainer(job(tmp_path), tmp_path, settings(epochs=1))
 
 
 def test_an_epoch_that_max_steps_cut_short_counts(tmp_path: Path) -> None:

@@ -89,6 +89,8 @@ def test_under_torchrun_domains_are_not_trained_in_parallel(
 ) -> None:
     run = TrainingRun(replace(options(corpus, tmp_path / "run"), parallel=2))
     monkeypatch.setenv("WORLD_SIZE", "2")
+    monkeypatch.setenv("LOCAL_RANK", "0")
+    monkeypatch.setenv("RANK", "0")
     assert run.devices() == []
 
 

@@ -12,10 +12,10 @@ import numpy as np
 import soundfile
 
 from dplass_cli.audio.ffmpeg import decode
+from dplass_cli.audio.folders import READABLE
 from dplass_cli.audio.probe import is_truncated
-from dplass_cli.audio.reading import DECODING_ERRORS, Audio, UnsupportedAudio, audio_info
+from dplass_cli.audio.reading import DECODING_ERRORS, LARGEST_SAMPLE, Audio, UnsupportedAudio, audio_info
 from dplass_cli.data.prepare.converting import SourceRange
-from dplass_cli.data.prepare.locating import READABLE
 from dplass_cli.errors import InputError
 from dplass_cli.options.prepare_options import Check, ClipLimits
 
@@ -51,11 +51,11 @@ def check_clip(
 ) -> Finding:
     """Check a clip: a file, or a range of it.
 
-    ``header`` finds the faults "missing", "unreadable" (permissions), "zero-length file" (also a header without
-    samples), "not decodable here" (m4a), "not audio", "truncated" where the container shows it (wav, AIFF, AU, Ogg),
-    "range beyond the end", "too short" and "low sample rate". ``decode`` reads the whole clip and also finds
-    "truncated" in any format (fewer samples than the header says), "not finite" (NaN or infinite samples), "silent" and
-    "clipped".
+    ``header`` finds the faults "missing", "broken link" (to nothing, or to itself), "unreadable" (permissions),
+    "zero-length file" (also a header without samples), "not decodable here" (m4a, videos), "not audio", "truncated"
+    where the container shows it (wav, AIFF, AU, Ogg), "range beyond the end", "too short" and "low sample rate".
+    ``decode`` reads the whole clip and also finds "truncated" in any format (fewer samples than the header says), "not
+    finite" (NaN or infinite samples), "out of range" (samples above 1,000,000), "silent" and "clipped".
 
     Args:
         path: the file.
@@ -71,7 +71,7 @@ def check_clip(
     path = Path(path)
     try:
         if not path.is_file():
-            return Finding("missing")
+            return Finding("broken link" if path.is_symlink() else "missing")
         if is_truncated(path):
             return Finding("truncated")
         if foreign and path.suffix.lower() not in READABLE and path.stat().st_size:
@@ -96,7 +96,7 @@ def _foreign_finding(path: Path, check: Check, limits: ClipLimits, start: float,
     try:
         audio, rate = decode(path)
     except InputError:
-        return Finding("not audio")
+        return Finding("not decodable here")
     first, last, fault = _range(audio.shape[1], rate, limits, start, end)
     if fault is None and check == "decode":
         fault = _samples_fault([audio.T[first:last]], last - first, limits)
@@ -128,6 +128,8 @@ def _samples_fault(blocks: Iterable[Audio], frames: int, limits: ClipLimits) -> 
         for block in blocks:
             if not np.isfinite(block).all():
                 return "not finite"
+            if np.abs(block).max(initial=0.0) > LARGEST_SAMPLE:
+                return "out of range"
             decoded += len(block)
             samples += block.size
             high += int((block >= FULL_SCALE).sum())

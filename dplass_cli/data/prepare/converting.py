@@ -12,9 +12,9 @@ from typing import NamedTuple
 import numpy as np
 
 from dplass_cli.audio.ffmpeg import decode
+from dplass_cli.audio.folders import READABLE
 from dplass_cli.audio.reading import Audio, read_mono
 from dplass_cli.audio.writing import write_audio
-from dplass_cli.data.prepare.locating import READABLE
 from dplass_cli.errors import InputError
 from dplass_cli.options.prepare_options import FORM, check_form
 from dplass_cli.storage import Progress, make_folder, text_sha256

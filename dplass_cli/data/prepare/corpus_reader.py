@@ -10,9 +10,9 @@ from typing import Any
 
 import pandas as pd
 
+from dplass_cli.audio.folders import SUFFIXES
 from dplass_cli.data.prepare.corpora import CORPORA, Corpus
 from dplass_cli.data.prepare.corpus_tables import read_table
-from dplass_cli.data.prepare.locating import SUFFIXES
 from dplass_cli.errors import InputError, check_choice, nearest, similar, some
 from dplass_cli.storage import read_json
 

@@ -7,29 +7,26 @@ from pathlib import Path
 
 import pandas as pd
 
-from dplass_cli.data.csv_tables import csv_records
+from dplass_cli.data.csv_tables import header_and_rows
 from dplass_cli.errors import InputError
 
 
 def read_table(path: Path | str, columns: Sequence[str] = ()) -> pd.DataFrame:
     """Read a CSV file, with a header unless ``columns`` are given, as text; the index holds each row's line number.
 
-    Quoted values may contain line breaks. Comments (``#``) may precede the header.
+    Quoted values may contain line breaks.
 
     Raises:
-        InputError: the file is missing, not UTF-8 or not CSV, or a row has more or fewer fields than there are columns.
+        InputError: as :func:`~dplass_cli.data.csv_tables.header_and_rows`.
     """
-    records = (record for record in csv_records(path) if any(map(str.strip, record[1])))
-    names = list(columns) or next((fields for _, fields in records if not fields[0].startswith("#")), [])
+    names, records = header_and_rows(path, columns)
     lines: list[int] = []
     rows: list[list[str]] = []
     for line, fields in records:
-        if len(fields) != len(names):
-            raise InputError(f"{path}: line {line}: expected {len(names)} fields, not {len(fields)}; quote commas")
         lines.append(line)
         rows.append(fields)
     index = pd.Index(lines, name="line")
-    table = pd.DataFrame(rows, index=index, columns=[name.strip() for name in names], dtype=object)
+    table = pd.DataFrame(rows, index=index, columns=names, dtype=object)
     return table.loc[:, ~table.columns.duplicated(keep="last")]
 
 

@@ -9,11 +9,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 from pathlib import Path
 
+from dplass_cli.audio.folders import READABLE, SUFFIXES, UNSUPPORTED
 from dplass_cli.errors import InputError
 from dplass_cli.storage import require_file
 
-READABLE = (".wav", ".flac", ".ogg", ".opus", ".mp3")
-SUFFIXES = (*READABLE, ".m4a")  # libsndfile cannot decode m4a: the rejects then say so, instead of "missing"
 _MAX_LOOKUPS = 16  # files of a listed folder that are looked up before the first place is assumed
 
 
@@ -119,7 +118,7 @@ class ClipIndex:
 
 
 _READABLE = {suffix[1:] for suffix in READABLE}
-_UNDECODABLE = {suffix[1:] for suffix in SUFFIXES} - _READABLE
+_UNDECODABLE = {suffix[1:] for suffix in UNSUPPORTED}  # found, so that the rejects say so instead of "missing"
 
 
 def _tail(path: str, depth: int) -> str:

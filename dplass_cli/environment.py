@@ -1,0 +1,29 @@
+"""Gaps in the environment of a process that torch and Lightning stumble over when they are imported or used."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import tempfile
+
+_NUMBERS = (
+    *("RANK", "LOCAL_RANK", "NODE_RANK", "GROUP_RANK", "WORLD_SIZE", "MASTER_PORT"),
+    *("SLURM_NTASKS", "SLURM_PROCID", "SLURM_LOCALID", "SLURM_NODEID"),
+)
+
+
+def complete_environment() -> None:
+    """Unset numbers that are empty, and name a user who has no entry in the database of users, as in a container.
+
+    Lightning reads an empty variable as a number, torch names its caches after the user, and matplotlib looks for its
+    settings in a home folder.
+    """
+    for name in _NUMBERS:
+        if not os.environ.get(name, "set").strip():
+            del os.environ[name]
+    try:
+        getpass.getuser()
+    except (KeyError, OSError):
+        os.environ["USER"] = str(os.getuid())
+    if os.path.expanduser("~") == "~":  # noqa: PTH111 (Path raises an error where there is no home folder)
+        os.environ.setdefault("MPLCONFIGDIR", f"{tempfile.gettempdir()}/matplotlib-{os.getuid()}")
