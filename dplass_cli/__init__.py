@@ -5,7 +5,6 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from dplass_cli.environment import complete_environment
 from dplass_cli.versions import __version__
 
 if TYPE_CHECKING:
@@ -15,8 +14,6 @@ if TYPE_CHECKING:
     from dplass_cli.separation.separator import Separator
 
 __all__ = ["AdapterBank", "Separator", "__version__", "load_base", "load_encoder"]
-
-complete_environment()  # first of all, because torch and Lightning read the environment when they are imported
 
 # The public names are imported when they are used: the command line must start without torch.
 _HOMES = {

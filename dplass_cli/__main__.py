@@ -5,6 +5,9 @@ from __future__ import annotations
 
 def main() -> None:
     """Run the command line."""
+    from dplass_cli.environment import complete_environment
+
+    complete_environment()  # before the rest, because torch and Lightning read the environment when they are imported
     from dplass_cli.cli import app
 
     app()

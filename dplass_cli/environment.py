@@ -25,5 +25,6 @@ def complete_environment() -> None:
         getpass.getuser()
     except (KeyError, OSError):
         os.environ["USER"] = str(os.getuid())
-    if os.path.expanduser("~") == "~":  # noqa: PTH111 (Path raises an error where there is no home folder)
-        os.environ.setdefault("MPLCONFIGDIR", f"{tempfile.gettempdir()}/matplotlib-{os.getuid()}")
+    homeless = os.path.expanduser("~") == "~"  # noqa: PTH111 (Path raises an error where there is no home folder)
+    if homeless and "MPLCONFIGDIR" not in os.environ:
+        os.environ["MPLCONFIGDIR"] = tempfile.mkdtemp(prefix="dplass-matplotlib-")  # not a name that others can take

@@ -15,6 +15,8 @@ def test_users_without_an_entry_and_empty_numbers_are_no_obstacle() -> None:
         "import pwd\n"
         "def getpwuid(uid): raise KeyError(uid)\n"
         "pwd.getpwuid = getpwuid\n"
+        "from dplass_cli.environment import complete_environment\n"
+        "complete_environment()\n"
         "import dplass_cli.training.trainer\n"
         "from torch._inductor.runtime.cache_dir_utils import default_cache_dir\n"
         "print(default_cache_dir())\n"
