@@ -19,6 +19,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from tiny_models.wordings import held_out
 
 from dplass_cli import Separator
 from dplass_cli.adapters.bank_folder import bank_key, read_bank
@@ -31,7 +32,6 @@ from dplass_cli.options.evaluate_options import EvaluateOptions
 from dplass_cli.pipelines.evaluate import evaluate
 from dplass_cli.storage import make_folder
 from tiny_models.clips import RATE, read_clips
-from tiny_models.wordings import held_out
 
 ASSETS = Path(__file__).parents[1] / "dplass_cli" / "assets" / "tiny"
 POLICIES = (
