@@ -27,7 +27,7 @@ from tiny_models.teacher import MiniLM, definitions, phrases, read, read_words
 from tiny_models.towers import fit_audio, fit_text
 
 ENCODER = TinyEncoderConfig(buckets=65536, widths=(48, 96, 192, 256))
-PHRASES = 24_000
+PHRASES = 60_000
 # A sound of the first kind is one of the second too.
 PARENTS = {"male speech": "speech", "female speech": "speech", "child speech": "speech"}
 PARENT_SHARE = 0.3
@@ -98,7 +98,7 @@ def main() -> None:
     parser.add_argument("--output", type=Path, help="folder of the finished models; default: WORK/models")
     parser.add_argument("--folds", default="1,2,3", help="folds to train on; leave one out to choose settings")
     parser.add_argument("--stage", choices=["all", "text", "audio", "base", "adapters"], default="all")
-    parser.add_argument("--text-steps", type=int, default=6000)
+    parser.add_argument("--text-steps", type=int, default=15_000)
     parser.add_argument("--audio-steps", type=int, default=4000)
     parser.add_argument("--base-steps", type=int, default=9000)
     parser.add_argument("--adapter-steps", type=int, default=400)

@@ -127,7 +127,9 @@ def read_words(teacher: MiniLM, reading: Reading, words: Sequence[str], meanings
     texts = [(number, f"{word}, {text}") for number, word in enumerate(words) for text in meanings.get(word, ())]
     rows = torch.tensor([number for number, _ in texts])
     defined = reading.similarities(teacher.embed([text for _, text in texts]))
-    return table.index_reduce(0, rows, defined, "amax")
+    return torch.maximum(
+        table, torch.zeros_like(table).scatter_reduce(0, rows[:, None].expand_as(defined), defined, "amax")
+    )
 
 
 def phrases(kinds: Sequence[Kind], words: Sequence[str], count: int, rng: random.Random) -> list[str]:
