@@ -8,7 +8,7 @@ from typing import get_args
 
 import torch
 
-from dplass_cli.errors import InputError
+from dplass_cli.errors import InputError, check_choice
 from dplass_cli.options.model_options import Precision
 
 _BFLOAT16_CAPABILITY = (8, 0)  # lowest CUDA compute capability with bfloat16 in hardware (Ampere)
@@ -60,8 +60,7 @@ def in_bfloat16(precision: Precision, device: torch.device) -> bool:
     Raises:
         InputError: the precision is unknown.
     """
-    if precision not in get_args(Precision):
-        raise InputError(f"--precision {precision}: must be one of {', '.join(get_args(Precision))}")
+    check_choice("--precision", precision, get_args(Precision))
     if precision == "auto":
         return device.type == "cuda" and torch.cuda.get_device_capability(device) >= _BFLOAT16_CAPABILITY
     return precision == "bf16-mixed"

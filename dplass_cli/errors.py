@@ -22,6 +22,20 @@ class InputError(DplassError, ValueError):
     exit_code = 2
 
 
+class InvalidValue(InputError):
+    """A value of an option that is not allowed.
+
+    Attributes:
+        key: the option: a field, or ``section.field``.
+        value: what was given.
+        expected: what would have been right, after "must be".
+    """
+
+    def __init__(self, key: str, value: object, expected: str) -> None:
+        super().__init__(f"{given(key, value)}: must be {expected}")
+        self.key, self.value, self.expected = key, value, expected
+
+
 class RunError(DplassError, RuntimeError):
     """The input is valid, but the run could not continue (disk full, loss not finite …). Exit code 1."""
 
@@ -64,14 +78,55 @@ shown = _Shown().repr
 """Like ``repr``, but short however large or nested the value is; for quoting values from files in messages."""
 
 
-def nearest(word: str, known: Iterable[str]) -> str:
-    """Suggest the known word most similar to ``word``, as ``"; did you mean 'x'?"``; list all if none is similar."""
+def nearest(word: str, known: Iterable[str], prefix: str = "") -> str:
+    """Suggest the known word most similar to ``word``, as ``"; did you mean 'x'?"``; list them if none is similar.
+
+    Args:
+        word: what was given.
+        known: what would have been right.
+        prefix: precedes the words in the message only, such as ``train.`` for the options of that section.
+    """
     known = sorted(known)
+    listed = f"; known: {some((prefix + name for name in known), _MOST_LISTED)}" if known else ""
+    return similar(word, known, prefix) or listed
+
+
+def similar(word: object, known: Iterable[str], prefix: str = "") -> str:
+    """Suggest the most similar known word like :func:`nearest`; nothing if none is similar."""
     by_lowercase = {name.lower(): name for name in known}
-    close = difflib.get_close_matches(word.lower(), by_lowercase, n=1, cutoff=0.5)
-    if close:
-        return f"; did you mean {by_lowercase[close[0]]!r}?"
-    return f"; known: {', '.join(known)}" if known else ""
+    close = difflib.get_close_matches(word.lower(), by_lowercase, n=1, cutoff=0.5) if isinstance(word, str) else []
+    return f"; did you mean {prefix + by_lowercase[close[0]]!r}?" if close else ""
+
+
+def check_choice(where: str, value: object, known: Iterable[str]) -> None:
+    """Check that a value is one of a few words.
+
+    Args:
+        where: the flag or key that it was given with, or nothing.
+        value: what was given.
+        known: the words.
+
+    Raises:
+        InputError: it is not one of them; the message lists them and suggests the most similar one.
+    """
+    words = list(known)
+    if value not in words:
+        listed = some(words, _MOST_LISTED)
+        raise InputError(f"{given(where, value)}: must be one of {listed}{similar(value, words)}")
+
+
+def given(where: str, value: object) -> str:
+    """A value as it was given: ``--limit -1``, ``--set steps=0``, or ``config.yaml: steps 0``."""
+    between = "=" if where.startswith("--set ") else " "
+    return f"{where}{between}{quoted(value)}".strip()
+
+
+def quoted(value: object) -> str:
+    """A value as a message shows it after its flag: a word as it was typed, anything else as :data:`shown`."""
+    return value if isinstance(value, str) and value.strip() and len(value) <= _LONGEST_WORD else shown(value)
+
+
+_MOST_LISTED, _LONGEST_WORD = 20, 100
 
 
 def some(items: Iterable[object], limit: int = 5) -> str:

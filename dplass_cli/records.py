@@ -23,11 +23,7 @@ def write_rows(
     The rows are written as they come, by the standard library: pandas would hold all of them in memory, and turn
     columns of integers with empty values into floats.
 
-    Args:
-        path: the file.
-        columns: the header; every row has exactly these keys.
-        rows: the rows.
-        key: makes the file a record that :class:`Records` can continue.
+    With a ``key``, the file is a record that :class:`Records` can continue.
     """
     with atomic_path(path) as temporary, open(temporary, "w", encoding="utf-8", newline="") as stream:
         stream.write("" if key is None else f"# {key}\n")

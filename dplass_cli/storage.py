@@ -67,9 +67,7 @@ _DISK_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS}
 def writing_to(path: Path | str, only_disk_errors: bool = False) -> Iterator[None]:
     """Turn an OSError in the block, such as on a full disk, into a RunError that names ``path``.
 
-    Args:
-        path: what the block writes.
-        only_disk_errors: for blocks that do more than write: convert only error codes that come from a disk.
+    For blocks that do more than write, ``only_disk_errors`` converts only error codes that come from a disk.
 
     Raises:
         RunError: writing failed.
@@ -176,9 +174,7 @@ def remove_file(path: Path) -> None:
 def locked(path: Path | str, waiting: Callable[[], object] = lambda: None) -> Iterator[None]:
     """Hold an exclusive lock on a file; the operating system releases it when the process ends, however that happens.
 
-    Args:
-        path: the lock file, which is created and never removed.
-        waiting: called if another process holds the lock, before waiting for it.
+    The file is created and never removed. ``waiting`` is called if another process holds the lock, before waiting.
 
     Raises:
         InputError: the file cannot be created, or its file system has no locks.
@@ -269,10 +265,7 @@ def read_json(path: Path | str) -> Any:
 def require_no_surrogates(content: Any, text: str, path: Path | str) -> None:
     """Reject lone surrogates, which JSON can escape (``\\ud83d`` alone) but no text file can contain.
 
-    Args:
-        content: the parsed ``text``.
-        text: JSON, searched first because it is cheaper.
-        path: where the text comes from.
+    ``content`` is parsed ``text``, which is searched first because that is cheaper.
 
     Raises:
         InputError: a string contains a lone surrogate.
@@ -306,12 +299,13 @@ def read_text(path: Path | str) -> str:
         raise InputError(f"{path}: cannot read ({error.strerror})") from error
 
 
-def require_file(path: Path | str, what: str = "file") -> Path:
+def require_file(path: Path | str, what: str = "file", remedy: str = "check the path") -> Path:
     """Return ``path`` if it is a file.
 
     Args:
         path: the file.
         what: what is expected there, for the message.
+        remedy: what to do if it is missing, for the message.
 
     Raises:
         InputError: the file is missing or unreadable, or it is a folder.
@@ -321,7 +315,7 @@ def require_file(path: Path | str, what: str = "file") -> Path:
         if path.is_dir():
             raise InputError(f"{path}: is a folder; expected a {what}")
         if not path.is_file():
-            raise InputError(f"{path}: no such {what}; check the path")
+            raise InputError(f"{path}: no such {what}; {remedy}")
     except OSError as error:  # a name that is too long, a folder that may not be entered
         raise InputError(f"{path}: cannot read ({error.strerror})") from error
     return path
@@ -342,11 +336,7 @@ def require_folder(path: Path | str) -> Path:
 
 
 def file_sha256(path: Path | str, hashed: Callable[[int], object] = lambda done: None) -> str:
-    """Hash a file's bytes.
-
-    Args:
-        path: the file.
-        hashed: called with the number of bytes hashed so far.
+    """Hash a file's bytes; ``hashed`` is called with the number of bytes hashed so far.
 
     Raises:
         RunError: the file cannot be read.

@@ -19,11 +19,7 @@ def versions(*packages: str) -> dict[str, str]:
 
 
 def unmet_requirements(requirements: Iterable[str]) -> list[str]:
-    """Describe the requirements that the installed packages do not meet; those of extras are ignored.
-
-    Args:
-        requirements: requirement specifiers, such as ``numpy>=1.26,<3``.
-    """
+    """Describe the requirements (such as ``numpy>=1.26,<3``) that are not met; those of extras are ignored."""
     from packaging.requirements import Requirement
 
     unmet = []

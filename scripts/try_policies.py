@@ -62,7 +62,7 @@ class Fold:
         for first in range(0, len(self.items), BATCH):
             part = slice(first, first + BATCH)
             batch = PreparedItems(self.items[part], self.loaded[part], self.models, SETTINGS)
-            outputs.append(batch.separate(runs[part]).estimates)
+            outputs.append(batch.separate(runs[part])[0])
         return torch.cat(outputs)
 
     def sdri(self, outputs: torch.Tensor) -> Scores:

@@ -1,4 +1,7 @@
-"""The commands of the README and of ``docs/`` run, in their order; runs are only shortened.
+"""The commands of the README and of ``docs/`` run, in their order.
+
+They are only shortened (``SHORTER``): fewer clips, steps, mixtures and domains. The quickstart trains all seven
+domains. The first export writes the bundled base, the second a small one.
 
 The info string of a block decides. ``sh`` and ``python`` run, on built-in sounds. ``bash`` needs published weights, a
 cluster or a network, so its commands are only parsed, as are the lines after ``$`` in ``console``. All other blocks are
@@ -26,6 +29,7 @@ from typing import Any
 
 import pytest
 from command_lines import understood
+from small_banks import write_small_bank
 from typer.testing import CliRunner
 
 from dplass_cli.cli import app
@@ -34,10 +38,17 @@ ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 VERBS = ["prepare-audioset", "partition", "train", "evaluate", "separate"]
 SHORTER = {
-    "quickstart": ["--set", "clips=2", "--set", "steps=1", "--set", "mixtures=8"],
-    "train": ["--max-steps", "1", "--set", "train.batch_size_per_device=2", "--set", "train.num_workers=0"],
-    "evaluate": ["--limit", "4"],
+    "quickstart": ["--set", "clips=1", "--set", "steps=1", "--set", "mixtures=4"],
+    "partition": ["--set", "val_mixtures=4"],
+    "train": [
+        "--max-steps=1",
+        "--set=train.batch_size_per_device=2",
+        "--set=train.num_workers=0",
+        "--set=train.examples=1",
+    ],
+    "evaluate": ["--limit", "2"],
 }
+TWO_DOMAINS = ["--domain", "0,1"]  # of a training that names none
 NEEDED = {"export": "onnxscript"}  # extras of pages
 MAKES_THE_FOLDER = {"README", "start"}  # pages that begin with the quickstart; the others run in its folder
 ON_REAL_CLIPS = {"example"}
@@ -67,11 +78,21 @@ def run(line: str, environment: dict[str, str], demo: Path) -> None:
     elif words[:2] == ["dplass", "serve"]:
         serve(words[2:])
     elif words[0] == "dplass":
-        done = CliRunner().invoke(app, words[1:] + (SHORTER.get(words[1], []) if words[1:] else []))
+        done = CliRunner().invoke(app, shortened(words[1:], demo))
         assert done.exit_code == 0, f"{line}\n{done.output}"
     else:
         assert words[0] in ("mkdir", "cp", "grep"), f"{line}: other commands are marked bash"
         subprocess.run(["bash", "-c", line], check=True, env={**os.environ, **environment})
+
+
+def shortened(words: list[str], demo: Path) -> list[str]:
+    """A command with the options that make it short; where an option is given twice, the last one counts."""
+    if not words:
+        return words
+    domains = TWO_DOMAINS if words[0] == "train" and "--domain" not in words else []
+    small = ["--base-checkpoint", str(demo.parent / "base.safetensors")]
+    base = small if words[0] == "export" and "--adapters" not in words else []
+    return [*words, *SHORTER.get(words[0], []), *domains, *base]
 
 
 def follow(page: Path, environment: dict[str, str], demo: Path) -> None:
@@ -123,6 +144,7 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
     done = CliRunner().invoke(app, ["quickstart", str(folder), *SHORTER["quickstart"]])
     assert done.exit_code == 0, done.output
     assert "oracle (upper bound)" in done.stdout
+    write_small_bank(folder.parent)
     return folder
 
 

@@ -13,7 +13,6 @@ from torch import Tensor
 from dplass_cli.adapters.base import Adapter, LayerSettings
 from dplass_cli.adapters.injection import (
     adapter_state,
-    check_tensor,
     find_method,
     layer_at,
     load_adapter_state,
@@ -22,9 +21,16 @@ from dplass_cli.adapters.injection import (
 )
 from dplass_cli.errors import InputError, some
 from dplass_cli.models import BaseModel
+from dplass_cli.options.adapter_settings import StoredType
 from dplass_cli.options.parse import from_mapping, to_mapping
-from dplass_cli.storage import make_folder, read_json, remove_file, write_json
-from dplass_cli.weights.checkpoint_files import in_dtype, read_tensors, write_safetensors
+from dplass_cli.storage import make_folder, read_json, remove_file, require_file, write_json
+from dplass_cli.weights.checkpoint_files import (
+    in_dtype,
+    read_tensors,
+    require_finite,
+    require_layout,
+    write_safetensors,
+)
 
 WEIGHTS, DESCRIPTION = "adapter.safetensors", "adapter.json"
 _FORMAT = "dplass-adapter-1"
@@ -58,7 +64,7 @@ class AdapterInfo:
     encoder_fingerprint: str = ""
     domain: dict[str, Any] = field(default_factory=dict)
     batchnorm: Literal["frozen", "adapt"] = "frozen"
-    dtype: Literal["float32", "float16", "bfloat16"] = "float32"
+    dtype: StoredType = "float32"
     training: dict[str, Any] = field(default_factory=dict)
     metrics: dict[str, Any] = field(default_factory=dict)
     versions: dict[str, Any] = field(default_factory=dict)
@@ -86,7 +92,6 @@ class LoadedAdapter:
     info: AdapterInfo
 
     def to(self, device: torch.device) -> LoadedAdapter:
-        """Move the adapter to a device; returns the moved adapter."""
         layers = {path: adapter.to(device) for path, adapter in self.layers.items()}
         return replace(self, layers=layers, statistics={k: v.to(device) for k, v in self.statistics.items()})
 
@@ -112,12 +117,7 @@ def save_adapter(folder: Path | str, adapter: LoadedAdapter) -> None:
 
 
 def load_adapter(folder: Path | str, network: BaseModel, base_sha256: str) -> LoadedAdapter:
-    """Read an adapter folder for a network; the network is not changed.
-
-    Args:
-        folder: the adapter folder.
-        network: the base.
-        base_sha256: hash of the base.
+    """Read an adapter folder for a network, which is not changed.
 
     Raises:
         InputError: a file is missing or damaged, or the adapter belongs to another base (both hashes are shown).
@@ -132,15 +132,17 @@ def load_adapter(folder: Path | str, network: BaseModel, base_sha256: str) -> Lo
             f" ({base_sha256[:12]}…); give --base-checkpoint the base it was trained on"
         )
     where = str(folder / WEIGHTS)
-    tensors, _ = read_tensors(folder / WEIGHTS)
+    remedy = "the adapter folder is incomplete, so train or import the adapter again"
+    tensors, _ = read_tensors(require_file(folder / WEIGHTS, remedy=remedy))
     _check_ranks(info, network, tensors, where)
     layers = make_adapters(network, info.method, info.layers)
     statistics = {k.removeprefix(STATISTICS): v for k, v in tensors.items() if k.startswith(STATISTICS)}
     own = statistics_of(network)
-    for name, tensor in statistics.items():
+    for name in statistics:
         if name not in own:
             raise InputError(f"{where}: {name!r} is not a batch-norm statistic of this network; the file is damaged")
-        check_tensor(name, tensor, own[name], where)
+    require_layout({name: own[name] for name in statistics}, statistics, where)
+    require_finite(statistics, where)
     state = {key: tensor for key, tensor in tensors.items() if not key.startswith(STATISTICS)}
     load_adapter_state(layers, in_dtype(state, torch.float32), where)
     return LoadedAdapter(layers, statistics, info)
@@ -148,7 +150,7 @@ def load_adapter(folder: Path | str, network: BaseModel, base_sha256: str) -> Lo
 
 def _check_ranks(info: AdapterInfo, network: BaseModel, tensors: Mapping[str, Tensor], where: str) -> None:
     """Reject ranks that the tensors do not have before allocating memory for them."""
-    method = find_method(info.method)
+    method = find_method(info.method, f"{where}: method")
     for path, settings in info.layers.items():
         layer_at(network, path)
         own = {name.removeprefix(f"{path}."): tensor for name, tensor in tensors.items() if name.startswith(f"{path}.")}
@@ -157,11 +159,7 @@ def _check_ranks(info: AdapterInfo, network: BaseModel, tensors: Mapping[str, Te
 
 
 def read_description(folder: Path | str) -> AdapterInfo:
-    """Read the description in an adapter folder.
-
-    Raises:
-        InputError: it is missing, damaged, or not a description of an adapter.
-    """
+    """Read ``adapter.json``; InputError if it is missing, damaged, or not a description of an adapter."""
     path = Path(folder) / DESCRIPTION
     content = read_json(path)
     if not isinstance(content, dict) or content.get("format") != _FORMAT:
@@ -170,15 +168,7 @@ def read_description(folder: Path | str) -> AdapterInfo:
 
 
 def require_separate_output(output: Path, *sources: str | Path) -> None:
-    """Check that writing an output does not overwrite the base or the adapter that it is made from.
-
-    Args:
-        output: a file, or an adapter folder.
-        sources: files and adapter folders that are read.
-
-    Raises:
-        InputError: the output is one of the sources, or a file of one.
-    """
+    """Raise InputError if writing an output would overwrite a file or adapter folder that it is made from."""
     written = output.resolve()
     for source in (Path(source).resolve() for source in sources):
         within = written.parent == source and written.name in (WEIGHTS, DESCRIPTION)

@@ -11,18 +11,14 @@ from torch import Tensor
 from dplass_cli.adapters.adapter_folder import LoadedAdapter
 from dplass_cli.adapters.base import LayerSettings, WeightAdapter
 from dplass_cli.adapters.injection import METHODS, layer_at, load_adapter_state, make_adapters, statistics_of
-from dplass_cli.adapters.lora import LoRA
+from dplass_cli.adapters.weight_deltas import LoRA
 from dplass_cli.errors import InputError
 from dplass_cli.models.resunet30 import ResUNet30
 
 
 @torch.no_grad()
 def merge(adapter: LoadedAdapter, network: ResUNet30) -> None:
-    """Replace the weights and batch-norm statistics of a network by those that an adapter gives it.
-
-    Raises:
-        InputError: the adapter is not a weight delta.
-    """
+    """Give a network the weights and batch-norm statistics of an adapter; InputError if it is not a weight delta."""
     for path, layer in _weight_adapters(adapter).items():
         weight = layer_at(network, path).weight
         weight.data = layer(weight.data)
@@ -32,12 +28,7 @@ def merge(adapter: LoadedAdapter, network: ResUNet30) -> None:
 
 
 def compress(adapter: LoadedAdapter, network: ResUNet30, rank: int) -> tuple[LoadedAdapter, dict[str, float]]:
-    """Replace a weight delta by the nearest ``lora`` of a rank, layer by layer (Eckart and Young, 1936).
-
-    Args:
-        adapter: the adapter.
-        network: its base.
-        rank: at most this rank in every layer.
+    """Replace a weight delta by the nearest ``lora`` of at most a rank, layer by layer (Eckart and Young, 1936).
 
     Returns:
         (the compressed adapter, {path of a layer: share of the squared norm of its delta that is kept}).
@@ -68,17 +59,9 @@ def compress(adapter: LoadedAdapter, network: ResUNet30, rank: int) -> tuple[Loa
 
 
 def relative_changes(network: ResUNet30, first: LoadedAdapter | None, second: LoadedAdapter | None) -> dict[str, float]:
-    """Compare two adapters of a base: {path: ‖W₂ − W₁‖ / ‖W₁‖} of layers and of batch-norm statistics.
+    """Compare two adapters of a base, or the base (None): {path: ‖W₂ − W₁‖ / ‖W₁‖} of layers and batch-norm statistics.
 
-    Layers and statistics that neither adapter changes are left out.
-
-    Args:
-        network: the base.
-        first: the adapter with the weights W₁; None is the base alone.
-        second: the adapter with the weights W₂; None is the base alone.
-
-    Raises:
-        InputError: an adapter is not a weight delta.
+    Layers and statistics that neither adapter changes are left out. InputError if an adapter is not a weight delta.
     """
     both = [{} if adapter is None else _weight_adapters(adapter) for adapter in (first, second)]
     changes = {}

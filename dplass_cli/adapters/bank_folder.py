@@ -1,10 +1,9 @@
-"""The bank folder: one adapter per domain, and what is known of the domains."""
+"""The bank folder: one adapter per domain, and what is known of the domains. Finding and listing adapters."""
 
 from __future__ import annotations
 
-import contextlib
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,14 +11,22 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from dplass_cli.adapters.adapter_folder import DESCRIPTION, LoadedAdapter, load_adapter, read_description
+from dplass_cli.adapters.adapter_folder import (
+    DESCRIPTION,
+    STATISTICS,
+    WEIGHTS,
+    AdapterInfo,
+    LoadedAdapter,
+    load_adapter,
+    read_description,
+)
 from dplass_cli.adapters.dplass_format import from_published, read_published
 from dplass_cli.domains.partition_folder import Partition
-from dplass_cli.errors import InputError
+from dplass_cli.errors import InputError, some
 from dplass_cli.models import BaseModel
 from dplass_cli.options.parse import from_mapping
 from dplass_cli.resources import shipped
-from dplass_cli.storage import make_folder, read_json, remove_file, write_json
+from dplass_cli.storage import make_folder, read_json, remove_file, require_file, write_json
 from dplass_cli.weights.checkpoint_files import read_tensors, write_safetensors
 
 BANK, _CENTROIDS = "bank.json", "centroids.safetensors"
@@ -59,11 +66,7 @@ def bank_place(path: Path | str) -> Path:
 
 
 def find_adapters(path: Path | str) -> dict[str, Path]:
-    """Find adapters in a bank or any other form that a bank loads: {key: adapter folder or published file}.
-
-    Raises:
-        InputError: there are none.
-    """
+    """Find adapters in any form that a bank loads: {key: folder or published file}; InputError if there are none."""
     path = bank_place(path)
     if (path / BANK).is_file():
         return {key: path / key for key in read_bank(path)}
@@ -86,11 +89,7 @@ def find_adapters(path: Path | str) -> dict[str, Path]:
 
 
 def read_adapter(place: Path, network: BaseModel, base_sha256: str, trust: bool = False) -> LoadedAdapter:
-    """Read an adapter folder or a published file for a base.
-
-    Raises:
-        InputError: it is damaged or belongs to another base.
-    """
+    """Read an adapter folder or published file; InputError if it is damaged or belongs to another base."""
     if place.is_dir():
         return load_adapter(place, network, base_sha256)
     return from_published(read_published(place, trust), network, base_sha256)
@@ -100,6 +99,57 @@ def published_key(path: Path) -> str:
     """The key of a published file: its cluster where the file name contains one, otherwise its name."""
     cluster = re.search(r"cluster(\d+)", path.stem)
     return bank_key(int(cluster[1])) if cluster else path.stem
+
+
+@dataclass(frozen=True)
+class ListedAdapter:
+    """An adapter in a list.
+
+    Attributes:
+        key: its key in a bank.
+        path: its folder, or its DP-LASS file.
+        info: its description.
+        parameters: number of its parameters.
+        size: bytes on disk.
+    """
+
+    key: str
+    path: Path
+    info: AdapterInfo
+    parameters: int
+    size: int
+
+
+def list_adapters(paths: Iterable[Path], trust: bool = False) -> list[ListedAdapter]:
+    """List adapters, whose base is not needed; InputError if a path contains none, or a damaged one."""
+    listed = []
+    for path in paths:
+        for key, place in find_adapters(path).items():
+            if place.is_dir():
+                tensors = read_tensors(place / WEIGHTS)[0]
+                count = sum(tensor.numel() for name, tensor in tensors.items() if not name.startswith(STATISTICS))
+                size = sum(file.stat().st_size for file in place.iterdir())
+                listed.append(ListedAdapter(key, place, read_description(place), count, size))
+            else:
+                published = read_published(place, trust)
+                count = sum(tensor.numel() for named in published.tensors.values() for tensor in named.values())
+                info = AdapterInfo(published.method, {}, "", {}, training={"notes": list(published.notes)})
+                listed.append(ListedAdapter(key, place, info, count, place.stat().st_size))
+    return listed
+
+
+def single_adapter(path: Path) -> Path:
+    """The folder or file of the only adapter at a path; InputError if there are none or several."""
+    found = find_adapters(path)
+    if len(found) > 1:
+        names = some([str(place) for place in found.values()], 9)
+        raise InputError(f"{path}: contains {len(found)} adapters; name one of {names}")
+    return next(iter(found.values()))
+
+
+def load_single_adapter(path: Path, network: BaseModel, trust: bool = False) -> LoadedAdapter:
+    """Load the only adapter at a path; InputError if there are none or several, or it belongs to another base."""
+    return read_adapter(single_adapter(path), network, network.sha256(), trust)
 
 
 @dataclass(frozen=True)
@@ -114,7 +164,6 @@ class _Entry:
 
     @property
     def gain(self) -> float:
-        """The measured gain, under either name."""
         return self.sdri_gain_db if self.gain_db is None else self.gain_db
 
 
@@ -124,11 +173,7 @@ class _Described:
 
 
 def read_bank(folder: Path | str) -> dict[str, BankDomain]:
-    """Read the description of a bank's domains, in their order: {key: domain}.
-
-    Raises:
-        InputError: a missing or damaged file.
-    """
+    """Read the description of a bank's domains, in their order: {key: domain}; InputError if it is damaged."""
     folder = Path(folder)
     content = read_json(folder / BANK)
     if not isinstance(content, dict) or content.get("format") != _FORMAT:
@@ -136,7 +181,7 @@ def read_bank(folder: Path | str) -> dict[str, BankDomain]:
             f"{folder / BANK}: not a bank description (expected format {_FORMAT!r}); use a folder that train wrote"
         )
     described = from_mapping(_Described, {"domains": content.get("domains")}, str(folder / BANK)).domains
-    centroids, _ = read_tensors(folder / _CENTROIDS)
+    centroids, _ = read_tensors(require_file(folder / _CENTROIDS, remedy="train or import the bank again"))
     text, audio = (centroids.get(name) for name in ("text", "audio"))
     if text is None or audio is None or text.ndim != 2 or text.shape != audio.shape or len(text) != len(described):
         raise InputError(
@@ -156,11 +201,7 @@ def read_bank(folder: Path | str) -> dict[str, BankDomain]:
 
 
 def write_bank(folder: Path | str, domains: Sequence[BankDomain], description: Mapping[str, Any]) -> None:
-    """Write the description of a bank's domains; their adapters are in the sub-folders named by :func:`bank_key`.
-
-    Raises:
-        InputError: the folder cannot be written. RunError: the disk is full.
-    """
+    """Write the description of a bank's domains; their adapters are in the sub-folders named by :func:`bank_key`."""
     folder = Path(folder)
     centroids = {
         "text": torch.stack([domain.text_centroid for domain in domains]),
@@ -178,28 +219,23 @@ def write_bank(folder: Path | str, domains: Sequence[BankDomain], description: M
 def write_partition_bank(
     folder: Path | str, partition: Partition, base_sha256: str, new_keys: Collection[str], **more: Any
 ) -> None:
-    """Describe the domains of a partition whose adapters are in a bank folder.
+    """Describe the domains of a partition whose adapters are in a bank folder and belong to a base.
 
-    Args:
-        folder: the bank.
-        partition: the partition that the adapters were trained on.
-        base_sha256: hash of the base that they belong to.
-        new_keys: keys of adapters that are new; the measured gains of the others are kept.
-        more: further entries of the description.
+    The measured gains of adapters that are not new are kept; ``more`` are further entries of the description.
 
     Raises:
-        InputError: the folder cannot be written. RunError: the disk is full.
+        InputError: as :func:`measured_gains`, or the folder cannot be written.
+        RunError: the disk is full.
     """
     folder = Path(folder)
-    gains: dict[str, float] = {}
-    with contextlib.suppress(InputError):  # there is no bank yet, or an incomplete one
-        gains = {key: domain.sdri_gain_db for key, domain in read_bank(folder).items() if key not in new_keys}
+    gains = measured_gains(folder, new_keys)
     domains = []
     for row, d in enumerate(partition.domains):
         key, centroids = bank_key(d.id), (partition.text_centroids[row], partition.audio_centroids[row])
         if not (folder / key / DESCRIPTION).is_file():
             continue
-        if key in new_keys or _belongs(folder / key, base_sha256, {"id": d.id, "name": d.name}):
+        info = read_description(folder / key)
+        if key in new_keys or (info.base_sha256, info.domain) == (base_sha256, {"id": d.id, "name": d.name}):
             domains.append(BankDomain(d.id, d.name, d.captions, *centroids, gains.get(key, 0.0)))
     if not domains:
         return
@@ -212,7 +248,17 @@ def write_partition_bank(
     write_bank(folder, domains, description)
 
 
-def _belongs(folder: Path, base_sha256: str, domain: Mapping[str, Any]) -> bool:
-    """Whether an adapter in a bank folder belongs to this base and domain."""
-    info = read_description(folder)
-    return info.base_sha256 == base_sha256 and info.domain == domain
+def measured_gains(folder: Path, new_keys: Collection[str]) -> dict[str, float]:
+    """The measured gains of a bank's adapters that are kept when others are replaced: {key: SDRi in dB}.
+
+    Args:
+        folder: the bank; it may not exist yet.
+        new_keys: keys of the adapters that are replaced.
+
+    Raises:
+        InputError: the bank is damaged, so the gains of adapters that are kept would be lost.
+    """
+    kept = {path.parent.name for path in folder.glob(f"domain*/{DESCRIPTION}")}.difference(new_keys)
+    if not kept or not (folder / BANK).exists():
+        return {}
+    return {key: domain.sdri_gain_db for key, domain in read_bank(folder).items() if key in kept}

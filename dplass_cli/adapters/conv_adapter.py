@@ -39,13 +39,15 @@ class ConvAdapter(BranchAdapter):
         nn.Module.__init__(self)
         self.linear_layer = isinstance(layer, nn.Linear)
         self.transposed = isinstance(layer, nn.ConvTranspose2d)
+        kernel: tuple[int, ...] = (1, 1)
+        self.stride: tuple[int, ...] = (1, 1)
+        self.padding: tuple[int, ...] = (0, 0)
         if isinstance(layer, nn.Linear):
-            inputs, outputs, kernel = layer.in_features, layer.out_features, (1, 1)
-            self.stride, self.padding = (1, 1), (0, 0)
+            inputs, outputs = layer.in_features, layer.out_features
         else:
-            inputs, outputs, kernel = layer.in_channels, layer.out_channels, _pair(layer.kernel_size)
             assert not isinstance(layer.padding, str)
-            self.stride, self.padding = _pair(layer.stride), _pair(layer.padding)
+            inputs, outputs, kernel = layer.in_channels, layer.out_channels, layer.kernel_size
+            self.stride, self.padding = layer.stride, layer.padding
         inside = inputs // settings.gamma
         if inside < 1:
             raise InputError(
@@ -65,7 +67,3 @@ class ConvAdapter(BranchAdapter):
         inside = convolve(image, self.depthwise, None, self.stride, self.padding, groups=len(self.depthwise))
         added: Tensor = self.alpha * F.conv2d(F.leaky_relu(F.conv2d(inside, self.down), _SLOPE), self.up)
         return added[:, :, 0, 0] if self.linear_layer else added
-
-
-def _pair(sizes: tuple[int, ...]) -> tuple[int, int]:
-    return sizes[0], sizes[1]

@@ -52,16 +52,9 @@ class AdapterReport:
 
 
 def cost_report(config: ResUNet30Config, info: AdapterInfo | None) -> AdapterReport:
-    """Count the parameters and multiply-accumulates of an adapter over its base, or of a base alone.
+    """Count the parameters and multiply-accumulates of an adapter over its base, or of a base alone (None).
 
     A weight delta adds no work once it is merged; the branches of ``conv-adapter`` are counted.
-
-    Args:
-        config: configuration of the base.
-        info: description of the adapter; None reports the base alone.
-
-    Raises:
-        InputError: the adapter does not fit the base.
     """
     parameters: dict[str, int] = {}
 

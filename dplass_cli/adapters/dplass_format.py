@@ -19,14 +19,13 @@ from dplass_cli.adapters.adapter_folder import AdapterInfo, LoadedAdapter
 from dplass_cli.adapters.base import Adapter
 from dplass_cli.adapters.injection import (
     METHODS,
-    check_tensor,
+    adaptable_layers,
     layer_at,
     layer_settings,
     load_adapter_state,
     make_adapters,
     statistics_of,
 )
-from dplass_cli.adapters.layers import adaptable_layers
 from dplass_cli.errors import InputError, some
 from dplass_cli.models import BaseModel
 from dplass_cli.models.audiosep_checkpoint import audiosep_state
@@ -35,7 +34,14 @@ from dplass_cli.options.adapter_settings import AdapterSettings
 from dplass_cli.options.network_settings import ResUNet30Config
 from dplass_cli.options.parse import to_mapping
 from dplass_cli.versions import __version__
-from dplass_cli.weights.checkpoint_files import in_dtype, is_transform_kernel, load_strictly, read_tensors
+from dplass_cli.weights.checkpoint_files import (
+    in_dtype,
+    is_transform_kernel,
+    load_strictly,
+    read_tensors,
+    require_finite,
+    require_layout,
+)
 
 _KEY, _PREFIX, _FROZEN_COPY = "dora_state_dict", "model.", "W0"
 
@@ -60,15 +66,7 @@ class DplassFile:
 
 
 def read_published(path: Path | str, trust: bool = False) -> DplassFile:
-    """Read a DP-LASS adapter file.
-
-    Args:
-        path: the file.
-        trust: read it even if it contains more than weights; such a file can run arbitrary code.
-
-    Raises:
-        InputError: the file is missing, is not an adapter file, or does not use exactly one known method.
-    """
+    """Read a DP-LASS adapter file; InputError unless its layers have exactly one known method."""
     content, _ = read_tensors(path, trust)
     state = content.get(_KEY, content)
     if not isinstance(state, Mapping) or not all(
@@ -128,7 +126,6 @@ def _wrapped_layers(state: Mapping[str, Tensor]) -> dict[str, dict[str, Tensor]]
 
 
 def _owner(key: str, wrapped: Mapping[str, object]) -> str | None:
-    """The wrapped layer that a key belongs to."""
     parts = key.split(".")
     prefixes = (".".join(parts[:count]) for count in range(len(parts) - 1, 0, -1))
     return next((prefix for prefix in prefixes if prefix in wrapped), None)
@@ -154,12 +151,7 @@ def _method(tensors: Mapping[str, Mapping[str, Tensor]], path: Path | str) -> st
 def contained_base(published: DplassFile, config: ResUNet30Config | None = None) -> BaseModel:
     """The base contained in a DP-LASS file, in evaluation mode, with the statistics of that file.
 
-    Args:
-        published: the content of the file.
-        config: configuration of the network; None is AudioSep's.
-
-    Raises:
-        InputError: the file's tensors do not have this configuration.
+    InputError if the file's tensors do not have this configuration (by default AudioSep's).
     """
     network = BaseModel(config)
     load_strictly(network, published.base, str(published.source))
@@ -172,11 +164,7 @@ def from_published(
 ) -> LoadedAdapter:
     """Create an adapter from a DP-LASS file for a base, whose frozen weights must equal those in the file.
 
-    Args:
-        published: the content of the file.
-        network: the base.
-        base_sha256: hash of the base.
-        settings: rank (of ``reconv``) and alphas, which the file does not contain; None uses DP-LASS's.
+    The rank of ``reconv`` and the alphas, which the file does not contain, are those of ``settings``, or DP-LASS's.
 
     Raises:
         InputError: the frozen weights or shapes are those of another base, or a layer cannot be adapted.
@@ -213,7 +201,6 @@ def from_published(
 
 
 def _settings(published: DplassFile, address: Mapping[str, str], given: AdapterSettings) -> AdapterSettings:
-    """The settings that follow from a file's tensors; the others are as given."""
     method = METHODS[published.method]
     found = {address[path]: method.settings_from(named) for path, named in published.tensors.items()}
     ranks = {name: settings["rank"] for name, settings in found.items() if "rank" in settings}
@@ -224,27 +211,21 @@ def _settings(published: DplassFile, address: Mapping[str, str], given: AdapterS
 
 
 def _check_same_base(published: DplassFile, own: Mapping[str, Tensor], network: BaseModel) -> None:
-    statistics = statistics_of(network)
+    where, statistics = str(published.source), statistics_of(network)
+    expected = {key: own[key] for key in own if key not in statistics or key in published.base}
+    require_layout(expected, published.base, where, "an adapter")
+    require_finite(published.base, where)
     frozen = {key: value for key, value in published.base.items() if key not in statistics}
-    missing, unexpected = sorted(own.keys() - statistics.keys() - frozen.keys()), sorted(frozen.keys() - own.keys())
-    if missing or unexpected:
-        raise InputError(
-            f"{published.source}: not an adapter of this network; missing: {some(missing, 3) or 'none'};"
-            f" unexpected: {some(unexpected, 3) or 'none'}"
-        )
-    for key, value in published.base.items():
-        check_tensor(key, value, own[key], str(published.source))
     differing = [key for key, value in frozen.items() if not torch.equal(value, own[key].cpu())]
     if differing:
         raise InputError(
-            f"{published.source}: its frozen weights are not those of {network.source}"
+            f"{where}: its frozen weights are not those of {network.source}"
             f" ({len(differing)} tensors differ: {some(differing, 2)}); give the base it was trained on, or no base:"
             " then the one in the file is written"
         )
 
 
 def _require_published_meaning(method: type[Adapter], path: str, layer: nn.Module, where: str) -> None:
-    """Reject layers for which DP-LASS does not define how the tensors are applied."""
     if not isinstance(layer, method.published_layers):
         raise InputError(
             f"{where}: {path} is a {type(layer).__name__}; in DP-LASS files {method.method} adapts convolutions only"
@@ -255,9 +236,7 @@ def to_published(adapter: LoadedAdapter, network: ResUNet30) -> dict[str, dict[s
     """The content of a DP-LASS file for an adapter over its base: a whole wrapped model.
 
     The file does not contain the rank of ``reconv`` or the alphas; the code that loads it must use the same ones.
-
-    Raises:
-        InputError: the format cannot represent a layer, the method or the network.
+    InputError if the format cannot represent a layer, the method or the network.
     """
     kind: type[Adapter] = METHODS[adapter.info.method]
     if not kind.published_tensors:

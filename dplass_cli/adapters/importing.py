@@ -7,12 +7,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from dplass_cli.adapters.adapter_folder import save_adapter
-from dplass_cli.adapters.bank_folder import bank_key, published_key, write_partition_bank
+from dplass_cli.adapters.bank_folder import bank_key, measured_gains, published_key, write_partition_bank
 from dplass_cli.adapters.dplass_format import contained_base, from_published, read_published
 from dplass_cli.domains.partition_folder import PARTITION_FILE, Partition
 from dplass_cli.errors import InputError
 from dplass_cli.models import BaseModel, save_base
-from dplass_cli.options.adapter_settings import AdapterSettings
+from dplass_cli.options.adapters_options import AdaptersImportOptions
 from dplass_cli.storage import Progress, no_progress
 from dplass_cli.versions import versions
 
@@ -33,39 +33,29 @@ class ImportResult:
 
 
 def import_files(
-    files: Iterable[Path],
-    output: Path,
-    settings: AdapterSettings,
+    options: AdaptersImportOptions,
     base: BaseModel | None = None,
     partition: Partition | None = None,
-    trust: bool = False,
     progress: Progress = no_progress,
 ) -> ImportResult:
-    """Turn DP-LASS adapter files into adapter folders; with a partition, into a bank.
+    """Turn DP-LASS adapter files into adapter folders; with a partition, into a bank of its domains.
 
-    Args:
-        files: DP-LASS adapter files; ``cluster3_model.pt`` is domain 3.
-        output: the folder that the adapter folders are written to.
-        settings: what the files do not contain (the rank of ``reconv``, ``alpha``), and the ``dtype`` to store.
-        base: the base whose frozen weights the files must contain; None writes the base in the first file to
-            ``base.safetensors`` in the output.
-        partition: the partition whose domains the files belong to.
-        trust: read pickled files that contain more than weights; such files can run arbitrary code.
-        progress: called with the number of imported files.
-
-    Raises:
-        InputError: a file is not an adapter, belongs to another base, or to a domain that the partition lacks.
+    The files must contain the frozen weights of the base; without one, that of the first file is written to
+    ``base.safetensors`` in the output. InputError if a file does not fit the base or the partition.
     """
+    output, settings = options.output, options.adapter
     if partition and (output / PARTITION_FILE).exists():
         raise InputError(f"--output {output}: contains a partition; give another folder for the bank")
-    keys = _keys(files, partition)
+    keys = _keys(options.files, partition)
+    if partition:
+        measured_gains(output, keys)  # a damaged bank is refused before anything is written
     domains = {bank_key(domain.id): domain for domain in partition.domains} if partition else {}
     base_sha256 = base.sha256() if base else ""
     written_base = None
     notes: dict[str, tuple[str, ...]] = {}
     for number, (key, path) in enumerate(keys.items()):
         progress(number, len(keys), f"importing {path.name}")
-        published = read_published(path, trust)
+        published = read_published(path, options.trust_checkpoint)
         if base is None:
             base = contained_base(published)
             base_sha256, written_base = base.sha256(), output / "base.safetensors"

@@ -1,62 +1,149 @@
-"""The table of adapter methods, creating adapters for a network, and attaching them to it."""
+"""The table of adapter methods, the layers that can be adapted, and attaching adapters to a network."""
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
 
-from dplass_cli.adapters.base import Adapter, Layer, LayerSettings
+from dplass_cli.adapters.base import PUBLISHED_ALPHAS, Adapter, Layer, LayerSettings
 from dplass_cli.adapters.conv_adapter import ConvAdapter
-from dplass_cli.adapters.dora import DoRA
-from dplass_cli.adapters.layers import select_layers
-from dplass_cli.adapters.lora import LoRA
-from dplass_cli.adapters.reconv import ReConv
-from dplass_cli.errors import InputError, nearest, some
-from dplass_cli.models.resunet30 import ResUNet30
+from dplass_cli.adapters.weight_deltas import DoRA, LoRA, ReConv
+from dplass_cli.errors import InputError, check_choice, nearest
+from dplass_cli.models.resunet30 import DecoderBlock, EncoderBlock, ResidualBlock, ResUNet30
 from dplass_cli.options.adapter_settings import AdapterSettings
+from dplass_cli.weights.checkpoint_files import require_finite, require_layout
+
+N = TypeVar("N", int, float)
 
 METHODS: dict[str, type[Adapter]] = {method.method: method for method in (ReConv, LoRA, DoRA, ConvAdapter)}
 
 
-def find_method(name: str) -> type[Adapter]:
-    """Look up an adapter method by its name.
-
-    Raises:
-        InputError: the name is unknown.
-    """
-    if name not in METHODS:
-        raise InputError(f"adapter method {name!r} is unknown{nearest(name, METHODS)}")
+def find_method(name: str, where: str = "--adapter") -> type[Adapter]:
+    """Look up an adapter method by its name, which ``where`` gave; InputError if it is unknown."""
+    check_choice(where, name, METHODS)
     return METHODS[name]
 
 
-def layer_settings(network: ResUNet30, settings: AdapterSettings) -> dict[str, LayerSettings]:
-    """Resolve settings for a network: {path of an adapted layer: its settings}.
+@dataclass(frozen=True)
+class AdaptableLayer:
+    """A layer that can be adapted.
 
-    Raises:
-        InputError: the method or a layer's name is unknown, a layer is named twice, or a layer has no alpha.
+    Attributes:
+        address: its name for users: ``encoder1.conv1``, ``decoder2.upsample``, ``bottleneck.film2``, ``after_conv`` …
+        kind: ``conv`` (3x3 of a residual block), ``shortcut`` (its 1x1), ``upsample`` (transposed), ``film``, ``edge``.
+        path: its path in the network.
+        layer: the layer itself.
     """
-    return select_layers(network, settings, find_method(settings.method).published_alphas)
+
+    address: str
+    kind: str
+    path: str
+    layer: Layer
+
+    @property
+    def block(self) -> str:
+        """``encoder1`` … ``bottleneck`` … ``decoder6``, ``pre_conv`` or ``after_conv``."""
+        return self.address.partition(".")[0]
+
+    def matches(self, name: str) -> bool:
+        """Whether a name, possibly with ``*`` and ``?``, matches its address, its block or its kind."""
+        return any(fnmatchcase(own, name) for own in (self.address, self.block, self.kind))
+
+
+def adaptable_layers(network: ResUNet30) -> list[AdaptableLayer]:
+    """List all layers that can be adapted, in forward order; layers that no forward pass reads are left out."""
+    base = network.base
+    found = [AdaptableLayer("pre_conv", "edge", "base.pre_conv", base.pre_conv)]
+    for name, block in base.blocks().items():
+        block_name = "bottleneck" if name == "conv_block7a" else name.replace("_block", "")
+        if isinstance(block, EncoderBlock):
+            found += _residual(block_name, f"base.{name}.conv_block1", block.conv_block1)
+            betas = {"film1": "conv_block1.beta1", "film2": "conv_block1.beta2"}
+        else:
+            assert isinstance(block, DecoderBlock)
+            found.append(AdaptableLayer(f"{block_name}.upsample", "upsample", f"base.{name}.conv1", block.conv1))
+            found += _residual(block_name, f"base.{name}.conv_block2", block.conv_block2)
+            betas = {"film_upsample": "beta1", "film1": "conv_block2.beta1", "film2": "conv_block2.beta2"}
+        for layer, beta in betas.items():
+            path = "film." + f"{name}.{beta}".replace(".", "->")
+            found.append(AdaptableLayer(f"{block_name}.{layer}", "film", path, layer_at(network, path)))
+    return [*found, AdaptableLayer("after_conv", "edge", "base.after_conv", base.after_conv)]
+
+
+def _residual(block: str, path: str, residual: ResidualBlock) -> Iterator[AdaptableLayer]:
+    yield AdaptableLayer(f"{block}.conv1", "conv", f"{path}.conv1", residual.conv1)
+    yield AdaptableLayer(f"{block}.conv2", "conv", f"{path}.conv2", residual.conv2)
+    if residual.shortcut is not None:
+        yield AdaptableLayer(f"{block}.shortcut", "shortcut", f"{path}.shortcut", residual.shortcut)
+
+
+def layer_settings(network: ResUNet30, settings: AdapterSettings) -> dict[str, LayerSettings]:
+    """Resolve settings for a network: {path of an adapted layer: its settings}, in forward order.
+
+    InputError if a name matches no layer, a layer is matched by two names, or a layer has no alpha.
+    """
+    published_alphas = find_method(settings.method).published_alphas
+    known = adaptable_layers(network)
+    chosen = [layer for layer in known if _is_named(layer, settings.targets)]
+    for name in settings.targets:
+        _require_known(name, known, "adapter.targets")
+    by_layer = {"rank": settings.rank, "alpha": settings.alpha}
+    for option, values in by_layer.items():
+        for name in values if isinstance(values, dict) else ():
+            # The network may be too small to have all of the published blocks.
+            if name not in PUBLISHED_ALPHAS:
+                _require_known(name, known, f"adapter.{option}")
+    resolved = {}
+    for layer in chosen:
+        rank = _value(settings.rank, layer, 4)
+        # There are no published alphas for the edges, where 1 is neutral.
+        default = published_alphas.get(layer.block, 1.0 if layer.kind == "edge" else None)
+        alpha = _value(settings.alpha, layer, default)
+        if alpha is None:
+            raise InputError(f"adapter.alpha: {layer.address} has no default; set adapter.alpha.{layer.block}")
+        assert rank is not None
+        resolved[layer.path] = LayerSettings(rank, float(alpha), settings.gamma)
+    return resolved
+
+
+def _is_named(layer: AdaptableLayer, names: Iterable[str]) -> bool:
+    matching = [name for name in names if layer.matches(name)]
+    if len(matching) > 1:
+        raise InputError(
+            f"adapter.targets: {layer.address} is matched twice, by {matching[0]!r} and by {matching[1]!r};"
+            " remove one of them"
+        )
+    return bool(matching)
+
+
+def _require_known(name: str, known: list[AdaptableLayer], option: str) -> None:
+    if not any(layer.matches(name) for layer in known):
+        names = {own for layer in known for own in (layer.block, layer.kind)}
+        raise InputError(f"{option}: {name!r} matches no adaptable layer of this network{nearest(name, names)}")
+
+
+def _value(values: N | dict[str, N] | None, layer: AdaptableLayer, default: N | None) -> N | None:
+    """The value for a layer: that of the last name that matches it, else the default."""
+    if not isinstance(values, dict):
+        return default if values is None else values
+    matching = [value for name, value in values.items() if layer.matches(name)]
+    return matching[-1] if matching else default
 
 
 def make_adapters(network: ResUNet30, method: str, layers: Mapping[str, LayerSettings]) -> dict[str, Adapter]:
-    """Create untrained adapters: {path of the layer: adapter}; the network is not changed.
-
-    Raises:
-        InputError: the method is unknown, or the network has no layer at a path.
-    """
+    """Create untrained adapters: {path of the layer: adapter}; InputError if the network has no such layer."""
     kind = find_method(method)
     return {path: kind(layer_at(network, path), settings) for path, settings in layers.items()}
 
 
 def layer_at(network: nn.Module, path: str) -> Layer:
-    """The layer at a path.
-
-    Raises:
-        InputError: the network has no such layer.
-    """
+    """The layer at a path; InputError if the network has none."""
     try:
         layer = network.get_submodule(path)
     except AttributeError:
@@ -70,9 +157,7 @@ def layer_at(network: nn.Module, path: str) -> Layer:
 def adapted(network: ResUNet30, adapters: Mapping[str, Adapter]) -> Iterator[dict[str, Tensor]]:
     """Freeze a network and attach adapters to it, trainable; afterwards the network is restored bit for bit.
 
-    Yields:
-        Copies of the batch-norm statistics, which are restored too; inside the block, :func:`moved_statistics` returns
-        those that training has changed.
+    Yields copies of the batch-norm statistics, which are restored too, for :func:`moved_statistics`.
     """
     network.requires_grad_(False)
     statistics = {name: buffer.clone() for name, buffer in statistics_of(network).items()}
@@ -100,12 +185,7 @@ def statistics_of(network: nn.Module) -> dict[str, Tensor]:
 
 
 def moved_statistics(network: nn.Module, base: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Copies of the batch-norm statistics that differ from those of the base.
-
-    Args:
-        network: the network.
-        base: what :func:`statistics_of` returned for the base.
-    """
+    """Copies of the batch-norm statistics that differ from those of the base (:func:`statistics_of`)."""
     return {
         name: buffer.detach().cpu().clone()
         for name, buffer in statistics_of(network).items()
@@ -123,46 +203,11 @@ def adapter_state(adapters: Mapping[str, Adapter]) -> dict[str, Tensor]:
 
 
 def load_adapter_state(adapters: Mapping[str, Adapter], state: Mapping[str, Tensor], where: str) -> None:
-    """Load tensors named as in :func:`adapter_state` into adapters, strictly, and freeze the adapters.
-
-    Args:
-        adapters: {path of the layer: adapter}.
-        state: the tensors.
-        where: the start of error messages, such as the file's path.
-
-    Raises:
-        InputError: tensors are missing or unexpected, shapes differ, or values are not finite.
-    """
+    """Load tensors named as in :func:`adapter_state` strictly, and freeze the adapters; InputError unless they fit."""
     own = adapter_state(adapters)
-    missing, unexpected = sorted(own.keys() - state.keys()), sorted(state.keys() - own.keys())
-    if missing or unexpected:
-        raise InputError(
-            f"{where}: not an adapter of this network; missing: {some(missing, 3) or 'none'};"
-            f" unexpected: {some(unexpected, 3) or 'none'}"
-        )
+    require_layout(own, state, where, "an adapter")
+    require_finite(state, where)
     for name, tensor in own.items():
-        check_tensor(name, state[name], tensor, where)
         tensor.copy_(state[name])
     for adapter in adapters.values():
         adapter.eval().requires_grad_(False)
-
-
-def check_tensor(name: str, tensor: Tensor, expected: Tensor, where: str) -> None:
-    """Check that a tensor has the expected shape and finite values.
-
-    Args:
-        name: its name, for the message.
-        tensor: the tensor.
-        expected: a tensor of the expected shape.
-        where: the start of error messages.
-
-    Raises:
-        InputError: the shape differs, or a value is not finite.
-    """
-    if tensor.shape != expected.shape:
-        raise InputError(
-            f"{where}: {name} has shape {list(tensor.shape)}, this network needs {list(expected.shape)};"
-            " the adapter belongs to a network of another configuration"
-        )
-    if not torch.isfinite(tensor).all():
-        raise InputError(f"{where}: {name} contains values that are not finite; the file is damaged")

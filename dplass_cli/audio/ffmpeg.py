@@ -41,20 +41,14 @@ class Undecodable(InputError):
 
 
 def is_available() -> bool:
-    """Whether the package ``av`` is installed."""
     return find_spec("av") is not None
 
 
 def decode(path: Path, start: float = 0.0, end: float = float("inf")) -> tuple[Audio, int]:
-    """Decode the range [``start``, ``end``) of a file's first audio track; only common audio formats are supported.
-
-    Args:
-        path: the file.
-        start: seconds.
-        end: seconds; a range that ends after the file is truncated.
+    """Decode the range [``start``, ``end``) in seconds of a file's first audio track, in common audio formats only.
 
     Returns:
-        (samples float32 (C, T), sample rate in Hz).
+        (samples float32 (C, T), sample rate in Hz); a range that ends after the file is truncated.
 
     Raises:
         Undecodable: the file has no audio track, or none in the range, or its rate or channels change within it.

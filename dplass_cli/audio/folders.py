@@ -16,10 +16,7 @@ def walk_folders(folders: Iterable[Path | str]) -> Iterator[str]:
     """Yield the absolute paths of all files below the folders, sorted by name within each folder.
 
     Symbolic links are followed, and each folder is visited once. Hidden files and folders are skipped; temporary files
-    of a killed run are hidden.
-
-    Raises:
-        InputError: a folder is missing or cannot be read.
+    of a killed run are hidden. InputError if a folder is missing or cannot be read.
     """
     seen: set[str] = set()
     for top in folders:
@@ -39,11 +36,7 @@ def _unreadable_folder(error: OSError) -> None:
 
 
 def audio_files(folder: Path) -> tuple[Path, ...]:
-    """List the audio files in a folder and its subfolders, recognised by suffix and sorted.
-
-    Raises:
-        InputError: the folder is missing, cannot be read, or contains no audio files.
-    """
+    """List the audio files in a folder and its subfolders, by suffix, sorted; InputError if there are none."""
     require_folder(folder)
     suffixes = {f".{name.lower()}" for name in soundfile.available_formats()} - {".raw"} | {".aif", ".opus"}
     top = os.path.abspath(folder)

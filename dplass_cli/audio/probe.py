@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import BinaryIO, Literal, NamedTuple
 
 _TAIL_BYTES = 1 << 17  # an Ogg page has at most 65,307 bytes
-_OPEN_LENGTH = 0xFFFFFF00  # a WAV written to a pipe has its data length at (nearly) the maximum
+_UNKNOWN = 0xFFFFFFFF  # instead of a length: it is unknown, or does not fit into 32 bits
 _HEAD_BYTES, _MAX_TAGS, _MAX_CHUNKS = 1 << 18, 8, 1000
 _IMA_ADPCM = (b"\x11\x00", b"\x00\x11")  # the format tag in either byte order
 _WAV_MAGICS = (b"RIFF", b"RIFX", b"RF64")
@@ -120,19 +120,12 @@ def mp3_samples(path: Path | str) -> int | None:
 
 
 class _Frame(NamedTuple):
-    """The header of an MPEG layer III frame.
+    """The header of an MPEG layer III frame."""
 
-    Attributes:
-        kbps: bit rate in 1000 bit/s.
-        rate: sample rate in Hz.
-        samples: samples per channel.
-        length: bytes, header included.
-    """
-
-    kbps: int
-    rate: int
-    samples: int
-    length: int
+    kbps: int  # 1000 bit/s
+    rate: int  # Hz
+    samples: int  # per channel
+    length: int  # bytes, header included
 
 
 def _mpeg_frame(header: bytes) -> _Frame | None:
@@ -173,28 +166,76 @@ def _may_follow_tags(head: bytes) -> bool:
 
 
 def is_truncated(path: Path | str) -> bool:
-    """Whether a WAV or Ogg file ends before its container says, as after an interrupted download or on a full disk.
+    """Whether a file ends before its container says, as after an interrupted download or on a full disk.
 
-    WAV: the RIFF ``data`` chunk is longer than the rest of the file. Ogg (RFC 3533): the last page is incomplete or not
-    marked as the end of the stream. Other formats show truncation only when decoded, so they return False. Reads a few
-    kilobytes.
+    WAV, RF64, W64, AIFF and AU: the samples are announced to be longer than the rest of the file. Ogg (RFC 3533): the
+    last page is incomplete or not marked as the end of the stream. Other formats show truncation only when decoded, so
+    they return False. Reads a few kilobytes.
     """
     with open(path, "rb") as stream:
         size = os.fstat(stream.fileno()).st_size
-        magic = stream.read(4)
-        if magic == b"RIFF":
-            return _riff_is_truncated(stream, size)
+        magic, _, form = (stream.read(4) for _ in range(3))
+        if magic in _WAV_MAGICS:
+            return form == b"WAVE" and _chunks_are_truncated(
+                stream, size, b"data", "big" if magic == b"RIFX" else "little"
+            )
+        if magic == b"FORM":
+            return form[:3] == b"AIF" and _chunks_are_truncated(stream, size, b"SSND", "big")
+        if magic == b"riff":
+            return _w64_is_truncated(stream, size)
+        if magic in (b".snd", b"dns."):
+            return _au_is_truncated(stream, size, "big" if magic == b".snd" else "little")
         return magic == b"OggS" and _ogg_is_truncated(stream, size)
 
 
-def _riff_is_truncated(stream: BinaryIO, size: int) -> bool:
-    stream.seek(12)
-    while len(head := stream.read(8)) == 8:
-        length = int.from_bytes(head[4:], "little")
-        if head[:4] == b"data":
-            return length < _OPEN_LENGTH and stream.tell() + length > size
+def _chunks_are_truncated(stream: BinaryIO, size: int, samples: bytes, order: Literal["big", "little"]) -> bool:
+    """Whether the chunk of samples of a WAV or AIFF is longer than the file; also if there is no such chunk."""
+    long_length = 0  # of RF64, whose chunk of samples has a length of 8 bytes in another chunk (EBU Tech 3306)
+    for _ in range(_MAX_CHUNKS):
+        head = stream.read(8)
+        if len(head) < 8:
+            return True
+        length = int.from_bytes(head[4:], order)
+        if head[:4] == samples:
+            length = long_length if long_length and length == _UNKNOWN else length
+            return not _is_open(length) and stream.tell() + length > size
+        if head[:4] == b"ds64":
+            content = stream.read(16)
+            long_length = int.from_bytes(content[8:], order)
+            length -= len(content)
         stream.seek(length + length % 2, os.SEEK_CUR)
-    return True
+    return False
+
+
+def _is_open(length: int) -> bool:
+    """Whether a length stands for an unknown one, in a file that was written to a pipe.
+
+    FFmpeg writes (nearly) the largest 32-bit number, SoX a whole number of frames below 0x7FFFF000, arecord 0x80000000.
+    """
+    return _UNKNOWN - 0xFF <= length <= _UNKNOWN or 0x7FFF0000 <= length <= 0x80000000 or length >= 1 << 62
+
+
+def _w64_is_truncated(stream: BinaryIO, size: int) -> bool:
+    position = 40
+    for _ in range(_MAX_CHUNKS):
+        stream.seek(position)
+        head = stream.read(24)
+        if len(head) < 24:
+            return True
+        length = int.from_bytes(head[16:], "little")  # the head included
+        if head[:16] == _W64_DATA_GUID:
+            return not _is_open(length) and position + length > size
+        position += max(24, length + -length % 8)
+        if position >= 1 << 62:
+            return True
+    return False
+
+
+def _au_is_truncated(stream: BinaryIO, size: int, order: Literal["big", "little"]) -> bool:
+    stream.seek(4)
+    head = stream.read(8)
+    offset, length = int.from_bytes(head[:4], order), int.from_bytes(head[4:], order)
+    return not _is_open(length) and offset + length > size
 
 
 def _ogg_is_truncated(stream: BinaryIO, size: int) -> bool:

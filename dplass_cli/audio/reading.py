@@ -1,7 +1,10 @@
-"""Reading audio files with libsndfile (torchaudio has no decoders of its own since 2.9)."""
+"""Reading audio files, whole or block by block, with libsndfile (torchaudio has no decoders since 2.9)."""
 
 from __future__ import annotations
 
+import functools
+import logging
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,9 +12,11 @@ import numpy as np
 import numpy.typing as npt
 import soundfile
 
-from dplass_cli.audio.probe import mp3_samples, unsafe_reason
+from dplass_cli.audio.probe import is_truncated, mp3_samples, unsafe_reason
 from dplass_cli.errors import InputError
 from dplass_cli.storage import require_file
+
+_log = logging.getLogger(__name__)
 
 Audio = npt.NDArray[np.float32]
 
@@ -45,12 +50,14 @@ class AudioInfo:
 
     @property
     def seconds(self) -> float:
-        """Duration in seconds."""
         return self.frames / self.sample_rate
 
 
 def audio_info(path: Path | str) -> AudioInfo:
     """Read the header of an audio file.
+
+    Of a file that ends before its header says (:func:`~dplass_cli.audio.probe.is_truncated`), libsndfile reads what
+    there is; a warning is logged, once per file. Where only decoding shows it, reading raises an error.
 
     Raises:
         InputError: the file is missing, empty, not audio, or has no samples.
@@ -64,6 +71,8 @@ def audio_info(path: Path | str) -> AudioInfo:
             raise UnsupportedAudio(f"{path}: {reason}; convert, replace or remove it")
         info = soundfile.info(str(path))
         counted = mp3_samples(path) if info.subtype == "MPEG_LAYER_III" else None
+        if info.frames > 0:
+            _warn_if_truncated(path, info.frames / max(1, info.samplerate))
     except OSError as error:
         raise InputError(f"{path}: cannot read ({error.strerror})") from error
     except soundfile.LibsndfileError as error:
@@ -86,16 +95,21 @@ def audio_info(path: Path | str) -> AudioInfo:
     return AudioInfo(frames, info.samplerate, info.channels, info.format, info.subtype, estimated)
 
 
-def read_audio(path: Path | str, start: float = 0.0, end: float | None = None) -> tuple[Audio, int]:
-    """Read the range [``start``, ``end``) of a file; only these frames are decoded.
+@functools.lru_cache(maxsize=4096)  # a file is looked at many times
+def _warn_if_truncated(path: Path, seconds: float) -> None:
+    if is_truncated(path):
+        _log.warning(
+            "%s: ends before its header says, so only its first %.2f s are read; replace it if it should be longer",
+            path,
+            seconds,
+        )
 
-    Args:
-        path: the file.
-        start: seconds.
-        end: seconds; None reads to the end of the file, and a range that ends after the file is truncated.
+
+def read_audio(path: Path | str, start: float = 0.0, end: float | None = None) -> tuple[Audio, int]:
+    """Read the range [``start``, ``end``) in seconds of a file; only these frames are decoded.
 
     Returns:
-        (samples float32 (channels, frames), sample rate in Hz).
+        (samples float32 (channels, frames), sample rate in Hz); a range that ends after the file is truncated.
 
     Raises:
         InputError: the file is missing, empty, not audio, or damaged; the range starts after its end or has more than
@@ -107,29 +121,50 @@ def read_audio(path: Path | str, start: float = 0.0, end: float | None = None) -
     if not 0 <= first < last:
         raise InputError(f"{path}: no audio between {start} s and {end} s (the file has {info.seconds:.3f} s)")
     _require_moderate_size(path, (last - first) * info.channels)
-    try:
-        samples, rate = soundfile.read(str(path), start=first, stop=last, dtype="float32", always_2d=True)
-    except DECODING_ERRORS as error:
-        raise InputError(f"{path}: damaged audio ({sndfile_reason(error)}); replace or remove it") from error
-    require_complete(path, info, last - first - len(samples))
-    audio: Audio = fit_length(np.ascontiguousarray(samples.T), last - first)
-    if not np.isfinite(audio).all():
-        raise InputError(f"{path}: contains NaN or infinite samples; replace or remove it")
-    return audio, int(rate)
+    (audio,) = _decoded(path, info, [last - first], first)
+    return audio, info.sample_rate
 
 
 def read_mono(path: Path | str, sample_rate: int, start: float = 0.0, end: float | None = None) -> Audio:
-    """Read a range like :func:`read_audio`, as mono (mean of the channels) at ``sample_rate`` Hz: float32 (frames,).
-
-    Raises:
-        InputError: as :func:`read_audio`.
-    """
+    """Read a range like :func:`read_audio`, as mono (mean of the channels) at ``sample_rate`` Hz: float32 (frames,)."""
     from dplass_cli.audio.resampling import resample  # here, since it imports torch, which headers do not need
 
     audio, rate = read_audio(path, start, end)
     _require_moderate_size(path, audio.shape[1] * sample_rate // rate)
     mono: Audio = audio.mean(axis=0, dtype=np.float32) if len(audio) > 1 else audio[0]
     return resample(mono, rate, sample_rate)
+
+
+def read_blocks(path: Path | str, sizes: Iterable[int]) -> Iterator[Audio]:
+    """Yield consecutive blocks of a file, float32 (C, n), with n taken from ``sizes``."""
+    return _decoded(path, audio_info(path), sizes)
+
+
+def _decoded(path: Path | str, info: AudioInfo, sizes: Iterable[int], first: int = 0) -> Iterator[Audio]:
+    """Yield consecutive blocks from a sample on; InputError if the file is damaged or shorter than its header says."""
+    missing = 0
+    try:
+        with soundfile.SoundFile(str(path)) as stream:
+            if first:
+                stream.seek(first)
+            for size in sizes:
+                samples = stream.read(size, dtype="float32", always_2d=True)
+                missing += size - len(samples)
+                if missing > 0 and not info.estimated:
+                    seconds = missing / info.sample_rate
+                    raise InputError(f"{path}: is {seconds:.3f} s shorter than its header says; replace or remove it")
+                if not np.isfinite(samples).all():
+                    raise InputError(f"{path}: contains NaN or infinite samples; replace or remove it")
+                yield fit_length(np.ascontiguousarray(samples.T), size)
+    except InputError:
+        raise
+    except DECODING_ERRORS as error:
+        raise InputError(f"{path}: damaged audio ({sndfile_reason(error)}); replace or remove it") from error
+
+
+def even_blocks(frames: int, size: int) -> list[int]:
+    """Sizes of the blocks that ``frames`` samples are split into: ``size`` each, the last one possibly shorter."""
+    return [min(size, frames - first) for first in range(0, frames, size)]
 
 
 def _require_moderate_size(path: Path | str, samples: int) -> None:
@@ -139,22 +174,6 @@ def _require_moderate_size(path: Path | str, samples: int) -> None:
             f"{path}: {samples / 1e6:,.0f} million samples are too many to read at once (limit:"
             f" {_LARGEST_READ / 1e6:,.0f} million); split the file, or read ranges of it"
         )
-
-
-def require_complete(path: Path | str, info: AudioInfo, missing: int) -> None:
-    """Check that a file is as long as its header says.
-
-    Args:
-        path: the file.
-        info: its header.
-        missing: how many samples per channel could not be read.
-
-    Raises:
-        InputError: samples are missing, and the length was not estimated.
-    """
-    if missing > 0 and not info.estimated:
-        seconds = missing / info.sample_rate
-        raise InputError(f"{path}: is {seconds:.3f} s shorter than its header says; replace or remove it")
 
 
 def fit_length(audio: Audio, length: int) -> Audio:
@@ -169,5 +188,4 @@ DECODING_ERRORS = (soundfile.LibsndfileError, ValueError)
 
 
 def sndfile_reason(error: Exception) -> str:
-    """libsndfile's description of an error."""
     return str(getattr(error, "error_string", error)).rstrip(". ")

@@ -36,13 +36,7 @@ def resample_tensor(audio: torch.Tensor, source: int, target: int) -> torch.Tens
 
 
 def _resample_directly(audio: torch.Tensor, source: int, target: int) -> torch.Tensor:
-    """Apply the same filter without torchaudio's table of phases, which takes gigabytes for rates that are coprime.
-
-    Args:
-        audio: float32 (..., T).
-        source: rate of ``audio``, divided by the common divisor of both rates.
-        target: rate of the result, divided likewise.
-    """
+    """Apply the same filter without torchaudio's table of phases, which takes gigabytes for rates that are coprime."""
     cut = _ROLLOFF * min(source, target)
     reach = math.ceil(_ZEROS * source / cut)
     offsets = torch.arange(-reach, reach + 1, device=audio.device)

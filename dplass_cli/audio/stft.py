@@ -7,11 +7,7 @@ from torch import Tensor, nn
 
 
 class STFT(nn.Module):
-    """Forward and inverse transform.
-
-    Args:
-        n_fft: samples per frame.
-        hop: samples between the starts of consecutive frames.
+    """Forward and inverse transform of frames of ``n_fft`` samples that start every ``hop`` samples.
 
     Attributes:
         window: the analysis window, float32 (n_fft,); not part of the state dict, since it is not a weight.

@@ -28,35 +28,16 @@ def default_subtype(container: str, wanted: str, sample_rate: int, channels: int
 
 
 def write_audio(path: Path | str, audio: Audio, sample_rate: int, subtype: str = "FLOAT") -> None:
-    """Write an audio file atomically.
+    """Write audio, float32 (channels, frames), atomically; see :func:`audio_writer`.
 
     Integer sample formats clip at full scale (libsndfile saturates, it does not wrap); callers report this to the user.
-
-    Args:
-        path: the suffix chooses the container (wav, flac, ogg …).
-        audio: float32 (channels, frames).
-        sample_rate: Hz.
-        subtype: the sample format, as libsndfile names it.
-
-    Raises:
-        InputError: the suffix is not a known container, or the container does not support the sample format.
-        RunError: the disk is full.
     """
-    path = Path(path)
-    container = container_of(path, subtype, sample_rate, len(audio))
-    with atomic_path(path) as temporary:
-        try:
-            soundfile.write(str(temporary), audio.T, sample_rate, subtype=subtype, format=container)
-        except soundfile.LibsndfileError as error:  # how libsndfile reports a full disk
-            raise RunError(f"{path}: writing failed ({sndfile_reason(error)}); free space and run again") from error
+    with audio_writer(path, sample_rate, len(audio), subtype, audio.shape[1]) as write:
+        write(audio)
 
 
 def container_of(path: Path, subtype: str, sample_rate: int, channels: int) -> str:
-    """The container for a file name's suffix, as libsndfile names it.
-
-    Raises:
-        InputError: the suffix is not a known container, or the container does not support the sample format.
-    """
+    """libsndfile's container for a suffix; InputError if there is none, or it does not support the sample format."""
     container = path.suffix.lstrip(".").upper()
     if container not in soundfile.available_formats() or container in _EXCLUDED:
         raise InputError(f"{path}: cannot write {path.suffix or 'a file without a suffix'}; use .wav, .flac or .ogg")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from dplass_cli.cli.commands import add_command
-from dplass_cli.cli.console import VerbRun, plain_table
+from dplass_cli.cli.console import VerbRun, decibels, plain_table
 from dplass_cli.options.adapters_options import (
     AdaptersCompressOptions,
     AdaptersDiffOptions,
@@ -30,26 +30,24 @@ def _list(options: AdaptersListOptions, run: VerbRun) -> None:
 
     Example: dplass adapters list run/bank
     """
-    from dplass_cli.adapters.listing import list_adapters
+    from dplass_cli.adapters.bank_folder import list_adapters
 
     found = list_adapters(options.paths, options.trust_checkpoint)
-    rows = []
-    for item in found:
-        sdri = item.info.metrics.get("val_sdri")
-        rows.append(
-            [
-                str(item.path),
-                item.info.method,
-                str(item.info.domain.get("name", "–")),
-                f"{item.parameters:,}",
-                item.info.dtype,
-                f"{item.size / 1e6:.2f}",
-                "–" if sdri is None else f"{sdri:.2f}",
-                item.info.base_sha256[:12] or "(contains it)",
-            ]
-        )
     columns = ["adapter", "method", "domain", "parameters", "stored as", "MB", "SDRi (dB)", "base"]
-    run.result(found, lambda: plain_table("", columns, rows))
+    rows = [
+        [
+            item.path,
+            item.info.method,
+            item.info.domain.get("name", "–"),
+            f"{item.parameters:,}",
+            item.info.dtype,
+            f"{item.size / 1e6:.2f}",
+            decibels(item.info.metrics.get("val_sdri")),
+            item.info.base_sha256[:12] or "(contains it)",
+        ]
+        for item in found
+    ]
+    run.table(found, columns, rows)
 
 
 def _info(options: AdaptersInfoOptions, run: VerbRun) -> None:
@@ -59,7 +57,7 @@ def _info(options: AdaptersInfoOptions, run: VerbRun) -> None:
     """
     from dplass_cli.pipelines.adapters import describe
 
-    report = describe(options.adapter, options.base_checkpoint, options.trust_checkpoint)
+    report = describe(options)
     run.result(report, lambda: _layer_table(report))
     if not run.json:
         typer.echo(_summary(report))
@@ -73,8 +71,7 @@ def _import(options: AdaptersImportOptions, run: VerbRun) -> None:
     from dplass_cli.pipelines.adapters import import_adapters
 
     result = import_adapters(options, run.progress)
-    rows = [[key, str(path)] for key, path in result.adapters.items()]
-    run.result(result, lambda: plain_table("", ["adapter", "written"], rows))
+    run.table(result, ["adapter", "written"], [[key, path] for key, path in result.adapters.items()])
     for key, notes in result.notes.items():
         for note in notes:
             run.note(f"{key}: {note}")
@@ -89,7 +86,7 @@ def _export(options: AdaptersExportOptions, run: VerbRun) -> None:
     """
     from dplass_cli.pipelines.adapters import export_adapter
 
-    export_adapter(options.adapter, options.output, options.base_checkpoint, options.trust_checkpoint)
+    export_adapter(options)
     run.result({"output": options.output}, lambda: f"{options.output}: the wrapped model of {options.adapter}")
 
 
@@ -100,7 +97,7 @@ def _merge(options: AdaptersMergeOptions, run: VerbRun) -> None:
     """
     from dplass_cli.pipelines.adapters import merge_adapter
 
-    merge_adapter(options.adapter, options.output, options.base_checkpoint, options.trust_checkpoint)
+    merge_adapter(options)
     run.result({"output": options.output}, lambda: f"{options.output}: the base with {options.adapter} merged")
 
 
@@ -111,19 +108,10 @@ def _compress(options: AdaptersCompressOptions, run: VerbRun) -> None:
     """
     from dplass_cli.pipelines.adapters import compress_adapter
 
-    kept = compress_adapter(
-        options.adapter,
-        options.output,
-        options.rank,
-        options.base_checkpoint,
-        options.dtype,
-        options.trust_checkpoint,
-    )
+    kept = compress_adapter(options)
     rows = [[path, f"{share:.1%}"] for path, share in kept.items()]
-    run.result(
-        {"output": options.output, "energy_kept": kept},
-        lambda: plain_table(f"{options.output}: rank {options.rank}", ["layer", "energy kept"], rows),
-    )
+    result = {"output": options.output, "energy_kept": kept}
+    run.table(result, ["layer", "energy kept"], rows, f"{options.output}: rank {options.rank}")
 
 
 def _diff(options: AdaptersDiffOptions, run: VerbRun) -> None:
@@ -133,9 +121,9 @@ def _diff(options: AdaptersDiffOptions, run: VerbRun) -> None:
     """
     from dplass_cli.pipelines.adapters import compare
 
-    changes = compare(options.first, options.second, options.base_checkpoint, options.trust_checkpoint)
+    changes = compare(options)
     rows = [[path, f"{change:.3%}"] for path, change in changes.items()]
-    run.result({"relative_change": changes}, lambda: plain_table("", ["layer", "relative change"], rows))
+    run.table({"relative_change": changes}, ["layer", "relative change"], rows)
 
 
 add_command(app, "list", _list)
@@ -158,10 +146,8 @@ def _layer_table(report: AdapterReport) -> Any:
         "adapter MMAC/s": lambda layer: _millions(layer.adapter_macs_per_second),
     }
     filled = {name: cells for name, cell in columns.items() if any(cells := [cell(layer) for layer in report.layers])}
-    rows = [
-        [layer.cost.path, *(cells[number] for cells in filled.values())] for number, layer in enumerate(report.layers)
-    ]
-    return plain_table("", ["layer", *filled], rows)
+    rows = [list(row) for row in zip((layer.cost.path for layer in report.layers), *filled.values(), strict=True)]
+    return plain_table(["layer", *filled], rows)
 
 
 def _millions(count: float) -> str:
@@ -169,23 +155,16 @@ def _millions(count: float) -> str:
 
 
 def _summary(report: AdapterReport) -> str:
-    lines = []
-    if report.info is not None:
-        info = report.info
+    adapter = ""
+    if info := report.info:
         ranks = sorted({settings.rank for settings in info.layers.values()})
-        domain = info.domain.get("name")
-        lines += [
+        domain = f", domain {info.domain['id']} ({info.domain['name']})" if info.domain.get("name") else ""
+        adapter = (
             f"method {info.method}, {len(info.layers)} layers, rank {', '.join(map(str, ranks))}, batchnorm"
-            f" {info.batchnorm}, stored as {info.dtype}"
-            + (f", domain {info.domain['id']} ({domain})" if domain else ""),
-            f"base {info.base_sha256}",
-        ]
-    return "\n".join(
-        [
-            *lines,
-            f"parameters: {report.total:,} in all, {report.trainable:,} trainable, {report.dead:,} dead (no output"
-            " depends on them)",
-            f"multiply-accumulates per second of audio: {report.macs_per_second / 1e9:.2f} G, of the adapter"
-            f" {report.adapter_macs_per_second / 1e9:.2f} G more; per query: {report.macs_per_query / 1e6:.2f} M",
-        ]
+            f" {info.batchnorm}, stored as {info.dtype}{domain}\nbase {info.base_sha256}\n"
+        )
+    return (
+        f"{adapter}parameters: {report.total:,} in all, {report.trainable:,} trainable, {report.dead:,} dead (no output"
+        f" depends on them)\nmultiply-accumulates per second of audio: {report.macs_per_second / 1e9:.2f} G, of the"
+        f" adapter {report.adapter_macs_per_second / 1e9:.2f} G more; per query: {report.macs_per_query / 1e6:.2f} M"
     )

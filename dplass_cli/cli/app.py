@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import re
 import sys
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -31,7 +31,7 @@ from dplass_cli.cli import (
     weights_command,
 )
 from dplass_cli.cli.commands import add_command
-from dplass_cli.errors import one_line
+from dplass_cli.errors import one_line, similar
 from dplass_cli.training.audiosep_config import adopt
 
 # The parser's errors, of click or of typer's own copy of it, which has no public name.
@@ -50,11 +50,36 @@ class _Suite(TyperGroup):
         except _UsageError as error:
             if type(error).__name__ != "NoArgsIsHelpError":  # then the help has been shown
                 verb = f"{error.ctx.command_path} " if error.ctx else ""
-                message = one_line(error.format_message()).rstrip(".")
+                message = one_line(_usage_message(error))
                 hint = "" if message.endswith("?") else f"; {verb}--help shows an example"
                 typer.echo(f"dplass: {message}{hint}", err=True)
             code = error.exit_code
         sys.exit(code)
+
+
+def _usage_message(error: Any) -> str:
+    """What the parser refuses, with the flag or the word first, as in every other error."""
+    message = error.format_message().rstrip(".")
+    command = error.ctx.command if error.ctx else None
+    if hasattr(error, "possibilities"):
+        flags = [flag for parameter in command.params for flag in parameter.opts] if command else []
+        words = [flag.removeprefix("--") for flag in flags if flag.startswith("--")]
+        return f"{error.option_name}: no such option{similar(error.option_name.lstrip('-'), words, '--')}"
+    if hasattr(error, "option_name"):  # "Option '--data' requires an argument"
+        return f"{error.option_name}: {message.removeprefix(f'Option {error.option_name!r} ')}"
+    if found := _NO_VERB.match(message):
+        return f"{found[1]}: no such command{similar(found[1], getattr(command, 'commands', ()))}"
+    if found := _EXTRA.match(message):
+        return f"{found[1]}: unexpected extra argument"
+    if found := _BAD_VALUE.match(message):  # "Input should be a valid integer, unable to parse …"
+        return f"{found[1]}: {found[2].replace('Input should', 'must').partition(',')[0]}"
+    return str(message)
+
+
+# The parser's messages that its errors do not describe in attributes.
+_NO_VERB = re.compile(r"No such command '(.*?)'")
+_EXTRA = re.compile(r"Got unexpected extra argument.* \((.*)\)$")
+_BAD_VALUE = re.compile(r"Invalid value for '(.*?)': (.*)")
 
 
 app = typer.Typer(
@@ -82,9 +107,9 @@ def dplass(
 ) -> None:
     """Separate sounds by description; train, select and evaluate adapters for it."""
     if context.invoked_subcommand is None:
-        from dplass_cli.pipelines.next_step import next_step
+        from dplass_cli.cli.next_step import next_step
 
-        step = next_step(Path())
+        step = next_step()
         typer.echo(f"Here: {step.found}.\nNext: {step.advice}.\n")
         typer.echo("".join(f"    {command}\n" for command in step.commands))
         typer.echo("All verbs: dplass --help")

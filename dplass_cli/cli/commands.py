@@ -44,8 +44,8 @@ def add_command(
     """
     options = typing.get_type_hints(body)["options"]
     fields = [field for field in option_fields(options) if field.on_command_line]
-    taken = {flag for field in fields for flag in field.declared.flags}
-    common = [field for field in option_fields(CommonOptions) if taken.isdisjoint(field.declared.flags)]
+    taken = {flag for field in fields for flag in field.flags}
+    common = [field for field in option_fields(CommonOptions) if taken.isdisjoint(field.flags)]
 
     def command(**values: Any) -> None:
         shared = {field.key: values[_parameter_name(field, "common_")] for field in common}
@@ -57,7 +57,7 @@ def add_command(
     parameters = [_parameter(field) for field in fields] + [_parameter(field, "common_") for field in common]
     command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     command.__annotations__ = {}
-    aliases = {alias: field.declared.flags[0] for field in (*fields, *common) for alias in field.declared.hidden}
+    aliases = {alias: field.flags[0] for field in (*fields, *common) for alias in field.declared.hidden}
     kind = type("VerbCommand", (_VerbCommand,), {"options": options, "aliases": aliases})
     group.command(name, cls=kind, help=help or inspect.getdoc(body))(command)
 
@@ -78,6 +78,12 @@ class _VerbCommand(TyperCommand):
         end = args.index("--") if "--" in args else len(args)  # what follows are positional arguments
         options = [self._shown_spelling(word, known) for word in _one_file_per_flag(args[:end])]
         return super().parse_args(ctx, [*options, *args[end:]])
+
+    def collect_usage_pieces(self, ctx: Any) -> list[str]:
+        """The parts of the usage line. To the parser no argument is required: the options check that it is given."""
+        required = [field.declared.metavar for field in option_fields(self.options) if field.required]
+        shown = {f"[{name}]{more}": name + more for name in required for more in ("", "...")}
+        return [shown.get(piece, piece) for piece in super().collect_usage_pieces(ctx)]
 
     def _shown_spelling(self, word: str, known: set[str]) -> str:
         flag, equals, value = word.partition("=")
@@ -113,7 +119,7 @@ def _parameter(field: OptionField, prefix: str = "") -> inspect.Parameter:
     if declared.metavar:
         info = typer.Argument(metavar=declared.metavar, help=help_text, show_default=False)
     else:
-        info = typer.Option(*declared.flags, help=help_text, show_default=False, rich_help_panel=declared.panel or None)
+        info = typer.Option(*field.flags, help=help_text, show_default=False, rich_help_panel=declared.panel or None)
     return inspect.Parameter(
         _parameter_name(field, prefix),
         inspect.Parameter.KEYWORD_ONLY,

@@ -51,6 +51,10 @@ class VerbRun:
             width = None if sys.stdout.isatty() else 140
             Console(width=width, highlight=False, markup=False, soft_wrap=not sys.stdout.isatty()).print(table())
 
+    def table(self, value: Any, columns: list[str], rows: list[list[Any]], title: str = "", left: int = 1) -> None:
+        """Print a result: with ``--json`` as JSON, else as a table; see :func:`plain_table`."""
+        self.result(value, lambda: plain_table(columns, rows, title, left))
+
     def note(self, text: str) -> None:
         """Print a note on stderr."""
         self.progress.close()
@@ -121,7 +125,12 @@ def quieten(verbose: bool) -> None:
         logging.getLogger(name).setLevel(logging.WARNING if verbose else logging.ERROR)
 
 
-def plain_table(title: str, columns: list[str], rows: list[list[str]], left: int = 1) -> Any:
+def decibels(value: float | None) -> str:
+    """A figure in dB; a dash where there is none."""
+    return "–" if value is None else f"{value:.2f}"
+
+
+def plain_table(columns: list[str], rows: list[list[Any]], title: str = "", left: int = 1) -> Any:
     """A table: the first ``left`` columns are aligned left, the others right."""
     from rich import box
     from rich.table import Table
@@ -130,5 +139,5 @@ def plain_table(title: str, columns: list[str], rows: list[list[str]], left: int
     for number, column in enumerate(columns):
         table.add_column(column, justify="left" if number < left else "right", overflow="fold")
     for row in rows:
-        table.add_row(*row)
+        table.add_row(*map(str, row))
     return table

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from dplass_cli.cli.console import EXIT_SOME_FAILED, VerbRun, plain_table
+from dplass_cli.cli.console import EXIT_SOME_FAILED, VerbRun
 from dplass_cli.options.doctor_options import DoctorOptions
 
 
@@ -17,6 +17,6 @@ def command(options: DoctorOptions, run: VerbRun) -> None:
 
     checks = doctor(options, run.progress)
     rows = [[check.what, check.state, check.found, check.remedy] for check in checks]
-    run.result(checks, lambda: plain_table("", ["checked", "", "found", "remedy"], rows, left=4))
+    run.table(checks, ["checked", "", "found", "remedy"], rows, left=4)
     if any(check.state == "wrong" for check in checks):
         raise typer.Exit(EXIT_SOME_FAILED)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import typer
 
 from dplass_cli.cli.commands import add_command
-from dplass_cli.cli.console import VerbRun, plain_table
+from dplass_cli.cli.console import VerbRun
 from dplass_cli.options.domains_options import DomainsAssignOptions, DomainsCompareOptions
 
 app = typer.Typer(no_args_is_help=True, help="Assign sentences to a partition's domains, and compare two partitions.")
@@ -18,14 +18,8 @@ def _assign(options: DomainsAssignOptions, run: VerbRun) -> None:
     """
     from dplass_cli.pipelines.domains import assign_sentences
 
-    assigned = assign_sentences(
-        options.sentences,
-        options.partition,
-        options.encoder,
-        options.tokenizer,
-        options.device,
-        options.trust_checkpoint,
-    )
+    given = (options.encoder, options.tokenizer, options.device, options.trust_checkpoint)
+    assigned = assign_sentences(options.sentences, options.partition, *given)
     rows = [
         [
             item.sentence,
@@ -36,8 +30,7 @@ def _assign(options: DomainsAssignOptions, run: VerbRun) -> None:
         ]
         for item in assigned
     ]
-    columns = ["sentence", "domain", "probability", "nearest caption", "all domains"]
-    run.result(assigned, lambda: plain_table("", columns, rows))
+    run.table(assigned, ["sentence", "domain", "probability", "nearest caption", "all domains"], rows)
 
 
 def _compare(options: DomainsCompareOptions, run: VerbRun) -> None:
@@ -48,12 +41,12 @@ def _compare(options: DomainsCompareOptions, run: VerbRun) -> None:
     from dplass_cli.pipelines.domains import compare_partitions
 
     found = compare_partitions(options.first, options.second)
-    rows = [[caption, str(before), str(after)] for caption, (before, after) in found.moved.items()]
+    rows = [[caption, before, after] for caption, (before, after) in found.moved.items()]
     title = (
         f"{found.captions} captions: adjusted Rand {found.adjusted_rand:.3f}, normalised mutual information"
         f" {found.mutual_information:.3f}, {len(rows)} moved"
     )
-    run.result(found, lambda: plain_table(title, ["moved caption", "domain before", "domain after"], rows))
+    run.table(found, ["moved caption", "domain before", "domain after"], rows, title)
     for name, missing in (("first", found.only_first), ("second", found.only_second)):
         if missing:
             run.note(f"{len(missing)} captions are in the {name} partition only")

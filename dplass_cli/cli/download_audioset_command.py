@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dplass_cli.cli.console import VerbRun, plain_table
+from dplass_cli.cli.console import VerbRun
 from dplass_cli.options.download_audioset_options import DownloadAudiosetOptions
 
 
@@ -16,8 +16,8 @@ def command(options: DownloadAudiosetOptions, run: VerbRun) -> None:
     from dplass_cli.pipelines.download_audioset import download_audioset
 
     result = download_audioset(options, run.progress)
-    counts = (result.segments, result.fetched, result.found, len(result.failed), result.left)
+    counts = [result.segments, result.fetched, result.found, len(result.failed), result.left]
     columns = ["clips asked for", "fetched", "there before", "failed", "not tried"]
-    run.result(result, lambda: plain_table(str(result.folder), columns, [[str(count) for count in counts]], left=0))
+    run.table(result, columns, [counts], str(result.folder), left=0)
     if result.failed:
         run.some_failed([f"{len(result.failed)} clips cannot be fetched; {result.failures} says why"])

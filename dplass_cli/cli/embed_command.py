@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dplass_cli.cli.console import VerbRun, plain_table
+from dplass_cli.cli.console import VerbRun
 from dplass_cli.options.embed_options import EmbedOptions
 
 
@@ -14,9 +14,8 @@ def command(options: EmbedOptions, run: VerbRun) -> None:
     from dplass_cli.pipelines.embed import embed
 
     result = embed(options, run.progress)
-    counts = [str(n) for n in (result.rows, result.clips, result.hits, result.embedded, len(result.failed))]
-    columns = ["manifest rows", "clips of this share", "found", "embedded", "failed"]
-    run.result(result, lambda: plain_table("", columns, [counts]))
+    counts = [result.rows, result.clips, result.hits, result.embedded, len(result.failed)]
+    run.table(result, ["manifest rows", "clips of this share", "found", "embedded", "failed"], [counts])
     if not result.complete:
         run.note("other shares of this manifest are not done yet; the last process writes rows.npy")
     run.some_failed(result.failed.values())

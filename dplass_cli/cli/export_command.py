@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dplass_cli.cli.console import VerbRun, plain_table
+from dplass_cli.cli.console import VerbRun
 from dplass_cli.options.export_options import ExportOptions
 
 
@@ -15,9 +15,9 @@ def command(options: ExportOptions, run: VerbRun) -> None:
 
     result = export(options)
     rows = [
-        [str(result.files[0]), kind, name, " x ".join(map(str, shape)), "float32"]
+        [result.files[0], kind, name, " x ".join(map(str, shape)), "float32"]
         for kind, named in (("input", result.inputs), ("output", result.outputs))
         for name, shape in named.items()
     ]
-    run.result(result, lambda: plain_table("", ["written", "", "name", "shape", "type"], rows, left=3))
+    run.table(result, ["written", "", "name", "shape", "type"], rows, left=3)
     run.note(f"{result.sample_rate} Hz; adapter: {result.adapter or 'none'}; docs/export.md shows how to use it")

@@ -9,7 +9,7 @@ from dplass_cli.errors import some
 from dplass_cli.options.partition_options import PartitionOptions
 
 if TYPE_CHECKING:
-    from dplass_cli.pipelines.partition import PartitionResult
+    from dplass_cli.domains.partitioning import PartitionResult
 
 
 def command(options: PartitionOptions, run: VerbRun) -> None:
@@ -55,15 +55,15 @@ def _tables(result: PartitionResult) -> Any:
         [
             f"{d.id} {d.name}",
             "; ".join(d.typical),
-            str(len(d.captions)),
-            str(result.training_rows[d.id]),
-            str(result.validation_mixtures[d.id]),
+            len(d.captions),
+            result.training_rows[d.id],
+            result.validation_mixtures[d.id],
         ]
         for d in result.partition.domains
     ]
     columns = ["domain", "typical captions", "captions", "training rows", "validation mixtures"]
     title = f"{result.folder}: {len(rows)} domains (silhouette {_figure(result.quality.silhouette)}); see report.html"
-    tables = [plain_table(title, columns, rows, left=2)]
+    tables = [plain_table(columns, rows, title, left=2)]
     if result.numbers:
         judged = [
             [
@@ -73,7 +73,7 @@ def _tables(result: PartitionResult) -> Any:
             for row in result.numbers
         ]
         columns = ["domains", "silhouette", "Davies-Bouldin", "within / between", "stable: seeds", "bootstrap"]
-        tables.append(plain_table("Numbers of domains (* this partition)", columns, judged))
+        tables.append(plain_table(columns, judged, "Numbers of domains (* this partition)"))
     return Group(*tables)
 
 

@@ -35,17 +35,17 @@ def tables(result: PrepareResult) -> Any:
         title += f", {result.audio.hours:.2f} h, {rates}"
     parts: list[Any] = [title]
     if result.rejected:
-        reasons = [[reason, str(count)] for reason, count in result.rejected.items()]
-        parts.append(plain_table(f"{result.rejects}", ["not used because", "clips"], reasons))
+        reasons = [[reason, count] for reason, count in result.rejected.items()]
+        parts.append(plain_table(["not used because", "clips"], reasons, str(result.rejects)))
     if result.classes:
         shown = list(result.classes.items())[:_SHOWN]
-        rows = [[name, str(count.used), str(count.rejected)] for name, count in shown]
+        rows: list[list[Any]] = [[name, count.used, count.rejected] for name, count in shown]
         if len(result.classes) > _SHOWN:
             rows.append([f"… {len(result.classes) - _SHOWN} more (--json, --report)", "", ""])
-        parts.append(plain_table("", ["class", "rows", "rejected"], rows))
+        parts.append(plain_table(["class", "rows", "rejected"], rows))
     if result.cleaned:
-        changed = [[change, str(count)] for change, count in list(result.cleaned.items())[:_SHOWN]]
-        parts.append(plain_table("", [f"caption changed ({len(result.cleaned)})", "rows"], changed))
+        changed = [[change, count] for change, count in list(result.cleaned.items())[:_SHOWN]]
+        parts.append(plain_table([f"caption changed ({len(result.cleaned)})", "rows"], changed))
     if result.converted:
         parts.append(", ".join(f"{count} {what.replace('_', ' ')}" for what, count in result.converted.items()))
     return Group(*parts)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import typer
 
 from dplass_cli.cli.commands import add_command
-from dplass_cli.cli.console import VerbRun, plain_table
+from dplass_cli.cli.console import VerbRun
 from dplass_cli.cli.prepare_audioset_command import tables
 from dplass_cli.data.prepare.corpora import CORPORA
 from dplass_cli.options.prepare_options import CorpusOptions, MergeOptions
@@ -28,9 +28,8 @@ def _merge(options: MergeOptions, run: VerbRun) -> None:
     from dplass_cli.pipelines.prepare import merge
 
     result = merge(options)
-    rows = [[str(s.manifest), str(s.rows), str(s.used), str(s.repeated)] for s in result.sources]
-    title = f"{result.manifest}: {result.rows} rows"
-    run.result(result, lambda: plain_table(title, ["from", "rows", "used", "of them repeated"], rows))
+    rows = [[source.manifest, source.rows, source.used, source.repeated] for source in result.sources]
+    run.table(result, ["from", "rows", "used", "of them repeated"], rows, f"{result.manifest}: {result.rows} rows")
 
 
 for _kind, _corpus in CORPORA.items():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import typer
 
 from dplass_cli.cli.commands import add_command
-from dplass_cli.cli.console import VerbRun, plain_table
+from dplass_cli.cli.console import VerbRun
 from dplass_cli.options.results_options import ResultsCompareOptions, ResultsFadOptions, ResultsScanOptions
 
 app = typer.Typer(no_args_is_help=True, help="Compare evaluations; tabulate those of a folder; distances of sounds.")
@@ -28,7 +28,7 @@ def _scan(options: ResultsScanOptions, run: VerbRun) -> None:
 
     Example: dplass results scan runs
     """
-    from dplass_cli.evaluation.scan import scan_table
+    from dplass_cli.evaluation.comparison import scan_table
     from dplass_cli.pipelines.results import scan_results
 
     found = scan_results(options.folder, options.output)
@@ -42,19 +42,10 @@ def _fad(options: ResultsFadOptions, run: VerbRun) -> None:
     """
     from dplass_cli.pipelines.results import fad
 
-    result = fad(
-        options.first,
-        options.second,
-        options.encoder,
-        options.tokenizer,
-        options.cache,
-        options.device,
-        options.trust_checkpoint,
-        run.progress,
-    )
-    cells = [f"{result.distance:.4f}", *map(str, result.sounds), result.encoder]
+    result = fad(options, run.progress)
+    cells = [f"{result.distance:.4f}", *result.sounds, result.encoder]
     columns = ["Fréchet audio distance", "sounds of the first", "of the second", "embeddings"]
-    run.result(result, lambda: plain_table("", columns, [cells], left=0))
+    run.table(result, columns, [cells], left=0)
     if min(result.sounds) <= result.size:
         run.note(
             f"fewer sounds than the {result.size} dimensions of an embedding: the distance is biased upwards;"

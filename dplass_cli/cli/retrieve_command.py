@@ -28,12 +28,12 @@ def _tables(result: RetrieveResult) -> Any:
 
     tables = []
     for query, found in result.found.items():
-        rows = [[str(sound.rank), sound.wav, " | ".join(sound.captions), f"{sound.similarity:.3f}"] for sound in found]
-        tables.append(plain_table(query, ["", "sound", "captions", "similarity"], rows, left=3))
+        rows = [[sound.rank, sound.wav, " | ".join(sound.captions), f"{sound.similarity:.3f}"] for sound in found]
+        tables.append(plain_table(["", "sound", "captions", "similarity"], rows, query, left=3))
     if result.evaluation is not None:
         scored = result.evaluation
-        cells = [f"{share:.1%}" for share in scored.recall.values()]
-        cells += [f"{scored.map10:.3f}", f"{scored.median_rank:g}", str(scored.queries), str(scored.sounds)]
+        recall = (f"{share:.1%}" for share in scored.recall.values())
+        cells = [*recall, f"{scored.map10:.3f}", f"{scored.median_rank:g}", scored.queries, scored.sounds]
         columns = [*(f"R@{k}" for k in scored.recall), "mAP@10", "median rank", "captions", "sounds"]
-        tables.append(plain_table("Text to audio", columns, [cells], left=0))
+        tables.append(plain_table(columns, [cells], "Text to audio", left=0))
     return Group(*tables)

@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dplass_cli.cli.console import VerbRun, plain_table
+from dplass_cli.cli.console import VerbRun
 from dplass_cli.errors import InputError
 from dplass_cli.options.separate_options import SeparateOptions
 
@@ -44,8 +44,8 @@ def command(options: SeparateOptions, run: VerbRun) -> None:
     if to_pipe:
         return
     written = [target for targets in result.written.values() for target in targets]
-    rows = [[str(s.path), s.query, _adapter(s.adapter), _presence(s)] for s in written]
-    run.result(result, lambda: plain_table("", ["written", "query", "adapter", "presence"], rows))
+    rows = [[target.path, target.query, _adapter(target.adapter), _presence(target)] for target in written]
+    run.table(result, ["written", "query", "adapter", "presence"], rows)
     for target in written:
         if target.clipped:
             run.note(f"{target.path}: {target.clipped} samples limited to full scale; --subtype FLOAT keeps them")

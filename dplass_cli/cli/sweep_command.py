@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from dplass_cli.cli.console import VerbRun, plain_table, quieten
+from dplass_cli.cli.console import VerbRun, decibels, plain_table, quieten
 from dplass_cli.options.sweep_options import SweepOptions
 
 if TYPE_CHECKING:
@@ -31,16 +31,11 @@ def command(options: SweepOptions, run: VerbRun) -> None:
 def _table(result: SweepResult) -> Any:
     names = sorted({name for trial in result.trials for name in trial.settings})
     rows = [
-        [
-            trial.folder,
-            *(_value(trial.settings.get(name, "")) for name in names),
-            trial.state,
-            "–" if trial.sdri is None else f"{trial.sdri:.2f}",
-        ]
+        [trial.folder, *(_value(trial.settings.get(name, "")) for name in names), trial.state, decibels(trial.sdri)]
         for trial in result.trials
     ]
-    rows += [[f"seed{seed}", *("" for _ in names), "complete", f"{score:.2f}"] for seed, score in result.seeds.items()]
-    return plain_table(f"{result.workspace}: best {result.best}", ["run", *names, "state", "SDRi (dB)"], rows)
+    rows += [[f"seed{seed}", *("" for _ in names), "complete", decibels(score)] for seed, score in result.seeds.items()]
+    return plain_table(["run", *names, "state", "SDRi (dB)"], rows, f"{result.workspace}: best {result.best}")
 
 
 def _value(value: Any) -> str:

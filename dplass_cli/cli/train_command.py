@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from dplass_cli.cli.console import VerbRun, plain_table, quieten
+from dplass_cli.cli.console import VerbRun, decibels, plain_table, quieten
 from dplass_cli.options.train_options import TrainOptions
 
 if TYPE_CHECKING:
@@ -44,19 +44,20 @@ def _table(result: TrainResult) -> Any:
     rows = [
         [
             name,
-            str(t.epochs),
-            str(t.steps),
-            *("–" if score is None else f"{score:.2f}" for score in (t.best_sdri, t.best_si_sdr)),
-            str(len(t.unreadable)),
-            f"{t.items_per_s:.1f}",
+            trained.epochs,
+            trained.steps,
+            decibels(trained.best_sdri),
+            decibels(trained.best_si_sdr),
+            len(trained.unreadable),
+            f"{trained.items_per_s:.1f}",
         ]
-        for name, t in _runs(result).items()
+        for name, trained in _runs(result).items()
     ]
     columns = [
         "domain", "epochs", "steps", "best validation SDRi (dB)", "SI-SDR (dB)", "unreadable files", "items/s"
     ]  # fmt: skip
     what = "a network" if result.output.suffix else "a bank of adapters"
-    return plain_table(f"{result.output}: {what}", columns, rows)
+    return plain_table(columns, rows, f"{result.output}: {what}")
 
 
 def _plan_table(result: TrainResult) -> Any:
@@ -68,4 +69,4 @@ def _plan_table(result: TrainResult) -> Any:
         ]
         for job in result.plan
     ]
-    return plain_table(f"{result.output}: nothing is written yet", columns, rows)
+    return plain_table(columns, rows, f"{result.output}: nothing is written yet")

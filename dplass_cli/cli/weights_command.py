@@ -5,7 +5,7 @@ from __future__ import annotations
 import typer
 
 from dplass_cli.cli.commands import add_command
-from dplass_cli.cli.console import VerbRun, plain_table
+from dplass_cli.cli.console import VerbRun
 from dplass_cli.options.weights_options import WeightsFetchOptions, WeightsOptions, WeightsVerifyOptions
 
 app = typer.Typer(no_args_is_help=True, help="Published weights and lists: where they come from, and fetching them.")
@@ -26,7 +26,7 @@ def _list(options: WeightsOptions, run: VerbRun) -> None:
         if item.folder and item.missing:
             where += f" ({len(item.missing)} of {len(item.row.files)} files missing)"
         rows.append([item.name, item.row.what, size, item.row.licence, where])
-    run.result(listed, lambda: plain_table("", ["name", "what for", "about", "licence", "where"], rows, left=5))
+    run.table(listed, ["name", "what for", "about", "licence", "where"], rows, left=5)
 
 
 def _fetch(options: WeightsFetchOptions, run: VerbRun) -> None:
@@ -37,8 +37,8 @@ def _fetch(options: WeightsFetchOptions, run: VerbRun) -> None:
     from dplass_cli.pipelines.weights import fetch_weights, list_weights
 
     fetched = fetch_weights(options, run.progress)
-    rows = [[str(f.path), _bytes(f.size), f.sha256[:12], "fetched" if f.downloaded else "was there"] for f in fetched]
-    run.result(fetched, lambda: plain_table("", ["file", "size", "sha256", ""], rows, left=4))
+    rows = [[f.path, _bytes(f.size), f.sha256[:12], "fetched" if f.downloaded else "was there"] for f in fetched]
+    run.table(fetched, ["file", "size", "sha256", ""], rows, left=4)
     for item in list_weights(options):
         run.note(f"{item.name}: licence {item.row.licence}. {item.row.note or ''}".rstrip())
 
@@ -51,8 +51,8 @@ def _verify(options: WeightsVerifyOptions, run: VerbRun) -> None:
     from dplass_cli.pipelines.weights import verify_weights
 
     verified = verify_weights(options, run.progress)
-    rows = [[str(v.path), v.status, (v.expected or "-")[:12], (v.found or "-")[:12]] for v in verified]
-    run.result(verified, lambda: plain_table("", ["file", "status", "expected", "found"], rows, left=4))
+    rows = [[v.path, v.status, (v.expected or "-")[:12], (v.found or "-")[:12]] for v in verified]
+    run.table(verified, ["file", "status", "expected", "found"], rows, left=4)
     wrong = {"differs": "differs; move it away and fetch again", "missing": "is missing; fetch it"}
     run.some_failed(f"{v.path} {wrong[v.status]}" for v in verified if v.status in wrong)
 

@@ -20,18 +20,9 @@ _TRAINING_SEED, _EVALUATION_SEED = 1000, 2000  # the bundled models were trained
 
 
 def write_corpus(folder: Path, clips: int, progress: Progress) -> None:
-    """Write built-in sounds in AudioSet's layout: ``audio/``, ``segments.csv``, ``class_labels_indices.csv``.
-
-    Args:
-        folder: where they go.
-        clips: number of clips per class, 5 s each.
-        progress: receives classes.
-    """
-    segments = [
-        "# built-in sounds of dplass",
-        f"# num_segs={clips * len(sounds.CATALOGUE)}",
-        "# YTID, start, end, labels",
-    ]
+    """Write clips of 5 s of every class in AudioSet's layout: audio/, segments.csv, class_labels_indices.csv."""
+    count = clips * len(sounds.CATALOGUE)
+    segments = ["# built-in sounds of dplass", f"# num_segs={count}", "# YTID, start, end, labels"]
     classes = ["index,mid,display_name"]
     for index, kind in enumerate(sounds.CATALOGUE):
         progress(index, len(sounds.CATALOGUE), "sounds")
@@ -51,15 +42,7 @@ def _video_id(text: str) -> str:
 
 
 def write_evaluation_mixtures(folder: Path, count: int) -> Path:
-    """Write clips that :func:`write_corpus` does not contain, and a table of mixtures of two groups at 0 dB.
-
-    Args:
-        folder: where they go.
-        count: number of mixtures.
-
-    Returns:
-        The table.
-    """
+    """Write clips that :func:`write_corpus` does not, and the returned table of mixtures of two groups at 0 dB."""
     chooser = random.Random(0)
     clips = {}
     for kind in sounds.CATALOGUE:
@@ -77,11 +60,7 @@ def write_evaluation_mixtures(folder: Path, count: int) -> Path:
 
 
 def write_recording(folder: Path) -> tuple[Path, Path]:
-    """Write an ordinary recording, 44.1 kHz stereo: a dog on the left in the rain.
-
-    Returns:
-        The recording, and the dog alone for reference.
-    """
+    """Write and return an ordinary recording (44.1 kHz stereo, a dog on the left in the rain) and the dog alone."""
     make_folder(folder)
     dog, rain = (sounds.render(name, _EVALUATION_SEED + 1, 8.0, _RECORDING_RATE) for name in ("dog_bark", "rain"))
     dog = np.stack([dog, 0.5 * dog]) * (0.3 / np.abs(dog).max())

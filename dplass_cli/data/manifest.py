@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -40,155 +39,94 @@ class Row:
 def read_manifest(path: Path | str) -> list[Row]:
     """Read a manifest; ``wav`` paths, relative to the manifest's folder, become absolute.
 
-    The JSON is decoded row by row, so that millions of rows are never in memory twice. A row without ``id`` gets the
-    name of its file, with as many folders as distinguish it from other files of that name.
+    A row without ``id`` gets the name of its file, or its path where files in several folders share a name.
 
     Raises:
         InputError: not a manifest, no rows, or a row without a usable ``wav`` or ``caption`` (names the row).
     """
     path = Path(path)
-    folder, shared = Path(os.path.abspath(path.parent)), _Interned()
-    rows: list[Row] = []
-    unnamed: list[int] = []
-    with collector_paused():
-        for index, item in enumerate(_items(path)):
-            rows.append(_row(item, f"{path}: row ", index, folder, shared))
-            if not item.get("id"):
-                unnamed.append(index)
-    if not rows:
-        raise InputError(f"{path}: the manifest has no rows")
-    _distinguish(rows, unnamed)
-    return rows
-
-
-def _distinguish(rows: list[Row], unnamed: list[int]) -> None:
-    """Give files with the same name in different folders different ids: their paths below the common folder."""
-    files: dict[str, Path] = {}
-    shared = {row.id for row in map(rows.__getitem__, unnamed) if files.setdefault(row.id, row.wav) != row.wav}
-    if not shared:
-        return
-    top = os.path.commonpath({rows[index].wav.parent for index in unnamed})
-    for index in unnamed:
-        row = rows[index]
-        if row.id in shared:
-            rows[index] = replace(row, id=os.path.relpath(row.wav, top).removesuffix(row.wav.suffix))
-
-
-def _items(path: Path) -> Iterator[Any]:
-    """Yield the items of the list ``data`` of a JSON object, one after the other."""
     text = read_text(path)
     if not text.strip():
         raise InputError(f"{path}: the file is empty; expected JSON")
-    try:
-        # Decoding the whole text at once would hold every row twice. It is done for the error message only.
-        place = _data_list(text)
-        if place is None:
-            json.loads(text)
-            raise InputError(f'{path}: not a manifest; expected {{"data": [{{"wav": …, "caption": …}}, …]}}')
-        closing, halves = False, "\\ud" in text or "\\uD" in text
-        while text[place : place + 1] != "]":
-            if closing:
-                place = _after(text, place, ",")
-            item, place = _DECODER.raw_decode(text, place)
-            if halves:
-                require_no_surrogates(item, text, path)
-            yield item
-            place, closing = _skip_blanks(text, place), True
-        _require_end(text, place + 1)
-    except InputError:
-        raise
-    except (ValueError, RecursionError) as error:
-        raise InputError(f"{path}: not valid JSON ({error}); repair it or write it again") from error
+    with collector_paused():
+        try:
+            content = json.loads(text, object_hook=_RowReader(Path(os.path.abspath(path.parent))))
+        except (ValueError, RecursionError) as error:
+            raise InputError(f"{path}: not valid JSON ({error}); repair it or write it again") from error
+    rows = content.get("data") if isinstance(content, dict) else None
+    if not isinstance(rows, list):
+        raise InputError(f'{path}: not a manifest; expected {{"data": [{{"wav": …, "caption": …}}, …]}}')
+    if not rows:
+        raise InputError(f"{path}: the manifest has no rows")
+    for index, row in enumerate(rows):
+        if not isinstance(row, Row):
+            problem = row if isinstance(row, InputError) else " is not an object with 'wav' and 'caption'"
+            raise InputError(f"{path}: row {index}{problem}")
+    if "\\ud" in text or "\\uD" in text:
+        require_no_surrogates([(str(row.wav), row.caption, row.labels, row.id) for row in rows], text, path)
+    _name(rows)
+    return rows
 
 
-_DECODER = json.JSONDecoder()
-_BLANKS = re.compile(r"[ \t\n\r]*")
+def _name(rows: list[Row]) -> None:
+    """Give ids to rows without: the name of the file, or its path below the common folder where files share a name."""
+    unnamed = [index for index, row in enumerate(rows) if not row.id]
+    files: dict[str, Path] = {}
+    shared = {
+        row.wav.stem for row in map(rows.__getitem__, unnamed) if files.setdefault(row.wav.stem, row.wav) != row.wav
+    }
+    top = os.path.commonpath({rows[index].wav.parent for index in unnamed}) if shared else ""
+    for index in unnamed:
+        wav = rows[index].wav
+        name = os.path.relpath(wav, top).removesuffix(wav.suffix) if wav.stem in shared else wav.stem
+        rows[index] = replace(rows[index], id=name)
 
 
-def _skip_blanks(text: str, place: int) -> int:
-    blanks = _BLANKS.match(text, place)
-    assert blanks is not None, "no blanks match too"
-    return blanks.end()
+class _RowReader:
+    """Makes a row of each JSON object as soon as it is decoded, so that millions of rows are never in memory twice.
 
+    An object with a wrong value becomes an error, which is raised when the number of its row is known. Each caption and
+    label set is kept once, however many rows have it.
+    """
 
-def _after(text: str, place: int, sign: str) -> int:
-    """Return the position after a character and the blanks that follow it."""
-    if text[place : place + 1] != sign:
-        raise json.JSONDecodeError(f"Expecting {sign!r} delimiter", text, place)
-    return _skip_blanks(text, place + 1)
-
-
-def _data_list(text: str) -> int | None:
-    """Return the position of the first item of an object's list ``data``; None if there is no such list."""
-    place = _skip_blanks(text, 0)
-    if text[place : place + 1] != "{":
-        return None
-    place = _skip_blanks(text, place + 1)
-    while text[place : place + 1] == '"':
-        key, place = _DECODER.raw_decode(text, place)
-        place = _after(text, _skip_blanks(text, place), ":")
-        if key == "data":
-            return _skip_blanks(text, place + 1) if text[place : place + 1] == "[" else None
-        _, place = _DECODER.raw_decode(text, place)
-        place = _skip_blanks(text, place)
-        if text[place : place + 1] != ",":
-            return None
-        place = _skip_blanks(text, place + 1)
-    return None
-
-
-def _require_end(text: str, place: int) -> None:
-    """Check that valid JSON follows the rows: the other members of the object, which are ignored."""
-    json.loads('{"data": []' + text[place:])
-
-
-class _Interned:
-    """Keeps each caption and label set once, however many rows have it."""
-
-    def __init__(self) -> None:
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
         self._known: dict[Any, Any] = {}
 
-    def text(self, value: str) -> str:
-        known: str = self._known.setdefault(value, value)
-        return known
+    def __call__(self, item: dict[str, Any]) -> Any:
+        given = item.keys() & {"wav", "caption"}
+        if not given or (len(given) == 1 and "data" in item):
+            return item  # not a row
+        try:
+            return self._row(item)
+        except InputError as error:
+            return error
 
-    def texts(self, values: Iterable[str]) -> tuple[str, ...]:
-        key = tuple(map(self.text, values))
-        known: tuple[str, ...] = self._known.setdefault(key, key)
-        return known
+    def _row(self, item: dict[str, Any]) -> Row:
+        for key in ("wav", "caption"):
+            if key not in item:
+                raise InputError(f" has no {key!r}; every row needs 'wav' and 'caption'")
+            if not isinstance(item[key], str) or not item[key].strip():
+                raise InputError(f": {key!r} must be a text that is not empty, not {item[key]!r}")
+        labels = item.get("labels", [])
+        if isinstance(labels, str):  # some programs write them joined
+            labels = [label.strip() for label in labels.split(",") if label.strip()]
+        if not isinstance(labels, list) or not all(isinstance(label, str) for label in labels):
+            raise InputError(": 'labels' must be a list of machine ids")
+        start, end = item.get("start", 0.0), item.get("end")
+        if not _seconds(start) or (end is not None and not (_seconds(end) and end > start)):
+            raise InputError(f": 'start' and 'end' must be seconds with 0 <= start < end, not {start!r} and {end!r}")
+        return Row(
+            wav=self._folder / item["wav"],  # an absolute wav replaces the folder
+            caption=self._once(item["caption"].strip()),
+            labels=self._once(tuple(map(self._once, labels))),
+            id=str(item.get("id") or ""),
+            start=float(start),
+            end=None if end is None else float(end),
+        )
 
-
-def _row(item: Any, where: str, index: int, folder: Path, shared: _Interned) -> Row:
-    try:
-        return _checked_row(item, folder, shared)
-    except InputError as error:
-        raise InputError(f"{where}{index}{error}") from None
-
-
-def _checked_row(item: Any, folder: Path, shared: _Interned) -> Row:
-    if not isinstance(item, dict):
-        raise InputError(" is not an object with 'wav' and 'caption'")
-    for key in ("wav", "caption"):
-        if key not in item:
-            raise InputError(f" has no {key!r}; every row needs 'wav' and 'caption'")
-        if not isinstance(item[key], str) or not item[key].strip():
-            raise InputError(f": {key!r} must be a text that is not empty, not {item[key]!r}")
-    labels = item.get("labels", [])
-    if isinstance(labels, str):  # some programs write them joined
-        labels = [label.strip() for label in labels.split(",") if label.strip()]
-    if not isinstance(labels, list) or not all(isinstance(label, str) for label in labels):
-        raise InputError(": 'labels' must be a list of machine ids")
-    start, end = item.get("start", 0.0), item.get("end")
-    if not _seconds(start) or (end is not None and not (_seconds(end) and end > start)):
-        raise InputError(f": 'start' and 'end' must be seconds with 0 <= start < end, not {start!r} and {end!r}")
-    return Row(
-        wav=folder / item["wav"],  # an absolute wav replaces the folder
-        caption=shared.text(item["caption"].strip()),
-        labels=shared.texts(labels),
-        id=str(item.get("id") or Path(item["wav"]).stem),
-        start=float(start),
-        end=None if end is None else float(end),
-    )
+    def _once(self, value: Any) -> Any:
+        return self._known.setdefault(value, value)
 
 
 def _seconds(value: Any) -> bool:

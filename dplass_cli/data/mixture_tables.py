@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -41,14 +40,10 @@ class Mixture:
 
 
 def read_mixtures(path: Path | str, audio_dir: Path | None = None) -> list[Mixture]:
-    """Read a mixture table.
+    """Read a mixture table; names are relative to ``audio_dir``, by default the table's folder.
 
     The columns ``src_start, src_end, noise_start, noise_end`` are optional: the parts of the files in seconds (an empty
     end is the end of the file).
-
-    Args:
-        path: the table.
-        audio_dir: folder of relative names; the table's folder by default.
 
     Raises:
         InputError: the file is missing, lacks a column or has no rows; a field is empty or not a number where one is
@@ -84,38 +79,22 @@ def _number(text: str, where: str) -> float:
 
 def write_mixtures(path: Path | str, mixtures: Sequence[Mixture]) -> None:
     """Write a mixture table with absolute paths, numbered from 0, and with range columns if any row needs them."""
-    rows = [_csv_row(number, mixture) for number, mixture in enumerate(mixtures)]
     ranged = any(row.start or row.end is not None for mixture in mixtures for row in (mixture.source, mixture.noise))
     columns = COLUMNS + RANGE_COLUMNS if ranged else COLUMNS
-    write_rows(path, columns, ({column: row[column] for column in columns} for row in rows))
-
-
-def _csv_row(number: int, mixture: Mixture) -> Mapping[str, Any]:
-    source, noise = mixture.source, mixture.noise
-    return {
-        "idx": number,
-        "caption": source.caption,
-        "src_wav": source.wav.absolute(),
-        "noise_wav": noise.wav.absolute(),
-        "snr_db": mixture.snr_db,
-        "src_start": source.start,
-        "src_end": source.end,
-        "noise_start": noise.start,
-        "noise_end": noise.end,
-    }
+    rows = []
+    for number, mixture in enumerate(mixtures):
+        source, noise = mixture.source, mixture.noise
+        values = (number, source.caption, source.wav.absolute(), noise.wav.absolute(), mixture.snr_db)
+        rows.append(dict(zip(columns, (*values, source.start, source.end, noise.start, noise.end), strict=False)))
+    write_rows(path, columns, rows)
 
 
 def render(
     mixture: Mixture, sample_rate: int, seconds: float = 5.0
 ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
-    """Read and mix a row.
+    """Read and mix a row at a sample rate in Hz.
 
     Both clips are read as mono, cut or zero-padded at the end, mixed at the row's energy ratio and declipped together.
-
-    Args:
-        mixture: the row.
-        sample_rate: Hz.
-        seconds: length of the mixture.
 
     Returns:
         (mixture, target), float32 (T,).

@@ -77,17 +77,9 @@ class Batch(NamedTuple):
 
 
 class _Segment(NamedTuple):
-    """A segment of a clip.
-
-    Attributes:
-        audio: float32 (T,).
-        source: the clip.
-        start: position in the file, seconds.
-    """
-
-    audio: Audio
+    audio: Audio  # float32 (T,)
     source: SourceClip
-    start: float
+    start: float  # seconds in the file
 
 
 class TrainingSamples(Dataset[Batch]):

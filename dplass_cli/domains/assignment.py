@@ -36,13 +36,7 @@ class AssignedSentence:
 
 
 def assign_to_domains(sentences: Sequence[str], partition: Partition, encoder: QueryEncoder) -> list[AssignedSentence]:
-    """Assign sentences to domains, by a calibrated softmax over the text centroids.
-
-    Args:
-        sentences: the sentences.
-        partition: the domains.
-        encoder: the encoder that the partition was made with.
-    """
+    """Assign sentences to domains by a calibrated softmax over the text centroids of its own encoder."""
     captions = [(caption, row) for row, domain in enumerate(partition.domains) for caption in domain.captions]
     centroids = partition.text_centroids.double().numpy()
     known = text_features([caption for caption, _ in captions], encoder)

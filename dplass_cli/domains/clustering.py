@@ -1,16 +1,25 @@
-"""Clustering captions by their features, with domain ids that do not depend on the machine."""
+"""Clustering captions by their features, with domain ids that do not depend on the machine.
+
+A method is a row of :data:`METHODS`: (points float64 (N, D), weights float64 (N,) or None, number of groups, seed) ->
+labels int64 (N,), starting at 0.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from importlib.util import find_spec
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
-from dplass_cli.domains.features import FloatArray, IntArray
-from dplass_cli.domains.methods import group
-from dplass_cli.errors import InputError
+from dplass_cli.domains.features import FloatArray, IntArray, similarities, unit
+from dplass_cli.errors import InputError, first_line
 from dplass_cli.options.partition_options import Method
 
+STARTS = 10
+MIN_CLUSTER_SIZE = 5
+_MAX_AGGLOMERATED = 20_000
+_ITERATIONS = 100
 _DECIMALS = 9  # features that agree to this precision count as one point
 
 
@@ -23,22 +32,15 @@ def cluster(
     by_clips: bool = False,
     method: Method = "kmeans",
 ) -> IntArray:
-    """Cluster captions into domains.
+    """Cluster C distinct captions with features float64 (C, D) into domains: the domain id int64 (C,) of each.
 
     Domain 0 has the most clips, and so on; ties go to the domain with the alphabetically first caption. The result does
     not depend on the order of the captions.
 
     Args:
-        features: float64 (C, D).
-        captions: C distinct texts.
         clips: int64 (C,), the number of clips of each caption.
         domains: the number of domains; ``hdbscan`` finds its own.
-        seed: seed of the clustering.
         by_clips: a caption weighs as many clips as it has; otherwise all captions weigh the same, as published.
-        method: a method of :mod:`dplass_cli.domains.methods`.
-
-    Returns:
-        The domain id int64 (C,) of each caption.
 
     Raises:
         InputError: there are fewer captions, or captions with different features, than domains; or the method does not
@@ -48,7 +50,11 @@ def cluster(
     points = np.asarray(features, dtype=np.float64)[order]
     if method != "hdbscan":
         check_enough(len(captions), domains)
-        _check_distinct(distinct_points(points), domains)
+        if (distinct := distinct_points(points)) < domains:
+            raise InputError(
+                f"{domains} domains need captions with at least {domains} different features, but there are {distinct}"
+                f" (the other captions share their clips); give --domains {distinct} or fewer, or other --features"
+            )
     weights = clips[order].astype(np.float64) if by_clips else None
     labels = group(method, points, weights, domains, seed)
     ids = np.empty(len(order), dtype=np.int64)
@@ -57,11 +63,7 @@ def cluster(
 
 
 def check_enough(captions: int, domains: int) -> None:
-    """Require at least as many distinct captions as domains.
-
-    Raises:
-        InputError: there are fewer.
-    """
+    """Refuse fewer distinct captions than domains."""
     if captions < domains:
         raise InputError(
             f"{domains} domains need at least {domains} distinct captions, but the manifest has {captions};"
@@ -74,21 +76,116 @@ def distinct_points(points: FloatArray) -> int:
     return len(np.unique(points.round(_DECIMALS), axis=0))
 
 
-def _check_distinct(points: int, domains: int) -> None:
-    if points < domains:
-        raise InputError(
-            f"{domains} domains need captions with at least {domains} different features, but there are {points}"
-            f" (the other captions share their clips); give --domains {points} or fewer, or other --features"
-        )
-
-
 def _canonical(labels: IntArray, clips: IntArray) -> IntArray:
     """Renumber the labels (C,) of alphabetically sorted captions: most clips first, then the first caption first."""
-    found, first = np.unique(labels, return_index=True)
-    sizes = np.bincount(labels, weights=clips)
-    ranked = sorted(zip(found, first, strict=True), key=lambda item: (-sizes[item[0]], item[1]))
-    names = np.empty(int(found.max()) + 1, dtype=np.int64)
-    for name, (label, _) in enumerate(ranked):
-        names[label] = name
-    renamed: IntArray = names[labels]
+    _, first, groups = np.unique(labels, return_index=True, return_inverse=True)
+    ranked = np.lexsort((first, -np.bincount(groups, weights=clips)))
+    renamed: IntArray = np.argsort(ranked)[groups]
     return renamed
+
+
+def check_method(method: Method, weighted: bool) -> None:
+    """Refuse weights that a method does not support, and a method whose library is not installed."""
+    if weighted and method in ("agglomerative", "hdbscan"):
+        raise InputError(f"--method {method} weighs all captions the same; omit --weight clips, or use --method kmeans")
+    if method == "spherical-kmeans" and find_spec("faiss") is None:
+        raise InputError("--method spherical-kmeans needs faiss; install it with: pip install 'dplass[clusters]'")
+
+
+def group(method: Method, points: FloatArray, weights: FloatArray | None, domains: int, seed: int) -> IntArray:
+    """Group points by a method, on one thread, because the order of sums could move a point to another group.
+
+    Raises:
+        InputError: the method does not support weights or so many points, finds no groups, or its library is not
+            installed.
+    """
+    check_method(method, weights is not None)
+    with threadpool_limits(limits=1):
+        return METHODS[method](points, weights, domains, seed)
+
+
+def kmeans(points: FloatArray, weights: FloatArray | None, domains: int, seed: int) -> IntArray:
+    """K-means, the best of ten starts (scikit-learn)."""
+    from sklearn.cluster import KMeans
+
+    return _labels(KMeans(domains, n_init=STARTS, random_state=seed).fit_predict(points, sample_weight=weights))
+
+
+def spherical_kmeans(points: FloatArray, weights: FloatArray | None, domains: int, seed: int) -> IntArray:
+    """K-means by cosine with centroids on the unit sphere, the best of ten starts (Dhillon and Modha, 2001; faiss)."""
+    try:
+        import faiss
+    except ImportError as error:
+        raise InputError(f"--method spherical-kmeans: faiss does not start ({first_line(error)})") from error
+    from sklearn.cluster import kmeans_plusplus
+
+    vectors = np.ascontiguousarray(points, dtype=np.float32)
+    shares = np.ones(len(points)) if weights is None else weights
+    best, most = np.zeros(len(points), dtype=np.int64), -np.inf
+    for start in range(STARTS):
+        first, _ = kmeans_plusplus(
+            vectors, domains, sample_weight=shares, random_state=np.random.RandomState([seed, start])
+        )
+        found = faiss.Kmeans(
+            vectors.shape[1],
+            domains,
+            niter=_ITERATIONS,
+            seed=seed,
+            spherical=True,
+            min_points_per_centroid=1,
+            max_points_per_centroid=len(vectors),
+        )
+        found.train(vectors, weights=shares.astype(np.float32), init_centroids=first)
+        likeness = similarities(points, np.asarray(found.centroids, dtype=np.float64))
+        total = float(likeness.max(axis=1) @ shares)
+        if total > most:
+            best, most = _labels(likeness.argmax(axis=1)), total
+    return best
+
+
+def agglomerative(points: FloatArray, weights: FloatArray | None, domains: int, seed: int) -> IntArray:
+    """Ward's agglomerative clustering (scikit-learn); it is deterministic."""
+    from sklearn.cluster import AgglomerativeClustering
+
+    if len(points) > _MAX_AGGLOMERATED:
+        raise InputError(
+            f"--method agglomerative compares all pairs of captions, and {len(points)} are too many for that"
+            f" (at most {_MAX_AGGLOMERATED}); use --method kmeans"
+        )
+    if domains == 1:
+        return np.zeros(len(points), dtype=np.int64)
+    return _labels(AgglomerativeClustering(domains).fit_predict(points))
+
+
+def hdbscan(points: FloatArray, weights: FloatArray | None, domains: int, seed: int) -> IntArray:
+    """Density clustering (Campello et al., 2013; scikit-learn), which finds its own number of groups.
+
+    Points that it regards as noise are assigned to the group with the nearest mean. ``domains`` and ``seed`` are not
+    used.
+    """
+    from sklearn.cluster import HDBSCAN
+
+    labels = np.full(len(points), -1, dtype=np.int64)
+    if len(points) > 1:
+        labels = _labels(HDBSCAN(min_cluster_size=min(MIN_CLUSTER_SIZE, len(points)), copy=True).fit_predict(points))
+    if (labels < 0).all():
+        raise InputError(
+            f"--method hdbscan found no separate group of {MIN_CLUSTER_SIZE} captions or more; use --method"
+            " kmeans, or other --features"
+        )
+    means = np.stack([points[labels == label].mean(axis=0) for label in range(labels.max() + 1)])
+    noise = labels < 0
+    labels[noise] = similarities(points[noise], unit(means)).argmax(axis=1)
+    return labels
+
+
+METHODS: dict[Method, Callable[[FloatArray, FloatArray | None, int, int], IntArray]] = {
+    "kmeans": kmeans,
+    "spherical-kmeans": spherical_kmeans,
+    "agglomerative": agglomerative,
+    "hdbscan": hdbscan,
+}
+
+
+def _labels(found: object) -> IntArray:
+    return np.asarray(found, dtype=np.int64)

@@ -7,7 +7,6 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
-from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -20,7 +19,6 @@ from dplass_cli.errors import InputError
 from dplass_cli.options.partition_options import Features
 from dplass_cli.storage import Progress, no_progress
 
-Space = Literal["audio", "text"]
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 
@@ -87,15 +85,9 @@ def caption_features(
     progress: Progress = no_progress,
     cache: EmbeddingCache | None = None,
 ) -> CaptionFeatures:
-    """Compute the features of each distinct caption; a file range that several rows use is embedded once.
+    """Compute the features of each distinct caption of :func:`sorted_rows`; a file range is embedded once.
 
     Embeddings are summed as they are computed, so that memory grows with the captions and not with the clips.
-
-    Args:
-        rows: as :func:`sorted_rows` orders them.
-        encoder: embeds clips and captions.
-        progress: called as clips are embedded.
-        cache: where embeddings are looked up and stored.
 
     Raises:
         InputError: a clip cannot be read, or an embedding is not finite; the message names the file or caption.

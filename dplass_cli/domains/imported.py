@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -19,21 +18,6 @@ from dplass_cli.storage import read_json
 
 Categories = Mapping[int, tuple[str, ...]]
 _LARGEST_ID = 1_000_000
-
-
-@dataclass(frozen=True, eq=False)
-class Assignment:
-    """The domains of a manifest's captions.
-
-    Attributes:
-        ids: int64 (C,), the domain of each caption.
-        unmatched: captions that match no category of an imported partition and were assigned to the nearest domain.
-        clipless: {domain id: categories of an imported partition that are not captions of the manifest}.
-    """
-
-    ids: IntArray
-    unmatched: tuple[str, ...] = ()
-    clipless: dict[int, tuple[str, ...]] = field(default_factory=dict)
 
 
 def read_categories(path: Path | str) -> dict[int, tuple[str, ...]]:
@@ -56,11 +40,7 @@ def read_categories(path: Path | str) -> dict[int, tuple[str, ...]]:
 
 
 def captions_of_domains(path: Path, ids: Sequence[int]) -> set[str]:
-    """Return the captions of some domains of a partition.
-
-    Args:
-        path: a partition folder, or a published partition.
-        ids: the domains.
+    """Return the captions of the domains ``ids`` of a partition folder or a published partition.
 
     Raises:
         InputError: not a partition, or it has no such domain.
@@ -109,7 +89,7 @@ def assign(
     path: Path | str,
     kind: Features = "audio",
     labels: Mapping[str, Counter[str]] | None = None,
-) -> Assignment:
+) -> tuple[IntArray, tuple[str, ...], dict[int, tuple[str, ...]]]:
     """Assign captions to published domains: by name, else by the names of their labels, else to the nearest domain.
 
     Names match in any case. A caption whose labels are in several domains is assigned to the one with most of them (the
@@ -117,11 +97,13 @@ def assign(
     caption's.
 
     Args:
-        features: of C captions.
         domains: as :func:`read_categories` returns them.
         path: their file, for error messages.
-        kind: the features that are compared.
         labels: {caption: {label name: number of its clips with the label}}.
+
+    Returns:
+        (the domain id int64 (C,) of each caption, captions that went to the nearest domain, {domain id: its categories
+        that are not captions of the manifest}).
 
     Raises:
         InputError: no caption matches a category of the file.
@@ -139,11 +121,11 @@ def assign(
     unmatched = tuple(caption for caption, lost in zip(features.captions, missing, strict=True) if lost)
     present = {caption.casefold() for caption in features.captions}
     clipless = {id: tuple(c for c in names if c.casefold() not in present) for id, names in domains.items()}
-    return Assignment(ids, unmatched, clipless)
+    return ids, unmatched, clipless
 
 
 def _match(caption: str, known: Mapping[str, int], labels: Mapping[str, Counter[str]]) -> int:
-    """Return the domain of a caption by name, else the one that most of its labels are in; -1 where there is none."""
+    """The domain of a caption by name, else the one that most of its labels are in; -1 where there is none."""
     if (id := known.get(caption.casefold())) is not None:
         return id
     votes: Counter[int] = Counter()

@@ -28,30 +28,23 @@ _STOP_WORDS = frozenset(_FUNCTION_WORDS.split())
 
 
 def nearest(captions: Sequence[str], vectors: FloatArray, centroid: FloatArray) -> tuple[str, ...]:
-    """Sort captions by the cosine of their vectors with a centroid, the largest first.
+    """Sort captions by the cosine of their vectors (C, D) with a centroid (D,), all of unit norm, the largest first.
 
     Captions with equal cosines, such as captions of the same clips, stay in their order. Cosines are rounded, because
     their last digits depend on the number of threads of the encoder.
-
-    Args:
-        captions: C captions.
-        vectors: float64 (C, D), unit norm.
-        centroid: float64 (D,), unit norm.
     """
     likeness = similarities(vectors, centroid[None])[:, 0].round(_DECIMALS)
     return tuple(captions[position] for position in np.argsort(-likeness, kind="stable"))
 
 
 def titles(domains: Sequence[Sequence[str]]) -> list[str]:
-    """Return a short title for each domain: the words that distinguish its typical captions from those of the others.
+    """Return a short title for each domain, of its captions, those nearest to the centroid first.
 
-    A word's weight is its count in the domain times log(1 + mean words per domain / its count in all domains): the
-    class-based TF-IDF of Grootendorst, "BERTopic", 2022 (equation 2). A word counts once per caption; function words
-    are left out. Among words of equal weight, those of captions nearer to the centroid come first. scikit-learn's
-    vectorisers sort the words of all domains alphabetically, which would lose that order.
-
-    Args:
-        domains: for each domain its captions, those nearest to the centroid first.
+    A title is the words that distinguish the typical captions of a domain from those of the others. A word's weight is
+    its count in the domain times log(1 + mean words per domain / its count in all domains): the class-based TF-IDF of
+    Grootendorst, "BERTopic", 2022 (equation 2). A word counts once per caption; function words are left out. Among
+    words of equal weight, those of captions nearer to the centroid come first. scikit-learn's vectorisers sort the
+    words of all domains alphabetically, which would lose that order.
     """
     read = [captions[:_READ] for captions in domains]
     counts = [Counter(chain.from_iterable(map(_words, captions))) for captions in read]
@@ -64,7 +57,7 @@ def titles(domains: Sequence[Sequence[str]]) -> list[str]:
 
 
 def _words(caption: str) -> list[str]:
-    """Return the words of a caption, without function words, each once, in their order."""
+    """The words of a caption, without function words, each once, in their order."""
     text = unicodedata.normalize("NFC", caption.lower())
     parts = "".join(character if _in_words(character) else " " for character in text).split()
     words = dict.fromkeys(part.lstrip("0123456789_'-").rstrip("'-") for part in parts)

@@ -11,12 +11,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from dplass_cli.domains.features import CaptionFeatures, FloatArray, IntArray, Space, text_features, unit
+from dplass_cli.domains.features import CaptionFeatures, FloatArray, IntArray, text_features, unit
 from dplass_cli.domains.naming import TYPICAL, nearest, titles
 from dplass_cli.encoders.base import QueryEncoder
 from dplass_cli.errors import InputError
 from dplass_cli.options.partition_options import Features
-from dplass_cli.storage import read_json, require_file, write_json
+from dplass_cli.storage import read_json, require_file, require_folder, write_json
 from dplass_cli.versions import versions
 from dplass_cli.weights.checkpoint_files import read_tensors, write_safetensors
 
@@ -69,27 +69,8 @@ class Partition:
     rows_sha256: str = ""
     versions: dict[str, str] = field(default_factory=lambda: versions("numpy", "scikit-learn", "torch"))
 
-    def nearest(self, embedding: Tensor, space: Space = "text") -> Tensor:
-        """Return the ids int64 (N,) of the domains whose centroids have the largest cosines with embeddings (N, D).
-
-        Raises:
-            InputError: embeddings and centroids differ in length.
-        """
-        centroids = self.audio_centroids if space == "audio" else self.text_centroids
-        if embedding.ndim != 2 or embedding.shape[1] != centroids.shape[1]:
-            raise InputError(
-                f"embeddings of shape {list(embedding.shape)} do not fit centroids of length {centroids.shape[1]};"
-                f" use the encoder that the partition was made with ({self.encoder_name})"
-            )
-        ids = torch.tensor([domain.id for domain in self.domains], device=embedding.device)
-        return ids[(embedding.float() @ centroids.to(embedding.device).T).argmax(dim=1)]
-
     def save(self, folder: Path | str) -> None:
-        """Write ``centroids.safetensors`` (``audio``, ``text``) and ``partition.json`` into ``folder``, atomically.
-
-        Raises:
-            InputError: the folder cannot be written.
-        """
+        """Write ``centroids.safetensors`` (``audio``, ``text``) and ``partition.json`` into ``folder``, atomically."""
         centroids = {"audio": self.audio_centroids, "text": self.text_centroids}
         write_safetensors(Path(folder) / CENTROIDS_FILE, centroids, {})
         write_json(Path(folder) / PARTITION_FILE, self._description())
@@ -125,9 +106,7 @@ def build_partition(
     """Name domains and compute their centroids.
 
     Args:
-        features: of C captions.
         ids: int64 (C,), the domain of each caption.
-        encoder: the encoder of the features.
         kind: the features that decide which captions are typical of a domain.
         clipless: {domain id: captions that no clip has}, which have text features only. The text centroid of a domain
             that has no other captions is its audio centroid too.
@@ -182,7 +161,7 @@ def read_partition(folder: Path | str) -> Partition:
     Raises:
         InputError: a file is missing or damaged, lacks a key, or the centroids do not belong to the domains.
     """
-    folder = Path(folder)
+    folder = require_folder(folder)
     path = folder / PARTITION_FILE
     if not path.is_file():
         raise InputError(f"{folder}: not a partition folder (no {PARTITION_FILE}); make one with 'dplass partition'")
@@ -191,7 +170,9 @@ def read_partition(folder: Path | str) -> Partition:
         raise InputError(f"{path}: not the description of a partition; rerun 'dplass partition'")
     encoder = _get(content, "encoder", dict, path)
     domains = tuple(_read_domain(item, path) for item in _get(content, "domains", list, path))
-    _check_ids([domain.id for domain in domains], path)
+    ids = [domain.id for domain in domains]
+    if not ids or min(ids) < 0 or ids != sorted(set(ids)):
+        raise InputError(f"{path}: domain ids must be unique, not negative and ascending; found {ids}")
     audio, text = _read_centroids(folder / CENTROIDS_FILE, len(domains))
     return Partition(
         domains=domains,
@@ -229,13 +210,8 @@ def _get(mapping: Mapping[str, Any], key: str, kind: type, path: Path) -> Any:
 _JSON = {dict: "object", list: "array", str: "string", int: "integer"}
 
 
-def _check_ids(ids: Sequence[int], path: Path) -> None:
-    if not ids or min(ids) < 0 or list(ids) != sorted(set(ids)):
-        raise InputError(f"{path}: domain ids must be unique, not negative and ascending; found {list(ids)}")
-
-
 def _read_centroids(path: Path, domains: int) -> tuple[Tensor, Tensor]:
-    tensors, _ = read_tensors(require_file(path, "file of centroids"))
+    tensors, _ = read_tensors(require_file(path, remedy="rerun 'dplass partition'"))
     for key in ("audio", "text"):
         if key not in tensors:
             raise InputError(f"{path}: {key!r} is missing; rerun 'dplass partition'")

@@ -8,21 +8,19 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 
 from dplass_cli.data.manifest import Row, write_manifest
 from dplass_cli.data.mixture_tables import Mixture, write_mixtures
 from dplass_cli.domains.clustering import check_enough, cluster
-from dplass_cli.domains.features import CaptionFeatures, FloatArray, IntArray
-from dplass_cli.domains.methods import check_method
+from dplass_cli.domains.features import CaptionFeatures, IntArray
 from dplass_cli.domains.partition_folder import PARTITION_FILE, Partition
 from dplass_cli.domains.quality import Quality, choose, qualities, quality
 from dplass_cli.domains.validation import Split
 from dplass_cli.errors import InputError
 from dplass_cli.options.parse import to_mapping
-from dplass_cli.options.partition_options import Features, Method
+from dplass_cli.options.partition_options import PartitionOptions
 from dplass_cli.records import write_rows
 from dplass_cli.storage import Progress, no_progress, remove_file
 
@@ -34,87 +32,68 @@ _OWN_FILES = re.compile(rf"{re.escape(PARTITION_FILE)}|domain\d+\.json|val\d+\.c
 
 
 @dataclass(frozen=True)
-class Grouping:
-    """How captions are clustered.
+class PartitionResult:
+    """Result of :func:`dplass_cli.pipelines.partition.partition`.
 
     Attributes:
-        domains: the number of domains, or ``auto`` for the best of 2 … 15. Not used by ``hdbscan``.
-        method: the clustering method.
-        features: the features that are clustered.
-        by_clips: a caption weighs as many clips as it has; otherwise all captions weigh the same.
-        seed: seed of the clustering.
+        folder: the partition folder.
+        partition: its domains and centroids.
+        training_rows: {domain id: rows of its training manifest}.
+        validation_mixtures: {domain id: its validation mixtures}.
+        quality: quality of this partition.
+        numbers: quality of 2 … 15 domains, where they were judged.
+        unmatched: captions that an imported partition does not contain, and that were assigned to the nearest domain.
     """
 
-    domains: int | Literal["auto"]
-    method: Method
-    features: Features
-    by_clips: bool
-    seed: int
-
-    def check(self) -> None:
-        """Refuse what cannot work, before anything is read.
-
-        Raises:
-            InputError: the method does not take weights, or its library is missing.
-        """
-        check_method(self.method, self.by_clips)
-
-    def check_captions(self, captions: int) -> None:
-        """Refuse too few captions, before their clips are embedded.
-
-        Raises:
-            InputError: there are fewer distinct captions than domains.
-        """
-        if self.method != "hdbscan":
-            check_enough(captions, _MIN_FEATURES_FOR_AUTO if self.domains == "auto" else self.domains)
-
-    def weights(self, features: CaptionFeatures) -> FloatArray | None:
-        """Return the weights float64 (C,) of captions, or None where all weigh the same."""
-        return features.clips.astype(np.float64) if self.by_clips else None
+    folder: Path
+    partition: Partition
+    training_rows: dict[int, int]
+    validation_mixtures: dict[int, int]
+    quality: Quality
+    numbers: tuple[Quality, ...]
+    unmatched: tuple[str, ...]
 
 
-def group_captions(features: CaptionFeatures, grouping: Grouping, numbers: Sequence[Quality]) -> IntArray:
-    """Cluster captions into domains.
+def check_captions(options: PartitionOptions, captions: int) -> None:
+    """Refuse fewer distinct captions than domains, before their clips are embedded."""
+    if options.method != "hdbscan":
+        check_enough(captions, _MIN_FEATURES_FOR_AUTO if options.domains == "auto" else options.domains)
 
-    Args:
-        features: of C captions.
-        grouping: how they are clustered.
-        numbers: the quality of several numbers of domains, of which ``auto`` takes the best.
 
-    Returns:
-        The domain id int64 (C,) of each caption.
+def group_captions(features: CaptionFeatures, options: PartitionOptions, numbers: Sequence[Quality]) -> IntArray:
+    """Cluster captions into domains: the domain id int64 (C,) of each; ``auto`` takes the best of ``numbers``.
 
     Raises:
         InputError: there are too few captions, or captions with different features.
     """
-    domains = grouping.domains
+    domains = options.domains
     if domains == "auto":
         domains = choose(numbers) if numbers else 1  # without numbers the method is hdbscan, which does not need it
     return cluster(
-        features.of(grouping.features),
+        features.of(options.features),
         features.captions,
         features.clips,
         domains,
-        grouping.seed,
-        grouping.by_clips,
-        grouping.method,
+        options.seed,
+        options.weight == "clips",
+        options.method,
     )
 
 
 def judge_numbers(
-    features: CaptionFeatures, grouping: Grouping, progress: Progress = no_progress
+    features: CaptionFeatures, options: PartitionOptions, progress: Progress = no_progress
 ) -> tuple[Quality, ...]:
     """Measure the quality of 2 … 15 domains and of the number asked for; empty for ``hdbscan``, which finds its own.
 
     Raises:
         InputError: ``auto`` has too few different features to choose from.
     """
-    if grouping.method == "hdbscan":
+    if options.method == "hdbscan":
         return ()
-    also = None if grouping.domains == "auto" else grouping.domains
-    vectors, weights = features.of(grouping.features), grouping.weights(features)
-    rows = qualities(vectors, weights, grouping.method, grouping.seed, also, progress)
-    if not rows and grouping.domains == "auto":
+    also = None if options.domains == "auto" else options.domains
+    weights = features.clips.astype(np.float64) if options.weight == "clips" else None
+    rows = qualities(features.of(options.features), weights, options.method, options.seed, also, progress)
+    if not rows and options.domains == "auto":
         raise InputError(
             f"--domains auto needs captions with at least {_MIN_FEATURES_FOR_AUTO} different features; give --domains a"
             " number"
@@ -123,21 +102,16 @@ def judge_numbers(
 
 
 def quality_of(
-    features: CaptionFeatures, kind: Features, ids: IntArray, seed: int, numbers: Sequence[Quality]
+    features: CaptionFeatures, options: PartitionOptions, ids: IntArray, numbers: Sequence[Quality]
 ) -> Quality:
     """Measure a partition; its stability is known where its number of domains was judged."""
-    own = quality(features.of(kind), ids, seed)
+    own = quality(features.of(options.features), ids, options.seed)
     known = next((row for row in numbers if row.domains == own.domains), own)
     return replace(own, seeds=known.seeds, bootstrap=known.bootstrap)
 
 
 def labels_by_caption(rows: Sequence[Row], names: Mapping[str, str]) -> dict[str, Counter[str]]:
-    """Count, for each caption, its clips with each label.
-
-    Args:
-        rows: the rows of a manifest.
-        names: {machine id: class name}; other labels keep their ids.
-    """
+    """Count, for each caption, its clips with each label; ``names`` is {machine id: class name}."""
     counted: dict[str, Counter[str]] = defaultdict(Counter)
     for row in rows:
         counted[row.caption].update(names.get(label, label) for label in row.labels)
@@ -147,14 +121,7 @@ def labels_by_caption(rows: Sequence[Row], names: Mapping[str, str]) -> dict[str
 def rows_by_domain(
     rows: Sequence[Row], captions: Sequence[str], ids: IntArray, partition: Partition
 ) -> dict[int, list[Row]]:
-    """Return the rows of each domain of a partition, in their order; a domain may have none.
-
-    Args:
-        rows: the rows of a manifest.
-        captions: its C distinct captions.
-        ids: int64 (C,), the domain of each caption.
-        partition: the domains.
-    """
+    """Return the rows of each domain, in their order; ``ids`` (C,) are the domains of the C distinct captions."""
     domain_of = dict(zip(captions, ids.tolist(), strict=True))
     by_domain: dict[int, list[Row]] = {domain.id: [] for domain in partition.domains}
     for row in rows:
@@ -163,11 +130,7 @@ def rows_by_domain(
 
 
 def refuse_own_files(folder: Path, inputs: Iterable[Path | None]) -> None:
-    """Refuse inputs that a partition of the folder consists of, because writing a new one would remove them.
-
-    Raises:
-        InputError: there is one.
-    """
+    """Refuse inputs that a partition of the folder consists of, because writing a new one would remove them."""
     for path in inputs:
         if path and path.resolve().parent == folder.resolve() and _OWN_FILES.fullmatch(path.name):
             raise InputError(f"--output {folder}: would overwrite the input {path}; give another folder")
@@ -180,9 +143,6 @@ def write_domain_files(
 
     Files of an earlier partition, which may have had more domains, are removed first: ``partition.json`` before the
     others, so that a killed run never leaves a folder that looks complete.
-
-    Raises:
-        InputError: the folder cannot be written.
     """
     for path in (folder / PARTITION_FILE, *folder.iterdir()):
         if _OWN_FILES.fullmatch(path.name):
@@ -210,6 +170,5 @@ def imbalance_warnings(partition: Partition) -> list[str]:
                 f"domain {largest} has {share:.0%} of the {what}; try other --features, another --method, more"
                 " --domains or --domains auto, or --weight clips"
             )
-    for warning in warnings:
-        _log.warning("%s", warning)
+            _log.warning("%s", warnings[-1])
     return warnings

@@ -11,9 +11,8 @@ from sklearn.metrics import davies_bouldin_score, pairwise_distances, silhouette
 from threadpoolctl import threadpool_limits
 
 from dplass_cli.domains.agreement import adjusted_rand
-from dplass_cli.domains.clustering import distinct_points
+from dplass_cli.domains.clustering import distinct_points, group
 from dplass_cli.domains.features import FloatArray, IntArray
-from dplass_cli.domains.methods import group
 from dplass_cli.options.partition_options import Method
 from dplass_cli.storage import Progress, no_progress
 
@@ -91,10 +90,7 @@ def qualities(
     Args:
         points: float64 (N, D), in an order that depends on the data only.
         weights: float64 (N,), or None.
-        method: the clustering method; not ``hdbscan``, which finds its own number.
-        seed: seed of the clusterings.
         also: another number of domains to judge.
-        progress: called before each number.
     """
     chosen = judged(points, seed)
     points, weights = points[chosen], None if weights is None else weights[chosen]

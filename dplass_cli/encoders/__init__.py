@@ -72,19 +72,11 @@ def load_encoder(
 
 
 def load_encoder_of(model: ModelSpec) -> QueryEncoder:
-    """Load the query encoder of a model on its device; without one of its own, that of the base.
-
-    Raises:
-        InputError: an unusable encoder or device.
-    """
+    """Load the query encoder of a model on its device; without one of its own, that of the base."""
     return load_encoder(model.encoder or model.base, model.tokenizer, process_device(model.device), model.trust)
 
 
 def save_tiny_encoder(path: Path | str, encoder: TinyEncoder, dtype: torch.dtype = torch.float16) -> None:
-    """Write a tiny encoder with its configuration, atomically.
-
-    Raises:
-        InputError: the folder cannot be written.
-    """
+    """Write a tiny encoder with its configuration, atomically."""
     metadata = {"format": _TINY_FORMAT, "config": to_mapping(encoder.config)}
     write_safetensors(path, in_dtype(encoder.state_dict(), dtype), metadata)

@@ -25,22 +25,16 @@ class QueryEncoder(Protocol):
     windows: str
 
     @property
-    def fingerprint(self) -> str:
-        """sha256 over weights and configuration."""
-        ...
+    def fingerprint(self) -> str: ...
 
     def embed_text(self, sentences: Sequence[str]) -> Tensor:
         """Embed sentences: float32 (N, D) on the CPU, unit norm. Embeddings do not depend on the other sentences."""
         ...
 
     def embed_audio(self, waveforms: Tensor | Sequence[Tensor], sample_rate: int) -> Tensor:
-        """Embed mono waveforms: float32 (N, D) on the CPU, unit norm.
+        """Embed N mono waveforms at ``sample_rate`` Hz, float32 (T,): float32 (N, D) on the CPU, unit norm.
 
         Embeddings are deterministic and do not depend on the other waveforms.
-
-        Args:
-            waveforms: float32 (N, T), or N waveforms of any length (T,).
-            sample_rate: Hz.
         """
         ...
 

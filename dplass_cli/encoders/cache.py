@@ -126,11 +126,7 @@ class EmbeddingCache:
             self.vectors.base.madvise(mmap.MADV_DONTNEED)
 
     def add(self, keys: Sequence[bytes], vectors: Vectors) -> None:
-        """Append rows, which are on the disk when this returns.
-
-        Args:
-            keys: M keys.
-            vectors: float32 (M, size).
+        """Append M keys and their rows, float32 (M, size), which are on the disk when this returns.
 
         Raises:
             RunError: the disk is full or failed; rows added before are kept.
@@ -180,11 +176,7 @@ class EmbeddingCache:
 
 
 def check_encoder(folder: Path | str, encoder: QueryEncoder) -> None:
-    """Check that a cache folder is not filled with other encoders' embeddings only.
-
-    Raises:
-        InputError: it contains embeddings of other encoders, which are named, and none of this one.
-    """
+    """Raise InputError if a cache folder contains embeddings of other encoders, but none of this one."""
     made = {path.parent.name: path for path in sorted(Path(folder).glob("*/cache.json"))}
     if made and encoder.fingerprint[:16] not in made:
         others = [read_json(path) for path in made.values()]

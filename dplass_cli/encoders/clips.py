@@ -54,12 +54,9 @@ def embed_clips(
         encoder: embeds them.
         cache: vectors are read from and added to it; None embeds everything.
         settings: batch size and threads.
-        failed: receives the clips that cannot be embedded, with the reason; None raises the first error.
+        failed: receives the clips that cannot be embedded, with the reason; None raises the first InputError.
         progress: called with the number of clips done.
         total: the number of clips, if ``clips`` has no length.
-
-    Raises:
-        InputError: a clip cannot be read, or its embedding is not finite; the message names the file.
     """
     settings = settings or EmbeddingSettings()
     total = len(clips) if isinstance(clips, Sized) else total
@@ -75,7 +72,8 @@ def embed_clips(
                 found = {clip: vector for clip, vector in cached if vector is not None}
             absent = [clip for clip in part if clip not in found]
             done += len(found)
-            for batch in _batches(_read_ahead(absent, encoder.sample_rate, pool, settings), settings.batch):
+            reading = _read_ahead(absent, encoder.sample_rate, pool, settings)
+            while batch := list(islice(reading, settings.batch)):
                 progress(done, total, "embedding clips")
                 embedded = _embed(batch, encoder, failed)
                 if cache is not None and embedded:
@@ -129,13 +127,6 @@ def _read(clip: Clip, sample_rate: int) -> Audio | InputError:
         return read_mono(clip.wav, sample_rate, clip.start, clip.end)
     except InputError as error:
         return error
-
-
-def _batches(
-    items: Iterator[tuple[Clip, Audio | InputError]], size: int
-) -> Iterator[list[tuple[Clip, Audio | InputError]]]:
-    while batch := list(islice(items, size)):
-        yield batch
 
 
 def _embed(

@@ -16,7 +16,7 @@ from dplass_cli.encoders.base import QueryEncoder
 from dplass_cli.encoders.cache import EmbeddingCache
 from dplass_cli.encoders.clips import Clip, clip_key, embed_clips
 from dplass_cli.errors import InputError
-from dplass_cli.options.embed_options import EmbeddingSettings
+from dplass_cli.options.embed_options import EmbedOptions
 from dplass_cli.records import write_rows
 from dplass_cli.storage import Progress, atomic_path, no_progress, read_json, text_sha256, write_json
 
@@ -46,24 +46,15 @@ class EmbedResult:
 
 def embed_manifest_clips(
     rows: Sequence[Clip],
-    manifest: Path,
-    folder: Path,
+    options: EmbedOptions,
     encoder: QueryEncoder,
-    settings: EmbeddingSettings,
     process: tuple[int, int] = (0, 1),
     progress: Progress = no_progress,
 ) -> EmbedResult:
-    """Embed a process's share of the clips that are not in the cache yet.
+    """Embed the clips of manifest rows that are not in the cache yet: a process's share, (rank, processes).
 
-    Args:
-        rows: the clip of each row of the manifest.
-        manifest: the manifest, for the description of the folder.
-        folder: the folder. ``rows.npy`` (int64) will have the row of each manifest row in the array of embeddings, -1
-            where the clip failed; ``embeddings.json`` describes the array.
-        encoder: embeds the clips.
-        settings: batch size, readers, and how files are identified.
-        process: (rank, number of processes).
-        progress: called as clips are embedded.
+    ``rows.npy`` (int64) will have the row of each manifest row in the array of embeddings, -1 where the clip failed;
+    ``embeddings.json`` describes the array.
 
     Raises:
         InputError: an unusable folder, or one whose files are identified in another way.
@@ -71,10 +62,10 @@ def embed_manifest_clips(
     """
     rank, world = process
     clips = list(dict.fromkeys(rows))
-    cache = EmbeddingCache(folder, encoder, settings.identity)
+    cache = EmbeddingCache(options.output, encoder, options.embedding.identity)
     failed: dict[Clip, str] = {}
     share = clips[rank::world]
-    done = sum(1 for _ in embed_clips(share, encoder, cache, settings, failed, progress))
+    done = sum(1 for _ in embed_clips(share, encoder, cache, options.embedding, failed, progress))
     reasons = {str(clip.wav): reason for clip, reason in failed.items()}
     write_rows(
         cache.folder / f"failed-{rank}-of-{world}.csv",
@@ -87,7 +78,7 @@ def embed_manifest_clips(
     complete = False
     if failed_anywhere is not None:
         cache.refresh()
-        complete = _write_rows(rows, manifest, folder, cache, encoder, failed_anywhere)
+        complete = _write_rows(rows, options, cache, encoder, failed_anywhere)
     return EmbedResult(len(rows), len(share), cache.hits, done - cache.hits, reasons, complete)
 
 
@@ -110,7 +101,7 @@ def _failed_files(cache: EmbeddingCache, listed: str, world: int) -> set[str] | 
 
 
 def _write_rows(
-    rows: Sequence[Clip], manifest: Path, folder: Path, cache: EmbeddingCache, encoder: QueryEncoder, failed: set[str]
+    rows: Sequence[Clip], options: EmbedOptions, cache: EmbeddingCache, encoder: QueryEncoder, failed: set[str]
 ) -> bool:
     """Write ``rows.npy`` and its description; False where an embedding is missing that did not fail."""
     clips = list(dict.fromkeys(rows))
@@ -120,16 +111,16 @@ def _write_rows(
     if any(found.get(clip, -1) < 0 and str(clip.wav) not in failed for clip in clips):
         return False
     places: npt.NDArray[np.int64] = np.array([found.get(clip, -1) for clip in rows], dtype=np.int64)
-    with atomic_path(folder / ROWS) as temporary:
+    with atomic_path(options.output / ROWS) as temporary:
         np.save(temporary, places)
     write_json(
-        folder / DESCRIPTION,
+        options.output / DESCRIPTION,
         {
             "vectors": f"{cache.folder.name}/vectors.f32",
             "size": cache.size,
             "rows": len(rows),
             "failed_rows": int((places < 0).sum()),
-            "manifest": str(manifest),
+            "manifest": str(options.manifest),
             "encoder": encoder.name,
             "encoder_fingerprint": encoder.fingerprint,
             "windows": encoder.windows,

@@ -23,8 +23,7 @@ from dplass_cli.encoders.laion_model import AUDIO_WIDTHS, build_clap, fill_buffe
 from dplass_cli.encoders.laion_text import Tokenizer, pad
 from dplass_cli.errors import InputError
 from dplass_cli.options.parse import to_mapping
-from dplass_cli.weights.checkpoint_files import load_strictly
-from dplass_cli.weights.hashing import tensors_sha256
+from dplass_cli.weights.checkpoint_files import load_strictly, tensors_sha256
 
 _EMBEDDED = "query_encoder.model."
 _PATCHES = "audio_branch.patch_embed.proj.weight"
@@ -57,13 +56,7 @@ class LaionConfig:
 
 
 class LaionEncoder:
-    """LAION's CLAP; implements :class:`~dplass_cli.encoders.base.QueryEncoder`.
-
-    Attributes:
-        name: ``laion``.
-        size: 512.
-        config: which of LAION's models it is.
-    """
+    """LAION's CLAP; implements :class:`~dplass_cli.encoders.base.QueryEncoder`."""
 
     name = "laion"
     size = 512
@@ -142,14 +135,7 @@ def clap_state(content: Mapping[str, Any], where: str) -> dict[str, Tensor] | No
     """Find CLAP's tensors in the content of a file: {LAION's key: tensor}, or None if there are none.
 
     They may be at the top level or under ``state_dict``, with the prefix ``module.`` (LAION), ``query_encoder.model.``
-    (AudioSep) or none.
-
-    Args:
-        content: the file's content.
-        where: the start of error messages.
-
-    Raises:
-        InputError: one of the values is not a tensor.
+    (AudioSep) or none. InputError if one is not a tensor.
     """
     state = content.get("state_dict", content)
     if not isinstance(state, Mapping):
@@ -168,17 +154,9 @@ def clap_state(content: Mapping[str, Any], where: str) -> dict[str, Tensor] | No
 def load_laion(
     state: Mapping[str, Tensor], where: str, tokenizer: Path | str | None, device: str | torch.device = "cpu"
 ) -> LaionEncoder:
-    """Create an encoder from the tensors that :func:`clap_state` found.
+    """Create an encoder from a copy of the tensors that :func:`clap_state` found.
 
-    Args:
-        state: LAION's keys and tensors; they are copied.
-        where: the start of error messages.
-        tokenizer: folder of RoBERTa's tokenizer files.
-        device: where it computes.
-
-    Raises:
-        InputError: the tensors are not those of one of LAION's models (the first differing keys are listed), or are not
-            finite; the tokenizer or the package ``laion-clap`` is missing.
+    InputError if they are not finite tensors of one of LAION's models, or the tokenizer or ``laion-clap`` is missing.
     """
     config = _config_of(state, where)
     reader = Tokenizer(tokenizer)

@@ -69,16 +69,9 @@ class _WithoutValues(TorchFunctionMode):
 
 
 def build_clap(audio: str, fusion: bool) -> Any:
-    """Build the package's CLAP with HTSAT and RoBERTa on the device ``meta``, without values.
+    """Build the package's CLAP with HTSAT (``tiny`` or ``base``) and RoBERTa on the device ``meta``, without values.
 
     Its STFT and mel kernels are left out: :mod:`dplass_cli.encoders.laion_audio` replaces them.
-
-    Args:
-        audio: size of HTSAT, ``tiny`` or ``base``.
-        fusion: whether it has feature fusion.
-
-    Raises:
-        InputError: ``laion-clap`` is missing or cannot be imported.
     """
     package = _import_package()
     tower = {

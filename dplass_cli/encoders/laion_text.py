@@ -24,11 +24,8 @@ _FETCH = (
 class Tokenizer:
     """Turns sentences into RoBERTa's tokens, truncated to the 77 that the encoder accepts.
 
-    Args:
-        folder: contains ``vocab.json`` and ``merges.txt``, or ``tokenizer.json``.
-
-    Raises:
-        InputError: no folder is given, it lacks these files, or they are damaged or belong to another model.
+    ``folder`` contains ``vocab.json`` and ``merges.txt``, or ``tokenizer.json``; InputError if it lacks these files, or
+    they are damaged or belong to another model.
     """
 
     def __init__(self, folder: Path | str | None) -> None:

@@ -24,7 +24,7 @@ from torchaudio.transforms import MelSpectrogram
 from dplass_cli.audio.resampling import resample_tensor
 from dplass_cli.encoders.vocabulary import vocabulary_note
 from dplass_cli.options.parse import to_mapping
-from dplass_cli.weights.hashing import tensors_sha256
+from dplass_cli.weights.checkpoint_files import tensors_sha256
 
 _WORD = re.compile(r"[^\W_]+")
 _RMS_FLOOR = 1e-5
@@ -198,7 +198,6 @@ class TinyEncoder(nn.Module):
 
     @property
     def fingerprint(self) -> str:
-        """sha256 over configuration and weights."""
         return tensors_sha256(self.state_dict(), to_mapping(self.config))
 
     @torch.inference_mode()
@@ -211,10 +210,7 @@ class TinyEncoder(nn.Module):
 
     @torch.inference_mode()
     def kinds_of(self, sentence: str) -> dict[str, float]:
-        """The kinds of sound that a sentence describes: {kind: probability}, the most probable first.
-
-        Without a known word in the sentence, all probabilities are about equal.
-        """
+        """{kind of sound: its probability}, the most probable first; all about equal if no word is known."""
         probabilities = self.text.logits([sentence])[0].softmax(dim=-1).tolist()
         named = zip(self.config.kinds, probabilities, strict=True)
         return dict(sorted(named, key=lambda kind: -kind[1]))

@@ -14,10 +14,7 @@ _SIMILAR = 0.7  # ratio of difflib from which on one word may be a misspelling o
 def vocabulary_note(sentence: str, encoder: str, kinds: Mapping[str, float]) -> str | None:
     """A note that an encoder does not know what a sentence describes, with the nearest kind; None if it does.
 
-    Args:
-        sentence: the sentence.
-        encoder: the encoder's name.
-        kinds: {kind of sound: probability that the sentence describes it}, the most probable first.
+    ``kinds`` are {kind of sound: probability that the sentence describes it}, the most probable first.
     """
     kind, probability = next(iter(kinds.items()))
     if probability >= KNOWN:

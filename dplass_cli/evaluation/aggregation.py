@@ -15,8 +15,7 @@ from dplass_cli.evaluation.scores import METRICS, Breakdown, ItemScore, PolicySc
 from dplass_cli.evaluation.statistics import aggregate, bootstrap, interval
 from dplass_cli.separation.loading import Models
 from dplass_cli.separation.policies import Choice
-from dplass_cli.separation.policies.oracle import OraclePolicy
-from dplass_cli.separation.policies.text import TextPolicy
+from dplass_cli.separation.policies.built_in import OraclePolicy, TextPolicy
 
 Known = Mapping[tuple[str, str], ItemScore]
 """{(item, run): score}"""
@@ -28,14 +27,11 @@ Runs = Mapping[str, str]
 def score_conditions(
     conditions: Sequence[Condition], items: Sequence[Item], known: Known, models: Models, rule: Aggregation
 ) -> Scores:
-    """Let the policy of every condition choose for every item, and aggregate the scores of what it chose.
+    """Let the policy of every condition choose for every item, and aggregate the scores of what it chose by ``rule``.
 
     Args:
-        conditions: of the evaluation.
         items: of the benchmark, without those that could not be read.
         known: the scores; every run that a condition chooses must be there.
-        models: the base, the encoder and the adapters of the evaluation.
-        rule: how the benchmark aggregates over items.
     """
     names, keys = [item.idx for item in items], models.bank.keys
     scores = score_table(known).loc[names]
@@ -74,13 +70,7 @@ def score_table(known: Known) -> Any:
 
 
 def sdri_table(chosen: Mapping[str, Runs], known: Known, audible: Sequence[str]) -> Any:
-    """SDRi in dB as a data frame: a row per item, a column per condition.
-
-    Args:
-        chosen: {condition: {item: run}}.
-        known: the scores.
-        audible: items with an audible reference.
-    """
+    """SDRi in dB as a data frame: a row per audible item, a column per condition of ``chosen``."""
     return pd.DataFrame(
         {name: [known[idx, runs[idx]].sdri for idx in audible] for name, runs in chosen.items()},
         index=audible,
@@ -95,8 +85,6 @@ class _Aggregator:
         scores: as :func:`score_table` returns them.
         audible: items with an audible reference.
         groups: their classes.
-        rule: how the benchmark aggregates.
-        keys: the adapters.
         best: {audible item: the oracle's adapter}; empty where not every adapter ran.
     """
 
@@ -120,7 +108,6 @@ class _Aggregator:
         return self._scores.loc[[(idx, runs[idx]) for idx in self._audible], list(METRICS)]
 
     def metrics(self, runs: Runs) -> dict[str, float]:
-        """Aggregate the metrics of a run per item."""
         return self._aggregated(self._values(runs))
 
     def _aggregated(self, values: Any) -> dict[str, float]:
@@ -190,12 +177,7 @@ def _domain(choice: Choice, query: str) -> str:
 
 
 def _breakdown(sdri: Any, labels: Sequence[str]) -> dict[str, Breakdown]:
-    """The mean SDRi of each condition by class or domain, where items have one.
-
-    Args:
-        sdri: as :func:`sdri_table` returns it.
-        labels: of its rows.
-    """
+    """The mean SDRi of each condition by the class or domain of the rows of :func:`sdri_table`, where they have one."""
     grouped = sdri.groupby(np.asarray(labels, dtype=object))
     means, sizes = grouped.mean(), grouped.size()
     return {name: Breakdown(int(sizes[name]), means.loc[name].to_dict()) for name in means.index if name}

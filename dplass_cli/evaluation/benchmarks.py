@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from dplass_cli.errors import InputError, nearest
+from dplass_cli.errors import InputError, check_choice
 from dplass_cli.options.parse import from_mapping, read_yaml
 from dplass_cli.resources import resource
 
@@ -80,15 +80,10 @@ class Benchmark:
 
 
 def find_benchmark(name: str) -> Benchmark:
-    """Return a benchmark's row of the table.
-
-    Raises:
-        InputError: there is no such benchmark.
-    """
+    """Return a benchmark's row of the table; an unknown name is an InputError."""
     path = resource("metadata/benchmarks.yaml")
     table = read_yaml(path)
-    if name not in table:
-        raise InputError(f"--benchmark {name}: no such benchmark{nearest(name, table)}")
+    check_choice("--benchmark", name, table)
     return from_mapping(Benchmark, {"name": name, **table[name]}, f"{path}: {name}")
 
 
@@ -111,11 +106,6 @@ def find_audio(benchmark: Benchmark, root: Path) -> Path:
 
 def find_table(benchmark: Benchmark, root: Path | None, given: Path | None) -> Path:
     """Find a benchmark's table: the given file, in the given folder, or in the usual places of a data root.
-
-    Args:
-        benchmark: the benchmark.
-        root: the data root, ``--data-root``.
-        given: a file or folder, ``--metadata-csv``.
 
     Raises:
         InputError: there is none.

@@ -1,7 +1,8 @@
-"""Comparison of finished evaluations item by item."""
+"""Finished evaluations side by side: compared item by item, or all below a folder in one table."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import reduce
@@ -12,9 +13,10 @@ import pandas as pd
 
 from dplass_cli.errors import InputError
 from dplass_cli.evaluation.item_records import read_item_scores
-from dplass_cli.evaluation.results_folder import read_choices, read_results
+from dplass_cli.evaluation.results_folder import RESULTS, is_evaluation, read_choices, read_results
 from dplass_cli.evaluation.statistics import aggregate, bootstrap, interval
-from dplass_cli.evaluation.table import Figure, Table
+from dplass_cli.evaluation.table import Figure, Table, display_name
+from dplass_cli.storage import require_folder
 
 _MEASURED = ["idx", "run", "sha256", "sdri", "si_sdr"]
 
@@ -61,11 +63,7 @@ class Line:
 
 
 def read_run(folder: Path) -> EvaluatedRun:
-    """Read a finished evaluation.
-
-    Raises:
-        InputError: the folder does not hold one, or it is damaged.
-    """
+    """Read a finished evaluation; anything else, or a damaged one, is an InputError."""
     results = read_results(folder)
     names = list(results["policies"])
     measured = pd.DataFrame([vars(score) for score in read_item_scores(folder)], columns=_MEASURED)
@@ -81,11 +79,9 @@ def read_run(folder: Path) -> EvaluatedRun:
 
 
 def compare_runs(runs: Sequence[EvaluatedRun], policies: Sequence[str] | None = None) -> list[Line]:
-    """Compare runs on the items that all of them have with the same audio, by a paired bootstrap.
+    """Compare two or more runs on the items that all have with the same audio, by a paired bootstrap.
 
-    Args:
-        runs: two or more.
-        policies: names of conditions; default: those that all runs have.
+    Without ``policies``, those that all runs have are compared.
 
     Raises:
         InputError: the runs are of several benchmarks, or have no policy or item in common.
@@ -149,3 +145,76 @@ def comparison_table(lines: Sequence[Line]) -> Table:
     ]
     columns = ("policy", "run", "SDRi (dB) [95%]", "SI-SDR (dB)", "difference (dB) [95%]", "items")
     return Table("", columns, rows, left=2)
+
+
+@dataclass(frozen=True)
+class Scanned:
+    """A condition of an evaluation that was found below a folder.
+
+    Attributes:
+        folder: of the evaluation, relative to the folder.
+        benchmark: its name.
+        policy: name of the condition.
+        sdri: dB.
+        sdri_ci: 95% bootstrap interval.
+        si_sdr: dB.
+        regret: dB; None where not every adapter ran.
+        accuracy: share of the items for which the oracle's adapter was chosen; None where no adapter was.
+        n: items.
+        bound: an upper bound, which sees the reference.
+    """
+
+    folder: str
+    benchmark: str
+    policy: str
+    sdri: float
+    sdri_ci: tuple[float, float]
+    si_sdr: float
+    regret: float | None
+    accuracy: float | None
+    n: int
+    bound: bool
+
+
+def scan_folder(folder: Path) -> list[Scanned]:
+    """Read the results of every evaluation folder below a folder, ordered by benchmark.
+
+    Raises:
+        InputError: there is no evaluation below it, or the results of one are damaged.
+    """
+    require_folder(folder)
+    found = [path.parent for path in sorted(folder.rglob(RESULTS)) if is_evaluation(path.parent)]
+    if not found:
+        raise InputError(f"{folder}: no evaluation in it; dplass evaluate --output writes one")
+    rows = []
+    for path in found:
+        results = read_results(path)
+        for name, score in results["policies"].items():
+            # JSON has no NaN: a number that is always there is null instead.
+            figures: dict[str, Any] = {
+                key: math.nan if score[key] is None else score[key] for key in ("sdri", "si_sdr")
+            }
+            low, high = (math.nan if end is None else end for end in score["sdri_ci"])
+            figures |= {key: score[key] for key in ("regret", "accuracy", "n", "bound")}
+            where = str(path.relative_to(folder))
+            rows.append(Scanned(where, results["benchmark"], name, sdri_ci=(low, high), **figures))
+    return sorted(rows, key=lambda row: row.benchmark)
+
+
+def scan_table(rows: Sequence[Scanned]) -> Table:
+    """The conditions of all evaluations, a row each."""
+    cells = [
+        (
+            row.benchmark,
+            row.folder,
+            display_name(row.policy, row.bound),
+            Figure(row.sdri, interval=row.sdri_ci),
+            Figure(row.si_sdr),
+            Figure(row.regret),
+            Figure(row.accuracy, ".0%"),
+            Figure(row.n, "d"),
+        )
+        for row in rows
+    ]
+    columns = ("benchmark", "run", "policy", "SDRi (dB) [95%]", "SI-SDR (dB)", "regret (dB)", "accuracy", "items")
+    return Table("", columns, cells, left=3)

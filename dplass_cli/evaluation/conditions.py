@@ -70,8 +70,6 @@ def make_conditions(
 
     Args:
         select: names of policies, such as ``text`` or ``text+residual``; None: every policy that the bank can serve.
-        bank: the adapters.
-        similarity: the outputs are embedded, so that policies can choose by them.
         refine: ``none``, ``residual`` or ``both`` for each policy that can be refined; None: as ``select`` says, and
             without ``select`` one policy with refinement in addition.
 

@@ -124,7 +124,7 @@ def evaluate_batches(
     settings: EvaluatorSettings,
     progress: Progress,
 ) -> None:
-    """ItemRun what is planned and not yet known on the batches, and record a score for each run.
+    """Run what is planned and not yet known on the batches, and record a score for each run.
 
     An item that cannot be read gets a score with the reason.
     """
@@ -186,9 +186,9 @@ def _run_batch(
         if run not in missing:
             continue
         began = time.perf_counter()
-        outputs = batch.separate([plan[item.idx][run] for item in items])
+        estimates, similarities = batch.separate([plan[item.idx][run] for item in items])
         seconds = (time.perf_counter() - began) / len(items)
-        scores += batch.scores(run, outputs, seconds)
+        scores += batch.scores(run, estimates, similarities, seconds)
     models.bank.activate(None)
     return scores
 
@@ -196,34 +196,15 @@ def _run_batch(
 @torch.inference_mode()
 def separate_item(item: Item, loaded: Loaded, run: ItemRun, models: Models, settings: EvaluatorSettings) -> Audio:
     """Separate one item again, for a report: float32 (T,)."""
-    outputs = PreparedItems([item], [loaded], models, settings).separate([run])
+    estimates, _ = PreparedItems([item], [loaded], models, settings).separate([run])
     models.bank.activate(None)
-    return outputs.estimates[0].cpu().numpy()
-
-
-@dataclass(frozen=True)
-class Outputs:
-    """The outputs of one run on a batch.
-
-    Attributes:
-        estimates: float32 (B, T), on the network's device.
-        similarities: cosine of each output with its query; None where they were not asked for.
-    """
-
-    estimates: Tensor
-    similarities: list[float] | None
+    return estimates[0].cpu().numpy()
 
 
 class PreparedItems:
-    """A batch of items, embedded and transformed once for any number of runs.
+    """Items with audio of one length, embedded and transformed once for any number of runs.
 
     The windows are those of ``separate``, so that both compute the same.
-
-    Args:
-        items: B items.
-        loaded: their audio, of one length.
-        models: base, encoder and adapters.
-        settings: how to run.
     """
 
     def __init__(
@@ -243,8 +224,11 @@ class PreparedItems:
         ]
         self._before = batch_scores(self._reference, self._mixture)
 
-    def separate(self, runs: Sequence[ItemRun]) -> Outputs:
+    def separate(self, runs: Sequence[ItemRun]) -> tuple[Tensor, list[float] | None]:
         """Separate each item under its run.
+
+        Returns:
+            (float32 (B, T) on the network's device, cosines of the outputs with their queries if they are asked for).
 
         Raises:
             RunError: an output contains NaN or infinity; the error names the item.
@@ -261,7 +245,7 @@ class PreparedItems:
         except NonFiniteOutput as error:
             raise error.of(f"item {self._items[error.mixture].idx}") from error
         kept = [output[:, 0, window.kept] for output, (window, _) in zip(outputs, self._windows, strict=True)]
-        return Outputs(torch.cat(kept, dim=-1), self._similarities(outputs) if self._settings.similarity else None)
+        return torch.cat(kept, dim=-1), self._similarities(outputs) if self._settings.similarity else None
 
     def _refine(self, outputs: Sequence[Tensor], rows: Sequence[int], runs: Sequence[ItemRun]) -> None:
         """Refine the outputs (B, 1, n) of each window in place, in the rows that ask for it."""
@@ -287,31 +271,30 @@ class PreparedItems:
             embedding.add(output, window.last - window.first)
         return embedding.similarities(self._queries)
 
-    def scores(self, run: str, outputs: Outputs, seconds: float) -> list[ItemScore]:
-        """Score the outputs of a run: one score per item."""
-        sdr_before, si_before = (scores.tolist() for scores in self._before)
-        sdr_after, si_after = (scores.tolist() for scores in batch_scores(self._reference, outputs.estimates))
-        level_db = (_decibels(outputs.estimates) - _decibels(self._mixture)).tolist()
+    def scores(
+        self, run: str, estimates: Tensor, similarities: Sequence[float] | None, seconds: float
+    ) -> list[ItemScore]:
+        """Score the outputs of a run, as :meth:`separate` returns them: one score per item."""
+        (sdr_before, si_before), (sdr, si_sdr) = self._before, batch_scores(self._reference, estimates)
+        distortion = {
+            "sdr_mixture": sdr_before,
+            "sdr": sdr,
+            "sdri": sdr - sdr_before,
+            "si_sdr": si_sdr,
+            "si_sdri": si_sdr - si_before,
+        }
+        level_db = (_decibels(estimates) - _decibels(self._mixture)).tolist()
         silent = (self._reference == 0).all(dim=-1).tolist()
         scores = []
         for row, (item, audio) in enumerate(zip(self._items, self._loaded, strict=True)):
-            metrics: dict[str, Any] = {}
+            metrics: dict[str, Any] = {"level_db": level_db[row], "seconds": seconds}
             if not silent[row]:  # distortion against silence is not defined
-                metrics = {
-                    "sdr_mixture": sdr_before[row],
-                    "sdr": sdr_after[row],
-                    "sdri": sdr_after[row] - sdr_before[row],
-                    "si_sdr": si_after[row],
-                    "si_sdri": si_after[row] - si_before[row],
-                }
+                metrics |= {name: float(values[row]) for name, values in distortion.items()}
                 if self._settings.bss:
-                    metrics["bss_sdr"] = bss_sdr(self._reference[row], outputs.estimates[row])
-            if outputs.similarities is not None:
-                metrics["similarity"] = outputs.similarities[row]
-            score = ItemScore(
-                item.idx, item.query, run, audio.sha256, level_db=level_db[row], seconds=seconds, **metrics
-            )
-            scores.append(score)
+                    metrics["bss_sdr"] = bss_sdr(self._reference[row], estimates[row])
+            if similarities is not None:
+                metrics["similarity"] = similarities[row]
+            scores.append(ItemScore(item.idx, item.query, run, audio.sha256, **metrics))
         return scores
 
 

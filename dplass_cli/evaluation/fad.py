@@ -26,14 +26,7 @@ def embed_folder(
     failed: dict[str, str],
     progress: Progress = no_progress,
 ) -> Values:
-    """Embed the sounds in a folder: float64 (N, D).
-
-    Args:
-        folder: the sounds, in sub-folders too.
-        encoder: embeds them.
-        cache: of embeddings, if there is one.
-        failed: filled with {file: why it could not be read}.
-        progress: is called for each sound.
+    """Embed the sounds in a folder and below: float64 (N, D). ``failed`` becomes {file: why it cannot be read}.
 
     Raises:
         InputError: fewer than two sounds can be read.

@@ -19,17 +19,13 @@ class ItemRecords:
     """The known scores of (item, run) pairs: from this process's file and from those of other processes.
 
     Scores with an ``error`` stand for items that could not be read; the next run tries these again. Values are rounded
-    as in the file, so that a resumed evaluation gives the same results as an uninterrupted one.
-
-    It is a context manager, which closes the file.
+    as in the file, so that a resumed evaluation gives the same results as an uninterrupted one. Several processes write
+    ``parts/items-RANK-of-WORLD.csv`` each.
 
     Args:
         folder: the evaluation folder.
         key: what the scores depend on; the first line of every file.
-        hashes: returns {item: current hash of its audio} for names of items, as far as they can be read. Scores of
-            audio that has changed are not known.
-        rank: number of this process.
-        world: number of processes. Several processes write ``parts/items-RANK-of-WORLD.csv`` each.
+        hashes: {item: current hash of its audio} for names of items. Scores of audio that has changed are not known.
 
     Attributes:
         known: {(item, run): score}.
@@ -54,10 +50,10 @@ class ItemRecords:
             for path in [folder / ITEMS, *self._parts()]:
                 if path.is_file() and read_records(path, COLUMNS, key) is None:
                     raise InputError(
-                        f"{folder}: holds an evaluation of other models, items or settings; give another --output or"
+                        f"{folder}: contains an evaluation of other models, items or settings; give another --output or"
                         " delete it"
                     )
-            self._collect()
+            self._take(self._read())
             kept = [score for score in _read_file(own, key) if self._is_current(score)]
             _write_file(own, kept, key)
         self.failed = {}
@@ -72,22 +68,20 @@ class ItemRecords:
         self._take(added)
 
     def merge(self, wanted: Mapping[str, Sequence[str]]) -> bool:
-        """Collect the scores of all processes; write them in order to ``items.csv`` if they are complete.
+        """Collect the scores of all processes, and write ``items.csv`` in order if they are complete: whether they are.
 
-        Args:
-            wanted: {item: runs}. Each must have a score, unless the item could not be read.
-
-        Returns:
-            Whether they are complete.
+        ``wanted`` is {item: runs}. Each run must have a score, unless the item could not be read.
         """
         with locked(self.folder / ".lock"):
-            self._collect()
+            self._take(self._read())
             missing = [idx for idx, runs in wanted.items() if any((idx, run) not in self.known for run in runs)]
             if any(idx not in self.failed for idx in missing):
                 return False
             self.failed = {idx: self.failed[idx] for idx in missing}
+            first = [(idx, run) for idx, runs in wanted.items() for run in runs if (idx, run) in self.known]
+            others = sorted(self.known.keys() - set(first))
             failed = [ItemScore.failed(idx, reason) for idx, reason in self.failed.items()]
-            _write_file(self.folder / ITEMS, [*self._in_order(wanted), *failed], self.key)
+            _write_file(self.folder / ITEMS, [*map(self.known.__getitem__, [*first, *others]), *failed], self.key)
         return True
 
     def __enter__(self) -> ItemRecords:
@@ -95,15 +89,6 @@ class ItemRecords:
 
     def __exit__(self, *exc: object) -> None:
         self._record.__exit__(*exc)
-
-    def _in_order(self, wanted: Mapping[str, Sequence[str]]) -> Iterator[ItemScore]:
-        """The wanted scores in the order in which they are wanted, then all others that are known."""
-        first = [(idx, run) for idx, runs in wanted.items() for run in runs if (idx, run) in self.known]
-        listed = set(first)
-        yield from (self.known[pair] for pair in [*first, *sorted(set(self.known) - listed)])
-
-    def _collect(self) -> None:
-        self._take(self._read())
 
     def _read(self) -> Iterator[ItemScore]:
         # Items that an earlier run could not read are tried again; with several processes this run's failures are in

@@ -12,7 +12,7 @@ from pathlib import Path
 from dplass_cli.audio.reading import Audio, audio_info, read_mono
 from dplass_cli.data.csv_tables import filled_rows
 from dplass_cli.data.mixture_tables import Mixture, read_mixtures, render
-from dplass_cli.errors import InputError, RunError, nearest
+from dplass_cli.errors import InputError, RunError, check_choice, nearest
 from dplass_cli.evaluation.benchmarks import Benchmark, find_audio, find_benchmark, find_table
 from dplass_cli.storage import Progress, file_sha256, no_progress, text_sha256
 
@@ -76,17 +76,12 @@ def find_items(
     audio_dir: Path | None,
     query: str | None = None,
 ) -> tuple[Benchmark, Path, list[Item]]:
-    """Find a benchmark's table and audio, as given or below a data root, and read its items.
+    """Find a benchmark's table and audio, as given or below a data root: (the benchmark, its table, its items).
 
     Args:
-        name: of the benchmark.
-        data_root: folder of the published folders.
         metadata_csv: the table, or a folder that holds it.
         audio_dir: the audio; default: below the data root, else the table's folder.
-        query: as :func:`read_items` takes it.
-
-    Returns:
-        (the benchmark, its table, its items).
+        query: the column of the queries; default: the benchmark's.
 
     Raises:
         InputError: no such benchmark, table or audio folder, or an unusable table.
@@ -99,23 +94,13 @@ def find_items(
 
 
 def read_items(benchmark: Benchmark, table: Path, audio_dir: Path | None, query: str | None = None) -> list[Item]:
-    """Read a benchmark's table.
-
-    Args:
-        benchmark: its row of the table of benchmarks.
-        table: the CSV file.
-        audio_dir: the audio folder; default: the table's folder.
-        query: the column of the queries; default: the benchmark's.
+    """Read a benchmark's table; the audio folder is the table's by default, the column of queries the benchmark's.
 
     Raises:
         InputError: the file is missing, lacks a column or has no rows; a row has no query; two rows have one name.
     """
     column = query or benchmark.query
-    if column not in (benchmark.query, *benchmark.queries):
-        raise InputError(
-            f"--query-column {column}: not a column of queries of {benchmark.name}"
-            f"{nearest(column, [benchmark.query, *benchmark.queries])}"
-        )
+    check_choice("--query-column", column, [benchmark.query, *benchmark.queries])
     if benchmark.mixing:
         mixtures = read_mixtures(table, audio_dir)
         items = [Item(mixture.idx, mixture.source.caption, mixture.source.caption, mixture) for mixture in mixtures]
@@ -145,12 +130,7 @@ def _read_recorded(benchmark: Benchmark, table: Path, folder: Path, query: str) 
 
 
 def choose_items(items: Sequence[Item], names: Sequence[str] | None, limit: int | None) -> list[Item]:
-    """Choose items in the table's order.
-
-    Args:
-        items: all items.
-        names: names of those to keep; None keeps all.
-        limit: the most to keep, from the first on; None keeps all.
+    """Choose the items of some names (None: all) in the table's order, at most the first ``limit``.
 
     Raises:
         InputError: there is no item with a name.
@@ -170,23 +150,18 @@ def check_items(
     """Check the headers of all files.
 
     Args:
-        items: of the benchmark.
         sample_rate: of the network, Hz.
         seconds: length to which clips are cut or padded; None for files as they are.
-        workers: threads.
-        progress: is called for each file.
 
     Returns:
         ({item: length in samples at ``sample_rate``}, {item: why it cannot be used}).
     """
+    files = list(dict.fromkeys(file for item in items for file in item.files))
+    found: dict[Path, int | str] = {}
     with ThreadPoolExecutor(workers) as pool:
-        files = list(dict.fromkeys(file for item in items for file in item.files))
-        found: dict[Path, int | str] = {}
-        for done, (file, length) in enumerate(
-            zip(files, pool.map(lambda f: _length(f, sample_rate), files), strict=True)
-        ):
+        for file, length in zip(files, pool.map(lambda file: _length(file, sample_rate), files), strict=True):
             found[file] = length
-            progress(done, len(files), "checking files")
+            progress(len(found), len(files), "checking files")
     lengths: dict[str, int] = {}
     unusable: dict[str, str] = {}
     for item in items:
@@ -211,12 +186,7 @@ def _length(file: Path, sample_rate: int) -> int | str:
 
 
 def load_item(item: Item, sample_rate: int, seconds: float | None) -> Loaded:
-    """Read an item's audio, or mix it.
-
-    Args:
-        item: the item.
-        sample_rate: of the result, Hz.
-        seconds: length of a mixture that is made on the fly.
+    """Read an item's audio at ``sample_rate``, or mix it from clips of a length of ``seconds``.
 
     Raises:
         InputError: a file cannot be read, or mixture and reference differ in length.
@@ -232,12 +202,7 @@ def load_item(item: Item, sample_rate: int, seconds: float | None) -> Loaded:
 
 
 def audio_sha256(item: Item, seconds: float | None, hashed: Callable[[Path], str] = file_sha256) -> str:
-    """The first 16 digits of a sha256 over an item's files and how they are mixed.
-
-    Args:
-        item: the item.
-        seconds: length of a mixture that is made on the fly.
-        hashed: returns the sha256 of a file.
+    """The first 16 digits of a sha256 over an item's files and how they are mixed; ``hashed`` hashes one file.
 
     Raises:
         InputError: a file cannot be read.

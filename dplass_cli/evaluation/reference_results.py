@@ -47,28 +47,25 @@ def check_reference_results(benchmark: Benchmark, policies: Mapping[str, PolicyS
         if score is None:
             continue
         comparable = score.n == benchmark.rows
-        for metric, published, measured in (
-            ("SDRi", result.sdri, score.sdri),
-            ("SI-SDR", result.si_sdr, score.si_sdr),
-        ):
+        pairs = {"SDRi": (result.sdri, score.sdri), "SI-SDR": (result.si_sdr, score.si_sdr)}
+        for metric, (published, measured) in pairs.items():
             difference = measured - published
             near = abs(difference) <= result.tolerance
+            verdict = "within" if near else f"outside, by {difference:+.3f}"
             if not comparable:
                 verdict = f"not comparable: {score.n} of {benchmark.rows} items"
-            else:
-                verdict = "within" if near else f"outside, by {difference:+.3f}"
             checks.append(
                 ReferenceCheck(
-                    benchmark.name,
-                    metric,
-                    result.system,
-                    result.policy,
-                    published,
-                    measured,
-                    result.tolerance,
-                    near and comparable,
-                    verdict,
-                    result.source,
+                    benchmark=benchmark.name,
+                    metric=metric,
+                    system=result.system,
+                    policy=result.policy,
+                    published=published,
+                    measured=measured,
+                    tolerance=result.tolerance,
+                    within=near and comparable,
+                    verdict=verdict,
+                    source=result.source,
                 )
             )
     return checks

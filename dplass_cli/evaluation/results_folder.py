@@ -11,7 +11,7 @@ from dplass_cli.errors import InputError
 from dplass_cli.evaluation.benchmarks import Aggregation
 from dplass_cli.evaluation.items import Item
 from dplass_cli.records import csv_rows, write_rows
-from dplass_cli.storage import read_json, read_text
+from dplass_cli.storage import read_json, read_text, require_folder
 
 RESULTS, CHOICES, TABLE = "results.json", "choices.csv", "results.md"
 FORMAT = "dplass-evaluation-1"
@@ -32,8 +32,8 @@ def read_results(folder: Path) -> dict[str, Any]:
     Raises:
         InputError: it is missing, or of something else.
     """
-    path = folder / RESULTS
-    if folder.is_dir() and not path.exists():
+    path = require_folder(folder) / RESULTS
+    if not path.exists():
         raise InputError(f"{folder}: not an evaluation folder (no {RESULTS}); give what dplass evaluate --output wrote")
     content = read_json(path)
     if not isinstance(content, dict) or content.get("format") != FORMAT:
@@ -50,7 +50,6 @@ def read_results(folder: Path) -> dict[str, Any]:
 
 
 def _is_score(score: Any) -> bool:
-    """Whether this is a policy's score as ``results.json`` holds it."""
     if not isinstance(score, dict) or not isinstance(score.get("n"), int):
         return False
     ends = score.get("sdri_ci")
@@ -60,13 +59,7 @@ def _is_score(score: Any) -> bool:
 
 
 def write_choices(folder: Path, items: Sequence[Item], chosen: Mapping[str, Mapping[str, str]]) -> None:
-    """Write ``choices.csv``: the run that each condition chose for each item, empty where it chose none.
-
-    Args:
-        folder: the evaluation folder.
-        items: the rows.
-        chosen: {condition: {item: run}}.
-    """
+    """Write ``choices.csv``: the run that each condition chose for each item, empty where it chose none."""
     rows = [
         {"idx": item.idx, "group": item.group, **{name: runs.get(item.idx, "") for name, runs in chosen.items()}}
         for item in items

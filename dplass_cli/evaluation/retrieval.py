@@ -65,13 +65,6 @@ class Found:
 class SoundIndex:
     """The embedded clips of a manifest, to search by sentences.
 
-    Args:
-        rows: of the manifest.
-        encoder: embeds sounds and sentences.
-        cache: of embeddings, if there is one.
-        settings: how to embed.
-        progress: is called for each clip.
-
     Attributes:
         failed: {file: why it could not be embedded}.
 
@@ -126,15 +119,9 @@ class SoundIndex:
 
 
 def rank(query: Vectors, sounds: Vectors, top: int) -> list[tuple[int, float]]:
-    """Rank sounds by their cosine with a query, the nearest first and equal ones in order.
+    """Rank sounds (N, D) by their cosine with a query (D,), all of unit norm: (row, cosine) of the ``top`` nearest.
 
-    Args:
-        query: (D,), unit norm.
-        sounds: (N, D), unit norm.
-        top: how many to return.
-
-    Returns:
-        (row, cosine) of each.
+    Equal ones stay in order.
     """
     cosines = sounds @ query
     order = np.argsort(-cosines, kind="stable")[:top]

@@ -55,22 +55,13 @@ class ItemScore:
         """The score of an item that cannot be read."""
         return cls(idx, query, error=reason)
 
-    @property
-    def silent(self) -> bool:
-        """Whether the reference is silent, so that distortion is undefined."""
-        return self.sdri is None
-
     def to_row(self) -> dict[str, str]:
         """Format as a row of ``items.csv``: {column: text}."""
         return {column: _text(name, getattr(self, name)) for name, column in _COLUMN_OF.items()}
 
     @classmethod
     def from_row(cls, row: Mapping[str, str], path: Path) -> ItemScore:
-        """Parse a row of ``items.csv``.
-
-        Args:
-            row: {column: text}.
-            path: the file, for error messages.
+        """Parse a row of ``items.csv``; ``path`` is for error messages.
 
         Raises:
             InputError: a metric is not a number.

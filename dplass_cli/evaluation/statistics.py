@@ -18,15 +18,10 @@ _AT_ONCE = 250  # resamples in memory
 
 
 def aggregate(rule: Aggregation, values: Values, groups: Sequence[str]) -> Values:
-    """Aggregate values (N, ...) of N items: (...); NaN without items.
+    """Aggregate values (N, ...) of N items with their classes by a benchmark's rule: (...); NaN without items.
 
     ``mean`` is over items, ``mean-of-class-medians`` and ``mean-of-class-means`` over the classes that occur. Medians
     and the mean over them leave NaN out, as AudioSep's evaluation does; the other means propagate it.
-
-    Args:
-        rule: of the benchmark.
-        values: the first axis is over items.
-        groups: the class of each item.
     """
     if len(values) == 0:
         return np.full(values.shape[1:], np.nan)
@@ -47,11 +42,6 @@ def bootstrap(rule: Aggregation, values: Values, groups: Sequence[str]) -> Value
     Items are drawn with replacement (Efron and Tibshirani, "An Introduction to the Bootstrap", 1993), within each class
     where the rule aggregates by class. The draws depend on the number of items only, so columns of the same items are
     paired.
-
-    Args:
-        rule: as in :func:`aggregate`.
-        values: a row per item.
-        groups: the class of each item.
     """
     generator = np.random.default_rng(_SEED)
     if len(values) == 0:
@@ -61,7 +51,7 @@ def bootstrap(rule: Aggregation, values: Values, groups: Sequence[str]) -> Value
     statistic = "mean" if rule == "mean-of-class-means" else "median"
     names = np.asarray(groups)
     classes = [values[names == name] for name in dict.fromkeys(groups)]
-    return _nan_mean(np.stack([_resampled(members, generator, statistic) for members in classes]))
+    return _without_nan(np.stack([_resampled(members, generator, statistic) for members in classes]), "mean")
 
 
 def interval(samples: Values) -> tuple[float, float]:
@@ -76,23 +66,13 @@ def _resampled(values: Values, generator: np.random.Generator, statistic: str) -
     parts = []
     for _ in range(RESAMPLES // _AT_ONCE):
         drawn = values[generator.integers(0, len(values), (_AT_ONCE, len(values)))]
-        parts.append(drawn.mean(axis=1) if statistic == "mean" else _nan_median(drawn.swapaxes(0, 1)))
+        parts.append(drawn.mean(axis=1) if statistic == "mean" else _without_nan(drawn.swapaxes(0, 1), "median"))
     return np.concatenate(parts)
 
 
-def _nan_median(values: Values) -> Values:
-    """The median along the first axis without NaN; NaN where all values are."""
+def _without_nan(values: Values, statistic: str) -> Values:
+    """The mean or median along the first axis without NaN; NaN where all values are."""
     if not np.isnan(values).any():
-        return np.asarray(np.median(values, axis=0))
-    known = ~np.isnan(values).all(axis=0)
-    median = np.full(values.shape[1:], np.nan)
-    median[known] = np.nanmedian(values[:, known], axis=0)
-    return median
-
-
-def _nan_mean(values: Values) -> Values:
-    """The mean along the first axis without NaN; NaN where all values are."""
-    counts = (~np.isnan(values)).sum(axis=0)
-    sums = np.nansum(values, axis=0)
-    mean = np.full(np.shape(sums), np.nan)
-    return np.asarray(np.divide(sums, counts, out=mean, where=counts > 0))
+        return np.asarray(values.mean(axis=0) if statistic == "mean" else np.median(values, axis=0))
+    columns = pd.DataFrame(values.reshape(len(values), -1)).agg(statistic)  # numpy's nanmedian would warn
+    return np.asarray(columns).reshape(values.shape[1:])

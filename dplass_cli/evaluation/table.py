@@ -104,13 +104,7 @@ POLICY_COLUMNS = (
 
 
 def policy_table(title: str, policies: Mapping[str, PolicyScore], benchmark: Benchmark | None = None) -> Table:
-    """The conditions of an evaluation, a row each.
-
-    Args:
-        title: above the table.
-        policies: {condition: score}.
-        benchmark: its published results are added below.
-    """
+    """The conditions of an evaluation, a row each; the published results of ``benchmark`` are added below."""
     rows = [_policy_row(name, score) for name, score in policies.items()]
     for result in () if benchmark is None else benchmark.published:
         name = f"{result.system}, published (compare with {result.policy})"

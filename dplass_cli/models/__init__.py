@@ -17,9 +17,9 @@ from dplass_cli.weights.checkpoint_files import (
     load_strictly,
     read_base_state,
     require_layout,
+    tensors_sha256,
     write_safetensors,
 )
-from dplass_cli.weights.hashing import tensors_sha256
 
 __all__ = ["BaseModel", "ResUNet30", "ResUNet30Config", "load_base", "save_base"]
 
@@ -82,16 +82,9 @@ def in_fast_order(network: BaseModel) -> BaseModel:
 def save_base(
     path: Path | str, network: ResUNet30, encoder_fingerprint: str | None, dtype: torch.dtype = torch.float32
 ) -> None:
-    """Write a base model as safetensors with its configuration, atomically.
+    """Write a base model as safetensors with its configuration, atomically; floating-point tensors as ``dtype``.
 
-    Args:
-        path: the file.
-        network: the base model.
-        encoder_fingerprint: of the encoder it was trained with; None leaves it out.
-        dtype: of the stored floating-point tensors.
-
-    Raises:
-        InputError: the folder cannot be written.
+    ``encoder_fingerprint`` is that of the encoder it was trained with; None leaves it out.
     """
     state = in_dtype(network.state_dict(), dtype)
     metadata = {"format": "dplass-base-1", "config": to_mapping(network.config)}
@@ -103,14 +96,7 @@ def save_base(
 def check_encoder(network: BaseModel, fingerprint: str, size: int, encoder: str) -> None:
     """Check that an encoder is the one a base was trained with; a base without a fingerprint accepts any.
 
-    Args:
-        network: the base.
-        fingerprint: of the encoder.
-        size: length of the encoder's embeddings.
-        encoder: what the user calls the encoder, for the message.
-
-    Raises:
-        InputError: the fingerprints differ, or the base expects embeddings of another length.
+    InputError, with the user's name ``encoder`` for it, if the fingerprints or the length of embeddings differ.
     """
     expected = network.encoder_fingerprint
     if expected is not None and expected != fingerprint:

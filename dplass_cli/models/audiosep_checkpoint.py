@@ -19,12 +19,14 @@ from dplass_cli.weights.checkpoint_files import NETWORK_PREFIX, read_tensors
 def audiosep_state(network: ResUNet30) -> dict[str, Tensor]:
     """The network's state dict with the keys of AudioSep's ResUNet30 (golden ``resunet30_layout.json``).
 
-    Raises:
-        InputError: AudioSep's code cannot represent the network.
+    InputError if AudioSep's code cannot represent the network.
     """
     config = network.config
     if config.stem != (1, 1) or config.input_power != 1.0:
-        raise InputError("AudioSep's network has no stem and no input power, but this base does; write .safetensors")
+        raise InputError(
+            "--output: AudioSep's network has no stem and no input power, but this base does; write a plain base with"
+            " 'dplass adapters merge ADAPTER --output NAME.safetensors'"
+        )
     state = {f"base.{key}": kernel for key, kernel in transform_kernels(config.n_fft).items()}
     return state | {key: tensor.detach().cpu().contiguous() for key, tensor in network.state_dict().items()}
 
@@ -51,12 +53,7 @@ def transform_kernels(n_fft: int) -> dict[str, Tensor]:
 
 
 def write_checkpoint(path: Path | str, content: Mapping[str, Any]) -> None:
-    """Write a pickled checkpoint of plain tensors, atomically.
-
-    Raises:
-        InputError: the folder cannot be written.
-        RunError: the disk is full.
-    """
+    """Write a pickled checkpoint of plain tensors, atomically."""
     with atomic_path(path) as temporary:
         try:
             torch.save(dict(content), temporary)
@@ -67,14 +64,7 @@ def write_checkpoint(path: Path | str, content: Mapping[str, Any]) -> None:
 def write_audiosep(path: Path | str, network: ResUNet30, source: Path | str | None = None, trust: bool = False) -> None:
     """Write a network as AudioSep's Lightning checkpoint: its tensors under ``ss_model.`` in ``state_dict``.
 
-    Args:
-        path: the file.
-        network: the network.
-        source: the checkpoint the base came from, whose ``query_encoder.*`` tensors are copied; None copies nothing.
-        trust: read ``source`` even if it contains more than weights.
-
-    Raises:
-        InputError: AudioSep's code cannot represent the network, or the folder cannot be written.
+    The ``query_encoder.*`` tensors of ``source``, the checkpoint the base came from, are copied.
     """
     state = {NETWORK_PREFIX + key: tensor for key, tensor in audiosep_state(network).items()}
     if source is not None and Path(source).suffix != ".safetensors":

@@ -33,11 +33,6 @@ class GraphedBody:
 
     Only the most recent shape has a graph, so that memory does not grow. Other shapes, passes with gradients and
     adapters that are not weight deltas (``conv-adapter``) run in the network itself.
-
-    Args:
-        base: the network, whose weights may change between calls.
-        capture: captures the kernels of a function on a device, and returns a function that launches them again and the
-            tensor that the result is in.
     """
 
     def __init__(self, base: ResUNetBase, capture: Capture | None = None) -> None:
@@ -93,13 +88,9 @@ def _tensors(base: ResUNetBase) -> list[Tensor]:
 
 
 def capture_graph(run: Callable[[], Tensor], device: torch.device) -> tuple[Callable[[], None], Tensor]:
-    """Capture the kernels that a function launches on a CUDA device.
+    """Capture the kernels that a function launches on a CUDA device, which other threads may use meanwhile.
 
-    Other threads may use the device meanwhile.
-
-    Args:
-        run: the function; it must not rely on autocast's cache of converted weights, which is not replayed.
-        device: the CUDA device.
+    The function must not rely on autocast's cache of converted weights, which is not replayed.
 
     Returns:
         (a function that launches the kernels again, the tensor that the result is in).

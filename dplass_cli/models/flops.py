@@ -42,10 +42,8 @@ def layer_costs(
 ) -> list[LayerCost]:
     """Count every layer that has parameters, in forward order.
 
-    Args:
-        config: configuration of the network.
-        prepare: called with the network before multiply-accumulates are counted, for instance to attach adapters; what
-            it adds below a layer counts towards that layer's work, but not its parameters.
+    ``prepare`` is called with the network before multiply-accumulates are counted, for instance to attach adapters.
+    What it adds below a layer counts towards that layer's work, but not its parameters.
     """
     with torch.device("meta"):
         network = ResUNet30(config).eval()

@@ -2,32 +2,25 @@
 
 from __future__ import annotations
 
+import math
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
 import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
 
-from dplass_cli.models.onnx_wrapper import OnnxWrapper
 from dplass_cli.models.openvino import openvino_core, openvino_module
-from dplass_cli.models.resunet30 import ResUNet30
+from dplass_cli.models.resunet30 import ResUNet30, mask_and_rotation
 from dplass_cli.storage import make_folder, remove_file, write_bytes, writing_to
 
 
 def export_graph(network: ResUNet30, output: Path, metadata: Mapping[str, str]) -> list[Path]:
-    """Write a network as a graph with the inputs ``mixture`` and ``condition`` and the output ``target``.
+    """Write a network, with its adapter active, as a graph: ``mixture`` and ``condition`` in, ``target`` out.
 
-    Args:
-        network: the network, with its adapter active.
-        output: a file that ends in ``.onnx``, or in ``.xml`` for OpenVINO, whose weights go to a ``.bin`` file.
-        metadata: stored in the ONNX graph.
-
-    Returns:
-        The written files, the graph first.
-
-    Raises:
-        InputError: the folder cannot be written.
-        RunError: the disk is full.
+    The output ends in ``.onnx`` (which stores the metadata), or in ``.xml`` for OpenVINO, whose weights go to ``.bin``.
+    Returns the written files, the graph first.
     """
     make_folder(output.parent)
     files = [output]
@@ -35,7 +28,9 @@ def export_graph(network: ResUNet30, output: Path, metadata: Mapping[str, str]) 
         graph = Path(name) / "graph.onnx"
         _write_onnx(network, metadata, graph)
         if output.suffix == ".xml":
-            graph = _convert_to_openvino(graph)
+            model = openvino_core().read_model(graph)
+            graph = graph.with_suffix(".xml")  # its weights are next to it
+            openvino_module().save_model(model, graph, compress_to_fp16=False)
             files.append(output.with_suffix(".bin"))
             remove_file(output)  # the graph of an earlier export does not fit the new weights
         for file in reversed(files):  # the weights first, so that a graph that exists is complete
@@ -62,9 +57,40 @@ def _write_onnx(network: ResUNet30, metadata: Mapping[str, str], path: Path) -> 
     program.save(path, external_data=False)
 
 
-def _convert_to_openvino(path: Path) -> Path:
-    """Convert an ONNX file; returns the path of the new graph, whose weights are next to it."""
-    openvino = openvino_module()
-    written = path.with_suffix(".xml")
-    openvino.save_model(openvino_core().read_model(path), written, compress_to_fp16=False)
-    return written
+class OnnxWrapper(nn.Module):
+    """The network (not copied, with its adapter active) in operations that every exchange format supports.
+
+    It uses no complex numbers: both transforms are convolutions with the kernels of a windowed Fourier transform.
+    """
+
+    analysis: Tensor
+    synthesis: Tensor
+    squares: Tensor
+
+    def __init__(self, network: ResUNet30) -> None:
+        super().__init__()
+        self.network, self.n_fft, self.hop = network, network.config.n_fft, network.config.hop
+        window = network.base.stft.window.double().cpu()
+        bins, samples = torch.arange(self.n_fft // 2 + 1), torch.arange(self.n_fft)
+        # Reduced modulo one turn, so that the argument of the cosine is small and exact.
+        angle = 2 * math.pi * (bins[:, None] * samples % self.n_fft).double() / self.n_fft
+        kernels = torch.cat((angle.cos(), -angle.sin()))[:, None] * window
+        # All bins but the first and last also represent their mirror image.
+        weights = torch.full((len(bins),), 2.0).double()
+        weights[0] = weights[-1] = 1.0
+        self.register_buffer("analysis", kernels.float())
+        self.register_buffer("synthesis", (kernels * weights.repeat(2)[:, None, None] / self.n_fft).float())
+        self.register_buffer("squares", window.square()[None, None].float())
+
+    def forward(self, mixture: Tensor, condition: Tensor) -> Tensor:
+        """Separate mixtures (B, 1, T), T > n_fft/2, by conditions (B, D): (B, 1, T) float32."""
+        half, samples = self.n_fft // 2, mixture.shape[-1]
+        parts = F.conv1d(F.pad(mixture, (half, half), mode="reflect"), self.analysis, stride=self.hop)
+        real, imag = parts.transpose(1, 2).chunk(2, dim=-1)  # (B, frames, bins)
+        magnitude = torch.sqrt((real**2 + imag**2).clamp(min=1e-10))
+        base = self.network.base
+        mask, cosine, sine = mask_and_rotation(base.logits(magnitude[:, None], self.network.film(condition)))
+        masked = torch.cat((mask * (real * cosine - imag * sine), mask * (real * sine + imag * cosine)), dim=-1)
+        summed = F.conv_transpose1d(masked.transpose(1, 2), self.synthesis, stride=self.hop)
+        envelope = F.conv_transpose1d(torch.ones_like(parts[:1, :1]), self.squares, stride=self.hop)
+        return (summed / envelope.clamp(min=1e-10))[..., half : half + samples]

@@ -19,7 +19,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from dplass_cli.errors import InputError
+from dplass_cli.errors import InputError, check_choice
 from dplass_cli.models.memory_efficient import SLOPE
 from dplass_cli.models.resunet30 import DecoderBlock, EncoderBlock, ResidualBlock, ResUNet30, ResUNetBase
 from dplass_cli.options.model_options import Backend
@@ -37,15 +37,9 @@ _Feed = Callable[[Tensor, Betas], Tensor]
 def choose_backend(network: ResUNet30, backend: Backend = "auto", warmup_macs: float = WARMUP_MACS) -> None:
     """Make a network run in torch or in OpenVINO; the results differ by less than 1e-4.
 
-    Args:
-        backend: ``auto`` is OpenVINO on a CPU where it is installed, once it pays.
-        warmup_macs: what ``auto`` does in torch first, in multiply-accumulates.
-
-    Raises:
-        InputError: the backend is unknown, or ``openvino`` is not installed or does not support the network's device.
+    ``auto`` is OpenVINO on a CPU where it is installed, after ``warmup_macs`` multiply-accumulates in torch.
     """
-    if backend not in get_args(Backend):
-        raise InputError(f"--backend {backend}: must be one of {', '.join(get_args(Backend))}")
+    check_choice("--backend", backend, get_args(Backend))
     device = next(network.parameters()).device.type
     installed = importlib.util.find_spec("openvino") is not None
     if backend == "openvino":
@@ -61,12 +55,9 @@ def choose_backend(network: ResUNet30, backend: Backend = "auto", warmup_macs: f
 class OpenVINOBody:
     """A runner (:class:`~dplass_cli.models.resunet30.ResUNetBase`) that computes in OpenVINO.
 
-    Passes with gradients, adapters that are not weight deltas (``conv-adapter``), and the first ``warmup_macs`` run in
-    torch. Under torch's autocast to bfloat16 the convolutions use bfloat16 if the CPU supports it.
-
-    Args:
-        base: the network, whose weights may change between calls.
-        warmup_macs: multiply-accumulates to run in torch first.
+    Passes with gradients, adapters that are not weight deltas (``conv-adapter``), and the first ``warmup_macs``
+    multiply-accumulates run in torch. Under torch's autocast to bfloat16 the convolutions use bfloat16 if the CPU
+    supports it.
     """
 
     def __init__(self, base: ResUNetBase, warmup_macs: float = 0.0) -> None:
@@ -111,7 +102,6 @@ class _OpenVINOGraph:
         self._request = openvino_core().compile_model(model, "CPU", settings).create_infer_request()
 
     def matches(self, statistics: Tensor, bfloat16: bool) -> bool:
-        """Whether the graph was compiled for these scales and this precision."""
         return self._bfloat16 == bfloat16 and torch.equal(statistics, self._statistics)
 
     def __call__(self, x: Tensor, betas: Betas) -> Tensor:

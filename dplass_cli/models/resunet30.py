@@ -9,7 +9,7 @@ Widths, transform and condition size are configurable, as are two extensions for
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import torch
@@ -17,7 +17,6 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from dplass_cli.audio.stft import STFT
-from dplass_cli.models.film import FiLM
 from dplass_cli.models.memory_efficient import average_pool, conditioned, pointwise
 from dplass_cli.options.network_settings import ResUNet30Config
 
@@ -191,12 +190,8 @@ def unfold_stem(x: Tensor, stem: tuple[int, int]) -> Tensor:
 def apply_masks(spectrum: Tensor, logits: Tensor) -> Tensor:
     """Mask the magnitude and rotate the phase of the mixture (golden facts: ``structure.heads``).
 
-    Args:
-        spectrum: complex64 (B, frames, bins).
-        logits: float32 (B, 3, frames, bins): magnitude mask, real part and imaginary part of the rotation.
-
-    Returns:
-        complex64 (B, frames, bins). The Nyquist bin is zero, because its rotation has no direction.
+    The spectrum and the result are complex64 (B, frames, bins), the logits float32 (B, 3, frames, bins). The Nyquist
+    bin becomes zero, because its rotation has no direction.
     """
     mask, cosine, sine = mask_and_rotation(logits)
     # AudioSep computes mask·magnitude·(phase of the mixture), which equals mask·spectrum, also in silent cells.
@@ -208,6 +203,34 @@ def mask_and_rotation(logits: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     real, imag = torch.tanh(logits[:, 1]), torch.tanh(logits[:, 2])
     length = torch.sqrt((real**2 + imag**2).clamp(min=_FLOOR))
     return torch.sigmoid(logits[:, 0]), real / length, imag / length
+
+
+class FiLM(nn.Module):
+    """Linear maps from conditions to the betas, which are added to feature maps (golden facts: ``structure.film``).
+
+    The map of the beta ``a.b.beta1`` is stored under the name ``a->b->beta1``, as in AudioSep's checkpoints.
+    """
+
+    def __init__(self, features: Mapping[str, int], condition_size: int) -> None:
+        super().__init__()
+        self._paths = list(features)
+        for path, channels in features.items():
+            self.add_module(path.replace(".", "->"), nn.Linear(condition_size, channels))
+
+    def forward(self, condition: Tensor) -> dict[str, Tensor]:
+        """Map conditions, float32 (B, D), to betas: {path: (B, C, 1, 1)}."""
+        betas: dict[str, Tensor] = {}
+        for path in self._paths:
+            beta: Tensor = self.get_submodule(path.replace(".", "->"))(condition)
+            betas[path] = beta[:, :, None, None]
+        return betas
+
+    def reset(self) -> None:
+        """Initialise every map as AudioSep does: Xavier weights, zero bias."""
+        for module in self.children():
+            assert isinstance(module, nn.Linear)
+            nn.init.xavier_uniform_(module.weight)
+            nn.init.zeros_(module.bias)
 
 
 class ResUNet30(nn.Module):
@@ -226,7 +249,7 @@ class ResUNet30(nn.Module):
         """Separate the sound that the query describes.
 
         Args:
-            mixture: float32 (B, 1, T) at ``config.sample_rate``, T > n_fft/2; or its analysis by :meth:`analyse`.
+            mixture: float32 (B, 1, T) at ``config.sample_rate``, T > n_fft/2; or its ``base.analyse``.
             condition: float32 (B, D), unit norm.
 
         Returns:
@@ -235,10 +258,6 @@ class ResUNet30(nn.Module):
         analysis = mixture if isinstance(mixture, Analysis) else self.base.analyse(mixture)
         separated: Tensor = self.base(analysis, self.film(condition))
         return separated
-
-    def analyse(self, mixture: Tensor) -> Analysis:
-        """Transform mixtures, float32 (B, 1, T), once for several calls of :meth:`forward`."""
-        return self.base.analyse(mixture)
 
 
 def is_unread(parameter: str) -> bool:

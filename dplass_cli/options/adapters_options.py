@@ -5,20 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from dplass_cli.options.adapter_settings import AdapterSettings
-from dplass_cli.options.declaration import argument, option, section
+from dplass_cli.options.adapter_settings import AdapterSettings, StoredType
+from dplass_cli.options.declaration import Options, argument, option, required, section
 from dplass_cli.options.model_options import MODELS, BaseOptions, trust_option
 
 _ADAPTER = "An adapter folder, or a published file."
 
 
 @dataclass(frozen=True)
-class AdaptersListOptions:
+class AdaptersListOptions(Options):
     """Options of ``adapters list``."""
 
-    paths: tuple[Path, ...] = argument(
-        "PATH", help="Banks (tiny: the bundled one), adapter folders and published files."
-    )
+    paths: tuple[Path, ...] = argument("PATH", "Banks (tiny: the bundled one), adapter folders and published files.")
     trust_checkpoint: bool = trust_option()
 
 
@@ -26,30 +24,25 @@ class AdaptersListOptions:
 class AdaptersInfoOptions(BaseOptions):
     """Options of ``adapters info``."""
 
-    adapter: Path | None = argument(
-        "ADAPTER", default=None, shown="the base alone", help="An adapter folder, or a published file."
-    )
+    adapter: Path | None = argument("ADAPTER", "An adapter folder, or a published file.", None, shown="the base alone")
 
 
 @dataclass(frozen=True)
-class AdaptersImportOptions:
+class AdaptersImportOptions(Options):
     """Options of ``adapters import``."""
 
-    files: tuple[Path, ...] = argument("FILE", help="Published files, such as cluster3_model.pt.")
-    output: Path = option("--output", "-o", help="Folder of the adapters; with --partition it becomes a bank.")
+    files: tuple[Path, ...] = argument("FILE", "Published files, such as cluster3_model.pt.")
+    output: Path = required("Folder of the adapters; with --partition it becomes a bank.", also="-o")
     base_checkpoint: str | None = option(
-        "--base-checkpoint",
-        default=None,
+        None,
+        "The base whose frozen weights the files must contain.",
         shown="the contained one, written to base.safetensors",
         hidden=("--checkpoint_path",),
         panel=MODELS,
-        help="The base whose frozen weights the files must contain.",
     )
-    partition: Path | None = option(
-        "--partition", default=None, help="Partition folder whose domains the files' clusters are."
-    )
+    partition: Path | None = option(None, "Partition folder whose domains the files' clusters are.")
     adapter: AdapterSettings = section(
-        AdapterSettings, help="What the files do not say: rank of reconv, alpha; and the type to store them in."
+        AdapterSettings, "What the files do not say: rank of reconv, alpha; and the type to store them in."
     )
     trust_checkpoint: bool = trust_option()
 
@@ -58,33 +51,31 @@ class AdaptersImportOptions:
 class AdaptersExportOptions(BaseOptions):
     """Options of ``adapters export``."""
 
-    adapter: Path = argument("ADAPTER", help=_ADAPTER)
-    output: Path = option("--output", "-o", help="The file to write.")
+    adapter: Path = argument("ADAPTER", _ADAPTER)
+    output: Path = required("The file to write.", also="-o")
 
 
 @dataclass(frozen=True)
 class AdaptersMergeOptions(BaseOptions):
     """Options of ``adapters merge``."""
 
-    adapter: Path = argument("ADAPTER", help=_ADAPTER)
-    output: Path = option("--output", "-o", help="The file to write: .safetensors or .ckpt.")
+    adapter: Path = argument("ADAPTER", _ADAPTER)
+    output: Path = required("The file to write: .safetensors or .ckpt.", also="-o")
 
 
 @dataclass(frozen=True)
 class AdaptersCompressOptions(BaseOptions):
     """Options of ``adapters compress``."""
 
-    adapter: Path = argument("ADAPTER", help=_ADAPTER)
-    rank: int = option("--rank", help="Rank to keep in every layer.")
-    output: Path = option("--output", "-o", help="The adapter folder to write.")
-    dtype: str | None = option(
-        "--dtype", default=None, shown="as stored", help="Type of the tensors: float32, float16 or bfloat16."
-    )
+    adapter: Path = argument("ADAPTER", _ADAPTER)
+    rank: int = required("Rank to keep in every layer.")
+    output: Path = required("The adapter folder to write.", also="-o")
+    dtype: StoredType | None = option(None, "Type of the tensors: float32, float16 or bfloat16.", shown="as stored")
 
 
 @dataclass(frozen=True)
 class AdaptersDiffOptions(BaseOptions):
     """Options of ``adapters diff``."""
 
-    first: Path = argument("ADAPTER", help=_ADAPTER)
-    second: Path | None = argument("SECOND", default=None, shown="the base", help="The adapter to compare it with.")
+    first: Path = argument("ADAPTER", _ADAPTER)
+    second: Path | None = argument("SECOND", "The adapter to compare it with.", None, shown="the base")

@@ -7,59 +7,53 @@ from pathlib import Path
 from typing import Literal
 
 from dplass_cli.options.augmentation_settings import AugmentationSettings
-from dplass_cli.options.declaration import option, section
+from dplass_cli.options.declaration import Options, check_field, option, section, setting
 
 
 @dataclass(frozen=True)
-class LoudnessSettings:
+class LoudnessSettings(Options):
     """Bounds of the random gain of interference over the target."""
 
-    lower_db: int = option(default=-10, help="Smallest gain in dB, a whole number.")
-    higher_db: int = option(default=10, help="Largest gain in dB, a whole number.")
+    lower_db: int = setting(-10, "Smallest gain in dB, a whole number.")
+    higher_db: int = setting(10, "Largest gain in dB, a whole number.")
 
     def __post_init__(self) -> None:
-        if self.lower_db > self.higher_db:
-            raise ValueError(f"loudness_norm.lower_db {self.lower_db} is above higher_db {self.higher_db}")
+        super().__post_init__()
+        check_field(self, "lower_db", self.lower_db <= self.higher_db, f"at most higher_db, {self.higher_db}")
 
 
 @dataclass(frozen=True)
-class DataSettings:
+class DataSettings(Options):
     """How training samples are drawn and mixed."""
 
-    sampling_rate: int = option(default=32000, help="Sample rate in Hz; must be the base's.")
-    segment_seconds: float = option(default=2.0, help="Length of a training segment in seconds.")
+    sampling_rate: int = setting(32000, "Sample rate in Hz; must be the base's.")
+    segment_seconds: float = setting(2.0, "Length of a training segment in seconds.", above=0)
     loudness_norm: LoudnessSettings = section(
-        LoudnessSettings, help="Bounds of the random gain of interference over the target."
+        LoudnessSettings, "Bounds of the random gain of interference over the target."
     )
-    max_mix_num: int = option(default=2, help="Largest number of sources in a mixture, the target included.")
-    interference: Literal["other", "any", "same"] = option(
-        default="other", help="Domains of the interferers: other than the target's, any, or the same."
+    max_mix_num: int = setting(
+        2,
+        "Largest number of sources in a mixture, the target included.",
+        least=2,
+        expected="at least 2, a target and an interferer",
     )
-    noise_dir: Path | None = option(default=None, help="Folder of recordings to take interferers from instead.")
-    use_text_ratio: float = option(
-        default=1.0,
-        help="Share of samples whose query is the caption; for the others it is the target's audio embedding.",
+    interference: Literal["other", "any", "same"] = setting(
+        "other", "Domains of the interferers: other than the target's, any, or the same."
     )
-    negative_share: float = option(
-        default=0.0, help="Share of samples without the queried sound; their target is silence."
+    noise_dir: Path | None = setting(None, "Folder of recordings to take interferers from instead.")
+    use_text_ratio: float = setting(
+        1.0,
+        "Share of samples whose query is the caption; for the others it is the target's audio embedding.",
+        least=0,
+        most=1,
+    )
+    negative_share: float = setting(
+        0.0, "Share of samples without the queried sound; their target is silence.", least=0, most=1
     )
     augment: AugmentationSettings = section(
-        AugmentationSettings, help="Augmentations of training mixtures; all are off by default."
+        AugmentationSettings, "Augmentations of training mixtures; all are off by default."
     )
-    max_bad_files: int = option(
-        "--max-bad-files", default=20, resume="free", help="Stop the run if more files than this are unreadable."
-    )
-
-    def __post_init__(self) -> None:
-        if self.max_mix_num < 2:
-            raise ValueError(f"max_mix_num must be at least 2 (a target and an interferer), not {self.max_mix_num}")
-        if self.segment_seconds <= 0:
-            raise ValueError(f"segment_seconds must be positive, not {self.segment_seconds}")
-        if self.max_bad_files < 0:
-            raise ValueError(f"max_bad_files must be at least 0, not {self.max_bad_files}")
-        for name in ("use_text_ratio", "negative_share"):
-            if not 0.0 <= getattr(self, name) <= 1.0:
-                raise ValueError(f"{name} must be between 0 and 1, not {getattr(self, name)}")
+    max_bad_files: int = option(20, "Stop the run if more files than this are unreadable.", resume="free", least=0)
 
     @property
     def segment_samples(self) -> int:

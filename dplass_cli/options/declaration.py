@@ -6,17 +6,29 @@ these declarations, so an option's type, default and explanation stand where its
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import functools
+import operator
+import types
 import typing
 from collections.abc import Callable, Iterator
 from dataclasses import MISSING, dataclass
 from typing import Any, Literal, TypeVar
 
+from dplass_cli.errors import InvalidValue, check_choice
+
 T = TypeVar("T")
 
 Resume = Literal["fixed", "longer", "free"]
 """What a resumed run may change: nothing, how long it runs, or how it runs (which does not affect its figures)."""
+
+_BOUNDS: dict[str, tuple[str, Callable[[Any, Any], bool]]] = {
+    "least": ("at least", operator.ge),
+    "most": ("at most", operator.le),
+    "above": ("above", operator.gt),
+    "below": ("below", operator.lt),
+}
 
 
 @dataclass(frozen=True)
@@ -25,25 +37,66 @@ class Declaration:
 
     Attributes:
         help: what it is for.
-        flags: its spellings on the command line; empty: it is set by ``--set`` and YAML files only.
+        flag: its spelling on the command line; empty: the field's name with hyphens; None: it is set by ``--set`` and
+            YAML files only.
+        also: another spelling, such as ``-o``.
         hidden: spellings that are understood and not shown.
         metavar: the name of a positional argument; empty for options.
-        default: the default as help and docs show it; empty: the field's own.
+        shown: the default as help and docs show it; empty: the field's own.
         split: several values are one text, separated by commas; otherwise the flag is repeated.
         panel: the group of the help page; empty: the first.
         resume: whether a resumed run may change it.
         inner: the options inside a section have their flags, too.
+        least: the smallest number allowed.
+        most: the largest number allowed.
+        above: a number that it must exceed.
+        below: a number that it must not reach.
+        expected: how error messages call what is allowed, such as "at least 1, or 0 for all"; empty: by the bounds.
     """
 
     help: str
-    flags: tuple[str, ...] = ()
+    flag: str | None = ""
+    also: str = ""
     hidden: tuple[str, ...] = ()
     metavar: str = ""
-    default: str = ""
+    shown: str = ""
     split: bool = False
     panel: str = ""
     resume: Resume = "fixed"
     inner: bool = False
+    least: float | None = None
+    most: float | None = None
+    above: float | None = None
+    below: float | None = None
+    expected: str = ""
+
+    def spelling(self, name: str) -> str:
+        """What the command line calls an option whose field has a ``name``: its first flag, or just the name."""
+        if self.metavar or self.flag is None:
+            return self.metavar or name
+        return self.flag or "--" + name.replace("_", "-")
+
+    @property
+    def bounds(self) -> dict[str, float]:
+        """{least, most, above or below: the bound}, of those that are declared."""
+        return {key: getattr(self, key) for key in _BOUNDS if getattr(self, key) is not None}
+
+    def allows(self, value: Any) -> bool:
+        """Whether a number, or each number of a mapping, is within the bounds; values of other types always are."""
+        numbers = value.values() if isinstance(value, dict) else [value]
+        return all(
+            _BOUNDS[key][1](number, bound)
+            for number in numbers
+            if isinstance(number, (int, float))
+            for key, bound in self.bounds.items()
+        )
+
+    @property
+    def allowed(self) -> str:
+        """What is allowed, after "must be"."""
+        if self.least is not None and self.most is not None:
+            return self.expected or f"from {self.least} to {self.most}"
+        return self.expected or " and ".join(f"{_BOUNDS[key][0]} {bound}" for key, bound in self.bounds.items())
 
 
 @dataclass(frozen=True)
@@ -70,37 +123,63 @@ class OptionField:
         return self.value is MISSING
 
     @property
+    def flags(self) -> tuple[str, ...]:
+        """Its spellings on the command line that help shows."""
+        if not self.on_command_line or self.declared.metavar:
+            return ()
+        return tuple(filter(None, (self.declared.spelling(self.key.rpartition(".")[2]), self.declared.also)))
+
+    @property
     def spelling(self) -> str:
         """What error messages call it."""
-        declared = self.declared
-        if not self.on_command_line:
-            return self.key
-        return declared.metavar or declared.flags[0].partition("/")[0]
+        name = self.key.rpartition(".")[2]
+        return self.declared.spelling(name).partition("/")[0] if self.on_command_line else self.key
 
 
-def option(
-    *flags: str,
-    help: str,
-    default: T = MISSING,  # type: ignore[assignment]
-    factory: Callable[[], T] | None = None,
-    shown: str = "",
-    hidden: tuple[str, ...] = (),
-    split: bool = False,
-    panel: str = "",
-    resume: Resume = "fixed",
-) -> T:
-    """Declare an option; see :class:`Declaration`. Without ``default`` and ``factory`` it is required."""
-    field: T = _field(Declaration(help, flags, hidden, "", shown, split, panel, resume), default, factory)
-    return field
+class Options:
+    """Base of the dataclasses of options: checks the declared bounds, and the words of a ``Literal``.
+
+    Raises:
+        InputError: a number is out of range, or a word is unknown.
+    """
+
+    def __post_init__(self) -> None:
+        options: Any = type(self)
+        kinds = field_types(options)
+        for name, declared in declarations(options).items():
+            value = getattr(self, name)
+            check_field(self, name, declared.allows(value), declared.allowed)
+            if isinstance(value, str) and (words := _words(kinds[name])):
+                check_choice(declared.spelling(name), value, words)
 
 
-def argument(metavar: str, *, help: str, default: T = MISSING, shown: str = "") -> T:  # type: ignore[assignment]
-    """Declare a positional argument; see :class:`Declaration`. Without ``default`` it is required."""
-    field: T = _field(Declaration(help, metavar=metavar, default=shown), default, None)
-    return field
+def _words(kind: Any) -> tuple[str, ...]:
+    """The words of a ``Literal``, alone or in a union."""
+    literals = (each for each in (kind, *typing.get_args(kind)) if typing.get_origin(each) is Literal)
+    return tuple(word for literal in literals for word in typing.get_args(literal))
 
 
-def section(kind: Callable[[], T], *, help: str, flags: bool = False) -> T:
+def option(default: T, help: str, flag: str = "", **details: Any) -> T:
+    """Declare an option with a flag; ``details`` are further attributes of :class:`Declaration`."""
+    return _field(default, Declaration(help, flag, **details))
+
+
+def required(help: str, flag: str | None = "", **details: Any) -> Any:
+    """Declare an option that must be given."""
+    return _field(MISSING, Declaration(help, flag, **details))
+
+
+def setting(default: T, help: str, **details: Any) -> T:
+    """Declare an option without a flag, for ``--set`` and YAML files."""
+    return _field(default, Declaration(help, None, **details))
+
+
+def argument(metavar: str, help: str, default: Any = MISSING, **details: Any) -> Any:
+    """Declare a positional argument; without ``default`` it is required."""
+    return _field(default, Declaration(help, None, metavar=metavar, **details))
+
+
+def section(kind: Callable[[], T], help: str, flags: bool = False) -> T:
     """Declare options inside an option: a dataclass of options whose fields all have defaults.
 
     Args:
@@ -108,15 +187,13 @@ def section(kind: Callable[[], T], *, help: str, flags: bool = False) -> T:
         help: what its options are about.
         flags: the flags of its options are flags of the verb.
     """
-    field: T = _field(Declaration(help, inner=flags), MISSING, kind)
-    return field
+    return dataclasses.field(default_factory=kind, metadata={"declared": Declaration(help, None, inner=flags)})
 
 
-def _field(declared: Declaration, default: Any, factory: Callable[[], Any] | None) -> Any:
-    metadata = {"declared": declared}
-    if factory is not None:
-        return dataclasses.field(default_factory=factory, metadata=metadata)
-    return dataclasses.field(default=default, metadata=metadata)
+def _field(default: T, declared: Declaration) -> T:
+    if isinstance(default, dict):  # a dataclass refuses mutable defaults
+        return dataclasses.field(default_factory=functools.partial(copy.copy, default), metadata={"declared": declared})
+    return dataclasses.field(default=default, metadata={"declared": declared})
 
 
 @functools.cache
@@ -126,17 +203,16 @@ def option_fields(options: type) -> tuple[OptionField, ...]:
 
 
 def _walk(options: Any, path: str, flags: bool) -> Iterator[OptionField]:
-    kinds = field_types(options)
+    kinds, declared_names = field_types(options), declarations(options)
     for field in _own_first(options):
-        declared = field.metadata.get("declared")
-        if declared is None:
+        if field.name not in declared_names:
             continue
-        kind, value = kinds[field.name], field.default
+        declared, kind, value = declared_names[field.name], kinds[field.name], field.default
         if field.default_factory is not MISSING:
             value = field.default_factory()
-        shown = flags and bool(declared.flags or declared.metavar)
+        shown = flags and (declared.flag is not None or bool(declared.metavar))
         yield OptionField(path + field.name, kind, value, declared, shown)
-        inside = next((each for each in (kind, *typing.get_args(kind)) if dataclasses.is_dataclass(each)), None)
+        inside = section_of(kind)
         if inside is not None:
             yield from _walk(inside, f"{path}{field.name}.", flags and declared.inner)
 
@@ -148,11 +224,33 @@ def _own_first(options: Any) -> list[dataclasses.Field[Any]]:
     return [fields[name] for name in names if name in fields]
 
 
+def declarations(options: Any) -> dict[str, Declaration]:
+    """{field: declaration} of the declared fields of a dataclass."""
+    fields = dataclasses.fields(options)
+    return {field.name: field.metadata["declared"] for field in fields if "declared" in field.metadata}
+
+
+def section_of(kind: Any) -> Any:
+    """The dataclass of a type that is a section of options, or a section or None; None for other types."""
+    members = typing.get_args(kind) if typing.get_origin(kind) in (typing.Union, types.UnionType) else (kind,)
+    return next((each for each in members if dataclasses.is_dataclass(each)), None)
+
+
 @functools.cache
 def field_types(options: Any) -> dict[str, Any]:
     """{field: annotated type} of a dataclass."""
     hints = typing.get_type_hints(options)
     return {field.name: hints[field.name] for field in dataclasses.fields(options)}
+
+
+def check_field(options: Any, name: str, valid: bool, expected: str) -> None:
+    """Check a value of a dataclass of options, such as one that depends on another.
+
+    Raises:
+        InvalidValue: it is not ``valid``; the message says what is ``expected``, such as ``at least 1``.
+    """
+    if not valid:
+        raise InvalidValue(name, getattr(options, name), expected)
 
 
 def resume_rules(options: Any) -> dict[str, Resume]:

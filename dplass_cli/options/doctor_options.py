@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from dplass_cli.errors import InputError
 from dplass_cli.options.declaration import option
 from dplass_cli.options.model_options import MODELS, ModelOptions
 
@@ -17,26 +16,15 @@ class DoctorOptions(ModelOptions):
     What is not given is not checked, except the machine and the bundled models.
     """
 
-    data: Path | None = option("--data", default=None, help="Manifest or partition folder.")
-    benchmark: str | None = option("--benchmark", default=None, help="Benchmark that will be evaluated.")
-    data_root: Path | None = option(
-        "--data-root", default=None, help="Folder of AudioCaps_evaluation, AudioSet_evaluation …"
+    data: Path | None = option(None, "Manifest or partition folder.")
+    benchmark: str | None = option(None, "Benchmark that will be evaluated.")
+    data_root: Path | None = option(None, "Folder of AudioCaps_evaluation, AudioSet_evaluation …")
+    metadata_csv: Path | None = option(None, "The benchmark's table.")
+    audio_dir: Path | None = option(None, "Folder of the benchmark's audio.", shown="next to the table")
+    workspace: Path = option(Path(), "Folder that the run will write to.", shown="here")
+    clips: int = option(
+        1000, "Clips of --data whose headers are checked; 0: all.", least=0, expected="at least 1, or 0 for all"
     )
-    metadata_csv: Path | None = option("--metadata-csv", default=None, help="The benchmark's table.")
-    audio_dir: Path | None = option(
-        "--audio-dir", default=None, shown="next to the table", help="Folder of the benchmark's audio."
-    )
-    workspace: Path = option("--workspace", factory=Path, shown="here", help="Folder that the run will write to.")
-    clips: int = option("--clips", default=1000, help="Clips of --data whose headers are checked; 0: all.")
     base_checkpoint: str = option(
-        "--base-checkpoint",
-        "--base",
-        default="tiny",
-        hidden=("--checkpoint_path",),
-        panel=MODELS,
-        help="Base model: tiny or a checkpoint.",
+        "tiny", "Base model: tiny or a checkpoint.", also="--base", hidden=("--checkpoint_path",), panel=MODELS
     )
-
-    def __post_init__(self) -> None:
-        if self.clips < 0:
-            raise InputError(f"--clips {self.clips}: must be at least 1, or 0 for all")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from dplass_cli.options.declaration import argument, option
+from dplass_cli.options.declaration import Options, argument, required
 from dplass_cli.options.model_options import EncoderOptions
 
 
@@ -13,13 +13,13 @@ from dplass_cli.options.model_options import EncoderOptions
 class DomainsAssignOptions(EncoderOptions):
     """Options of ``domains assign``."""
 
-    sentences: tuple[str, ...] = argument("SENTENCE", help="Sentences whose domain to find.")
-    partition: Path = option("--partition", help="The partition folder.")
+    sentences: tuple[str, ...] = argument("SENTENCE", "Sentences whose domain to find.")
+    partition: Path = required("The partition folder.")
 
 
 @dataclass(frozen=True)
-class DomainsCompareOptions:
+class DomainsCompareOptions(Options):
     """Options of ``domains compare``."""
 
-    first: Path = argument("FIRST", help="A partition folder.")
-    second: Path = argument("SECOND", help="Another partition folder.")
+    first: Path = argument("FIRST", "A partition folder.")
+    second: Path = argument("SECOND", "Another partition folder.")

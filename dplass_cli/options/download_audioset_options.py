@@ -5,39 +5,33 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from dplass_cli.options.declaration import option, section
+from dplass_cli.options.declaration import Options, check_field, option, required, section, setting
 
 
 @dataclass(frozen=True)
-class VideoSite:
+class VideoSite(Options):
     """Where videos come from, and how hard it may be asked."""
 
-    url: str = option(default="https://www.youtube.com/watch?v={id}", help="Address of a video, with {id}.")
-    rate: int = option(default=0, shown="0: no limit", help="Largest download rate in bytes per second.")
-    timeout: float = option(default=30.0, help="Seconds to wait for an answer.")
-    retries: int = option(default=3, help="Retries of a connection that breaks.")
+    url: str = setting("https://www.youtube.com/watch?v={id}", "Address of a video, with {id}.")
+    rate: int = setting(0, "Largest download rate in bytes per second.", shown="0: no limit")
+    timeout: float = setting(30.0, "Seconds to wait for an answer.")
+    retries: int = setting(3, "Retries of a connection that breaks.")
 
     def __post_init__(self) -> None:
-        if "{id}" not in self.url:
-            raise ValueError(f"url must have {{id}} in it, not {self.url!r}")
+        super().__post_init__()
+        check_field(self, "url", "{id}" in self.url, "a URL that contains {id}")
 
 
 @dataclass(frozen=True)
-class DownloadAudiosetOptions:
+class DownloadAudiosetOptions(Options):
     """Options of ``download-audioset``."""
 
-    segments: tuple[Path, ...] = option("--segments", help="Segment list (weak .csv or strong .tsv). Repeatable.")
-    output: Path = option(
-        "--output", "-o", help="Folder of the clips and of failures.csv; an interrupted download resumes there."
+    segments: tuple[Path, ...] = required("Segment list (weak .csv or strong .tsv). Repeatable.")
+    output: Path = required(
+        "Folder of the clips and of failures.csv; an interrupted download resumes there.", also="-o"
     )
-    ids: Path | None = option("--ids", default=None, help="Fetch only these YTIDs: a text file, one per line.")
-    limit: int | None = option("--limit", default=None, help="Largest number of clips to fetch now.")
-    pause: float = option("--pause", default=2.0, help="Mean of the random pause between two videos, in seconds.")
-    retry_failed: bool = option("--retry-failed", default=False, help="Try again what failures.csv lists.")
-    source: VideoSite = section(VideoSite, help="Where videos come from.")
-
-    def __post_init__(self) -> None:
-        if self.pause < 0:
-            raise ValueError(f"pause must not be negative, not {self.pause}")
-        if self.limit is not None and self.limit < 1:
-            raise ValueError(f"limit must be at least 1, not {self.limit}")
+    ids: Path | None = option(None, "Fetch only these YTIDs: a text file, one per line.")
+    limit: int | None = option(None, "Largest number of clips to fetch now.", least=1)
+    pause: float = option(2.0, "Mean of the random pause between two videos, in seconds.", least=0)
+    retry_failed: bool = option(False, "Try again what failures.csv lists.")
+    source: VideoSite = section(VideoSite, "Where videos come from.")

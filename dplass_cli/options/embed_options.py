@@ -6,23 +6,22 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from dplass_cli.options.declaration import argument, option, section
+from dplass_cli.options.declaration import Options, argument, option, required, section
 from dplass_cli.options.model_options import EncoderOptions
 
 Identity = Literal["path", "content"]
 
 
 @dataclass(frozen=True)
-class EmbeddingSettings:
+class EmbeddingSettings(Options):
     """How clips are embedded."""
 
-    batch: int = option("--batch", default=32, help="Clips per batch of the encoder.")
-    readers: int = option("--workers", default=4, help="Threads that read ahead.")
+    batch: int = option(32, "Clips per batch of the encoder.")
+    readers: int = option(4, "Threads that read ahead.", "--workers")
     identity: Identity | None = option(
-        "--identity",
-        default=None,
+        None,
+        "Identify a file by path (with size and time of change) or by content (its sha256, slower).",
         shown="the folder's, or path",
-        help="Identify a file by path (with size and time of change) or by content (its sha256, slower).",
     )
 
 
@@ -34,6 +33,6 @@ class EmbedOptions(EncoderOptions):
     ``embeddings.json`` are written to the output when every clip is done.
     """
 
-    manifest: Path = argument("MANIFEST", help="Manifest, such as train.json.")
-    output: Path = option("--output", "-o", help="Folder of the embeddings.")
-    embedding: EmbeddingSettings = section(EmbeddingSettings, flags=True, help="How clips are embedded.")
+    manifest: Path = argument("MANIFEST", "Manifest, such as train.json.")
+    output: Path = required("Folder of the embeddings.", also="-o")
+    embedding: EmbeddingSettings = section(EmbeddingSettings, "How clips are embedded.", flags=True)

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from dplass_cli.options.declaration import option
+from dplass_cli.errors import InputError
+from dplass_cli.options.declaration import option, required, setting
 from dplass_cli.options.model_options import RunningOptions
 
 
@@ -15,73 +16,47 @@ class EvaluateOptions(RunningOptions):
     """Options of ``evaluate``."""
 
     benchmark: tuple[str, ...] = option(
-        "--benchmark",
-        default=("custom",),
-        help="audioset, audiocaps, clotho, esc50, vggsound, music or custom. Repeatable.",
+        ("custom",), "audioset, audiocaps, clotho, esc50, vggsound, music or custom. Repeatable."
     )
     metadata_csv: Path | None = option(
-        "--metadata-csv",
-        default=None,
-        help="The benchmark's table; for several benchmarks, the folder of their tables.",
+        None, "The benchmark's table; for several benchmarks, the folder of their tables."
     )
-    audio_dir: Path | None = option(
-        "--audio-dir", default=None, shown="next to the table", help="Folder of the benchmark's audio."
-    )
-    data_root: Path | None = option(
-        "--data-root", default=None, help="Folder of AudioCaps_evaluation, AudioSet_evaluation …"
-    )
-    query_column: str | None = option(
-        "--query-column", default=None, help="Another column of queries, such as labels of AudioCaps."
-    )
+    audio_dir: Path | None = option(None, "Folder of the benchmark's audio.", shown="next to the table")
+    data_root: Path | None = option(None, "Folder of AudioCaps_evaluation, AudioSet_evaluation …")
+    query_column: str | None = option(None, "Another column of queries, such as labels of AudioCaps.")
     select: tuple[str, ...] | None = option(
-        "--select",
-        default=None,
+        None,
+        "Policies to report: base, text, text-knn, validated, audio, blend, oracle, single:3.",
         shown="all",
         split=True,
-        help="Policies to report: base, text, text-knn, validated, audio, blend, oracle, single:3.",
     )
     refine: Literal["none", "residual", "both"] | None = option(
-        "--refine",
-        default=None,
+        None,
+        "Report policies without refinement (none), with it (residual), or both.",
         shown="as --select says, such as text+residual; for all policies, one with refinement",
-        help="Report policies without refinement (none), with it (residual), or both.",
     )
-    output: Path = option("--output", "-o", help="Folder of the results; an interrupted evaluation resumes there.")
-    limit: int | None = option("--limit", default=None, help="Evaluate only this many items, the first ones.")
-    items: tuple[str, ...] | None = option(
-        "--items", default=None, split=True, help="Evaluate only the items of these names, such as 3,17."
-    )
-    max_missing: float = option(
-        "--max-missing", default=0.05, help="Stop if a larger share of the items has no usable audio."
-    )
-    batch_size: int | None = option(
-        "--batch-size", default=None, shown="4 on a CPU, 16 elsewhere", help="Items per forward."
-    )
-    workers: int = option("--workers", default=4, help="Threads that read ahead.")
+    output: Path = required("Folder of the results; an interrupted evaluation resumes there.", also="-o")
+    limit: int | None = option(None, "Evaluate only this many items, the first ones.", least=1)
+    items: tuple[str, ...] | None = option(None, "Evaluate only the items of these names, such as 3,17.", split=True)
+    max_missing: float = option(0.05, "Stop if a larger share of the items has no usable audio.", least=0, most=1)
+    batch_size: int | None = option(None, "Items per forward.", shown="4 on a CPU, 16 elsewhere", least=1)
+    workers: int = option(4, "Threads that read ahead.", least=1)
     similarity: bool = option(
-        "--similarity/--no-similarity", default=True, shown="yes", help="Embed the outputs; policy audio needs it."
+        True, "Embed the outputs; policy audio needs it.", "--similarity/--no-similarity", shown="yes"
     )
-    metric: tuple[Literal["bss"], ...] = option(
-        "--metric", default=(), help="Additional metrics: bss (SDR of BSS Eval, 512 taps); slow."
-    )
-    report: bool = option(
-        "--report/--no-report", default=True, shown="yes", help="Write report.html with sounds to listen to."
-    )
-    examples: int = option(default=4, help="How many of the best and of the worst items are in the report.")
-    check_published: bool = option(
-        "--check-published", default=False, help="Compare with published figures; exit code 1 if they are not met."
-    )
+    metric: tuple[Literal["bss"], ...] = option((), "Additional metrics: bss (SDR of BSS Eval, 512 taps); slow.")
+    report: bool = option(True, "Write report.html with sounds to listen to.", "--report/--no-report", shown="yes")
+    examples: int = setting(4, "How many of the best and of the worst items are in the report.")
+    check_published: bool = option(False, "Compare with published figures; exit code 1 if they are not met.")
 
     def __post_init__(self) -> None:
-        for name in ("batch_size", "limit", "workers"):
-            value = getattr(self, name)
-            if value is not None and value < 1:
-                raise ValueError(f"{name} must be at least 1, not {value}")
-        if not 0 <= self.max_missing <= 1:
-            raise ValueError(f"max_missing must be a share between 0 and 1, not {self.max_missing}")
-        if len(self.benchmark) > 1 and (self.audio_dir or self.items):
-            raise ValueError("audio_dir and items go with one benchmark; give --data-root for several")
-        if len(self.benchmark) > 1 and self.metadata_csv and not self.metadata_csv.is_dir():
-            raise ValueError(
-                "a table goes with one benchmark; give --metadata-csv the folder of the tables for several"
-            )
+        super().__post_init__()
+        if len(self.benchmark) > 1:
+            if self.audio_dir:
+                raise InputError(f"--audio-dir {self.audio_dir}: is for one --benchmark; give --data-root for several")
+            if self.items:
+                raise InputError("--items: is for one --benchmark; evaluate the benchmarks one by one")
+            if self.metadata_csv and not self.metadata_csv.is_dir():
+                raise InputError(
+                    f"--metadata-csv {self.metadata_csv}: a table is for one --benchmark; give the tables' folder"
+                )

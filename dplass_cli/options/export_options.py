@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from dplass_cli.options.declaration import option
+from dplass_cli.options.declaration import option, required
 from dplass_cli.options.model_options import MODELS, BaseOptions
 
 Format = Literal["onnx", "openvino"]
@@ -16,24 +16,18 @@ Format = Literal["onnx", "openvino"]
 class ExportOptions(BaseOptions):
     """Options of ``export``."""
 
-    output: Path = option(
-        "--output", "-o", help="The file to write: .onnx, or .xml with its weights in a .bin next to it."
-    )
-    format: Format | None = option(
-        "--format", default=None, shown="as the output's suffix says", help="onnx or openvino."
-    )
+    output: Path = required("The file to write: .onnx, or .xml with its weights in a .bin next to it.", also="-o")
+    format: Format | None = option(None, "onnx or openvino.", shown="as the output's suffix says")
     adapters: tuple[str, ...] = option(
-        "--adapters",
-        default=(),
+        (),
+        "Bank, adapter folder or published file. Repeatable.",
         shown="none",
         hidden=("--dora_checkpoints",),
         panel=MODELS,
-        help="Bank, adapter folder or published file. Repeatable.",
     )
     select: str | None = option(
-        "--select",
-        default=None,
+        None,
+        "Which adapter to merge: single:k, or base for none.",
         shown="the one adapter, if there is one",
         panel=MODELS,
-        help="Which adapter to merge: single:k, or base for none.",
     )

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-from dplass_cli.options.declaration import Resume, option
+from dplass_cli.options.declaration import Options, Resume, option
 
 Backend = Literal["auto", "torch", "openvino"]
 
@@ -22,24 +22,13 @@ MODELS, DEVICE = "Models", "Device"  # panels of the help page
 def trust_option(resume: Resume = "fixed") -> bool:
     """Declare ``--trust-checkpoint``."""
     return option(
-        "--trust-checkpoint",
-        default=False,
-        panel=MODELS,
-        resume=resume,
-        help="Read pickled checkpoints that can run code. Only if you trust them.",
+        False, "Read pickled checkpoints that can run code. Only if you trust them.", panel=MODELS, resume=resume
     )
 
 
 def adapters_option(help: str) -> tuple[str, ...] | None:
     """Declare ``--adapters``; ``help`` says what the verb does with them."""
-    return option(
-        "--adapters",
-        default=None,
-        shown="the bundled ones, if any",
-        hidden=("--dora_checkpoints",),
-        panel=MODELS,
-        help=help,
-    )
+    return option(None, help, shown="the bundled ones, if any", hidden=("--dora_checkpoints",), panel=MODELS)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,29 +57,23 @@ class ModelSpec:
 
 
 @dataclass(frozen=True, kw_only=True)
-class BaseOptions:
+class BaseOptions(Options):
     """A base model."""
 
     base_checkpoint: str = option(
-        "--base-checkpoint",
-        default="tiny",
-        hidden=("--checkpoint_path",),
-        panel=MODELS,
-        help="Base model: tiny or a checkpoint.",
+        "tiny", "Base model: tiny or a checkpoint.", hidden=("--checkpoint_path",), panel=MODELS
     )
     trust_checkpoint: bool = trust_option("free")
 
 
 @dataclass(frozen=True, kw_only=True)
-class EncoderOptions:
+class EncoderOptions(Options):
     """A query encoder and where it runs."""
 
-    encoder: str = option("--encoder", default="tiny", panel=MODELS, help="Query encoder: tiny or a file.")
-    tokenizer: Path | None = option(
-        "--tokenizer", default=None, panel=MODELS, help="Folder of the tokenizer, for a CLAP encoder."
-    )
+    encoder: str = option("tiny", "Query encoder: tiny or a file.", panel=MODELS)
+    tokenizer: Path | None = option(None, "Folder of the tokenizer, for a CLAP encoder.", panel=MODELS)
     trust_checkpoint: bool = trust_option()
-    device: str = option("--device", default="auto", panel=DEVICE, help="auto, cpu, cuda, cuda:N or mps.")
+    device: str = option("auto", "auto, cpu, cuda, cuda:N or mps.", panel=DEVICE)
 
     @property
     def model(self) -> ModelSpec:
@@ -104,16 +87,10 @@ class EncoderOptions:
 class ModelOptions(BaseOptions):
     """A base, its encoder and its adapters, and where they run."""
 
-    encoder: str | None = option(
-        "--encoder", default=None, shown="the base's own", panel=MODELS, help="Query encoder: tiny or a file."
-    )
-    tokenizer: Path | None = option(
-        "--tokenizer", default=None, panel=MODELS, help="Folder of the tokenizer, for a CLAP encoder."
-    )
+    encoder: str | None = option(None, "Query encoder: tiny or a file.", shown="the base's own", panel=MODELS)
+    tokenizer: Path | None = option(None, "Folder of the tokenizer, for a CLAP encoder.", panel=MODELS)
     adapters: tuple[str, ...] | None = adapters_option("Bank, adapter folder or published file. Repeatable.")
-    device: str = option(
-        "--device", default="auto", panel=DEVICE, resume="free", help="auto, cpu, cuda, cuda:N or mps."
-    )
+    device: str = option("auto", "auto, cpu, cuda, cuda:N or mps.", panel=DEVICE, resume="free")
 
     @property
     def model(self) -> ModelSpec:
@@ -133,18 +110,16 @@ class RunningOptions(ModelOptions):
     """Models whose convolutions may run in another backend or precision."""
 
     backend: Backend = option(
-        "--backend",
-        default="auto",
+        "auto",
+        "Backend of the convolutions: torch or openvino (extra, CPU).",
         shown="auto, the faster on this device",
         panel=DEVICE,
-        help="Backend of the convolutions: torch or openvino (extra, CPU).",
     )
     precision: Precision = option(
-        "--precision",
-        default="auto",
+        "auto",
+        "Precision of the convolutions: 32-true or bf16-mixed.",
         shown="auto, bf16-mixed on a GPU with bfloat16",
         panel=DEVICE,
-        help="Precision of the convolutions: 32-true or bf16-mixed.",
     )
 
     @property
@@ -158,19 +133,15 @@ class SeparatorOptions(RunningOptions):
     """A separator."""
 
     select: str | None = option(
-        "--select",
-        default=None,
+        None,
+        "Selection policy: base, text, text-knn, validated, audio, blend or single:3.",
         shown="as measured for the model",
         panel=MODELS,
-        help="Selection policy: base, text, text-knn, validated, audio, blend or single:3.",
     )
     refine: Refinement | None = option(
-        "--refine",
-        default=None,
+        None,
+        "Separate the residual with its own embedding and split the mixture again: none or residual.",
         shown="as measured for the model; none with --select",
         panel=MODELS,
-        help="Separate the residual with its own embedding and split the mixture again: none or residual.",
     )
-    stereo: Stereo = option(
-        "--stereo", default="shared", help="shared: one mask for all channels; each: one mask per channel."
-    )
+    stereo: Stereo = option("shared", "shared: one mask for all channels; each: one mask per channel.")

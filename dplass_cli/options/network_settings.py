@@ -4,46 +4,45 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from dplass_cli.options.declaration import option
+from dplass_cli.options.declaration import Options, check_field, setting
 
 _LARGEST, _MOST_LEVELS = 1 << 20, 16
 
 
 @dataclass(frozen=True)
-class ResUNet30Config:
+class ResUNet30Config(Options):
     """Widths and transform of the network; the defaults are the published ones."""
 
-    condition_size: int = option(default=512, help="Length of the query embedding.")
-    n_fft: int = option(default=2048, help="Window of the transform in samples.")
-    hop: int = option(default=320, help="Hop of the transform in samples.")
-    sample_rate: int = option(default=32000, help="Sample rate in Hz that the weights are trained for.")
-    pre_channels: int = option(default=32, help="Channels after the first 1x1 convolution.")
-    channels: tuple[int, ...] = option(
-        default=(32, 64, 128, 256, 384, 384), help="Output channels of the encoder blocks, first to last."
+    condition_size: int = setting(512, "Length of the query embedding.")
+    n_fft: int = setting(2048, "Window of the transform in samples.")
+    hop: int = setting(320, "Hop of the transform in samples.")
+    sample_rate: int = setting(32000, "Sample rate in Hz that the weights are trained for.")
+    pre_channels: int = setting(32, "Channels after the first 1x1 convolution.")
+    channels: tuple[int, ...] = setting(
+        (32, 64, 128, 256, 384, 384), "Output channels of the encoder blocks, first to last."
     )
-    downsample: tuple[tuple[int, int], ...] = option(
-        default=((2, 2), (2, 2), (2, 2), (2, 2), (2, 2), (1, 2)),
-        help="Pooling (time, frequency) of each encoder block.",
+    downsample: tuple[tuple[int, int], ...] = setting(
+        ((2, 2), (2, 2), (2, 2), (2, 2), (2, 2), (1, 2)), "Pooling (time, frequency) of each encoder block."
     )
-    stem: tuple[int, int] = option(
-        default=(1, 1),
-        help="Cells (time, frequency) of the spectrogram folded into one cell of the first level; (1, 1) in AudioSep.",
+    stem: tuple[int, int] = setting(
+        (1, 1),
+        "Cells (time, frequency) of the spectrogram folded into one cell of the first level; (1, 1) in AudioSep.",
     )
-    input_power: float = option(
-        default=1.0, help="Exponent applied to the magnitude before the input norm; 1 in AudioSep."
-    )
+    input_power: float = setting(1.0, "Exponent applied to the magnitude before the input norm; 1 in AudioSep.")
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         pairs = [value for pair in (*self.downsample, self.stem) for value in pair]
         sizes = [self.condition_size, self.n_fft, self.hop, self.sample_rate, self.pre_channels, *self.channels, *pairs]
         if not self.channels or len(self.channels) > _MOST_LEVELS or not all(0 < size <= _LARGEST for size in sizes):
             raise ValueError(f"sizes of a network are from 1 to {_LARGEST:,}, its levels from 1 to {_MOST_LEVELS}")
-        if not self.hop <= self.n_fft:
-            raise ValueError(f"hop = {self.hop} leaves gaps between windows of n_fft = {self.n_fft} samples")
+        check_field(self, "hop", self.hop <= self.n_fft, f"at most n_fft, {self.n_fft}: windows must not leave gaps")
         if len(self.channels) != len(self.downsample):
             raise ValueError(f"{len(self.channels)} channels but {len(self.downsample)} downsample pairs; give as many")
         if (self.n_fft // 2) % self.grid[1]:
-            raise ValueError(f"n_fft/2 = {self.n_fft // 2} is no multiple of the frequency downsampling {self.grid[1]}")
+            raise ValueError(
+                f"n_fft/2, {self.n_fft // 2}, must be a multiple of the frequency downsampling, {self.grid[1]}"
+            )
 
     @property
     def grid(self) -> tuple[int, int]:

@@ -12,12 +12,12 @@ import types
 import typing
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import yaml
 
-from dplass_cli.errors import InputError, nearest, shown
-from dplass_cli.options.declaration import field_types, option_fields
+from dplass_cli.errors import InputError, InvalidValue, check_choice, given, nearest
+from dplass_cli.options.declaration import field_types, option_fields, section_of
 from dplass_cli.storage import read_text
 
 T = TypeVar("T")
@@ -43,27 +43,66 @@ def build_options(
         InputError: an unknown key, an ill-typed value, or a required option without a value.
     """
     tree: dict[str, Any] = {}
+    source = "" if config is None else str(config)
     if config is not None:
         tree = adopt(read_yaml(Path(config)))
-        _check(options, tree, str(config))
+        _check(options, tree, _Place(source))
     for setting in settings:
         key, equals, text = setting.partition("=")
         if not equals or not key.strip():
             raise InputError(f"--set {setting!r}: expected key.path=value")
+        key, value = key.strip(), parse_yaml(text, f"--set {setting}")
+        _check_value(_kind(options, key, f"--set {setting}: "), value, _Place("--set", key))
         branch: dict[str, Any] = {}
-        put(branch, key.strip(), parse_yaml(text, f"--set {setting}"))
-        _check(options, branch, f"--set {setting}")
+        put(branch, key, value)
         tree = _merge(tree, branch)
     for key, value in (flags or {}).items():
         if value is not None and value != [] and value != ():
-            _convert(_kind(options, key), value, _spelling(options, key))  # here, so that an error names the flag
+            # Converted here already, so that an error names the flag.
+            _check_value(_kind(options, key), value, _Place("", _spelling(options, key)))
             branch = {}
             put(branch, key, value)
             tree = _merge(tree, branch)
     for field in _required(options):
         if field.name not in tree:
             raise InputError(f"{_spelling(options, field.name)} is not given; --help shows an example")
-    return from_mapping(options, tree, str(config) if config else "")
+    try:
+        return _build(options, tree, _Place(source))
+    except InvalidValue as error:
+        place = _Place(source, error.key)
+        if (flags or {}).get(error.key) is not None:
+            place = _Place("", _spelling(options, error.key))
+        elif any(setting.partition("=")[0].strip() == error.key for setting in settings):
+            place = _Place("--set", error.key)
+        raise InvalidValue(str(place), error.value, error.expected) from error
+
+
+class _Place(NamedTuple):
+    """Where an option is given; an error message begins with it.
+
+    Attributes:
+        source: the file or the flag that contains it; empty: the key says it all.
+        key: ``section.option``; empty: the whole source.
+    """
+
+    source: str
+    key: str = ""
+
+    def __str__(self) -> str:
+        return (" " if self.source == "--set" else ": ").join(filter(None, self))
+
+    def inside(self, name: str) -> _Place:
+        """The place of an option of this section."""
+        return self._replace(key=self.prefix + name)
+
+    @property
+    def prefix(self) -> str:
+        """What precedes the names of this section's options: ``section.``."""
+        return f"{self.key}." if self.key else ""
+
+    def says(self, text: str) -> InputError:
+        """The error that something is wrong with this section."""
+        return InputError(f"{self.source}: {text}" if self.source else text)
 
 
 def from_mapping(options: type[T], tree: Mapping[str, Any], where: str) -> T:
@@ -72,22 +111,37 @@ def from_mapping(options: type[T], tree: Mapping[str, Any], where: str) -> T:
     Raises:
         InputError: an unknown key, an ill-typed value or a missing required field; the message begins with ``where``.
     """
+    try:
+        return _build(options, tree, _Place(where))
+    except InvalidValue as error:
+        raise _Place(where).says(str(error)) from error
+
+
+def _build(options: type[T], tree: Mapping[str, Any], place: _Place) -> T:
+    """Build a dataclass like :func:`from_mapping`.
+
+    Raises:
+        InvalidValue: a value that its own checks refuse; the key is complete.
+        InputError: as :func:`from_mapping`.
+    """
     assert dataclasses.is_dataclass(options)
     fields = field_types(options)
-    where = f"{where}: " if where else ""
     unknown = [str(key) for key in tree if key not in fields]
     if unknown:
-        raise InputError(f"{where}unknown option {unknown[0]!r}{nearest(unknown[0], fields)}")
-    values = {key: _convert(fields[key], value, f"{where}{key}") for key, value in tree.items()}
+        hint = nearest(unknown[0], fields, place.prefix)
+        raise place.says(f"unknown option {place.prefix + unknown[0]!r}{hint}")
+    values = {key: _convert(fields[key], value, place.inside(key)) for key, value in tree.items()}
     missing = [field.name for field in _required(options) if field.name not in values]
     if missing:
-        raise InputError(f"{where}{missing[0]!r} is missing")
+        raise place.says(f"{place.prefix + missing[0]!r} is missing")
     try:
         return options(**values)
+    except InvalidValue as error:
+        raise InvalidValue(place.prefix + error.key, error.value, error.expected) from error
     except InputError:
         raise
     except ValueError as error:
-        raise InputError(f"{where}{error}") from error
+        raise InputError(f"{place}: {error}" if any(place) else str(error)) from error
 
 
 def to_mapping(value: Any) -> Any:
@@ -113,38 +167,47 @@ def _spelling(options: Any, key: str) -> str:
     return next(spellings, "--" + key.rpartition(".")[2].replace("_", "-"))
 
 
-def _kind(options: Any, path: str) -> Any:
+def _kind(options: Any, path: str, where: str = "") -> Any:
     """The annotated type of ``key.path``.
 
     Raises:
         InputError: there is no such key.
     """
+    inside, prefix = options, ""
     for name in path.split("."):
-        fields = field_types(options)
+        section = section_of(inside)
+        if section is None:
+            raise InputError(f"{where}{path}: {prefix.rstrip('.')} has no options inside; leave out the rest")
+        fields = field_types(section)
         if name not in fields:
-            raise InputError(f"unknown option {path!r}{_meant(options, path.removesuffix(name), name)}")
-        options = fields[name]
-    return options
+            raise InputError(f"{where}unknown option {path!r}{_meant(section, prefix, name)}")
+        inside, prefix = fields[name], f"{prefix}{name}."
+    return inside
 
 
-def _check(options: Any, tree: Mapping[str, Any], where: str, path: str = "") -> None:
+def _check(options: Any, tree: Mapping[str, Any], place: _Place) -> None:
     """Check the keys and values of a partial tree, so that an error names the source that contains it."""
     fields = field_types(options)
     for key, value in tree.items():
         if key not in fields:
-            raise InputError(f"{where}: unknown option {path + str(key)!r}{_meant(options, path, str(key))}")
-        if dataclasses.is_dataclass(fields[key]):
-            if not isinstance(value, Mapping):
-                raise InputError(f"{where}: {path + key} must be a section of options, not {shown(value)}")
-            _check(fields[key], value, where, f"{path}{key}.")
-        else:
-            _convert(fields[key], value, f"{where}: {path}{key}")
+            path = place.prefix + str(key)
+            raise place.says(f"unknown option {path!r}{_meant(options, place.prefix, str(key))}")
+        _check_value(fields[key], value, place.inside(key))
 
 
-def _meant(options: Any, path: str, key: str) -> str:
+def _check_value(kind: Any, value: Any, place: _Place) -> None:
+    """Check a value of an option, or what is given of a section."""
+    section = section_of(kind)
+    if section is not None and isinstance(value, Mapping):
+        _check(section, value, place)
+    else:
+        _convert(kind, value, place)
+
+
+def _meant(options: Any, prefix: str, key: str) -> str:
     """A hint at what an unknown key should be: an option of that name further inside, else the most similar one."""
     inside = next((below for below in _paths(options) if below.endswith(f".{key}")), None)
-    return nearest(key, field_types(options)) if inside is None else f"; did you mean {path + inside!r}?"
+    return nearest(key, field_types(options), prefix) if inside is None else f"; did you mean {prefix + inside!r}?"
 
 
 def _paths(options: Any) -> Iterator[str]:
@@ -152,36 +215,35 @@ def _paths(options: Any) -> Iterator[str]:
     sections = []
     for name, kind in field_types(options).items():
         yield name
-        if dataclasses.is_dataclass(kind):
-            sections.append((name, kind))
+        if (inside := section_of(kind)) is not None:
+            sections.append((name, inside))
     for name, kind in sections:
         yield from (f"{name}.{path}" for path in _paths(kind))
 
 
-def _convert(kind: Any, value: Any, where: str) -> Any:
-    """Convert a YAML value to an annotated type, or raise an InputError that begins with ``where``."""
+def _convert(kind: Any, value: Any, place: _Place) -> Any:
+    """Convert a YAML value to an annotated type, or raise an InputError that begins with the place."""
     origin, arguments = typing.get_origin(kind), typing.get_args(kind)
     if dataclasses.is_dataclass(kind):
         if dataclasses.is_dataclass(value):
             return value
         if isinstance(value, Mapping):
-            return from_mapping(kind, value, where)  # type: ignore[arg-type]
+            return _build(kind, value, place)  # type: ignore[arg-type]
     elif origin in (typing.Union, types.UnionType):
-        return _convert_to_one(arguments, value, where)
+        return _convert_to_one(arguments, value, place)
     elif origin is typing.Literal:
-        if value in arguments:
-            return value
-        raise InputError(f"{where} must be one of {', '.join(map(str, arguments))}, not {shown(value)}")
+        check_choice(str(place), value, arguments)
+        return value
     elif origin is tuple:
         items = value.split(",") if isinstance(value, str) else value
         if isinstance(items, (list, tuple)):
             if arguments[-1] is Ellipsis:
-                return tuple(_convert(arguments[0], item, where) for item in items)
+                return tuple(_convert(arguments[0], item, place) for item in items)
             if len(items) == len(arguments):
-                return tuple(_convert(a, item, where) for a, item in zip(arguments, items, strict=True))
+                return tuple(_convert(a, item, place) for a, item in zip(arguments, items, strict=True))
     elif origin is dict:
         if isinstance(value, Mapping):
-            return {str(key): _convert(arguments[1], item, f"{where}.{key}") for key, item in value.items()}
+            return {str(key): _convert(arguments[1], item, place.inside(str(key))) for key, item in value.items()}
     elif kind is bool:
         if isinstance(value, bool):
             return value
@@ -190,14 +252,14 @@ def _convert(kind: Any, value: Any, where: str) -> Any:
             return value
     elif kind is float:
         if isinstance(value, (int, float)) and not isinstance(value, bool):
-            return _float(value, where)
+            return _float(value, place)
         if isinstance(value, str):  # YAML 1.1 reads 1e-4 as a text
             try:
                 number = float(value)
             except ValueError:
                 pass
             else:
-                return _float(number, where)
+                return _float(number, place)
     elif kind is str:
         if isinstance(value, (str, int, float)) and not isinstance(value, bool):
             return str(value)
@@ -207,10 +269,10 @@ def _convert(kind: Any, value: Any, where: str) -> Any:
     else:
         assert kind is Any, f"options of type {kind} are not supported"
         return value
-    raise InputError(f"{where} must be {_spell(kind)}, not {shown(value)}")
+    raise InputError(f"{given(str(place), value)}: must be {_spell(kind)}")
 
 
-def _convert_to_one(kinds: Sequence[Any], value: Any, where: str) -> Any:
+def _convert_to_one(kinds: Sequence[Any], value: Any, place: _Place) -> Any:
     """Convert a value to the one of several types that fits; at most one of them may be a mapping."""
     if value is None and type(None) in kinds:
         return None
@@ -221,16 +283,16 @@ def _convert_to_one(kinds: Sequence[Any], value: Any, where: str) -> Any:
         return value  # a word instead of a value, such as 'auto' for a number
     others = [member for member in members if member not in sections + words]
     chosen = sections if sections and isinstance(value, Mapping) else others or words
-    return _convert(chosen[0], value, where)
+    return _convert(chosen[0], value, place)
 
 
-def _float(value: float, where: str) -> float:
+def _float(value: float, place: _Place) -> float:
     try:
         number = float(value)
     except OverflowError as error:
-        raise InputError(f"{where} must be a number of at most 308 digits") from error
+        raise InputError(f"{given(str(place), value)}: must be a number of at most 308 digits") from error
     if not math.isfinite(number):
-        raise InputError(f"{where} must be a finite number, not {number}")
+        raise InputError(f"{given(str(place), number)}: must be a finite number")
     return number
 
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Literal
 
-from dplass_cli.errors import InputError, nearest
-from dplass_cli.options.declaration import argument, option, section
+from dplass_cli.errors import InputError
+from dplass_cli.options.declaration import Options, argument, option, required, section, setting
 
-Captions = Literal["single", "each", "joined", "file"]
+ClassCaptions = Literal["single", "each", "joined"]
+Captions = Literal[ClassCaptions, "file"]
 Check = Literal["none", "header", "decode"]
 
 FORM = re.compile(r"(\d+(?:\.\d+)?)k-mono-(flac|wav)")
@@ -18,52 +19,41 @@ FORM = re.compile(r"(\d+(?:\.\d+)?)k-mono-(flac|wav)")
 
 
 @dataclass(frozen=True)
-class ClipLimits:
+class ClipLimits(Options):
     """What a clip must have to be used; the last two are found by decoding."""
 
-    min_seconds: float = option(default=0.0, help='Shorter clips, or ranges of files, are rejected as "too short".')
-    min_rate: int = option(default=0, help='Clips of a lower sample rate in Hz are rejected as "low sample rate".')
-    min_peak_db: float = option(
-        default=-90.0, help='Clips whose largest sample is below this (dB of full scale) are rejected as "silent".'
+    min_seconds: float = setting(0.0, 'Shorter clips, or ranges of files, are rejected as "too short".')
+    min_rate: int = setting(0, 'Clips of a lower sample rate in Hz are rejected as "low sample rate".')
+    min_peak_db: float = setting(
+        -90.0, 'Clips whose largest sample is below this (dB of full scale) are rejected as "silent".'
     )
-    max_clipped: float = option(
-        default=0.5,
-        help='Clips with a larger share of samples at full scale are rejected as "clipped". The share is twice that of'
+    max_clipped: float = setting(
+        0.5,
+        'Clips with a larger share of samples at full scale are rejected as "clipped". The share is twice that of'
         " the end (highest or lowest value) that is hit less, so that an offset does not count as clipping.",
+        least=0,
+        most=1,
     )
-
-    def __post_init__(self) -> None:
-        if not 0 <= self.max_clipped <= 1:
-            raise ValueError(f"max_clipped must be a share between 0 and 1, not {self.max_clipped}")
 
 
 @dataclass(frozen=True)
-class ClipSelection:
+class ClipSelection(Options):
     """How candidates are checked and chosen."""
 
     max_per_class: int | None = option(
-        "--max-per-class", default=None, help="Largest number of rows per class; clips of rare classes come first."
+        None, "Largest number of rows per class; clips of rare classes come first.", least=1
     )
-    check: Check = option("--check", default="header", help="How much of each clip to test: none, header or decode.")
-    limits: ClipLimits = section(ClipLimits, help="What a clip must have to be used.")
-    max_missing: float = option("--max-missing", default=0.5, help="Stop if a larger share of the clips is missing.")
-    clean: bool = option("--clean", default=False, help="Correct captions (see metadata/caption_corrections.yaml).")
-    corrections: Path | None = option(default=None, shown="the shipped one", help="Table of corrections for --clean.")
-    convert: str | None = option(
-        "--convert", default=None, help="Copy the clips into a form that is fast to read: 32k-mono-flac."
-    )
-    convert_dir: Path | None = option(
-        default=None, shown="next to the manifest", help="Folder of the copies of --convert."
-    )
-    report: Path | None = option("--report", default=None, help="Write an HTML page about classes and rejected clips.")
+    check: Check = option("header", "How much of each clip to test: none, header or decode.")
+    limits: ClipLimits = section(ClipLimits, "What a clip must have to be used.")
+    max_missing: float = option(0.5, "Stop if a larger share of the clips is missing.", least=0, most=1)
+    clean: bool = option(False, "Correct captions (see metadata/caption_corrections.yaml).")
+    corrections: Path | None = setting(None, "Table of corrections for --clean.", shown="the shipped one")
+    convert: str | None = option(None, "Copy the clips into a form that is fast to read: 32k-mono-flac.")
+    convert_dir: Path | None = setting(None, "Folder of the copies of --convert.", shown="next to the manifest")
+    report: Path | None = option(None, "Write an HTML page about classes and rejected clips.")
 
     def __post_init__(self) -> None:
-        if self.check not in get_args(Check):
-            raise InputError(f"check: no such choice {self.check!r}{nearest(self.check, get_args(Check))}")
-        if not 0 <= self.max_missing <= 1:
-            raise InputError(f"max_missing: expected a share between 0 and 1, not {self.max_missing}")
-        if self.max_per_class is not None and self.max_per_class < 1:
-            raise InputError(f"max_per_class must be at least 1, not {self.max_per_class}")
+        super().__post_init__()
         if self.convert is not None:
             check_form(self.convert)
 
@@ -72,48 +62,40 @@ class ClipSelection:
 class CorpusOptions(ClipSelection):
     """Options of ``prepare KIND``."""
 
-    kind: str = option(help="The corpus; the verb says it.")
-    folder: Path | None = argument("FOLDER", default=None, help="Folder of the corpus.")
-    output: Path = option("--output", "-o", help="The manifest to write, such as train.json.")
-    table: tuple[Path, ...] = option(
-        "--table", default=(), shown="found in the folder", help="List of the corpus. Repeatable."
-    )
-    audio_dir: tuple[Path, ...] = option(
-        "--audio-dir", default=(), shown="the corpus' folder", help="Folder of clips. Repeatable."
-    )
-    split: str | None = option("--split", default=None, help="Part of the corpus, such as train.")
-    where: dict[str, str] = option("--where", factory=dict, help="Use only lines with COLUMN=VALUE,VALUE. Repeatable.")
+    kind: str = required("The corpus; the verb says it.", flag=None)
+    folder: Path | None = argument("FOLDER", "Folder of the corpus.", None)
+    output: Path = required("The manifest to write, such as train.json.", also="-o")
+    table: tuple[Path, ...] = option((), "List of the corpus. Repeatable.", shown="found in the folder")
+    audio_dir: tuple[Path, ...] = option((), "Folder of clips. Repeatable.", shown="the corpus' folder")
+    split: str | None = option(None, "Part of the corpus, such as train.")
+    where: dict[str, str] = option({}, "Use only lines with COLUMN=VALUE,VALUE. Repeatable.")
     column: dict[str, str] = option(
-        "--column",
-        factory=dict,
-        help="ROLE=COLUMN: which column is wav, caption, labels, id, start or end. Repeatable.",
+        {}, "ROLE=COLUMN: which column is wav, caption, labels, id, start or end. Repeatable."
     )
-    captions: Captions = option(
-        "--captions", default="each", help="Captions of clips with several classes: single, each or joined."
+    captions: ClassCaptions = option(
+        "each", "Captions of clips with several classes: single, each or joined. Written captions are a --column."
     )
-    name_pattern: str = option(
-        "--name-pattern",
-        default="",
-        help="How clips of videos are named: {id}, {start}, {end}, {start_ms}, {end_ms}.",
-    )
+    name_pattern: str = option("", "How clips of videos are named: {id}, {start}, {end}, {start_ms}, {end_ms}.")
     file_list: Path | None = option(
-        "--file-list", default=None, help="Text file with the clips' paths, one per line, instead of searching folders."
+        None, "Text file with the clips' paths, one per line, instead of searching folders."
     )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.folder is None and not self.table:
+            raise InputError("no corpus; give its folder, or its list with --table")
 
 
 @dataclass(frozen=True)
-class MergeOptions:
+class MergeOptions(Options):
     """Options of ``prepare merge``."""
 
-    manifests: tuple[Path, ...] = argument("MANIFEST", help="Manifests to merge.")
-    output: Path = option("--output", "-o", help="The manifest to write, such as train.json.")
+    manifests: tuple[Path, ...] = argument("MANIFEST", "Manifests to merge.")
+    output: Path = required("The manifest to write, such as train.json.", also="-o")
     share: tuple[float, ...] = option(
-        "--share",
-        default=(),
-        shown="all rows of each",
-        help="Rows of each manifest per row of the first, in their order. Repeatable.",
+        (), "Rows of each manifest per row of the first, in their order. Repeatable.", shown="all rows of each"
     )
-    seed: int = option("--seed", default=42, help="Seed of the choice of rows.")
+    seed: int = option(42, "Seed of the choice of rows.")
 
 
 def check_form(form: str) -> tuple[int, str]:

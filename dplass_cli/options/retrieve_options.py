@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from dplass_cli.options.declaration import argument, option, section
+from dplass_cli.options.declaration import argument, option, required, section
 from dplass_cli.options.embed_options import EmbeddingSettings
 from dplass_cli.options.model_options import EncoderOptions
 
@@ -14,13 +14,9 @@ from dplass_cli.options.model_options import EncoderOptions
 class RetrieveOptions(EncoderOptions):
     """Options of ``retrieve``."""
 
-    data: Path = option("--data", help="Manifest of the sounds, such as train.json.")
-    query: tuple[str, ...] = argument("QUERY", default=(), help="Sentences to find sounds by.")
-    top: int = option("--top", default=10, help="Number of sounds per query, the nearest ones.")
-    evaluate: bool = option("--eval", default=False, help="Measure how well the manifest's captions find their sounds.")
-    cache: Path | None = option("--cache", default=None, help="Folder of embeddings, such as embed writes.")
-    embedding: EmbeddingSettings = section(EmbeddingSettings, help="How clips are embedded.")
-
-    def __post_init__(self) -> None:
-        if self.top < 1:
-            raise ValueError(f"top must be at least 1, not {self.top}")
+    data: Path = required("Manifest of the sounds, such as train.json.")
+    query: tuple[str, ...] = argument("QUERY", "Sentences to find sounds by.", ())
+    top: int = option(10, "Number of sounds per query, the nearest ones.", least=1)
+    evaluate: bool = option(False, "Measure how well the manifest's captions find their sounds.", "--eval")
+    cache: Path | None = option(None, "Folder of embeddings, such as embed writes.")
+    embedding: EmbeddingSettings = section(EmbeddingSettings, "How clips are embedded.")

@@ -13,32 +13,18 @@ from dplass_cli.options.model_options import SeparatorOptions
 class ServeOptions(SeparatorOptions):
     """Options of ``serve``."""
 
-    host: str = option(
-        "--host", default="127.0.0.1", shown="127.0.0.1, this machine only", help="Address to listen on."
-    )
-    port: int = option("--port", default=7860, help="Port to listen on; 0 takes a free one.")
-    open_browser: bool | None = option(
-        "--open/--no-open", default=None, shown="on a desktop", help="Open the page in a browser."
-    )
+    host: str = option("127.0.0.1", "Address to listen on.", shown="127.0.0.1, this machine only")
+    port: int = option(7860, "Port to listen on; 0 takes a free one.", least=0, most=65535)
+    open_browser: bool | None = option(None, "Open the page in a browser.", "--open/--no-open", shown="on a desktop")
     allow_host: tuple[str, ...] = option(
-        "--allow-host",
-        default=(),
-        help="Name of this server in your network; requests for other names are refused. Repeatable.",
+        (), "Name of this server in your network; requests for other names are refused. Repeatable."
     )
-    max_upload_mb: float = option(  # half an hour of stereo at 48 kHz, which is what browsers decode to
-        "--max-upload-mb", default=350.0, help="Largest recording in MB."
-    )
-    max_seconds: float = option("--max-seconds", default=1800.0, help="Longest recording in seconds.")
-    max_waiting: int = option("--max-waiting", default=8, help="Largest number of recordings in the queue.")
-    keep_minutes: float = option(
-        "--keep-minutes", default=30.0, help="Minutes that results are kept after their last use."
-    )
+    max_upload_mb: float = option(350.0, "Largest recording in MB.", above=0)
+    max_seconds: float = option(1800.0, "Longest recording in seconds.", above=0)
+    max_waiting: int = option(8, "Largest number of recordings in the queue.", above=0)
+    keep_minutes: float = option(30.0, "Minutes that results are kept after their last use.", above=0)
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if not self.host:
             raise InputError("--host is empty; give an address, such as 127.0.0.1 (this machine only)")
-        if not 0 <= self.port <= 65535:
-            raise InputError(f"--port {self.port}: a port is a number from 0 to 65535")
-        for name in ("max_upload_mb", "max_seconds", "max_waiting", "keep_minutes"):
-            if not getattr(self, name) > 0:
-                raise InputError(f"--{name.replace('_', '-')} must be more than 0, not {getattr(self, name)}")

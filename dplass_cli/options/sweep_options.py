@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from dplass_cli.options.declaration import argument, option
+from dplass_cli.options.declaration import Options, argument, check_field, option, required, setting
 from dplass_cli.options.model_options import DEVICE, MODELS
 
 
@@ -19,10 +19,8 @@ class Range:
     log: bool = False
 
     def __post_init__(self) -> None:
-        if self.low >= self.high:
-            raise ValueError(f"low {self.low} must be below high {self.high}")
-        if self.log and self.low <= 0:
-            raise ValueError(f"low must be positive where log is true, not {self.low}")
+        check_field(self, "low", self.low < self.high, f"below high, {self.high}")
+        check_field(self, "low", self.low > 0 or not self.log, "positive where log is true")
 
     @property
     def whole(self) -> bool:
@@ -36,64 +34,44 @@ class Range:
 
 
 @dataclass(frozen=True)
-class SweepSettings:
+class SweepSettings(Options):
     """The section ``sweep`` of a configuration."""
 
-    parameters: dict[str, Any] = option(
-        factory=dict, help="{key.path of a training option: list of choices, or low, high and log of a range}."
+    parameters: dict[str, Any] = setting(
+        {}, "{key.path of a training option: list of choices, or low, high and log of a range}."
     )
-    trials: int = option(default=20, help="Trainings in total; each uses what the earlier ones showed (TPE).")
-    prune: bool = option(
-        default=True, help="End a training whose validation SDRi is below the median of the earlier ones."
-    )
-    seed: int = option(default=42, help="Seed of the search.")
-
-    def __post_init__(self) -> None:
-        if self.trials < 1:
-            raise ValueError(f"trials must be at least 1, not {self.trials}")
+    trials: int = setting(20, "Trainings in total; each uses what the earlier ones showed (TPE).", least=1)
+    prune: bool = setting(True, "End a training whose validation SDRi is below the median of the earlier ones.")
+    seed: int = setting(42, "Seed of the search.")
 
 
 @dataclass(frozen=True)
-class SweepOptions:
+class SweepOptions(Options):
     """Options of ``sweep``.
 
     The workspace holds a folder per training, ``sweep.journal`` (the state of the search) and ``sweep.json``.
     """
 
-    config: Path = argument("CONFIG", help="A configuration of train with a section sweep.")
-    workspace: Path = option("--workspace", help="Folder of the trainings and of the results.")
-    partition: Path | None = option("--data", default=None, help="The partition folder.")
-    domain: str | None = option("--domain", default=None, shown="all", help="all, or numbers such as 0,3.")
+    config: Path = argument("CONFIG", "A configuration of train with a section sweep.")
+    workspace: Path = required("Folder of the trainings and of the results.")
+    partition: Path | None = option(None, "The partition folder.", "--data")
+    domain: str | None = option(None, "all, or numbers such as 0,3.", shown="all")
     base_checkpoint: str | None = option(
-        "--base-checkpoint",
-        default=None,
-        shown="tiny",
-        hidden=("--checkpoint_path",),
-        panel=MODELS,
-        help="Base model: tiny or a checkpoint.",
+        None, "Base model: tiny or a checkpoint.", shown="tiny", hidden=("--checkpoint_path",), panel=MODELS
     )
-    encoder: str | None = option(
-        "--encoder", default=None, shown="the base's own", panel=MODELS, help="Query encoder: tiny or a file."
-    )
-    device: str | None = option(
-        "--device", default=None, shown="auto", panel=DEVICE, help="auto, cpu, cuda, cuda:N or mps."
-    )
+    encoder: str | None = option(None, "Query encoder: tiny or a file.", shown="the base's own", panel=MODELS)
+    device: str | None = option(None, "auto, cpu, cuda, cuda:N or mps.", shown="auto", panel=DEVICE)
     settings: tuple[str, ...] = option(
-        "--set", default=(), help="One training option as key.path=value; overrides the configuration. Repeatable."
+        (), "One training option as key.path=value; overrides the configuration. Repeatable.", "--set"
     )
-    train: dict[str, Any] = option(factory=dict, help="Other training options by key.path; override all others.")
-    trials: int | None = option(
-        "--trials", default=None, shown="the section's, 20", help="Trainings of the search in total."
-    )
-    seeds: int = option(
-        "--seeds", default=0, help="Train the best settings (without ranges: the configuration) with this many seeds."
-    )
+    train: dict[str, Any] = setting({}, "Other training options by key.path; override all others.")
+    trials: int | None = option(None, "Trainings of the search in total.", shown="the section's, 20", least=1)
+    seeds: int = option(0, "Train the best settings (without ranges: the configuration) with this many seeds.")
 
     def __post_init__(self) -> None:
-        if self.seeds < 0 or self.seeds == 1:
-            raise ValueError(f"--seeds must be at least 2 to tell a deviation, or 0 for none, not {self.seeds}")
-        if self.trials is not None and self.trials < 1:
-            raise ValueError(f"--trials must be at least 1, not {self.trials}")
+        super().__post_init__()
+        valid = self.seeds == 0 or self.seeds >= 2
+        check_field(self, "seeds", valid, "at least 2 for a standard deviation, or 0 for none")
 
     @property
     def overrides(self) -> dict[str, Any]:

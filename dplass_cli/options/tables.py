@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import types
 import typing
+from dataclasses import is_dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -14,12 +15,12 @@ _TYPES = {int: "whole number", float: "number", bool: "true or false", str: "tex
 
 def default_text(field: OptionField) -> str:
     """The default of an option as help and docs show it; empty where there is none to show."""
-    if field.declared.default:
-        return field.declared.default
+    if field.declared.shown:
+        return field.declared.shown
     value = field.value
     if isinstance(value, bool) and not field.on_command_line:
         return str(value).lower()
-    if field.required or value is None or value is False or value in ("", (), {}) or _is_section(value):
+    if field.required or value is None or value is False or value in ("", (), {}) or is_dataclass(value):
         return ""
     return _text(value)
 
@@ -32,10 +33,6 @@ def _text(value: Any) -> str:
     if isinstance(value, tuple):
         return ", ".join(f"({_text(each)})" if isinstance(each, tuple) else _text(each) for each in value)
     return str(value)
-
-
-def _is_section(value: Any) -> bool:
-    return hasattr(value, "__dataclass_fields__")
 
 
 def type_text(kind: Any) -> str:
@@ -57,7 +54,8 @@ def options_table(options: type) -> str:
     lines = ["| option | type | default | meaning |", "|---|---|---|---|"]
     for field in option_fields(options):
         kind = "flag" if field.kind is bool and field.on_command_line else type_text(field.kind)
-        cells = (_spellings(field), kind, _default_cell(field), field.declared.help)
+        default = "required" if field.required else default_text(field)
+        cells = (_spellings(field), kind, default, field.declared.help)
         lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
     return "\n".join(lines)
 
@@ -66,11 +64,7 @@ def _spellings(field: OptionField) -> str:
     """The flags of an option, with its key where that is not the flag's name."""
     if not field.on_command_line:
         return f"`{field.key}`"
-    flags = (field.declared.metavar,) if field.declared.metavar else field.declared.flags
+    flags = (field.declared.metavar,) if field.declared.metavar else field.flags
     shown = " ".join(f"`{flag}`" for flag in flags)
     name = flags[0].partition("/")[0].lstrip("-").replace("-", "_").lower()
     return shown if name == field.key else f"{shown} (`{field.key}`)"
-
-
-def _default_cell(field: OptionField) -> str:
-    return "required" if field.required else default_text(field)

@@ -9,7 +9,7 @@ from typing import Literal
 from dplass_cli.errors import InputError
 from dplass_cli.options.adapter_settings import AdapterSettings
 from dplass_cli.options.data_settings import DataSettings
-from dplass_cli.options.declaration import option, section
+from dplass_cli.options.declaration import option, required, section, setting
 from dplass_cli.options.model_options import DEVICE, ModelOptions, adapters_option
 from dplass_cli.options.network_settings import ResUNet30Config
 from dplass_cli.options.train_settings import TrainSettings
@@ -19,72 +19,62 @@ from dplass_cli.options.train_settings import TrainSettings
 class TrainOptions(ModelOptions):
     """Options of ``train``."""
 
-    partition: Path = option("--data", help="The partition folder.")
-    workspace: Path = option("--workspace", resume="free", help="Folder of checkpoints, logs and the bank.")
+    partition: Path = required("The partition folder.", "--data")
+    workspace: Path = required("Folder of checkpoints, logs and the bank.", resume="free")
     what: Literal["adapters", "base", "distil"] = option(
-        "--what",
-        default="adapters",
-        help="adapters: one per domain; base: the whole network; distil: one network that learns what the base does"
+        "adapters",
+        "adapters: one per domain; base: the whole network; distil: one network that learns what the base does"
         " with each domain's adapter.",
     )
-    domain: str = option("--domain", default="all", resume="longer", help="all, or numbers such as 0,3.")
-    network: ResUNet30Config | None = option(
-        default=None,
+    domain: str = option("all", "all, or numbers such as 0,3.", resume="longer")
+    network: ResUNet30Config | None = setting(
+        None,
+        "For --what base and distil: train a new network of this configuration instead of the base.",
         shown="the base",
-        help="For --what base and distil: train a new network of this configuration instead of the base.",
     )
-    adapter: AdapterSettings = section(AdapterSettings, flags=True, help="The adapters.")
-    data: DataSettings = section(DataSettings, flags=True, help="How training samples are drawn and mixed.")
-    train: TrainSettings = section(TrainSettings, flags=True, help="How the weights are trained.")
+    adapter: AdapterSettings = section(AdapterSettings, "The adapters.", flags=True)
+    data: DataSettings = section(DataSettings, "How training samples are drawn and mixed.", flags=True)
+    train: TrainSettings = section(TrainSettings, "How the weights are trained.", flags=True)
     adapters: tuple[str, ...] | None = adapters_option(
         "The teachers of --what distil: bank, adapter folder or published file. Repeatable."
     )
-    cache: Path | None = option(
-        default=None,
+    cache: Path | None = setting(
+        None,
+        "Folder of audio embeddings to use and to keep, where queries are audio.",
         shown="in the workspace",
         resume="free",
-        help="Folder of audio embeddings to use and to keep, where queries are audio.",
     )
     num_gpus: int = option(
-        "--num-gpus",
-        default=0,
+        0,
+        "Devices that train together (with --device cpu, processes); see --strategy.",
         shown="one, or all with one domain on each",
         panel=DEVICE,
         resume="free",
-        help="Devices that train together (with --device cpu, processes); see --strategy.",
+        least=0,
     )
-    num_nodes: int = option("--num-nodes", default=1, panel=DEVICE, resume="free", help="Machines that train together.")
+    num_nodes: int = option(1, "Machines that train together.", panel=DEVICE, resume="free", least=1)
     strategy: Literal["auto", "ddp"] = option(
-        "--strategy",
-        default="auto",
+        "auto",
+        "How several devices share the work: auto (one domain per GPU if there are several domains), or ddp (all"
+        " devices on each domain).",
         panel=DEVICE,
         resume="free",
-        help="How several devices share the work: auto (one domain per GPU if there are several domains), or ddp (all"
-        " devices on each domain).",
     )
-    parallel: int = option(
-        default=0,
+    parallel: int = setting(
+        0,
+        "Domains that are trained at the same time, each in its own process.",
         shown="0: one per GPU if there are several",
         panel=DEVICE,
         resume="free",
-        help="Domains that are trained at the same time, each in its own process.",
+        least=0,
     )
-    resume: bool = option(
-        "--resume", default=False, resume="free", help="Resume the run in this workspace; finished domains are kept."
-    )
-    dry_run: bool = option(
-        "--dry-run", default=False, resume="free", help="Print what would be trained, and train nothing."
-    )
+    resume: bool = option(False, "Resume the run in this workspace; finished domains are kept.", resume="free")
+    dry_run: bool = option(False, "Print what would be trained, and train nothing.", resume="free")
     fast_dev_run: bool = option(
-        "--fast-dev-run",
-        default=False,
-        resume="free",
-        help="Run three batches per domain through everything, in a sub-folder of the workspace.",
+        False, "Run three batches per domain through everything, in a sub-folder of the workspace.", resume="free"
     )
 
     def __post_init__(self) -> None:
-        for name, least in (("num_gpus", 0), ("num_nodes", 1), ("parallel", 0)):
-            if getattr(self, name) < least:
-                raise ValueError(f"{name} must be at least {least}, not {getattr(self, name)}")
+        super().__post_init__()
         if self.adapters and self.what != "distil":
             raise InputError(f"--adapters: with --what {self.what} there is nothing to learn from them; leave them out")

@@ -5,100 +5,64 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from dplass_cli.options.declaration import option, section
+from dplass_cli.options.declaration import Options, check_field, option, section, setting
 
 
 @dataclass(frozen=True)
-class OptimizerSettings:
+class OptimizerSettings(Options):
     """The optimizer and its learning rate."""
 
-    optimizer_type: str = option(default="AdamW", help="AdamW, Adam or SGD.")
-    learning_rate: float = option(default=4e-4, help="Learning rate.")
-    weight_decay: float = option(default=0.0, help="Weight decay.")
-    amsgrad: bool = option(default=True, help="AMSGrad variant of Adam and AdamW.")
-    momentum: float = option(default=0.9, help="Momentum of SGD.")
-    schedule: str = option(
-        default="plateau",
-        help="plateau (the rate falls when the validation SDRi does not improve), constant, cosine, or AudioSep's"
+    optimizer_type: str = setting("AdamW", "AdamW, Adam or SGD.")
+    learning_rate: float = setting(4e-4, "Learning rate.", above=0)
+    weight_decay: float = setting(0.0, "Weight decay.", least=0)
+    amsgrad: bool = setting(True, "AMSGrad variant of Adam and AdamW.")
+    momentum: float = setting(0.9, "Momentum of SGD.", least=0)
+    schedule: str = setting(
+        "plateau",
+        "plateau (the rate falls when the validation SDRi does not improve), constant, cosine, or AudioSep's"
         " linear_warm_up and constant_warm_up.",
     )
-    factor: float = option(default=0.7, help="For plateau: the rate is multiplied by this.")
-    patience: int = option(
-        default=5, help="For plateau: epochs without a better validation SDRi before the rate falls."
+    factor: float = setting(0.7, "For plateau: the rate is multiplied by this.", above=0, below=1)
+    patience: int = setting(5, "For plateau: epochs without a better validation SDRi before the rate falls.", least=0)
+    warm_up_steps: int = setting(0, "Steps until the full rate; all schedules but plateau.", least=0)
+    reduce_lr_steps: int = setting(
+        1_000_000, "For linear_warm_up: the rate falls to 0.9 of it each time this many steps are done.", least=1
     )
-    warm_up_steps: int = option(default=0, help="Steps until the full rate; all schedules but plateau.")
-    reduce_lr_steps: int = option(
-        default=1_000_000, help="For linear_warm_up: the rate falls to 0.9 of it each time this many steps are done."
-    )
-
-    def __post_init__(self) -> None:
-        if self.learning_rate <= 0:
-            raise ValueError(f"learning_rate must be positive, not {self.learning_rate}")
-        for name in ("weight_decay", "momentum", "patience", "warm_up_steps"):
-            if getattr(self, name) < 0:
-                raise ValueError(f"{name} must be at least 0, not {getattr(self, name)}")
-        if self.reduce_lr_steps < 1:
-            raise ValueError(f"reduce_lr_steps must be at least 1, not {self.reduce_lr_steps}")
-        if not 0 < self.factor < 1:
-            raise ValueError(f"factor must be between 0 and 1, not {self.factor}")
 
 
 @dataclass(frozen=True)
-class TrainSettings:
+class TrainSettings(Options):
     """How the weights are trained."""
 
-    optimizer: OptimizerSettings = section(OptimizerSettings, help="The optimizer and its learning rate.")
-    batch_size_per_device: int = option(default=20, help="Mixtures per batch on each device.")
-    accumulate: int = option(default=1, help="Batches whose gradients are added up for one step.")
-    num_workers: int = option(
-        default=2, resume="free", help="Processes that read audio; 0 reads in the training process."
-    )
-    loss_type: str | dict[str, float] = option(
-        default="l1_wav", help="Name of a loss, or {name: weight} for a weighted sum."
-    )
-    max_epochs: int = option(
-        "--max-epochs", default=150, resume="longer", help="Epochs per domain; each passes every training row once."
-    )
-    min_epochs: int = option(default=1, resume="longer", help="Epochs before patience may end the training.")
-    max_steps: int = option(
-        "--max-steps",
-        default=-1,
-        shown="no limit",
-        resume="longer",
-        help="Stop a domain after this many optimizer steps.",
-    )
-    steps_per_epoch: int = option(default=0, shown="0: all rows", help="End an epoch after this many batches.")
-    patience: int = option(
-        default=0,
+    optimizer: OptimizerSettings = section(OptimizerSettings, "The optimizer and its learning rate.")
+    batch_size_per_device: int = setting(20, "Mixtures per batch on each device.", least=1)
+    accumulate: int = setting(1, "Batches whose gradients are added up for one step.", least=1)
+    num_workers: int = setting(2, "Processes that read audio; 0 reads in the training process.", resume="free", least=0)
+    loss_type: str | dict[str, float] = setting("l1_wav", "Name of a loss, or {name: weight} for a weighted sum.")
+    max_epochs: int = option(150, "Epochs per domain; each passes every training row once.", resume="longer", least=1)
+    min_epochs: int = setting(1, "Epochs before patience may end the training.", resume="longer", least=0)
+    max_steps: int = option(-1, "Stop a domain after this many optimizer steps.", shown="no limit", resume="longer")
+    steps_per_epoch: int = setting(0, "End an epoch after this many batches.", shown="0: all rows", least=0)
+    patience: int = setting(
+        0,
+        "End the training after this many epochs without a better validation SDRi.",
         shown="0: never",
         resume="longer",
-        help="End the training after this many epochs without a better validation SDRi.",
+        least=0,
     )
-    save_top_k: int = option(default=1, resume="free", help="Best checkpoints that are kept.")
-    save_step_frequency: int = option(
-        default=1000, resume="free", help="Steps between two saves of the last checkpoint; it is saved per epoch, too."
+    save_top_k: int = setting(1, "Best checkpoints that are kept.", resume="free", least=1)
+    save_step_frequency: int = setting(
+        1000, "Steps between two saves of the last checkpoint; it is saved per epoch, too.", resume="free", least=1
     )
-    gradient_clip: float = option(default=1.0, help="Largest gradient norm; 0 does not clip.")
-    sync_batchnorm: bool = option(
-        default=False, help="Batch norms that learn statistics use the batches of all devices."
+    gradient_clip: float = setting(1.0, "Largest gradient norm; 0 does not clip.", least=0)
+    sync_batchnorm: bool = setting(False, "Batch norms that learn statistics use the batches of all devices.")
+    random_seed: int = setting(42, "Seed of everything random.", least=0, most=2**32 - 1)
+    precision: Literal["32-true", "bf16-mixed", "16-mixed"] = option("32-true", "32-true, bf16-mixed or 16-mixed.")
+    examples: int = setting(
+        3, "Validation items whose audio and spectrograms are shown in TensorBoard.", resume="free", least=0
     )
-    random_seed: int = option(default=42, help="Seed of everything random.")
-    precision: Literal["32-true", "bf16-mixed", "16-mixed"] = option(
-        "--precision", default="32-true", help="32-true, bf16-mixed or 16-mixed."
-    )
-    examples: int = option(
-        default=3, resume="free", help="Validation items whose audio and spectrograms are shown in TensorBoard."
-    )
-    wandb_project: str = option(default="", resume="free", help="Also log to this project of Weights & Biases.")
+    wandb_project: str = setting("", "Also log to this project of Weights & Biases.", resume="free")
 
     def __post_init__(self) -> None:
-        for name in ("batch_size_per_device", "accumulate", "max_epochs", "save_top_k", "save_step_frequency"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 1, not {getattr(self, name)}")
-        for name in ("num_workers", "min_epochs", "steps_per_epoch", "patience", "gradient_clip", "examples"):
-            if getattr(self, name) < 0:
-                raise ValueError(f"{name} must be at least 0, not {getattr(self, name)}")
-        if self.max_steps < 1 and self.max_steps != -1:
-            raise ValueError(f"max_steps must be at least 1, or -1 for no limit, not {self.max_steps}")
-        if not 0 <= self.random_seed < 2**32:
-            raise ValueError(f"random_seed must be from 0 to {2**32 - 1}, not {self.random_seed}")
+        super().__post_init__()
+        check_field(self, "max_steps", self.max_steps >= 1 or self.max_steps == -1, "at least 1, or -1 for no limit")

@@ -31,10 +31,7 @@ from dplass_cli.storage import Progress, file_sha256, free_space, no_progress
 from dplass_cli.versions import unmet_requirements
 from dplass_cli.weights.known_files import published_hashes
 
-State = Literal["ok", "note", "wrong"]
-
 _FREE_BYTES = 2 << 30  # for the checkpoints, the bank and the logs of a run
-_CLIPS_CHECKED = 1000
 _READERS = 4
 _COMPARISON_RATE = 32_000  # Hz; the lengths of mixtures and references are compared at this rate
 _INSTALL = "pip install --constraint constraints.txt ."
@@ -52,7 +49,7 @@ class DoctorCheck:
     """
 
     what: str
-    state: State
+    state: Literal["ok", "note", "wrong"]
     found: str
     remedy: str = ""
 
@@ -77,18 +74,13 @@ def doctor(options: DoctorOptions, progress: Progress = no_progress) -> list[Doc
         try:
             for check in step():  # one by one, to keep those before an error
                 checks.append(check)
-        except DplassError as error:
-            checks.append(_error_row(what, error))
+        except DplassError as error:  # the remedy is the part of a message after the last semicolon
+            found, _, remedy = str(error).rpartition("; ")
+            checks.append(DoctorCheck(what, "wrong", found or remedy, remedy if found else "see the message"))
         except (OSError, RuntimeError) as error:  # such as a file name that is too long, or a GPU that is busy
             checks.append(DoctorCheck(what, "wrong", first_line(error), "see the message"))
     progress(len(steps), len(steps), "checking")
     return checks
-
-
-def _error_row(what: str, error: DplassError) -> DoctorCheck:
-    """Turn an error into a row; the remedy is the part of the message after the last semicolon."""
-    found, _, remedy = str(error).rpartition("; ")
-    return DoctorCheck(what, "wrong", found or remedy, remedy if found else "see the message")
 
 
 def _check_versions() -> Iterator[DoctorCheck]:
@@ -101,11 +93,8 @@ def _check_versions() -> Iterator[DoctorCheck]:
     if unmet := unmet_requirements(required):
         yield DoctorCheck("versions", "wrong", some(unmet), _INSTALL)
         return
-    found = (
-        f"Python {platform.python_version()}, torch {torch.__version__}, lightning {version('lightning')},"
-        f" numpy {version('numpy')}"
-    )
-    yield DoctorCheck("versions", "ok", found)
+    installed = [f"{name} {version(name)}" for name in ("torch", "lightning", "numpy")]
+    yield DoctorCheck("versions", "ok", ", ".join([f"Python {platform.python_version()}", *installed]))
 
 
 def _check_device(name: str) -> Iterator[DoctorCheck]:
@@ -169,25 +158,22 @@ class _Models:
             raise InputError(f"{name}: its embedding of a sentence is not finite; fetch the file again")
 
     def check_adapters(self) -> Iterator[DoctorCheck]:
-        paths = self._options.adapters
-        if paths is None:
-            paths = default_adapters(self._options.base_checkpoint)
+        given = self._options.adapters
+        paths = default_adapters(self._options.base_checkpoint) if given is None else given
         if self.base is None:
             if paths:
                 yield DoctorCheck("adapters", "note", "not checked, because the base is missing", "fix the base first")
             return
         bank = AdapterBank(self.base)
+        fitting = None if self.encoder is None else ("", self.encoder.fingerprint)
         for path in paths:
             keys = bank.load(path, self._options.trust_checkpoint)
-            other = [key for key in keys if not self._fits_encoder(bank.infos[key].encoder_fingerprint)]
+            other = [key for key in keys if fitting and bank.infos[key].encoder_fingerprint not in fitting]
             if other:
                 found = f"{path}: {some(other)} were trained with another encoder"
                 yield DoctorCheck("adapters", "wrong", found, "give that encoder with --encoder")
             else:
                 yield DoctorCheck("adapters", "ok", f"{path}: {some(keys, 8)}")
-
-    def _fits_encoder(self, fingerprint: str) -> bool:
-        return self.encoder is None or fingerprint in ("", self.encoder.fingerprint)
 
 
 def _check_hashes(options: DoctorOptions) -> Iterator[DoctorCheck]:
@@ -199,8 +185,7 @@ def _check_hashes(options: DoctorOptions) -> Iterator[DoctorCheck]:
         expected = known.get(path.name)
         if expected is None or not path.is_file():
             continue
-        digest = file_sha256(path)
-        if digest == expected:
+        if (digest := file_sha256(path)) == expected:
             yield DoctorCheck("hashes", "ok", f"{path}: as published")
         else:
             found = f"{path}: sha256 {digest[:12]}, but {path.name} is published with {expected[:12]}"
@@ -230,12 +215,11 @@ def _check_data(options: DoctorOptions, models: _Models, progress: Progress) -> 
 def _check_clips(rows: Iterable[Row], limit: int, progress: Progress) -> DoctorCheck:
     files = list(dict.fromkeys(str(row.wav) for row in rows))
     sample = files[:: max(1, -(-len(files) // limit))] if limit else files
-    results = check_clips(map(SourceRange, sample), "header", ClipLimits())
     faults = []
-    for done, (file, result) in enumerate(zip(sample, results, strict=True)):
+    for done, result in enumerate(check_clips(map(SourceRange, sample), "header", ClipLimits())):
         progress(done, len(sample), "checking clips")
         if result.fault is not None:
-            faults.append(f"{file}: {result.fault}")
+            faults.append(f"{sample[done]}: {result.fault}")
     if faults:
         remedy = "prepare again with --check header; rejects.csv will list them"
         return DoctorCheck("clips", "wrong", f"{len(faults)} of {len(sample)} checked: {some(faults, 2)}", remedy)

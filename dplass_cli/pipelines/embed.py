@@ -21,4 +21,4 @@ def embed(options: EmbedOptions, progress: Progress = no_progress) -> EmbedResul
     process = process_share()
     rows = [clip_of(row) for row in read_manifest(options.manifest)]
     encoder = load_encoder_of(options.model)
-    return embed_manifest_clips(rows, options.manifest, options.output, encoder, options.embedding, process, progress)
+    return embed_manifest_clips(rows, options, encoder, process, progress)

@@ -11,7 +11,7 @@ from dplass_cli.models import load_base
 from dplass_cli.models.graph_export import export_graph
 from dplass_cli.options.export_options import ExportOptions, Format
 from dplass_cli.separation.bank import AdapterBank
-from dplass_cli.separation.policies.single import single_key
+from dplass_cli.separation.policies.built_in import single_key
 from dplass_cli.versions import __version__
 
 _BY_SUFFIX: dict[str, Format] = {".onnx": "onnx", ".xml": "openvino"}

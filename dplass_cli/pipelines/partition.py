@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 from dplass_cli.data.manifest import read_manifest
 from dplass_cli.data.prepare.audioset_lists import read_class_labels
+from dplass_cli.domains.clustering import check_method
 from dplass_cli.domains.features import caption_features, rows_sha256, sorted_rows
-from dplass_cli.domains.imported import Assignment, assign, read_categories
-from dplass_cli.domains.partition_folder import Partition, build_partition
+from dplass_cli.domains.imported import assign, read_categories
+from dplass_cli.domains.partition_folder import build_partition
 from dplass_cli.domains.partitioning import (
-    Grouping,
+    PartitionResult,
+    check_captions,
     group_captions,
     imbalance_warnings,
     judge_numbers,
@@ -26,43 +26,10 @@ from dplass_cli.domains.quality import Quality
 from dplass_cli.domains.validation import split_rows, validation_mixtures
 from dplass_cli.encoders import load_encoder_of
 from dplass_cli.encoders.cache import EmbeddingCache, check_encoder
-from dplass_cli.options.partition_options import Features, Method, PartitionOptions, Projection
-from dplass_cli.reports.partition_report import PartitionReport, write_report
+from dplass_cli.options.partition_options import PartitionOptions
+from dplass_cli.reports.partition_report import write_report
 from dplass_cli.reports.projection import check_projection
 from dplass_cli.storage import Progress, make_folder, no_progress
-
-_LARGEST_SEED = 2**31 - 1
-
-
-_CHOICES: dict[str, tuple[str, ...]] = {
-    "features": get_args(Features),
-    "method": get_args(Method),
-    "weight": ("captions", "clips"),
-    "map": get_args(Projection),
-}
-
-
-@dataclass(frozen=True)
-class PartitionResult:
-    """Result of :func:`partition`.
-
-    Attributes:
-        folder: the partition folder.
-        partition: its domains and centroids.
-        training_rows: {domain id: rows of its training manifest}.
-        validation_mixtures: {domain id: its validation mixtures}.
-        quality: quality of this partition.
-        numbers: quality of 2 … 15 domains, where they were judged.
-        unmatched: captions that an imported partition does not contain, and that were assigned to the nearest domain.
-    """
-
-    folder: Path
-    partition: Partition
-    training_rows: dict[int, int]
-    validation_mixtures: dict[int, int]
-    quality: Quality
-    numbers: tuple[Quality, ...]
-    unmatched: tuple[str, ...]
 
 
 def partition(options: PartitionOptions, progress: Progress = no_progress) -> PartitionResult:
@@ -74,40 +41,41 @@ def partition(options: PartitionOptions, progress: Progress = no_progress) -> Pa
         InputError: unusable manifest, clip, encoder, import file or output folder, or too few captions.
     """
     refuse_own_files(options.output, (options.manifest, options.import_file, options.labels))
-    grouping = Grouping(options.domains, options.method, options.features, options.weight == "clips", options.seed)
     categories = read_categories(options.import_file) if options.import_file else None
     if categories is None:
-        grouping.check()
+        check_method(options.method, options.weight == "clips")
     check_projection(options.map)
     encoder = load_encoder_of(options.model)
     if options.cache is not None:
         check_encoder(options.cache, encoder)
     rows = sorted_rows(read_manifest(options.manifest))
     if categories is None:
-        grouping.check_captions(len({row.caption for row in rows}))
+        check_captions(options, len({row.caption for row in rows}))
     label_names = read_class_labels(options.labels) if options.labels else {}
     make_folder(options.output)
     cache = EmbeddingCache(options.cache, encoder) if options.cache else None
     features = caption_features(rows, encoder, progress, cache)
     numbers: tuple[Quality, ...] = ()
+    unmatched: tuple[str, ...] = ()
+    clipless: dict[int, tuple[str, ...]] = {}
     if categories is None:
         if options.report or options.domains == "auto":
-            numbers = judge_numbers(features, grouping, progress)
-        placed = Assignment(group_captions(features, grouping, numbers))
+            numbers = judge_numbers(features, options, progress)
+        ids = group_captions(features, options, numbers)
     else:
         labels = labels_by_caption(rows, label_names)
-        placed = assign(features, categories, options.import_file or Path(), options.features, labels)
+        ids, unmatched, clipless = assign(features, categories, str(options.import_file), options.features, labels)
     made = build_partition(
         features,
-        placed.ids,
+        ids,
         encoder,
         options.features,
-        placed.clipless,
-        settings=_settings(options, placed),
+        clipless,
+        settings=_settings(options, len({*ids.tolist(), *clipless})),
         seed=options.seed,
         rows_sha256=rows_sha256(rows),
     )
-    by_domain = rows_by_domain(rows, features.captions, placed.ids, made)
+    by_domain = rows_by_domain(rows, features.captions, ids, made)
     split = split_rows(by_domain, options.val_fraction, options.seed)
     mixtures = validation_mixtures(split, options.val_mixtures, options.seed)
     write_domain_files(options.output, split, mixtures, numbers)
@@ -116,32 +84,18 @@ def partition(options: PartitionOptions, progress: Progress = no_progress) -> Pa
         partition=made,
         training_rows={domain: len(kept) for domain, kept in split.training.items()},
         validation_mixtures={domain: len(chosen) for domain, chosen in mixtures.items()},
-        quality=quality_of(features, options.features, placed.ids, options.seed, numbers),
+        quality=quality_of(features, options, ids, numbers),
         numbers=numbers,
-        unmatched=placed.unmatched,
+        unmatched=unmatched,
     )
-    report = PartitionReport(
-        partition=made,
-        features=features,
-        ids=placed.ids,
-        kind=options.features,
-        rows=by_domain,
-        training_rows=result.training_rows,
-        validation_mixtures=result.validation_mixtures,
-        quality=result.quality,
-        numbers=numbers,
-        unmatched=placed.unmatched,
-        warnings=imbalance_warnings(made),
-        projection=options.map,
-    )
-    write_report(options.output, report)
+    write_report(result, features, ids, by_domain, imbalance_warnings(made), options)
     made.save(options.output)
     return result
 
 
-def _settings(options: PartitionOptions, placed: Assignment) -> dict[str, Any]:
+def _settings(options: PartitionOptions, domains: int) -> dict[str, Any]:
     return {
-        "domains": len({*placed.ids.tolist(), *placed.clipless}),
+        "domains": domains,
         "auto": options.import_file is None and (options.domains == "auto" or options.method == "hdbscan"),
         "method": "imported" if options.import_file else options.method,
         "features": options.features,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import get_args
 
 from dplass_cli.audio.folders import walk_folders
 from dplass_cli.data.prepare.clip_table import clip_table, column_label_captions
@@ -14,13 +13,13 @@ from dplass_cli.data.prepare.corpus_reader import (
     file_records,
     find_tables,
     read_records,
+    require_columns,
     rows_where,
 )
 from dplass_cli.data.prepare.locating import ClipIndex, listed_files
 from dplass_cli.data.prepare.merging import MergeResult, merge_manifests
 from dplass_cli.data.prepare.preparation import PrepareResult, prepare, require_output
-from dplass_cli.errors import InputError
-from dplass_cli.options.prepare_options import Captions, CorpusOptions, MergeOptions
+from dplass_cli.options.prepare_options import CorpusOptions, MergeOptions
 from dplass_cli.storage import Progress, no_progress, require_folder
 
 
@@ -31,7 +30,8 @@ def prepare_corpus(options: CorpusOptions, progress: Progress = no_progress) -> 
         InputError: an option or input file is wrong, too many clips are missing, or none is usable.
     """
     corpus = corpus_with_columns(options.kind, options.column)
-    _require_valid(options)
+    for folder in filter(None, (options.folder, *options.audio_dir)):
+        require_folder(folder)
     require_output(options.output)
     split = corpus.split if options.split is None else options.split
     folders = options.audio_dir or ((options.folder,) if options.folder else tuple(p.parent for p in options.table))
@@ -42,11 +42,15 @@ def prepare_corpus(options: CorpusOptions, progress: Progress = no_progress) -> 
         source = options.folder or folders[0]
         # copies that an earlier run made may lie below the folder
         clip_files = [file for file in files if not is_copy(file, options.convert_dir)]
-        records = rows_where(file_records(clip_files, source, split), options.where, str(source))
+        records = file_records(clip_files, source, split)
+        require_columns(records, options.column, str(source))
+        records = rows_where(records, options.where, str(source))
     else:
         tables = options.table or tuple(find_tables(corpus, options.folder or Path(), split))
         source = tables[0]
-        records = rows_where(read_records(corpus, tables, split, bool(options.split)), options.where, str(source))
+        records = read_records(corpus, tables, split, bool(options.split))
+        require_columns(records, options.column, str(source))
+        records = rows_where(records, options.where, str(source))
         index = ClipIndex(files, filter(None, column_texts(records, corpus.name)), options.name_pattern)
     captions = column_label_captions(records, corpus, options.captions)
     clips = clip_table(records, corpus, index, captions, where=str(source))
@@ -57,15 +61,6 @@ def prepare_corpus(options: CorpusOptions, progress: Progress = no_progress) -> 
 
         write_report(options.report, result)
     return result
-
-
-def _require_valid(options: CorpusOptions) -> None:
-    if options.captions not in get_args(Captions)[:3]:
-        raise InputError(f"captions: no such choice {options.captions!r}; known: each, joined, single")
-    if options.folder is None and not options.table:
-        raise InputError("no corpus; give its folder, or its list with --table")
-    for folder in (*([] if options.folder is None else [options.folder]), *options.audio_dir):
-        require_folder(folder)
 
 
 def merge(options: MergeOptions) -> MergeResult:

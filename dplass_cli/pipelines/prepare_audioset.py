@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import get_args
 
 import pandas as pd
 
@@ -15,9 +14,8 @@ from dplass_cli.data.prepare.corpora import CORPORA
 from dplass_cli.data.prepare.corpus_tables import read_captions, read_pairs
 from dplass_cli.data.prepare.locating import READABLE, ClipIndex, listed_files
 from dplass_cli.data.prepare.preparation import PrepareResult, prepare, require_output
-from dplass_cli.errors import InputError, nearest, some
+from dplass_cli.errors import InputError, some
 from dplass_cli.options.prepare_audioset_options import PrepareAudiosetOptions
-from dplass_cli.options.prepare_options import Captions
 from dplass_cli.storage import Progress, no_progress
 
 
@@ -28,7 +26,8 @@ def prepare_audioset(options: PrepareAudiosetOptions, progress: Progress = no_pr
         InputError: an option or input file is wrong, ``ids`` match no segment, too many clips are missing, or no clip
             is usable.
     """
-    _require_valid(options)
+    if absent := [folder for folder in options.audio_dir if not folder.is_dir()]:
+        raise InputError(f"{some(absent)}: no such folder; check --audio-dir")
     require_output(options.output)
     name_map = {} if options.name_map is None else read_pairs(options.name_map, ("YTID",), ("filename",))
     result = prepare(
@@ -64,20 +63,3 @@ def _find_clips(options: PrepareAudiosetOptions, name_map: Mapping[str, str], pr
     index = ClipIndex(files, pattern=options.name_pattern, name_map=name_map)
     progress(0, 1, "matching segments and clips")
     return clip_table(records, CORPORA["audioset"], index, captions, written)
-
-
-def _require_valid(options: PrepareAudiosetOptions) -> None:
-    if options.captions not in get_args(Captions):
-        raise InputError(
-            f"captions: no such choice {options.captions!r}{nearest(options.captions, get_args(Captions))}"
-        )
-    if not options.segments:
-        raise InputError("no segment list; give one with --segments")
-    if not options.audio_dir and options.file_list is None:
-        raise InputError("no clips; give their folder with --audio-dir or a list of paths with --file-list")
-    if absent := [folder for folder in options.audio_dir if not folder.is_dir()]:
-        raise InputError(f"{some(absent)}: no such folder; check --audio-dir")
-    if (options.captions == "file") != (options.caption_file is not None):
-        raise InputError("--captions file and --caption-file CSV require each other; give both")
-    if bool(options.include_domain) != (options.domains is not None):
-        raise InputError("--include-domain and --domains (a partition) require each other; give both")

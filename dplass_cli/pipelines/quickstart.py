@@ -9,6 +9,7 @@ from dplass_cli.audio.reading import read_audio
 from dplass_cli.data.built_in_corpus import write_corpus, write_evaluation_mixtures, write_recording
 from dplass_cli.data.prepare.preparation import PrepareResult
 from dplass_cli.devices import choose_device
+from dplass_cli.domains.partitioning import PartitionResult
 from dplass_cli.errors import InputError
 from dplass_cli.evaluation.evaluation_run import EvaluateResult
 from dplass_cli.evaluation.metrics import sdr
@@ -21,11 +22,11 @@ from dplass_cli.options.separate_options import SeparateOptions
 from dplass_cli.options.train_options import TrainOptions
 from dplass_cli.options.train_settings import OptimizerSettings, TrainSettings
 from dplass_cli.pipelines.evaluate import evaluate
-from dplass_cli.pipelines.partition import PartitionResult, partition
+from dplass_cli.pipelines.partition import partition
 from dplass_cli.pipelines.prepare_audioset import prepare_audioset
 from dplass_cli.pipelines.separate import separate
 from dplass_cli.pipelines.train import train
-from dplass_cli.storage import Progress, no_progress, read_json, write_json
+from dplass_cli.storage import Progress, no_progress, read_json, require_folder, write_json
 from dplass_cli.training.train_result import TrainResult
 
 _UNFINISHED = ".unfinished.json"
@@ -57,10 +58,6 @@ class QuickstartResult:
 def quickstart(options: QuickstartOptions, progress: Progress = no_progress) -> QuickstartResult:
     """Run all five verbs on synthesised sounds. If it is interrupted, the same call resumes it.
 
-    Args:
-        options: folder and sizes.
-        progress: receives each verb's progress.
-
     Raises:
         InputError: the folder is not empty.
     """
@@ -77,7 +74,15 @@ def quickstart(options: QuickstartOptions, progress: Progress = no_progress) -> 
         ),
         progress,
     )
-    partitioned = partition(PartitionOptions(folder / "train.json", folder / "partition", device=device), progress)
+    partitioned = partition(
+        PartitionOptions(
+            folder / "train.json",
+            folder / "partition",
+            val_mixtures=min(PartitionOptions.val_mixtures, options.mixtures),
+            device=device,
+        ),
+        progress,
+    )
     trained = train(_train_options(options), progress)
     adapters = (str(trained.output),)
     evaluated = evaluate(
@@ -118,9 +123,7 @@ def _claim(options: QuickstartOptions) -> None:
     if mark.is_file() and read_json(mark) == settings:
         return
     # A killed write of the mark leaves a file named .writing-…
-    if folder.exists() and (
-        not folder.is_dir() or any(not path.name.startswith(".writing-") for path in folder.iterdir())
-    ):
+    if folder.exists() and any(not path.name.startswith(".writing-") for path in require_folder(folder).iterdir()):
         raise InputError(f"{folder}: is not empty; choose another folder for the quickstart")
     write_json(mark, settings)
 

@@ -6,13 +6,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from dplass_cli.devices import choose_device
-from dplass_cli.encoders import load_encoder
+from dplass_cli.encoders import load_encoder_of
 from dplass_cli.encoders.cache import EmbeddingCache
 from dplass_cli.errors import InputError
-from dplass_cli.evaluation.comparison import Line, compare_runs, comparison_table, read_run
+from dplass_cli.evaluation.comparison import (
+    Line,
+    Scanned,
+    compare_runs,
+    comparison_table,
+    read_run,
+    scan_folder,
+    scan_table,
+)
 from dplass_cli.evaluation.fad import embed_folder, frechet_distance
-from dplass_cli.evaluation.scan import Scanned, scan_folder, scan_table
+from dplass_cli.options.results_options import ResultsFadOptions
 from dplass_cli.reports.evaluation_plots import differences
 from dplass_cli.storage import Progress, no_progress, write_bytes, write_json, write_text
 
@@ -33,12 +40,9 @@ class ResultsComparison:
 def compare_results(
     folders: Sequence[Path], policies: Sequence[str] | None = None, output: Path | None = None
 ) -> ResultsComparison:
-    """Compare each policy with that of the first evaluation folder, by a paired bootstrap.
+    """Compare each policy (default: those that all runs have) with that of the first run, by a paired bootstrap.
 
-    Args:
-        folders: two or more evaluation folders.
-        policies: names of conditions; default: those that all runs have.
-        output: folder to write ``comparison.json``, ``comparison.md`` and ``comparison.png`` to.
+    ``comparison.json``, ``comparison.md`` and ``comparison.png`` are written to the folder ``output``, if there is one.
 
     Raises:
         InputError: fewer than two folders, or folders that cannot be compared.
@@ -58,11 +62,7 @@ def compare_results(
 
 
 def scan_results(folder: Path, output: Path | None = None) -> list[Scanned]:
-    """Tabulate every evaluation folder below a folder, by benchmark.
-
-    Args:
-        folder: where to look.
-        output: Markdown file to write the table to.
+    """Tabulate every evaluation folder below a folder, by benchmark; ``output`` is a Markdown file to write.
 
     Raises:
         InputError: there is no evaluation below the folder.
@@ -92,33 +92,14 @@ class FadResult:
     failed: dict[str, str]
 
 
-def fad(
-    first: Path,
-    second: Path,
-    encoder: str = "tiny",
-    tokenizer: Path | None = None,
-    cache: Path | None = None,
-    device: str = "auto",
-    trust: bool = False,
-    progress: Progress = no_progress,
-) -> FadResult:
+def fad(options: ResultsFadOptions, progress: Progress = no_progress) -> FadResult:
     """Measure the Fréchet audio distance between the sounds in two folders.
-
-    Args:
-        first: a folder of sounds.
-        second: another.
-        encoder: ``tiny`` or a file.
-        tokenizer: folder of the encoder's tokenizer.
-        cache: folder of embeddings, as ``embed`` writes it; None embeds without a cache.
-        device: where the encoder runs.
-        trust: read pickled files that contain more than weights; such files can run code.
-        progress: is called for each sound.
 
     Raises:
         InputError: a folder with fewer than two readable sounds, or an unusable encoder.
     """
-    model = load_encoder(encoder, tokenizer, choose_device(device), trust)
-    embeddings = None if cache is None else EmbeddingCache(cache, model)
+    encoder = load_encoder_of(options.model)
+    cache = None if options.cache is None else EmbeddingCache(options.cache, encoder)
     failed: dict[str, str] = {}
-    one, other = (embed_folder(folder, model, embeddings, failed, progress) for folder in (first, second))
-    return FadResult(frechet_distance(one, other), (len(one), len(other)), model.size, model.name, failed)
+    one, other = (embed_folder(each, encoder, cache, failed, progress) for each in (options.first, options.second))
+    return FadResult(frechet_distance(one, other), (len(one), len(other)), encoder.size, encoder.name, failed)

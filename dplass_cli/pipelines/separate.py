@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from dplass_cli.options.separate_options import SeparateOptions
-from dplass_cli.separation.batch import requested_recordings, sentences_of, separate_recordings
 from dplass_cli.separation.output import Separated
+from dplass_cli.separation.recordings import requested_recordings, sentences_of, separate_recordings
 from dplass_cli.separation.separator import Separator
 from dplass_cli.storage import Progress, no_progress
 

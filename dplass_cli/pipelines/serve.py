@@ -19,9 +19,7 @@ _EXTRA = "pip install 'dplass[serve]'"
 def serve(options: ServeOptions, started: Callable[[ServerAddress], None]) -> None:
     """Serve the page until the process is interrupted or terminated; then remove the files of all jobs.
 
-    Args:
-        options: the models, where to listen, and the limits.
-        started: called once, when the page can be opened.
+    ``started`` is called once, when the page can be opened.
 
     Raises:
         InputError: wrong options or models, the extra is not installed, or the port is in use.
@@ -29,13 +27,10 @@ def serve(options: ServeOptions, started: Callable[[ServerAddress], None]) -> No
     if find_spec("starlette") is None or find_spec("uvicorn") is None:
         raise InputError(f"serve: requires the extra 'serve'; run {_EXTRA}")
     from dplass_cli.separation.separator import Separator
-    from dplass_cli.server.http_app import ServerLimits
     from dplass_cli.server.http_server import listen, run_server
     from dplass_cli.server.job_runner import SeparationRunner
 
-    limits = ServerLimits(round(options.max_upload_mb * 1e6), options.max_seconds, options.keep_minutes * 60)
-    host_names = {"localhost", options.host, *options.allow_host}
     with contextlib.closing(listen(options.host, options.port)) as listener:  # fails before models are loaded
         separator = Separator.from_spec(options.model, options.select, options.stereo, options.refine)
         separator.check(["a sound"])  # a policy that lacks what it requires fails now, not on the first job
-        run_server(listener, SeparationRunner(separator), limits, options.max_waiting, host_names, started)
+        run_server(listener, SeparationRunner(separator), options, started)

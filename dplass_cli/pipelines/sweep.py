@@ -20,10 +20,6 @@ _SECTION = "sweep"
 def sweep(options: SweepOptions, progress: Progress = no_progress) -> SweepResult:
     """Search settings and repeat the best training with several seeds; keep what an earlier run has finished.
 
-    Args:
-        options: what to search, and where.
-        progress: receives every training's steps.
-
     Raises:
         InputError: bad options; or another run is using the workspace.
         RunError: a training could not go on for a reason that other settings would not change.

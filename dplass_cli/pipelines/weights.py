@@ -5,9 +5,15 @@ from __future__ import annotations
 from dplass_cli.errors import InputError, some
 from dplass_cli.options.weights_options import WeightsFetchOptions, WeightsOptions, WeightsVerifyOptions
 from dplass_cli.storage import Progress, no_progress
-from dplass_cli.weights.fetching import FetchedFile, WeightsStore
+from dplass_cli.weights.fetching import (
+    FetchedFile,
+    ListedWeights,
+    VerifiedFile,
+    WeightsStore,
+    list_entries,
+    verify_files,
+)
 from dplass_cli.weights.known_files import default_folder, read_known_files, select_entries
-from dplass_cli.weights.verifying import ListedWeights, VerifiedFile, list_entries, verify_files
 
 
 def list_weights(options: WeightsOptions) -> list[ListedWeights]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import cycle
 from typing import Any
 
 import numpy as np
@@ -20,16 +21,12 @@ _RANGE_DB = 70.0
 
 
 def histogram(sdri: Mapping[str, Values]) -> bytes:
-    """Histogram of the SDRi of items, a line per policy.
-
-    Args:
-        sdri: {policy: SDRi of N items in dB, (N,)}.
-    """
+    """Histogram of the SDRi of items, a line per policy: {policy: dB of N items, (N,)}."""
     figure, axes = _figure(8.0, 3.6)
     everything = np.concatenate(list(sdri.values()))
     low, high = np.floor(everything.min()), np.ceil(everything.max())
     edges = np.linspace(low, max(high, low + 1.0), 41)
-    for (name, values), colour in zip(sdri.items(), _cycle(len(sdri)), strict=True):
+    for (name, values), colour in zip(sdri.items(), cycle(_COLOURS), strict=False):
         counts, _ = np.histogram(values, edges)
         axes.stairs(counts, edges, label=f"{name}, mean {values.mean():.2f}", color=colour, linewidth=1.6)
     axes.axvline(0.0, color="#444", linewidth=0.8)
@@ -40,20 +37,16 @@ def histogram(sdri: Mapping[str, Values]) -> bytes:
 
 
 def class_bars(classes: Mapping[str, Mapping[str, float]]) -> tuple[bytes, int]:
-    """Bars of the mean SDRi per class, a colour per policy; of many classes, those where the policies differ most.
+    """Bars of the mean SDRi per class, {class: {policy: dB}}, a colour per policy: (PNG, number of classes shown).
 
-    Args:
-        classes: {class: {policy: dB}}.
-
-    Returns:
-        (PNG, number of classes shown).
+    Of many classes, those where the policies differ most are shown.
     """
     by_spread = sorted(classes, key=lambda name: max(classes[name].values()) - min(classes[name].values()))
     names = [name for name in classes if name in set(by_spread[-_BARS:])][::-1]
     policies = list(next(iter(classes.values())))
     figure, axes = _figure(8.0, 1.2 + 0.11 * len(names) * max(2, len(policies)))
     height = 0.84 / len(policies)
-    for position, (policy, colour) in enumerate(zip(policies, _cycle(len(policies)), strict=True)):
+    for position, (policy, colour) in enumerate(zip(policies, cycle(_COLOURS), strict=False)):
         places = np.arange(len(names)) + 0.42 - height * (position + 0.5)
         axes.barh(places, [classes[name][policy] for name in names], height, color=colour, label=policy)
     axes.set_yticks(np.arange(len(names)), [shorten(name, 32) for name in names], fontsize=8, parse_math=False)
@@ -70,7 +63,6 @@ def confusion(counts: Mapping[str, Mapping[str, int]], names: Mapping[str, str],
     Args:
         counts: {chosen: {best: items}}.
         names: {adapter: display name}, in order.
-        policy: its name.
     """
     keys = list(names)
     grid = np.array([[counts.get(chosen, {}).get(best, 0) for best in keys] for chosen in keys])
@@ -109,12 +101,7 @@ def peak_level(audio: Audio) -> float:
 
 
 def differences(rows: Sequence[tuple[str, float, tuple[float, float]]], reference: str) -> bytes:
-    """Differences in SDRi with 95% intervals.
-
-    Args:
-        rows: (name, difference, (low, high)) of each line, dB.
-        reference: what the differences are to.
-    """
+    """Differences in SDRi to ``reference`` with 95% intervals, dB: (name, difference, (low, high)) of each row."""
     figure, axes = _figure(7.0, 1.0 + 0.34 * len(rows))
     for place, (_, value, (low, high)) in enumerate(reversed(rows)):
         axes.plot([low, high], [place, place], color=_COLOURS[1], linewidth=2)
@@ -130,10 +117,6 @@ def _levels(audio: Audio) -> Values:
     spectrum = STFT(1024, 512)(torch.from_numpy(np.pad(audio, (0, max(0, 1024 - len(audio)))))[None])[0]
     levels: Values = (20.0 * torch.log10(spectrum.abs().clamp(min=1e-6))).double().numpy()
     return levels
-
-
-def _cycle(count: int) -> list[str]:
-    return [_COLOURS[position % len(_COLOURS)] for position in range(count)]
 
 
 def _figure(width: float, height: float, dpi: int = _DPI) -> tuple[Any, Any]:

@@ -11,7 +11,6 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import soundfile
@@ -32,21 +31,8 @@ _FILTER = Markup(
 )
 
 
-class Number(NamedTuple):
-    """A cell that sorts by its value; None and NaN are shown as a dash and sort last.
-
-    Attributes:
-        value: the number.
-        form: format specification, such as ``.2f``.
-        text: what is shown instead of the formatted number.
-    """
-
-    value: float | None
-    form: str = "g"
-    text: str = ""
-
-
-Cell = str | Markup | int | Number
+Cell = str | Markup | int | Figure
+"""Figures sort by their values; those without one are shown as a dash and sort last."""
 
 
 @dataclass(frozen=True)
@@ -68,13 +54,7 @@ class Section:
 
 
 def write_page(path: Path | str, title: str, lead: Iterable[str], sections: Iterable[Section]) -> None:
-    """Write a page atomically.
-
-    Args:
-        path: the HTML file.
-        title: of the page.
-        lead: lines of text below the title.
-        sections: in order; those without parts are left out.
+    """Write a page atomically, with lines of text below the title; sections without parts are left out.
 
     Raises:
         InputError: the folder cannot be written.
@@ -105,13 +85,9 @@ def folded(title: str, parts: Iterable[Markup]) -> Markup:
 
 
 def picture(png: bytes, alt: str, caption: str = "", detailed: bool = False) -> Markup:
-    """A PNG picture.
+    """A PNG picture, with a description for screen readers and a caption below.
 
-    Args:
-        png: the file's bytes.
-        alt: describes it for screen readers.
-        caption: below it.
-        detailed: keep its size on a phone, where other pictures shrink to the width of the screen.
+    A ``detailed`` one keeps its size on a phone, where others shrink to the width of the screen.
     """
     source = f"data:image/png;base64,{base64.b64encode(png).decode()}"
     below = Markup("<figcaption>{}</figcaption>").format(caption) if caption else ""
@@ -121,14 +97,9 @@ def picture(png: bytes, alt: str, caption: str = "", detailed: bool = False) -> 
 
 
 def player(audio: Audio, sample_rate: int, label: str) -> Markup:
-    """An audio player.
+    """A labelled audio player of float32 (C, T) or (T,), C at most 2.
 
     The audio is embedded as MP3, which all browsers play. Audio above full scale is scaled down as a whole.
-
-    Args:
-        audio: float32 (C, T) or (T,), C at most 2.
-        sample_rate: Hz.
-        label: next to it.
     """
     source = f"data:audio/mpeg;base64,{base64.b64encode(_mp3(np.atleast_2d(audio), sample_rate)).decode()}"
     return Markup(
@@ -149,16 +120,16 @@ def _mp3(audio: Audio, sample_rate: int) -> bytes:
 def table(
     columns: Sequence[str], rows: Iterable[Sequence[Cell]], filtered: bool = False, marked: Iterable[int] = ()
 ) -> Markup:
-    """A table that sorts by a click on a column's head.
+    """A table that sorts by a click on a column's head; columns whose first cell is a number are aligned to the right.
 
     Args:
-        columns: their names. A column whose first cell is a number is aligned to the right.
+        columns: their names.
         rows: the cells; texts are escaped.
         filtered: add a field above that hides the rows without the words typed there.
         marked: positions of rows to highlight.
     """
     rows = [list(cells) for cells in rows]
-    right = [bool(rows) and isinstance(rows[0][column], (int, Number)) for column in range(len(columns))]
+    right = [bool(rows) and isinstance(rows[0][column], (int, Figure)) for column in range(len(columns))]
     heads = [
         Markup('<th scope="col"{}><button type="button">{}</button></th>').format(_class(number), name)
         for name, number in zip(columns, right, strict=True)
@@ -179,13 +150,8 @@ def table(
 
 def result_table(results: Table) -> Markup:
     """A table of results, with its note; the columns sort by the numbers, not by their intervals."""
-    rows = [[_figure(cell) if isinstance(cell, Figure) else cell for cell in cells] for cells in results.rows]
     below = text(results.note, "soft") if results.note else Markup("")
-    return table(results.columns, rows) + below
-
-
-def _figure(figure: Figure) -> Number:
-    return Number(figure.value, figure.form, str(figure))
+    return table(results.columns, results.rows) + below
 
 
 def _class(number: bool) -> Markup:
@@ -194,10 +160,9 @@ def _class(number: bool) -> Markup:
 
 def _cell(cell: Cell) -> Markup:
     if isinstance(cell, int):
-        cell = Number(cell, "d")
-    if not isinstance(cell, Number):
+        cell = Figure(cell, "d")
+    if not isinstance(cell, Figure):
         return Markup("<td>{}</td>").format(cell)
     if cell.value is None or not np.isfinite(cell.value):
         return Markup('<td class="number">–</td>')
-    shown = cell.text or format(cell.value, cell.form)
-    return Markup('<td class="number" data-value="{}">{}</td>').format(float(cell.value), shown)
+    return Markup('<td class="number" data-value="{}">{}</td>').format(float(cell.value), str(cell))

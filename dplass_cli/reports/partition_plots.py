@@ -25,11 +25,9 @@ def map_picture(
     """Plot captions in two dimensions, coloured by domain; those with the most clips are labelled.
 
     Args:
-        features: of C captions.
         points: float64 (C, 2).
         ids: int64 (C,), the domain of each caption.
         domains: K domains; those without a caption in ``features`` appear in the legend only.
-        title: title of the plot.
     """
     figure, axes = new_figure(11, 8.5 + 0.22 * len(domains))
     for position, (domain, colour) in enumerate(zip(domains, colours(len(domains)), strict=True)):

@@ -50,13 +50,7 @@ def shorten(text: str, length: int) -> str:
 
 
 def label_points(figure: Any, axes: Any, points: Iterable[tuple[str, Sequence[float]]]) -> None:
-    """Write each label next to its point (x, y) where there is space; a label without space is left out.
-
-    Args:
-        figure: the figure.
-        axes: its axes.
-        points: (label, (x, y)), the most important first.
-    """
+    """Write labels next to their points (x, y), the most important first, as far as there is space."""
     figure.canvas.draw()  # computes the layout that labels are placed in
     renderer = figure.canvas.get_renderer()
     taken: list[Any] = []

@@ -8,7 +8,8 @@ from pathlib import Path
 from markupsafe import Markup
 
 from dplass_cli.data.prepare.preparation import AudioSummary, ClassCount, PrepareResult
-from dplass_cli.reports.page import Cell, Number, Section, picture, table, text, write_page
+from dplass_cli.evaluation.table import Figure
+from dplass_cli.reports.page import Cell, Section, picture, table, text, write_page
 from dplass_cli.reports.plots import FONT, new_figure, png, shorten
 
 _BARS = 40
@@ -38,7 +39,7 @@ def _reasons(result: PrepareResult) -> list[Markup]:
     if not result.rejected:
         return [text("Every clip is used.")]
     rows: list[list[Cell]] = [
-        [reason, count, Number(100 * count / result.segments, ".2f")] for reason, count in result.rejected.items()
+        [reason, count, Figure(100 * count / result.segments, ".2f")] for reason, count in result.rejected.items()
     ]
     return [text(f"Each is listed in {result.rejects}."), table(["reason", "clips", "% of all"], rows)]
 
@@ -49,7 +50,7 @@ def _classes(classes: Mapping[str, ClassCount]) -> list[Markup]:
     shown = list(classes.items())[:_BARS]
     title = f"The {len(shown)} most frequent of {len(classes)} classes" if len(classes) > _BARS else ""
     rows: list[list[Cell]] = [
-        [name, count.used, count.rejected, Number(100 * count.rejected / max(1, count.used + count.rejected), ".1f")]
+        [name, count.used, count.rejected, Figure(100 * count.rejected / max(1, count.used + count.rejected), ".1f")]
         for name, count in classes.items()
     ]
     return [
@@ -77,7 +78,7 @@ def _histogram(classes: Mapping[str, ClassCount]) -> bytes:
 def _audio(audio: AudioSummary | None) -> list[Markup]:
     if audio is None:
         return []
-    rates: list[list[Cell]] = [[Number(rate, ",d"), count] for rate, count in audio.sample_rates.items()]
+    rates: list[list[Cell]] = [[Figure(rate, ",d"), count] for rate, count in audio.sample_rates.items()]
     channels: list[list[Cell]] = [[number, count] for number, count in audio.channels.items()]
     return [table(["sample rate (Hz)", "clips"], rates), table(["channels", "clips"], channels)]
 

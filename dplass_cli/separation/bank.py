@@ -18,7 +18,7 @@ from dplass_cli.adapters.injection import adapter_state, layer_at, statistics_of
 from dplass_cli.errors import InputError, nearest
 from dplass_cli.models import BaseModel
 from dplass_cli.options.parse import to_mapping
-from dplass_cli.weights.hashing import tensors_sha256
+from dplass_cli.weights.checkpoint_files import tensors_sha256
 
 Activation = str | Mapping[str, float] | None
 """What the network runs as: one adapter by its key, a weighted sum of several, or None, the base alone."""
@@ -56,7 +56,6 @@ class AdapterBank:
 
     @property
     def device(self) -> torch.device:
-        """The device of the network."""
         return next(self.network.parameters()).device
 
     @property
@@ -150,7 +149,10 @@ class AdapterBank:
             adapter = self.get(key)
             for path, adapted in adapter.layers.items():
                 self._apply(path, adapted, None if alone else share)
-            self._apply_statistics(adapter.statistics, None if alone else share)
+            for name, buffer in statistics_of(self.network).items():
+                if name in adapter.statistics and buffer.is_floating_point():  # integer counts affect no forward pass
+                    own, base = adapter.statistics[name], self._base_statistics[name]
+                    buffer.copy_(own) if alone else buffer.add_(share * (own - base))
         for name, buffer in statistics_of(self.network).items():
             if not alone and name.endswith("running_var"):
                 buffer.clamp_(min=0.0)  # a sum with negative shares could go below 0
@@ -174,13 +176,3 @@ class AdapterBank:
             return
         base = self._base_weights.setdefault(path, layer.weight.data)
         layer.weight.data = adapter(base) if share is None else layer.weight.data + share * (adapter(base) - base)
-
-    def _apply_statistics(self, statistics: Mapping[str, Tensor], share: float | None) -> None:
-        """Set an adapter's batch-norm statistics (None), or add a share of their difference to the base's."""
-        for name, buffer in statistics_of(self.network).items():
-            if name not in statistics or not buffer.is_floating_point():  # integer counts affect no forward pass
-                continue
-            if share is None:
-                buffer.copy_(statistics[name])
-                continue
-            buffer.add_(share * (statistics[name] - self._base_statistics[name]))

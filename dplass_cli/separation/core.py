@@ -6,7 +6,7 @@ and the file on a disk come from the same code.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -28,8 +28,10 @@ class NonFiniteOutput(RunError):
     """
 
     def __init__(self, activation: Activation, mixture: int) -> None:
+        blend = f"the blend of {', '.join(activation)}" if activation else "the base model"
+        source = f"adapter {activation!r}" if isinstance(activation, str) else blend
         super().__init__(
-            f"{activation_name(activation)} produced samples that are NaN or infinite; check the recording's level and"
+            f"{source} produced samples that are NaN or infinite; check the recording's level and"
             " the checkpoint, or use --precision 32-true"
         )
         self.activation, self.mixture = activation, mixture
@@ -37,13 +39,6 @@ class NonFiniteOutput(RunError):
     def of(self, source: object) -> RunError:
         """The same error, naming the recording or item that it occurred in."""
         return RunError(f"{source}: {self}")
-
-
-def activation_name(activation: Activation) -> str:
-    """An activation in words, for messages."""
-    if activation is None:
-        return "the base model"
-    return f"adapter {activation!r}" if isinstance(activation, str) else f"the blend of {', '.join(activation)}"
 
 
 @dataclass(frozen=True)
@@ -91,7 +86,6 @@ class SeparationCore:
 
     @property
     def device(self) -> torch.device:
-        """The device of the network."""
         return self.bank.device
 
     @torch.inference_mode()
@@ -101,7 +95,7 @@ class SeparationCore:
         channels, length = mixtures.shape[1:]
         # n_fft samples are the shortest signal that the transform takes; the padding is cropped in :meth:`separate`.
         padded = F.pad(mixtures, (0, max(0, network.config.n_fft - length))).to(self.device)
-        analysis = network.analyse(padded.flatten(0, 1)[:, None])
+        analysis = network.base.analyse(padded.flatten(0, 1)[:, None])
         if self.shared_mask and channels > 1:
             energy = analysis.magnitude.square()
             energy = energy.reshape(-1, channels, *energy.shape[1:]).mean(dim=1)
@@ -118,26 +112,22 @@ class SeparationCore:
         _, channels, length = prepared.mixtures.shape
         outputs = torch.empty(len(requests), channels, length, device=self.device)
         together = 1 if self.shared_mask and channels > 1 else self.batch_size
-        for activation, rows in self._by_activation(requests):
+        distinct: list[Activation] = []  # a mapping is not hashable
+        for request in requests:
+            if request.activation not in distinct:
+                distinct.append(request.activation)
+        # Each adapter is merged once, and what is active already comes first.
+        for activation in sorted(distinct, key=lambda activation: activation != self.bank.active):
             if self.bank.active != activation:
                 self.bank.activate(activation)
-            for chunk in _chunks(rows, together):
+            rows = [row for row, request in enumerate(requests) if request.activation == activation]
+            for first in range(0, len(rows), together):
+                chunk = rows[first : first + together]
                 outputs[chunk] = self._forward(prepared, [requests[row] for row in chunk], channels)[..., :length]
             finite = torch.isfinite(outputs[rows]).flatten(1).all(dim=1).tolist()
             if not all(finite):
                 raise NonFiniteOutput(activation, requests[rows[finite.index(False)]].mixture)
         return outputs
-
-    def _by_activation(self, requests: Sequence[Request]) -> list[tuple[Activation, list[int]]]:
-        """Group the rows of requests, so that each adapter is merged once; what is active already comes first."""
-        groups: list[tuple[Activation, list[int]]] = []
-        for row, request in enumerate(requests):
-            rows = next((rows for activation, rows in groups if activation == request.activation), None)
-            if rows is None:
-                groups.append((request.activation, [row]))
-            else:
-                rows.append(row)
-        return sorted(groups, key=lambda group: group[0] != self.bank.active)
 
     def _forward(self, prepared: Prepared, requests: Sequence[Request], channels: int) -> Tensor:
         """One forward pass: (R, C, padded length)."""
@@ -156,11 +146,6 @@ class SeparationCore:
         return separated.float().reshape(len(requests), channels, -1)
 
 
-def _chunks(rows: list[int], size: int) -> Iterator[list[int]]:
-    for start in range(0, len(rows), size):
-        yield rows[start : start + size]
-
-
 def _select(stacked: Tensor, mixtures: list[int], per_mixture: int) -> Tensor:
     """The parts (R·P, …) of some mixtures, of parts (B·P, …) of all."""
     if len(mixtures) == 1:  # a view: nothing is copied
@@ -169,14 +154,10 @@ def _select(stacked: Tensor, mixtures: list[int], per_mixture: int) -> Tensor:
 
 
 class OutputEmbedding:
-    """The audio embeddings of separated signals, accumulated window by window.
+    """The audio embeddings of separated signals at ``sample_rate`` Hz, accumulated window by window.
 
     This defines what the policy ``audio`` and the evaluations' ``similarity`` look at: each window's output, including
     its context, is embedded as mono; the mean over the windows is weighted by the samples that each contributes.
-
-    Args:
-        encoder: embeds the outputs.
-        sample_rate: of the outputs, Hz.
     """
 
     def __init__(self, encoder: QueryEncoder, sample_rate: int) -> None:

@@ -16,7 +16,7 @@ from dplass_cli.models.openvino import WARMUP_MACS, choose_backend
 from dplass_cli.options.model_options import ModelSpec
 from dplass_cli.resources import shipped
 from dplass_cli.separation.bank import AdapterBank
-from dplass_cli.separation.policies.domain_texts import DomainTexts
+from dplass_cli.separation.policies.base import DomainTexts
 
 
 @dataclass(frozen=True)
@@ -40,15 +40,10 @@ class Models:
 
 
 def load_models(model: ModelSpec | None = None, keep: bool = True, warmup_macs: float = WARMUP_MACS) -> Models:
-    """Load a base, its encoder and its adapters, and check that they belong together.
+    """Load a base, its encoder and its adapters (default: the bundled ones), and check that they belong together.
 
-    Args:
-        model: what to load and where to run it; default: the bundled models.
-        keep: hold all adapters in memory; otherwise each is read from its file whenever it is activated.
-        warmup_macs: multiply-accumulates after which ``--backend auto`` compiles the network for OpenVINO.
-
-    Raises:
-        InputError: a file is missing, damaged, or belongs to another base or encoder, or the backend cannot be used.
+    Without ``keep``, each adapter is read from its file whenever it is activated. ``warmup_macs`` are the
+    multiply-accumulates after which ``--backend auto`` compiles the network for OpenVINO.
     """
     model = model or ModelSpec()
     network = load_base(model.base, process_device(model.device), trust=model.trust)

@@ -8,7 +8,7 @@ each keeps its magnitude; where they claim more than there is, each receives its
 
 from __future__ import annotations
 
-from functools import cached_property
+from functools import cache
 
 import torch
 from torch import Tensor
@@ -36,42 +36,33 @@ def make_targets(estimates: Tensor, mixture: Tensor, plan: Plan, stft: STFT, sha
         float32 (Q, C, n), in the order of the plan's targets.
     """
     rows = {source: row for row, source in enumerate(plan.conditions)}
-    masks = _Masks(estimates, mixture, stft, shared_mask)
+
+    @cache
+    def spectra() -> tuple[Tensor, Tensor, Tensor]:
+        """The mixture's spectrum, its magnitude and those of the estimates; computed only where targets compete."""
+        short = max(0, stft.n_fft - mixture.shape[-1])  # the transform needs n_fft samples
+        sounds = F.pad(torch.cat([mixture[None], estimates]), (0, short)).to(stft.window.device)
+        transformed = stft(sounds.flatten(0, 1)).unflatten(0, sounds.shape[:2])
+        magnitudes = transformed.abs()
+        if shared_mask:
+            magnitudes = magnitudes.square().mean(dim=1, keepdim=True).sqrt()
+        return transformed[0], magnitudes[0], magnitudes[1:]
+
+    def limit(row: int, rivals: list[int]) -> Tensor:
+        """The estimate of a row in competition with its rivals, float32 (C, n); unchanged where it has none."""
+        if rivals == [row]:
+            return estimates[row]
+        spectrum, magnitude, magnitudes = spectra()
+        mask = magnitudes[row] / magnitudes[rivals].sum(dim=0).maximum(magnitude).clamp(min=_FLOOR)
+        length = mixture.shape[-1]
+        return stft.inverse(mask * spectrum, max(length, stft.n_fft))[:, :length].to(mixture.device)
 
     def make(target: Target) -> Tensor:
         rivals = [rows[rival] for rival in target.rivals]
         if target.source is None:
-            return mixture - torch.stack([masks.limit(row, rivals) for row in rivals]).sum(dim=0)
+            return mixture - torch.stack([limit(row, rivals) for row in rivals]).sum(dim=0)
         if target.residual is not None:
             return resplit(estimates[rows[target.source]], estimates[rows[target.residual]], mixture)
-        return masks.limit(rows[target.source], rivals)
+        return limit(rows[target.source], rivals)
 
     return torch.stack([make(target) for target in plan.targets.values()])
-
-
-class _Masks:
-    """Masks from the spectra of the estimates and the mixture."""
-
-    def __init__(self, estimates: Tensor, mixture: Tensor, stft: STFT, shared_mask: bool) -> None:
-        self._estimates, self._mixture, self._stft, self._shared_mask = estimates, mixture, stft, shared_mask
-
-    def limit(self, row: int, rivals: list[int]) -> Tensor:
-        """The estimate of a row in competition with its rivals, float32 (C, n); unchanged where it has none."""
-        if rivals == [row]:
-            return self._estimates[row]
-        spectrum, magnitude, magnitudes = self._spectra
-        mask = magnitudes[row] / magnitudes[rivals].sum(dim=0).maximum(magnitude).clamp(min=_FLOOR)
-        length = self._mixture.shape[-1]
-        masked = self._stft.inverse(mask * spectrum, max(length, self._stft.n_fft))
-        return masked[:, :length].to(self._mixture.device)
-
-    @cached_property
-    def _spectra(self) -> tuple[Tensor, Tensor, Tensor]:
-        """The mixture's spectrum, its magnitude and those of the estimates; computed once, where needed."""
-        short = max(0, self._stft.n_fft - self._mixture.shape[-1])  # the transform needs n_fft samples
-        sounds = F.pad(torch.cat([self._mixture[None], self._estimates]), (0, short)).to(self._stft.window.device)
-        spectra = self._stft(sounds.flatten(0, 1)).unflatten(0, sounds.shape[:2])
-        magnitudes = spectra.abs()
-        if self._shared_mask:
-            magnitudes = magnitudes.square().mean(dim=1, keepdim=True).sqrt()
-        return spectra[0], magnitudes[0], magnitudes[1:]

@@ -12,10 +12,9 @@ from typing import get_args
 
 import numpy as np
 
-from dplass_cli.audio.reading import Audio, AudioInfo
-from dplass_cli.audio.streaming import even_blocks, read_blocks
+from dplass_cli.audio.reading import Audio, AudioInfo, even_blocks, read_blocks
 from dplass_cli.audio.writing import audio_writer, container_of, default_subtype
-from dplass_cli.errors import InputError, RunError
+from dplass_cli.errors import InputError, RunError, check_choice
 from dplass_cli.options.separate_options import Clipping, Highband
 from dplass_cli.separation.bank import Activation
 from dplass_cli.separation.presence import Presence
@@ -48,9 +47,8 @@ class Output:
     highband: Highband = "residual"
 
     def __post_init__(self) -> None:
-        for name, words in (("clip", get_args(Clipping)), ("highband", get_args(Highband))):
-            if getattr(self, name) not in words:
-                raise InputError(f"--{name} {getattr(self, name)}: unknown; use one of {', '.join(words)}")
+        check_choice("--clip", self.clip, get_args(Clipping))
+        check_choice("--highband", self.highband, get_args(Highband))
 
 
 @dataclass(frozen=True)
@@ -93,12 +91,7 @@ class Targets:
         self.silenced: set[str] = set()
 
     def write(self, recording: Audio, targets: Audio, high: Audio | None) -> None:
-        """Write one block.
-
-        Args:
-            recording: float32 (C, n).
-            targets: float32 (Q, C, n).
-            high: the recording above the model's band, float32 (C, n); None where there is nothing.
+        """Write a block of the recording (C, n), targets (Q, C, n) and the part above the model's band (C, n), if any.
 
         Raises:
             RunError: samples are above full scale and ``clip`` is ``error``, or they are NaN or infinite.
@@ -135,15 +128,9 @@ class Targets:
 def open_targets(
     paths: Mapping[str, Path], info: AudioInfo, output: Output, silencing: bool = False
 ) -> Iterator[Targets]:
-    """Open the output files of a recording; they appear when the context ends without an error.
+    """Open the output files of a recording, {query: file}; they appear when the context ends without an error.
 
-    Where the outputs may have to be scaled or silenced, drafts in float are written until that is known.
-
-    Args:
-        paths: {query: file}.
-        info: header of the recording.
-        output: how targets are written.
-        silencing: targets may be silenced at the end.
+    Where the outputs may have to be scaled, or silenced at the end, drafts in float are written until that is known.
 
     Raises:
         InputError: the container does not support the sample format.
@@ -196,7 +183,6 @@ def suffix_of(info: AudioInfo) -> str:
 
 
 def subtype_of(info: AudioInfo, output: Output) -> str:
-    """The sample format of outputs."""
     return output.subtype or default_subtype(suffix_of(info)[1:].upper(), info.subtype, info.sample_rate, info.channels)
 
 
@@ -205,15 +191,7 @@ def target_paths(
 ) -> dict[str, Path]:
     """The file of each query's target: ``{name}_{query}`` in the container of the recording.
 
-    Args:
-        info: header of the recording.
-        folder: of the outputs.
-        name: their common stem.
-        queries: names of the targets.
-        taken: resolved paths that must not be overwritten: inputs, and outputs of other recordings.
-
-    Raises:
-        InputError: an output would overwrite such a file.
+    InputError if an output would overwrite one of the ``taken`` (resolved) inputs and outputs of other recordings.
     """
     ends = {query: f"_{part}{suffix_of(info)}" for query, part in name_parts(queries).items()}
     stem = _cut(name, _LONGEST_NAME - max(len(end.encode()) for end in ends.values()))
@@ -234,13 +212,16 @@ def _cut(name: str, size: int) -> str:
 
 def name_parts(queries: Sequence[str]) -> dict[str, str]:
     """A distinct part of a file name for each query: letters, digits and underscores."""
-    names: dict[str, str] = {}
-    for query in queries:
-        plain = re.sub(r"\W+", "_", query).strip("_") or "query"
-        name = stem = plain.encode()[:_LONGEST_PART].decode(errors="ignore")
-        count = 2
-        while name.lower() in {other.lower() for other in names.values()}:
-            name = f"{stem}_{count}"
-            count += 1
-        names[query] = name
-    return names
+    taken: set[str] = set()
+    plain = {query: re.sub(r"\W+", "_", query).strip("_") or "query" for query in queries}
+    short = {query: part.encode()[:_LONGEST_PART].decode(errors="ignore") for query, part in plain.items()}
+    return {query: unused_name(part, taken) for query, part in short.items()}
+
+
+def unused_name(name: str, taken: set[str]) -> str:
+    """The name, with the first number that makes it new where it is taken; case is ignored. Adds it to ``taken``."""
+    new, count = name, 2
+    while new.casefold() in taken:  # some file systems ignore case
+        new, count = f"{name}_{count}", count + 1
+    taken.add(new.casefold())
+    return new

@@ -7,8 +7,6 @@ last pass yields the targets. Each pass reads the recording again, so memory doe
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -31,40 +29,8 @@ Read = Callable[[bool], WindowedAudio]
 """Starts reading the windows of a recording; its argument says whether this is the last pass."""
 
 
-@dataclass(frozen=True)
-class Block:
-    """The part of a window that is kept.
-
-    Attributes:
-        recording: float32 (C, n).
-        targets: float32 (Q, C, n).
-        high: the recording above the model's band, float32 (C, n); None where the model's band covers it.
-    """
-
-    recording: Audio
-    targets: Audio
-    high: Audio | None
-
-
-class _PreparedWindow(NamedTuple):
-    """A window of the recording and its mixture at the network's rate, of which ``kept`` is the part to keep."""
-
-    window: Window
-    part: Audio
-    prepared: Prepared
-    kept: slice
-
-
 class Passes:
-    """Separates one recording by a plan.
-
-    Args:
-        core: runs the network.
-        encoder: embeds outputs and residuals.
-        policy: chooses the adapters.
-        texts: the bank's domains.
-        read: starts reading the recording's windows.
-        sample_rate: of the recording, Hz.
+    """Separates one recording of ``sample_rate`` Hz by a plan.
 
     Attributes:
         choices: {source: what served it}, once chosen.
@@ -120,12 +86,12 @@ class Passes:
         }
         return Plan({**plan.conditions, **conditions}, {**plan.targets, **refined})
 
-    def targets(self, plan: Plan, meter: PresenceMeter | None = None) -> Iterator[Block]:
-        """Separate window by window.
+    def targets(self, plan: Plan, meter: PresenceMeter | None = None) -> Iterator[tuple[Audio, Audio, Audio | None]]:
+        """Separate window by window what the plan asks for; the adapters have been chosen.
 
-        Args:
-            plan: what to separate; the adapters have been chosen.
-            meter: measures the presence of the targets.
+        Yields:
+            (recording float32 (C, n), targets float32 (Q, C, n), the recording above the model's band float32 (C, n);
+            None where that band covers it) of the part of each window that is kept.
         """
         requests = [Request(condition, self.choices[source]) for source, condition in plan.conditions.items()]
         stft = self._core.bank.network.base.stft
@@ -141,16 +107,17 @@ class Passes:
             if self._sample_rate > self._rate:
                 low = resampled(mixture.numpy(), self._rate, self._sample_rate, length).numpy()
                 high = (part - low)[:, window.kept]
-            yield Block(part[:, window.kept], targets, high)
+            yield part[:, window.kept], targets, high
 
-    def _windows(self, last: bool) -> Iterator[_PreparedWindow]:
+    def _windows(self, last: bool) -> Iterator[tuple[Window, Audio, Prepared, slice]]:
+        """Windows, their samples, their mixtures at the network's rate, and the part of each mixture to keep."""
         for window, part in self._read(last):
             mixture = resampled(part, self._sample_rate, self._rate)
             kept = slice(
                 window.kept.start * self._rate // self._sample_rate,
                 -(-window.kept.stop * self._rate // self._sample_rate),
             )
-            yield _PreparedWindow(window, part, self._core.prepare(mixture[None]), kept)
+            yield window, part, self._core.prepare(mixture[None]), kept
 
 
 def resampled(audio: Audio, source: int, target: int, length: int | None = None) -> Tensor:

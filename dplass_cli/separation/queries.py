@@ -64,11 +64,7 @@ class Query:
         return not (self.text or self.like or self.spans)
 
     def check(self) -> None:
-        """Check that the query can be asked.
-
-        Raises:
-            InputError: an empty sentence, both a sentence and an example, or a span that ends before it starts.
-        """
+        """Raise InputError if the query cannot be asked."""
         if (self.is_removal and not self.without) or (self.text and not self.text.strip()):
             raise InputError("--query is empty; describe the sound, such as 'a dog barking'")
         if any("\0" in text for text in (self.text, *self.without)):
@@ -85,11 +81,7 @@ class Query:
 
 
 def parse_spans(text: str) -> tuple[Span, ...]:
-    """Parse spans such as ``3.2-4.0,6-7``, in seconds.
-
-    Raises:
-        InputError: the text is malformed.
-    """
+    """Parse spans in seconds, such as ``3.2-4.0,6-7``; InputError if they are malformed."""
     spans = [_SPAN.fullmatch(part) for part in text.split(",")]
     if not all(spans):
         raise InputError(f"--spans {text}: expected seconds such as 3.2-4.0 or 3.2-4.0,6-7")
@@ -97,11 +89,7 @@ def parse_spans(text: str) -> tuple[Span, ...]:
 
 
 def check_spans(queries: Iterable[Query], seconds: float) -> None:
-    """Check that each query with spans has one in a recording of this duration.
-
-    Raises:
-        InputError: all spans of a query start after the end.
-    """
+    """Raise InputError if all spans of a query start after the end of a recording of this duration."""
     for query in queries:
         if query.spans and all(start >= seconds for start, _ in query.spans):
             start, end = query.spans[0]
@@ -109,11 +97,7 @@ def check_spans(queries: Iterable[Query], seconds: float) -> None:
 
 
 def named(queries: Iterable[str | Query]) -> dict[str, Query]:
-    """The distinct queries by name; a number is appended to a name that is already taken.
-
-    Raises:
-        InputError: there are none, or one cannot be asked.
-    """
+    """The distinct queries by name, numbered where a name is taken; InputError if there are none or one is wrong."""
     distinct = dict.fromkeys(Query(query) if isinstance(query, str) else query for query in queries)
     if not distinct:
         raise InputError("no query is given; describe the sound with --query")
@@ -168,16 +152,9 @@ class Plan:
 
 
 def plan(queries: Mapping[str, Query], encoder: QueryEncoder, excerpt: Excerpt, consistent: bool) -> Plan:
-    """Embed queries and decide how their targets share the recording.
+    """Embed queries, {name: query}, and decide how their targets share the recording.
 
-    Args:
-        queries: {name: query}.
-        encoder: embeds sentences, examples and spans.
-        excerpt: reads a range of the recording.
-        consistent: all targets compete for the recording; otherwise each only with what it excludes.
-
-    Raises:
-        InputError: an example cannot be read.
+    With ``consistent`` all targets compete for the recording; otherwise each only with what it excludes.
     """
 
     def excluded(query: Query) -> list[Source]:
@@ -203,9 +180,6 @@ def condition(query: Query, encoder: QueryEncoder, excerpt: Excerpt) -> Tensor:
 
     Spans, one of them at least inside the recording, pull the embedding of a sentence or an example towards the sound
     inside them and away from the sound around.
-
-    Raises:
-        InputError: an example cannot be read.
     """
     described = None
     if query.text:

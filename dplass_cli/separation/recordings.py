@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import glob
+import os
+import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from dplass_cli.audio.folders import audio_files
-from dplass_cli.errors import InputError
-from dplass_cli.separation.queries import Query
-from dplass_cli.storage import read_text
+from dplass_cli.errors import DplassError, InputError
+from dplass_cli.options.separate_options import SeparateOptions
+from dplass_cli.separation.output import Separated, unused_name
+from dplass_cli.separation.queries import Query, parse_spans
+from dplass_cli.separation.separator import Separator
+from dplass_cli.storage import Progress, no_progress, read_text
 
 
 @dataclass(frozen=True)
@@ -19,16 +24,45 @@ class Recording:
 
     Attributes:
         path: the audio file.
-        queries: sentences, or other queries.
+        queries: what to separate.
         name: common stem of the outputs, relative to the output folder; may contain folders.
     """
 
     path: Path
-    queries: tuple[str | Query, ...]
+    queries: tuple[Query, ...]
     name: str
 
 
-def find_recordings(inputs: Iterable[Path], list_file: Path | None, queries: Sequence[str | Query]) -> list[Recording]:
+def requested_recordings(options: SeparateOptions) -> list[Recording]:
+    """The recordings that the options name, each with its complete queries; InputError if one is wrong."""
+    spans = () if options.spans is None else parse_spans(options.spans)
+    queries = [
+        *map(Query, options.query),
+        *_read_queries(options.queries),
+        *(Query(like=path) for path in options.like),
+    ]
+    if not queries and (spans or options.without):
+        queries = [Query()]  # they may stand alone
+
+    def complete(recording: Recording) -> Recording:
+        """Add the spans and the negatives, which apply to every query."""
+        own = recording.queries
+        if spans and len(own) > 1:
+            raise InputError(f"--spans {options.spans}: applies to a single target, not {len(own)}; give one query")
+        return replace(recording, queries=tuple(replace(query, spans=spans, without=options.without) for query in own))
+
+    return [complete(recording) for recording in find_recordings(options.inputs, options.list, queries)]
+
+
+def _read_queries(path: Path | None) -> list[Query]:
+    if path is None:
+        return []
+    if lines := [line.strip() for line in read_text(path).splitlines() if line.strip()]:
+        return [Query(line) for line in lines]
+    raise InputError(f"{path}: contains no query; write one per line")
+
+
+def find_recordings(inputs: Iterable[Path], list_file: Path | None, queries: Sequence[Query]) -> list[Recording]:
     """The recordings that inputs and a list name, in their order; no two have the same output name.
 
     Args:
@@ -39,14 +73,15 @@ def find_recordings(inputs: Iterable[Path], list_file: Path | None, queries: Seq
 
     Raises:
         InputError: there are no recordings, a pattern matches no file, a folder contains no audio, or a line of the
-            list is malformed.
+            list is malformed or leaves a recording without a query.
     """
     recordings = [Recording(path, tuple(queries), name) for entry in inputs for path, name in _expand(entry)]
     if list_file is not None:
         recordings += _read_list(list_file, queries)
     if not recordings:
         raise InputError("no input is given; name recordings, folders or a --list")
-    return _with_distinct_names(recordings)
+    taken: set[str] = set()  # two folders may contain files of the same name
+    return [replace(recording, name=unused_name(recording.name, taken)) for recording in recordings]
 
 
 def _expand(entry: Path) -> list[tuple[Path, str]]:
@@ -63,8 +98,8 @@ def _expand(entry: Path) -> list[tuple[Path, str]]:
     return [(path, path.stem) for path in files]
 
 
-def _read_list(list_file: Path, queries: Sequence[str | Query]) -> list[Recording]:
-    queries_by_output: dict[tuple[Path, str], list[str | Query]] = {}
+def _read_list(list_file: Path, queries: Sequence[Query]) -> list[Recording]:
+    queries_by_output: dict[tuple[Path, str], list[Query]] = {}
     for number, line in enumerate(read_text(list_file).split("\n"), start=1):
         line = line.removesuffix("\r")
         if not line.strip() or line.startswith("#"):
@@ -72,6 +107,11 @@ def _read_list(list_file: Path, queries: Sequence[str | Query]) -> list[Recordin
         path, *fields = line.split("\t")
         if not path.strip() or len(fields) > 2 or "\0" in line:
             raise InputError(f"{list_file}: line {number}: expected path<TAB>query<TAB>output name, not {line[:80]!r}")
+        if not fields and (words := _query_after(line, list_file.parent)):
+            raise InputError(
+                f"{list_file}: line {number}: {words!r} is separated from the path by a blank; expected"
+                " path<TAB>query<TAB>output name"
+            )
         wav = list_file.parent / path
         query, name = (field.strip() for field in [*fields, "", ""][:2])
         name = name or wav.stem
@@ -79,18 +119,64 @@ def _read_list(list_file: Path, queries: Sequence[str | Query]) -> list[Recordin
             raise InputError(
                 f"{list_file}: line {number}: the output name {name!r} leaves the output folder; use a relative name"
             )
-        queries_by_output.setdefault((wav, name), []).extend([query] if query else queries)
+        if not query and not queries:
+            raise InputError(f"{list_file}: line {number}: no query; expected path<TAB>query, or give --query for all")
+        queries_by_output.setdefault((wav, name), []).extend([Query(query)] if query else queries)
     return [Recording(path, tuple(dict.fromkeys(own)), name) for (path, name), own in queries_by_output.items()]
 
 
-def _with_distinct_names(recordings: Iterable[Recording]) -> list[Recording]:
-    """Append a number to repeated output names: two folders may contain files of the same name."""
-    taken: set[str] = set()
-    distinct = []
-    for recording in recordings:
-        name, count = recording.name, 2
-        while name.casefold() in taken:  # some file systems ignore case
-            name, count = f"{recording.name}_{count}", count + 1
-        taken.add(name.casefold())
-        distinct.append(Recording(recording.path, recording.queries, name))
-    return distinct
+def _query_after(line: str, folder: Path) -> str:
+    """What follows the name of an existing file and a blank in a line of a list; empty if there is no such file."""
+    if os.path.exists(folder / line):  # noqa: PTH110 (Path.exists raises for names that no file can have)
+        return ""
+    ends = (blank for blank in re.finditer(r"\s+", line) if os.path.isfile(folder / line[: blank.start()]))  # noqa: PTH113
+    return next((line[blank.end() :] for blank in ends), "")
+
+
+def separate_recordings(
+    separator: Separator, recordings: Sequence[Recording], options: SeparateOptions, progress: Progress = no_progress
+) -> tuple[dict[str, list[Separated]], dict[str, str]]:
+    """Separate every recording by its queries. One that fails does not stop the others, unless all fail.
+
+    Returns:
+        {path of a recording: what was written} and {path of a recording: why it failed}.
+    """
+    for queries in dict.fromkeys(recording.queries for recording in recordings):
+        separator.check(queries)  # fails before anything is read
+    # No output may overwrite an input, or an output of a recording before it.
+    taken = {recording.path.resolve() for recording in recordings}
+    written: dict[str, list[Separated]] = {}
+    failed: dict[str, DplassError] = {}
+    for number, recording in enumerate(recordings, start=1):
+
+        def report(done: int, total: int, what: str, number: int = number) -> None:
+            progress(done, total, f"{what} ({number} of {len(recordings)})")
+
+        try:
+            targets = separator.separate_file(
+                recording.path,
+                recording.queries,
+                (options.output / recording.name).parent,
+                residual=options.residual,
+                subtype=options.subtype,
+                clip=options.clip,
+                highband=options.highband,
+                name=Path(recording.name).name,
+                taken=taken,
+                progress=report,
+                consistent=options.consistent,
+                silence_if_absent=options.silence_if_absent,
+            )
+            written.setdefault(str(recording.path), []).extend(targets)
+            taken |= {target.path.resolve() for target in targets}
+        except DplassError as error:
+            failed[str(recording.path)] = error
+    if not written and failed:
+        raise next(iter(failed.values()))
+    return written, {path: str(error) for path, error in failed.items()}
+
+
+def sentences_of(recordings: Sequence[Recording]) -> list[str]:
+    """The distinct sentences of all queries, negatives included."""
+    queries = [query for recording in recordings for query in recording.queries]
+    return list(dict.fromkeys(text for query in queries for text in (query.text, *query.without) if text))

@@ -9,15 +9,12 @@ as it is. The reference is never used. The three constants were chosen on folds 
 from __future__ import annotations
 
 import math
-from typing import get_args
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 from dplass_cli.encoders import QueryEncoder
-from dplass_cli.errors import InputError
-from dplass_cli.options.model_options import Refinement
 
 SIMILAR = 0.5
 """Cosine of residual and query from which on the residual counts as leftovers of the target."""
@@ -31,23 +28,10 @@ TARGET_SHARE = 0.2
 _BLOCK_SECONDS = 10
 
 
-def check_refine(refine: str) -> None:
-    """Check the name of a refinement.
-
-    Raises:
-        InputError: it is unknown.
-    """
-    if refine not in get_args(Refinement):
-        raise InputError(f"--refine {refine}: unknown; use one of {', '.join(get_args(Refinement))}")
-
-
 class ResidualEmbedding:
     """The embedding of a target's residual, accumulated in blocks that do not depend on how the signal is cut.
 
-    Args:
-        query: the condition of the target, float32 (D,).
-        encoder: embeds the residual.
-        sample_rate: of mixture and estimate, Hz.
+    ``query`` is the condition of the target, float32 (D,).
     """
 
     def __init__(self, query: Tensor, encoder: QueryEncoder, sample_rate: int) -> None:
@@ -82,6 +66,6 @@ class ResidualEmbedding:
         return embedding if float(embedding @ self._query) < SIMILAR else None
 
 
-def resplit(target: Tensor, residual: Tensor, mixture: Tensor, share: float = TARGET_SHARE) -> Tensor:
+def resplit(target: Tensor, residual: Tensor, mixture: Tensor) -> Tensor:
     """The target with its share of what the estimates of target and residual leave of the mixture; all of one shape."""
-    return target + share * (mixture - target - residual)
+    return target + TARGET_SHARE * (mixture - target - residual)

@@ -14,11 +14,11 @@ from torch import Tensor
 from dplass_cli.audio.reading import audio_info, read_mono
 from dplass_cli.devices import in_bfloat16
 from dplass_cli.encoders import QueryEncoder
-from dplass_cli.errors import InputError, RunError
+from dplass_cli.errors import InputError, RunError, check_choice
 from dplass_cli.models.cuda_graphs import replay_windows
 from dplass_cli.options.model_options import Backend, ModelSpec, Precision, Refinement, Stereo
 from dplass_cli.options.separate_options import Clipping, Highband
-from dplass_cli.separation.bank import Activation, AdapterBank
+from dplass_cli.separation.bank import AdapterBank
 from dplass_cli.separation.core import NonFiniteOutput, SeparationCore
 from dplass_cli.separation.loading import load_models
 from dplass_cli.separation.output import RESIDUAL, Output, Separated, open_targets, target_paths
@@ -35,7 +35,6 @@ from dplass_cli.separation.policies import (
 )
 from dplass_cli.separation.presence import PresenceMeter, calibration_of
 from dplass_cli.separation.queries import Excerpt, Plan, Query, Source, check_spans, named, plan
-from dplass_cli.separation.refinement import check_refine
 from dplass_cli.separation.windows import WindowedAudio, audio_windows, file_windows, window_layout
 from dplass_cli.storage import Progress, no_progress
 
@@ -64,15 +63,15 @@ class Separator:
         precision: Precision = "auto",
         refine: Refinement = "none",
     ) -> None:
-        check_refine(refine)
+        check_choice("--refine", refine, get_args(Refinement))
+        check_choice("--stereo", stereo, get_args(Stereo))
         if "reference" in policy.requires:
             raise InputError(f"--select {policy.name}: needs the true source; use it in evaluations only")
         if refine == "residual" and not chooses_by_query(policy):
             raise InputError(
                 f"--refine residual: --select {policy.name} does not choose by the query; use --refine none"
             )
-        if stereo not in get_args(Stereo):
-            raise InputError(f"--stereo {stereo}: unknown; use one of {', '.join(get_args(Stereo))}")
+        check_choice("--stereo", stereo, get_args(Stereo))
         self.bank, self.encoder, self.policy, self.stereo, self.refine = bank, encoder, policy, stereo, refine
         self.core = SeparationCore(bank, stereo == "shared", in_bfloat16(precision, bank.device))
         self._texts = DomainTexts(bank, encoder)
@@ -132,17 +131,7 @@ class Separator:
         stereo: Stereo = "shared",
         refine: Refinement | None = None,
     ) -> Separator:
-        """Load the models of a spec.
-
-        Args:
-            model: what to load, and where and how to run it.
-            policy: as for :meth:`from_pretrained`.
-            stereo: as for the class.
-            refine: as for :meth:`from_pretrained`.
-
-        Raises:
-            InputError: something is missing or damaged, or the parts do not belong together.
-        """
+        """Load the models of a spec; the other arguments are those of :meth:`from_pretrained`."""
         models = load_models(model)
         if model.backend == "auto":
             replay_windows(models.network)
@@ -177,7 +166,7 @@ class Separator:
         if audio.ndim != 2 or audio.size == 0:
             raise InputError(f"audio: expected shape (channels, samples) with at least one sample, not {audio.shape}")
         if sample_rate < 1:
-            raise InputError(f"sample_rate: expected a positive number of Hz, not {sample_rate}")
+            raise InputError(f"sample_rate {sample_rate}: must be a positive number of Hz")
         audio = np.ascontiguousarray(audio, dtype=np.float32)
         if not np.isfinite(audio).all():
             raise InputError("audio: contains NaN or infinity; replace those samples")
@@ -194,7 +183,7 @@ class Separator:
             passes, planned = self._begin(
                 lambda last: audio_windows(audio, layout), sample_rate, asked, excerpt, consistent
             )
-            targets = np.concatenate([block.targets for block in passes.targets(planned)], axis=-1)
+            targets = np.concatenate([targets for _, targets, _ in passes.targets(planned)], axis=-1)
         except NonFiniteOutput as error:
             raise error.of("audio") from error
         if not np.isfinite(targets).all():  # sums of extreme samples overflow although the network's output is finite
@@ -202,26 +191,14 @@ class Separator:
         return dict(zip(asked, targets, strict=True))
 
     def check(self, queries: Sequence[str | Query]) -> dict[str, Query]:
-        """Check queries and the policy before anything is read, and return the queries by name.
-
-        Raises:
-            InputError: there is no query, one cannot be asked, or the policy lacks what it requires.
-        """
+        """Check queries and the policy before anything is read (InputError), and return the queries by name."""
         asked = named(queries)
         require(self.policy, self.bank)
         if chooses_by_query(self.policy):
-            self.choose([text for query in asked.values() for text in (query.text, *query.without) if text] or ["any"])
+            texts = [text for query in asked.values() for text in (query.text, *query.without) if text]
+            for embedding in self.encoder.embed_text(texts or ["any"]):
+                self.policy.choose(Choice(embedding, self.bank, self._texts))
         return asked
-
-    def choose(self, queries: Sequence[str]) -> dict[str, Activation]:
-        """Choose what serves each distinct sentence, with a policy that chooses by the query: {sentence: activation}.
-
-        Raises:
-            InputError: the policy lacks what it requires.
-        """
-        require(self.policy, self.bank)
-        embeddings = dict(zip(queries, self.encoder.embed_text(queries), strict=True))
-        return {text: self.policy.choose(Choice(query, self.bank, self._texts)) for text, query in embeddings.items()}
 
     def _begin(
         self, read: Read, sample_rate: int, asked: Mapping[str, Query], excerpt: Excerpt, consistent: bool
@@ -301,12 +278,17 @@ class Separator:
 
         try:
             passes, planned = self._begin(read, info.sample_rate, asked, excerpt, consistent)
-            meter = self._meter(asked, planned)
+            # The presence of a removal is not defined.
+            described = {n: planned.conditions[Source(n)] for n, query in asked.items() if not query.is_removal}
+            calibration = calibration_of(self.bank.base_sha256, self.encoder.fingerprint)
+            uncalibrated = {name for name, query in asked.items() if not query.text or query.spans}
+            rate = self.bank.network.config.sample_rate
+            meter = PresenceMeter(described, self.encoder, rate, calibration, uncalibrated)
             done = 0
             with open_targets(paths, info, output, silencing=silence_if_absent is not None) as files:
-                for block in passes.targets(planned, meter):
-                    files.write(block.recording, block.targets, block.high)
-                    done += block.recording.shape[-1]
+                for recording, targets, high in passes.targets(planned, meter):
+                    files.write(recording, targets, high)
+                    done += recording.shape[-1]
                     progress(done, info.frames, f"separating {path.name}")
                 if silence_if_absent is not None:
                     files.silenced = {name for name, found in meter.found.items() if found.score < silence_if_absent}
@@ -325,10 +307,3 @@ class Separator:
             )
             for query, file in paths.items()
         ]
-
-    def _meter(self, asked: Mapping[str, Query], planned: Plan) -> PresenceMeter:
-        """A meter of the targets' presence; the presence of a removal is not defined."""
-        conditions = {name: planned.conditions[Source(name)] for name, query in asked.items() if not query.is_removal}
-        uncalibrated = {name for name, query in asked.items() if not query.text or query.spans}
-        calibration = calibration_of(self.bank.base_sha256, self.encoder.fingerprint)
-        return PresenceMeter(conditions, self.encoder, self.bank.network.config.sample_rate, calibration, uncalibrated)

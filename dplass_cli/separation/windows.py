@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
-from dplass_cli.audio.reading import Audio
-from dplass_cli.audio.streaming import read_blocks
+from dplass_cli.audio.reading import Audio, read_blocks
 from dplass_cli.options.network_settings import ResUNet30Config
 
 CORE_SECONDS, CONTEXT_SECONDS = 8.0, 1.0
@@ -39,14 +39,8 @@ class Window:
         return slice(self.first - self.start, self.last - self.start)
 
 
-@dataclass(frozen=True)
-class WindowLayout:
-    """Lengths of a recording's windows.
-
-    Attributes:
-        core: samples that a window keeps.
-        context: samples on either side of them.
-    """
+class WindowLayout(NamedTuple):
+    """Samples that a window keeps (``core``), and samples on either side of them (``context``)."""
 
     core: int
     context: int
@@ -86,18 +80,13 @@ WindowedAudio = Iterator[tuple[Window, Audio]]
 
 
 def audio_windows(audio: Audio, layout: WindowLayout) -> WindowedAudio:
-    """The windows of audio, float32 (C, T)."""
-    for window in windows(audio.shape[-1], layout.core, layout.context):
+    for window in windows(audio.shape[-1], *layout):
         yield window, audio[:, window.start : window.stop]
 
 
 def file_windows(path: Path, frames: int, layout: WindowLayout) -> WindowedAudio:
-    """The windows of a file of ``frames`` samples, which is read once from start to end.
-
-    Raises:
-        InputError: the file is damaged or contains fewer samples than its header declares.
-    """
-    all_windows = list(windows(frames, layout.core, layout.context))
+    """The windows of a file of ``frames`` samples, read once; InputError if it is damaged or shorter."""
+    all_windows = list(windows(frames, *layout))
     stops = pairwise([0, *(window.stop for window in all_windows)])
     blocks = read_blocks(path, (stop - previous for previous, stop in stops))
     # Adjacent windows overlap by their contexts, so each keeps the end of the one before it.

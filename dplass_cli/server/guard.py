@@ -25,11 +25,8 @@ _SAFE_METHODS = ("GET", "HEAD")
 class Guard:
     """ASGI middleware that refuses other sites' requests and sets :data:`SECURITY_HEADERS` where the app does not.
 
-    Args:
-        app: the application behind it.
-        host_names: names that this server answers to, in addition to IP addresses. In a DNS rebinding attack a site
-            makes its own name resolve to this machine; the browser then sends that name, which is refused. An attacker
-            cannot do this with an address.
+    The server answers to ``host_names`` and IP addresses only. In a DNS rebinding attack a site makes its own name
+    resolve to this machine; the browser then sends that name. An attacker cannot do this with an address.
     """
 
     def __init__(self, app: ASGIApp, host_names: Collection[str]) -> None:
@@ -68,9 +65,9 @@ class Guard:
     def _is_own_host(self, host: str) -> bool:
         try:
             name = urlsplit(f"//{host}").hostname or ""
+            return name in self._host_names or ipaddress.ip_address(name) is not None
         except ValueError:
             return False
-        return name in self._host_names or _is_address(name)
 
 
 def _host_of(origin: str) -> str | None:
@@ -79,11 +76,3 @@ def _host_of(origin: str) -> str | None:
         return urlsplit(origin).netloc.lower()
     except ValueError:
         return None
-
-
-def _is_address(name: str) -> bool:
-    try:
-        ipaddress.ip_address(name)
-    except ValueError:
-        return False
-    return True

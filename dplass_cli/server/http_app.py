@@ -6,8 +6,7 @@ import contextlib
 import errno
 import io
 import secrets
-from collections.abc import AsyncIterator, Collection
-from dataclasses import dataclass
+from collections.abc import AsyncIterator
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -27,6 +26,7 @@ from dplass_cli import sounds
 from dplass_cli.audio.probe import is_common
 from dplass_cli.audio.reading import audio_info
 from dplass_cli.errors import InputError
+from dplass_cli.options.serve_options import ServeOptions
 from dplass_cli.resources import page_template, resource
 from dplass_cli.server.guard import Guard
 from dplass_cli.server.job_queue import JobNotFound, JobQueue, QueueFull, SeparationJob, Sound, without_paths
@@ -41,43 +41,9 @@ _RETRY_SECONDS = 20
 _EXAMPLE_RATE, _EXAMPLE_SECONDS, _EXAMPLE_SEED = 44100, 8.0, 4001
 
 
-@dataclass(frozen=True)
-class ServerLimits:
-    """Limits of uploads and results.
-
-    Attributes:
-        upload_bytes: largest upload.
-        seconds: longest recording.
-        keep_seconds: how long results are kept after their last use.
-    """
-
-    upload_bytes: int = 350_000_000
-    seconds: float = 1800.0
-    keep_seconds: float = 1800.0
-
-
-class RequestError(Exception):
-    """Ends a request with an HTTP error.
-
-    Attributes:
-        status: HTTP status.
-    """
-
-    def __init__(self, status: int, message: str) -> None:
-        super().__init__(message)
-        self.status = status
-
-
-def make_app(jobs: JobQueue, runner: SeparationRunner, limits: ServerLimits, host_names: Collection[str]) -> ASGIApp:
-    """The ASGI application.
-
-    Args:
-        jobs: the queue, which has been entered.
-        runner: checks recordings and describes the models.
-        limits: of uploads and results.
-        host_names: names that the server answers to, in addition to IP addresses.
-    """
-    handlers = _Handlers(jobs, runner, limits)
+def make_app(jobs: JobQueue, runner: SeparationRunner, options: ServeOptions) -> ASGIApp:
+    """The ASGI application over an entered queue."""
+    handlers = _Handlers(jobs, runner, options)
     routes = [
         Route("/", handlers.page),
         Route("/example.wav", handlers.example),
@@ -88,14 +54,14 @@ def make_app(jobs: JobQueue, runner: SeparationRunner, limits: ServerLimits, hos
         Route("/jobs/{id}/{name}.png", handlers.picture),
     ]
     errors: dict[Any, Any] = {
-        RequestError: lambda _, error: _error(error.status, str(error)),
         QueueFull: lambda _, error: _error(503, str(error), {"Retry-After": str(_RETRY_SECONDS)}),
         JobNotFound: lambda _, error: _error(404, str(error)),
         ClientDisconnect: lambda *_: Response(status_code=400),  # no client is left to read it
         HTTPException: lambda _, error: _error(error.status_code, error.detail, error.headers),
         Exception: lambda *_: _error(500, "the server failed; its log says why"),
     }
-    return Guard(Starlette(routes=routes, exception_handlers=errors), host_names)
+    app = Starlette(routes=routes, exception_handlers=errors)
+    return Guard(app, {"localhost", options.host, *options.allow_host})
 
 
 def _error(status: int, message: str, headers: Any = None) -> Response:
@@ -103,8 +69,9 @@ def _error(status: int, message: str, headers: Any = None) -> Response:
 
 
 class _Handlers:
-    def __init__(self, jobs: JobQueue, runner: SeparationRunner, limits: ServerLimits) -> None:
-        self._jobs, self._runner, self._limits = jobs, runner, limits
+    def __init__(self, jobs: JobQueue, runner: SeparationRunner, options: ServeOptions) -> None:
+        self._jobs, self._runner, self._options = jobs, runner, options
+        self._upload_bytes = round(options.max_upload_mb * 1e6)
 
     async def page(self, request: Request) -> Response:
         nonce = secrets.token_urlsafe(16)
@@ -113,9 +80,9 @@ class _Handlers:
             " img-src 'self' data:; media-src 'self' blob:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
         )
         settings = {
-            "bytes": self._limits.upload_bytes,
-            "seconds": self._limits.seconds,
-            "keepMinutes": self._limits.keep_seconds / 60,
+            "bytes": self._upload_bytes,
+            "seconds": self._options.max_seconds,
+            "keepMinutes": self._options.keep_minutes,
             "queries": MAX_QUERIES,
         }
         content = page_template("serve.html").render(
@@ -136,31 +103,31 @@ class _Handlers:
         try:
             queries = check_queries(request.query_params.getlist("query"))
         except InputError as error:
-            raise RequestError(400, str(error)) from error
+            raise HTTPException(400, str(error)) from error
         with self._jobs.admit() as job:
             received = await self._receive(request, job.upload)
             if received and not is_common(job.upload):
-                raise RequestError(415, "the recording: not a wav, flac, ogg, aiff or mp3 file; convert it to one")
+                raise HTTPException(415, "the recording: not a wav, flac, ogg, aiff or mp3 file; convert it to one")
             try:
                 info = await anyio.to_thread.run_sync(audio_info, job.upload)
             except InputError as error:
-                raise RequestError(415, without_paths(error, job.folder)) from error
+                raise HTTPException(415, without_paths(error, job.folder)) from error
             try:
-                self._runner.check(info, self._limits.seconds)
+                self._runner.check(info, self._options.max_seconds)
             except InputError as error:
-                raise RequestError(400, str(error)) from error
+                raise HTTPException(400, str(error)) from error
             job.queries, job.info = queries, info
         return JSONResponse(self._status_of(job), 202, {"Location": f"/jobs/{job.id}"})
 
     async def _receive(self, request: Request, path: Path) -> int:
         """Write the body to a file while it arrives, up to the limit; return its size in bytes."""
-        limit = self._limits.upload_bytes
-        too_large = RequestError(
+        limit = self._upload_bytes
+        too_large = HTTPException(
             413, f"the recording: more than {limit / 1e6:g} MB; send a part of it, or convert it to flac, ogg or mp3"
         )
         declared = request.headers.get("content-length", "0")
         if not (declared.isascii() and declared.isdigit()):
-            raise RequestError(400, "Content-Length: not a number; send the recording as the request's body")
+            raise HTTPException(400, "Content-Length: not a number; send the recording as the request's body")
         if len(declared) > 18 or int(declared) > limit:  # int() of a very long text would take long
             raise too_large
         received = 0
@@ -174,7 +141,7 @@ class _Handlers:
         except OSError as error:
             if error.errno != errno.ENOSPC:
                 raise
-            raise RequestError(507, "the server's disk is full; its owner has to free space") from error
+            raise HTTPException(507, "the server's disk is full; its owner has to free space") from error
         return received
 
     async def status(self, request: Request) -> Response:
@@ -196,7 +163,7 @@ class _Handlers:
         for sound in job.sounds:
             if sound.name == request.path_params["name"]:
                 return sound
-        raise RequestError(404, "no such sound in this job")
+        raise HTTPException(404, "no such sound in this job")
 
     def _status_of(self, job: SeparationJob) -> dict[str, Any]:
         assert job.info is not None
@@ -258,7 +225,7 @@ async def _with_timeout(blocks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
             with anyio.fail_after(STALLED_SECONDS):
                 block = await anext(blocks, None)
         except TimeoutError as error:
-            raise RequestError(
+            raise HTTPException(
                 408, f"the recording: nothing arrived for {STALLED_SECONDS:g} s; send it again"
             ) from error
         if block is None:

@@ -2,25 +2,31 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import ipaddress
 import logging
 import socket
 import tempfile
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import h11
 from uvicorn import Config, Server
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from dplass_cli.errors import InputError
-from dplass_cli.server.connections import Connection
-from dplass_cli.server.http_app import ServerLimits, make_app
+from dplass_cli.options.serve_options import ServeOptions
+from dplass_cli.server.http_app import make_app
 from dplass_cli.server.job_queue import JobQueue
 from dplass_cli.server.job_runner import SeparationRunner
 
 _SHUTDOWN_SECONDS = 2  # for responses under way
 _MAX_CONNECTIONS = 200
+
+IDLE_SECONDS = 10.0
+"""Connections that send no request are closed: enough of them would use up :data:`_MAX_CONNECTIONS`."""
 
 
 @dataclass(frozen=True)
@@ -54,27 +60,19 @@ def listen(host: str, port: int) -> socket.socket:
 def run_server(
     listener: socket.socket,
     runner: SeparationRunner,
-    limits: ServerLimits,
-    max_waiting: int,
-    host_names: Collection[str],
+    options: ServeOptions,
     started: Callable[[ServerAddress], None],
 ) -> None:
     """Serve the page until the process is interrupted or terminated; then remove the files of all jobs.
 
-    Args:
-        listener: the open socket.
-        runner: runs the jobs.
-        limits: of uploads and results.
-        max_waiting: how many jobs may wait.
-        host_names: names that the server answers to, in addition to IP addresses.
-        started: called once, when the page can be opened.
+    ``started`` is called once, when the page can be opened.
     """
     with (
         tempfile.TemporaryDirectory(prefix="dplass-serve-", ignore_cleanup_errors=True) as folder,
-        JobQueue(runner, Path(folder), max_waiting, limits.keep_seconds) as jobs,
+        JobQueue(runner, Path(folder), options.max_waiting, options.keep_minutes * 60) as jobs,
     ):
         config = Config(
-            make_app(jobs, runner, limits, host_names),
+            make_app(jobs, runner, options),
             lifespan="off",
             http=Connection,
             ws="none",
@@ -86,6 +84,38 @@ def run_server(
         )
         with contextlib.suppress(KeyboardInterrupt):  # uvicorn raises the signal again once it has shut down
             _AnnouncingServer(config, lambda: started(_address_of(listener))).run(sockets=[listener])
+
+
+class Connection(H11Protocol):
+    """A uvicorn connection that closes when a request's head does not arrive completely within :data:`IDLE_SECONDS`.
+
+    uvicorn's own keep-alive timeout starts after the first response, so it does not cover new connections.
+    """
+
+    _timeout: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """See :class:`asyncio.Protocol`."""
+        super().connection_made(transport)
+        self._timeout = self.loop.call_later(IDLE_SECONDS, transport.close)
+
+    def data_received(self, data: bytes) -> None:
+        """See :class:`asyncio.Protocol`."""
+        super().data_received(data)
+        if self.conn.their_state is not h11.IDLE:  # the head is complete
+            self._cancel_timeout()
+        elif self._timeout is None:
+            self._timeout = self.loop.call_later(IDLE_SECONDS, self.transport.close)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """See :class:`asyncio.Protocol`."""
+        self._cancel_timeout()
+        super().connection_lost(exc)
+
+    def _cancel_timeout(self) -> None:
+        if self._timeout is not None:
+            self._timeout.cancel()
+            self._timeout = None
 
 
 class _AnnouncingServer(Server):

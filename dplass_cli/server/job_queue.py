@@ -125,7 +125,6 @@ class JobQueue:
         folder: contains the folders of the jobs; it is removed at the end.
         max_waiting: how many jobs may wait or be uploaded at a time.
         keep_seconds: how long a finished job is kept after a client last asked about it.
-        clock: the time in seconds.
     """
 
     def __init__(
@@ -195,11 +194,7 @@ class JobQueue:
                 self._uploading -= 1
 
     def find(self, job_id: str) -> SeparationJob:
-        """The job of an id; asking for it postpones its expiry.
-
-        Raises:
-            JobNotFound: there is none.
-        """
+        """The job of an id, or JobNotFound; asking for it postpones its expiry."""
         with self._changed:
             job = self._jobs.get(job_id)
             if job is None:
@@ -213,11 +208,7 @@ class JobQueue:
             return self._queue.index(job) + (self._running is not None) if job in self._queue else 0
 
     def drop(self, job_id: str) -> None:
-        """Remove a job and its files; cancel it if it is not finished.
-
-        Raises:
-            JobNotFound: there is none.
-        """
+        """Remove a job and its files, or raise JobNotFound; cancel it if it is not finished."""
         with self._changed:
             job = self._jobs.pop(job_id, None)
             if job is None:

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from dplass_cli.audio.reading import AudioInfo, audio_info
-from dplass_cli.audio.streaming import even_blocks, read_blocks
+from dplass_cli.audio.reading import AudioInfo, audio_info, even_blocks, read_blocks
 from dplass_cli.audio.writing import audio_writer
 from dplass_cli.errors import InputError
 from dplass_cli.separation.output import RESIDUAL

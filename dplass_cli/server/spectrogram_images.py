@@ -11,9 +11,8 @@ import numpy.typing as npt
 import torch
 from torch.nn import functional as F
 
-from dplass_cli.audio.reading import AudioInfo
+from dplass_cli.audio.reading import AudioInfo, even_blocks, read_blocks
 from dplass_cli.audio.stft import STFT
-from dplass_cli.audio.streaming import even_blocks, read_blocks
 from dplass_cli.storage import atomic_path
 
 _COLUMNS, _ROWS = 900, 160
@@ -26,10 +25,7 @@ _RANGE_DB = 70.0
 def mel_levels(path: Path, info: AudioInfo, on_block: Callable[[], None] = lambda: None) -> npt.NDArray[np.float32]:
     """The mel spectrogram of a file's channels, averaged: levels in dB.
 
-    Args:
-        path: audio file.
-        info: its header.
-        on_block: called with each block that is read; an exception that it raises ends the reading.
+    ``on_block`` is called with each block that is read; an exception that it raises ends the reading.
 
     Returns:
         float32 (160, columns), 160 bands up to 16 kHz, lowest first, and at most about 900 columns.
@@ -61,13 +57,7 @@ def _band_edges(sample_rate: int) -> tuple[torch.Tensor, torch.Tensor]:
 
 
 def write_image(levels: npt.NDArray[np.float32], top_db: float, path: Path) -> None:
-    """Write levels as a PNG without axes, from 70 dB below ``top_db`` (black) up to it.
-
-    Args:
-        levels: float32 (bands, columns), dB.
-        top_db: level of the brightest colour.
-        path: PNG file.
-    """
+    """Write levels float32 (bands, columns) in dB as a PNG without axes, from 70 dB below ``top_db`` up to it."""
     from matplotlib.image import imsave
 
     with atomic_path(path) as temporary:

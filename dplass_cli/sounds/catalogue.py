@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import numpy as np
-
 from dplass_cli.sounds import alarms, animals, domestic, music, nature, speech, vehicles
-from dplass_cli.sounds.synthesis import Signal
+from dplass_cli.sounds.synthesis import Signal, SyntheticClip
 
 
 @dataclass(frozen=True)
@@ -21,7 +19,7 @@ class SoundClass:
         label: the AudioSet display name, unique in the table.
         mid: the AudioSet machine id of ``label``.
         captions: four to six sentences in different words, unique in the table.
-        render: maps (generator, number of samples, sample rate in Hz) to float64 (n_samples,) of any level.
+        render: returns float64 (n_samples,) of any level.
     """
 
     name: str
@@ -29,7 +27,7 @@ class SoundClass:
     label: str
     mid: str
     captions: tuple[str, ...]
-    render: Callable[[np.random.Generator, int, int], Signal]
+    render: Callable[[SyntheticClip], Signal]
 
 
 CATALOGUE: tuple[SoundClass, ...] = (

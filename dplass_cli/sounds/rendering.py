@@ -7,8 +7,9 @@ import zlib
 import numpy as np
 import numpy.typing as npt
 
-from dplass_cli.errors import InputError, nearest
+from dplass_cli.errors import InvalidValue, check_choice
 from dplass_cli.sounds.catalogue import CATALOGUE
+from dplass_cli.sounds.synthesis import SyntheticClip
 
 _CLASSES = {each.name: each for each in CATALOGUE}
 _SHORTEST = 0.25  # seconds; shorter clips cannot contain an event of many classes
@@ -30,18 +31,17 @@ def render(name: str, seed: int, seconds: float = 5.0, sample_rate: int = 32000)
     Raises:
         InputError: the name is unknown, or a number is out of range.
     """
-    if name not in _CLASSES:
-        raise InputError(f"sound {name!r} is unknown{nearest(name, _CLASSES)}")
+    check_choice("sound", name, _CLASSES)
     if seed < 0:
-        raise InputError(f"seed must not be negative, but is {seed}")
+        raise InvalidValue("seed", seed, "at least 0")
     if not (np.isfinite(seconds) and seconds >= _SHORTEST):
-        raise InputError(f"seconds must be at least {_SHORTEST}, but is {seconds}")
+        raise InvalidValue("seconds", seconds, f"at least {_SHORTEST}")
     if sample_rate < _LOWEST_RATE:
-        raise InputError(f"sample_rate must be at least {_LOWEST_RATE}, but is {sample_rate}")
+        raise InvalidValue("sample_rate", sample_rate, f"at least {_LOWEST_RATE}")
     # A checksum instead of hash(), which Python salts differently in every process.
     rng = np.random.default_rng([zlib.crc32(name.encode()), seed])
     level = rng.uniform(0.3, 0.9)
-    sound = _CLASSES[name].render(rng, round(seconds * sample_rate), sample_rate)
+    sound = _CLASSES[name].render(SyntheticClip(rng, round(seconds * sample_rate), sample_rate))
     sound = sound - sound.mean()
     clip: npt.NDArray[np.float32] = (sound * (level / np.abs(sound).max())).astype(np.float32)
     return clip

@@ -33,9 +33,6 @@ def adopt(tree: Mapping[str, Any]) -> dict[str, Any]:
     """Rename AudioSep's keys to this package's options, and drop those without one, with a warning in the log.
 
     Other keys stay, so this package's own configurations pass unchanged.
-
-    Args:
-        tree: nested mapping from a YAML file.
     """
     adopted: dict[str, Any] = {}
     for path, value in _leaves(tree):

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
+from torch.utils.data import Dataset
 
 from dplass_cli.audio.folders import audio_files
 from dplass_cli.data.manifest import Row
-from dplass_cli.data.mixture_tables import Mixture
+from dplass_cli.data.mixture_tables import Mixture, render
 from dplass_cli.data.samples import SourceClip, TrainingSamples, captions_of_clips
 from dplass_cli.domains.features import clip_of
 from dplass_cli.encoders import QueryEncoder
@@ -22,7 +24,8 @@ from dplass_cli.errors import InputError
 from dplass_cli.options.data_settings import DataSettings
 from dplass_cli.options.network_settings import ResUNet30Config
 from dplass_cli.storage import Progress
-from dplass_cli.training.validation_mixtures import ValidationMixtures
+
+_CACHED_MIB = 512  # of rendered mixtures; every epoch asks for the same ones
 
 
 def check_data_settings(settings: DataSettings, config: ResUNet30Config) -> None:
@@ -50,16 +53,9 @@ def check_data_settings(settings: DataSettings, config: ResUNet30Config) -> None
 def embed_queries(
     rows: Sequence[Row], mixtures: Sequence[Mixture], encoder: QueryEncoder, cache: Path | None, progress: Progress
 ) -> tuple[Tensor, dict[str | Clip, int]]:
-    """Embed each distinct caption of targets and validation mixtures once; with ``cache`` each target clip too.
+    """Embed each distinct caption of targets and validation mixtures once; with a cache folder each target clip too.
 
     A clip that cannot be read has no audio embedding; training reports the file when it draws it.
-
-    Args:
-        rows: targets.
-        mixtures: validation mixtures.
-        encoder: embeds captions and clips.
-        cache: folder of cached audio embeddings; None embeds no audio.
-        progress: of embedding audio.
 
     Returns:
         float32 (N, D), and {caption or clip: its row in that table}.
@@ -74,6 +70,38 @@ def embed_queries(
         if embedded:
             table = torch.cat((table, torch.stack([torch.from_numpy(vector) for vector in embedded.values()])))
     return table, index
+
+
+class ValidationMixtures(Dataset[dict[str, Any]]):
+    """Mixtures by domain with their captions' embeddings (D,). Rendered mixtures are cached up to 512 MiB.
+
+    An item is ``{"mixture": float32 (T,), "target": float32 (T,), "condition": float32 (D,), "domain": int}``.
+    """
+
+    def __init__(
+        self, mixtures: Mapping[int, Sequence[Mixture]], embeddings: dict[str, Tensor], sample_rate: int
+    ) -> None:
+        self.items = [(domain, mixture) for domain, items in mixtures.items() for mixture in items]
+        self.embeddings, self.sample_rate = embeddings, sample_rate
+        self._rendered: dict[int, dict[str, Any]] = {}
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+    def __getitem__(self, index: int) -> dict[str, Any]:
+        if index in self._rendered:
+            return self._rendered[index]
+        domain, mixture = self.items[index]
+        mixed, target = render(mixture, self.sample_rate)
+        item = {
+            "mixture": torch.from_numpy(mixed),
+            "target": torch.from_numpy(target),
+            "condition": self.embeddings[mixture.source.caption],
+            "domain": domain,
+        }
+        if len(self._rendered) * 2 * mixed.nbytes < _CACHED_MIB * 2**20:
+            self._rendered[index] = item
+        return item
 
 
 @dataclass(frozen=True)

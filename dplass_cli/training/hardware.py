@@ -2,67 +2,48 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 import torch
 
 from dplass_cli.devices import choose_device
 from dplass_cli.errors import InputError
 
+if TYPE_CHECKING:
+    from dplass_cli.options.train_options import TrainOptions
 
-@dataclass(frozen=True)
-class Hardware:
-    """Lightning's device arguments for one training.
 
-    Attributes:
-        accelerator: ``cpu``, ``gpu``, ``mps`` or ``auto``.
-        devices: number of devices per node (on a CPU, processes), or their indices.
-        nodes: number of machines.
-        strategy: ``auto`` or ``ddp``.
+def lightning_devices(options: TrainOptions) -> dict[str, Any]:
+    """Lightning's arguments ``accelerator``, ``devices``, ``num_nodes`` and ``strategy`` for one training.
+
+    Raises:
+        InputError: the device does not exist, or there are fewer CUDA devices than requested.
     """
+    chosen, count = choose_device(options.device), options.num_gpus
+    if chosen.type == "cuda" and count > torch.cuda.device_count():
+        raise InputError(f"--num-gpus {count}: torch sees {torch.cuda.device_count()} CUDA devices; use fewer")
+    if chosen.type == "cpu" and options.device != "cpu" and count > 1:
+        raise InputError(f"--num-gpus {count}: torch sees no GPU; with --device cpu this is a number of processes")
+    numbered = chosen.index is not None and chosen.type == "cuda"
+    return {
+        "accelerator": {"cuda": "gpu", "mps": "mps"}.get(chosen.type, "cpu"),
+        "devices": [chosen.index] if numbered else count or 1,
+        "num_nodes": options.num_nodes,
+        "strategy": options.strategy,
+    }
 
-    accelerator: str = "auto"
-    devices: int | list[int] = 1
-    nodes: int = 1
-    strategy: str = "auto"
 
-    @classmethod
-    def choose(cls, device: str, num_gpus: int, num_nodes: int, strategy: str) -> Hardware:
-        """Choose from the command line's options.
-
-        Args:
-            device: as :func:`dplass_cli.devices.choose_device`.
-            num_gpus: devices per node (on a CPU, processes); 0 is one.
-            num_nodes: number of machines.
-            strategy: ``auto`` or ``ddp``.
-
-        Raises:
-            InputError: the device does not exist, or there are fewer CUDA devices than requested.
-        """
-        chosen = choose_device(device)
-        if chosen.type == "cuda" and num_gpus > torch.cuda.device_count():
-            raise InputError(f"--num-gpus {num_gpus}: torch sees {torch.cuda.device_count()} CUDA devices; use fewer")
-        if chosen.type == "cpu" and device != "cpu" and num_gpus > 1:
-            raise InputError(
-                f"--num-gpus {num_gpus}: torch sees no GPU; with --device cpu this is a number of processes"
-            )
-        devices: int | list[int] = num_gpus or 1
-        if chosen.index is not None and chosen.type == "cuda":
-            devices = [chosen.index]
-        return cls({"cuda": "gpu", "mps": "mps"}.get(chosen.type, "cpu"), devices, num_nodes, strategy)
-
-    @property
-    def world_size(self) -> int:
-        """Number of processes that train together."""
-        return self.nodes * (self.devices if isinstance(self.devices, int) else len(self.devices))
+def world_size(devices: Mapping[str, Any]) -> int:
+    """Number of processes that train together with these :func:`lightning_devices`."""
+    per_node = devices["devices"]
+    return int(devices["num_nodes"] * (per_node if isinstance(per_node, int) else len(per_node)))
 
 
 def count_gpus(device: str, num_gpus: int) -> int:
-    """Number of GPUs that domains can be spread over.
+    """Number of GPUs that domains can be spread over, at most ``num_gpus`` (0: all).
 
-    Args:
-        device: only ``cuda`` (or ``auto`` with GPUs present) means several; a numbered or non-CUDA device means none.
-        num_gpus: at most this many; 0 is all.
+    Only ``cuda`` (or ``auto`` with GPUs present) means several; a numbered or non-CUDA device means none.
     """
     if choose_device(device) != torch.device("cuda"):
         return 0

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 import torch
+from torch import Tensor
 
 from dplass_cli.adapters import adapted, make_adapters
 from dplass_cli.adapters.adapter_folder import AdapterInfo, LoadedAdapter, save_adapter
@@ -17,13 +18,15 @@ from dplass_cli.adapters.injection import moved_statistics
 from dplass_cli.data.samples import TrainingSamples
 from dplass_cli.models import BaseModel, save_base
 from dplass_cli.models.resunet30 import ResUNet30, is_unread
-from dplass_cli.training.corpus import TrainingCorpus
-from dplass_cli.training.module import Teacher
+from dplass_cli.separation.bank import AdapterBank
+from dplass_cli.training.corpus import TrainingCorpus, ValidationMixtures
 from dplass_cli.training.train_result import Trained
-from dplass_cli.training.validation_mixtures import ValidationMixtures
 
 Which = Literal["best", "last"]
 """Which weights are exported: those of the best epoch, or those after the last step."""
+
+Teacher = Callable[[Tensor, Tensor, Tensor], Tensor]
+"""(mixture (B, 1, T), condition (B, D), domain int64 (B,)) -> the output (B, 1, T) that a student learns."""
 
 
 @dataclass(frozen=True)
@@ -55,12 +58,7 @@ def adapter_job(
 ) -> Iterator[TrainingJob]:
     """The job of one domain's adapter. The network has the adapter inside the block and is the base again after it.
 
-    Args:
-        network: the base.
-        corpus: the training data.
-        domain: id of the domain.
-        info: describes the adapter; steps and scores are filled in when it is written.
-        folders: adapter folders to write.
+    ``info`` describes the adapter; steps and scores are filled in when it is written to the ``folders``.
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(corpus.seed)
@@ -98,17 +96,7 @@ def network_job(
     files: Mapping[Which, Path],
     teacher: Teacher | None = None,
 ) -> Iterator[TrainingJob]:
-    """The job of a whole network, on several domains at once. The network is frozen again after the block.
-
-    Args:
-        network: to train.
-        corpus: the training data.
-        name: of the job.
-        domains: ids of the domains that targets come from.
-        encoder_fingerprint: of the encoder that the network is conditioned on.
-        files: safetensors files to write.
-        teacher: gives the targets of distillation; None for the true targets.
-    """
+    """The job of a whole network, on several domains at once. The network is frozen again after the block."""
     # A parameter that forward never reads gets no gradient, and DDP would wait for it.
     for key, parameter in network.named_parameters():
         parameter.requires_grad_(not is_unread(key))
@@ -118,3 +106,26 @@ def network_job(
 
     yield TrainingJob(name, network, corpus.samples(domains), corpus.validation(domains), export, True, teacher)
     network.cpu().requires_grad_(False)
+
+
+class RoutedTeacher:
+    """Separates each item with the adapter of its domain; a domain without an adapter is served by the base.
+
+    ``load`` is called with the device of the first batch, which is the one that trains.
+    """
+
+    def __init__(self, load: Callable[[torch.device], AdapterBank]) -> None:
+        self._load = load
+        self._bank: AdapterBank | None = None
+
+    @torch.no_grad()
+    def __call__(self, mixture: Tensor, condition: Tensor, domain: Tensor) -> Tensor:
+        """Separate a batch: a :data:`Teacher`."""
+        self._bank = self._bank or self._load(mixture.device)
+        output = torch.empty_like(mixture)
+        for number in sorted(set(domain.tolist())):
+            key = bank_key(number)
+            self._bank.activate(key if key in self._bank.keys else None)
+            items = (domain == number).nonzero()[:, 0]
+            output[items] = self._bank.network(mixture[items], condition[items]).to(output.dtype)
+        return output

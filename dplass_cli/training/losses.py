@@ -13,7 +13,7 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from dplass_cli.errors import InputError, nearest
+from dplass_cli.errors import InputError, check_choice
 
 Loss = Callable[[Tensor, Tensor, Tensor], Tensor]
 
@@ -89,8 +89,7 @@ def make_loss(chosen: str | Mapping[str, float]) -> Loss:
     """
     weights = {chosen: 1.0} if isinstance(chosen, str) else dict(chosen)
     for name in weights:
-        if name not in LOSSES:
-            raise InputError(f"train.loss_type {name!r} is unknown{nearest(name, LOSSES)}")
+        check_choice("train.loss_type", name, LOSSES)
     if not weights or min(weights.values()) < 0 or max(weights.values()) == 0:
         raise InputError(f"train.loss_type {chosen!r}: give a name, or names with weights above 0")
     return partial(_weighted, weights)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import lightning
@@ -15,16 +15,13 @@ from dplass_cli.data.mixer import mix
 from dplass_cli.data.samples import Batch, Unreadable
 from dplass_cli.errors import InputError, RunError, some
 from dplass_cli.evaluation.metrics import batch_scores
-from dplass_cli.models.resunet30 import ResUNet30
 from dplass_cli.options.train_settings import TrainSettings
+from dplass_cli.training.job import TrainingJob
 from dplass_cli.training.losses import make_loss
 from dplass_cli.training.optimizers import OPTIMIZERS, PLATEAU, SCHEDULES, check_names
 
 SCORES = ("val_sdri", "val_si_sdr")
 """Names of the validation scores, dB, in Lightning's metrics and in ``metrics.csv``."""
-
-Teacher = Callable[[Tensor, Tensor, Tensor], Tensor]
-"""(mixture (B, 1, T), condition (B, D), domain int64 (B,)) -> the output (B, 1, T) that a student learns."""
 
 _DIVERGED = "start again in another --workspace with a lower train.optimizer.learning_rate or --precision 32-true"
 
@@ -34,14 +31,6 @@ class SeparationModule(lightning.LightningModule):
 
     A checkpoint contains the trained tensors only: the frozen ones come from the base.
 
-    Args:
-        network: with adapters attached, or with all parameters trainable.
-        batches: how an epoch's samples are divided into batches and processes.
-        settings: optimiser, loss, number of examples.
-        adapt_batchnorm: batch norm normalises with the batches' statistics and updates its running ones.
-        teacher: gives the targets; None for the true ones.
-        max_bad_files: the run stops at more distinct unreadable files than this.
-
     Attributes:
         bad_files: {skipped file: reason}.
         last_loss: loss of the last step that :meth:`check_loss` has seen.
@@ -49,20 +38,11 @@ class SeparationModule(lightning.LightningModule):
         examples: (mixture, target, estimate) of the first validation items, each float32 (T,).
     """
 
-    def __init__(
-        self,
-        network: ResUNet30,
-        batches: EpochBatches,
-        settings: TrainSettings,
-        adapt_batchnorm: bool = False,
-        teacher: Teacher | None = None,
-        max_bad_files: int = 20,
-    ) -> None:
+    def __init__(self, job: TrainingJob, batches: EpochBatches, settings: TrainSettings) -> None:
         super().__init__()
         check_names(settings.optimizer)
         self.loss = make_loss(settings.loss_type)
-        self.network, self.batches, self.settings = network, batches, settings
-        self.adapt_batchnorm, self.teacher, self.max_bad_files = adapt_batchnorm, teacher, max_bad_files
+        self.job, self.network, self.batches, self.settings = job, job.network, batches, settings
         self.bad_files: dict[str, str] = {}
         self.last_loss: float | None = None
         self.epoch_loss = float("nan")
@@ -74,13 +54,12 @@ class SeparationModule(lightning.LightningModule):
         self._scores: dict[int, Tensor] = {}  # {domain: (sum of SDRi, sum of SI-SDR, number of items)}
 
     def on_train_epoch_start(self) -> None:
-        """Reset the epoch's mean loss."""
         self._loss_sum, self._loss_count = 0.0, 0
 
     def on_train_batch_start(self, batch: Batch, index: int) -> None:
         """Switch batch norm to the base's statistics, or to the batches'. Lightning's fit loop resets the mode."""
-        if self.network.training != self.adapt_batchnorm:
-            self.network.train(self.adapt_batchnorm)
+        if self.network.training != self.job.adapt_batchnorm:
+            self.network.train(self.job.adapt_batchnorm)
 
     def training_step(self, batch: Batch, index: int) -> Tensor:
         """Mix a batch, separate it, and return its loss."""
@@ -88,8 +67,8 @@ class SeparationModule(lightning.LightningModule):
         self._record_unreadable(batch.unreadable)
         with torch.autocast(self.device.type, enabled=False):
             mixture, target = mix(batch.target, batch.interferers, batch.gains_db, batch.noise_gain_db, batch.present)
-        if self.teacher is not None:
-            target = self.teacher(mixture[:, None], batch.condition, batch.domain)[:, 0].float()
+        if self.job.teacher is not None:
+            target = self.job.teacher(mixture[:, None], batch.condition, batch.domain)[:, 0].float()
         estimate = self.network(mixture[:, None], batch.condition)[:, 0]
         with torch.autocast(self.device.type, enabled=False):
             loss = self.loss(estimate.float(), target, mixture).mean() * self.batches.weight(index)
@@ -124,7 +103,6 @@ class SeparationModule(lightning.LightningModule):
             self._plateau.step(float(score))
 
     def on_validation_epoch_start(self) -> None:
-        """Reset the scores."""
         self._scores, self.examples = {}, []
 
     def validation_step(self, batch: dict[str, Any], index: int) -> None:
@@ -177,7 +155,7 @@ class SeparationModule(lightning.LightningModule):
         """
         self.check_loss()
         trained = {f"network.{name}" for name, parameter in self.network.named_parameters() if parameter.requires_grad}
-        if self.adapt_batchnorm:
+        if self.job.adapt_batchnorm:
             trained |= {f"network.{name}" for name, _ in self.network.named_buffers()}
         state = {key: value for key, value in checkpoint["state_dict"].items() if key in trained}
         for key, value in state.items():
@@ -218,9 +196,10 @@ class SeparationModule(lightning.LightningModule):
 
     def _record_unreadable(self, unreadable: Sequence[Unreadable]) -> None:
         self.bad_files.update(unreadable)
-        if len(self.bad_files) > self.max_bad_files:
+        most = self.job.samples.settings.max_bad_files
+        if len(self.bad_files) > most:
             raise RunError(
-                f"{len(self.bad_files)} files cannot be read (data.max_bad_files is {self.max_bad_files}):"
+                f"{len(self.bad_files)} files cannot be read (data.max_bad_files is {most}):"
                 f" {some(self.bad_files.values(), 3)}; repair or remove them"
             )
 
@@ -237,7 +216,6 @@ class _DeferredScalar:
             self._copied.record()
 
     def value(self) -> float:
-        """The number; waits for the copy."""
         if self._copied is not None:
             self._copied.synchronize()
         return float(self._number)

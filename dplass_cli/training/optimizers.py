@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from torch.nn import Parameter
 from torch.optim import SGD, Adam, AdamW, Optimizer
 
-from dplass_cli.errors import InputError, nearest
+from dplass_cli.errors import check_choice
 from dplass_cli.options.train_settings import OptimizerSettings
 
 OPTIMIZERS: dict[str, Callable[[Iterable[Parameter], OptimizerSettings], Optimizer]] = {
@@ -57,13 +57,7 @@ SCHEDULES: dict[str, Callable[[int, OptimizerSettings, int], float]] = {
 
 
 def check_names(settings: OptimizerSettings) -> None:
-    """Check the names of optimiser and schedule.
-
-    Raises:
-        InputError: an unknown name; the message suggests the nearest known one.
-    """
-    names = {"optimizer_type": OPTIMIZERS.keys(), "schedule": {PLATEAU, *SCHEDULES}}
+    """Refuse unknown names of optimiser and schedule, with the nearest known one as a suggestion."""
+    names = {"optimizer_type": [*OPTIMIZERS], "schedule": [PLATEAU, *SCHEDULES]}
     for key, known in names.items():
-        name = getattr(settings, key)
-        if name not in known:
-            raise InputError(f"train.optimizer.{key} {name!r} is unknown{nearest(name, known)}")
+        check_choice(f"train.optimizer.{key}", getattr(settings, key), known)

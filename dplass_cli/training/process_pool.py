@@ -22,13 +22,7 @@ _POLL_SECONDS = 0.2
 
 
 def run_in_processes(work: Work, jobs: Mapping[str, Any], devices: Sequence[str], progress: Progress) -> None:
-    """Run jobs, one at a time per device. A job that fails does not stop the others.
-
-    Args:
-        work: does one job.
-        jobs: {job name: the argument that ``work`` receives}.
-        devices: device names; one may occur several times.
-        progress: receives every job's progress.
+    """Run jobs, {name: argument of ``work``}, one at a time per device. A job that fails does not stop the others.
 
     Raises:
         RunError: some jobs failed, with the first reasons; raised after all others have finished.

@@ -43,11 +43,6 @@ OptionsOf = Callable[[Mapping[str, Any], str], "TrainOptions"]
 def read_space(parameters: Mapping[str, Any], options_of: OptionsOf, config: Path) -> Space:
     """Read the search space from a configuration, and check it before the first training.
 
-    Args:
-        parameters: {key.path: a list of choices, or a mapping of ``low``, ``high`` and ``log``}.
-        options_of: makes the options of a training.
-        config: file of the configuration, for error messages.
-
     Raises:
         InputError: neither a list nor a range, or a key or value that is not a training option's.
     """
@@ -109,14 +104,7 @@ class SweepResult:
 
 
 class Sweep:
-    """Trainings of one configuration with varied settings and seeds.
-
-    Args:
-        workspace: folder of the sweep; each training has a sub-folder.
-        space: what is searched; may be empty.
-        options_of: makes the options of a training.
-        train: (options, progress, epoch report) -> result of that training.
-    """
+    """Trainings of one configuration with varied settings and seeds, each in a sub-folder of the workspace."""
 
     def __init__(
         self,
@@ -134,8 +122,6 @@ class Sweep:
             trials: number of trainings of the search, earlier runs included.
             seeds: number of seeds for the best settings (without a search, for the configuration).
             prune: end trainings early that are worse than the median of the earlier ones at the same epoch.
-            sampler_seed: of Optuna's choices.
-            progress: receives every training's steps.
 
         Raises:
             InputError: the workspace contains a sweep of another configuration, or another process uses it.
@@ -161,11 +147,7 @@ class Sweep:
         return result
 
     def _open_study(self, prune: bool, sampler_seed: int) -> optuna.Study:
-        """Open or create the study.
-
-        Raises:
-            InputError: it was started with other settings, so its scores are not comparable.
-        """
+        """Open or create the study; scores under other settings are not comparable, so they are refused."""
         optuna.logging.disable_default_handler()  # it would print; its messages go through logging instead
         optuna.logging.enable_propagation()
         pruner = optuna.pruners.MedianPruner(n_startup_trials=4, n_warmup_steps=1)
@@ -238,11 +220,7 @@ class Sweep:
         return scores
 
     def _train(self, options: TrainOptions, folder: str, progress: Progress, report: EpochReport) -> float:
-        """Train; return the mean over domains of the best validation SDRi in dB.
-
-        Raises:
-            InputError: there are no validation mixtures.
-        """
+        """Train; return the mean over domains of the best validation SDRi in dB."""
         result = self._train_job(options, lambda done, total, what: progress(done, total, f"{folder}, {what}"), report)
         outcomes = [trained for trained in (*result.domains.values(), result.network) if trained is not None]
         scores = [trained.best_sdri for trained in outcomes if trained.best_sdri is not None]

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import lightning
 import torch
@@ -15,54 +16,39 @@ from torch.utils.data import DataLoader
 from dplass_cli.data.batches import EpochBatches, TrainingLoader
 from dplass_cli.errors import InputError, RunError
 from dplass_cli.models.resunet30 import is_unread
-from dplass_cli.options.train_settings import TrainSettings
 from dplass_cli.storage import Progress, make_folder, write_json
-from dplass_cli.training.callbacks.best_checkpoints import BestCheckpoints
+from dplass_cli.training.callbacks.checkpoints import AtomicCheckpointIO, BestCheckpoints, LastCheckpoint
 from dplass_cli.training.callbacks.epoch_reporter import EpochReport, EpochReporter, no_report
-from dplass_cli.training.callbacks.final_validation import FinalValidation
-from dplass_cli.training.callbacks.interruption import Interruption
-from dplass_cli.training.callbacks.last_checkpoint import LastCheckpoint
-from dplass_cli.training.callbacks.patience import Patience
+from dplass_cli.training.callbacks.stopping import FinalValidation, Interruption, Patience
 from dplass_cli.training.callbacks.tensorboard_examples import TensorBoardExamples, tensorboard_errors
-from dplass_cli.training.checkpoint_io import AtomicCheckpointIO
-from dplass_cli.training.hardware import Hardware
+from dplass_cli.training.hardware import lightning_devices, world_size
 from dplass_cli.training.job import TrainingJob, Which
 from dplass_cli.training.module import NotFinite, SeparationModule
 from dplass_cli.training.train_result import Trained
 from dplass_cli.training.workspace import Workspace
 
+if TYPE_CHECKING:
+    from dplass_cli.options.train_options import TrainOptions
+
 
 class JobTrainer:
     """Trains one job. Writes checkpoints, TensorBoard events, a text log and rows of ``metrics.csv``.
-
-    Args:
-        job: what is trained.
-        settings: how.
-        hardware: on which devices.
-        workspace: folder of the run.
-        progress: receives steps.
-        report: receives epochs.
 
     Raises:
         InputError: Weights & Biases refuses the login.
     """
 
     def __init__(
-        self,
-        job: TrainingJob,
-        settings: TrainSettings,
-        hardware: Hardware,
-        workspace: Workspace,
-        progress: Progress,
-        report: EpochReport = no_report,
+        self, job: TrainingJob, options: TrainOptions, progress: Progress, report: EpochReport = no_report
     ) -> None:
-        self.job, self.settings, self.hardware, self.workspace = job, settings, hardware, workspace
-        self._folder = make_folder(workspace.checkpoints(job.name))
+        self.job, self.settings, self.workspace = job, options.train, Workspace(options.workspace)
+        settings = self.settings
+        self._folder = make_folder(self.workspace.checkpoints(job.name))
         self._interruption = Interruption()
-        self._reporter = EpochReporter(workspace, job.name, progress, report)
+        self._reporter = EpochReporter(self.workspace, job.name, progress, report)
         self._best = BestCheckpoints(self._folder, settings.save_top_k, partial(self._export, "best"))
         self._last = LastCheckpoint(self._folder / "last.ckpt", settings.save_step_frequency, self._interruption)
-        self._trainer = self._make_trainer()
+        self._trainer = self._make_trainer(lightning_devices(options))
         self._batches = EpochBatches(
             len(job.samples),
             settings.batch_size_per_device,
@@ -70,20 +56,10 @@ class JobTrainer:
             self._trainer.world_size,
             self._position,
         )
-        self._module = SeparationModule(
-            job.network,
-            self._batches,
-            settings,
-            job.adapt_batchnorm,
-            job.teacher,
-            job.samples.settings.max_bad_files,
-        )
+        self._module = SeparationModule(job, self._batches, settings)
 
     def fit(self, resume: bool) -> Trained:
         """Train, export the best and the last weights, and leave the network at the best.
-
-        Args:
-            resume: continue from the last checkpoint, if there is one.
 
         Raises:
             InputError: the checkpoint belongs to a run with other settings.
@@ -116,7 +92,6 @@ class JobTrainer:
             self.job.export(which, self._trained())
 
     def _trained(self) -> Trained:
-        """The outcome so far."""
         steps_per_epoch = math.ceil(self._trainer.num_training_batches / self.settings.accumulate)
         best = self._best.kept[0] if self._best.kept else None
         return Trained(
@@ -140,16 +115,13 @@ class JobTrainer:
         done = loop.epoch_loop.batch_progress.current.ready
         return loop.epoch_progress.current.processed, done if done < self._trainer.num_training_batches else 0
 
-    def _make_trainer(self) -> lightning.Trainer:
-        job, settings, hardware = self.job, self.settings, self.hardware
+    def _make_trainer(self, devices: dict[str, Any]) -> lightning.Trainer:
+        job, settings = self.job, self.settings
         loggers: list[Logger] = [TensorBoardLogger(self.workspace.tensorboard, name=job.name, version="")]
         if settings.wandb_project:
             loggers.append(_weights_and_biases(settings.wandb_project, self.workspace.folder, job.name))
         return lightning.Trainer(
-            accelerator=hardware.accelerator,
-            devices=hardware.devices,
-            num_nodes=hardware.nodes,
-            strategy=_strategy(job, hardware),
+            **{**devices, "strategy": _strategy(job, devices)},
             precision=settings.precision,
             max_epochs=settings.max_epochs,
             max_steps=settings.max_steps,
@@ -157,9 +129,20 @@ class JobTrainer:
             limit_train_batches=settings.steps_per_epoch or None,
             accumulate_grad_batches=settings.accumulate,
             gradient_clip_val=settings.gradient_clip,
-            sync_batchnorm=settings.sync_batchnorm and job.adapt_batchnorm and hardware.accelerator == "gpu",
+            sync_batchnorm=settings.sync_batchnorm and job.adapt_batchnorm and devices["accelerator"] == "gpu",
             logger=loggers,
-            callbacks=self._callbacks(),
+            # In the order in which they run; Lightning moves Checkpoint callbacks behind the others. Rows are written
+            # before checkpoints, so that no epoch that a checkpoint counts as completed lacks its row; the last
+            # checkpoint comes last because it saves the state of all others.
+            callbacks=[
+                FinalValidation(),
+                self._interruption,
+                *([Patience(settings.patience)] if settings.patience and len(job.validation) else []),
+                TensorBoardExamples(job.samples.settings.sampling_rate),
+                self._reporter,
+                self._best,
+                self._last,
+            ],
             plugins=[AtomicCheckpointIO()],
             default_root_dir=self._folder,
             enable_progress_bar=False,
@@ -168,25 +151,6 @@ class JobTrainer:
             num_sanity_val_steps=0,
             log_every_n_steps=10,
         )
-
-    def _callbacks(self) -> list[lightning.Callback]:
-        """The callbacks in the order in which they run.
-
-        Lightning moves Checkpoint callbacks behind the others and keeps the order otherwise. Rows are written before
-        checkpoints, so that no epoch that a checkpoint counts as completed lacks its row; the last checkpoint comes
-        last because it saves the state of all others.
-        """
-        patience = [Patience(self.settings.patience)] if self.settings.patience and len(self.job.validation) else []
-        examples = TensorBoardExamples(self.job.samples.settings.sampling_rate)
-        return [
-            FinalValidation(),
-            self._interruption,
-            *patience,
-            examples,
-            self._reporter,
-            self._best,
-            self._last,
-        ]
 
 
 def _weights_and_biases(project: str, workspace: Path, name: str) -> Logger:
@@ -201,10 +165,10 @@ def _weights_and_biases(project: str, workspace: Path, name: str) -> Logger:
     return logger
 
 
-def _strategy(job: TrainingJob, hardware: Hardware) -> str:
+def _strategy(job: TrainingJob, devices: Mapping[str, Any]) -> str:
     """Lightning's strategy. DDP must know when some trainable parameter gets no gradient, or it would wait for it."""
-    if hardware.world_size == 1:
-        return hardware.strategy
+    if world_size(devices) == 1:
+        return str(devices["strategy"])
     trained = {name for name, parameter in job.network.named_parameters() if parameter.requires_grad}
     return "ddp_find_unused_parameters_true" if any(is_unread(name) for name in trained) else "ddp"
 

@@ -19,14 +19,14 @@ import torch
 
 from dplass_cli.adapters import make_adapters
 from dplass_cli.adapters.adapter_folder import AdapterInfo
-from dplass_cli.adapters.bank_folder import bank_key, write_partition_bank
+from dplass_cli.adapters.bank_folder import bank_key, measured_gains, write_partition_bank
 from dplass_cli.adapters.injection import find_method, layer_settings
 from dplass_cli.data.batches import EpochBatches
 from dplass_cli.data.manifest import read_manifest
 from dplass_cli.data.mixture_tables import Mixture, read_mixtures
 from dplass_cli.devices import launched_together, process_rank
 from dplass_cli.domains.partition_folder import Partition, read_partition
-from dplass_cli.errors import InputError, some
+from dplass_cli.errors import InputError, check_choice
 from dplass_cli.models import BaseModel, in_fast_order
 from dplass_cli.models.resunet30 import is_unread
 from dplass_cli.options.parse import to_mapping
@@ -35,9 +35,8 @@ from dplass_cli.separation.loading import load_models
 from dplass_cli.storage import Progress, read_text
 from dplass_cli.training.callbacks.epoch_reporter import EpochReport, no_report
 from dplass_cli.training.corpus import TrainingCorpus, check_data_settings, embed_queries
-from dplass_cli.training.distillation import RoutedTeacher
-from dplass_cli.training.hardware import Hardware, count_gpus, parallel_devices
-from dplass_cli.training.job import TrainingJob, Which, adapter_job, network_job
+from dplass_cli.training.hardware import count_gpus, lightning_devices, parallel_devices, world_size
+from dplass_cli.training.job import RoutedTeacher, TrainingJob, Which, adapter_job, network_job
 from dplass_cli.training.losses import make_loss
 from dplass_cli.training.optimizers import check_names
 from dplass_cli.training.process_pool import run_in_processes
@@ -78,7 +77,7 @@ class TrainingRun:
         self.jobs = {bank_key(domain): [domain] for domain in domains}
         if options.what != "adapters":
             self.jobs = {_NETWORK_JOBS[options.what]: domains}
-        self._hardware = Hardware.choose(options.device, options.num_gpus, options.num_nodes, options.strategy)
+        self._world_size = world_size(lightning_devices(options))
         check_choices(options)
         # torch, not a faster backend: such a backend takes over after some work, so a resumed run would be validated
         # by torch where the original was validated by the backend.
@@ -114,8 +113,8 @@ class TrainingRun:
     def _plan_job(self, name: str, domains: Sequence[int]) -> PlannedJob:
         settings, partition = self.options.train, self.options.partition
         rows = sum(len(read_manifest(partition / f"domain{domain}.json")) for domain in domains)
-        world_size = 1 if self.devices() else self._hardware.world_size
-        batches = len(EpochBatches(rows, settings.batch_size_per_device, world=world_size))
+        world = 1 if self.devices() else self._world_size
+        batches = len(EpochBatches(rows, settings.batch_size_per_device, world=world))
         steps_per_epoch = math.ceil(min(batches, settings.steps_per_epoch or batches) / settings.accumulate)
         steps = steps_per_epoch * settings.max_epochs
         return PlannedJob(
@@ -135,37 +134,23 @@ class TrainingRun:
         return sum(parameter.numel() for name, parameter in named if not is_unread(name))
 
     def train(self, names: Sequence[str], progress: Progress, report: EpochReport = no_report) -> None:
-        """Train jobs one after another in this process.
-
-        Args:
-            names: of the jobs.
-            progress: receives steps.
-            report: receives epochs.
-
-        Raises:
-            InputError: as :meth:`JobTrainer.fit`.
-            RunError: as :meth:`JobTrainer.fit`.
-        """
+        """Train jobs one after another in this process; errors are those of :meth:`JobTrainer.fit`."""
         if not names:
             return
         options = self.options
+        if process_rank() == 0:
+            self._check_banks()
         corpus, network = self._read_corpus(progress), self._network()
         for name in names:
             with self._job(name, corpus, network) as job:
-                trainer = JobTrainer(job, options.train, self._hardware, self.workspace, progress, report)
-                trained = trainer.fit(options.resume)
+                trained = JobTrainer(job, options, progress, report).fit(options.resume)
             if process_rank() == 0:
                 # The bank first: a kill in between repeats a job, where a finished job without adapter would be lost.
                 self.write_banks()
                 self.workspace.mark_finished(name, options.train, trained)
 
     def train_in_processes(self, devices: Sequence[str], prepare: Callable[[], None], progress: Progress) -> None:
-        """Train the unfinished domains in parallel, each in its own process.
-
-        Args:
-            devices: as :meth:`devices`.
-            prepare: called first in each process; must be importable.
-            progress: receives every domain's steps.
+        """Train the unfinished domains in parallel, each in its own process, where ``prepare`` is called first.
 
         Raises:
             RunError: some domains failed; the others are trained.
@@ -176,11 +161,21 @@ class TrainingRun:
 
     def write_banks(self) -> None:
         """Describe the adapters that exist by now, so that an interrupted run leaves a usable bank."""
-        if self.options.what != "adapters":
-            return
         base, settings = self._models.bank.base_sha256, to_mapping(self.options.adapter)
-        for bank in (self.workspace.bank, self.workspace.last_bank):
-            write_partition_bank(bank, self.partition, base, self._trained_here, settings=settings)
+        with self.workspace.bank_lock():
+            for bank in self._banks:
+                write_partition_bank(bank, self.partition, base, self._trained_here, settings=settings)
+
+    def _check_banks(self) -> None:
+        """Refuse a damaged bank before a domain is trained for it."""
+        with self.workspace.bank_lock():
+            for bank in self._banks:
+                measured_gains(bank, self._trained_here)
+
+    @property
+    def _banks(self) -> tuple[Path, ...]:
+        """The bank folders that the run writes."""
+        return (self.workspace.bank, self.workspace.last_bank) if self.options.what == "adapters" else ()
 
     def result(self) -> TrainResult:
         """What is trained by now, by this run and earlier ones."""
@@ -273,7 +268,6 @@ class TrainingRun:
 def _train_domain(
     prepare: Callable[[], None], threads: int, options: TrainOptions, device: str, progress: Progress
 ) -> None:
-    """Train one domain in a process of its own."""
     prepare()
     torch.set_num_threads(threads)
     run = TrainingRun(replace(options, device=device, num_gpus=0, parallel=1))
@@ -281,11 +275,7 @@ def _train_domain(
 
 
 def check_choices(options: TrainOptions) -> None:
-    """Check the names of loss, optimiser, schedule and adapter method against their tables.
-
-    Raises:
-        InputError: an unknown name; the message suggests the nearest known one.
-    """
+    """Refuse unknown names of loss, optimiser, schedule and adapter method, with a suggestion."""
     make_loss(options.train.loss_type)
     check_names(options.train.optimizer)
     find_method(options.adapter.method)
@@ -301,22 +291,14 @@ def shortened(options: TrainOptions) -> TrainOptions:
 
 
 def _choose_domains(chosen: str, partition: Partition) -> tuple[list[int], tuple[int, ...]]:
-    """The domains to train, and those left out for lack of clips.
-
-    Args:
-        chosen: ``all``, or ids separated by commas.
-        partition: the domains.
-
-    Raises:
-        InputError: an unknown domain, or a domain without clips.
-    """
+    """The domains to train (``all``, or ids separated by commas), and those left out for lack of clips."""
     clips = {domain.id: domain.clips for domain in partition.domains}
     if chosen.strip() == "all":
         return [domain for domain in clips if clips[domain]], tuple(domain for domain in clips if not clips[domain])
     domains: list[int] = []
     for text in chosen.split(","):
         if not text.strip().isdecimal() or int(text) not in clips:
-            raise InputError(f"--domain {chosen}: {text!r} is not one of {some(clips, 20)} or 'all'")
+            check_choice("--domain", text.strip(), ["all", *map(str, clips)])
         if not clips[int(text)]:
             raise InputError(f"--domain {text}: this domain has no clips to train on")
         if int(text) not in domains:

@@ -29,9 +29,6 @@ _NEW = object()
 class Workspace:
     """The folder of a run: ``config.yaml``, ``metrics.csv`` and the folders below.
 
-    Args:
-        folder: of the run.
-
     Attributes:
         bank: the adapters with the best validation scores.
         last_bank: the adapters as they were after the last step.
@@ -67,6 +64,10 @@ class Workspace:
 
         return locked(self.folder / ".lock", refuse)
 
+    def bank_lock(self) -> contextlib.AbstractContextManager[None]:
+        """Lock the descriptions of the banks, which domains trained in parallel read and write."""
+        return locked(self.folder / ".bank.lock")
+
     @contextlib.contextmanager
     def claim(self, options: DataclassInstance, resume: bool) -> Iterator[None]:
         """Start a run here and write its options to ``config.yaml``; or resume the one that is here.
@@ -79,23 +80,12 @@ class Workspace:
         """
         config = self.folder / _CONFIG
         is_new = not config.exists()
-        self._write_config(options, resume)
-        try:
-            yield
-        except InputError:
-            if is_new and not any(self._checkpoints.glob("*/*")):
-                config.unlink()
-            raise
-
-    def _write_config(self, options: DataclassInstance, resume: bool) -> None:
-        config = self.folder / _CONFIG
-        if config.exists() and not resume:
+        if not is_new and not resume:
             raise InputError(
                 f"{self.folder}: already contains a training run; add --resume, or choose another --workspace"
             )
         make_folder(self.folder)
-        settings = {name: value for name, value in to_mapping(options).items() if name != "resume"}
-        if config.exists():
+        if not is_new:
             before, rules = read_yaml(config), resume_rules(options)
             for key, now in fixed_settings(options).items():
                 was = _at(before, key)
@@ -104,7 +94,14 @@ class Workspace:
                         f"{self.folder}: was started with {key} {was!r}, not {now!r}; --resume requires the original"
                         " settings; restore them, or choose another --workspace"
                     )
+        settings = {name: value for name, value in to_mapping(options).items() if name != "resume"}
         write_text(config, yaml.safe_dump(settings, sort_keys=False))
+        try:
+            yield
+        except InputError:
+            if is_new and not any(self._checkpoints.glob("*/*")):
+                config.unlink()
+            raise
 
     def mark_finished(self, job: str, settings: TrainSettings, trained: Trained) -> None:
         """Record that a job is finished, with its outcome and the limits that it was trained to."""

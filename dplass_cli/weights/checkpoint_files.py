@@ -1,7 +1,8 @@
-"""Reading and writing files of weights: AudioSep's Lightning checkpoint, a plain state dict, or safetensors."""
+"""Reading, writing and hashing weights: AudioSep's Lightning checkpoint, a plain state dict, or safetensors."""
 
 from __future__ import annotations
 
+import hashlib
 import json
 import pickle
 import re
@@ -92,12 +93,7 @@ _DTYPES = {
 
 
 def _require_uncompressed(path: Path) -> None:
-    """Reject a zip bomb: PyTorch stores records uncompressed, but reads compressed ones too.
-
-    Raises:
-        ValueError: the records are larger than the file.
-        BadZipFile: the file starts like a zip but is not one.
-    """
+    """Reject a zip bomb: PyTorch stores records uncompressed, but reads compressed ones too."""
     with open(path, "rb") as file:
         if file.read(2) != b"PK":
             return
@@ -110,9 +106,6 @@ def _require_plain(tensors: Mapping[Any, Any], path: Path) -> None:
     """Reject tensors that are not dense real numbers (sparse, quantised, complex), or do not have all their values.
 
     A tensor of a few bytes can be expanded to billions of values; copying it would exhaust the memory.
-
-    Raises:
-        InputError: a tensor is not plain.
     """
     for key, tensor in tensors.items():
         if not isinstance(tensor, Tensor):
@@ -157,15 +150,8 @@ def read_base_state(path: Path | str, trust: bool = False) -> tuple[dict[str, Te
     In a Lightning checkpoint the network is under ``state_dict`` with the prefix ``ss_model.``; ``query_encoder.*`` and
     the state of the training loop are ignored. STFT kernels are left out by name.
 
-    Args:
-        path: the file.
-        trust: see :func:`read_tensors`.
-
     Returns:
         ({AudioSep's key: tensor}, metadata of a safetensors file or {}).
-
-    Raises:
-        InputError: the file cannot be read, or contains something else than named tensors.
     """
     content, metadata = read_tensors(path, trust)
     state = content.get("state_dict", content)
@@ -187,34 +173,30 @@ def read_base_state(path: Path | str, trust: bool = False) -> tuple[dict[str, Te
 def load_strictly(module: nn.Module, state: Mapping[str, Tensor], where: str, assign: bool = False) -> None:
     """Load a state dict that must have exactly the module's keys and shapes.
 
-    ``num_batches_tracked`` counters may be missing, since no forward pass reads them.
-
-    Args:
-        module: receives the tensors.
-        state: {key: tensor}.
-        where: the start of error messages, such as the file's path.
-        assign: make the tensors themselves the module's parameters instead of copying them, for a module on the
-            device ``meta``.
+    ``num_batches_tracked`` counters may be missing, since no forward pass reads them. ``assign`` makes the tensors
+    themselves the module's parameters instead of copying them, for a module on the device ``meta``.
 
     Raises:
         InputError: keys are missing or unexpected, shapes differ (the first ones are listed), or values are not finite.
     """
     own = module.state_dict()
     require_layout(own, state, where)
-    for key, tensor in state.items():
-        if tensor.is_floating_point() and not torch.isfinite(tensor).all():
-            raise InputError(f"{where}: {key} contains values that are not finite; the file is damaged")
+    require_finite(state, where)
     absent = {key: torch.zeros_like(own[key], device="cpu") for key in own if key not in state}
     module.load_state_dict({**absent, **state}, assign=assign)
 
 
-def require_layout(own: Mapping[str, Tensor], state: Mapping[str, Tensor], where: str) -> None:
-    """Check that a state dict has exactly the expected keys and shapes.
+def require_finite(state: Mapping[str, Tensor], where: str) -> None:
+    """Raise InputError if a tensor contains NaN or infinity."""
+    for key, tensor in state.items():
+        if not torch.isfinite(tensor).all():
+            raise InputError(f"{where}: {key} contains values that are not finite; the file is damaged")
 
-    Args:
-        own: the expected state dict; its values do not matter, so it may be on the device ``meta``.
-        state: the state dict to check.
-        where: the start of error messages.
+
+def require_layout(own: Mapping[str, Tensor], state: Mapping[str, Tensor], where: str, kind: str = "weights") -> None:
+    """Check that a state dict has the keys and shapes of ``own``, which may be on the device ``meta``.
+
+    Messages start with ``where`` and say that it is not ``kind`` of this network.
 
     Raises:
         InputError: keys are missing or unexpected, or shapes differ; the first ones are listed.
@@ -223,23 +205,19 @@ def require_layout(own: Mapping[str, Tensor], state: Mapping[str, Tensor], where
     unexpected = [key for key in state if key not in own]
     if missing or unexpected:
         raise InputError(
-            f"{where}: not weights of this network; missing: {some(missing, 3) or 'none'};"
-            f" unexpected: {some(unexpected, 3) or 'none'}; give a checkpoint of this network, or its configuration"
+            f"{where}: not {kind} of this network; missing: {some(missing, 3) or 'none'};"
+            f" unexpected: {some(unexpected, 3) or 'none'}; give {kind} of this network, or its configuration"
         )
-    for key, tensor in state.items():
-        if tensor.shape != own[key].shape:
+    for key, expected in own.items():
+        if key in state and state[key].shape != expected.shape:
             raise InputError(
-                f"{where}: {key} has shape {list(tensor.shape)}, the network needs {list(own[key].shape)};"
-                " the checkpoint belongs to another configuration"
+                f"{where}: {key} has shape {list(state[key].shape)}, this network needs {list(expected.shape)};"
+                " the file belongs to a network of another configuration"
             )
 
 
 def described_config(metadata: Mapping[str, str], path: Path | str) -> dict[str, Any]:
-    """The configuration stored as JSON in a file's metadata; {} if there is none.
-
-    Raises:
-        InputError: the configuration is not a JSON object.
-    """
+    """The configuration stored as JSON in a file's metadata; {} if there is none; InputError if it is not an object."""
     try:
         config = json.loads(metadata.get("config", "{}"))
     except (ValueError, RecursionError):
@@ -255,15 +233,25 @@ def in_dtype(state: Mapping[str, Tensor], dtype: torch.dtype) -> dict[str, Tenso
 
 
 def write_safetensors(path: Path | str, tensors: Mapping[str, Tensor], metadata: Mapping[str, Any]) -> None:
-    """Write tensors with metadata, atomically; metadata values that are not strings are stored as JSON.
-
-    Raises:
-        InputError: the folder cannot be written.
-        RunError: the disk is full.
-    """
+    """Write tensors with metadata, atomically; metadata values that are not strings are stored as JSON."""
     texts = {key: value if isinstance(value, str) else json.dumps(value) for key, value in metadata.items()}
     with atomic_path(path) as temporary:
         try:
             save_file({key: tensor.detach().cpu().contiguous() for key, tensor in tensors.items()}, temporary, texts)
         except SafetensorError as error:  # how safetensors reports a full disk
             raise RunError(f"{path}: writing failed ({first_line(error)}); free space and run again") from error
+
+
+def tensors_sha256(tensors: Mapping[str, Tensor], configuration: Any = None) -> str:
+    """Hash tensors by name, dtype, shape and bytes, in the order of their names, whatever file they are stored in.
+
+    The JSON of ``configuration`` is hashed too, unless it is None. Returns the sha256 in hexadecimal.
+    """
+    digest = hashlib.sha256()
+    if configuration is not None:
+        digest.update(json.dumps(configuration, sort_keys=True).encode())
+    for name in sorted(tensors):
+        tensor = tensors[name].detach().cpu().contiguous()
+        digest.update(f"{name}|{tensor.dtype}|{list(tensor.shape)}|".encode())
+        digest.update(tensor.reshape(-1).view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()

@@ -56,13 +56,7 @@ def download(url: str, folder: Path, name: str, headers: Mapping[str, str], prog
     """Download a file into ``folder`` under a temporary name, and return the path of the complete file.
 
     The partial file of an earlier run is resumed if the server still has the same content, judged by its strong ETag.
-
-    Args:
-        url: the file's URL.
-        folder: where partial and complete downloads are kept.
-        name: the file's name, the beginning of the temporary name.
-        headers: sent with the request; ``Authorization`` only to the host of ``url``.
-        progress: called with megabytes.
+    An ``Authorization`` header is sent only to the host of ``url``. Progress is in megabytes.
 
     Raises:
         InputError: the folder cannot be created.

@@ -1,12 +1,13 @@
-"""Fetched files: complete or absent, with hashes pinned in a lock file that later runs check them against."""
+"""Fetched files: complete or absent, listed, and verified by hashes that are pinned in a lock file."""
 
 from __future__ import annotations
 
 import contextlib
 import os
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Literal
 from urllib.parse import quote
 
 from dplass_cli.errors import InputError, RunError, some
@@ -15,6 +16,9 @@ from dplass_cli.weights.downloading import download
 from dplass_cli.weights.known_files import KnownFile, WeightsEntry
 
 LOCK_NAME = "dplass-weights.lock.json"
+
+
+Status = Literal["ok", "differs", "missing", "not pinned"]
 
 
 @dataclass(frozen=True)
@@ -36,13 +40,42 @@ class FetchedFile:
     downloaded: bool
 
 
-class WeightsStore:
-    """A folder of fetched files, ``NAME/FILE``, and the lock file with their hashes.
+@dataclass(frozen=True)
+class ListedWeights:
+    """An entry of the table, and which of its files are present.
 
-    Args:
-        folder: the folder.
-        lock: the lock file; by default :data:`LOCK_NAME` in the folder.
+    Attributes:
+        name: the entry's name.
+        row: the entry.
+        folder: the folder of its files; None if none is present.
+        missing: names of the files that are not present.
     """
+
+    name: str
+    row: WeightsEntry
+    folder: Path | None
+    missing: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class VerifiedFile:
+    """The state of a file.
+
+    Attributes:
+        path: the file.
+        status: ``ok``, ``differs``, ``missing``, or ``not pinned`` if no hash is known.
+        expected: the pinned hash, else the table's; None if neither has one.
+        found: the hash of the file; None if it is missing.
+    """
+
+    path: Path
+    status: Status
+    expected: str | None
+    found: str | None
+
+
+class WeightsStore:
+    """A folder of fetched files, ``NAME/FILE``, and the lock file with their hashes (:data:`LOCK_NAME` in it)."""
 
     def __init__(self, folder: Path, lock: Path | None = None) -> None:
         self.folder = folder
@@ -50,24 +83,20 @@ class WeightsStore:
         self._staging = folder / ".fetching"
 
     def path(self, name: str, file: KnownFile) -> Path:
-        """The path of a file, whether it exists or not."""
         return self.folder / name / file.name
 
     def missing(self, name: str, entry: WeightsEntry) -> list[KnownFile]:
-        """The files of an entry that are not present."""
         return [file for file in entry.files if not self.path(name, file).is_file()]
 
     def pinned(self) -> dict[str, str]:
-        """The content of the lock file: {"NAME/FILE": sha256}.
-
-        Raises:
-            InputError: the file is not a lock file.
-        """
+        """The content of the lock file: {"NAME/FILE": sha256}; InputError if it is not one."""
         if not self.lock.exists():
             return {}
         content = read_json(self.lock)
         files = content.get("files") if isinstance(content, dict) else None
-        if not isinstance(files, dict) or not all(map(_is_pin, files.values())):
+        if not isinstance(files, dict) or not all(
+            isinstance(pin, dict) and isinstance(pin.get("sha256"), str) for pin in files.values()
+        ):
             raise InputError(
                 f"{self.lock}: not a lock file of fetched files; give another one with --lock, or remove it"
             )
@@ -91,7 +120,7 @@ class WeightsStore:
         found = target
         if downloaded := not target.exists():
             found = self._download(name, entry, file, progress)
-        size, digest = found.stat().st_size, hash_with_progress(found, progress)
+        size, digest = found.stat().st_size, _hash(found, progress)
         if expected is not None and digest != expected:
             kept = target.with_name(f"{target.name}.differs-{digest[:8]}") if downloaded else target
             if downloaded:
@@ -139,18 +168,47 @@ class WeightsStore:
                 write_json(self.lock, {"files": dict(sorted(files.items()))})
 
 
-def hash_with_progress(path: Path, progress: Progress) -> str:
-    """Hash a file's bytes, reporting progress in megabytes.
+def list_entries(store: WeightsStore, entries: Mapping[str, WeightsEntry]) -> list[ListedWeights]:
+    listed = []
+    for name, entry in entries.items():
+        missing = store.missing(name, entry)
+        folder = store.folder / name if len(missing) < len(entry.files) else None
+        listed.append(ListedWeights(name, entry, folder, tuple(file.name for file in missing)))
+    return listed
 
-    Raises:
-        RunError: the file cannot be read.
+
+def verify_files(
+    store: WeightsStore, table: Mapping[str, WeightsEntry], names: Iterable[str], progress: Progress
+) -> list[VerifiedFile]:
+    """Hash files again and compare them with the lock file, or with the table where they are not pinned.
+
+    Without names, all files that are pinned or present are verified. Progress is in megabytes.
     """
+    names = set(names)
+    expected: dict[str, str | None] = {
+        key: digest for key, digest in store.pinned().items() if not names or key.partition("/")[0] in names
+    }
+    for name, entry in table.items():
+        for file in entry.files:
+            if name in names or (not names and store.path(name, file).exists()):
+                expected.setdefault(f"{name}/{file.name}", file.sha256)
+    if not expected:
+        raise InputError(f"{store.folder}: contains no fetched files; see dplass weights list, or give --output")
+    return [_verify(store.folder / key, digest, progress) for key, digest in sorted(expected.items())]
+
+
+def _verify(path: Path, expected: str | None, progress: Progress) -> VerifiedFile:
+    if not path.is_file():
+        return VerifiedFile(path, "missing", expected, None)
+    found = _hash(path, progress)
+    if expected is None:
+        return VerifiedFile(path, "not pinned", None, found)
+    return VerifiedFile(path, "ok" if found == expected else "differs", expected, found)
+
+
+def _hash(path: Path, progress: Progress) -> str:
     size = path.stat().st_size // 10**6 if path.is_file() else 0
     return file_sha256(path, lambda done: progress(done // 10**6, max(size, 1), f"checking {path.name}, MB"))
-
-
-def _is_pin(entry: Any) -> bool:
-    return isinstance(entry, dict) and isinstance(entry.get("sha256"), str)
 
 
 def _move(source: Path, target: Path) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from dplass_cli.errors import InputError, nearest
+from dplass_cli.errors import InputError, check_choice
 from dplass_cli.options.parse import from_mapping, parse_yaml
 from dplass_cli.resources import resource
 from dplass_cli.storage import read_text
@@ -36,7 +36,6 @@ class KnownFile:
 
     @property
     def name(self) -> str:
-        """The name on disk."""
         return PurePosixPath(self.path).name
 
 
@@ -79,14 +78,7 @@ class WeightsEntry:
 
 
 def read_known_files(path: Path | None = None) -> dict[str, WeightsEntry]:
-    """Read a table of known files: {name: entry}.
-
-    Args:
-        path: a YAML file; None is the shipped one.
-
-    Raises:
-        InputError: the file is missing, not YAML, or not such a table.
-    """
+    """Read a table of known files, by default the shipped one: {name: entry}; InputError if it is not such a table."""
     path = path or resource("metadata/weights.yaml")
     content = parse_yaml(read_text(path), str(path))
     if not isinstance(content, dict):
@@ -98,15 +90,10 @@ def read_known_files(path: Path | None = None) -> dict[str, WeightsEntry]:
 
 
 def select_entries(table: dict[str, WeightsEntry], names: Iterable[str]) -> dict[str, WeightsEntry]:
-    """The entries with these names, each once, in the order of the names.
-
-    Raises:
-        InputError: a name is not in the table.
-    """
+    """The entries with these names, each once, in their order; InputError if a name is unknown."""
     names = list(dict.fromkeys(names))
     for name in names:
-        if name not in table:
-            raise InputError(f"{name}: not a known file{nearest(name, table)}")
+        check_choice("", name, table)
     return {name: table[name] for name in names}
 
 

@@ -71,7 +71,7 @@ def seven_adapters(network: BaseModel, items: int, repeats: int) -> dict[str, fl
         bank.add(f"domain{number}", adapter)
 
     def ours() -> None:
-        analysis = network.analyse(mixtures)
+        analysis = network.base.analyse(mixtures)
         for key in bank.keys:
             bank.activate(key)
             network(analysis, condition)

@@ -15,7 +15,7 @@ from benchmarks.measuring import fastest, perturbed, plain, published_steps
 from dplass_cli.adapters import METHODS
 from dplass_cli.audio.writing import write_audio
 from dplass_cli.encoders.base import QueryEncoder
-from dplass_cli.evaluation.evaluator import EvaluatorSettings, Runs, evaluate_batches, make_batches
+from dplass_cli.evaluation.evaluator import EvaluatorSettings, ItemRun, Runs, evaluate_batches, make_batches
 from dplass_cli.evaluation.item_records import ItemRecords
 from dplass_cli.evaluation.items import Item, Recorded
 from dplass_cli.evaluation.metrics import sdr, si_sdr
@@ -72,7 +72,7 @@ def evaluation(network: BaseModel, encoder: QueryEncoder, items: int, seconds: f
         def ours(keys: list[str], similarity: bool, bfloat16: bool) -> None:
             nonlocal run
             run += 1
-            plan: dict[str, Runs] = {item.idx: {key: key for key in keys} for item in asked}
+            plan: dict[str, Runs] = {item.idx: {key: ItemRun(key) for key in keys} for item in asked}
             size = 4 if device.type == "cpu" else 16
             settings = EvaluatorSettings(None, size, 4, bfloat16, similarity, False)
             with ItemRecords(folder / str(run), "k", lambda names: {}) as records:

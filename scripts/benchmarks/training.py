@@ -22,14 +22,13 @@ from dplass_cli.data.manifest import Row
 from dplass_cli.data.samples import SourceClip, TrainingSamples
 from dplass_cli.models import BaseModel
 from dplass_cli.options.data_settings import DataSettings
+from dplass_cli.options.train_options import TrainOptions
 from dplass_cli.options.train_settings import OptimizerSettings, TrainSettings
 from dplass_cli.sounds import render
 from dplass_cli.storage import no_progress
-from dplass_cli.training.hardware import Hardware
+from dplass_cli.training.corpus import ValidationMixtures
 from dplass_cli.training.job import TrainingJob
 from dplass_cli.training.trainer import JobTrainer
-from dplass_cli.training.validation_mixtures import ValidationMixtures
-from dplass_cli.training.workspace import Workspace
 
 
 def training_loop(
@@ -96,12 +95,13 @@ def training_loop(
                 precision=precision,
                 examples=0,
             )
-            hardware = Hardware("gpu" if device.type == "cuda" else "cpu")
+            options = TrainOptions(
+                partition=Path(name), workspace=Path(name) / precision, train=settings, device=device.type
+            )
             with adapted(network, adapter.layers), utilisation(device) as used:
                 no_validation = ValidationMixtures({}, {}, 32000)
                 job = TrainingJob("run", network, samples, no_validation, lambda which, trained: None)
-                workspace = Workspace(Path(name) / precision)
-                done = JobTrainer(job, settings, hardware, workspace, no_progress).fit(resume=False)
+                done = JobTrainer(job, options, no_progress).fit(resume=False)
             network.to(device)
             result |= {
                 f"ours_{precision}_items_per_s": done.items_per_s,

@@ -26,17 +26,15 @@ from dplass_cli.options.data_settings import DataSettings, LoudnessSettings
 from dplass_cli.options.network_settings import ResUNet30Config
 from dplass_cli.options.parse import to_mapping
 from dplass_cli.options.partition_options import PartitionOptions
+from dplass_cli.options.train_options import TrainOptions
 from dplass_cli.options.train_settings import OptimizerSettings, TrainSettings
 from dplass_cli.pipelines.partition import partition
 from dplass_cli.separation.bank import AdapterBank
 from dplass_cli.storage import make_folder
-from dplass_cli.training.corpus import TrainingCorpus
-from dplass_cli.training.hardware import Hardware
+from dplass_cli.training.corpus import TrainingCorpus, ValidationMixtures
 from dplass_cli.training.job import TrainingJob, Which, adapter_job
 from dplass_cli.training.train_result import Trained
 from dplass_cli.training.trainer import JobTrainer
-from dplass_cli.training.validation_mixtures import ValidationMixtures
-from dplass_cli.training.workspace import Workspace
 from dplass_cli.versions import versions
 from tiny_models.clips import RATE, Sound, by_kind
 from tiny_models.kinds import Carriers, Kind
@@ -92,7 +90,7 @@ def train_base(
 
     no_validation = ValidationMixtures({}, {}, RATE)
     job = TrainingJob("base", network, samples, no_validation, export, adapt_batchnorm=True)
-    JobTrainer(job, settings, Hardware(), Workspace(work), _print_step).fit(resume=True)
+    JobTrainer(job, _options(work, settings), _print_step).fit(resume=True)
 
 
 def _sources(found: Sequence[Sound], kinds: Sequence[Kind], carriers: Carriers) -> tuple[list[SourceClip], list[str]]:
@@ -154,9 +152,13 @@ def train_adapters(
         )
         key = bank_key(domain.id)
         with adapter_job(network, corpus, domain.id, info, {"best": bank / key, "last": work / "last" / key}) as job:
-            JobTrainer(job, settings, Hardware(), Workspace(work), _print_step).fit(resume=True)
+            JobTrainer(job, _options(work, settings), _print_step).fit(resume=True)
     if all((bank / bank_key(domain.id) / "adapter.json").is_file() for domain in domains.domains):
         _describe(bank, domains, base_sha256, encoder.fingerprint)
+
+
+def _options(work: Path, settings: TrainSettings) -> TrainOptions:
+    return TrainOptions(partition=work / "partition", workspace=work, train=settings)
 
 
 def _corpus(found: Sequence[Sound], domains: Partition, embed: Any, seed: int) -> TrainingCorpus:

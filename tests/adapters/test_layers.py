@@ -88,7 +88,7 @@ def test_a_smaller_network_accepts_alphas_of_blocks_it_lacks() -> None:
             {"rank": {"upsampling": 2}},
             r"adapter.rank: 'upsampling' matches no .*did you mean 'upsample'",
         ),
-        ({"method": "recon"}, r"adapter method 'recon' is unknown; did you mean 'reconv'"),
+        ({"method": "recon"}, r"--adapter recon: must be one of .*; did you mean 'reconv'"),
     ],
 )
 def test_names_that_match_no_layer_or_two_are_refused(settings: dict[str, Any], message: str) -> None:
@@ -99,10 +99,10 @@ def test_names_that_match_no_layer_or_two_are_refused(settings: dict[str, Any], 
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"rank": 0}, "rank must be from 1 to"),
+        ({"rank": 0}, "rank 0: must be from 1 to"),
         ({"rank": {"conv": 0}}, "rank"),
         ({"gamma": 0}, "gamma"),
-        ({"targets": ()}, "targets are empty"),
+        ({"targets": ()}, "targets .*: must be at least one layer"),
     ],
 )
 def test_values_out_of_range_are_refused(settings: dict[str, Any], message: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import numpy as np
@@ -9,8 +10,7 @@ import pytest
 import soundfile
 
 from dplass_cli.audio.probe import is_common, is_truncated, mp3_samples
-from dplass_cli.audio.reading import audio_info, read_audio
-from dplass_cli.audio.streaming import read_blocks
+from dplass_cli.audio.reading import audio_info, read_audio, read_blocks
 from dplass_cli.audio.writing import write_audio
 from dplass_cli.data.prepare.checking import check_clip
 from dplass_cli.errors import InputError
@@ -126,19 +126,56 @@ def test_an_mp3_of_varying_bit_rate_without_an_index_has_no_known_length(tmp_pat
     assert mp3_samples(tmp_path / "a.mp3") == 0
 
 
-@pytest.mark.parametrize("name", ["a.wav", "a.ogg"])
-def test_a_file_without_its_end_is_truncated(tmp_path: Path, name: str) -> None:
-    noise = np.random.default_rng(0).uniform(-0.5, 0.5, (1, 4 * RATE)).astype(np.float32)
-    write_audio(tmp_path / name, noise, RATE, "PCM_16" if name == "a.wav" else "VORBIS")
-    assert not is_truncated(tmp_path / name)
-    content = (tmp_path / name).read_bytes()
-    (tmp_path / name).write_bytes(content[: len(content) // 2])
-    assert is_truncated(tmp_path / name)
+@pytest.mark.parametrize(
+    ("kind", "subtype", "endian"),
+    [
+        ("WAV", "PCM_16", "LITTLE"),
+        ("WAV", "FLOAT", "BIG"),
+        ("WAVEX", "PCM_24", "FILE"),
+        ("RF64", "PCM_16", "FILE"),
+        ("W64", "PCM_16", "FILE"),
+        ("AIFF", "PCM_16", "FILE"),
+        ("AIFF", "FLOAT", "FILE"),
+        ("AU", "PCM_16", "BIG"),
+        ("AU", "PCM_16", "LITTLE"),
+        ("OGG", "VORBIS", "FILE"),
+    ],
+)
+@pytest.mark.parametrize("share", [0.3, 0.5, 0.99])
+def test_a_file_without_its_end_is_truncated(
+    tmp_path: Path, kind: str, subtype: str, endian: str, share: float, caplog: pytest.LogCaptureFixture
+) -> None:
+    noise = np.random.default_rng(0).uniform(-0.5, 0.5, (20 * RATE, 1))
+    whole, cut = tmp_path / "whole", tmp_path / "cut"
+    soundfile.write(whole, noise, RATE, format=kind, subtype=subtype, endian=endian)
+    assert not is_truncated(whole)
+    assert audio_info(whole).frames == len(noise)
+    assert caplog.messages == []
+    cut.write_bytes(whole.read_bytes()[: int(share * whole.stat().st_size)])
+    assert is_truncated(cut)
+    seconds = audio_info(cut).seconds
+    assert audio_info(cut).seconds == seconds < 20
+    says = f"ends before its header says, so only its first {seconds:.2f} s are read; replace it if it should be longer"
+    assert caplog.messages == [f"{cut}: {says}"]  # once
 
 
-def test_a_wav_that_was_written_to_a_pipe_is_not_truncated(tmp_path: Path) -> None:
+@pytest.mark.parametrize("length", [0xFFFFFFFF, 0xFFFFFF00, 0x7FFFF000, 0x7FFFEFF8, 0x80000000])
+def test_a_wav_that_was_written_to_a_pipe_is_not_truncated(tmp_path: Path, length: int) -> None:
     write_audio(tmp_path / "a.wav", np.zeros((1, 100), np.float32), RATE, "PCM_16")
     content = (tmp_path / "a.wav").read_bytes()
     at = content.index(b"data") + 4
-    (tmp_path / "a.wav").write_bytes(content[:at] + b"\xff\xff\xff\xff" + content[at + 4 :])
+    (tmp_path / "a.wav").write_bytes(content[:at] + length.to_bytes(4, "little") + content[at + 4 :])
     assert not is_truncated(tmp_path / "a.wav")
+
+
+@pytest.mark.parametrize("head", [b"RIFF....AVI LIST", b"FORM....ILBMBMHD", b"RIFF", b"", b"riff", b".snd"])
+def test_what_is_not_audio_is_looked_at_without_an_error(tmp_path: Path, head: bytes) -> None:
+    (tmp_path / "a").write_bytes(head)
+    assert is_truncated(tmp_path / "a") == (head == b"riff")
+
+
+def test_a_wav_of_very_many_chunks_is_looked_at_quickly(tmp_path: Path) -> None:
+    (tmp_path / "a.wav").write_bytes(b"RIFF....WAVE" + b"junk\0\0\0\0" * 1_000_000)
+    started = time.process_time()
+    assert not is_truncated(tmp_path / "a.wav")
+    assert time.process_time() - started < 0.1

@@ -54,7 +54,7 @@ def test_a_full_disk_is_reported_and_the_old_file_stays(tmp_path: Path, monkeypa
 
     write_audio(tmp_path / "a.wav", np.zeros((1, 10), np.float32), 16000)
     before = (tmp_path / "a.wav").read_bytes()
-    monkeypatch.setattr(soundfile, "write", full)
+    monkeypatch.setattr(soundfile.SoundFile, "write", full)
     with pytest.raises(RunError, match=r"a\.wav: writing failed .*; free space"):
         write_audio(tmp_path / "a.wav", np.ones((1, 10), np.float32), 16000)
     assert [path.name for path in tmp_path.iterdir()] == ["a.wav"]

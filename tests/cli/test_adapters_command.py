@@ -199,7 +199,13 @@ def test_outputs_that_cannot_be(folder: Path, tmp_path: Path) -> None:
 def test_a_base_that_audiosep_lacks_is_not_written_as_its_checkpoint(tmp_path: Path) -> None:
     network = load_base("tiny")
     save_adapter(tmp_path / "a", loaded(network, AdapterSettings("lora")))
-    refused("write .safetensors", "merge", tmp_path / "a", "-o", tmp_path / "merged.ckpt")
+    refused(
+        "; write a plain base with 'dplass adapters merge ADAPTER --output NAME.safetensors'",
+        "merge",
+        tmp_path / "a",
+        "-o",
+        tmp_path / "merged.ckpt",
+    )
     done("merge", tmp_path / "a", "-o", tmp_path / "merged.safetensors")
 
 
@@ -252,7 +258,7 @@ def test_compress(folder: Path, tmp_path: Path) -> None:
     )
     refused("--rank 0: must be at least 1", "compress", folder / "lora", *base, "--rank", "0", "-o", tmp_path / "c")
     refused(
-        "dtype must be one of float32",
+        "--dtype int8: must be one of float32",
         "compress",
         folder / "lora",
         *base,

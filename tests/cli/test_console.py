@@ -67,7 +67,7 @@ def test_a_termination_signal_is_an_interruption_and_its_handler_is_restored() -
 
 def test_a_result_is_json_or_a_table(capsys: pytest.CaptureFixture[str]) -> None:
     def table() -> Any:
-        return plain_table("scores", ["path", "score"], [["a.wav", "1.50"]])
+        return plain_table(["path", "score"], [["a.wav", "1.50"]], "scores")
 
     VerbRun(json=True).result(Result(Path("a.wav"), 1.5), table)
     assert json.loads(capsys.readouterr().out) == {"path": "a.wav", "score": 1.5}
@@ -92,5 +92,5 @@ def test_items_that_failed_are_a_line_each_and_exit_code_1(capsys: pytest.Captur
 
 
 def test_the_first_columns_of_a_table_are_aligned_left() -> None:
-    table = plain_table("", ["name", "what", "n"], [["a", "b", "1"]], left=2)
+    table = plain_table(["name", "what", "n"], [["a", "b", 1]], left=2)
     assert [column.justify for column in table.columns] == ["left", "left", "right"]

@@ -70,10 +70,12 @@ def test_wrong_checkpoint_names_the_first_keys(tmp_path: Path, tone: Path) -> No
 def test_unknown_option_names_the_nearest(tmp_path: Path) -> None:
     (tmp_path / "c.yaml").write_text("train:\n  max_epoch: 3\n")
     given = ("train", "--data", tmp_path, "--workspace", tmp_path / "run")
-    nearest = "unknown option 'train.max_epoch'; did you mean 'max_epochs'?"
+    nearest = "unknown option 'train.max_epoch'; did you mean 'train.max_epochs'?"
     refused(*given, "--config", tmp_path / "c.yaml", says=["c.yaml", nearest])
-    refused(*given, "--set", "adapter.rnk=4", says="'adapter.rnk'; did you mean 'rank'?")
-    refused(*given, "--set", "train.max_epochs=many", says="train.max_epochs must be a whole number, not 'many'")
+    refused(*given, "--set", "adapter.rnk=4", says="'adapter.rnk'; did you mean 'adapter.rank'?")
+    refused(
+        *given, "--set", "train.max_epochs=many", says="dplass: --set train.max_epochs=many: must be a whole number"
+    )
 
 
 def test_manifest_without_wav(tmp_path: Path) -> None:
@@ -106,17 +108,21 @@ def test_evaluate_without_a_column_and_without_adapters(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("given", "says"),
     [
-        (["separate", "--quary", "x"], ["No such option: --quary", "--query", "separate --help shows an example"]),
-        (["seperate"], ["No such command 'seperate'. Did you mean 'separate'"]),
-        (["domains", "asign", "a dog"], ["Did you mean 'assign'?"]),
+        (["separate", "--quary", "x"], "dplass: --quary: no such option; did you mean '--query'?"),
+        (["train", "--zzzz"], ["dplass: --zzzz: no such option; ", "train --help shows an example"]),
+        (["train", "--resume=3"], "dplass: --resume: does not take a value; "),
+        (["train", "-x"], "dplass: -x: no such option; "),
+        (["nothing-like-it"], "dplass: nothing-like-it: no such command; "),
+        (["seperate"], "dplass: seperate: no such command; did you mean 'separate'?"),
+        (["domains", "asign", "a dog"], "dplass: asign: no such command; did you mean 'assign'?"),
         (["domains", "assign", "a dog"], ["--partition is not given; --help shows an example"]),
         (["adapters", "merge"], ["ADAPTER is not given; --help shows an example"]),
-        (["train", "partition"], ["unexpected extra argument", "train --help shows an example"]),
-        (["train", "--max-epochs", "three"], ["Invalid value for '--max-epochs'"]),
-        (["train", "--data"], ["Option '--data' requires an argument"]),
+        (["train", "partition"], ["dplass: partition: unexpected extra argument; ", "train --help shows an example"]),
+        (["train", "--max-epochs", "three"], "dplass: --max-epochs: must be a valid integer; "),
+        (["train", "--data"], "dplass: --data: requires an argument; "),
     ],
 )
-def test_what_the_parser_refuses_is_one_line_too(given: list[str], says: list[str]) -> None:
+def test_what_the_parser_refuses_is_one_line_too(given: list[str], says: str | list[str]) -> None:
     refused(*given, says=says)
 
 
@@ -155,7 +161,7 @@ def test_what_is_not_given_is_named_as_it_is_given(tmp_path: Path, tone: Path) -
 def test_a_wrong_word_names_its_flag(tmp_path: Path, tone: Path) -> None:
     (tmp_path / "c.yaml").write_text("residual: true\n")
     given = ("separate", tone, "-q", "a dog", "-o", tmp_path / "out", "--config", tmp_path / "c.yaml")
-    refused(*given, "--clip", "foo", says="dplass: --clip must be one of limit, scale, error, not 'foo'")
+    refused(*given, "--clip", "foo", says="dplass: --clip foo: must be one of limit, scale, error")
 
 
 def test_wrong_adapters_say_where_right_ones_are(tmp_path: Path, tone: Path) -> None:
@@ -179,6 +185,7 @@ def test_a_folder_is_no_file_to_write_and_a_file_no_folder(tmp_path: Path, tone:
     refused("export", "-o", tmp_path, says="must end in .onnx")
     (tmp_path / "graph.onnx").mkdir()
     refused("export", "-o", tmp_path / "graph.onnx", says="graph.onnx: is a folder; give the name of a file to write")
+    refused("quickstart", tone, says="tone.wav: is a file; expected a folder")
     refused("results", "fad", tone, tmp_path, says="tone.wav: is a file; expected a folder")
     refused("results", "scan", tone, says="tone.wav: is a file; expected a folder")
     refused("prepare", "esc50", tone, "-o", tmp_path / "m.json", says="tone.wav: is a file; expected a folder")
@@ -197,9 +204,16 @@ def test_a_path_that_cannot_be_looked_at_is_one_line(tmp_path: Path, tone: Path)
 
 def test_quickstart_and_doctor_look_at_their_options_first(tmp_path: Path) -> None:
     refused("quickstart", tmp_path / "q", "--device", "cuda:99", says="--device cuda:99: torch finds")
-    refused("quickstart", tmp_path / "q", "--set", "steps=0", says="steps must be at least 1, not 0")
+    refused("quickstart", tmp_path / "q", "--set", "steps=0", says="dplass: --set steps=0: must be at least 1")
     refused("doctor", "--clips", "-1", says="--clips -1: must be at least 1, or 0 for all")
     assert not (tmp_path / "q").exists()
+
+
+def test_a_folder_that_is_not_there_is_named_as_missing(tmp_path: Path) -> None:
+    gone = tmp_path / "gone"
+    refused("train", "--data", gone, "--workspace", tmp_path / "run", says="gone: no such folder; check the path")
+    refused("domains", "compare", gone, gone, says="gone: no such folder; check the path")
+    refused("results", "compare", gone, gone, says="gone: no such folder; check the path")
 
 
 def test_not_an_evaluation(tmp_path: Path) -> None:

@@ -75,6 +75,23 @@ def test_help_shows_defaults_and_extras(monkeypatch: pytest.MonkeyPatch) -> None
     assert "'dplass[download]'" in CliRunner().invoke(app, ["download-audioset", "--help"]).output
 
 
+@pytest.mark.parametrize(
+    ("words", "usage"),
+    [
+        (["adapters", "merge"], "merge [OPTIONS] ADAPTER\n"),
+        (["adapters", "diff"], "diff [OPTIONS] ADAPTER [SECOND]\n"),
+        (["prepare", "merge"], "merge [OPTIONS] MANIFEST...\n"),
+        (["separate"], "separate [OPTIONS] [INPUT]...\n"),
+    ],
+)
+def test_brackets_in_the_usage_line_mean_optional(
+    words: list[str], usage: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "100")
+    lines = CliRunner().invoke(app, [*words, "--help"]).output.splitlines()
+    assert any(f"{line.rstrip()}\n".endswith(usage) for line in lines)
+
+
 @pytest.mark.parametrize("words", [words for words, _ in verbs()], ids=" ".join)
 def test_help_fits_into_80_columns(words: tuple[str, ...], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "80")

@@ -81,9 +81,9 @@ def test_standard_input_and_output(noise: Path) -> None:
 @pytest.mark.parametrize(
     ("extra", "wrong"),
     [
-        (["-q", "rain", "--clip", "fold"], "clip must be one of limit, scale, error"),
-        (["-q", "rain", "--highband", "up"], "highband must be one of residual, target, drop"),
-        (["-q", "rain", "--stereo", "mono"], "stereo must be one of shared, each"),
+        (["-q", "rain", "--clip", "fold"], "--clip fold: must be one of limit, scale, error"),
+        (["-q", "rain", "--highband", "up"], "--highband up: must be one of residual, target, drop"),
+        (["-q", "rain", "--stereo", "mono"], "--stereo mono: must be one of shared, each"),
         (["-q", "rain", "-q", "dog", "-o", "-"], "--output - writes one target"),
         (["-q", "rain", "-o", "-", "--residual"], "--output - writes one target"),
         (["-q", "rain", "-o", "-", "--json"], "--output - writes one target"),

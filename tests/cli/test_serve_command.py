@@ -51,11 +51,11 @@ def test_a_server_for_others_warns(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "says"),
     [
-        (["--port", "70000"], "--port 70000: a port is a number from 0 to 65535"),
-        (["--max-upload-mb", "0"], "--max-upload-mb must be more than 0"),
+        (["--port", "70000"], "--port 70000: must be from 0 to 65535"),
+        (["--max-upload-mb", "0"], "--max-upload-mb 0.0: must be above 0"),
         (["--select", "txt"], "did you mean 'text'"),
         (["--host", ""], "--host is empty; give an address"),
-        (["--port", "eighty"], "Invalid value for '--port'"),
+        (["--port", "eighty"], "--port: must be a valid integer"),
         (["--host", "256.1.1.1"], "--host 256.1.1.1 --port 7860: cannot listen there"),
     ],
 )

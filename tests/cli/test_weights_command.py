@@ -41,11 +41,12 @@ def test_importing_it_is_light_and_asks_nobody() -> None:
 
 def test_nothing_or_something_unknown_named() -> None:
     for arguments, says in (
-        (["fetch"], "dplass: no names given; name what to fetch: audiosep,"),
-        (["fetch", "audiosp"], "dplass: audiosp: not a known file; did you mean 'audiosep'?"),
-        (["verify", "clip"], "dplass: clip: not a known file; did you mean 'clap'?"),
+        (["fetch"], ["dplass: no names given; name what to fetch: audiosep,"]),
+        (["fetch", "audiosp"], ["dplass: audiosp: must be one of ", "; did you mean 'audiosep'?"]),
+        (["verify", "clip"], ["dplass: clip: must be one of ", "; did you mean 'clap'?"]),
     ):
         done = CliRunner().invoke(app, ["weights", *arguments])
         assert done.exit_code == 2
-        assert done.stderr.startswith(says)
+        assert done.stderr.startswith(says[0])
+        assert says[-1] in done.stderr
         assert done.stderr.count("\n") == 1

@@ -32,6 +32,41 @@ def test_an_unclosed_quote_is_an_error_at_its_line(tmp_path: Path) -> None:
         list(table_lines(path))
 
 
+def test_an_unclosed_quote_on_the_last_line_is_an_error_at_its_line(tmp_path: Path) -> None:
+    path = written(tmp_path / "t.csv", 'a,b\n1,"2')
+    with pytest.raises(InputError, match=r"t\.csv: line 2: unclosed quote; close it on the same line"):
+        list(table_lines(path))
+
+
+@pytest.mark.parametrize("content", ['id,text\n1,a\n2,"b\n3,c\n', 'id,text\n1,a\n2,"b'])
+def test_an_unclosed_quote_is_an_error_where_its_record_starts(tmp_path: Path, content: str) -> None:
+    path = written(tmp_path / "t.csv", content)
+    message = r"t\.csv: line 3: unclosed quote in the record that starts here; close it"
+    with pytest.raises(InputError, match=message):
+        list(csv_records(path))
+    with pytest.raises(InputError, match=message):
+        list(filled_rows(path, ("id", "text"), "a table"))
+
+
+def test_an_unclosed_quote_in_a_header_is_named_before_missing_columns(tmp_path: Path) -> None:
+    path = written(tmp_path / "t.csv", 'id,"text\n1,a\n')
+    with pytest.raises(InputError, match=r"t\.csv: line 1: unclosed quote"):
+        list(filled_rows(path, ("id", "text"), "a table"))
+
+
+def test_a_field_that_is_too_long_is_an_error_at_its_line(tmp_path: Path) -> None:
+    path = written(tmp_path / "t.csv", 'a,b\n1,"2\n3"\n4,' + "x" * (2 << 20))
+    with pytest.raises(InputError, match=r"t\.csv: line 4: not CSV \(field larger than field limit"):
+        list(csv_records(path))
+
+
+@pytest.mark.parametrize("content", ['a,"b"', 'a,"b"\r\n', 'a,"b"\n\n', 'a,"b""c"\r'])
+def test_a_quote_that_is_closed_at_the_end_of_the_file_is_fine(tmp_path: Path, content: str) -> None:
+    fields = next(csv_records(written(tmp_path / "t.csv", content)))[1]
+    assert fields[0] == "a"
+    assert fields[1].startswith("b")
+
+
 def test_a_record_may_span_lines_and_has_the_number_of_the_last(tmp_path: Path) -> None:
     path = written(tmp_path / "t.csv", '\ufeffa,b\n1,"2\n3"\n4,5\n')
     assert list(csv_records(path)) == [(1, ["a", "b"]), (3, ["1", "2\n3"]), (4, ["4", "5"])]
@@ -53,7 +88,7 @@ def test_filled_rows_have_their_columns_and_more(tmp_path: Path) -> None:
     ("content", "message"),
     [
         ("id\n1\n", "no column 'text'; a table has id, text"),
-        ("id,text\n", "the table has no rows"),
+        ("id,text\n", "the table has a header and no rows; add rows, or give another file"),
         ("id,text\n1,a\n2, \n", "line 3: 'text' is empty"),
         ("id,text\n1\n", "line 2: 'text' is empty"),
         ("id,text\n1,a,b\n", "line 2: more fields than the 2 of the header; quote commas"),

@@ -19,7 +19,7 @@ HEAD = "idx,caption,src_wav,noise_wav,snr_db\n"
     ("text", "says"),
     [
         ("idx,caption,src_wav,noise_wav\n", "no column 'snr_db'"),
-        (HEAD, "has no rows"),
+        (HEAD, "the table has a header and no rows"),
         (HEAD + "0,a,b,c,0\n1,a,,c,0\n", "line 3: 'src_wav' is empty"),
         (HEAD + "0,a,b,c,loud\n", "line 2: snr_db must be a number, not 'loud'"),
         (HEAD + "0,a,b,c,nan\n", "line 2: snr_db must be a number"),

@@ -37,10 +37,10 @@ def test_ids_are_kept_and_strangers_go_to_the_nearest_domain(tmp_path: Path) -> 
     domains = read_categories(path)
     assert list(domains) == [3, 4, 7]
     features = _features(("WAVES, SURF", "murmur", "speech"), [[1.0, 0.0], [0.6, 0.8], [0.0, 1.0]])
-    placed = assign(features, domains, path)
-    assert placed.ids.tolist() == [3, 4, 4]
-    assert placed.unmatched == ("murmur",)
-    assert placed.clipless == {3: ("Bark",), 4: (), 7: ("Piano",)}
+    ids, unmatched, clipless = assign(features, domains, path)
+    assert ids.tolist() == [3, 4, 4]
+    assert unmatched == ("murmur",)
+    assert clipless == {3: ("Bark",), 4: (), 7: ("Piano",)}
 
 
 def test_no_common_caption_is_an_error(tmp_path: Path) -> None:
@@ -88,6 +88,6 @@ def test_captions_match_by_the_names_of_their_labels_too(tmp_path: Path) -> None
         "talk": Counter({"Speech": 4, "Unheard of": 9}),
         "hum": Counter({"Unheard of": 1}),
     }
-    placed = assign(features, read_categories(path), path, labels=labels)
-    assert placed.ids.tolist() == [3, 3, 4, 4]
-    assert placed.unmatched == ("hum",)
+    ids, unmatched, _ = assign(features, read_categories(path), path, labels=labels)
+    assert ids.tolist() == [3, 3, 4, 4]
+    assert unmatched == ("hum",)

@@ -53,15 +53,6 @@ def test_centroids_names_and_counts(partition: Partition) -> None:
     torch.testing.assert_close(partition.text_centroids, torch.eye(4)[[0, 1, 3]])
 
 
-def test_nearest_gives_ids_of_either_space(partition: Partition) -> None:
-    queries = torch.tensor([[0.1, 2.0, 0.5, 0.0], [0.0, 0.0, 0.0, 0.01], [5.0, 0.0, 4.9, 0.0]])
-    assert partition.nearest(queries).tolist() == [5, 9, 2]
-    assert partition.nearest(queries, "audio").tolist() == [5, 9, 2]
-    assert partition.nearest(torch.zeros(0, 4)).tolist() == []
-    with pytest.raises(InputError, match=r"\[1, 3\] do not fit centroids of length 4.*\(word\)"):
-        partition.nearest(torch.ones(1, 3))
-
-
 def test_the_folder_gives_back_the_partition(partition: Partition, tmp_path: Path) -> None:
     partition.save(tmp_path)
     again = read_partition(tmp_path)
@@ -104,6 +95,14 @@ def test_a_wrong_description_is_refused(
         read_partition(tmp_path)
 
 
+def test_a_folder_that_does_not_exist_is_not_called_a_wrong_one(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"gone: no such folder; check the path$"):
+        read_partition(tmp_path / "gone")
+    (tmp_path / "file").touch()
+    with pytest.raises(InputError, match=r"file: is a file; expected a folder$"):
+        read_partition(tmp_path / "file")
+
+
 def test_missing_and_damaged_files_are_refused(partition: Partition, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="not a partition folder"):
         read_partition(tmp_path)
@@ -119,7 +118,7 @@ def test_missing_and_damaged_files_are_refused(partition: Partition, tmp_path: P
     with pytest.raises(InputError, match="not a readable safetensors file"):
         read_partition(tmp_path)
     centroids.unlink()
-    with pytest.raises(InputError, match="no such file of centroids"):
+    with pytest.raises(InputError, match=r"centroids\.safetensors: no such file; rerun 'dplass partition'"):
         read_partition(tmp_path)
     (tmp_path / "partition.json").write_text("[]")
     with pytest.raises(InputError, match="not the description of a partition"):

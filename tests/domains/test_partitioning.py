@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from pathlib import Path
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -16,7 +17,7 @@ from dplass_cli.data.mixture_tables import Mixture, read_mixtures
 from dplass_cli.domains.features import CaptionFeatures, unit
 from dplass_cli.domains.partition_folder import Domain, Partition
 from dplass_cli.domains.partitioning import (
-    Grouping,
+    check_captions,
     group_captions,
     imbalance_warnings,
     judge_numbers,
@@ -29,8 +30,11 @@ from dplass_cli.domains.partitioning import (
 from dplass_cli.domains.quality import Quality
 from dplass_cli.domains.validation import Split
 from dplass_cli.errors import InputError
+from dplass_cli.options.partition_options import PartitionOptions
 
-THREE = Grouping(3, "kmeans", "audio", by_clips=False, seed=0)
+
+def options(domains: int | Literal["auto"], **more: Any) -> PartitionOptions:
+    return PartitionOptions(Path("train.json"), Path("partition"), domains=domains, seed=0, **more)
 
 
 def features_of_groups(count: int = 3, each: int = 6) -> CaptionFeatures:
@@ -52,13 +56,13 @@ def partition_of(sizes: dict[int, tuple[int, int]]) -> Partition:
 
 def test_captions_are_grouped_by_the_wanted_features() -> None:
     features = features_of_groups()
-    assert group_captions(features, THREE, ()).tolist() == [0] * 6 + [1] * 6 + [2] * 6
-    text = Grouping(3, "kmeans", "text", by_clips=False, seed=0)
+    assert group_captions(features, options(3), ()).tolist() == [0] * 6 + [1] * 6 + [2] * 6
+    text = options(3, features="text")
     assert Counter(group_captions(features, text, ()).tolist()) == {0: 6, 1: 6, 2: 6}
 
 
 def test_auto_takes_the_best_number_of_domains() -> None:
-    auto = Grouping("auto", "kmeans", "audio", by_clips=False, seed=0)
+    auto = options("auto")
     features = features_of_groups()
     numbers = judge_numbers(features, auto)
     assert [row.domains for row in numbers][:3] == [2, 3, 4]
@@ -66,31 +70,31 @@ def test_auto_takes_the_best_number_of_domains() -> None:
 
 
 def test_a_number_outside_the_judged_range_is_judged_too() -> None:
-    numbers = judge_numbers(features_of_groups(4, 5), Grouping(17, "kmeans", "audio", by_clips=False, seed=0))
+    numbers = judge_numbers(features_of_groups(4, 5), options(17))
     assert numbers[-1].domains == 17
 
 
 def test_hdbscan_has_no_numbers_to_judge() -> None:
-    assert judge_numbers(features_of_groups(), Grouping("auto", "hdbscan", "audio", by_clips=False, seed=0)) == ()
+    assert judge_numbers(features_of_groups(), options("auto", method="hdbscan")) == ()
 
 
 def test_auto_needs_three_different_features() -> None:
     two = CaptionFeatures(("a", "b"), np.ones(2, np.int64), np.eye(2), np.eye(2))
-    auto = Grouping("auto", "kmeans", "audio", by_clips=False, seed=0)
+    auto = options("auto")
     with pytest.raises(InputError, match="--domains auto needs captions with at least 3 different features"):
         judge_numbers(two, auto)
     with pytest.raises(InputError, match="3 domains need at least 3 distinct captions, but the manifest has 2"):
-        auto.check_captions(2)
+        check_captions(auto, 2)
 
 
 def test_the_stability_of_a_partition_is_that_of_its_number_of_domains() -> None:
     judged = Quality(3, 0.1, 0.2, 0.3, seeds=0.9, bootstrap=0.8)
     features = features_of_groups()
-    found = quality_of(features, "audio", np.repeat(np.arange(3), 6), 0, [Quality(2, None, None, None), judged])
+    found = quality_of(features, options(3), np.repeat(np.arange(3), 6), [Quality(2, None, None, None), judged])
     assert (found.domains, found.seeds, found.bootstrap) == (3, 0.9, 0.8)
     assert found.silhouette is not None
     assert found.silhouette > 0.5
-    assert quality_of(features, "audio", np.repeat(np.arange(3), 6), 0, ()).seeds is None
+    assert quality_of(features, options(3), np.repeat(np.arange(3), 6), ()).seeds is None
 
 
 def test_clips_are_counted_by_caption_and_label_name() -> None:

@@ -14,7 +14,7 @@ from torch import Tensor
 from dplass_cli.audio.writing import write_audio
 from dplass_cli.encoders.clips import Clip
 from dplass_cli.encoders.embeddings_folder import EmbedResult, embed_manifest_clips
-from dplass_cli.options.embed_options import EmbeddingSettings
+from dplass_cli.options.embed_options import EmbeddingSettings, EmbedOptions
 
 
 class LevelEncoder:
@@ -44,7 +44,8 @@ def clips(folder: Path, *levels: float) -> list[Clip]:
 
 def embed(rows: Sequence[Clip], folder: Path, process: tuple[int, int] = (0, 1)) -> EmbedResult:
     manifest = folder.parent / "train.json"
-    return embed_manifest_clips(rows, manifest, folder, LevelEncoder(), EmbeddingSettings(batch=2, readers=1), process)
+    options = EmbedOptions(manifest=manifest, output=folder, embedding=EmbeddingSettings(batch=2, readers=1))
+    return embed_manifest_clips(rows, options, LevelEncoder(), process)
 
 
 def vectors(folder: Path) -> list[float]:

@@ -1,4 +1,4 @@
-"""Finished evaluations compared item by item."""
+"""Finished evaluations compared item by item, and all below a folder."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from made_scores import write_evaluation
 
 from dplass_cli.errors import InputError
-from dplass_cli.evaluation.comparison import compare_runs, comparison_table, read_run
+from dplass_cli.evaluation.comparison import compare_runs, comparison_table, read_run, scan_folder, scan_table
 
 FIRST = {"base": {"0": 1.0, "1": 2.0, "2": 6.0}, "text": {"0": 2.0, "1": 3.0, "2": 7.0}}
 
@@ -77,3 +77,21 @@ def test_the_table_has_a_row_per_policy_and_run(tmp_path: Path) -> None:
     table = comparison_table(compare_runs(runs))
     assert [row[0] for row in table.rows] == ["base", "base", "text", "text"]
     assert str(table.rows[3][4]) == "+0.00 [+0.00, +0.00]"
+
+
+def test_every_condition_of_every_evaluation_is_a_row(tmp_path: Path) -> None:
+    write_evaluation(tmp_path / "b" / "deep", {"base": {"0": 1.0}, "text": {"0": 1.0}}, benchmark="esc50")
+    write_evaluation(tmp_path / "c", {"base": {"0": 1.0}}, benchmark="clotho")
+    rows = scan_folder(tmp_path)
+    assert [(row.benchmark, row.folder, row.policy) for row in rows] == [
+        ("clotho", "c", "base"),
+        ("esc50", "b/deep", "base"),
+        ("esc50", "b/deep", "text"),
+    ]
+    cells = list(map(str, scan_table(rows).rows[0]))
+    assert cells == ["clotho", "c", "base", "1.00 [0.00, 2.00]", "1.00", "", "50%", "1"]
+
+
+def test_a_folder_without_evaluations_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no evaluation in it"):
+        scan_folder(tmp_path)

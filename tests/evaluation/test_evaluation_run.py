@@ -6,6 +6,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,18 +14,17 @@ import pytest
 from dplass_cli.audio.writing import write_audio
 from dplass_cli.errors import InputError
 from dplass_cli.evaluation.conditions import Condition, make_conditions
-from dplass_cli.evaluation.evaluation_run import EvaluateResult, Task, find_task, record_key, run_task, write_results
-from dplass_cli.evaluation.evaluator import EvaluatorSettings
-from dplass_cli.evaluation.examples import example_condition, worst_and_best
+from dplass_cli.evaluation.evaluation_run import EvaluateResult, EvaluationRun
+from dplass_cli.options.evaluate_options import EvaluateOptions
+from dplass_cli.reports.evaluation_report import example_condition, worst_and_best
 from dplass_cli.separation.loading import Models
 
-SETTINGS = EvaluatorSettings(seconds=None, batch_size=2, workers=1, bfloat16=False, similarity=True, bss=True)
 QUERIES = ("rain", "dog bark", "siren")
 
 
 @pytest.fixture
-def task(tmp_path: Path) -> Task:
-    """Three items in the form of ESC-50."""
+def options(tmp_path: Path) -> EvaluateOptions:
+    """The evaluation of three items in the form of ESC-50."""
     audio = tmp_path / "audio"
     audio.mkdir()
     generator = np.random.default_rng(0)
@@ -35,124 +35,138 @@ def task(tmp_path: Path) -> Task:
         write_audio(audio / f"mixture-{number}.wav", reference + other, 32000)
     rows = "".join(f"{number},{query}\n" for number, query in enumerate(QUERIES))
     (tmp_path / "table.csv").write_text(f"idx,caption\n{rows}")
-    return find_task("esc50", tmp_path / "evaluation", metadata_csv=tmp_path / "table.csv", audio_dir=audio)
+    return EvaluateOptions(
+        output=tmp_path / "evaluation",
+        metadata_csv=tmp_path / "table.csv",
+        audio_dir=audio,
+        batch_size=2,
+        workers=1,
+        metric=("bss",),
+        max_missing=0.0,
+        device="cpu",
+    )
+
+
+def evaluation(options: EvaluateOptions, **changes: Any) -> EvaluationRun:
+    return EvaluationRun("esc50", replace(options, **changes))
 
 
 def conditions(models: Models, names: Sequence[str] = ("base", "text", "oracle")) -> list[Condition]:
     return make_conditions(names, models.bank, similarity=True)
 
 
-def run(task: Task, models: Models, max_missing: float = 0.0, share: tuple[int, int] = (0, 1)) -> EvaluateResult:
-    return run_task(task, models, conditions(models), SETTINGS, max_missing, share=share)
+def run(options: EvaluateOptions, models: Models, share: tuple[int, int] = (0, 1), **changes: Any) -> EvaluateResult:
+    return evaluation(options, **changes).run(models, conditions(models), share)
 
 
-def test_every_condition_is_scored_on_every_item(task: Task, small_models: Models) -> None:
-    result = run(task, small_models)
+def test_every_condition_is_scored_on_every_item(options: EvaluateOptions, small_models: Models) -> None:
+    result = run(options, small_models)
     assert result.complete
     assert {name: score.n for name, score in result.scores.policies.items()} == {"base": 3, "text": 3, "oracle": 3}
     assert {run for _, run in result.item_scores} == {"base", *small_models.bank.keys}
     assert (result.benchmark, result.n, result.unusable) == ("esc50", 3, {})
 
 
-def test_scores_are_those_of_the_rows_that_were_chosen(task: Task, small_models: Models) -> None:
-    result = run(task, small_models)
+def test_scores_are_those_of_the_rows_that_were_chosen(options: EvaluateOptions, small_models: Models) -> None:
+    result = run(options, small_models)
     chosen = [result.item_scores[idx, run].sdri for idx, run in result.scores.chosen["text"].items()]
     assert result.scores.policies["text"].sdri == pytest.approx(np.mean(chosen))  # type: ignore[arg-type]
 
 
-def test_a_policy_that_chooses_by_the_query_runs_one_adapter_per_item(task: Task, small_models: Models) -> None:
-    result = run_task(task, small_models, conditions(small_models, ("text",)), SETTINGS)
+def test_a_policy_that_chooses_by_the_query_runs_one_adapter_per_item(
+    options: EvaluateOptions, small_models: Models
+) -> None:
+    result = evaluation(options).run(small_models, conditions(small_models, ("text",)))
     assert sorted(result.item_scores) == [("0", "domain1"), ("1", "domain0"), ("2", "domain2")]
 
 
-def test_processes_share_the_items_and_the_last_one_is_complete(task: Task, small_models: Models) -> None:
-    alone = run(task, small_models)
-    shared = replace(task, folder=task.folder.with_name("shared"))
-    first, second = (run(shared, small_models, share=(rank, 2)) for rank in (0, 1))
+def test_processes_share_the_items_and_the_last_one_is_complete(options: EvaluateOptions, small_models: Models) -> None:
+    alone = run(options, small_models)
+    shared = replace(options, output=options.output.with_name("shared"))
+    first, second = (run(shared, small_models, (rank, 2)) for rank in (0, 1))
     assert (first.complete, second.complete) == (False, True)
     assert first.scores.policies == {}
     assert second.scores == alone.scores
 
 
-def test_a_finished_evaluation_is_not_computed_again(task: Task, small_models: Models) -> None:
-    first = run(task, small_models)
-    again = run(task, small_models)
+def test_a_finished_evaluation_is_not_computed_again(options: EvaluateOptions, small_models: Models) -> None:
+    first = run(options, small_models)
+    again = run(options, small_models)
     assert again.item_scores == first.item_scores  # the seconds too
     assert again.scores == first.scores
 
 
-def test_items_without_audio_are_left_out_up_to_a_share(task: Task, small_models: Models) -> None:
-    task.items[1].files[0].unlink()
-    result = run(task, small_models, max_missing=0.4)
+def test_items_without_audio_are_left_out_up_to_a_share(options: EvaluateOptions, small_models: Models) -> None:
+    evaluation(options).items[1].files[0].unlink()
+    result = run(options, small_models, max_missing=0.4)
     assert list(result.unusable) == ["1"]
     assert [item.idx for item in result.items] == ["0", "2"]
     assert result.scores.policies["base"].n == 2
 
 
-def test_too_many_items_without_audio_are_refused_before_anything_runs(task: Task, small_models: Models) -> None:
-    task.items[1].files[0].unlink()
+def test_too_many_items_without_audio_are_refused_before_anything_runs(
+    options: EvaluateOptions, small_models: Models
+) -> None:
+    evaluation(options).items[1].files[0].unlink()
     with pytest.raises(
         InputError, match=r"esc50: 1 of 3 items have no usable audio, more than --max-missing 0.3 allows"
     ):
-        run(task, small_models, max_missing=0.3)
-    assert not task.folder.exists()
+        run(options, small_models, max_missing=0.3)
+    assert not options.output.exists()
 
 
-def test_chosen_items_are_a_part_of_the_table(task: Task) -> None:
-    chosen = find_task(
-        "esc50", task.folder, metadata_csv=task.table, audio_dir=task.audio_dir, items=("2", "0"), limit=1
-    )
-    assert [item.idx for item in chosen.items] == ["0"]
+def test_chosen_items_are_a_part_of_the_table(options: EvaluateOptions) -> None:
+    assert [item.idx for item in evaluation(options, items=("2", "0"), limit=1).items] == ["0"]
 
 
-def test_the_key_depends_on_what_changes_scores(task: Task, small_models: Models) -> None:
-    keys = [
-        record_key(task, small_models, SETTINGS),
-        record_key(task, small_models, replace(SETTINGS, similarity=False)),
-        record_key(task, small_models, replace(SETTINGS, bss=False)),
-        record_key(replace(task, audio_dir=task.folder), small_models, SETTINGS),
-        record_key(replace(task, query_column="labels"), small_models, SETTINGS),
+def test_the_key_depends_on_what_changes_scores(options: EvaluateOptions, small_models: Models) -> None:
+    changes: list[dict[str, Any]] = [
+        {},
+        {"similarity": False},
+        {"metric": ()},
+        {"precision": "bf16-mixed"},
+        {"audio_dir": options.output},
     ]
-    task.table.write_text(task.table.read_text().replace("rain", "a rainstorm"))
-    assert len({*keys, record_key(task, small_models, SETTINGS)}) == 6
+    keys = [evaluation(options, **change).record_key(small_models) for change in changes]
+    assert options.metadata_csv is not None
+    options.metadata_csv.write_text(options.metadata_csv.read_text().replace("rain", "a rainstorm"))
+    assert len({*keys, evaluation(options).record_key(small_models)}) == 6
 
 
-def test_the_key_does_not_depend_on_how_fast_it_runs(task: Task, small_models: Models) -> None:
-    other = replace(task, folder=task.folder / "other", items=task.items[:1])
-    key = record_key(other, small_models, replace(SETTINGS, batch_size=9, workers=9))
-    assert key == record_key(task, small_models, SETTINGS)
+def test_the_key_does_not_depend_on_how_fast_it_runs(options: EvaluateOptions, small_models: Models) -> None:
+    other = evaluation(options, output=options.output / "other", limit=1, batch_size=9, workers=9)
+    assert other.record_key(small_models) == evaluation(options).record_key(small_models)
 
 
-def test_results_are_written_for_programs_and_for_people(task: Task, small_models: Models) -> None:
-    result = run(task, small_models)
-    write_results(result, small_models, SETTINGS, {"limit": None})
-    content = json.loads((task.folder / "results.json").read_text())
+def test_results_are_written_for_programs_and_for_people(options: EvaluateOptions, small_models: Models) -> None:
+    result = run(options, small_models)
+    result.run.write(result, small_models)
+    content = json.loads((options.output / "results.json").read_text())
     assert (content["benchmark"], content["items"], content["expected_rows"]) == ("esc50", 3, 2000)
     assert content["policies"]["text"]["sdri"] == result.scores.policies["text"].sdri
-    assert content["options"] == {"limit": None}
+    assert (content["options"]["limit"], content["options"]["metric"]) == (None, ["bss"])
+    assert "workers" not in content["options"]
     assert "chosen" not in content
-    assert (task.folder / "choices.csv").read_text().startswith("idx,group,base,text,oracle\n0,rain,base,domain1,")
-    assert "| oracle (upper bound) |" in (task.folder / "results.md").read_text()
-    assert "AudioSep, published (compare with base)" in (task.folder / "results.md").read_text()
+    assert (options.output / "choices.csv").read_text().startswith("idx,group,base,text,oracle\n0,rain,base,domain1,")
+    assert "| oracle (upper bound) |" in (options.output / "results.md").read_text()
+    assert "AudioSep, published (compare with base)" in (options.output / "results.md").read_text()
 
 
-def test_published_results_are_compared_where_asked_for(task: Task, small_models: Models) -> None:
-    result = run_task(task, small_models, conditions(small_models), SETTINGS, check_published=True)
+def test_published_results_are_compared_where_asked_for(options: EvaluateOptions, small_models: Models) -> None:
+    result = run(options, small_models, check_published=True)
     assert [check.verdict for check in result.checks] == ["not comparable: 3 of 2000 items"] * 2
 
 
-def test_examples_are_of_the_first_condition_that_is_a_method(task: Task, small_models: Models) -> None:
-    result = run(task, small_models)
+def test_examples_are_of_the_first_condition_that_is_a_method(options: EvaluateOptions, small_models: Models) -> None:
+    result = run(options, small_models)
     assert example_condition(result.scores) == "text"
-    only = run_task(task, small_models, conditions(small_models, ("base", "oracle")), SETTINGS)
+    only = evaluation(options).run(small_models, conditions(small_models, ("base", "oracle")))
     assert example_condition(only.scores) == "base"
 
 
-def test_the_worst_and_the_best_items_are_separated_again(task: Task, small_models: Models) -> None:
-    result = run(task, small_models)
-    (worst,), (best,) = worst_and_best(
-        result, small_models, conditions(small_models), SETTINGS, 4
-    )  # 3 items: 1 of each
+def test_the_worst_and_the_best_items_are_separated_again(options: EvaluateOptions, small_models: Models) -> None:
+    result = run(options, small_models)
+    (worst,), (best,) = worst_and_best(result, small_models, conditions(small_models), 4)  # 3 items: 1 of each
     sdri = {idx: result.item_scores[idx, run].sdri or 0.0 for idx, run in result.scores.chosen["text"].items()}
     assert worst.item.idx == min(sdri, key=sdri.__getitem__)
     assert best.item.idx == max(sdri, key=sdri.__getitem__)

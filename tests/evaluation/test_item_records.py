@@ -85,7 +85,7 @@ def test_scores_of_replaced_audio_are_not_known(tmp_path: Path) -> None:
 def test_another_evaluation_in_the_folder_is_refused(tmp_path: Path) -> None:
     with records(tmp_path) as opened:
         opened.append([score("0", "base", 1.0)])
-    with pytest.raises(InputError, match="holds an evaluation of other models, items or settings"):
+    with pytest.raises(InputError, match="contains an evaluation of other models, items or settings"):
         ItemRecords(tmp_path, "other", lambda names: {})
     assert len(lines(tmp_path)) == 3
 

@@ -65,7 +65,7 @@ def test_queries_can_come_from_another_column(tmp_path: Path) -> None:
 
 def test_only_columns_of_queries_can_be_asked_for(tmp_path: Path) -> None:
     path = table(tmp_path, "idx,caption,labels\n0,a dog barks,Dog\n")
-    with pytest.raises(InputError, match="--query-column idx: not a column of queries of audiocaps"):
+    with pytest.raises(InputError, match="--query-column idx: must be one of caption, labels"):
         read_items(find_benchmark("audiocaps"), path, None, query="idx")
 
 

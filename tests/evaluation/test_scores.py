@@ -54,8 +54,3 @@ def test_a_damaged_number_is_named_with_its_file_item_and_column() -> None:
     row = {**SCORE.to_row(), "si_sdr": "3.5 dB"}
     with pytest.raises(InputError, match=r"items.csv: item 7: si_sdr is '3.5 dB', not a number; delete the row"):
         ItemScore.from_row(row, PATH)
-
-
-def test_a_score_without_distortion_is_of_a_silent_reference() -> None:
-    assert replace(SCORE, sdri=None).silent
-    assert not SCORE.silent

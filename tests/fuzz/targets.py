@@ -25,8 +25,7 @@ from dplass_cli.adapters.adapter_folder import load_adapter
 from dplass_cli.adapters.bank_folder import read_bank, write_bank
 from dplass_cli.adapters.dplass_format import from_published, read_published
 from dplass_cli.audio.ffmpeg import decode
-from dplass_cli.audio.reading import audio_info, read_audio, read_mono
-from dplass_cli.audio.streaming import read_blocks
+from dplass_cli.audio.reading import audio_info, read_audio, read_blocks, read_mono
 from dplass_cli.data.manifest import read_manifest, write_manifest
 from dplass_cli.data.prepare.audioset_lists import read_class_labels, read_ids, read_segments
 from dplass_cli.data.prepare.checking import check_clip
@@ -54,7 +53,7 @@ from dplass_cli.options.train_options import TrainOptions
 from dplass_cli.pipelines.results import scan_results
 from dplass_cli.separation.bank import AdapterBank
 from dplass_cli.separation.output import name_parts, target_paths
-from dplass_cli.separation.queries import named, parse_spans
+from dplass_cli.separation.queries import Query, named, parse_spans
 from dplass_cli.separation.recordings import find_recordings
 from dplass_cli.storage import read_json, write_json
 from dplass_cli.weights.checkpoint_files import read_base_state
@@ -300,7 +299,7 @@ def listing(data: bytes, folder: Path) -> None:
         return
     info = audio_info(_wav(folder))
     output = folder / "out"
-    for recording in find_recordings((), _file(folder, "list.tsv", rest), ["rain"])[:50]:
+    for recording in find_recordings((), _file(folder, "list.tsv", rest), [Query("rain")])[:50]:
         queries = list(named(recording.queries))
         place = (output / recording.name).parent
         for path in target_paths(info, place, Path(recording.name).name, queries, set()).values():
@@ -410,7 +409,8 @@ def lock_file(data: bytes, folder: Path) -> None:
 
 @cache
 def _server(folder: Path) -> tuple[Any, Any, asyncio.AbstractEventLoop]:
-    from dplass_cli.server.http_app import ServerLimits, make_app
+    from dplass_cli.options.serve_options import ServeOptions
+    from dplass_cli.server.http_app import make_app
     from dplass_cli.server.job_queue import JobQueue
     from dplass_cli.server.job_runner import SeparationRunner
 
@@ -419,7 +419,8 @@ def _server(folder: Path) -> tuple[Any, Any, asyncio.AbstractEventLoop]:
     runner = SeparationRunner(cast(Any, separator))
     (folder / "jobs").mkdir()
     jobs = JobQueue(lambda job, report: (), folder / "jobs")  # not started: the target takes the queued jobs itself
-    return make_app(jobs, runner, ServerLimits(1 << 16, 60.0), {"localhost"}), jobs, asyncio.new_event_loop()
+    options = ServeOptions(max_upload_mb=0.065536, max_seconds=60.0)
+    return make_app(jobs, runner, options), jobs, asyncio.new_event_loop()
 
 
 def request(data: bytes, folder: Path) -> None:

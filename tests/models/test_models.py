@@ -16,8 +16,7 @@ from torch import Tensor
 
 from dplass_cli.errors import InputError
 from dplass_cli.models import BaseModel, ResUNet30Config, check_encoder, load_base, save_base
-from dplass_cli.weights.checkpoint_files import read_base_state, write_safetensors
-from dplass_cli.weights.hashing import tensors_sha256
+from dplass_cli.weights.checkpoint_files import read_base_state, tensors_sha256, write_safetensors
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""The network against the published implementation's numbers, and its configuration."""
+"""The network against the published implementation's numbers, its configuration, and its FiLM maps."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from dplass_cli.models.resunet30 import ResUNet30, unfold_stem
+from dplass_cli.models.resunet30 import FiLM, ResUNet30, unfold_stem
 from dplass_cli.options.network_settings import ResUNet30Config
 
 
@@ -37,7 +37,7 @@ def test_waveforms_equal_the_golden_ones(network: ResUNet30, golden_network: dic
     mixture, condition = (torch.from_numpy(golden_network[name + case]) for name in ("mixture", "condition"))
     with torch.inference_mode():
         assert_golden(network(mixture, condition), golden_network["waveform" + case])
-        assert torch.equal(network(network.analyse(mixture), condition), network(mixture, condition))
+        assert torch.equal(network(network.base.analyse(mixture), condition), network(mixture, condition))
 
 
 def test_betas_equal_the_golden_ones(network: ResUNet30, golden_network: dict[str, Any]) -> None:
@@ -62,7 +62,7 @@ def test_every_stage_equals_the_golden_one(network: ResUNet30, golden_network: d
     mixture, condition = (torch.from_numpy(golden_network[name]) for name in ("mixture", "condition"))
     with torch.inference_mode():
         network(mixture, condition)
-        spectrum = network.analyse(mixture).spectrum
+        spectrum = network.base.analyse(mixture).spectrum
     for hook in hooks:
         hook.remove()
     seen["stft.0"], seen["stft.1"] = spectrum.real[:, None], spectrum.imag[:, None]
@@ -119,3 +119,26 @@ def test_inconsistent_configurations_are_refused() -> None:
         small(channels=(4, 6))
     with pytest.raises(ValueError, match="multiple of the frequency"):
         small(n_fft=250)
+
+
+def test_each_beta_is_its_own_linear_map() -> None:
+    film = FiLM({"a.b.beta1": 3, "a.beta2": 5}, 4)
+    condition = torch.randn(2, 4)
+    betas = film(condition)
+    assert {path: tuple(beta.shape) for path, beta in betas.items()} == {
+        "a.b.beta1": (2, 3, 1, 1),
+        "a.beta2": (2, 5, 1, 1),
+    }
+    layer = film.get_submodule("a->b->beta1")
+    torch.testing.assert_close(betas["a.b.beta1"][:, :, 0, 0], layer(condition))
+
+
+def test_the_keys_are_those_of_audiosep() -> None:
+    assert list(FiLM({"a.b.beta1": 3}, 4).state_dict()) == ["a->b->beta1.weight", "a->b->beta1.bias"]
+
+
+def test_initially_the_biases_are_zero_and_the_weights_are_not() -> None:
+    film = FiLM({"a": 3}, 4)
+    film.reset()
+    assert not film.state_dict()["a.bias"].any()
+    assert film.state_dict()["a.weight"].all()

@@ -6,14 +6,15 @@ import subprocess
 import sys
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from command_lines import verbs
 
+from dplass_cli.errors import InputError
 from dplass_cli.options.common_options import CommonOptions
 from dplass_cli.options.data_settings import DataSettings
-from dplass_cli.options.declaration import argument, option, option_fields, resume_rules, section
+from dplass_cli.options.declaration import Options, argument, option, option_fields, resume_rules, section, setting
 from dplass_cli.options.network_settings import ResUNet30Config
 from dplass_cli.options.train_options import TrainOptions
 from dplass_cli.options.train_settings import TrainSettings
@@ -23,21 +24,21 @@ ALL_OPTIONS = {command.options: words for words, command in verbs()} | {CommonOp
 
 @dataclass(frozen=True)
 class Inner:
-    speed: float = option("--speed", default=1.5, resume="longer", help="How fast.")
-    hidden: int = option(default=3, resume="free", help="No flag.")
+    speed: float = option(1.5, "How fast.", resume="longer")
+    hidden: int = setting(3, "No flag.", resume="free")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Base:
-    device: str = option("--device", default="auto", help="Where.")
+    device: str = option("auto", "Where.")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Outer(Base):
-    source: Path = argument("SOURCE", help="What to read.")
-    loud: bool = option("--loud/--quiet", "-l", default=True, help="How loud.")
-    inner: Inner = section(Inner, flags=True, help="Inside.")
-    other: Inner = section(Inner, help="Inside, without flags.")
+    source: Path = argument("SOURCE", "What to read.")
+    loud: bool = option(True, "How loud.", "--loud/--quiet", also="-l")
+    inner: Inner = section(Inner, "Inside.", flags=True)
+    other: Inner = section(Inner, "Inside, without flags.")
 
 
 def field(options: type, key: str) -> Any:
@@ -67,6 +68,36 @@ def test_errors_call_an_option_by_its_flag_argument_or_key() -> None:
     assert spellings["loud"] == "--loud"
     assert spellings["inner.speed"] == "--speed"
     assert spellings["other.speed"] == "other.speed"
+
+
+@dataclass(frozen=True)
+class Bounded(Options):
+    share: float = option(0.5, "A share.", above=0, most=1)
+    size: int = setting(2, "From 1 to 4.", least=1, most=4)
+    count: int = setting(1, "A number.", least=0, expected="at least 1, or 0 for all")
+    ranks: int | dict[str, int] = setting(4, "One rank, or some.", least=1)
+    kind: Literal["a", "b"] | None = setting(None, "A word.")
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"share": 0.0}, r"share 0\.0: must be at most 1 and above 0"),
+        ({"share": float("nan")}, "share nan: must be at most 1 and above 0"),
+        ({"size": 5}, "size 5: must be from 1 to 4"),
+        ({"count": -1}, "count -1: must be at least 1, or 0 for all"),
+        ({"ranks": 0}, "ranks 0: must be at least 1"),
+        ({"ranks": {"conv": 2, "film": 0}}, "ranks .*: must be at least 1"),
+        ({"kind": "c"}, "kind c: must be one of a, b"),
+    ],
+)
+def test_a_value_outside_of_what_is_declared_is_refused(given: dict[str, Any], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        Bounded(**given)
+
+
+def test_values_at_the_declared_bounds_are_accepted() -> None:
+    assert Bounded(share=1.0, ranks={"conv": 1}, kind="a").share == 1.0
 
 
 def test_resume_rules_are_those_that_the_fields_declare() -> None:
@@ -122,10 +153,7 @@ def test_sections_declare_all_of_their_fields() -> None:
 @pytest.mark.parametrize("options", ALL_OPTIONS, ids=lambda options: options.__name__)
 def test_no_two_options_of_a_verb_share_a_flag(options: type) -> None:
     spelled = [
-        flag
-        for each in option_fields(options)
-        if each.on_command_line
-        for flag in (*each.declared.flags, *each.declared.hidden)
+        flag for each in option_fields(options) if each.on_command_line for flag in (*each.flags, *each.declared.hidden)
     ]
     assert len(spelled) == len(set(spelled))
 

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 import pytest
 
-from dplass_cli.options.declaration import option, option_fields
+from dplass_cli.options.declaration import option, option_fields, setting
 from dplass_cli.options.tables import default_text, options_table, type_text
 
 ROOT = Path(__file__).parents[2]
@@ -18,12 +18,12 @@ ROOT = Path(__file__).parents[2]
 
 @dataclass(frozen=True)
 class Options:
-    rate: float = option("--rate", default=2.0, help="A | B.")
-    keep: bool = option("--keep/--drop", default=True, help="Keep.")
-    exact: bool = option(default=False, help="Exact.")
-    names: tuple[str, ...] = option("--name", default=(), help="Names.")
-    inner_sizes: tuple[int, ...] = option("--sizes", default=(1, 2), help="Sizes.")
-    method: str | None = option("--method", default=None, shown="the best", help="Method.")
+    rate: float = option(2.0, "A | B.")
+    keep: bool = option(True, "Keep.", "--keep/--drop")
+    exact: bool = setting(False, "Exact.")
+    names: tuple[str, ...] = option((), "Names.", "--name")
+    inner_sizes: tuple[int, ...] = option((1, 2), "Sizes.", "--sizes")
+    method: str | None = option(None, "Method.", shown="the best")
     undeclared: int = field(default=3)
 
 

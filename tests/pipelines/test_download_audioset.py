@@ -211,7 +211,7 @@ def test_wrong_lists_are_refused(tmp_path: Path, site: Any) -> None:
         download_audioset(options(tmp_path, source, "../a, 0, 1"))
     with pytest.raises(InputError, match="no segments in it; check --segments"):
         download_audioset(options(tmp_path, source))
-    with pytest.raises(ValueError, match="url must have"):
+    with pytest.raises(InputError, match=r"url .*: must be a URL that contains {id}"):
         VideoSite("http://127.0.0.1/")
 
 

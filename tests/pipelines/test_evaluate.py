@@ -232,7 +232,7 @@ def test_backends_give_the_same_scores(options: EvaluateOptions, tmp_path: Path)
 def test_another_evaluation_in_the_folder_is_not_overwritten(options: EvaluateOptions) -> None:
     run(replace(options, limit=1))
     before = (options.output / "items.csv").read_bytes()
-    with pytest.raises(InputError, match="holds an evaluation of other models, items or settings"):
+    with pytest.raises(InputError, match="contains an evaluation of other models, items or settings"):
         run(replace(options, limit=1, adapters=(f"{options.adapters[0]}/domain0",), select=("base",)))  # type: ignore[index]
     assert (options.output / "items.csv").read_bytes() == before
 
@@ -247,7 +247,7 @@ def test_another_evaluation_in_parts_is_not_overwritten(
     before = part.read_bytes()
     for rank in ("0", "1"):
         monkeypatch.setenv("RANK", rank)
-        with pytest.raises(InputError, match="holds an evaluation of other models, items or settings"):
+        with pytest.raises(InputError, match="contains an evaluation of other models, items or settings"):
             run(replace(options, select=("base",), similarity=False))
     assert part.read_bytes() == before
     assert list((options.output / "parts").iterdir()) == [part]
@@ -309,13 +309,13 @@ def test_scores_of_another_audio_folder_are_not_reused(
         shutil.copy(clips["rain"], tmp_path / folder / "b.wav")
     given = replace(options, metadata_csv=tmp_path / "table.csv", select=("base",), audio_dir=tmp_path / "one")
     run(given)
-    with pytest.raises(InputError, match="holds an evaluation of other models, items or settings"):
+    with pytest.raises(InputError, match="contains an evaluation of other models, items or settings"):
         run(replace(given, audio_dir=tmp_path / "other"))
     for folder in ("one", "other"):
         shutil.copy(tmp_path / "table.csv", tmp_path / folder)
     beside = replace(given, audio_dir=None, output=tmp_path / "beside")
     run(replace(beside, metadata_csv=tmp_path / "one" / "table.csv"))
-    with pytest.raises(InputError, match="holds an evaluation of other models, items or settings"):
+    with pytest.raises(InputError, match="contains an evaluation of other models, items or settings"):
         run(replace(beside, metadata_csv=tmp_path / "other" / "table.csv"))
 
 
@@ -473,7 +473,7 @@ def test_several_benchmarks_run_in_one_command(
     assert {row["query"] for row in items(tmp_path / "labels")} == {"Music Violin"}
     with pytest.raises(InputError, match="no folder Clotho_evaluation"):
         evaluate(replace(given, benchmark=("clotho",)))
-    with pytest.raises(ValueError, match="a table goes with one benchmark"):
+    with pytest.raises(InputError, match=r"--metadata-csv .*: a table is for one --benchmark"):
         replace(given, metadata_csv=next((tmp_path / "data").rglob("*.csv")))
 
 

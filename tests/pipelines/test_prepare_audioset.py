@@ -292,8 +292,8 @@ def test_no_usable_clip_is_an_error_that_counts_the_reasons(corpus: Corpus) -> N
         ({"segments": ()}, "--segments"),
         ({"captions": "jointed"}, "did you mean 'joined'"),
         ({"check": "heder"}, "did you mean 'header'"),
-        ({"max_missing": 1.5}, "between 0 and 1"),
-        ({"max_missing": float("nan")}, "between 0 and 1"),
+        ({"max_missing": 1.5}, "max_missing .*: must be from 0 to 1"),
+        ({"max_missing": float("nan")}, "max_missing .*: must be from 0 to 1"),
         ({"output": Path(__file__).parent}, "is a folder"),
     ],
 )

@@ -18,6 +18,7 @@ from dplass_cli.data.manifest import Row, write_manifest
 from dplass_cli.errors import InputError
 from dplass_cli.evaluation.item_records import read_item_scores
 from dplass_cli.options.evaluate_options import EvaluateOptions
+from dplass_cli.options.results_options import ResultsFadOptions
 from dplass_cli.options.retrieve_options import RetrieveOptions
 from dplass_cli.pipelines.evaluate import evaluate
 from dplass_cli.pipelines.results import compare_results, fad, scan_results
@@ -138,12 +139,12 @@ def test_distance_is_zero_for_equal_folders_and_positive_for_others(clips: dict[
         (tmp_path / folder).mkdir()
         for name in names:
             shutil.copy(clips[name], tmp_path / folder)
-    assert fad(tmp_path / "a", tmp_path / "a", device="cpu").distance == pytest.approx(0.0, abs=1e-6)
-    apart = fad(tmp_path / "a", tmp_path / "b", device="cpu")
+    assert fad(ResultsFadOptions(tmp_path / "a", tmp_path / "a", device="cpu")).distance == pytest.approx(0.0, abs=1e-6)
+    apart = fad(ResultsFadOptions(tmp_path / "a", tmp_path / "b", device="cpu"))
     assert apart.distance > 0.1
     assert apart.sounds == (3, 3)
     with pytest.raises(InputError, match="1 readable sounds; a distance needs two or more"):
-        fad(tmp_path / "a", tmp_path / "c", device="cpu")
+        fad(ResultsFadOptions(tmp_path / "a", tmp_path / "c", device="cpu"))
 
 
 def test_results_verbs_print_tables_and_json(runs: Callable[[str], Path], clips: dict[str, Path]) -> None:

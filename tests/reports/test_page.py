@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from dplass_cli.reports.page import Number, Section, folded, heading, picture, player, row, table, text, write_page
+from dplass_cli.evaluation.table import Figure
+from dplass_cli.reports.page import Section, folded, heading, picture, player, row, table, text, write_page
 
 HOSTILE = "<script>alert(1)</script> & \"quotes\" 'n' </td>"
 RATES = (8000, 32000, 44100, 96000)
@@ -22,7 +23,7 @@ def _tone(rate: int, seconds: float = 1.5, peak: float = 0.5) -> np.ndarray[Any,
 
 @pytest.fixture
 def report(tmp_path: Path) -> Path:
-    cells = [["ten", Number(10.0, ".1f"), 2], ["nine", Number(9.25, ".1f"), 11], ["none", Number(None), 1]]
+    cells = [["ten", Figure(10.0, ".1f"), 2], ["nine", Figure(9.25, ".1f"), 11], ["none", Figure(None), 1]]
     sections = [
         Section("Figures & more", [text("said", "soft"), table(["name", "value", "count"], cells, filtered=True)]),
         Section("Sounds", [row(player(_tone(rate), rate, f"{rate} Hz {HOSTILE}") for rate in RATES)]),

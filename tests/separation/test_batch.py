@@ -12,10 +12,9 @@ import pytest
 from dplass_cli.audio.writing import write_audio
 from dplass_cli.errors import InputError, RunError
 from dplass_cli.options.separate_options import SeparateOptions
-from dplass_cli.separation.batch import requested_recordings, sentences_of, separate_recordings
 from dplass_cli.separation.output import Separated
 from dplass_cli.separation.queries import Query, named
-from dplass_cli.separation.recordings import Recording
+from dplass_cli.separation.recordings import Recording, requested_recordings, sentences_of, separate_recordings
 
 
 class WritingSeparator:

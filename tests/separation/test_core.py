@@ -77,7 +77,7 @@ def adapter_by_outputs(models: Models, audio: np.ndarray, condition: Condition, 
     item = Item("0", QUERY, "", Recorded(Path("reference.wav"), Path("mixture.wav")))
     with torch.inference_mode():
         prepared = PreparedItems([item], [Loaded(audio, audio, "")], models, SETTINGS)
-        found = {key: prepared.separate([ItemRun(key)]).similarities for key in models.bank.keys}
+        found = {key: prepared.separate([ItemRun(key)])[1] for key in models.bank.keys}
     similarities = {key: values[0] for key, values in found.items() if values}
     query = models.encoder.embed_text([QUERY])[0]
     return ItemRun(condition.policy.choose(Choice(query, models.bank, models.texts, similarities)))

@@ -85,7 +85,7 @@ def test_name_parts_have_at_most_60_bytes_of_a_query() -> None:
 
 @pytest.mark.parametrize(("option", "value"), [("clip", "eror"), ("highband", "both")])
 def test_unknown_words_are_refused(option: str, value: str) -> None:
-    with pytest.raises(InputError, match=f"--{option} {value}: unknown; use one of"):
+    with pytest.raises(InputError, match=f"--{option} {value}: must be one of"):
         Output(**{option: value})  # type: ignore[arg-type]
 
 

@@ -105,8 +105,8 @@ def plan_of(*sources: Source) -> Plan:
 
 def joined(blocks: Any) -> tuple[Audio, Audio]:
     """The whole recording and the whole targets (Q, C, T)."""
-    blocks = list(blocks)
-    return tuple(np.concatenate([getattr(b, name) for b in blocks], axis=-1) for name in ("recording", "targets"))  # type: ignore[return-value]
+    recordings, targets, _ = zip(*blocks, strict=True)
+    return np.concatenate(recordings, axis=-1), np.concatenate(targets, axis=-1)
 
 
 def test_a_policy_that_chooses_by_query_does_not_read_the_recording(audio: Audio) -> None:
@@ -223,7 +223,7 @@ def test_presence_is_measured_on_the_kept_samples(audio: Audio) -> None:
 def test_nothing_lies_above_the_band_at_the_rate_of_the_network_or_below(audio: Audio, sample_rate: int) -> None:
     separation = passes(Reader(audio), sample_rate=sample_rate)
     separation.choose(conditions(DOG))
-    assert all(block.high is None for block in separation.targets(plan_of(DOG)))
+    assert all(high is None for _, _, high in separation.targets(plan_of(DOG)))
 
 
 def test_what_lies_above_the_band_of_the_network_is_kept_apart() -> None:
@@ -232,8 +232,8 @@ def test_what_lies_above_the_band_of_the_network_is_kept_apart() -> None:
     separation = passes(Reader((low + high)[None]), sample_rate=16000)
     separation.choose(conditions(DOG))
     blocks = list(separation.targets(plan_of(DOG)))
-    above = np.concatenate([block.high for block in blocks if block.high is not None], axis=-1)[0]
-    targets = np.concatenate([block.targets for block in blocks], axis=-1)[0, 0]
+    above = np.concatenate([high for _, _, high in blocks if high is not None], axis=-1)[0]
+    targets = np.concatenate([targets for _, targets, _ in blocks], axis=-1)[0, 0]
     middle = slice(2000, -2000)  # the ends of a file ring
     np.testing.assert_allclose(above[middle], high[middle], atol=5e-3)
     np.testing.assert_allclose(targets[middle], 0.5 * low[middle], atol=5e-3)

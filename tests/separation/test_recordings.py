@@ -9,6 +9,7 @@ import pytest
 
 from dplass_cli.audio.writing import write_audio
 from dplass_cli.errors import InputError
+from dplass_cli.separation.queries import Query
 from dplass_cli.separation.recordings import Recording, find_recordings
 
 
@@ -21,9 +22,9 @@ def takes(tmp_path: Path) -> Path:
 
 
 def test_audio_files_in_folders_keep_their_places(takes: Path) -> None:
-    recordings = find_recordings([takes], None, ["rain"])
+    recordings = find_recordings([takes], None, [Query("rain")])
     assert [item.name for item in recordings] == ["[x] 1", "a", "b", "deep/a"]
-    assert {item.queries for item in recordings} == {("rain",)}
+    assert {item.queries for item in recordings} == {(Query("rain"),)}
 
 
 def test_patterns_match_files(takes: Path) -> None:
@@ -48,10 +49,10 @@ def test_output_names_are_distinct(takes: Path) -> None:
 def test_lists_give_queries_and_output_names(takes: Path) -> None:
     lines = ["# mine", "a.wav", "deep/a.wav\tdog\tother/dog", "deep/a.wav\tcat\tother/dog", "", "b.flac\tdog\r"]
     (takes / "list.tsv").write_text("\n".join(lines), newline="")
-    assert find_recordings([], takes / "list.tsv", ["rain", "wind"]) == [
-        Recording(takes / "a.wav", ("rain", "wind"), "a"),
-        Recording(takes / "deep" / "a.wav", ("dog", "cat"), "other/dog"),
-        Recording(takes / "b.flac", ("dog",), "b"),
+    assert find_recordings([], takes / "list.tsv", [Query("rain"), Query("wind")]) == [
+        Recording(takes / "a.wav", (Query("rain"), Query("wind")), "a"),
+        Recording(takes / "deep" / "a.wav", (Query("dog"), Query("cat")), "other/dog"),
+        Recording(takes / "b.flac", (Query("dog"),), "b"),
     ]
 
 
@@ -62,16 +63,26 @@ def test_lists_give_queries_and_output_names(takes: Path) -> None:
         ("\tdog", "line 2: expected path<TAB>query"),
         ("a.wav\tdog\t../x", r"line 2: the output name '\.\./x' leaves the output folder"),
         ("a.wav\tdog\t/x", "line 2: the output name '/x' leaves the output folder"),
+        ("a.wav", "line 2: no query; expected path<TAB>query, or give --query for all"),
+        ("a.wav a dog", "line 2: 'a dog' is separated from the path by a blank; expected path<TAB>query<TAB>output"),
+        ("[x] 1.wav  dog", "line 2: 'dog' is separated from the path by a blank"),
     ],
 )
 def test_malformed_lines_are_refused(takes: Path, line: str, wrong: str) -> None:
-    (takes / "list.tsv").write_text(f"a.wav\n{line}\n")
-    with pytest.raises(InputError, match=wrong):
+    (takes / "list.tsv").write_text(f"a.wav\tdog\n{line}\n")
+    with pytest.raises(InputError, match=rf"list\.tsv: {wrong}"):
         find_recordings([], takes / "list.tsv", [])
+
+
+def test_a_path_with_blanks_needs_no_tab(takes: Path) -> None:
+    (takes / "[x] 1.wav dog").write_bytes((takes / "[x] 1.wav").read_bytes())
+    (takes / "list.tsv").write_text("[x] 1.wav\n[x] 1.wav dog\nmissing 1.wav\n")
+    names = [item.path.name for item in find_recordings([], takes / "list.tsv", ["rain"])]
+    assert names == ["[x] 1.wav", "[x] 1.wav dog", "missing 1.wav"]
 
 
 def test_no_recordings_are_an_error(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no input is given"):
-        find_recordings([], None, ["rain"])
+        find_recordings([], None, [Query("rain")])
     with pytest.raises(InputError, match="contains no audio files"):
-        find_recordings([tmp_path], None, ["rain"])
+        find_recordings([tmp_path], None, [Query("rain")])

@@ -184,16 +184,16 @@ def test_wrong_use_is_refused(separator: Separator, tmp_path: Path) -> None:
         separator(np.zeros((1, 0), dtype=np.float32), 32000, ["a dog"])
     with pytest.raises(InputError, match="audio: contains NaN or infinity"):
         separator(np.full((1, 10), np.nan, dtype=np.float32), 32000, ["a dog"])
-    with pytest.raises(InputError, match="sample_rate: expected a positive number of Hz, not 0"):
+    with pytest.raises(InputError, match="sample_rate 0: must be a positive number of Hz"):
         separator(np.zeros((1, 10), dtype=np.float32), 0, ["a dog"])
     write_audio(tmp_path / "m.wav", np.zeros((1, 100), dtype=np.float32), 32000)
     for name in ("clip", "highband"):
-        with pytest.raises(InputError, match=f"--{name} eror: unknown; use one of"):
+        with pytest.raises(InputError, match=f"--{name} eror: must be one of"):
             separator.separate_file(tmp_path / "m.wav", ["a dog"], tmp_path, **{name: "eror"})
     with pytest.raises(InputError, match="no query"):
         separator(np.zeros((1, 10), dtype=np.float32), 32000, [])
     with pytest.raises(InputError, match="needs a bank"):
-        Separator(AdapterBank(separator.bank.network), separator.encoder, make_policy("text")).choose(["a"])
+        Separator(AdapterBank(separator.bank.network), separator.encoder, make_policy("text")).check(["a"])
 
 
 def _pan(mono: np.ndarray, left: float, right: float) -> np.ndarray:  # type: ignore[type-arg]
@@ -216,7 +216,7 @@ def test_each_channel_may_have_its_own_mask(separator: Separator) -> None:
     np.testing.assert_allclose(each(mixture[None], 32000, ["rain"])["rain"], mono, atol=1e-6)
     stereo = _pan(mixture, 1.0, 0.1)
     np.testing.assert_allclose(each(stereo, 32000, ["rain"])["rain"][:1], mono, atol=1e-6)
-    with pytest.raises(InputError, match="--stereo mono: unknown; use one of shared, each"):
+    with pytest.raises(InputError, match="--stereo mono: must be one of shared, each"):
         Separator(separator.bank, separator.encoder, separator.policy, "mono")  # type: ignore[arg-type]
 
 

@@ -18,8 +18,9 @@ pytest.importorskip("starlette", reason="pip install 'dplass[serve]'")
 from starlette.testclient import TestClient
 from starlette.types import ASGIApp
 
-from dplass_cli.server.connections import Connection
-from dplass_cli.server.http_app import ServerLimits, make_app
+from dplass_cli.options.serve_options import ServeOptions
+from dplass_cli.server.http_app import make_app
+from dplass_cli.server.http_server import Connection
 from dplass_cli.server.job_queue import JobQueue
 from dplass_cli.server.job_runner import SeparationRunner
 
@@ -39,7 +40,7 @@ def serve(runner: SeparationRunner, tmp_path: Path) -> Iterator[Callable[..., Pa
         jobs = JobQueue(run_job or runner, tmp_path / "jobs", waiting)
         (tmp_path / "jobs").mkdir()
         opened.append(jobs.__enter__())
-        app = make_app(jobs, checks or runner, ServerLimits(**limits), {"localhost", "studio.local"})
+        app = make_app(jobs, checks or runner, ServeOptions(allow_host=("studio.local",), **limits))
         return PageClient(TestClient(app, ADDRESS, raise_server_exceptions=False), tmp_path / "jobs")
 
     yield begin

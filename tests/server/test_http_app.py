@@ -120,7 +120,7 @@ SILENCE = encoded(np.zeros((int(1.5 * 96000), 8), np.float32), 96000, "FLAC")  #
     ids=["text", "caf", "damaged", "empty", "long", "channels", "samples", "rate"],
 )
 def test_unusable_recordings_are_refused_without_paths(serve: Serve, body: bytes, status: int, message: str) -> None:
-    client = serve(finish_at_once, seconds=2.0)
+    client = serve(finish_at_once, max_seconds=2.0)
     response = client.send(body, "rain")
     assert_error(response, status, message)
     assert str(client.folder) not in response.text
@@ -138,7 +138,7 @@ def test_a_recording_that_proves_damaged_fails_its_job(serve: Serve) -> None:
 
 
 def test_a_declared_size_above_the_limit_is_refused_at_once(serve: Serve) -> None:
-    client = serve(finish_at_once, upload_bytes=100_000)
+    client = serve(finish_at_once, max_upload_mb=0.1)
     assert_error(client.send(b"\0" * 100_001, "rain"), 413, "more than 0.1 MB")
     assert list(client.folder.iterdir()) == []
 
@@ -152,7 +152,7 @@ def test_wrong_lengths_are_refused(serve: Serve, length: str, status: int) -> No
 
 
 def test_an_upload_of_undeclared_size_is_refused_at_the_limit(listening: Listening) -> None:
-    client, port = listening(upload_bytes=100_000)
+    client, port = listening(max_upload_mb=0.1)
     with socket.create_connection(("127.0.0.1", port)) as connection:
         head = f"POST /jobs?query=rain HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nTransfer-Encoding: chunked\r\n\r\n"
         connection.sendall(head.encode())
@@ -232,7 +232,7 @@ def test_the_page_has_a_strict_content_policy_and_loads_nothing_else(serve: Serv
 
 
 def test_the_page_knows_the_limits(serve: Serve) -> None:
-    page = serve(finish_at_once, upload_bytes=1_000_000, seconds=60.0).http.get("/").text
+    page = serve(finish_at_once, max_upload_mb=1, max_seconds=60.0).http.get("/").text
     settings = re.search(r'id="settings"[^>]*>(.*?)</script>', page, re.DOTALL)
     assert settings is not None
     assert json.loads(settings[1]) == {"bytes": 1_000_000, "seconds": 60.0, "keepMinutes": 30.0, "queries": 8}

@@ -84,7 +84,7 @@ def test_a_recording_is_uploaded_separated_played_and_downloaded(
 
 
 def test_mistakes_are_explained_and_can_be_corrected(listening: Any, chromium: Any) -> None:
-    page, errors, _ = open_page(listening, chromium, upload_bytes=1_000_000)
+    page, errors, _ = open_page(listening, chromium, max_upload_mb=1)
     alert = page.get_by_role("alert")
     separate(page, "rain")
     assert alert.inner_text() == "Choose, drop or record a recording first."

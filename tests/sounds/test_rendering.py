@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+from dplass_cli.errors import InputError
 from dplass_cli.sounds import CATALOGUE, render
 
 NAMES = [each.name for each in CATALOGUE]
@@ -59,7 +60,7 @@ def test_a_clip_is_the_same_in_another_process() -> None:
 
 
 def test_an_unknown_name_is_corrected() -> None:
-    with pytest.raises(ValueError, match=r"dog_barks.*dog_bark'"):
+    with pytest.raises(InputError, match=r"sound dog_barks: must be one of .*; did you mean 'dog_bark'\?"):
         render("dog_barks", 0)
 
 

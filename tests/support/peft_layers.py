@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from dplass_cli.adapters import LayerSettings
 from dplass_cli.adapters.base import Layer
-from dplass_cli.adapters.lora import LoRA
+from dplass_cli.adapters.weight_deltas import LoRA
 
 RANK, ALPHA = 3, 5.0
 LAYERS: dict[str, Layer] = {

@@ -16,15 +16,14 @@ from dplass_cli.data.mixture_tables import Mixture
 from dplass_cli.models import BaseModel
 from dplass_cli.options.adapter_settings import AdapterSettings
 from dplass_cli.options.data_settings import DataSettings
+from dplass_cli.options.train_options import TrainOptions
 from dplass_cli.options.train_settings import OptimizerSettings, TrainSettings
 from dplass_cli.storage import no_progress
 from dplass_cli.training.callbacks.epoch_reporter import EpochReport, no_report
 from dplass_cli.training.corpus import TrainingCorpus
-from dplass_cli.training.hardware import Hardware
 from dplass_cli.training.job import TrainingJob, Which
 from dplass_cli.training.train_result import Trained
 from dplass_cli.training.trainer import JobTrainer
-from dplass_cli.training.workspace import Workspace
 
 RATE = 8000
 DATA = DataSettings(sampling_rate=RATE, segment_seconds=0.25)
@@ -90,4 +89,5 @@ def trainer(
     report: EpochReport = no_report,
 ) -> JobTrainer:
     """A trainer on the CPU."""
-    return JobTrainer(job, settings, Hardware("cpu"), Workspace(workspace), progress, report)
+    options = TrainOptions(partition=workspace, workspace=workspace, train=settings, device="cpu")
+    return JobTrainer(job, options, progress, report)

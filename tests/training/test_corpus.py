@@ -8,12 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from small_jobs import DATA, corpus
+from small_jobs import DATA, RATE, corpus
 from small_networks import SMALL
 
 from dplass_cli.audio.writing import write_audio
 from dplass_cli.data.manifest import Row
-from dplass_cli.data.mixture_tables import Mixture
+from dplass_cli.data.mixture_tables import Mixture, render
 from dplass_cli.domains.features import clip_of
 from dplass_cli.encoders import load_encoder
 from dplass_cli.errors import InputError
@@ -88,3 +88,22 @@ def test_with_a_cache_each_readable_clip_is_embedded_too(rows: list[Row], tmp_pa
 def test_settings_that_a_base_cannot_learn_from_are_refused(settings: DataSettings, message: str) -> None:
     with pytest.raises(InputError, match=message):
         check_data_settings(settings, SMALL)
+
+
+def test_items_are_the_rendered_mixtures_of_all_domains(tmp_path: Path) -> None:
+    data = corpus(tmp_path)
+    validation = data.validation([0, 1])
+    assert len(validation) == 4
+    mixture, target = render(data.mixtures[1][0], RATE)
+    item = validation[2]
+    assert torch.equal(item["mixture"], torch.from_numpy(mixture))
+    assert torch.equal(item["target"], torch.from_numpy(target))
+    assert item["domain"] == 1
+
+
+def test_a_mixture_is_rendered_once(tmp_path: Path) -> None:
+    validation = corpus(tmp_path).validation([0])
+    first = validation[0]
+    for path in tmp_path.glob("*.wav"):
+        path.unlink()
+    assert validation[0] is first

@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Any
+
 import pytest
 import torch
 
 from dplass_cli.errors import InputError
-from dplass_cli.training.hardware import Hardware, count_gpus, parallel_devices
+from dplass_cli.options.train_options import TrainOptions
+from dplass_cli.training.hardware import count_gpus, lightning_devices, parallel_devices, world_size
+
+
+def chosen(device: str, num_gpus: int = 0, num_nodes: int = 1, strategy: Any = "auto") -> dict[str, Any]:
+    options = TrainOptions(
+        partition=Path(), workspace=Path(), device=device, num_gpus=num_gpus, num_nodes=num_nodes, strategy=strategy
+    )
+    return lightning_devices(options)
 
 
 @pytest.fixture
@@ -17,31 +28,31 @@ def four_gpus(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_cpu_trains_in_one_process_by_default() -> None:
-    assert Hardware.choose("cpu", 0, 1, "auto") == Hardware("cpu", 1, 1, "auto")
+    assert chosen("cpu") == {"accelerator": "cpu", "devices": 1, "num_nodes": 1, "strategy": "auto"}
 
 
 def test_on_a_cpu_the_number_of_devices_is_a_number_of_processes() -> None:
-    assert Hardware.choose("cpu", 3, 2, "ddp").world_size == 6
+    assert world_size(chosen("cpu", 3, 2, "ddp")) == 6
 
 
 def test_several_gpus_on_a_machine_without_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
     with pytest.raises(InputError, match=r"--num-gpus 2: torch sees no GPU; with --device cpu"):
-        Hardware.choose("auto", 2, 1, "auto")
+        chosen("auto", 2)
     assert count_gpus("auto", 0) == 0
 
 
 @pytest.mark.usefixtures("four_gpus")
 def test_more_gpus_than_there_are_are_refused() -> None:
     with pytest.raises(InputError, match=r"--num-gpus 5: torch sees 4 CUDA devices; use fewer"):
-        Hardware.choose("auto", 5, 1, "ddp")
+        chosen("auto", 5, 1, "ddp")
 
 
 @pytest.mark.usefixtures("four_gpus")
 def test_a_numbered_gpu_trains_alone() -> None:
-    hardware = Hardware.choose("cuda:2", 0, 1, "auto")
-    assert (hardware.accelerator, hardware.devices, hardware.world_size) == ("gpu", [2], 1)
+    devices = chosen("cuda:2")
+    assert (devices["accelerator"], devices["devices"], world_size(devices)) == ("gpu", [2], 1)
     assert count_gpus("cuda:2", 0) == 0
 
 

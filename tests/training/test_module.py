@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import torch
-from small_jobs import adapters_on, corpus, settings
+from small_jobs import RATE, adapters_on, corpus, settings
 from small_networks import small_network
 
 from dplass_cli.adapters.injection import statistics_of
@@ -19,6 +19,9 @@ from dplass_cli.data.samples import Batch, TrainingSamples, collate
 from dplass_cli.errors import InputError, RunError
 from dplass_cli.evaluation.metrics import batch_scores
 from dplass_cli.models import BaseModel
+from dplass_cli.options.data_settings import DataSettings
+from dplass_cli.training.corpus import ValidationMixtures
+from dplass_cli.training.job import TrainingJob
 from dplass_cli.training.module import NotFinite, SeparationModule
 from dplass_cli.training.optimizers import PLATEAU
 
@@ -36,9 +39,12 @@ def network() -> BaseModel:
     return network
 
 
-def module(network: BaseModel, **more: Any) -> SeparationModule:
+def module(network: BaseModel, max_bad_files: int = 20, world: int = 1, **more: Any) -> SeparationModule:
     """A module whose metrics go nowhere, since it has no trainer."""
-    made = SeparationModule(network, EpochBatches(4, 2), settings(), **more)
+    samples: Any = SimpleNamespace(settings=DataSettings(max_bad_files=max_bad_files))
+    no_validation = ValidationMixtures({}, {}, RATE)
+    job = TrainingJob("domain0", network, samples, no_validation, lambda which, trained: None, **more)
+    made = SeparationModule(job, EpochBatches(4, 2, world=world), settings())
     made.log = lambda *arguments, **named: None  # type: ignore[method-assign]
     return made
 
@@ -146,7 +152,7 @@ def test_loading_completes_a_checkpoint_with_the_frozen_tensors(network: BaseMod
 
 def test_another_global_batch_size_cannot_resume(network: BaseModel) -> None:
     checkpoint = checkpoint_of(module(network))
-    other = SeparationModule(network, EpochBatches(4, 2, world=2), settings())
+    other = module(network, world=2)
     with pytest.raises(InputError, match="uses 2 mixtures per step over all devices, not 4"):
         other.on_load_checkpoint(checkpoint)
 

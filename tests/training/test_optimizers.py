@@ -42,7 +42,7 @@ def test_optimizers_descend(name: str) -> None:
 
 
 def test_unknown_names_are_refused() -> None:
-    with pytest.raises(InputError, match=r"optimizer_type 'AdmW' is unknown; did you mean 'AdamW'"):
+    with pytest.raises(InputError, match=r"optimizer_type AdmW: must be one of AdamW, Adam, SGD; did you mean 'AdamW'"):
         check_names(OptimizerSettings("AdmW"))
-    with pytest.raises(InputError, match=r"schedule 'cosin' is unknown; did you mean 'cosine'"):
+    with pytest.raises(InputError, match=r"schedule cosin: must be one of plateau, .*; did you mean 'cosine'"):
         check_names(OptimizerSettings(schedule="cosin"))

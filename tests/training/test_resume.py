@@ -25,7 +25,7 @@ from dplass_cli.options.train_options import TrainOptions
 from dplass_cli.options.train_settings import OptimizerSettings, TrainSettings
 from dplass_cli.pipelines.train import train
 from dplass_cli.storage import locked, read_json
-from dplass_cli.training.callbacks.last_checkpoint import LastCheckpoint
+from dplass_cli.training.callbacks.checkpoints import LastCheckpoint
 from dplass_cli.training.module import SeparationModule
 from dplass_cli.training.workspace import Workspace
 

@@ -163,11 +163,11 @@ def test_other_choices_cannot_resume_a_search(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("parameters", "message"),
     [
-        ({RATE: {"low": 1, "high": 1}}, "low 1.0 must be below high 1.0"),
-        ({RATE: {"low": -1, "high": 1, "log": True}}, "low must be positive where log is true, not -1.0"),
+        ({RATE: {"low": 1, "high": 1}}, "low 1.0: must be below high, 1.0"),
+        ({RATE: {"low": -1, "high": 1, "log": True}}, "low -1.0: must be positive where log is true"),
         ({RATE: 3}, "must be a list of choices, or low, high and log, not 3"),
         ({RATE: []}, "must be a list of choices"),
-        ({"adapter.rank": [4, 0]}, "adapter rank must be from 1 to"),
+        ({"adapter.rank": [4, 0]}, "adapter.rank 0: must be from 1 to"),
         ({"train.loss_type": ["l1_wave"]}, "did you mean 'l1_wav'"),
     ],
 )

@@ -1,4 +1,4 @@
-"""Checkpoints in their three forms, and files that are refused."""
+"""Checkpoints in their three forms, files that are refused, and the hash of tensors."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from dplass_cli.models import BaseModel, load_base, save_base
 from dplass_cli.models.audiosep_checkpoint import write_checkpoint
 from dplass_cli.options.network_settings import ResUNet30Config
 from dplass_cli.weights import checkpoint_files
-from dplass_cli.weights.checkpoint_files import read_tensors
+from dplass_cli.weights.checkpoint_files import read_tensors, tensors_sha256
 
 SMALL = ResUNet30Config(
     condition_size=8, n_fft=256, hop=80, pre_channels=4, channels=(4, 6), downsample=((2, 2), (1, 2))
@@ -115,7 +115,7 @@ def test_keys_of_another_network_are_named(tmp_path: Path, state: dict[str, Tens
 def test_a_misshapen_tensor_is_named_with_both_shapes(tmp_path: Path, state: dict[str, Tensor]) -> None:
     state["base.pre_conv.weight"] = torch.zeros(5, 1, 1, 1)
     message = refusal(saved(tmp_path / "base.pt", state))
-    assert "base.pre_conv.weight has shape [5, 1, 1, 1], the network needs [4, 1, 1, 1]" in message
+    assert "base.pre_conv.weight has shape [5, 1, 1, 1], this network needs [4, 1, 1, 1]" in message
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
@@ -310,3 +310,21 @@ def test_every_call_that_unpickles_states_weights_only() -> None:
                 if ast.unparse(node.func) == "torch.load" or "ckpt_path" in keywords:
                     reads.setdefault(path.name, []).append(keywords.get("weights_only"))
     assert reads == {"checkpoint_files.py": ["not trust"], "trainer.py": ["True", "True"]}
+
+
+def test_the_hash_ignores_order_and_memory_layout_only() -> None:
+    tensors = {"b": torch.arange(6.0).reshape(2, 3), "a": torch.ones(())}
+    wanted = tensors_sha256(tensors)
+    assert tensors_sha256(dict(reversed(tensors.items()))) == wanted
+    assert tensors_sha256({**tensors, "b": tensors["b"].T.contiguous().T}) == wanted
+    others = [
+        {**tensors, "b": tensors["b"] + torch.tensor([0, 0, 1e-6])},
+        {"c": tensors["b"], "a": tensors["a"]},
+        {**tensors, "b": tensors["b"].reshape(3, 2)},
+        {**tensors, "b": tensors["b"].view(torch.int32)},
+        {**tensors, "b": tensors["b"].double()},
+        {"b": tensors["b"]},
+    ]
+    hashes = {tensors_sha256(other) for other in others} | {wanted, tensors_sha256(tensors, {"rank": 4})}
+    assert len(hashes) == len(others) + 2
+    assert tensors_sha256(tensors, {"x": 1, "y": 2}) == tensors_sha256(tensors, {"y": 2, "x": 1})

@@ -52,7 +52,10 @@ def test_an_entry_has_one_source_and_plain_names() -> None:
         ("a: [", "not valid YAML"),
         ("- a", "not a table of known files"),
         ("../a: {}", "'../a' is not an entry"),
-        ("a: {what: w, licence: l, hub: a/b, files: [{path: x, sha: y}]}", "unknown option 'sha'"),
+        (
+            "a: {what: w, licence: l, hub: a/b, files: [{path: x, sha: y}]}",
+            "unknown option 'files.sha'",
+        ),
         ("a: {what: w, licence: l, files: [{path: x}]}", "a: expected one source"),
         ("a: {what: w, licence: l, url: example.org/a, files: [{path: x}]}", "url 'example.org/a' is not an ASCII URL"),
         ("a: {what: w, licence: l, url: 'http://a/ä', files: [{path: x}]}", "url 'http://a/ä' is not an ASCII URL"),

@@ -10,9 +10,8 @@ import pytest
 
 from dplass_cli.errors import InputError
 from dplass_cli.storage import no_progress
-from dplass_cli.weights.fetching import WeightsStore
+from dplass_cli.weights.fetching import WeightsStore, list_entries, verify_files
 from dplass_cli.weights.known_files import KnownFile, WeightsEntry
-from dplass_cli.weights.verifying import list_entries, verify_files
 
 DATA = b"weights"
 SHA256 = hashlib.sha256(DATA).hexdigest()

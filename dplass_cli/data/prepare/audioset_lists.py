@@ -65,16 +65,7 @@ def read_class_labels(path: Path | str) -> dict[str, str]:
 
 
 def check_labels(labels: Iterable[str], names: Mapping[str, str], path: Path | str) -> None:
-    """Refuse labels that are neither a class name nor a machine id, in any case.
-
-    Args:
-        labels: what the user gave with ``--exclude-label``.
-        names: {machine id: class name}.
-        path: the file of the names, for the error message.
-
-    Raises:
-        InputError: there is such a label.
-    """
+    """Raise an InputError for a label that is neither a class name nor a machine id of ``path``, in any case."""
     known = {name.casefold() for pair in names.items() for name in pair}
     for label in labels:
         if label.casefold() not in known:
@@ -100,12 +91,7 @@ def read_segments(path: Path | str) -> list[Segment]:
 def read_segment_lists(
     paths: Sequence[Path], ids: Path | None = None, progress: Progress = no_progress
 ) -> list[Segment]:
-    """Read several lists, and keep the segments with the YTIDs of a text file.
-
-    Args:
-        paths: the lists, in this order.
-        ids: a text file with one YTID per line; None keeps all segments.
-        progress: called before each list.
+    """Read several lists, and keep the segments whose YTID is a line of the text file ``ids``, if there is one.
 
     Raises:
         InputError: a list cannot be read, there are no segments, or none has one of the ids.
@@ -153,16 +139,12 @@ def _segment(fields: Sequence[str], path: Path | str, line: int) -> Segment:
     try:
         ytid, start, end, mids = fields
         segment = Segment(ytid.strip(), _seconds(start), _seconds(end), _split_mids(mids))
+        if not (segment.ytid and segment.mids and 0 <= segment.start < segment.end < MAX_SECONDS):
+            raise ValueError
     except ValueError as error:
-        raise _malformed_segment(fields, path, line) from error
-    if not (segment.ytid and segment.mids and 0 <= segment.start < segment.end < MAX_SECONDS):
-        raise _malformed_segment(fields, path, line)
+        expected = 'YTID, start_seconds, end_seconds, "mid,mid" with 0 <= start < end'
+        raise InputError(f"{path}: line {line}: expected {expected}, not {', '.join(fields)[:100]!r}") from error
     return segment
-
-
-def _malformed_segment(fields: Sequence[str], path: Path | str, line: int) -> InputError:
-    expected = 'YTID, start_seconds, end_seconds, "mid,mid" with 0 <= start < end'
-    return InputError(f"{path}: line {line}: expected {expected}, not {', '.join(fields)[:100]!r}")
 
 
 # Times and label sets repeat millions of times; caching them saves both time and memory.

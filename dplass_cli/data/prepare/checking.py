@@ -52,9 +52,10 @@ def check_clip(
     """Check a clip: a file, or a range of it.
 
     ``header`` finds the faults "missing", "unreadable" (permissions), "zero-length file" (also a header without
-    samples), "not decodable here" (m4a), "not audio", "truncated" where the container shows it (wav, Ogg), "range
-    beyond the end", "too short" and "low sample rate". ``decode`` reads the whole clip and also finds "truncated" in
-    any format (fewer samples than the header says), "not finite" (NaN or infinite samples), "silent" and "clipped".
+    samples), "not decodable here" (m4a), "not audio", "truncated" where the container shows it (wav, AIFF, AU, Ogg),
+    "range beyond the end", "too short" and "low sample rate". ``decode`` reads the whole clip and also finds
+    "truncated" in any format (fewer samples than the header says), "not finite" (NaN or infinite samples), "silent" and
+    "clipped".
 
     Args:
         path: the file.
@@ -84,41 +85,10 @@ def check_clip(
         return Finding("not audio" if path.suffix.lower() in READABLE else "not decodable here")
     except OSError:
         return Finding("unreadable")
-    rate, first, last = info.sample_rate, *_frames(info.frames, info.sample_rate, start, end)
-    fault = _header_fault(first, last, info.frames, rate, limits, end)
-    blocks = _blocks(path, first, last)
-    return _finding(fault, blocks, last - first, rate, info.channels, check, limits, info.estimated)
-
-
-def _frames(frames: int, sample_rate: int, start: float, end: float | None) -> tuple[int, int]:
-    """Return the first frame of a range and the one after its last, at most the end of the file."""
-    return round(min(frames, start * sample_rate)), frames if end is None else round(min(frames, end * sample_rate))
-
-
-def _finding(
-    fault: str | None,
-    blocks: Iterable[Audio],
-    frames: int,
-    rate: int,
-    channels: int,
-    check: Check,
-    limits: ClipLimits,
-    estimated: bool = False,
-) -> Finding:
-    """Return the finding from the header; if that has no fault and decoding is asked for, check the samples too."""
+    first, last, fault = _range(info.frames, info.sample_rate, limits, start, end)
     if fault is None and check == "decode":
-        fault = _samples_fault(blocks, 1 if estimated else frames, limits)
-    return Finding(fault, frames / rate, rate, channels)
-
-
-def _header_fault(
-    first: int, last: int, frames: int, sample_rate: int, limits: ClipLimits, end: float | None
-) -> str | None:
-    if first >= frames or (end is not None and end > frames / sample_rate + _TOLERANCE):
-        return "range beyond the end"
-    if last <= first or (last - first) / sample_rate < limits.min_seconds:
-        return "too short"
-    return "low sample rate" if sample_rate < limits.min_rate else None
+        fault = _samples_fault(_blocks(path, first, last), 1 if info.estimated else last - first, limits)
+    return Finding(fault, (last - first) / info.sample_rate, info.sample_rate, info.channels)
 
 
 def _foreign_finding(path: Path, check: Check, limits: ClipLimits, start: float, end: float | None) -> Finding:
@@ -127,9 +97,20 @@ def _foreign_finding(path: Path, check: Check, limits: ClipLimits, start: float,
         audio, rate = decode(path)
     except InputError:
         return Finding("not audio")
-    first, last = _frames(audio.shape[1], rate, start, end)
-    fault = _header_fault(first, last, audio.shape[1], rate, limits, end)
-    return _finding(fault, [audio.T[first:last]], last - first, rate, len(audio), check, limits)
+    first, last, fault = _range(audio.shape[1], rate, limits, start, end)
+    if fault is None and check == "decode":
+        fault = _samples_fault([audio.T[first:last]], last - first, limits)
+    return Finding(fault, (last - first) / rate, rate, len(audio))
+
+
+def _range(frames: int, rate: int, limits: ClipLimits, start: float, end: float | None) -> tuple[int, int, str | None]:
+    """The first frame of a range, the one after its last, and what is wrong with it."""
+    first, last = round(min(frames, start * rate)), frames if end is None else round(min(frames, end * rate))
+    if first >= frames or (end is not None and end > frames / rate + _TOLERANCE):
+        return first, last, "range beyond the end"
+    if last <= first or (last - first) / rate < limits.min_seconds:
+        return first, last, "too short"
+    return first, last, "low sample rate" if rate < limits.min_rate else None
 
 
 def _blocks(path: Path, first: int, last: int) -> Iterator[Audio]:

@@ -45,8 +45,8 @@ def clip_table(
     Args:
         records: as :func:`~dplass_cli.data.prepare.corpus_reader.read_records` returns them.
         corpus: their corpus.
-        index: the files. None where the records are the files, in a column ``file``.
-        label_captions: makes captions of a clip's labels. None where the caption columns are the captions.
+        index: None where the records are the files, in a column ``file``.
+        label_captions: None where the caption columns are the captions.
         written: {id: captions}, which replace those made of labels.
         where: the list, for error messages.
 
@@ -66,6 +66,10 @@ def clip_table(
             pairs = [_with_written(*pair, said) for pair, said in zip(pairs, captions, strict=True)]
         clips["texts"] = pd.Series([texts for texts, _ in pairs], index=clips.index, dtype=object)
         clips["fault"] = pd.Series([fault for _, fault in pairs], index=clips.index, dtype=object)
+        if corpus.labels in records and corpus.captions and corpus.captions[0] in records:
+            columns = (column_texts(records, column) for column in (corpus.labels, corpus.captions[0]))
+            unequal = [len(_split(mids)) != len(_split(names)) for mids, names in zip(*columns, strict=True)]
+            clips.loc[unequal, "fault"] = "labels and names differ in number"
     if not corpus.unique_ids:
         clips = _merge_records(clips, merge_texts=label_captions is None)
     if label_captions is None:
@@ -146,7 +150,8 @@ def column_label_captions(records: pd.DataFrame, corpus: Corpus, form: Captions)
     names: dict[str, str] = {}
     columns = (column_texts(records, column) for column in (corpus.labels, corpus.captions[0]))
     for mids, classes in zip(*columns, strict=True):
-        names.update(zip(_split(mids), map(words, _split(classes)), strict=False))
+        if len(labels := _split(mids)) == len(named := _split(classes)):  # others are rejected by clip_table
+            names.update(zip(labels, map(words, named), strict=True))
     return LabelCaptions(names, form)
 
 

@@ -13,7 +13,7 @@ import pandas as pd
 from dplass_cli.data.prepare.corpora import CORPORA, Corpus
 from dplass_cli.data.prepare.corpus_tables import read_table
 from dplass_cli.data.prepare.locating import SUFFIXES
-from dplass_cli.errors import InputError, nearest, some
+from dplass_cli.errors import InputError, check_choice, nearest, similar, some
 from dplass_cli.storage import read_json
 
 COLUMN_FIELDS = ("captions", "end", "id", "labels", "name", "start")
@@ -24,22 +24,16 @@ LIST_FOLDER = "\0folder"
 
 
 def corpus_with_columns(kind: str, columns: Mapping[str, str]) -> Corpus:
-    """Look a corpus up in the table and replace the columns that the user named.
-
-    Args:
-        kind: a key of :data:`~dplass_cli.data.prepare.corpora.CORPORA`.
-        columns: {role: column}, such as {"wav": "path"}; several caption columns are separated by commas.
+    """Look a corpus up in the table and replace columns: {role: column}; several captions are separated by commas.
 
     Raises:
         InputError: no such corpus or role.
     """
-    if kind not in CORPORA:
-        raise InputError(f"{kind}: no such corpus{nearest(kind, CORPORA)}")
+    check_choice("KIND", kind, CORPORA)
     changes: dict[str, Any] = {}
     for role, column in columns.items():
         known = [*_ALIASES, *COLUMN_FIELDS]
-        if role not in known:
-            raise InputError(f"--column {role}: no such role of a column{nearest(role, known)}")
+        check_choice("--column", role, known)
         role = _ALIASES.get(role, role)
         changes[role] = tuple(column.split(",")) if role == "captions" else column
     return replace(CORPORA[kind], **changes)
@@ -48,11 +42,7 @@ def corpus_with_columns(kind: str, columns: Mapping[str, str]) -> Corpus:
 def read_records(corpus: Corpus, tables: Sequence[Path], split: str, split_given: bool) -> pd.DataFrame:
     """Read the records of one part of a corpus from its lists.
 
-    Args:
-        corpus: the row of the table.
-        tables: the lists.
-        split: the part.
-        split_given: the user asked for this part, so that a list not named after it must have a column ``split``.
+    If ``split_given``, the user asked for this part, so that a list not named after it must have a column ``split``.
 
     Raises:
         InputError: a list cannot be read, has no records of this part, or lacks a column that is needed.
@@ -64,7 +54,8 @@ def read_records(corpus: Corpus, tables: Sequence[Path], split: str, split_given
         frames = [frame.assign(**{LIST_FOLDER: table.parent.name}) for table, frame in zip(tables, frames, strict=True)]
         records = pd.concat(frames, ignore_index=True)
     where = str(tables[0])
-    if split_given and not all(_named_after(table, corpus, split) for table in tables):
+    named = "{split}" in (corpus.table or "") and (corpus.table or "").format(split=split)
+    if split_given and not (named and all(table.absolute().match(named) for table in tables)):
         records = _rows_of_split(records, split, where)
     _require_columns(records, corpus, where)
     return records
@@ -163,12 +154,6 @@ def file_records(files: Sequence[str], folder: Path, split: str) -> pd.DataFrame
     return pd.DataFrame(records, columns=["path", "folder", "parent", "stem", "file"], dtype=object)
 
 
-def _named_after(table: Path, corpus: Corpus, split: str) -> bool:
-    """Whether a list's name says that it is of this part, as published."""
-    pattern = corpus.table or ""
-    return "{split}" in pattern and table.absolute().match(pattern.format(split=split))
-
-
 def _rows_of_split(records: pd.DataFrame, split: str, where: str) -> pd.DataFrame:
     parts = column_texts(records, "split")
     known = sorted({*parts} - {""})
@@ -182,19 +167,14 @@ def _rows_of_split(records: pd.DataFrame, split: str, where: str) -> pd.DataFram
 
 
 def rows_where(records: pd.DataFrame, conditions: Mapping[str, str], where: str) -> pd.DataFrame:
-    """Return the records whose columns have one of the wanted values.
-
-    Args:
-        records: all records.
-        conditions: {column: values separated by commas}.
-        where: the list, for error messages.
+    """Return the records that meet all conditions, {column: values separated by commas}.
 
     Raises:
         InputError: no such column, or no record is left.
     """
     for column, values in conditions.items():
         if column not in records:
-            raise InputError(f"{where}: no column {column!r} for --where{nearest(column, map(str, records))}")
+            raise _no_column(column, records, f"{where}: --where")
         wanted = [value.strip() for value in values.split(",")]
         records = records[records[column].astype(str).str.strip().isin(wanted)]
     if records.empty:
@@ -203,10 +183,31 @@ def rows_where(records: pd.DataFrame, conditions: Mapping[str, str], where: str)
 
 
 def _require_columns(records: pd.DataFrame, corpus: Corpus, where: str) -> None:
-    known = [str(column) for column in records if column != LIST_FOLDER]
     for column in filter(None, [*corpus.captions, corpus.id if corpus.video else corpus.name]):
-        if column not in known:
-            raise InputError(f"{where}: no column {column!r}{nearest(column, known)}; name it with --column")
+        if column not in records:
+            raise _no_column(column, records, where, "; name the right one with --column")
+
+
+def require_columns(records: pd.DataFrame, columns: Mapping[str, str], where: str) -> None:
+    """Check that records have the columns that the user named, also those that a corpus may lack.
+
+    Args:
+        records: all records.
+        columns: {role: column}, as :func:`corpus_with_columns` takes them.
+        where: the list, for error messages.
+
+    Raises:
+        InputError: there is no such column.
+    """
+    for role, names in columns.items():
+        for name in names.split(",") if _ALIASES.get(role, role) == "captions" else [names]:
+            if name not in records:
+                raise _no_column(name, records, f"{where}: --column {role}={names}")
+
+
+def _no_column(column: str, records: pd.DataFrame, where: str, remedy: str = "") -> InputError:
+    known = [str(name) for name in records if name != LIST_FOLDER]
+    return InputError(f"{where}: no column {column!r} among {some(known, 20)}{remedy}{similar(column, known)}")
 
 
 def column_texts(records: pd.DataFrame, column: str) -> pd.Series[str]:

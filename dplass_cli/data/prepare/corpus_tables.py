@@ -12,13 +12,9 @@ from dplass_cli.errors import InputError
 
 
 def read_table(path: Path | str, columns: Sequence[str] = ()) -> pd.DataFrame:
-    """Read a CSV file as text columns; the index holds the line number of each row.
+    """Read a CSV file, with a header unless ``columns`` are given, as text; the index holds each row's line number.
 
     Quoted values may contain line breaks. Comments (``#``) may precede the header.
-
-    Args:
-        path: the file.
-        columns: names of the columns, for a file without a header.
 
     Raises:
         InputError: the file is missing, not UTF-8 or not CSV, or a row has more or fewer fields than there are columns.
@@ -40,9 +36,7 @@ def read_table(path: Path | str, columns: Sequence[str] = ()) -> pd.DataFrame:
 def read_columns(path: Path | str, *names: Sequence[str]) -> pd.DataFrame:
     """Read some columns of a CSV file with a header, in any order and case; values are stripped.
 
-    Args:
-        path: the file.
-        names: for each column, the names that it may have. The result has the first of them.
+    ``names`` are, for each column, the names that it may have; the result has the first of them.
 
     Raises:
         InputError: as :func:`read_table`; a column is missing, or there are no rows.
@@ -54,7 +48,7 @@ def read_columns(path: Path | str, *names: Sequence[str]) -> pd.DataFrame:
         wanted = " and ".join(" or ".join(known) for known in names)
         raise InputError(f"{path}: expected a header with the columns {wanted}, not {','.join(table.columns)!r}")
     if table.empty:
-        raise InputError(f"{path}: the table has no rows")
+        raise InputError(f"{path}: the table has a header and no rows; add rows, or give another file")
     return table[found].set_axis([known[0] for known in names], axis="columns").apply(lambda column: column.str.strip())
 
 

@@ -49,14 +49,8 @@ class MergeResult:
 def merge_manifests(manifests: Sequence[Path], output: Path, share: Sequence[float], seed: int) -> MergeResult:
     """Merge manifests; each row of the result names its ``source``.
 
-    With shares, all rows of the first source are used, and share_k / share_0 times as many of source k, drawn uniformly
-    without replacement. A source with fewer rows is repeated as a whole before the rest is drawn.
-
-    Args:
-        manifests: the sources.
-        output: the manifest to write.
-        share: one share per source; empty takes all rows of each.
-        seed: seed of the draw.
+    Without shares, all rows of each source are used. With them, all rows of the first, and share_k / share_0 times as
+    many of source k, drawn uniformly without replacement; one with fewer rows is repeated before the rest is drawn.
 
     Raises:
         InputError: a manifest is unusable, shares and manifests differ in number, or a share is not positive.

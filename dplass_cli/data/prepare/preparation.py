@@ -112,10 +112,12 @@ def prepare(
 ) -> PrepareResult:
     """Write the manifest of the usable clips, in their order, and a list of the others with the reasons.
 
+    The list is written next to the manifest, ``output``.
+
     Args:
         clips: a table as :mod:`~dplass_cli.data.prepare.clip_table` describes it. Faults are added to it.
-        corpus: the corpus of the clips.
-        output: the manifest; the list of unused clips is written next to it.
+        corpus: their corpus.
+        output: the manifest.
         selection: how clips are checked and chosen.
         places: the folders or the list that were searched, for error messages.
         file_name: the file name that was looked for, by clip id, for error messages.

@@ -55,15 +55,8 @@ def download_segments(
 ) -> DownloadResult:
     """Download the clips that are not in the folder yet; ``failures.csv`` records the unavailable ones.
 
-    Args:
-        segments: the clips; repeated ones are downloaded once.
-        folder: folder of the clips.
-        site: where the videos are.
-        limit: download at most this number of clips.
-        pause: mean number of seconds between two videos; the actual pause is 0.5 to 1.5 times that.
-        retry_failed: try clips again that failed in earlier runs.
-        progress: called before each clip.
-        sleep: waits a number of seconds.
+    Repeated segments are downloaded once, at most ``limit`` clips in all. The pause between two videos is 0.5 to 1.5
+    times ``pause``, in seconds.
 
     Raises:
         InputError: an id is not a YTID, or the extra ``download`` is not installed.

@@ -1,4 +1,4 @@
-"""Selection policies: which adapter serves a query. One file each; this is their table."""
+"""Selection policies: which adapter serves a query; their table and names."""
 
 from __future__ import annotations
 
@@ -7,19 +7,20 @@ from pathlib import Path
 from typing import NamedTuple
 
 from dplass_cli.adapters import METHODS
-from dplass_cli.errors import InputError, nearest
+from dplass_cli.errors import InputError, check_choice
 from dplass_cli.options.model_options import Refinement
 from dplass_cli.separation.bank import AdapterBank
-from dplass_cli.separation.policies.audio import AudioPolicy
-from dplass_cli.separation.policies.base import Choice, Policy, Requirement, chooses_by_query
-from dplass_cli.separation.policies.blend import BlendPolicy
-from dplass_cli.separation.policies.domain_texts import DomainTexts
-from dplass_cli.separation.policies.oracle import OraclePolicy
-from dplass_cli.separation.policies.single import SinglePolicy
-from dplass_cli.separation.policies.text import TextPolicy
-from dplass_cli.separation.policies.text_knn import TextKnnPolicy
-from dplass_cli.separation.policies.unadapted import BasePolicy
-from dplass_cli.separation.policies.validated import ValidatedPolicy
+from dplass_cli.separation.policies.base import Choice, DomainTexts, Policy, Requirement, chooses_by_query
+from dplass_cli.separation.policies.built_in import (
+    AudioPolicy,
+    BasePolicy,
+    BlendPolicy,
+    OraclePolicy,
+    SinglePolicy,
+    TextKnnPolicy,
+    TextPolicy,
+    ValidatedPolicy,
+)
 
 __all__ = [
     "POLICIES",
@@ -65,26 +66,18 @@ class Selection(NamedTuple):
 
 
 def make_policy(name: str) -> Policy:
-    """Make a policy by its name: a row of :data:`POLICIES`, ``text-knn:N`` or ``single:K``.
-
-    Raises:
-        InputError: there is no policy of this name.
-    """
+    """Make a policy by its name: a row of :data:`POLICIES`, ``text-knn:N`` or ``single:K``; InputError if unknown."""
     name = _OLD_NAMES.get(name, name)
     kind, _, argument = name.partition(":")
     if argument and kind in _WITH_ARGUMENT:
         return _WITH_ARGUMENT[kind](argument)
     if name not in POLICIES:
-        raise InputError(f"--select {name}: no such policy{nearest(name, [*POLICIES, 'single:k'])}")
+        check_choice("--select", name, [*POLICIES, "single:k"])
     return POLICIES[name]()
 
 
 def parse_selection(name: str, bank: AdapterBank) -> Selection:
-    """Parse a policy with or without refinement: ``text``, ``text+residual``, and version 0.1's ``contrast:text``.
-
-    Raises:
-        InputError: there is no policy of this name.
-    """
+    """Parse ``text``, ``text+residual``, or version 0.1's ``contrast:text``; InputError if the policy is unknown."""
     policy, refined, suffix = name.partition("+")
     if refined and suffix != "residual":
         raise InputError(f"--select {name}: expected POLICY or POLICY+residual, such as {policy or 'text'}+residual")
@@ -139,11 +132,7 @@ def unmet_requirement(policy: Policy, bank: AdapterBank) -> str | None:
 
 
 def require(policy: Policy, bank: AdapterBank) -> None:
-    """Check that a bank can serve a policy.
-
-    Raises:
-        InputError: it cannot.
-    """
+    """Raise InputError if a bank cannot serve a policy."""
     reason = unmet_requirement(policy, bank)
     if reason is not None:
         raise InputError(f"--select {policy.name}: {reason}")

@@ -4,16 +4,58 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal, Protocol
 
+import numpy as np
 from torch import Tensor
 
+from dplass_cli.domains.assignment import domain_probabilities, fit_temperature
+from dplass_cli.domains.features import FloatArray, IntArray, text_features
+from dplass_cli.encoders.base import QueryEncoder
 from dplass_cli.separation.bank import Activation, AdapterBank
-from dplass_cli.separation.policies.domain_texts import DomainTexts
 
 Requirement = Literal["adapters", "domains", "linear", "outputs", "reference"]
 """What a policy needs: any adapters; adapters with domains; adapters that are weight deltas and can be summed; the
 outputs of every adapter on the mixture; the true source, which only evaluations have."""
+
+
+class DomainTexts:
+    """Centroids and captions of a bank's domains in the encoder's space, computed once for all policies."""
+
+    def __init__(self, bank: AdapterBank, encoder: QueryEncoder) -> None:
+        self._bank, self._encoder = bank, encoder
+
+    @property
+    def keys(self) -> list[str]:
+        """The K keys of adapters with a domain."""
+        return list(self._bank.domains)
+
+    @cached_property
+    def centroids(self) -> FloatArray:
+        """The text centroids, float64 (K, D)."""
+        return np.stack([domain.text_centroid.double().numpy() for domain in self._bank.domains.values()])
+
+    @cached_property
+    def captions(self) -> FloatArray:
+        """The embeddings of all C captions, float64 (C, D), unit norm."""
+        captions = [caption for domain in self._bank.domains.values() for caption in domain.captions]
+        return text_features(captions, self._encoder)
+
+    @cached_property
+    def owners(self) -> IntArray:
+        """The domain of each caption, int64 (C,), rows of :attr:`centroids`."""
+        sizes = [len(domain.captions) for domain in self._bank.domains.values()]
+        return np.repeat(np.arange(len(sizes)), sizes)
+
+    @cached_property
+    def _temperature(self) -> float:
+        return fit_temperature(self.captions, self.owners, self.centroids)
+
+    def probabilities(self, query: Tensor) -> dict[str, float]:
+        """The probability of each domain for a query's embedding, calibrated on the captions: {key: probability}."""
+        row = domain_probabilities(query.double().numpy()[None], self.centroids, self._temperature)[0]
+        return dict(zip(self.keys, row.tolist(), strict=True))
 
 
 @dataclass(frozen=True)
@@ -36,7 +78,7 @@ class Choice:
 
 
 class Policy(Protocol):
-    """A selection policy: one file in this folder and one row of its table.
+    """A selection policy: one class in this folder and one row of its table.
 
     Attributes:
         name: as users write it, such as ``text`` or ``single:3``.

@@ -44,12 +44,6 @@ class EpochReporter(Checkpoint):
     It saves no checkpoint. But Lightning calls ``on_train_epoch_end`` of ordinary callbacks before the module's own,
     which computes the epoch's loss, and that of :class:`Checkpoint` callbacks after it.
 
-    Args:
-        workspace: where the table and the log are.
-        job: its name in the table.
-        progress: receives steps.
-        report: receives epochs.
-
     Attributes:
         items_per_s: mixtures per second in this epoch.
         loader_wait: share of this epoch spent waiting for data, 0 to 1.
@@ -62,13 +56,11 @@ class EpochReporter(Checkpoint):
         self._epoch_started = self._logged = time.perf_counter()
 
     def on_train_start(self, trainer: Any, module: Any) -> None:
-        """Start measuring: an epoch that is resumed in its middle has no ``on_train_epoch_start``."""
         self._start_measuring(trainer)
         if trainer.is_global_zero:
             self._log(f"starts at epoch {trainer.current_epoch}, step {trainer.global_step}")
 
     def on_train_epoch_start(self, trainer: Any, module: Any) -> None:
-        """Start measuring again, so that validation does not count."""
         self._start_measuring(trainer)
 
     def _start_measuring(self, trainer: Any) -> None:
@@ -76,7 +68,6 @@ class EpochReporter(Checkpoint):
         trainer.train_dataloader.waited = 0.0
 
     def on_train_batch_end(self, trainer: Any, module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
-        """Report the step."""
         now = time.perf_counter()
         self._items += len(batch.target) * trainer.world_size
         passed = max(now - self._epoch_started, 1e-9)

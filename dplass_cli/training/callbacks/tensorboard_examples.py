@@ -23,9 +23,6 @@ class TensorBoardExamples(Checkpoint):
     """Adds the module's validation examples to TensorBoard after every epoch.
 
     It saves no checkpoint; the base class places it after other callbacks, as :class:`EpochReporter` explains.
-
-    Args:
-        sample_rate: of the examples, Hz.
     """
 
     def __init__(self, sample_rate: int) -> None:

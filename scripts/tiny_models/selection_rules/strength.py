@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dplass_cli.separation.policies import Choice, Requirement
-from dplass_cli.separation.policies.text import TextPolicy
+from dplass_cli.separation.policies.built_in import TextPolicy
 
 
 class ScaledAdapter:

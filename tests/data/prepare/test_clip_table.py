@@ -133,3 +133,14 @@ def test_a_wrong_record_is_named(record: dict[str, Any], message: str) -> None:
 
 def test_class_names_become_words() -> None:
     assert words("door_wood__knock ") == "door wood knock"
+
+
+def test_a_row_with_fewer_names_than_labels_is_rejected_and_names_nothing() -> None:
+    corpus = Corpus("", "", ("classes",), name="wav", labels="mids")
+    rows = records(
+        {"wav": "a.wav", "classes": "Guitar", "mids": "/m/e,/m/g"},
+        {"wav": "b.wav", "classes": "Guitar", "mids": "/m/g"},
+    )
+    found = table(rows, corpus, label_captions=column_label_captions(rows, corpus, "each"))
+    assert [clip["fault"] for clip in found] == ["labels and names differ in number", None]
+    assert found[1]["texts"] == (ClipCaption("Guitar", ("/m/g",), ("Guitar",)),)

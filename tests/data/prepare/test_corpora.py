@@ -259,7 +259,7 @@ def test_lines_are_chosen_by_their_columns(tmp_path: Path) -> None:
     assert {row[1] for row in prepared(root, "esc50", where={"fold": "1,2,3,4"})} == {"dog"}
     vggsound(tmp_path / "vgg")
     assert {row[1] for row in prepared(tmp_path / "vgg", "vggsound", where={"split": "test"})} == {"people marching"}
-    with pytest.raises(InputError, match=r"no column 'folds' for --where; did you mean 'fold'"):
+    with pytest.raises(InputError, match=r"--where: no column 'folds' among .*; did you mean 'fold'"):
         prepared(root, "esc50", where={"folds": "1"})
     with pytest.raises(InputError, match="no row has fold="):
         prepared(root, "esc50", where={"fold": "9"})
@@ -353,13 +353,27 @@ def test_ranges_of_a_file_are_checked_and_counted_by_themselves(tmp_path: Path) 
 @pytest.mark.parametrize(
     ("content", "changes", "message"),
     [
-        ("file,caption\na.wav,x\n", {}, "no column 'wav'; known: caption, file; name it with --column"),
+        ("file,caption\na.wav,x\n", {}, "no column 'wav' among file, caption; name the right one with --column"),
         ("wav,caption\na.wav\n", {}, "line 2: expected 2 fields, not 1"),
         ("wav,caption,start\na.wav,x,soon\n", {}, "line 2: start: expected seconds, not 'soon'"),
         ("wav,caption,start,end\na.wav,x,3,2\n", {}, "start and end must be seconds"),
         ("wav,caption\n", {}, "contains no records"),
-        ("wav,caption\na.wav,x\n", {"column": {"sound": "x"}}, "--column sound: no such role of a column"),
-        ("wav,caption\na.wav,x\n", {"captions": "file"}, "captions: no such choice 'file'"),
+        (
+            "wav,caption\na.wav,x\n",
+            {"column": {"labels": "x"}},
+            "--column labels=x: no column 'x' among wav, caption",
+        ),
+        (
+            "wav,caption\na.wav,x\n",
+            {"column": {"caption": "caption,x"}},
+            "no column 'x' among wav, caption; name the right one with --column",
+        ),
+        (
+            "wav,caption\na.wav,x\n",
+            {"column": {"sound": "x"}},
+            "--column sound: must be one of caption, wav, captions, end",
+        ),
+        ("wav,caption\na.wav,x\n", {"captions": "file"}, "--captions file: must be one of single, each, joined"),
         ("wav,caption\nb.wav,x\n", {}, r"1 of 1 clips are missing \(looked for b"),
         ("wav,caption\na.wav,\n", {}, r"no usable clip among 1 clips \(no caption: 1\)"),
     ],
@@ -372,7 +386,7 @@ def test_a_wrong_table_is_refused(tmp_path: Path, content: str, changes: dict[st
 
 
 def test_other_folders_and_unknown_kinds_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="no such corpus; did you mean 'clotho'"):
+    with pytest.raises(InputError, match=r"must be one of .*; did you mean 'clotho'"):
         prepared(tmp_path, "cloto")
     with pytest.raises(InputError, match="no such folder"):
         prepared(tmp_path / "gone", "esc50")

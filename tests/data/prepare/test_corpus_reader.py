@@ -35,7 +35,7 @@ def test_columns_of_the_user_replace_those_of_the_table() -> None:
     corpus = corpus_with_columns("csv", {"wav": "path", "caption": "one,two", "start": "from"})
     assert (corpus.name, corpus.captions, corpus.start) == ("path", ("one", "two"), "from")
     assert corpus_with_columns("csv", {}) == CORPORA["csv"]
-    with pytest.raises(InputError, match="--column wv: no such role of a column; did you mean 'wav'"):
+    with pytest.raises(InputError, match=r"--column wv: must be one of .*; did you mean 'wav'"):
         corpus_with_columns("csv", {"wv": "path"})
 
 
@@ -73,7 +73,7 @@ def test_a_part_is_chosen_by_its_column_unless_the_list_is_named_after_it(tmp_pa
         ([], "contains no records"),
         ({"data": [1]}, "expected a list of objects"),
         ({"videos": {"tuba": 1}}, "expected lists of ids under 'videos'"),
-        ([{"file": "a", "caption": "A"}], "no column 'wav'; known: caption, file; name it with --column"),
+        ([{"file": "a", "caption": "A"}], "no column 'wav' among file, caption; name the right one with --column"),
         ({"metadata": {"path": 1}}, "expected 'metadata'"),
         ({"metadata": {"path": {"x": {"test": "t.json"}}}}, "'x' has no 'train'; known: test"),
         (
@@ -112,7 +112,7 @@ def test_rows_are_chosen_by_the_values_of_columns() -> None:
     records = pd.DataFrame({"fold": [1, 2, 3], "class": ["a", " b", "b"]}, dtype=object)
     assert rows_where(records, {}, "list").equals(records)
     assert rows_where(records, {"fold": "2, 3", "class": "b"}, "list")["fold"].tolist() == [2, 3]
-    with pytest.raises(InputError, match="list: no column 'folds' for --where; did you mean 'fold'"):
+    with pytest.raises(InputError, match=r"list: --where: no column 'folds' among .*; did you mean 'fold'"):
         rows_where(records, {"folds": "1"}, "list")
     with pytest.raises(InputError, match="list: no row has fold=9"):
         rows_where(records, {"fold": "9"}, "list")

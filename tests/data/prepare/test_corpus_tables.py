@@ -45,7 +45,7 @@ def test_columns_are_found_by_any_of_their_names_in_any_case(tmp_path: Path) -> 
 def test_a_missing_column_or_row_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="expected a header with the columns ytid or id and caption, not 'id,text'"):
         read_columns(written(tmp_path / "t.csv", "id,text\n1,a\n"), ("ytid", "id"), ("caption",))
-    with pytest.raises(InputError, match="the table has no rows"):
+    with pytest.raises(InputError, match="the table has a header and no rows"):
         read_columns(written(tmp_path / "t.csv", "id\n"), ("id",))
 
 

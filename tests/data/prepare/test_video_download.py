@@ -9,6 +9,7 @@ import pytest
 from dplass_cli.data.prepare.audioset_lists import Segment
 from dplass_cli.data.prepare.locating import ClipIndex
 from dplass_cli.data.prepare.video_download import clip_path
+from dplass_cli.errors import InputError
 from dplass_cli.options.download_audioset_options import VideoSite
 
 
@@ -20,5 +21,5 @@ def test_a_downloaded_clip_has_a_name_that_preparation_finds() -> None:
 
 
 def test_the_address_of_a_video_contains_its_id() -> None:
-    with pytest.raises(ValueError, match=r"url must have \{id\} in it"):
+    with pytest.raises(InputError, match=r"url .*: must be a URL that contains \{id\}"):
         VideoSite("http://127.0.0.1/")

@@ -7,7 +7,7 @@ from made_choices import choice
 
 from dplass_cli.errors import InputError
 from dplass_cli.separation.policies import make_policy
-from dplass_cli.separation.policies.single import single_key
+from dplass_cli.separation.policies.built_in import single_key
 
 
 @pytest.mark.parametrize("which", ["2", "domain2"])
