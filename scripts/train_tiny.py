@@ -18,9 +18,11 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from dplass_cli.domains.partition_folder import read_partition
 from dplass_cli.encoders import TinyEncoder, TinyEncoderConfig, save_tiny_encoder
 from dplass_cli.storage import make_folder
 from tiny_models.clips import Sound, prepare
+from tiny_models.gains import cross_validate, write_gains
 from tiny_models.kinds import Carriers, Kind, read_kinds
 from tiny_models.networks import DOMAINS, make_partition, train_adapters, train_base
 from tiny_models.teacher import MiniLM, definitions, phrases, read, read_words
@@ -31,6 +33,7 @@ PHRASES = 60_000
 # A sound of the first kind is one of the second too.
 PARENTS = {"male speech": "speech", "female speech": "speech", "child speech": "speech"}
 PARENT_SHARE = 0.3
+STAGES = ("text", "audio", "base", "adapters", "gains")
 
 
 def train_text(
@@ -97,11 +100,15 @@ def main() -> None:
     )
     parser.add_argument("--output", type=Path, help="folder of the finished models; default: WORK/models")
     parser.add_argument("--folds", default="1,2,3", help="folds to train on; leave one out to choose settings")
-    parser.add_argument("--stage", choices=["all", "text", "audio", "base", "adapters"], default="all")
+    parser.add_argument("--stage", choices=["all", *STAGES], default="all")
     parser.add_argument("--text-steps", type=int, default=15_000)
     parser.add_argument("--audio-steps", type=int, default=4000)
     parser.add_argument("--base-steps", type=int, default=9000)
     parser.add_argument("--adapter-steps", type=int, default=400)
+    parser.add_argument(
+        "--gains-base-steps", type=int, default=4000, help="of the base that gains are measured against"
+    )
+    parser.add_argument("--mixtures", type=int, default=372, help="number of mixtures that gains are measured on")
     parser.add_argument(
         "--only", default=",".join(map(str, range(DOMAINS))), help="train only the adapters of these domains"
     )
@@ -109,11 +116,12 @@ def main() -> None:
     work, models = make_folder(asked.work), make_folder(asked.output or asked.work / "models")
     kinds, carriers = read_kinds()
     encoder = models / "encoder.safetensors"
-    stages = ("text", "audio", "base", "adapters") if asked.stage == "all" else (asked.stage,)
+    stages = STAGES if asked.stage == "all" else (asked.stage,)
     text = train_text(kinds, carriers, asked.minilm, asked.wordnet, work, asked.text_steps)
     if not encoder.exists():
         write_encoder(encoder, kinds, text, None)
-    found = prepare([corpus.absolute() for corpus in asked.corpus], kinds, work, asked.folds.split(","))
+    corpora = [corpus.absolute() for corpus in asked.corpus]
+    found = prepare(corpora, kinds, work, asked.folds.split(","))
     if "audio" in stages:
         write_encoder(encoder, kinds, text, train_audio(text["anchors"], kinds, found, work, asked.audio_steps))
     if "base" in stages:
@@ -121,6 +129,12 @@ def main() -> None:
     if "adapters" in stages:
         only = {int(number) for number in asked.only.split(",")}
         train_adapters(found, make_partition(found, encoder, work), models, work, asked.adapter_steps, only)
+    if "gains" in stages:
+        steps = asked.gains_base_steps, asked.adapter_steps
+        domains = read_partition(work / "partition")
+        without = make_folder(work / "gains")
+        gains = cross_validate(corpora, found, kinds, carriers, domains, encoder, without, steps, asked.mixtures)
+        write_gains(models / "bank", gains)
 
 
 if __name__ == "__main__":

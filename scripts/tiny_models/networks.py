@@ -114,9 +114,9 @@ def _sources(found: Sequence[Sound], kinds: Sequence[Kind], carriers: Carriers) 
 
 
 def make_partition(found: Sequence[Sound], encoder: Path, work: Path) -> Partition:
-    """Seven domains of the classes. Each weighs as many sounds as it has, so that recorded classes are spread out."""
+    """Seven domains of the kinds. Each weighs as many sounds as it has, so that recorded kinds are spread out."""
     manifest = work / "train.json"
-    write_manifest(manifest, [Row(Path(sound.wav), sound.caption, id=sound.clip) for sound in found])
+    write_manifest(manifest, [Row(Path(sound.wav), sound.kind, id=sound.clip) for sound in found])
     options = PartitionOptions(
         manifest, work / "partition", DOMAINS, features="text", weight="clips", encoder=str(encoder)
     )
@@ -162,11 +162,11 @@ def _options(work: Path, settings: TrainSettings) -> TrainOptions:
 
 
 def _corpus(found: Sequence[Sound], domains: Partition, embed: Any, seed: int) -> TrainingCorpus:
-    """All sounds by domain, asked for by the caption of their class; none is kept for validation."""
+    """All sounds by domain, asked for by the name of their kind; none is kept for validation."""
     of = {caption: domain.id for domain in domains.domains for caption in domain.captions}
     rows: dict[int, list[Row]] = {domain.id: [] for domain in domains.domains}
     for sound in found:
-        rows[of[sound.caption]].append(Row(Path(sound.wav), sound.caption, id=sound.clip))
+        rows[of[sound.kind]].append(Row(Path(sound.wav), sound.kind, id=sound.clip))
     captions = sorted(of)
     table: Tensor = embed(captions)
     index: dict[str | Clip, int] = {caption: number for number, caption in enumerate(captions)}

