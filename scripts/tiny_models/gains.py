@@ -19,16 +19,17 @@ from dplass_cli.options.evaluate_options import EvaluateOptions
 from dplass_cli.pipelines.evaluate import evaluate
 from dplass_cli.storage import make_folder, read_json
 from tiny_models.clips import Sound, read_clips
+from tiny_models.kinds import Carriers, Kind
 from tiny_models.networks import DOMAINS, train_adapters, train_base
-from tiny_models.wordings import Wordings
 
 FOLD = "3"
 
 
 def cross_validate(
-    data: Path,
+    corpora: Sequence[Path],
     found: Sequence[Sound],
-    wordings: Wordings,
+    kinds: Sequence[Kind],
+    carriers: Carriers,
     domains: Partition,
     encoder: Path,
     work: Path,
@@ -37,20 +38,21 @@ def cross_validate(
 ) -> dict[int, float]:
     """Train a base and its adapters without a fold, and measure them on it: {domain: mean SDRi over the base's, dB}.
 
-    Without a base of its own a fold says little: to a base that has heard a clip an adapter that has not can only lose.
+    The base must be trained without the fold too: on clips that a base was trained on, an adapter that was not can
+    only lose.
 
     Args:
-        encoder: its file; what is asked for goes through its text tower, which hears nothing.
+        encoder: its file; only its text tower is used, which was trained on no clip.
         steps: of the base and of each adapter.
         count: mixtures.
     """
     without = make_folder(work / "models")
     (without / encoder.name).write_bytes(encoder.read_bytes())
-    kept = [sound for sound in found if not (sound.real and sound.clip.startswith(FOLD))]
-    train_base(kept, wordings, encoder, work, without / "base.safetensors", steps[0])
+    kept = [sound for sound in found if sound.fold != FOLD]
+    train_base(kept, kinds, carriers, encoder, work, without / "base.safetensors", steps[0])
     train_adapters(kept, domains, without, work, steps[1], range(DOMAINS))
-    mixtures = draw(data, FOLD, count)
-    write_mixtures(work / "mixtures.csv", mixtures)
+    drawn = draw(corpora, kinds, FOLD, count)
+    write_mixtures(work / "mixtures.csv", [mixture for _, mixture in drawn])
     options = EvaluateOptions(
         output=work / "evaluation",
         metadata_csv=work / "mixtures.csv",
@@ -61,31 +63,38 @@ def cross_validate(
     )
     evaluate(options)
     sdri = {(score.idx, score.run): score.sdri for score in read_item_scores(work / "evaluation")}
-    first = {row["filename"]: row["captions"].split("|")[0] for row in read_clips(data)}
-    of = {caption: domain.id for domain in domains.domains for caption in domain.captions}
+    domain_of = {caption: domain.id for domain in domains.domains for caption in domain.captions}
     gains: dict[int, list[float]] = defaultdict(list)
-    for number, mixture in enumerate(mixtures):
-        domain = of[first[mixture.source.wav.name]]
+    for number, (kind, _) in enumerate(drawn):
+        domain = domain_of[kind]
         gains[domain].append(sdri[str(number), bank_key(domain)] - sdri[str(number), "base"])
     return {domain: float(np.mean(values)) for domain, values in sorted(gains.items())}
 
 
-def draw(data: Path, fold: str, count: int) -> list[Mixture]:
-    """Mixtures of two classes of a fold at 0 dB, all classes about equally often the target."""
+def draw(corpora: Sequence[Path], kinds: Sequence[Kind], fold: str, count: int) -> list[tuple[str, Mixture]]:
+    """Mixtures of a fold's clips at 0 dB with the kinds of their targets, all kinds about equally often.
+
+    Kinds that sound alike are not mixed.
+    """
     rng = random.Random(5)
-    by_label: dict[str, list[Mapping[str, str]]] = defaultdict(list)
-    for row in read_clips(data):
-        if row["fold"] == fold:
-            by_label[row["audioset_label"]].append(row)
-    labels = sorted(by_label)
+    kind_of = {category: kind for kind in kinds for category in kind.categories}
+    clips: dict[str, list[tuple[Path, str]]] = defaultdict(list)
+    alike: dict[str, frozenset[str]] = {}
+    for corpus in corpora:
+        for row in read_clips(corpus):
+            if row["fold"] == fold:
+                kind = kind_of[row["category"]]
+                alike[kind.name] = frozenset({kind.name, *kind.alike})
+                clips[kind.name].append(
+                    (corpus.absolute() / "audio" / row["filename"], rng.choice(row["captions"].split("|")))
+                )
+    names = sorted(clips)
     mixtures = []
     for number in range(count):
-        label = labels[number % len(labels)]
-        other = rng.choice([name for name in labels if name != label])
-        source, noise = rng.choice(by_label[label]), rng.choice(by_label[other])
-        caption = rng.choice(source["captions"].split("|"))
-        wav = data.absolute() / "audio"
-        mixtures.append(Mixture(Row(wav / source["filename"], caption), Row(wav / noise["filename"], "")))
+        name = names[number % len(names)]
+        other = rng.choice([other for other in names if not alike[name] & alike[other]])
+        (source, caption), (noise, _) = rng.choice(clips[name]), rng.choice(clips[other])
+        mixtures.append((name, Mixture(Row(source, caption), Row(noise, ""))))
     return mixtures
 
 

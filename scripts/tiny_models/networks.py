@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Collection, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
@@ -20,6 +21,7 @@ from dplass_cli.encoders.clips import Clip
 from dplass_cli.models import load_base, save_base
 from dplass_cli.models.resunet30 import ResUNet30
 from dplass_cli.options.adapter_settings import AdapterSettings
+from dplass_cli.options.augmentation_settings import AugmentationSettings, GainSettings, PolaritySettings
 from dplass_cli.options.data_settings import DataSettings, LoudnessSettings
 from dplass_cli.options.network_settings import ResUNet30Config
 from dplass_cli.options.parse import to_mapping
@@ -34,19 +36,27 @@ from dplass_cli.training.job import TrainingJob, Which, adapter_job
 from dplass_cli.training.train_result import Trained
 from dplass_cli.training.trainer import JobTrainer
 from dplass_cli.versions import versions
-from tiny_models.clips import RATE, Sound
-from tiny_models.wordings import Wordings
+from tiny_models.clips import RATE, Sound, by_kind
+from tiny_models.kinds import Carriers, Kind
 
 BASE = ResUNet30Config(
     condition_size=128,
     n_fft=1024,
     hop=320,
     pre_channels=32,
-    channels=(32, 64, 96, 128, 160),
+    channels=(32, 64, 128, 192, 256),
     downsample=((2, 2), (2, 2), (2, 2), (2, 2), (1, 2)),
     stem=(2, 4),
     input_power=0.3,
 )
+# Mixtures of two and three at any level, some without the sound that is asked for.
+BASE_DATA = DataSettings(
+    max_mix_num=3,
+    interference="any",
+    negative_share=0.05,
+    augment=AugmentationSettings(gain=GainSettings(), polarity=PolaritySettings()),
+)
+_SOURCES_PER_KIND = 40
 DOMAINS = 7
 ADAPTER = AdapterSettings(method="lora", rank=16, alpha=16.0, dtype="float16")
 # Closer to what is separated than what a base learns from: longer, of about equal levels, and with any other class.
@@ -56,37 +66,57 @@ ADAPTER_DATA = DataSettings(
 _FOREVER = 1_000_000  # epochs: the number of steps is what counts
 
 
-def train_base(found: Sequence[Sound], wordings: Wordings, encoder: Path, work: Path, output: Path, steps: int) -> None:
-    """Train the whole base on mixtures of two different classes, asked for in any of their wordings."""
+def train_base(
+    found: Sequence[Sound],
+    kinds: Sequence[Kind],
+    carriers: Carriers,
+    encoder: Path,
+    work: Path,
+    output: Path,
+    steps: int,
+) -> None:
+    """Train the whole base on mixtures of two or three kinds that can be told apart, asked for in any wording."""
     torch.manual_seed(1)
     reader = load_encoder(encoder)
-    texts = sorted({text for sound in found for text in wordings.sentences[sound.label]})
-    numbers = {text: number for number, text in enumerate(texts)}
-    sources = [
-        SourceClip(
-            Row(Path(sound.wav), sound.label),
-            frozenset({sound.label}),
-            tuple(numbers[text] for text in wordings.sentences[sound.label]),
-        )
-        for sound in found
-    ]
-    settings = _settings(steps, learning_rate=1e-3, warm_up=200, batch=10)
-    samples = TrainingSamples(sources, {0: sources}, reader.embed_text(texts), DataSettings(), settings.random_seed)
+    sources, texts = _sources(found, kinds, carriers)
+    settings = _settings(steps, learning_rate=1e-3, warm_up=300, batch=10)
+    samples = TrainingSamples(sources, {0: sources}, reader.embed_text(texts), BASE_DATA, settings.random_seed)
     network = ResUNet30(BASE).to(memory_format=torch.channels_last)
 
     def export(which: Which, trained: Trained) -> None:
         if which == "last":
-            save_base(output, network, reader.fingerprint, torch.float16)
+            # The text tower is finished before the base is begun; the audio tower may be trained at the same time.
+            save_base(output, network, load_encoder(encoder).fingerprint, torch.float16)
 
     no_validation = ValidationMixtures({}, {}, RATE)
     job = TrainingJob("base", network, samples, no_validation, export, adapt_batchnorm=True)
     JobTrainer(job, _options(work, settings), _print_step).fit(resume=True)
 
 
+def _sources(found: Sequence[Sound], kinds: Sequence[Kind], carriers: Carriers) -> tuple[list[SourceClip], list[str]]:
+    """The sounds as sources of mixtures, kinds about equally often; and the sentences that ask for them.
+
+    Sources share a caption, and so never meet in a mixture, if their kinds sound alike.
+    """
+    rng = random.Random(1)
+    texts: list[str] = []
+    rows: dict[str, tuple[int, ...]] = {}
+    for kind in kinds:
+        sentences = [*kind.wordings, *(carriers.around(wording, rng, 0.6) for wording in kind.wordings)]
+        rows[kind.name] = tuple(range(len(texts), len(texts) + len(sentences)))
+        texts += sentences
+    alike = {kind.name: frozenset({kind.name, *(f"like {name}" for name in kind.alike)}) for kind in kinds}
+    sources = []
+    for kind, numbers in by_kind(found).items():
+        source = [SourceClip(Row(Path(found[n].wav), kind, id=found[n].clip), alike[kind], rows[kind]) for n in numbers]
+        sources += source * max(1, round(_SOURCES_PER_KIND / len(source)))
+    return sources, texts
+
+
 def make_partition(found: Sequence[Sound], encoder: Path, work: Path) -> Partition:
-    """Seven domains of the classes. Each weighs as many sounds as it has, so that recorded classes are spread out."""
+    """Seven domains of the kinds. Each weighs as many sounds as it has, so that recorded kinds are spread out."""
     manifest = work / "train.json"
-    write_manifest(manifest, [Row(Path(sound.wav), sound.caption, id=sound.clip) for sound in found])
+    write_manifest(manifest, [Row(Path(sound.wav), sound.kind, id=sound.clip) for sound in found])
     options = PartitionOptions(
         manifest, work / "partition", DOMAINS, features="text", weight="clips", encoder=str(encoder)
     )
@@ -132,11 +162,11 @@ def _options(work: Path, settings: TrainSettings) -> TrainOptions:
 
 
 def _corpus(found: Sequence[Sound], domains: Partition, embed: Any, seed: int) -> TrainingCorpus:
-    """All sounds by domain, asked for by the caption of their class; none is kept for validation."""
+    """All sounds by domain, asked for by the name of their kind; none is kept for validation."""
     of = {caption: domain.id for domain in domains.domains for caption in domain.captions}
     rows: dict[int, list[Row]] = {domain.id: [] for domain in domains.domains}
     for sound in found:
-        rows[of[sound.caption]].append(Row(Path(sound.wav), sound.caption, id=sound.clip))
+        rows[of[sound.kind]].append(Row(Path(sound.wav), sound.kind, id=sound.clip))
     captions = sorted(of)
     table: Tensor = embed(captions)
     index: dict[str | Clip, int] = {caption: number for number, caption in enumerate(captions)}
@@ -164,13 +194,19 @@ def _settings(steps: int, learning_rate: float, warm_up: int, batch: int) -> Tra
         batch_size_per_device=batch,
         num_workers=0,
         loss_type="negative_sdr",
-        precision="bf16-mixed",
+        precision=fast_precision(),
         max_epochs=_FOREVER,
         max_steps=steps,
         save_step_frequency=100,
         gradient_clip=5.0,
         random_seed=1,
     )
+
+
+def fast_precision() -> Literal["32-true", "bf16-mixed"]:
+    """bfloat16 where the processor or GPU computes with it; elsewhere it is emulated and slow."""
+    fast = torch.cuda.is_available() or torch.cpu.get_capabilities().get("avx512_bf16", False)
+    return "bf16-mixed" if fast else "32-true"
 
 
 def _print_step(step: int, steps: int, what: str) -> None:

@@ -1,10 +1,9 @@
-"""Fitting both towers of the encoder to the anchors of its space."""
+"""The two towers of the encoder: text, distilled from a sentence encoder, and audio, trained to the same anchors."""
 
 from __future__ import annotations
 
 import random
-from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -15,48 +14,70 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from dplass_cli.audio.reading import read_mono
 from dplass_cli.encoders.tiny import AudioTower, TextTower, TinyEncoderConfig
-from tiny_models.clips import RATE, Sound
-from tiny_models.wordings import Wordings
+from tiny_models.clips import RATE, Sound, by_kind
+from tiny_models.kinds import Carriers, Kind, made_up
 
-_SENTENCES = 256  # per step
-_NONSENSE = 0.15  # share of sentences without a meaning
+_SENTENCES = 512  # per step
+_PARTS = (0.40, 0.25, 0.23, 0.12)  # of a batch: wordings of kinds, single words, phrases, made-up words
+_MADE_UP = (0, 0, 0, 1, 2)  # made-up words put into a sentence
 _CLIPS = 64  # per step
-_REAL_WEIGHT = 4.0
 _SECONDS = (1.5, 5.0)
 _INTERFERENCE_DB = (-40.0, -3.0)
-_INSTRUMENTS = (
-    "Acoustic guitar", "Bass drum", "Choir", "Drum roll", "Electric guitar", "Flute", "Hi-hat", "Marimba, xylophone",
-    "Organ", "Trumpet", "Violin, fiddle",
-)  # fmt: skip
-# Classes that are part of another class: a guitar is music, a man's speech is speech.
-_PARENT_CLASS = dict.fromkeys(_INSTRUMENTS, "Music") | {
-    "Male speech, man speaking": "Speech",
-    "Female speech, woman speaking": "Speech",
-    "Child speech, kid speaking": "Speech",
-    "Fire": "Crackle",
-}
+_BUILT_IN = 0.15  # share of built-in sounds in kinds that have clips
+_ECHO_SECONDS = (0.1, 0.8)  # reverberation times
 
 
-def fit_text(config: TinyEncoderConfig, anchors: Tensor, wordings: Wordings, steps: int) -> TextTower:
-    """Train the text tower to map sentences to their kind, and meaningless sentences to all kinds equally."""
+def fit_text(
+    config: TinyEncoderConfig,
+    anchors: Tensor,
+    kinds: Sequence[Kind],
+    carriers: Carriers,
+    read: Mapping[str, Tensor],
+    words: Sequence[str],
+    phrases: Sequence[str],
+    steps: int,
+) -> TextTower:
+    """Train the text tower to give the teacher's probabilities of the kinds, whatever words surround a description.
+
+    Args:
+        anchors: float32 (K, D), the points of the kinds.
+        read: {text: the teacher's probabilities, float32 (K,)} of all words and phrases.
+        words: single words.
+        phrases: phrases of known and other words.
+        steps: of _SENTENCES sentences each.
+    """
     torch.manual_seed(1)
     rng = random.Random(1)
     tower = TextTower(config)
     tower.anchors.copy_(anchors)
-    optimizer = torch.optim.AdamW(tower.parameters(), weight_decay=0.02)
+    optimizer = torch.optim.AdamW(tower.parameters(), weight_decay=0.01)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 5e-3, total_steps=steps, pct_start=0.1)
+    count = len(kinds)
+    uniform = torch.full((count,), 1.0 / count)
+    known = torch.eye(count) * 0.97 + 0.03 / count
     for step in range(steps):
-        sentences, kinds = [], torch.full((_SENTENCES, len(config.kinds)), 1.0 / len(config.kinds))
-        for item in range(_SENTENCES):
-            if rng.random() < _NONSENSE:
-                sentences.append(wordings.nonsense(rng))
-                continue
-            kind = rng.randrange(len(config.kinds))
-            sentences.append(wordings.sentence(config.kinds[kind], rng))
-            kinds[item] = F.one_hot(torch.tensor(kind), len(config.kinds))
-        loss = F.cross_entropy(tower.logits(sentences), kinds)
+        sentences, targets = [], []
+        for part in rng.choices(range(4), _PARTS, k=_SENTENCES):
+            if part == 0:
+                number = rng.randrange(count)
+                text, target = carriers.around(rng.choice(kinds[number].wordings), rng), known[number]
+            elif part == 1:
+                word = rng.choice(words)
+                text, target = carriers.around(word, rng, 0.2), read[word]
+            elif part == 2:
+                text = rng.choice(phrases)
+                target = read[text]
+            else:
+                text = carriers.around(" ".join(made_up(rng) for _ in range(rng.randint(1, 4))), rng, 0.4)
+                target = uniform
+            split = text.split()
+            for _ in range(rng.choice(_MADE_UP) if part == 0 else 0):
+                split.insert(rng.randint(0, len(split)), made_up(rng))
+            sentences.append(" ".join(split))
+            targets.append(target)
+        loss = F.cross_entropy(tower.logits(sentences), torch.stack(targets))
         _step(loss, optimizer, schedule)
-        if step % 100 == 0:
+        if step % 200 == 0:
             print(f"text tower: step {step} of {steps}, loss {loss.item():.3f}", flush=True)
     return tower
 
@@ -68,45 +89,42 @@ class _Spectrogram(NamedTuple):
     energy: Tensor
 
 
-def fit_audio(config: TinyEncoderConfig, anchors: Tensor, training_sounds: Sequence[Sound], steps: int) -> AudioTower:
+def fit_audio(
+    config: TinyEncoderConfig, anchors: Tensor, training_sounds: Sequence[Sound], related: Tensor, steps: int
+) -> AudioTower:
     """Train the audio tower to embed sounds at the anchors of their kinds; returns the moving average of the weights.
 
     Sounds are mixed as mel spectrograms: with random phases, energies add up.
+
+    Args:
+        related: float32 (K, K), how a sound of each kind counts: rows sum to 1, most of it for its own kind.
     """
     torch.manual_seed(1)
     rng = np.random.default_rng(1)
     tower = AudioTower(config)
     spectrograms = _spectrograms(tower, training_sounds, config)
-    by_label: dict[str, list[int]] = defaultdict(list)
-    for number, sound in enumerate(training_sounds):
-        by_label[sound.label].append(number)
-    real = {sound.label for sound in training_sounds if sound.real}
-    weights = np.array([_REAL_WEIGHT if label in real else 1.0 for label in by_label])
+    clips = {
+        kind: ([n for n in numbers if training_sounds[n].real], [n for n in numbers if not training_sounds[n].real])
+        for kind, numbers in by_kind(training_sounds).items()
+    }
     place = {kind: number for number, kind in enumerate(config.kinds)}
     tower = tower.to(memory_format=torch.channels_last).train()
-    mean = AveragedModel(tower, multi_avg_fn=get_ema_multi_avg_fn(0.995), use_buffers=True)
+    mean = AveragedModel(tower, multi_avg_fn=get_ema_multi_avg_fn(0.998), use_buffers=True)
     optimizer = torch.optim.AdamW(tower.parameters(), weight_decay=0.05)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 2e-3, total_steps=steps, pct_start=0.1)
     for step in range(steps):
         frames = int(rng.uniform(*_SECONDS) * RATE / config.hop)
-        spectra, kinds = [], torch.zeros(_CLIPS, len(config.kinds))
-        for item, label in enumerate(rng.choice(list(by_label), _CLIPS, p=weights / weights.sum())):
-            scene = _crop(spectrograms[rng.choice(by_label[label])], frames, rng)
-            own = {str(label), _PARENT_CLASS.get(str(label), str(label))}
-            if label in _INSTRUMENTS and rng.random() < 0.5:  # several instruments are music
-                for other in rng.choice(_INSTRUMENTS, rng.integers(1, 3)):
-                    scene = _add(
-                        scene, _crop(spectrograms[rng.choice(by_label[other])], frames, rng), rng.uniform(-6, 6)
-                    )
-                own = {"Music"}
-            for kind in own:
-                kinds[item, place[kind]] = 1.0 / len(own)
+        spectra, targets = [], []
+        for kind in rng.choice(list(clips), _CLIPS):
+            real, built_in = clips[str(kind)]
+            pool = built_in if built_in and (not real or rng.random() < _BUILT_IN) else real
+            scene = _crop(spectrograms[rng.choice(pool)], frames, rng)
             other = _crop(spectrograms[rng.integers(len(spectrograms))], frames, rng)
-            spectra.append(_augmented(_add(scene, other, rng.uniform(*_INTERFERENCE_DB)), rng))
+            spectra.append(_augmented(_add(scene, other, rng.uniform(*_INTERFERENCE_DB)), rng, config))
+            targets.append(related[place[str(kind)]])
         images = torch.stack(spectra)[:, None].contiguous(memory_format=torch.channels_last)
-        with torch.autocast("cpu", dtype=torch.bfloat16):
-            points = tower.embed(images)
-        loss = F.cross_entropy(config.sharpness * points.float() @ anchors.T, kinds, label_smoothing=0.05)
+        points = tower.embed(images)
+        loss = F.cross_entropy(config.sharpness * points @ anchors.T, torch.stack(targets), label_smoothing=0.05)
         _step(loss, optimizer, schedule)
         mean.update_parameters(tower)
         if step % 100 == 0:
@@ -151,13 +169,25 @@ def _add(scene: _Spectrogram, other: _Spectrogram, gain_db: float) -> _Spectrogr
     return _Spectrogram(scene.mel + gain * other.mel, scene.energy + gain * other.energy)
 
 
-def _augmented(scene: _Spectrogram, rng: np.random.Generator) -> Tensor:
-    """The input of the tower for a scene with a random equaliser and masked stripes (SpecAugment): (mels, frames)."""
+def _augmented(scene: _Spectrogram, rng: np.random.Generator, config: TinyEncoderConfig) -> Tensor:
+    """The input of the tower, (mels, frames), for a scene as other rooms and microphones would give it.
+
+    A random equaliser, an exponential decay after every frame (the energy of a room's reverberation), a limit of the
+    band and a floor of noise (a phone, a codec), and masked stripes (SpecAugment).
+    """
     mels, frames = scene.mel.shape
     height = torch.linspace(-1, 1, mels)
     tilt, bend = torch.randn(2)
     curve = 0.4 * tilt * height + 0.4 * bend * height.square() + 0.03 * torch.randn(mels).cumsum(dim=0)
     mel = scene.mel * 10 ** curve[:, None] / scene.energy.mean().clamp(min=1e-10)
+    if rng.random() < 0.25:
+        mel = mel + rng.uniform(0.05, 0.5) * _decayed(
+            mel, rng.uniform(*_ECHO_SECONDS) * config.sample_rate / config.hop
+        )
+    if rng.random() < 0.25:
+        mel[int(rng.integers(mels // 2, mels)) :] *= 1e-4
+    if rng.random() < 0.25:
+        mel = mel + 10 ** rng.uniform(-4.0, -1.0) * torch.rand(mel.shape)
     masked = AudioTower.compress(mel)
     if rng.random() < 0.5:
         low = int(rng.integers(0, mels - 8))
@@ -166,3 +196,11 @@ def _augmented(scene: _Spectrogram, rng: np.random.Generator) -> Tensor:
         first = int(rng.integers(0, max(1, frames - 10)))
         masked[:, first : first + int(rng.integers(1, max(2, frames // 5)))] = masked.min()
     return masked
+
+
+def _decayed(mel: Tensor, frames: float) -> Tensor:
+    """Energies (mels, T) smeared by a decay of 60 dB in so many frames."""
+    length = max(2, round(frames))
+    kernel = 10.0 ** (-6.0 * torch.arange(length, dtype=mel.dtype) / frames)
+    smeared = F.conv1d(F.pad(mel[:, None], (length - 1, 0)), (kernel / kernel.sum()).flip(0)[None, None])
+    return smeared[:, 0]

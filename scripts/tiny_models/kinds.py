@@ -1,0 +1,109 @@
+"""The kinds of sound that the bundled models are trained on, and the training sentences about them."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+
+FOLDER = Path(__file__).parent
+TEMPLATES = (
+    "{}",
+    "the sound of {}",
+    "{} in the background",
+    "sound of {} nearby",
+    "I hear {}",
+    "a recording of {}",
+    "only {}",
+)
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of sound.
+
+    Attributes:
+        name: its name, such as "dog bark".
+        group: the group that it is listed in, such as "animals".
+        categories: the classes of ``clips.csv`` whose clips it contains.
+        builtin: the built-in sounds that it contains.
+        alike: names of sets of kinds that sound alike; kinds that share one are never mixed.
+        things: noun phrases that name it.
+        sentences: sentences that describe it.
+    """
+
+    name: str
+    group: str
+    categories: tuple[str, ...]
+    builtin: tuple[str, ...]
+    alike: tuple[str, ...]
+    things: tuple[str, ...]
+    sentences: tuple[str, ...]
+
+    @property
+    def wordings(self) -> tuple[str, ...]:
+        """Everything it is called."""
+        return tuple(dict.fromkeys((self.name, *self.things, *self.sentences)))
+
+
+@dataclass(frozen=True)
+class Carriers:
+    """Words that a user may put around a description.
+
+    Attributes:
+        before: what may precede it.
+        after: what may follow it.
+    """
+
+    before: tuple[str, ...]
+    after: tuple[str, ...]
+
+    def around(self, wording: str, rng: random.Random, share: float = 0.3) -> str:
+        """A wording with words before it, after it, both or neither."""
+        before = f"{rng.choice(self.before)} " if rng.random() < share else ""
+        after = f" {rng.choice(self.after)}" if rng.random() < share else ""
+        return f"{before}{wording}{after}"
+
+
+def read_kinds() -> tuple[tuple[Kind, ...], Carriers]:
+    """The table of kinds, ``kinds.yaml``, and the words around descriptions."""
+    table = yaml.safe_load((FOLDER / "kinds.yaml").read_text(encoding="utf-8"))
+    kinds = [
+        Kind(
+            name,
+            entry["group"],
+            tuple(entry.get("categories", ())),
+            tuple(entry.get("builtin", ())),
+            tuple(entry["alike"]),
+            tuple(entry["things"]),
+            tuple(entry["sentences"]),
+        )
+        for name, entry in table["kinds"].items()
+    ]
+    return tuple(kinds), Carriers(tuple(table["before"]), tuple(table["after"]))
+
+
+def held_out() -> Mapping[str, list[str]]:
+    """Wordings kept out of training: {kind: wordings}."""
+    return _read("held_out.yaml")
+
+
+def held_out_words() -> Mapping[str, list[str]]:
+    """Words of sounds that are no kind: {word: the kinds next to it}."""
+    return _read("held_out_words.yaml")
+
+
+def _read(name: str) -> dict[str, list[str]]:
+    read: dict[str, list[str]] = yaml.safe_load((FOLDER / name).read_text(encoding="utf-8"))
+    return read
+
+
+def made_up(rng: random.Random) -> str:
+    """A pronounceable word without a meaning; unknown words look like this to hashed subwords."""
+    return "".join(
+        rng.choice("bcdfghjklmnprstvwz") + rng.choice("aeiou") + (rng.choice("nrst") if rng.random() < 0.3 else "")
+        for _ in range(rng.randint(1, 4))
+    )
