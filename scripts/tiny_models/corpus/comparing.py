@@ -13,6 +13,7 @@ ALIKE_CORRELATION = 0.9
 ALIKE_LENGTH = 0.05  # relative difference of the lengths
 # Energy below the loudest window's at which a window counts as silent: it would correlate with anything.
 SILENT = 1e-4
+SLACK = 2048  # samples by which the shorter clip may project beyond the longer one
 
 
 def correlate(one: Audio, other: Audio) -> float:
@@ -21,6 +22,7 @@ def correlate(one: Audio, other: Audio) -> float:
     norm = np.sqrt(np.square(short).sum())
     if not norm:
         return 0.0
+    long = np.pad(long, SLACK)
     products = fftconvolve(long, short[::-1], mode="valid")
     energy = np.concatenate([[0.0], np.cumsum(np.square(long))])
     windows = energy[short.size :] - energy[: energy.size - short.size]

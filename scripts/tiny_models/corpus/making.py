@@ -122,6 +122,15 @@ def join(takes: Sequence[Audio], gaps: Sequence[float], rate: int) -> Audio:
     return np.concatenate(pieces)[: round(LONGEST * rate)]
 
 
+def certain_parts(takes: Sequence[Audio], rate: int) -> list[Audio]:
+    """What a sequence contains of each take for any choice of gaps, given that it ends after :data:`LONGEST`."""
+    left, parts = round(LONGEST * rate), list[Audio]()
+    for take in takes:
+        parts.append(take[: max(0, left)])
+        left -= take.size + round(max(*GAPS, *SPEECH_GAPS) * rate)
+    return [part for part in parts if part.size]
+
+
 def join_prompts(takes: Sequence[Audio], rate: int, random: np.random.Generator) -> Audio:
     """Prompts of one speaker, once each and in order."""
     return join([set_level(take) for take in takes], list(random.uniform(*SPEECH_GAPS, len(takes) - 1)), rate)

@@ -17,6 +17,7 @@ from tiny_models.corpus.comparing import correlate, correlate_takes, is_alike
 from tiny_models.corpus.making import (
     SHORTEST,
     Audio,
+    certain_parts,
     cut_music,
     cut_parts,
     decode,
@@ -41,7 +42,7 @@ class Made:
     Attributes:
         audio: the clip.
         rate: its sample rate.
-        takes: the trimmed recordings of a sequence; empty if the clip isn't one.
+        takes: the takes of a sequence, as far as they are in it; empty if the clip isn't one.
     """
 
     audio: Audio
@@ -90,7 +91,7 @@ def _rebuild(row: Source, part: int, read: Read, audio: Path, corpus: Path | Non
     """
     try:
         made = make_clip(row, part, read)
-    except (FileNotFoundError, GoneError, ValueError, soundfile.LibsndfileError) as error:
+    except (FileNotFoundError, GoneError, ValueError) as error:
         return Outcome(row.filename, row.package, Status.GONE, note=f"{note} {error}".strip())
     write_clip(audio / row.filename, made.audio, made.rate)
     if row.is_phrase:
@@ -102,7 +103,9 @@ def _rebuild(row: Source, part: int, read: Read, audio: Path, corpus: Path | Non
         existing = resample(existing, rate, made.rate)
         note = f"{note} sample rate {made.rate}, not {rate}".strip()
     ratio = made.audio.size / existing.size
-    correlation = correlate_takes(made.takes, existing) if made.takes else correlate(made.audio, existing)
+    # Read back, because Vorbis leaves out in both what nobody hears, such as a thunder's lowest frequencies.
+    rebuilt, _ = soundfile.read(audio / row.filename, dtype="float32")
+    correlation = correlate_takes(made.takes, existing) if made.takes else correlate(rebuilt, existing)
     status = Status.ALIKE if is_alike(ratio, correlation, bool(made.takes)) else Status.DIFFERENT
     return Outcome(row.filename, row.package, status, round(ratio, 4), round(correlation, 4), note)
 
@@ -116,19 +119,23 @@ def make_clip(row: Source, part: int, read: Read) -> Made:
         read: reads a take.
 
     Raises:
-        ValueError: the recording is silent, or has fewer parts.
+        ValueError: the recording doesn't decode, is silent, or has fewer parts.
     """
-    decoded = [decode(read(row, take)) for take in row.takes]
+    try:
+        decoded = [decode(read(row, take)) for take in row.takes]
+    except soundfile.LibsndfileError as error:
+        raise ValueError(f"{row.path}: does not decode: {error.error_string}") from error
     rate = decoded[0][1]
     recordings = [each if own == rate else resample(each, own, rate) for each, own in decoded]
     takes = [trim(each, rate) for each in recordings]
     if not all(take.size for take in takes):
         raise ValueError(f"{row.path}: silent")
     random = np.random.default_rng(seed_of(row))
-    if row.recording.startswith("speaker:") and len(takes) > 1:
-        return Made(join_prompts(takes, rate, random), rate, takes)
+    if row.recording.startswith("speaker:"):
+        sequence = certain_parts(takes, rate) if len(takes) > 1 else ()
+        return Made(join_prompts(takes, rate, random), rate, sequence)
     if len(takes) > 1 or takes[0].size < SHORTEST * rate:
-        return Made(set_level(join_repeats(takes, rate, random)), rate, takes)
+        return Made(set_level(join_repeats(takes, rate, random)), rate, certain_parts(takes, rate))
     parts = cut_music(recordings[0], rate) if row.is_music else cut_parts(takes[0], rate)
     if part >= len(parts):
         raise ValueError(f"{row.path}: only {len(parts)} parts; part {part + 1} was expected")
