@@ -1,11 +1,12 @@
 """Rebuild the training clips (folds 1 to 3) from the packages that they come from, and compare them with existing ones.
 
     python scripts/rebuild_corpus.py OUTPUT [--packages NAME,…] [--compare CORPUS] [--cache DIR]
-    python scripts/rebuild_corpus.py --table-from CORPUS
+    python scripts/rebuild_corpus.py OUTPUT --table-from CORPUS
 
 Needs a Debian or Ubuntu system (apt-get, dpkg-deb) and pip; nothing is installed. OUTPUT receives audio/, clips.csv and
 report.csv. Instrument phrases are rendered anew from the soundfonts; they are other phrases than the existing ones.
---table-from writes the table of sources instead, from the clips.csv of a corpus.
+--table-from writes the table of sources instead, from the clips.csv of a corpus; versions of packages that it doesn't
+state are taken from OUTPUT/report.csv.
 """
 
 from __future__ import annotations
@@ -22,24 +23,23 @@ from tiny_models.corpus.sources import read_sources, table_from, write_sources
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("output", type=Path, nargs="?", help="folder of the rebuilt clips")
+    parser.add_argument("output", type=Path, help="folder of the rebuilt clips")
     parser.add_argument("--packages", help="rebuild only the clips of these packages, separated by commas")
     parser.add_argument("--compare", type=Path, metavar="CORPUS", help="folder with the audio/ to compare with")
     parser.add_argument("--cache", type=Path, metavar="DIR", help="keep downloads here; default: deleted at the end")
     parser.add_argument("--table-from", type=Path, metavar="CORPUS", help="write the table of sources")
     arguments = parser.parse_args()
+    report = read_report(arguments.output)
     if arguments.table_from:
-        write_sources(table_from(arguments.table_from))
+        found = {outcome.package: outcome.version for outcome in report.values()}
+        write_sources(table_from(arguments.table_from, found))
         return
-    if arguments.output is None:
-        parser.error("OUTPUT is missing")
     sources = read_sources()
     known = list(dict.fromkeys(source.package for source in sources))
     wanted = arguments.packages.split(",") if arguments.packages else known
     if unknown := sorted(set(wanted) - set(known)):
         parser.error(f"--packages: {', '.join(unknown)}: not in the table of sources")
     make_folder(arguments.output / "audio")
-    report = read_report(arguments.output)
     with TemporaryDirectory() as downloads:
         cache = make_folder(arguments.cache) if arguments.cache else Path(downloads)
         for package in wanted:

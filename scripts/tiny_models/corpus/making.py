@@ -36,12 +36,19 @@ SPEECH_GAPS = (0.2, 0.8)
 SEQUENCE = 1.5  # least length of a sequence of short takes
 LEVEL_CHANGE_DB = 3.0  # of a repeated take
 QUALITY = 0.5  # of Vorbis
+MP3_FRAME = b"\xff\xfb"  # begins a frame of MPEG 1, layer III
 # Mixed channels whose energy falls this far below the louder one's cancel each other.
 CANCELLED_DB = -12.0
 
 
 def decode(content: bytes) -> tuple[Audio, int]:
-    """A recording as one channel of at most :data:`HIGHEST_RATE`, and its sample rate."""
+    """A recording as one channel of at most :data:`HIGHEST_RATE`, and its sample rate.
+
+    Raises:
+        soundfile.LibsndfileError: it doesn't decode.
+    """
+    if content.startswith(b"ID3") and MP3_FRAME in content:
+        content = content[content.index(MP3_FRAME) :]  # libsndfile rejects files whose tag is damaged
     channels, rate = soundfile.read(io.BytesIO(content), dtype="float32", always_2d=True)
     audio = mix_down(channels)
     if rate > HIGHEST_RATE:
@@ -70,7 +77,8 @@ def trim(audio: Audio, rate: int) -> Audio:
     level = np.abs(centred)
     loud = np.flatnonzero(level > level.max() * 10 ** (SILENCE_DB / 20))
     margin = round(MARGIN * rate)
-    return centred[max(0, loud[0] - margin) : loud[-1] + 1 + margin]
+    trimmed: Audio = centred[max(0, loud[0] - margin) : loud[-1] + 1 + margin]
+    return trimmed
 
 
 def set_level(audio: Audio) -> Audio:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import itertools
 import zlib
+from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -68,17 +68,17 @@ def rebuild_package(rows: Sequence[Source], audio: Path, cache: Path, corpus: Pa
                     return render_phrase(row, found.root, cache, seed_of(row))
                 return speak(row, cache) if row.is_synthetic_speech else read_member(found.root, take)
 
-            note = "" if package.version in ("", found.version) else f"version {found.version}, not {package.version}"
-            return [
-                _rebuild(row, part, read, audio, corpus, note)
-                for _, group in itertools.groupby(sorted(rows, key=lambda row: row.path), key=lambda row: row.path)
-                for part, row in enumerate(group)
-            ]
+            parts = Counter[str]()
+            outcomes = []
+            for row in rows:
+                outcomes.append(_rebuild(row, parts[row.path], read, audio, corpus))
+                parts[row.path] += not row.is_phrase  # two phrases may share a description
+            return [replace(outcome, version=found.version) for outcome in outcomes]
     except GoneError as error:
         return [Outcome(row.filename, row.package, Status.GONE, note=str(error)) for row in rows]
 
 
-def _rebuild(row: Source, part: int, read: Read, audio: Path, corpus: Path | None, note: str) -> Outcome:
+def _rebuild(row: Source, part: int, read: Read, audio: Path, corpus: Path | None) -> Outcome:
     """Write one clip, and compare it.
 
     Args:
@@ -87,27 +87,25 @@ def _rebuild(row: Source, part: int, read: Read, audio: Path, corpus: Path | Non
         read: reads a take.
         audio: folder of the rebuilt clips.
         corpus: see :func:`rebuild_package`.
-        note: for the outcome.
     """
     try:
         made = make_clip(row, part, read)
     except (FileNotFoundError, GoneError, ValueError) as error:
-        return Outcome(row.filename, row.package, Status.GONE, note=f"{note} {error}".strip())
+        return Outcome(row.filename, row.package, Status.GONE, note=str(error))
     write_clip(audio / row.filename, made.audio, made.rate)
     if row.is_phrase:
-        return Outcome(row.filename, row.package, Status.RENDERED, note=note)
+        return Outcome(row.filename, row.package, Status.RENDERED)
     if corpus is None:
-        return Outcome(row.filename, row.package, Status.REBUILT, note=note)
+        return Outcome(row.filename, row.package, Status.REBUILT)
     existing, rate = soundfile.read(corpus / "audio" / row.filename, dtype="float32")
     if rate != made.rate:
         existing = resample(existing, rate, made.rate)
-        note = f"{note} sample rate {made.rate}, not {rate}".strip()
     ratio = made.audio.size / existing.size
     # Read back, because Vorbis leaves out in both what nobody hears, such as a thunder's lowest frequencies.
     rebuilt, _ = soundfile.read(audio / row.filename, dtype="float32")
     correlation = correlate_takes(made.takes, existing) if made.takes else correlate(rebuilt, existing)
     status = Status.ALIKE if is_alike(ratio, correlation, bool(made.takes)) else Status.DIFFERENT
-    return Outcome(row.filename, row.package, status, round(ratio, 4), round(correlation, 4), note)
+    return Outcome(row.filename, row.package, status, round(ratio, 4), round(correlation, 4))
 
 
 def make_clip(row: Source, part: int, read: Read) -> Made:

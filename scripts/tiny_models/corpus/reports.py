@@ -34,7 +34,8 @@ class Outcome:
         status: outcome.
         length_ratio: length divided by that of the existing clip; None: not compared.
         correlation: largest normalised cross-correlation with the existing clip; None: not compared.
-        note: another version, or the reason for which the clip can't be had.
+        version: version of the package that was used; empty if there was none.
+        note: the reason for which the clip can't be had or wasn't made from the stated version.
     """
 
     filename: str
@@ -42,6 +43,7 @@ class Outcome:
     status: Status
     length_ratio: float | None = None
     correlation: float | None = None
+    version: str = ""
     note: str = ""
 
 
@@ -56,7 +58,8 @@ def read_report(output: Path) -> dict[str, Outcome]:
 
 def _outcome(row: dict[str, str]) -> Outcome:
     ratio, correlation = (float(row[name]) if row[name] else None for name in ("length_ratio", "correlation"))
-    return Outcome(row["filename"], row["package"], Status(row["status"]), ratio, correlation, row["note"])
+    status = Status(row["status"])
+    return Outcome(row["filename"], row["package"], status, ratio, correlation, row["version"], row["note"])
 
 
 def write_report(output: Path, outcomes: Mapping[str, Outcome]) -> None:

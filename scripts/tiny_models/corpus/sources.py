@@ -6,7 +6,7 @@ Clips of the same path are consecutive parts of one recording, in the order of t
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
@@ -49,7 +49,7 @@ class Source:
         captions: captions of the class, separated by ``|``.
         registry: "debian" or "pypi".
         package: name of the package.
-        version: version of the package; empty if none was recorded.
+        version: version of the package; empty if it isn't known.
         path: path in the package, several takes separated by `` + ``; for rendered and synthetic clips a description.
         recording: clips of the same recording, speaker or track share this.
         licence: one of :data:`LICENCES`.
@@ -103,15 +103,20 @@ def normalise_licence(name: str) -> str:
     return normal
 
 
-def table_from(corpus: Path) -> list[Source]:
-    """The sources of folds 1 to 3 of a corpus with a ``clips.csv``.
+def table_from(corpus: Path, found: Mapping[str, str]) -> list[Source]:
+    """The sources of folds 1 to 3 of a corpus.
+
+    Args:
+        corpus: folder with ``clips.csv``.
+        found: versions by package, for packages whose version the corpus doesn't state.
 
     Raises:
         ValueError: a clip has a licence that clips may not be trained on.
     """
     with open(corpus / "clips.csv", encoding="utf-8", newline="") as stream:
         sources = [_source(row) for row in csv.DictReader(stream) if row["fold"] in FOLDS]
-    versions = {source.package: source.version for source in sources if source.version}
+    stated = {source.package: source.version for source in sources if source.version}
+    versions = {**found, **stated}
     return [replace(source, version=versions.get(source.package, "")) for source in sources]
 
 
