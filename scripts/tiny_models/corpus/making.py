@@ -47,13 +47,22 @@ def decode(content: bytes) -> tuple[Audio, int]:
     Raises:
         soundfile.LibsndfileError: it doesn't decode.
     """
-    if content.startswith(b"ID3") and MP3_FRAME in content:
-        content = content[content.index(MP3_FRAME) :]  # libsndfile rejects files whose tag is damaged
-    channels, rate = soundfile.read(io.BytesIO(content), dtype="float32", always_2d=True)
+    try:
+        channels, rate = _read(content)
+    except soundfile.LibsndfileError:
+        if MP3_FRAME not in content:
+            raise
+        channels, rate = _read(content[content.index(MP3_FRAME) :])  # skips a damaged tag
     audio = mix_down(channels)
     if rate > HIGHEST_RATE:
         audio, rate = resample(audio, rate, HIGHEST_RATE), HIGHEST_RATE
     return audio, rate
+
+
+def _read(content: bytes) -> tuple[npt.NDArray[np.float32], int]:
+    """Audio of (samples, channels), and its sample rate."""
+    channels, rate = soundfile.read(io.BytesIO(content), dtype="float32", always_2d=True)
+    return channels, rate
 
 
 def mix_down(channels: npt.NDArray[np.float32]) -> Audio:

@@ -32,7 +32,7 @@ def render_phrase(source: Source, soundfont_package: Path, cache: Path, seed: in
         FileNotFoundError: the package contains no soundfont.
     """
     name = source.path.split(":")[0]
-    soundfonts = sorted(soundfont_package.rglob(f"{name}.sf[23]"))
+    soundfonts = sorted(soundfont_package.rglob(f"{name}*.sf[23]"))
     if not soundfonts:
         raise FileNotFoundError(f"{name}: no such soundfont in the package")
     description = parse(source.path)

@@ -49,6 +49,18 @@ def test_low_sample_rates_are_kept() -> None:
     assert making.decode(wav(tone(1.0), RATE))[1] == RATE
 
 
+def test_an_mp3_whose_tag_is_damaged_is_decoded() -> None:
+    stream = io.BytesIO()
+    soundfile.write(stream, tone(1.0, rate=44100), 44100, format="MP3")
+    damaged = b"ID3\x03" + bytes(40) + stream.getvalue()
+    assert making.decode(damaged)[0].size == making.decode(stream.getvalue())[0].size
+
+
+def test_what_is_no_audio_is_rejected() -> None:
+    with pytest.raises(soundfile.LibsndfileError):
+        making.decode(b"no audio")
+
+
 def test_silence_at_both_ends_is_cut_but_for_a_margin() -> None:
     audio = np.concatenate([silence(1.0), tone(0.5), silence(1.0)])
     assert making.trim(audio, RATE).size == pytest.approx((0.5 + 2 * making.MARGIN) * RATE, abs=4)
