@@ -12,6 +12,7 @@ state are taken from OUTPUT/report.csv.
 from __future__ import annotations
 
 import argparse
+import shutil
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -19,6 +20,8 @@ from dplass_cli.storage import make_folder
 from tiny_models.corpus.rebuilding import rebuild_package
 from tiny_models.corpus.reports import read_report, summary, write_clips, write_report
 from tiny_models.corpus.sources import read_sources, table_from, write_sources
+
+PROGRAMS = ("apt-get", "dpkg-deb")
 
 
 def main() -> None:
@@ -39,6 +42,8 @@ def main() -> None:
     wanted = arguments.packages.split(",") if arguments.packages else known
     if unknown := sorted(set(wanted) - set(known)):
         parser.error(f"--packages: {', '.join(unknown)}: not in the table of sources")
+    if missing := [program for program in PROGRAMS if shutil.which(program) is None]:
+        parser.error(f"{', '.join(missing)}: not found; run this on Debian or Ubuntu")
     make_folder(arguments.output / "audio")
     with TemporaryDirectory() as downloads:
         cache = make_folder(arguments.cache) if arguments.cache else Path(downloads)

@@ -37,8 +37,8 @@ SEQUENCE = 1.5  # least length of a sequence of short takes
 LEVEL_CHANGE_DB = 3.0  # of a repeated take
 QUALITY = 0.5  # of Vorbis
 MP3_FRAME = b"\xff\xfb"  # begins a frame of MPEG 1, layer III
-# Mixed channels whose energy falls this far below the louder one's cancel each other.
-CANCELLED_DB = -12.0
+# Channels cancel where their mean has this much less energy than the louder one. One silent channel gives -6 dB.
+CANCELLED_DB = -7.0
 
 
 def decode(content: bytes) -> tuple[Audio, int]:
