@@ -20,7 +20,7 @@ SCALES = {
     "pen": (0, 2, 4, 7, 9),
     "mpen": (0, 3, 5, 7, 10),  # minor pentatonic
 }
-SECONDS = (4.0, 6.0)  # of the notes; their decay follows
+SECONDS = (4.0, 5.5)  # of the notes; their decay follows
 DRUMS = 9  # channel
 KICK, SNARE, CLOSED_HAT, OPEN_HAT = 36, 38, 42, 46
 TICKS = 1000  # per second
@@ -93,8 +93,9 @@ def compose(description: Description, seed: int) -> list[Note]:
 
     notes, time, degree = list[Note](), 0.0, int(random.integers(0, 5))
     loudness = int(random.integers(70, 115))
-    while time < length:
+    while length - time > beat / 16:
         chord, lasting = _figure(description.style, degree, beat, random)
+        lasting = min(lasting, length - time)
         velocity = int(np.clip(loudness + random.integers(-12, 13), 30, 127))
         notes += [Note(time, time + 0.95 * lasting, pitch(each), velocity) for each in chord]
         time += lasting
