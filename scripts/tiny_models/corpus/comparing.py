@@ -11,7 +11,7 @@ from tiny_models.corpus.making import Audio
 
 ALIKE_CORRELATION = 0.9
 ALIKE_LENGTH = 0.05  # relative difference of the lengths
-# Energy below the loudest window's at which a window counts as silent: it would correlate with anything.
+# A window with less energy than this, relative to the loudest one, counts as silent: it would correlate with anything.
 SILENT = 1e-4
 SLACK = 2048  # samples by which the shorter clip may project beyond the longer one
 

@@ -14,7 +14,7 @@ from tempfile import TemporaryDirectory
 
 
 class GoneError(Exception):
-    """A package, a version or a file can no longer be had."""
+    """A package is no longer available."""
 
 
 @dataclass(frozen=True)
@@ -98,10 +98,10 @@ def unpack_tools(names: Iterable[str], cache: Path) -> Path:
             continue
         plan = ["apt-get", "install", "--simulate", "--no-install-recommends", name]
         run = subprocess.run(plan, capture_output=True, text=True, check=False)
-        needed = re.findall(r"^Inst (\S+)", run.stdout, re.MULTILINE)
-        if not needed:
+        if run.returncode:
             raise GoneError(f"{name}: {_last_line(run.stderr)}")
-        for package in needed:
+        needed = re.findall(r"^Inst (\S+)", run.stdout, re.MULTILINE)
+        for package in {name, *needed}:  # without the name itself if it is installed
             archive = _find(package, cache) or _download("debian", package, "", cache)
             subprocess.run(["dpkg-deb", "--extract", str(archive), str(root)], check=True)
     return root

@@ -73,7 +73,9 @@ def rebuild_package(rows: Sequence[Source], audio: Path, cache: Path, corpus: Pa
             for row in rows:
                 outcomes.append(_rebuild(row, parts[row.path], read, audio, corpus))
                 parts[row.path] += not row.is_phrase  # two phrases may share a description
-            return [replace(outcome, version=found.version) for outcome in outcomes]
+            other = package.version not in ("", found.version)
+            note = f"version {package.version} is gone" if other else ""
+            return [replace(each, version=found.version, note=each.note or note) for each in outcomes]
     except GoneError as error:
         return [Outcome(row.filename, row.package, Status.GONE, note=str(error)) for row in rows]
 
@@ -101,7 +103,7 @@ def _rebuild(row: Source, part: int, read: Read, audio: Path, corpus: Path | Non
     if rate != made.rate:
         existing = resample(existing, rate, made.rate)
     ratio = made.audio.size / existing.size
-    # Read back, because Vorbis leaves out in both what nobody hears, such as a thunder's lowest frequencies.
+    # Read back, so that both have lost what Vorbis discards, such as the lowest frequencies of thunder.
     rebuilt, _ = soundfile.read(audio / row.filename, dtype="float32")
     correlation = correlate_takes(made.takes, existing) if made.takes else correlate(rebuilt, existing)
     status = Status.ALIKE if is_alike(ratio, correlation, bool(made.takes)) else Status.DIFFERENT

@@ -1,4 +1,4 @@
-"""What became of each clip, and the ``clips.csv`` of a rebuilt corpus."""
+"""The report on rebuilt clips, and the ``clips.csv`` of a rebuilt corpus."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ class Status(str, Enum):
     ALIKE = "alike"
     DIFFERENT = "different"
     RENDERED = "rendered"  # another phrase by the same description
-    GONE = "gone"
+    GONE = "gone"  # the package or the file is no longer available, or does not decode
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a clip.
+    """Result of rebuilding one clip.
 
     Attributes:
         filename: name of the clip.
@@ -35,7 +35,7 @@ class Outcome:
         length_ratio: length divided by that of the existing clip; None: not compared.
         correlation: largest normalised cross-correlation with the existing clip; None: not compared.
         version: version of the package that was used; empty if there was none.
-        note: the reason for which the clip can't be had or wasn't made from the stated version.
+        note: why the clip is gone, or that the stated version is; empty otherwise.
     """
 
     filename: str
