@@ -40,7 +40,9 @@ def render_phrase(source: Source, soundfont_package: Path, cache: Path, seed: in
     with TemporaryDirectory(dir=cache) as folder:
         song, wav = Path(folder) / "phrase.mid", Path(folder) / "phrase.wav"
         song.write_bytes(midi)
-        options = ["-ni", "-q", "-g", GAIN, "-r", str(PHRASE_RATE), "-F", str(wav)]
+        # Without dynamic loading, all samples of a compressed soundfont are decoded for every phrase.
+        loading = ["-o", "synth.dynamic-sample-loading=1"]
+        options = ["-ni", "-q", *loading, "-g", GAIN, "-r", str(PHRASE_RATE), "-F", str(wav)]
         _run(cache, "fluidsynth", [*options, str(soundfonts[0]), str(song)])
         return wav.read_bytes()
 
