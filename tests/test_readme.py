@@ -51,6 +51,7 @@ SHORTER = {
 TWO_DOMAINS = ["--domain", "0,1"]  # of a training that names none
 NEEDED = {"export": "onnxscript"}  # extras of pages
 MAKES_THE_FOLDER = {"README", "start"}  # pages that begin with the quickstart; the others run in its folder
+TAKES_A_MINUTE = {"export"}  # tests/pipelines/test_export.py tests the verb each time
 ON_REAL_CLIPS = {"example"}
 GENERATED = {"options"}  # an option that several verbs share is explained for each of them
 ELSEWHERE = {"extending"}  # its recipes are run by tests/test_extending.py
@@ -166,7 +167,11 @@ def test_readme_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, demo: Path
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")  # of PyTorch's export to ONNX
-@pytest.mark.parametrize("page", PAGES[1:], ids=lambda page: page.stem)
+@pytest.mark.parametrize(
+    "page",
+    [pytest.param(page, marks=[pytest.mark.slow] if page.stem in TAKES_A_MINUTE else []) for page in PAGES[1:]],
+    ids=lambda page: page.stem,
+)
 def test_page_runs(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, demo: Path, request: Any) -> None:
     if not {"sh", "python"} & {info for info, _ in blocks(page)} or page.stem in ELSEWHERE:
         pytest.skip("a page without commands, or run elsewhere")
