@@ -122,7 +122,7 @@ def main() -> None:
         write_encoder(encoder, kinds, text, None)
     corpora = [corpus.absolute() for corpus in asked.corpus]
     found = prepare(corpora, kinds, work, asked.folds.split(","))
-    if "audio" in stages:
+    if {"audio", "adapters", "gains"} & set(stages):  # banks contain audio centroids
         write_encoder(encoder, kinds, text, train_audio(text["anchors"], kinds, found, work, asked.audio_steps))
     if "base" in stages:
         train_base(found, kinds, carriers, encoder, work, models / "base.safetensors", asked.base_steps)

@@ -191,7 +191,7 @@ def is_truncated(path: Path | str) -> bool:
 
 
 def _chunks_are_truncated(stream: BinaryIO, size: int, samples: bytes, order: Literal["big", "little"]) -> bool:
-    """Whether the chunk of samples of a WAV or AIFF is longer than the file; also if there is no such chunk."""
+    """Whether the chunk of samples of a WAV or AIFF is longer than the file, or missing."""
     long_length = 0  # of RF64, whose chunk of samples has a length of 8 bytes in another chunk (EBU Tech 3306)
     for _ in range(_MAX_CHUNKS):
         head = stream.read(8)

@@ -10,15 +10,6 @@ from pathlib import Path
 import yaml
 
 FOLDER = Path(__file__).parent
-TEMPLATES = (
-    "{}",
-    "the sound of {}",
-    "{} in the background",
-    "sound of {} nearby",
-    "I hear {}",
-    "a recording of {}",
-    "only {}",
-)
 
 
 @dataclass(frozen=True)
@@ -92,7 +83,7 @@ def held_out() -> Mapping[str, list[str]]:
 
 
 def held_out_words() -> Mapping[str, list[str]]:
-    """Words of sounds that are no kind: {word: the kinds next to it}."""
+    """Words of sounds that are not a kind: {word: the related kinds}; no kind is worded with them."""
     return _read("held_out_words.yaml")
 
 
