@@ -58,7 +58,7 @@ def training_loop(
         samples = TrainingSamples(sources, {0: sources}, table, DataSettings(), 0)
         two = plain(network, adapter).train().requires_grad_(False)
         trained = [
-            p for module in two.modules() if isinstance(module, TwoConvolutions) for p in module.beside.parameters()
+            p for module in two.modules() if isinstance(module, TwoConvolutions) for p in module.adapted.parameters()
         ]
         optimizer = torch.optim.AdamW([p.requires_grad_() for p in trained], 1e-6, amsgrad=True)
 
