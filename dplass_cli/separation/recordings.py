@@ -42,6 +42,12 @@ def requested_recordings(options: SeparateOptions) -> list[Recording]:
         *_read_queries(options.queries),
         *(Query(like=path) for path in options.like),
     ]
+    for folder in options.like:
+        if folder.is_dir() and resolved(options.output).is_relative_to(resolved(folder)):
+            raise InputError(
+                f"--output {options.output}: is inside --like {folder}, so that targets would become examples;"
+                " give another folder"
+            )
     if not queries and (spans or options.without):
         queries = [Query()]  # they may stand alone
 

@@ -9,8 +9,9 @@ import pytest
 
 from dplass_cli.audio.writing import write_audio
 from dplass_cli.errors import InputError
+from dplass_cli.options.separate_options import SeparateOptions
 from dplass_cli.separation.queries import Query
-from dplass_cli.separation.recordings import Recording, find_recordings
+from dplass_cli.separation.recordings import Recording, find_recordings, requested_recordings
 
 
 @pytest.fixture
@@ -105,3 +106,16 @@ def test_unsupported_audio_and_broken_links_are_recordings_too(takes: Path) -> N
     (takes / "d.wav").symlink_to("d.wav")
     assert [item.name for item in find_recordings([takes], None, [])][3:] == ["c", "d", "deep/a"]
     assert [item.name for item in find_recordings([takes / "[cd].*"], None, [])] == ["c", "d"]
+
+
+@pytest.mark.parametrize("output", ["examples", "examples/out", "examples/../examples/a/b"])
+def test_targets_do_not_become_examples(takes: Path, tmp_path: Path, output: str) -> None:
+    write_audio(tmp_path / "examples" / "dog.wav", np.ones((1, 800), np.float32), 8000)
+
+    def asked(output: Path, like: Path) -> SeparateOptions:
+        return SeparateOptions(inputs=(takes,), like=(like,), output=output)
+
+    with pytest.raises(InputError, match=r"--output .*: is inside --like .*examples.*; give another folder"):
+        requested_recordings(asked(tmp_path / output, tmp_path / "examples"))
+    assert requested_recordings(asked(tmp_path / "out", tmp_path / "examples"))
+    assert requested_recordings(asked(tmp_path / "examples", tmp_path / "examples" / "dog.wav"))
