@@ -124,7 +124,9 @@ def load_adapter(folder: Path | str, network: BaseModel, base_sha256: str) -> Lo
     """
     folder = Path(folder)
     info = read_description(folder)
-    differing = [key for key, value in to_mapping(network.config).items() if info.architecture.get(key) != value]
+    # An adapter fits whatever level its base hears recordings at.
+    shape = {key: value for key, value in to_mapping(network.config).items() if key != "input_level_db"}
+    differing = [key for key, value in shape.items() if info.architecture.get(key) != value]
     if info.base_sha256 != base_sha256 or differing:
         other = f" of another configuration ({some(differing)})" if differing else ""
         raise InputError(

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from dplass_cli.audio.level import normalization_of
 from dplass_cli.audio.reading import Audio
 from dplass_cli.errors import InputError
 from dplass_cli.evaluation.conditions import BASE, Condition
@@ -217,10 +218,16 @@ class PreparedItems:
         self._queries = models.encoder.embed_text([item.query for item in items])
         self._reference = torch.from_numpy(np.stack([audio.reference for audio in loaded])).to(self._core.device)
         self._mixture = torch.from_numpy(np.stack([audio.mixture for audio in loaded])).to(self._core.device)
+        self._normalizations = [
+            normalization_of([audio.mixture[None]], self._rate, config.input_level_db) for audio in loaded
+        ]
+        heard = torch.stack(
+            [each.apply(mixture[None]) for each, mixture in zip(self._normalizations, self._mixture, strict=True)]
+        )
         layout = window_layout(self._rate, config)
         self._windows = [
-            (window, self._core.prepare(self._mixture[:, None, window.start : window.stop]))
-            for window in windows(self._mixture.shape[-1], layout.core, layout.context)
+            (window, self._core.prepare(heard[..., window.start : window.stop]))
+            for window in windows(heard.shape[-1], layout.core, layout.context)
         ]
         self._before = batch_scores(self._reference, self._mixture)
 
@@ -244,8 +251,10 @@ class PreparedItems:
                 self._refine(outputs, refined, runs)
         except NonFiniteOutput as error:
             raise error.of(f"item {self._items[error.mixture].idx}") from error
-        kept = [output[:, 0, window.kept] for output, (window, _) in zip(outputs, self._windows, strict=True)]
-        return torch.cat(kept, dim=-1), self._similarities(outputs) if self._settings.similarity else None
+        kept = [output[..., window.kept] for output, (window, _) in zip(outputs, self._windows, strict=True)]
+        separated = zip(self._normalizations, torch.cat(kept, dim=-1), strict=True)
+        estimates = torch.cat([normalization.undo(estimate) for normalization, estimate in separated])
+        return estimates, self._similarities(outputs) if self._settings.similarity else None
 
     def _refine(self, outputs: Sequence[Tensor], rows: Sequence[int], runs: Sequence[ItemRun]) -> None:
         """Refine the outputs (B, 1, n) of each window in place, in the rows that ask for it."""

@@ -22,10 +22,10 @@ def audiosep_state(network: ResUNet30) -> dict[str, Tensor]:
     InputError if AudioSep's code cannot represent the network.
     """
     config = network.config
-    if config.stem != (1, 1) or config.input_power != 1.0:
+    if config.stem != (1, 1) or config.input_power != 1.0 or config.input_level_db is not None:
         raise InputError(
-            "--output: AudioSep's network has no stem and no input power, but this base does; write a plain base with"
-            " 'dplass adapters merge ADAPTER --output NAME.safetensors'"
+            "--output: AudioSep's network has no stem, input power or input level, but this base does; write a plain"
+            " base with 'dplass adapters merge ADAPTER --output NAME.safetensors'"
         )
     state = {f"base.{key}": kernel for key, kernel in transform_kernels(config.n_fft).items()}
     return state | {key: tensor.detach().cpu().contiguous() for key, tensor in network.state_dict().items()}

@@ -29,6 +29,12 @@ class ResUNet30Config(Options):
         "Cells (time, frequency) of the spectrogram folded into one cell of the first level; (1, 1) in AudioSep.",
     )
     input_power: float = setting(1.0, "Exponent applied to the magnitude before the input norm; 1 in AudioSep.")
+    input_level_db: float | None = setting(
+        None,
+        "Level in dB re full scale to which recordings are scaled, without their offset, before the network hears"
+        " them; AudioSep hears them as they are.",
+        shown="as they are",
+    )
 
     def __post_init__(self) -> None:
         super().__post_init__()

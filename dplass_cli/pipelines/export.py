@@ -62,6 +62,7 @@ def export(options: ExportOptions) -> ExportResult:
     metadata = {
         "dplass": __version__,
         "sample_rate": str(network.config.sample_rate),
+        "input_level_db": str(network.config.input_level_db or ""),
         "base_sha256": bank.base_sha256,
         "adapter": adapter or "",
         "encoder_fingerprint": fingerprint,

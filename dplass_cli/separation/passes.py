@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from dplass_cli.audio.level import Normalization
 from dplass_cli.audio.reading import Audio
 from dplass_cli.audio.resampling import resample
 from dplass_cli.encoders import QueryEncoder
@@ -32,6 +33,8 @@ Read = Callable[[bool], WindowedAudio]
 class Passes:
     """Separates one recording of ``sample_rate`` Hz by a plan.
 
+    All that is compared and embedded is normalised; only what :meth:`targets` yields has the recording's level.
+
     Attributes:
         choices: {source: what served it}, once chosen.
     """
@@ -44,9 +47,10 @@ class Passes:
         texts: DomainTexts,
         read: Read,
         sample_rate: int,
+        normalization: Normalization,
     ) -> None:
         self._core, self._encoder, self._policy, self._texts = core, encoder, policy, texts
-        self._read, self._sample_rate = read, sample_rate
+        self._read, self._sample_rate, self._normalization = read, sample_rate, normalization
         self._rate = core.bank.network.config.sample_rate
         self.choices: dict[Source, Activation] = {}
 
@@ -95,6 +99,7 @@ class Passes:
         """
         requests = [Request(condition, self.choices[source]) for source, condition in plan.conditions.items()]
         stft = self._core.bank.network.base.stft
+        normalization = self._normalization
         for window, part, prepared, kept in self._windows(last=True):
             mixture = prepared.mixtures[0]
             estimates = self._core.separate(prepared, requests).cpu()
@@ -102,17 +107,22 @@ class Passes:
             if meter is not None:
                 meter.add(mixture[:, kept], dict(zip(plan.targets, outputs[..., kept], strict=True)))
             length = part.shape[-1]
-            targets = resampled(outputs.numpy(), self._rate, self._sample_rate, length).numpy()[..., window.kept]
+            targets = normalization.undo(resampled(outputs.numpy(), self._rate, self._sample_rate, length))
+            for output, target in zip(targets, plan.targets.values(), strict=True):
+                if target.source is None and normalization.offset is not None:
+                    output += normalization.offset  # a removal leaves all else as it was
             high = None
             if self._sample_rate > self._rate:
-                low = resampled(mixture.numpy(), self._rate, self._sample_rate, length).numpy()
-                high = (part - low)[:, window.kept]
-            yield part[:, window.kept], targets, high
+                low = resampled(mixture.numpy(), self._rate, self._sample_rate, length)
+                high = normalization.undo(normalization.apply(torch.from_numpy(part)) - low)[:, window.kept].numpy()
+            yield part[:, window.kept], targets[..., window.kept].numpy(), high
 
     def _windows(self, last: bool) -> Iterator[tuple[Window, Audio, Prepared, slice]]:
-        """Windows, their samples, their mixtures at the network's rate, and the part of each mixture to keep."""
+        """Windows, their samples, their normalised mixtures at the network's rate, and the part of these to keep."""
         for window, part in self._read(last):
-            mixture = resampled(part, self._sample_rate, self._rate)
+            # Before resampling, which an offset would make ring at the ends of the recording.
+            heard = self._normalization.apply(torch.from_numpy(part))
+            mixture = resampled(heard.numpy(), self._sample_rate, self._rate)
             kept = slice(
                 window.kept.start * self._rate // self._sample_rate,
                 -(-window.kept.stop * self._rate // self._sample_rate),

@@ -201,7 +201,7 @@ def condition(query: Query, encoder: QueryEncoder, excerpt: Excerpt) -> Tensor:
 
 def _embed_examples(like: Path, encoder: QueryEncoder) -> Tensor:
     files = readable_files(like) if like.is_dir() else (like,)
-    sounds = [torch.from_numpy(read_mono(file, encoder.sample_rate)) for file in files]
+    sounds = [_centred(torch.from_numpy(read_mono(file, encoder.sample_rate))) for file in files]
     for file, sound in zip(files, sounds, strict=True):
         if _is_silent(sound):
             raise InputError(f"--like {file}: is silent; give a recording of the sound")
@@ -210,17 +210,22 @@ def _embed_examples(like: Path, encoder: QueryEncoder) -> Tensor:
 
 def _embed_spans(spans: Sequence[Span], encoder: QueryEncoder, excerpt: Excerpt) -> Tensor:
     """Embed the spans and subtract a share of the embedding around them: float32 (D,), unit norm."""
-    inside = torch.cat([excerpt(start, end) for start, end in spans])
+    inside = _centred(torch.cat([excerpt(start, end) for start, end in spans]))
     assert len(inside), "check_spans refuses spans outside the recording"
     if _is_silent(inside):
         given = ",".join(f"{start:g}-{end:g}" for start, end in spans)
         raise InputError(f"--spans {given}: the recording is silent there; give the times at which the sound occurs")
-    around = torch.cat([excerpt(start, end) for start, end in _gaps(spans)])
+    around = _centred(torch.cat([excerpt(start, end) for start, end in _gaps(spans)]))
     rate = encoder.sample_rate
     if not len(around):
         return encoder.embed_audio([inside], rate)[0]
     within, outside = encoder.embed_audio([inside, around], rate)
     return F.normalize(within - OUTSIDE_WEIGHT * outside, dim=-1)
+
+
+def _centred(sound: Tensor) -> Tensor:
+    """A sound without its offset, which is not part of it; float32 (T,)."""
+    return sound - sound.mean() if len(sound) else sound
 
 
 def _is_silent(sound: Tensor) -> bool:

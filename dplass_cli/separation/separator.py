@@ -11,6 +11,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from dplass_cli.audio.level import Normalization, file_normalization, normalization_of
 from dplass_cli.audio.reading import audio_info, check_samples, read_mono
 from dplass_cli.devices import in_bfloat16
 from dplass_cli.encoders import QueryEncoder
@@ -178,9 +179,11 @@ class Separator:
             return resampled(part, sample_rate, self.encoder.sample_rate)
 
         check_spans(asked.values(), audio.shape[1] / sample_rate)
+        level_db = self.bank.network.config.input_level_db
+        normalization = normalization_of([audio], sample_rate, level_db, len(audio))
         try:
             passes, planned = self._begin(
-                lambda last: audio_windows(audio, layout), sample_rate, asked, excerpt, consistent
+                lambda last: audio_windows(audio, layout), sample_rate, normalization, asked, excerpt, consistent
             )
             targets = np.concatenate([targets for _, targets, _ in passes.targets(planned)], axis=-1)
         except NonFiniteOutput as error:
@@ -200,11 +203,17 @@ class Separator:
         return asked
 
     def _begin(
-        self, read: Read, sample_rate: int, asked: Mapping[str, Query], excerpt: Excerpt, consistent: bool
+        self,
+        read: Read,
+        sample_rate: int,
+        normalization: Normalization,
+        asked: Mapping[str, Query],
+        excerpt: Excerpt,
+        consistent: bool,
     ) -> tuple[Passes, Plan]:
         """Plan a recording's separation and make the passes that come before the last."""
         planned = plan(asked, self.encoder, excerpt, consistent)
-        passes = Passes(self.core, self.encoder, self.policy, self._texts, read, sample_rate)
+        passes = Passes(self.core, self.encoder, self.policy, self._texts, read, sample_rate, normalization)
         passes.choose(planned.conditions)
         return passes, passes.refine(planned) if self.refine == "residual" else planned
 
@@ -276,8 +285,9 @@ class Separator:
                 return torch.zeros(0)
             return torch.from_numpy(read_mono(path, self.encoder.sample_rate, start, end))
 
+        normalization = file_normalization(path, info, self.bank.network.config.input_level_db)
         try:
-            passes, planned = self._begin(read, info.sample_rate, asked, excerpt, consistent)
+            passes, planned = self._begin(read, info.sample_rate, normalization, asked, excerpt, consistent)
             # The presence of a removal is not defined.
             described = {n: planned.conditions[Source(n)] for n, query in asked.items() if not query.is_removal}
             calibration = calibration_of(self.bank.base_sha256, self.encoder.fingerprint)

@@ -10,6 +10,7 @@ import lightning
 import torch
 from torch import Tensor
 
+from dplass_cli.audio.level import TRAINED_RANGE_DB, near_level
 from dplass_cli.data.batches import EpochBatches
 from dplass_cli.data.mixer import mix
 from dplass_cli.data.samples import Batch, Unreadable
@@ -66,7 +67,9 @@ class SeparationModule(lightning.LightningModule):
         self.check_loss()
         self._record_unreadable(batch.unreadable)
         with torch.autocast(self.device.type, enabled=False):
-            mixture, target = mix(batch.target, batch.interferers, batch.gains_db, batch.noise_gain_db, batch.present)
+            mixture, target = self._heard(
+                *mix(batch.target, batch.interferers, batch.gains_db, batch.noise_gain_db, batch.present)
+            )
         if self.job.teacher is not None:
             target = self.job.teacher(mixture[:, None], batch.condition, batch.domain)[:, 0].float()
         estimate = self.network(mixture[:, None], batch.condition)[:, 0]
@@ -75,6 +78,14 @@ class SeparationModule(lightning.LightningModule):
         self._unchecked = _DeferredScalar(loss.detach()), batch.number
         self.log("train_loss", loss.detach())
         return loss
+
+    def _heard(self, mixture: Tensor, target: Tensor, range_db: float = TRAINED_RANGE_DB) -> tuple[Tensor, Tensor]:
+        """Mixtures and their targets, float32 (B, T), within ``range_db`` of the network's input level."""
+        config = self.network.config
+        if config.input_level_db is None:
+            return mixture, target
+        offset, gain = near_level(mixture, config.sample_rate, config.input_level_db, range_db)
+        return (mixture - offset) * gain, target * gain
 
     def check_loss(self) -> None:
         """Check the loss of the latest step. This happens one step late, so that no step waits for the GPU.
@@ -107,7 +118,7 @@ class SeparationModule(lightning.LightningModule):
 
     def validation_step(self, batch: dict[str, Any], index: int) -> None:
         """Score a batch of validation mixtures. Items with a silent target have no score."""
-        mixture, target = batch["mixture"], batch["target"]
+        mixture, target = self._heard(batch["mixture"], batch["target"], range_db=0.0)
         estimate = self.network(mixture[:, None], batch["condition"])[:, 0].float()
         sdr, si_sdr = batch_scores(target, estimate)
         scores = torch.stack((sdr - batch_scores(target, mixture)[0], si_sdr, torch.ones_like(sdr)), dim=1)

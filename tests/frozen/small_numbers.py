@@ -1,8 +1,12 @@
-"""What the bundled models reach on a few made sounds: measured, and separated, by the command line."""
+"""What the bundled models reach on a few made sounds: measured, and separated, by the command line.
+
+Version 0.1 had no input level, so its numbers are those of the bundled base without one.
+"""
 
 from __future__ import annotations
 
 import csv
+import dataclasses
 import json
 from pathlib import Path
 from typing import Any
@@ -10,7 +14,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import soundfile
+import torch
 from frozen.old_files import dplass
+
+from dplass_cli.models import load_base, save_base
 
 RATE = 32000
 ON = ("--backend", "torch", "--device", "cpu", "--precision", "32-true")
@@ -43,6 +50,14 @@ def sounds(seconds: float, rate: int) -> dict[str, Floats]:
     return {caption: 0.4 * sound / np.abs(sound).max() for caption, sound in zip(CAPTIONS, made, strict=True)}
 
 
+def models(folder: Path) -> tuple[str | Path, ...]:
+    """Options that name version 0.1's bundled models."""
+    base = load_base("tiny")
+    base.config = dataclasses.replace(base.config, input_level_db=None)
+    save_base(folder / "base.safetensors", base, base.encoder_fingerprint, torch.float16)
+    return "--base-checkpoint", folder / "base.safetensors", "--encoder", "tiny", "--adapters", "tiny"
+
+
 def measure(folder: Path) -> Any:
     """Six mixtures of 2 s under five policies: {policy: means}, and what every run reached on every item."""
     made = list(sounds(2.0, RATE).items())
@@ -53,7 +68,17 @@ def measure(folder: Path) -> Any:
     with open(folder / "table.csv", "w", newline="", encoding="utf-8") as stream:
         csv.writer(stream).writerows([("idx", "caption"), *enumerate(CAPTIONS)])
     where = ("--benchmark", "esc50", "--metadata-csv", folder / "table.csv", "--audio-dir", folder)
-    said = dplass("evaluate", *where, "--select", ",".join(POLICIES), *ON, "--no-report", "--output", folder / "out")
+    said = dplass(
+        "evaluate",
+        *where,
+        "--select",
+        ",".join(POLICIES),
+        *ON,
+        *models(folder),
+        "--no-report",
+        "--output",
+        folder / "out",
+    )
     policies = {
         name: {key: said["policies"][name if name in said["policies"] else renamed][key] for key in METRICS}
         for name, renamed in POLICIES.items()
@@ -75,7 +100,8 @@ def separate(folder: Path) -> Any:
     dog, rain = made["a dog barking"], made["rain falling"]
     soundfile.write(folder / "recording.wav", np.stack([dog + rain, 0.5 * dog + 0.8 * rain], axis=1), 44100, "FLOAT")
     asked = ("--query", "a dog barking", "--query", "rain falling", "--residual", "--subtype", "FLOAT")
-    said = dplass("separate", folder / "recording.wav", *asked, *ON, "--output", folder / "targets")
+    chosen = ("--select", "validated", "--refine", "residual", *models(folder))
+    said = dplass("separate", folder / "recording.wav", *asked, *chosen, *ON, "--output", folder / "targets")
     levels = {}
     for target in next(iter(said["written"].values())):
         audio, rate = soundfile.read(target["path"])

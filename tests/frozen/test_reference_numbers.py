@@ -1,4 +1,4 @@
-"""The bundled models reach what they reached with version 0.1."""
+"""The bundled models reach what they reached with version 0.1, at the level that recordings have."""
 
 from __future__ import annotations
 

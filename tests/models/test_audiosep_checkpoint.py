@@ -22,9 +22,10 @@ def test_the_keys_and_shapes_are_audioseps_in_its_order(network_layout: dict[str
     assert sorted((key, list(tensor.shape)) for key, tensor in state.items()) == sorted(map(tuple, expected))
 
 
-def test_a_network_that_audiosep_lacks_is_refused() -> None:
-    with pytest.raises(InputError, match=r"has no stem and no input power.*; write .*dplass adapters merge"):
-        audiosep_state(BaseModel(replace(SMALL, input_power=0.3)))
+@pytest.mark.parametrize("extension", [{"input_power": 0.3}, {"input_level_db": -21.0}])
+def test_a_network_that_audiosep_lacks_is_refused(extension: dict[str, float]) -> None:
+    with pytest.raises(InputError, match=r"has no stem, input power or input level.*; write .*dplass adapters merge"):
+        audiosep_state(BaseModel(replace(SMALL, **extension)))
 
 
 def test_the_kernels_compute_the_transform_and_its_inverse() -> None:

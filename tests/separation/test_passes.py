@@ -11,6 +11,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from dplass_cli.audio.level import UNCHANGED, Normalization
 from dplass_cli.audio.reading import Audio
 from dplass_cli.audio.stft import STFT
 from dplass_cli.separation.core import Prepared, Request
@@ -89,9 +90,14 @@ def audio() -> Audio:
     return np.random.default_rng(0).normal(0, 0.3, (2, 12000)).astype(np.float32)
 
 
-def passes(reader: Reader, policy: RecordingPolicy | None = None, sample_rate: int = RATE) -> Passes:
+def passes(
+    reader: Reader,
+    policy: RecordingPolicy | None = None,
+    sample_rate: int = RATE,
+    normalization: Normalization = UNCHANGED,
+) -> Passes:
     fakes: Any = (ScalingCore(), LevelEncoder(), policy or RecordingPolicy(), None)
-    return Passes(*fakes, reader, sample_rate)
+    return Passes(*fakes, reader, sample_rate, normalization)
 
 
 def conditions(*sources: Source) -> dict[Source, Tensor]:
@@ -242,3 +248,20 @@ def test_what_lies_above_the_band_of_the_network_is_kept_apart() -> None:
 @pytest.mark.parametrize("length", [999, 1000, 1001])
 def test_resampling_gives_the_length_that_is_asked_for(length: int) -> None:
     assert resampled(np.ones((2, 500), np.float32), 8000, 16000, length).shape == (2, length)
+
+
+@pytest.mark.parametrize("rate", [RATE, 2 * RATE])
+def test_targets_have_the_level_of_the_recording_and_only_removals_its_offset(audio: Audio, rate: int) -> None:
+    offset = torch.tensor([[0.1], [-0.2]])
+    audio = audio + offset.numpy()
+    plan = Plan(conditions(DOG, WIND), {"dog": Target(DOG, (DOG,)), "without wind": Target(None, (WIND,))})
+    separation = passes(Reader(audio), RecordingPolicy(always="quiet"), rate, Normalization(offset, 30.0))
+    separation.choose(plan.conditions)
+    _, targets, high = zip(*separation.targets(plan), strict=True)
+    dog, without_wind = np.concatenate(targets, axis=-1)
+    if rate == RATE:
+        np.testing.assert_allclose(dog, 0.25 * (audio - offset.numpy()), atol=1e-6)
+        np.testing.assert_allclose(without_wind, audio - dog, atol=1e-6)
+    else:  # what is above the network's band contains no offset either
+        assert abs(np.concatenate(high, axis=-1).mean()) < 1e-3
+        assert without_wind.mean(axis=-1) - audio.mean(axis=-1) == pytest.approx([0, 0], abs=0.01)

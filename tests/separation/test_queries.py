@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
+from dplass_cli.audio.reading import read_audio
 from dplass_cli.audio.writing import write_audio
 from dplass_cli.encoders import QueryEncoder, load_encoder
 from dplass_cli.errors import InputError
@@ -147,13 +148,26 @@ def test_an_example_that_is_not_audio_is_refused(encoder: QueryEncoder, tmp_path
     (tmp_path / "a.wav").write_text("no audio")
     with pytest.raises(InputError, match="not a readable audio file"):
         condition(Query(like=tmp_path / "a.wav"), encoder, silent)
-    write_audio(tmp_path / "b.wav", np.full((2, 100), 0.1, np.float32), 8000)
+    write_audio(tmp_path / "b.wav", np.full((2, 100), 0.1, np.float32) * np.float32([1, -1] * 50), 8000)
     assert torch.isfinite(condition(Query(like=tmp_path / "b.wav"), encoder, silent)).all()
+
+
+@pytest.mark.parametrize("offset", [0.1, -0.5])
+def test_the_offset_of_an_example_does_not_matter(
+    encoder: QueryEncoder, clips: dict[str, Path], tmp_path: Path, offset: float
+) -> None:
+    audio, rate = read_audio(clips["dog_bark"])
+    write_audio(tmp_path / "a.wav", 0.01 * audio + np.float32(offset), rate, "FLOAT")
+    moved, plain = (condition(Query(like=path), encoder, silent) for path in (tmp_path / "a.wav", clips["dog_bark"]))
+    assert float(moved @ plain) > 0.999
+    write_audio(tmp_path / "b.wav", np.full((1, rate), offset, np.float32), rate, "FLOAT")
+    with pytest.raises(InputError, match=r"b\.wav: is silent"):
+        condition(Query(like=tmp_path / "b.wav"), encoder, silent)
 
 
 @pytest.mark.parametrize("level", [0.0, 5e-5])
 def test_a_silent_example_is_refused(encoder: QueryEncoder, tmp_path: Path, level: float) -> None:
-    write_audio(tmp_path / "quiet" / "b.wav", np.full((1, 16000), level, np.float32), 16000)
+    write_audio(tmp_path / "quiet" / "b.wav", level * np.float32([[1, -1] * 8000]), 16000)
     for like in (tmp_path / "quiet", tmp_path / "quiet" / "b.wav"):
         with pytest.raises(InputError, match=r"--like .*b\.wav: is silent; give a recording of the sound"):
             condition(Query(like=like), encoder, silent)

@@ -15,6 +15,7 @@ import torch
 
 from dplass_cli import Separator, sounds
 from dplass_cli.adapters.bank_folder import TINY_BANK, write_bank
+from dplass_cli.audio.reading import read_audio
 from dplass_cli.audio.writing import write_audio
 from dplass_cli.devices import in_bfloat16
 from dplass_cli.errors import InputError, RunError
@@ -102,6 +103,29 @@ def test_windows_give_the_same_as_the_whole_recording(selection: str, monkeypatc
     assert np.square(windowed - whole).any(), "there is only one window"
     errors = np.square(windowed - whole)[: len(whole) // 320 * 320].reshape(-1, 320).mean(axis=1)  # of every 10 ms
     assert 10 * np.log10(errors.max() / np.square(whole).mean()) < -60.0
+
+
+@pytest.mark.parametrize(
+    ("level_db", "offset"), [(-50.0, 0.0), (-20.0, 0.0), (20.0, 0.0), (0.0, 0.01), (0.0, 0.1), (-30.0, -0.1)]
+)
+def test_level_and_offset_of_a_recording_change_nothing(tmp_path: Path, level_db: float, offset: float) -> None:
+    gain = np.float32(10.0 ** (level_db / 20.0))
+    mixture = dog_in_the_rain(44100)[0][None]
+    separator = Separator.from_pretrained(device="cpu")
+    queries = ["a dog barking", Query(without=("rain falling",))]
+    found = []
+    for audio in (mixture, mixture * gain + np.float32(offset)):
+        write_audio(tmp_path / "m.wav", audio, 44100, "FLOAT")
+        targets = separator.separate_file(tmp_path / "m.wav", queries, tmp_path / "out", clip="scale")
+        scale = 10.0 ** (targets[0].gain_db / 20.0)
+        outputs = [read_audio(target.path)[0] / np.float32(scale) for target in targets]
+        found.append((outputs, targets[0].presence))
+    ((dog, dry), presence), ((moved, moved_dry), moved_presence) = found
+    assert np.abs(moved / gain - dog).max() < 1e-4
+    assert np.abs((moved_dry - np.float32(offset)) / gain - dry).max() < 1e-3
+    assert presence is not None
+    assert moved_presence is not None
+    assert moved_presence.score == pytest.approx(presence.score, abs=1e-3)
 
 
 def test_equal_channels_stay_equal(separator: Separator) -> None:
@@ -214,7 +238,7 @@ def test_each_channel_may_have_its_own_mask(separator: Separator) -> None:
     each = Separator(separator.bank, separator.encoder, separator.policy, "each")
     mono = separator(mixture[None], 32000, ["rain"])["rain"]
     np.testing.assert_allclose(each(mixture[None], 32000, ["rain"])["rain"], mono, atol=1e-6)
-    stereo = _pan(mixture, 1.0, 0.1)
+    stereo = np.stack([mixture, mixture[::-1]])  # of equal levels: one gain serves both channels
     np.testing.assert_allclose(each(stereo, 32000, ["rain"])["rain"][:1], mono, atol=1e-6)
     with pytest.raises(InputError, match="--stereo mono: must be one of shared, each"):
         Separator(separator.bank, separator.encoder, separator.policy, "mono")  # type: ignore[arg-type]

@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 import torch
 from small_jobs import RATE, adapters_on, corpus, settings
-from small_networks import small_network
+from small_networks import SMALL, small_network
 
 from dplass_cli.adapters.injection import statistics_of
+from dplass_cli.audio.level import near_level
 from dplass_cli.data.batches import EpochBatches
 from dplass_cli.data.mixer import mix
 from dplass_cli.data.samples import Batch, TrainingSamples, collate
@@ -71,6 +72,29 @@ def test_the_loss_compares_the_estimate_with_the_mixed_target(network: BaseModel
     with torch.no_grad():
         estimate = network(mixture[:, None], batch.condition)[:, 0]
     torch.testing.assert_close(loss, (estimate - target).abs().mean())
+
+
+def test_a_network_with_an_input_level_hears_mixtures_near_it(samples: TrainingSamples) -> None:
+    network = small_network(config=replace(SMALL, input_level_db=-70.0))
+    adapters_on(network)
+    heard: list[torch.Tensor] = []
+    network.register_forward_pre_hook(lambda _, arguments: heard.append(arguments[0]))
+    batch = batch_of(samples)
+    mixture, target = mix(batch.target, batch.interferers, batch.gains_db, batch.noise_gain_db)
+    made = module(network)
+    loss = made.training_step(batch, 0).detach()
+    offset, gain = near_level(mixture, RATE, -70.0)
+    assert (gain < 0.1).all()
+    torch.testing.assert_close(heard[0][:, 0], (mixture - offset) * gain)
+    with torch.no_grad():
+        estimate = network(heard[0], batch.condition)[:, 0]
+    torch.testing.assert_close(loss, (estimate - target * gain).abs().mean())
+    made.on_validation_epoch_start()
+    made.validation_step(
+        {"mixture": mixture, "target": target, "condition": batch.condition, "domain": torch.zeros(2)}, 0
+    )
+    exactly = near_level(mixture, RATE, -70.0, range_db=0.0)
+    torch.testing.assert_close(heard[-1][:, 0], (mixture - exactly[0]) * exactly[1])
 
 
 def test_a_teacher_gives_the_targets(network: BaseModel, samples: TrainingSamples) -> None:
