@@ -26,6 +26,7 @@ from dplass_cli.cli import (
     retrieve_command,
     separate_command,
     serve_command,
+    sounds_command,
     sweep_command,
     train_command,
     weights_command,
@@ -123,6 +124,7 @@ add_command(app, "evaluate", evaluate_command.command)
 add_command(app, "separate", separate_command.command)
 add_command(app, "serve", serve_command.command)
 add_command(app, "export", export_command.command)
+add_command(app, "sounds", sounds_command.command)
 add_command(app, "embed", embed_command.command)
 add_command(app, "retrieve", retrieve_command.command)
 add_command(app, "quickstart", quickstart_command.command)

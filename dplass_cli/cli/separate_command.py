@@ -36,7 +36,7 @@ def command(options: SeparateOptions, run: VerbRun) -> None:
     if to_pipe and (options.residual or len(options.query) + len(options.like) > 1):
         raise InputError(ONE_TARGET)
     with _files_for_pipes(options) as of_files:
-        result = separate(of_files, run.progress)
+        result = separate(of_files, run.progress, run.note)
         if to_pipe:
             _write_to_pipe(result)
     for note in result.out_of_vocabulary.values():

@@ -16,6 +16,7 @@ class QueryEncoder(Protocol):
         fingerprint: sha256 over its weights and configuration; equal fingerprints give equal embeddings.
         size: length D of an embedding.
         sample_rate: Hz; audio at this rate is not resampled.
+        kinds: names of the sounds it knows; empty if any sentence will do.
         windows: how long audio is split and averaged, in words; cached embeddings are only used if it is the same.
     """
 
@@ -23,6 +24,9 @@ class QueryEncoder(Protocol):
     size: int
     sample_rate: int
     windows: str
+
+    @property
+    def kinds(self) -> tuple[str, ...]: ...
 
     @property
     def fingerprint(self) -> str: ...

@@ -73,6 +73,10 @@ class LaionEncoder:
         # On a CPU one item at a time is as fast, and an embedding is the same to the last bit in any batch.
         self._batch = 1 if self._device.type == "cpu" else 32
 
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        return ()
+
     @cached_property
     def fingerprint(self) -> str:
         """sha256 over the configuration and the weights that embeddings depend on, whatever file they come from."""

@@ -197,6 +197,10 @@ class TinyEncoder(nn.Module):
         self._texts: dict[str, Tensor] = {}
 
     @property
+    def kinds(self) -> tuple[str, ...]:
+        return self.config.kinds
+
+    @property
     def fingerprint(self) -> str:
         return tensors_sha256(self.state_dict(), to_mapping(self.config))
 

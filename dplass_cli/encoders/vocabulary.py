@@ -15,22 +15,24 @@ _FUNCTION_WORDS = {
 }
 """Words that occur in names of kinds and do not name a sound."""
 
+_NEAREST = 3
 _SIMILAR = 0.7  # ratio of difflib from which on one word may be a misspelling of another
 
 
 def vocabulary_note(sentence: str, encoder: str, kinds: Mapping[str, float]) -> str | None:
-    """A note that an encoder does not know what a sentence describes, with the nearest kind; None if it does.
+    """A note that an encoder does not know what a sentence describes, with the nearest kinds; None if it does.
 
     ``kinds`` are {kind of sound: probability that the sentence describes it}, the most probable first.
     """
-    kind, probability = next(iter(kinds.items()))
-    if probability >= KNOWN:
+    if next(iter(kinds.values())) >= KNOWN:
         return None
     known = {word for kind in kinds for word in _words(kind)} - _FUNCTION_WORDS
     unknown = [word for word in _words(sentence) if word not in known | _FUNCTION_WORDS]  # a known word is spelt right
     similar = [near for word in unknown for near in difflib.get_close_matches(word, sorted(known), 1, _SIMILAR)]
-    nearest = f"the nearest kind of sound it knows is {kind!r} ({probability:.0%})"
-    hint = f"did you mean {similar[0]!r}?" if similar else nearest
+    said = set(_words(sentence)) - _FUNCTION_WORDS
+    others = [kind for kind in kinds if not said or not said >= set(_words(kind)) - _FUNCTION_WORDS]
+    nearest = ", ".join(map(repr, others[:_NEAREST]))
+    hint = f"did you mean {similar[0]!r}?" if similar else f"the nearest that it knows: {nearest}"
     return f"the {encoder} encoder does not know what {sentence!r} is; {hint}"
 
 

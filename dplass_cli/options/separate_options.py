@@ -20,15 +20,29 @@ class SeparateOptions(SeparatorOptions):
     inputs: tuple[Path, ...] = argument(
         "INPUT", "Recordings, folders, patterns, or - for a WAV file on standard input.", ()
     )
-    query: tuple[str, ...] = option((), "What to separate: -q 'a dog barking'. Repeatable.", also="-q")
+    query: tuple[str, ...] = option(
+        (), "What to separate: -q 'a dog barking', or a wish: -q 'remove the wind'. Repeatable.", also="-q"
+    )
     queries: Path | None = option(None, "File of queries, one per line: --queries sounds.txt")
     like: tuple[Path, ...] = option(
         (), "A recording of the sound, or a folder of several: --like my_dog.wav. Repeatable."
     )
     spans: str | None = option(None, "Seconds at which the target occurs in the input: --spans 3.2-4.0,6-7")
     without: tuple[str, ...] = option(
-        (), "What to keep out of the targets: -q speech --not wind. Alone: the input without it. Repeatable.", "--not"
+        (),
+        "What to keep out of the targets: -q speech --not wind. Alone: the input without it. Repeatable.",
+        "--not",
+        also="--remove",
     )
+    reduce: dict[str, float] = option({}, "What to turn down in the input, in dB: --reduce wind=12. Repeatable.")
+    mix: float = option(
+        1.0,
+        "Share of the result in the output; the rest is the input: --mix 0.8",
+        least=0,
+        most=1,
+        expected="a share from 0 to 1, such as 0.8",
+    )
+    force: bool = option(False, "Also separate what the encoder does not know.")
     list: Path | None = option(None, "File of lines: path, TAB, query, TAB, output name.")
     output: Path = required("Folder of the targets, or - for standard output.", also="-o")
     residual: bool = option(False, "Also write the input minus all targets.")

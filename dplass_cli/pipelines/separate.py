@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
+from dplass_cli.errors import InputError
 from dplass_cli.options.separate_options import SeparateOptions
 from dplass_cli.separation.output import Separated
-from dplass_cli.separation.recordings import requested_recordings, sentences_of, separate_recordings
+from dplass_cli.separation.recordings import queries_of, requested_recordings, separate_recordings
 from dplass_cli.separation.separator import Separator
+from dplass_cli.separation.wishes import meanings
 from dplass_cli.storage import Progress, no_progress
 
 
@@ -18,7 +21,7 @@ class SeparateResult:
     Attributes:
         written: {path of a recording: what was written}.
         failed: {path of a recording: why it failed}.
-        out_of_vocabulary: {sentence: a note that the encoder does not know what it names}.
+        out_of_vocabulary: {sentence: a note that the encoder does not know what it names}, with ``force``.
         unlearnt: the same; the key that version 0.1 wrote to ``--json``.
     """
 
@@ -28,16 +31,29 @@ class SeparateResult:
     unlearnt: dict[str, str]
 
 
-def separate(options: SeparateOptions, progress: Progress = no_progress) -> SeparateResult:
+def separate(
+    options: SeparateOptions, progress: Progress = no_progress, note: Callable[[str], None] = lambda text: None
+) -> SeparateResult:
     """Separate every recording by its queries. One that fails does not stop the others.
 
+    ``note`` is called with a line for each sentence that was understood as a wish, before the work begins.
+
     Raises:
-        InputError: wrong options or models, or no recording could be separated.
+        InputError: wrong options or models, a sentence that the encoder does not know without ``force``, or no
+            recording could be separated.
         RunError: no recording could be separated.
     """
     recordings = requested_recordings(options)
+    queries = queries_of(recordings)
+    for meaning in meanings(queries):
+        note(meaning)
     separator = Separator.from_spec(options.model, options.select, options.stereo, options.refine)
+    sentences = dict.fromkeys(sentence for query in queries for sentence in query.sentences if sentence.strip())
+    found = {sentence: separator.encoder.out_of_vocabulary(sentence) for sentence in sentences}
+    unknown = {sentence: reason for sentence, reason in found.items() if reason is not None}
+    if unknown and not options.force:
+        raise InputError(
+            f"{'; '.join(unknown.values())}; 'dplass sounds' lists what it knows, --force separates anyway"
+        )
     written, failed = separate_recordings(separator, recordings, options, progress)
-    notes = {sentence: separator.encoder.out_of_vocabulary(sentence) for sentence in sentences_of(recordings)}
-    unknown = {sentence: note for sentence, note in notes.items() if note is not None}
     return SeparateResult(written, failed, unknown, unknown)

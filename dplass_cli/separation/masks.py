@@ -60,7 +60,8 @@ def make_targets(estimates: Tensor, mixture: Tensor, plan: Plan, stft: STFT, sha
     def make(target: Target) -> Tensor:
         rivals = [rows[rival] for rival in target.rivals]
         if target.source is None:
-            return mixture - torch.stack([limit(row, rivals) for row in rivals]).sum(dim=0)
+            shares = [target.removed.get(rival, 1.0) for rival in target.rivals]
+            return mixture - sum(share * limit(row, rivals) for share, row in zip(shares, rivals, strict=True))
         if target.residual is not None:
             return resplit(estimates[rows[target.source]], estimates[rows[target.residual]], mixture)
         return limit(rows[target.source], rivals)

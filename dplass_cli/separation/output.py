@@ -41,12 +41,14 @@ class Output:
             outputs of the recording by one factor, or raise an ``error``.
         highband: where the part above the model's band goes: into the ``residual``, into every ``target``, or nowhere
             (``drop``).
+        mix: share of a target in its file; the rest is the recording.
     """
 
     residual: bool = False
     subtype: str | None = None
     clip: Clipping = "limit"
     highband: Highband = "residual"
+    mix: float = 1.0
 
     def __post_init__(self) -> None:
         check_choice("--clip", self.clip, get_args(Clipping))
@@ -102,6 +104,9 @@ class Targets:
         if high is not None and self._output.highband != "residual":
             rest = rest - high
             targets = targets + high if self._output.highband == "target" else targets
+        if (mix := self._output.mix) != 1.0:
+            rest = recording - mix * (recording - rest) - len(targets) * (1.0 - mix) * recording
+            targets = mix * targets + (1.0 - mix) * recording
         blocks = dict(zip(self._paths, [*targets, *([rest] if self._output.residual else [])], strict=True))
         for query, block in blocks.items():
             if not np.isfinite(block).all():  # sums of extreme samples overflow although the network's output is finite

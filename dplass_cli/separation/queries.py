@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -34,41 +35,51 @@ Excerpt = Callable[[float, float], Tensor]
 
 @dataclass(frozen=True)
 class Query:
-    """Describes one target: by a sentence, by an example, by times, or as everything except some sounds.
+    """Describes one target: by a sentence, by an example, by times, or as everything but some sounds, or less of them.
 
     Attributes:
         text: a sentence.
         like: an example recording of such a sound, or a folder of several, instead of a sentence.
         spans: times (start, end) in seconds at which the target occurs; alone, or in addition to text or like.
         without: sentences that describe what to keep out. Alone: the recording with all of it removed.
+        reduce: (sentence, dB) of what to turn down in the recording, instead of a sentence, an example or times.
+        said: the sentence that was understood as this query, where that is not its text.
     """
 
     text: str = ""
     like: Path | None = None
     spans: tuple[Span, ...] = ()
     without: tuple[str, ...] = ()
+    reduce: tuple[tuple[str, float], ...] = ()
+    said: str = field(default="", compare=False)
 
     @property
     def name(self) -> str:
-        """The target's name: the sentence, the example's name, the times, or what it is without."""
-        if self.text or not (self.like or self.spans or self.without):
+        """The target's name: the sentence, the example's name, the times, or what it is without or has less of."""
+        if self.text or not (self.like or self.spans or self.without or self.reduce):
             return self.text
         if self.like:
             return self.like.name if self.like.is_dir() else self.like.stem
         if self.spans:
             return "at " + " and ".join(f"{start:g}-{end:g} s" for start, end in self.spans)
-        return "without " + " and ".join(self.without)
+        less = [f"less {text}" for text, _ in self.reduce]
+        return " and ".join([*(["without " + " and ".join(self.without)] if self.without else []), *less])
+
+    @property
+    def sentences(self) -> tuple[str, ...]:
+        """All sentences that the encoder has to know."""
+        return (*((self.text,) if self.text else ()), *self.without, *(text for text, _ in self.reduce))
 
     @property
     def is_removal(self) -> bool:
-        """Whether the target is everything except some sounds."""
+        """Whether the target is the recording without some sounds, or with less of them."""
         return not (self.text or self.like or self.spans)
 
     def check(self) -> None:
         """Raise InputError if the query cannot be asked."""
-        if (self.is_removal and not self.without) or (self.text and not self.text.strip()):
+        if (self.is_removal and not self.without and not self.reduce) or (self.text and not self.text.strip()):
             raise InputError("--query is empty; describe the sound, such as 'a dog barking'")
-        if any("\0" in text for text in (self.text, *self.without)):
+        if any("\0" in text for text in self.sentences):
             raise InputError(f"{self.name!r}: contains a null character; remove it")
         if not all(text.strip() for text in self.without):
             raise InputError("--not is empty; describe what to keep out, such as 'wind'")
@@ -76,6 +87,13 @@ class Query:
             raise InputError(f"{self.text!r} and {self.like}: a query has a sentence or an example, not both")
         if self.text in self.without:
             raise InputError(f"--not {self.text!r}: is also the --query; remove one of them")
+        for text, decibels in self.reduce:
+            if not self.is_removal:
+                raise InputError(f"--reduce {text}: turns a sound down in the recording; leave out {self.name!r}")
+            if not text.strip() or text in self.without:
+                raise InputError(f"--reduce {text!r}: expected a sound that is not removed, such as wind=12")
+            if not 0.0 < decibels < math.inf:
+                raise InputError(f"--reduce {text}={decibels:g}: expected decibels above 0, such as wind=12")
         for start, end in self.spans:
             if not 0.0 <= start < end:
                 raise InputError(f"--spans {start:g}-{end:g}: expected seconds, the start before the end")
@@ -131,12 +149,14 @@ class Target:
     Attributes:
         source: the source that it is; None: the recording without its rivals.
         rivals: the sources that compete for the recording, itself among them.
+        removed: {rival: the share of it that the recording loses}, where ``source`` is None; all of it by default.
         residual: the source by which the target is refined (:mod:`dplass_cli.separation.refinement`); None: it is not.
     """
 
     source: Source | None
     rivals: tuple[Source, ...]
     residual: Source | None = None
+    removed: Mapping[Source, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -158,20 +178,22 @@ def plan(queries: Mapping[str, Query], encoder: QueryEncoder, excerpt: Excerpt, 
     With ``consistent`` all targets compete for the recording; otherwise each only with what it excludes.
     """
 
-    def excluded(query: Query) -> list[Source]:
-        """What a query keeps out; a sentence that is also a query of its own is separated only once."""
-        return [Source(t, "target" if queries.get(t) == Query(t) else "excluded") for t in query.without]
+    def source(text: str) -> Source:
+        """What a query keeps out or turns down; a sentence that is also a query of its own is separated only once."""
+        return Source(text, "target" if queries.get(text) == Query(text) else "excluded")
 
     conditions = {Source(n): condition(query, encoder, excerpt) for n, query in queries.items() if not query.is_removal}
     for query in queries.values():
-        if query.without:
-            conditions |= dict(zip(excluded(query), encoder.embed_text(query.without), strict=True))
+        if texts := [*query.without, *(text for text, _ in query.reduce)]:
+            conditions |= dict(zip(map(source, texts), encoder.embed_text(texts), strict=True))
     competing = [Source(name) for name, query in queries.items() if not query.is_removal] if consistent else []
 
     def target(name: str, query: Query) -> Target:
+        excluded = [source(text) for text in query.without]
         if query.is_removal:
-            return Target(None, tuple(dict.fromkeys(excluded(query))))
-        return Target(Source(name), tuple(dict.fromkeys((Source(name), *competing, *excluded(query)))))
+            removed = {source(text): 1.0 - 10.0 ** (-decibels / 20.0) for text, decibels in query.reduce}
+            return Target(None, tuple(dict.fromkeys((*excluded, *removed))), removed=removed)
+        return Target(Source(name), tuple(dict.fromkeys((Source(name), *competing, *excluded))))
 
     return Plan(conditions, {name: target(name, query) for name, query in queries.items()})
 

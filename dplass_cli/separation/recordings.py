@@ -16,6 +16,7 @@ from dplass_cli.options.separate_options import SeparateOptions
 from dplass_cli.separation.output import Separated, unused_name
 from dplass_cli.separation.queries import Query, parse_spans
 from dplass_cli.separation.separator import Separator
+from dplass_cli.separation.wishes import understood
 from dplass_cli.storage import Progress, no_progress, read_text, resolved
 
 
@@ -38,7 +39,7 @@ def requested_recordings(options: SeparateOptions) -> list[Recording]:
     """The recordings that the options name, each with its complete queries; InputError if one is wrong."""
     spans = () if options.spans is None else parse_spans(options.spans)
     queries = [
-        *map(Query, options.query),
+        *map(understood, options.query),
         *_read_queries(options.queries),
         *(Query(like=path) for path in options.like),
     ]
@@ -48,15 +49,19 @@ def requested_recordings(options: SeparateOptions) -> list[Recording]:
                 f"--output {options.output}: is inside --like {folder}, so that targets would become examples;"
                 " give another folder"
             )
-    if not queries and (spans or options.without):
+    reduce = tuple(options.reduce.items())
+    if not queries and (spans or options.without or reduce):
         queries = [Query()]  # they may stand alone
 
     def complete(recording: Recording) -> Recording:
-        """Add the spans and the negatives, which apply to every query."""
+        """Add the spans, the negatives and what is turned down, which apply to every query."""
         own = recording.queries
         if spans and len(own) > 1:
             raise InputError(f"--spans {options.spans}: applies to a single target, not {len(own)}; give one query")
-        return replace(recording, queries=tuple(replace(query, spans=spans, without=options.without) for query in own))
+        more = [
+            replace(q, spans=spans, without=(*q.without, *options.without), reduce=(*q.reduce, *reduce)) for q in own
+        ]
+        return replace(recording, queries=tuple(more))
 
     return [complete(recording) for recording in find_recordings(options.inputs, options.list, queries, options.output)]
 
@@ -65,7 +70,7 @@ def _read_queries(path: Path | None) -> list[Query]:
     if path is None:
         return []
     if lines := [line.strip() for line in read_text(path).splitlines() if line.strip()]:
-        return [Query(line) for line in lines]
+        return [understood(line) for line in lines]
     raise InputError(f"{path}: contains no query; write one per line")
 
 
@@ -134,7 +139,7 @@ def _read_list(list_file: Path, queries: Sequence[Query]) -> list[Recording]:
             )
         if not query and not queries:
             raise InputError(f"{list_file}: line {number}: no query; expected path<TAB>query, or give --query for all")
-        queries_by_output.setdefault((wav, name), []).extend([Query(query)] if query else queries)
+        queries_by_output.setdefault((wav, name), []).extend([understood(query)] if query else queries)
     return [Recording(path, tuple(dict.fromkeys(own)), name) for (path, name), own in queries_by_output.items()]
 
 
@@ -179,6 +184,7 @@ def separate_recordings(
                 progress=report,
                 consistent=options.consistent,
                 silence_if_absent=options.silence_if_absent,
+                mix=options.mix,
             )
             written.setdefault(str(recording.path), []).extend(targets)
             taken |= {resolved(target.path) for target in targets}
@@ -189,7 +195,6 @@ def separate_recordings(
     return written, {path: str(error) for path, error in failed.items()}
 
 
-def sentences_of(recordings: Sequence[Recording]) -> list[str]:
-    """The distinct sentences of all queries, negatives included."""
-    queries = [query for recording in recordings for query in recording.queries]
-    return list(dict.fromkeys(text for query in queries for text in (query.text, *query.without) if text))
+def queries_of(recordings: Sequence[Recording]) -> list[Query]:
+    """The distinct queries of all recordings."""
+    return list(dict.fromkeys(query for recording in recordings for query in recording.queries))

@@ -192,12 +192,16 @@ class Separator:
             raise RunError("audio: targets would be NaN or infinite; check for samples far above full scale")
         return dict(zip(asked, targets, strict=True))
 
+    def sounds(self) -> dict[str, list[str]]:
+        """The sounds that the encoder knows, by domain: :meth:`~dplass_cli.separation.policies.DomainTexts.sounds`."""
+        return self._texts.sounds()
+
     def check(self, queries: Sequence[str | Query]) -> dict[str, Query]:
         """Check queries and the policy before anything is read (InputError), and return the queries by name."""
         asked = named(queries)
         require(self.policy, self.bank)
         if chooses_by_query(self.policy):
-            texts = [text for query in asked.values() for text in (query.text, *query.without) if text]
+            texts = [text for query in asked.values() for text in query.sentences]
             for embedding in self.encoder.embed_text(texts or ["any"]):
                 self.policy.choose(Choice(embedding, self.bank, self._texts))
         return asked
@@ -231,6 +235,7 @@ class Separator:
         progress: Progress = no_progress,
         consistent: bool = False,
         silence_if_absent: float | None = None,
+        mix: float = 1.0,
     ) -> list[Separated]:
         """Separate a file from disk to disk and write one file per query: ``{name}_{query}``, in the input's format.
 
@@ -255,6 +260,7 @@ class Separator:
                 counted twice.
             silence_if_absent: targets whose presence is below this score become silence; their content goes into the
                 residual.
+            mix: share of the result in each output; the rest is the recording.
 
         Raises:
             InputError: the file or an example cannot be read, it contains samples above a million, an example or the
@@ -270,7 +276,7 @@ class Separator:
         check_spans(asked.values(), info.seconds)
         layout = window_layout(info.sample_rate, self.bank.network.config)
         removals = all(query.is_removal for query in asked.values())
-        output = Output(residual, subtype, clip, highband or ("target" if removals else "residual"))
+        output = Output(residual, subtype, clip, highband or ("target" if removals else "residual"), mix)
         names = [*asked, *([RESIDUAL] if residual else [])]
         paths = target_paths(info, Path(output_dir), name or path.stem, names, {resolved(path), *taken})
 

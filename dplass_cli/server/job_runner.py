@@ -10,6 +10,7 @@ from dplass_cli.audio.writing import audio_writer
 from dplass_cli.errors import InputError
 from dplass_cli.separation.output import RESIDUAL
 from dplass_cli.separation.separator import Separator
+from dplass_cli.separation.wishes import understood
 from dplass_cli.server.job_queue import ReportStep, SeparationJob, Sound
 from dplass_cli.server.spectrogram_images import mel_levels, write_image
 
@@ -59,7 +60,7 @@ class SeparationRunner:
         report("separating", 0.0)
         written = self._separator.separate_file(
             recording,
-            job.queries,
+            [understood(query) for query in job.queries],
             job.folder,
             residual=True,
             name="sound",

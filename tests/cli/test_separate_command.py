@@ -152,7 +152,7 @@ def test_a_list_has_queries_of_its_own_and_shares_negatives(noise: Path, tmp_pat
 
 
 def test_presence_is_told_and_what_was_not_learnt(noise: Path, tmp_path: Path) -> None:
-    asked = ["separate", str(noise), "-q", "xylofoon", "-q", "rain", "-o", str(tmp_path / "out")]
+    asked = ["separate", str(noise), "-q", "xylofoon", "-q", "rain", "--force", "-o", str(tmp_path / "out")]
     done = run(app, [*asked, "--silence-if-absent", "1", "--json"])
     assert done.exit_code == 0, done.output
     said = "the tiny encoder does not know what 'xylofoon' is; did you mean 'xylophone'?"
@@ -165,6 +165,49 @@ def test_presence_is_told_and_what_was_not_learnt(noise: Path, tmp_path: Path) -
         assert target["silenced"] is True
         assert not soundfile.read(target["path"])[0].any()
     assert "(silenced)" in run(app, [*asked, "--silence-if-absent", "1"]).stdout
+
+
+def test_an_unknown_sound_stops_before_the_work(noise: Path, tmp_path: Path) -> None:
+    done = run(app, ["separate", str(noise), "-q", "rain", "--not", "xylofoon", "-o", str(tmp_path / "out")])
+    assert done.exit_code == 2
+    assert done.stderr == (
+        "dplass: the tiny encoder does not know what 'xylofoon' is; did you mean 'xylophone'?; 'dplass sounds' lists"
+        " what it knows, --force separates anyway\n"
+    )
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("asked", "name", "said"),
+    [
+        (["-q", "remove the wind"], "n_without_wind", "'remove the wind': removing: wind\n"),
+        (["-q", "turn the rain down"], "n_less_rain", "'turn the rain down': turning down by 12 dB: rain\n"),
+        (["--remove", "wind"], "n_without_wind", ""),
+        (["--reduce", "wind=6", "--reduce", "rain=3"], "n_less_wind_and_less_rain", ""),
+    ],
+)
+def test_a_wish_is_understood(noise: Path, tmp_path: Path, asked: list[str], name: str, said: str) -> None:
+    done = run(app, ["separate", str(noise), *asked, "-o", str(tmp_path / "out")])
+    assert done.exit_code == 0, done.output
+    assert done.stderr == said
+    assert [path.stem for path in (tmp_path / "out").iterdir()] == [name]
+
+
+def test_a_reduction_lies_between_the_recording_and_the_removal(tmp_path: Path) -> None:
+    noise = tmp_path / "n.wav"  # at the rate of the network, since resampling there and back changes other recordings
+    write_audio(noise, np.random.default_rng(0).normal(0, 0.1, (1, 16000)).astype(np.float32), 32000, "FLOAT")
+    recording = soundfile.read(noise)[0]
+    outputs = {}
+    for option in (["--remove", "rain"], ["--reduce", "rain=20"], ["--remove", "rain", "--mix", "0.9"]):
+        output = tmp_path / option[-1]
+        done = run(app, ["separate", str(noise), *option, "--subtype", "FLOAT", "-o", str(output)])
+        assert done.exit_code == 0, done.output
+        (path,) = output.iterdir()
+        outputs[option[-1]] = soundfile.read(path)[0]
+    removed = recording - outputs["rain"]
+    assert np.abs(removed).max() > 0.01
+    np.testing.assert_allclose(recording - outputs["rain=20"], 0.9 * removed, atol=1e-5)
+    np.testing.assert_allclose(recording - outputs["0.9"], 0.9 * removed, atol=1e-5)
 
 
 def test_a_recording_without_samples_is_told(tmp_path: Path) -> None:

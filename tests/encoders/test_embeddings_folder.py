@@ -24,6 +24,7 @@ class LevelEncoder:
     fingerprint = "0123456789abcdef"
     size = 1
     sample_rate = 16000
+    kinds = ()
     windows = "whole"
 
     def embed_text(self, sentences: list[str]) -> Tensor:

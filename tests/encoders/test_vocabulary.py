@@ -38,7 +38,14 @@ def test_a_misspelling_is_corrected(tiny: TinyEncoder) -> None:
 def test_words_that_are_known_or_name_no_sound_are_not_corrected(sentence: str) -> None:
     note = vocabulary_note(sentence, "tiny", {"Rain and wind": 0.2, "Dog bark": 0.1})
     assert note is not None
-    assert note.endswith("the nearest kind of sound it knows is 'Rain and wind' (20%)")
+    assert note.endswith("the nearest that it knows: 'Rain and wind', 'Dog bark'")
+
+
+def test_the_nearest_never_repeat_the_sentence() -> None:
+    kinds = {"Car": 0.25, "Car horn": 0.2, "Engine": 0.1, "Truck": 0.05, "Rain": 0.0}
+    note = vocabulary_note("a car", "tiny", kinds)
+    assert note is not None
+    assert note.endswith("does not know what 'a car' is; the nearest that it knows: 'Car horn', 'Engine', 'Truck'")
 
 
 def test_only_the_misspelt_word_of_a_sentence_is_corrected() -> None:

@@ -46,9 +46,11 @@ def test_targets_have_distinct_names(tmp_path: Path) -> None:
         Query(like=tmp_path / "dogs"),
         Query(spans=((0.5, 2.0), (3.0, 4.25))),
         Query(without=("wind", "rain")),
+        Query(reduce=(("wind", 12.0),)),
+        Query(without=("dog",), reduce=(("wind", 12.0), ("rain", 3.0))),
     ]
     names = ["a dog", "a dog (2)", "one.v2", "dogs", "at 0.5-2 s and 3-4.25 s", "without wind and rain"]
-    assert list(named(asked)) == names
+    assert list(named(asked)) == [*names, "less wind", "without dog and less wind and less rain"]
 
 
 @pytest.mark.parametrize(
@@ -60,6 +62,13 @@ def test_targets_have_distinct_names(tmp_path: Path) -> None:
         (Query("a dog", without=("",)), "--not is empty"),
         (Query("a dog", without=("a dog",)), "--not 'a dog': is also the --query"),
         ("a dog\0", "contains a null character"),
+        (
+            Query("a dog", reduce=(("wind", 6.0),)),
+            "--reduce wind: turns a sound down in the recording; leave out 'a dog'",
+        ),
+        (Query(reduce=(("wind", 0.0),)), "--reduce wind=0: expected decibels above 0, such as wind=12"),
+        (Query(reduce=(("wind", float("nan")),)), "--reduce wind=nan: expected decibels above 0"),
+        (Query(without=("wind",), reduce=(("wind", 6.0),)), "--reduce 'wind': expected a sound that is not removed"),
         (Query("a dog", like=Path("a.wav")), "a query has a sentence or an example, not both"),
         (Query("a dog", spans=((2.0, 1.0),)), "--spans 2-1: expected seconds, the start before the end"),
     ],
@@ -129,6 +138,11 @@ def test_a_plan_lists_what_competes_with_each_target(encoder: QueryEncoder) -> N
         "rain": Target(rain, (rain, wind)),
         "without wind and dog": Target(None, (wind, dog)),  # the dog is a query too and is separated once
     }
+    less = plan(named([Query(without=("wind",), reduce=(("rain", 20.0),))]), encoder, silent, consistent=False)
+    turned_down = Source("rain", "excluded")
+    expected = Target(None, (wind, turned_down), removed={turned_down: 0.9})
+    assert less.targets == {"without wind and less rain": expected}
+    assert list(less.conditions) == [wind, turned_down]
     together = plan(queries, encoder, silent, consistent=True)
     assert together.targets["dog"].rivals == (dog, rain)
     assert together.targets["rain"].rivals == (rain, dog, wind)

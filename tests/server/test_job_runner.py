@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -16,6 +16,7 @@ pytest.importorskip("starlette", reason="pip install 'dplass[serve]'")
 from dplass_cli.audio.reading import AudioInfo, audio_info
 from dplass_cli.errors import InputError
 from dplass_cli.separation.output import Separated
+from dplass_cli.separation.queries import Query, named
 from dplass_cli.server.job_queue import JobCancelled, SeparationJob
 from dplass_cli.server.job_runner import SeparationRunner, check_queries
 
@@ -27,11 +28,11 @@ class CopyingSeparator:
     policy = SimpleNamespace(name="text")
 
     def separate_file(
-        self, path: Path, queries: tuple[str, ...], folder: Path, residual: bool, name: str, progress: Any
+        self, path: Path, queries: Sequence[Query], folder: Path, residual: bool, name: str, progress: Any
     ) -> list[Separated]:
         assert residual
         written = []
-        for number, query in enumerate([*queries, "residual"]):
+        for number, query in enumerate([*named(queries), "residual"]):
             progress(number, len(queries) + 1, f"separating {path.name}")
             copy = folder / f"{name}_{number}.wav"
             copy.write_bytes(path.read_bytes())
@@ -117,6 +118,11 @@ def test_a_job_produces_the_recording_a_target_per_query_and_the_residual(
         ("residual", "residual", None, None, 2),
     ]
     assert all(sound.picture.read_bytes().startswith(b"\x89PNG") for sound in sounds)
+
+
+def test_wishes_are_understood(runner: SeparationRunner, job: Callable[..., SeparationJob]) -> None:
+    sounds = runner(job(encoded(noise(), 16000), "remove the wind", "rain"), lambda step, fraction: None)
+    assert [sound.query for sound in sounds if sound.kind == "target"] == ["without wind", "rain"]
 
 
 @pytest.mark.parametrize(

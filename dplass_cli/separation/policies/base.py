@@ -52,6 +52,19 @@ class DomainTexts:
     def _temperature(self) -> float:
         return fit_temperature(self.captions, self.owners, self.centroids)
 
+    def sounds(self) -> dict[str, list[str]]:
+        """The sounds that the encoder knows, by the name of the domain that serves them, sorted.
+
+        Without domains they are one group, ``sounds``; empty if any sentence will do.
+        """
+        groups: dict[str, list[str]] = {domain.name: [] for domain in self._bank.domains.values()}
+        kinds = sorted(self._encoder.kinds)
+        for kind, query in zip(kinds, self._encoder.embed_text(kinds) if kinds else (), strict=True):
+            chances = self.probabilities(query) if groups else {}
+            best = self._bank.domains[max(chances, key=chances.__getitem__)].name if chances else "sounds"
+            groups.setdefault(best, []).append(kind)
+        return {name: found for name, found in groups.items() if found}
+
     def probabilities(self, query: Tensor) -> dict[str, float]:
         """The probability of each domain for a query's embedding, calibrated on the captions: {key: probability}."""
         row = domain_probabilities(query.double().numpy()[None], self.centroids, self._temperature)[0]
