@@ -91,7 +91,10 @@ def verb_run(json: bool = False, verbose: bool = False) -> Iterator[VerbRun]:
         run.note(f"dplass: {one_line(str(error))}")
         raise typer.Exit(error.exit_code) from error
     except KeyboardInterrupt as stop:
-        run.note("dplass: interrupted; what was finished is kept, run the same command again (train: with --resume)")
+        run.note(
+            "dplass: interrupted; what was finished is kept, run the same command again (train: with --resume;"
+            " separate: with --skip-existing)"
+        )
         raise typer.Exit(EXIT_INTERRUPTED) from stop
     except BrokenPipeError:
         # The reader of our output (such as head) has exited: write no more, or the interpreter complains as it exits.

@@ -46,6 +46,9 @@ def command(options: SeparateOptions, run: VerbRun) -> None:
     written = [target for targets in result.written.values() for target in targets]
     rows = [[target.path, target.query, _adapter(target.adapter), _presence(target)] for target in written]
     run.table(result, ["written", "query", "adapter", "presence"], rows)
+    for path, targets in result.written.items():
+        if not targets:
+            run.note(f"{path}: skipped, its targets exist")
     for target in written:
         if target.clipped:
             run.note(f"{target.path}: {target.clipped} samples limited to full scale; --subtype FLOAT keeps them")

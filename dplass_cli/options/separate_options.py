@@ -11,6 +11,7 @@ from dplass_cli.options.model_options import SeparatorOptions
 
 Clipping = Literal["limit", "scale", "error"]
 Highband = Literal["residual", "target", "drop"]
+FileFormat = Literal["wav", "flac", "ogg", "opus", "mp3", "m4a"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,7 +45,16 @@ class SeparateOptions(SeparatorOptions):
     )
     force: bool = option(False, "Also separate what the encoder does not know.")
     list: Path | None = option(None, "File of lines: path, TAB, query, TAB, output name.")
-    output: Path = required("Folder of the targets, or - for standard output.", also="-o")
+    output: Path = required(
+        "Folder of the targets, the file of a single target, such as dog.mp3, or - for standard output.", also="-o"
+    )
+    name: str = option("{stem}_{query}", "Name of the files: {stem} of the recording, {query}.")
+    format: FileFormat | None = option(
+        None, "File format: wav, flac, ogg, opus, mp3 or m4a.", shown="the input's where it can be written, or wav"
+    )
+    bitrate: int | None = option(None, "Bitrate of opus, mp3 or m4a in kbit/s: --bitrate 192", least=1)
+    overwrite: bool = option(False, "Replace files that exist.")
+    skip_existing: bool = option(False, "Leave out recordings whose targets all exist.")
     residual: bool = option(False, "Also write the input minus all targets.")
     consistent: bool = option(False, "Assign each sound to one target only: the targets sum to at most the input.")
     silence_if_absent: float | None = option(

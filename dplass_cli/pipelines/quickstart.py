@@ -100,6 +100,7 @@ def quickstart(options: QuickstartOptions, progress: Progress = no_progress) -> 
             inputs=(mixture,),
             query=("a dog barking",),
             output=folder / "listen",
+            overwrite=True,
             residual=True,
             adapters=(str(trained.output),),
             device=options.device,

@@ -19,7 +19,7 @@ class SeparateResult:
     """Result of :func:`separate`.
 
     Attributes:
-        written: {path of a recording: what was written}.
+        written: {path of a recording: what was written}; nothing where it was skipped.
         failed: {path of a recording: why it failed}.
         out_of_vocabulary: {sentence: a note that the encoder does not know what it names}, with ``force``.
         unlearnt: the same; the key that version 0.1 wrote to ``--json``.

@@ -9,19 +9,26 @@ import zlib
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import get_args
+from string import Formatter
+from typing import Literal, get_args
 
 import numpy as np
 
+from dplass_cli.audio.encoding import ENCODINGS, encoding_of, lossy_writer
 from dplass_cli.audio.reading import Audio, AudioInfo, even_blocks, read_blocks
 from dplass_cli.audio.writing import audio_writer, container_of, default_subtype
 from dplass_cli.errors import InputError, RunError, check_choice
-from dplass_cli.options.separate_options import Clipping, Highband
+from dplass_cli.options.separate_options import Clipping, FileFormat, Highband
 from dplass_cli.separation.bank import Activation
 from dplass_cli.separation.presence import Presence
 from dplass_cli.storage import allow_open_files, resolved, scratch_folder
 
+Existing = Literal["refuse", "overwrite", "skip"]
+
 RESIDUAL = "residual"
+TEMPLATE = "{stem}_{query}"
+"""The name of an output: the recording's, and that of the query."""
+
 _WRITTEN = {"WAV": ".wav", "WAVEX": ".wav", "RF64": ".wav", "FLAC": ".flac", "OGG": ".ogg"}
 _FLOATING = ("FLOAT", "DOUBLE")  # sample formats that represent samples above full scale
 _CEILING = 0.999
@@ -42,6 +49,9 @@ class Output:
         highband: where the part above the model's band goes: into the ``residual``, into every ``target``, or nowhere
             (``drop``).
         mix: share of a target in its file; the rest is the recording.
+        format: file format; default: the input's where it can be written, otherwise wav.
+        bitrate: of opus, mp3 and m4a, kbit/s; default: by the number of channels.
+        existing: what to do where a file exists: ``refuse``, ``overwrite`` it, or ``skip`` the recording if all exist.
     """
 
     residual: bool = False
@@ -49,10 +59,20 @@ class Output:
     clip: Clipping = "limit"
     highband: Highband = "residual"
     mix: float = 1.0
+    format: FileFormat | None = None
+    bitrate: int | None = None
+    existing: Existing = "overwrite"
 
     def __post_init__(self) -> None:
         check_choice("--clip", self.clip, get_args(Clipping))
         check_choice("--highband", self.highband, get_args(Highband))
+
+    def is_skipped(self, paths: Collection[Path]) -> bool:
+        """Whether a recording with these outputs is skipped; InputError if one exists that must not be replaced."""
+        found = [path for path in paths if path.exists()]
+        if found and self.existing == "refuse":
+            raise InputError(f"{found[0]}: exists; use --overwrite, --skip-existing or another --output")
+        return self.existing == "skip" and len(found) == len(paths)
 
 
 @dataclass(frozen=True)
@@ -143,17 +163,17 @@ def open_targets(
         InputError: the container does not support the sample format, or so many files cannot be open at once.
         RunError: the disk is full, or a block cannot be written (:meth:`Targets.write`).
     """
+    first = next(iter(paths.values()))
+    _check_format(first, info, output)
     subtype = subtype_of(info, output)
     scaling = output.clip == "scale" and subtype not in _FLOATING
     targets = Targets(paths, output, subtype in _FLOATING, scaling or silencing)
     drafts_each = 1 if scaling or silencing else 0
     allow_open_files((_FILES_PER_TARGET + drafts_each) * len(paths), f"--query: writing {len(paths)} targets at once")
     if not (scaling or silencing):
-        with _writers(paths, info, subtype) as targets.writers:
+        with _writers(paths, info, subtype, output.bitrate) as targets.writers:
             yield targets
         return
-    first = next(iter(paths.values()))
-    container_of(first, subtype, info.sample_rate, info.channels)  # fails before the work
     with scratch_folder(first.with_name(f".drafts-{zlib.crc32(first.name.encode()):08x}")) as folder:
         drafts = {query: folder / f"{number}.wav" for number, query in enumerate(paths)}
         with _writers(drafts, info, "FLOAT") as targets.writers:
@@ -161,19 +181,35 @@ def open_targets(
         if scaling:
             blocks = (block for made in _finished(drafts, info, targets.silenced) for block in made.values())
             targets.gain = _CEILING / max(_CEILING, *(float(np.abs(block).max(initial=0.0)) for block in blocks))
-        with _writers(paths, info, subtype) as writers:
+        with _writers(paths, info, subtype, output.bitrate) as writers:
             for made in _finished(drafts, info, targets.silenced):
                 for query, block in made.items():
                     writers[query](targets.fitted(query, block))
 
 
 @contextlib.contextmanager
-def _writers(paths: Mapping[str, Path], info: AudioInfo, subtype: str) -> Iterator[dict[str, Callable[[Audio], None]]]:
+def _writers(
+    paths: Mapping[str, Path], info: AudioInfo, subtype: str, bitrate: int | None = None
+) -> Iterator[dict[str, Callable[[Audio], None]]]:
+    def writer(path: Path) -> contextlib.AbstractContextManager[Callable[[Audio], None]]:
+        if path.suffix.lower() in ENCODINGS:
+            return lossy_writer(path, info.sample_rate, info.channels, bitrate)
+        return audio_writer(path, info.sample_rate, info.channels, subtype, info.frames)
+
     with contextlib.ExitStack() as stack:
-        yield {
-            query: stack.enter_context(audio_writer(path, info.sample_rate, info.channels, subtype, info.frames))
-            for query, path in paths.items()
-        }
+        yield {query: stack.enter_context(writer(path)) for query, path in paths.items()}
+
+
+def _check_format(path: Path, info: AudioInfo, output: Output) -> None:
+    """Fail before the work if outputs like this one cannot be written (InputError)."""
+    if path.suffix.lower() in ENCODINGS:
+        encoding_of(path, info.channels, output.bitrate)
+        if output.subtype:
+            raise InputError(f"--subtype {output.subtype}: {path.suffix} has none; use --format wav or flac")
+        return
+    if output.bitrate is not None:
+        raise InputError(f"--bitrate {output.bitrate}: {path.suffix} has none; use --format opus, mp3 or m4a")
+    container_of(path, subtype_of(info, output), info.sample_rate, info.channels)
 
 
 def _finished(drafts: Mapping[str, Path], info: AudioInfo, silenced: Collection[str]) -> Iterator[dict[str, Audio]]:
@@ -186,29 +222,55 @@ def _finished(drafts: Mapping[str, Path], info: AudioInfo, silenced: Collection[
         yield made | {query: np.zeros_like(made[query]) for query in silenced}
 
 
-def suffix_of(info: AudioInfo) -> str:
-    """The suffix of outputs: the recording's container where it can be written, otherwise ``.wav``."""
-    return _WRITTEN.get(info.format, ".wav")
+def suffix_of(info: AudioInfo, output: Output) -> str:
+    """The suffix of outputs: the format asked for, or the recording's container if it can be written, or ``.wav``."""
+    return f".{output.format}" if output.format else _WRITTEN.get(info.format, ".wav")
 
 
 def subtype_of(info: AudioInfo, output: Output) -> str:
-    return output.subtype or default_subtype(suffix_of(info)[1:].upper(), info.subtype, info.sample_rate, info.channels)
+    """The sample format of outputs, as libsndfile names it; empty for lossy formats."""
+    suffix = suffix_of(info, output)
+    if suffix in ENCODINGS:
+        return ""
+    return output.subtype or default_subtype(suffix[1:].upper(), info.subtype, info.sample_rate, info.channels)
 
 
 def target_paths(
-    info: AudioInfo, folder: Path, name: str, queries: Sequence[str], taken: Collection[Path]
+    folder: Path,
+    name: str,
+    queries: Sequence[str],
+    taken: Collection[Path],
+    suffix: str,
+    template: str = TEMPLATE,
 ) -> dict[str, Path]:
-    """The file of each query's target: ``{name}_{query}`` in the container of the recording.
+    """The file of each query's target, named by a template.
 
-    InputError if an output would overwrite one of the ``taken`` (resolved) inputs and outputs of other recordings.
+    Raises:
+        InputError: the template is wrong, two targets would have one name, or an output would overwrite one of the
+            ``taken`` (resolved) inputs and outputs of other recordings.
     """
-    ends = {query: f"_{part}{suffix_of(info)}" for query, part in name_parts(queries).items()}
-    stem = _cut(name, _LONGEST_NAME - max(len(end.encode()) for end in ends.values()))
-    paths = {query: folder / f"{stem}{end}" for query, end in ends.items()}
+    check_template(template, queries)
+    parts = name_parts(queries)
+    fixed = max(len((template.format(stem="", query=part) + suffix).encode()) for part in parts.values())
+    stem = _cut(name, _LONGEST_NAME - fixed)
+    paths = {query: folder / (template.format(stem=stem, query=part) + suffix) for query, part in parts.items()}
     for path in paths.values():
         if resolved(path) in taken:
             raise InputError(f"{path}: would overwrite an input or another output; use another --output")
     return paths
+
+
+def check_template(template: str, queries: Sequence[str]) -> None:
+    """Check a template of names, such as ``{stem}_{query}``, for some queries (InputError)."""
+    try:
+        fields = {field for _, field, form, conversion in Formatter().parse(template) if field is not None}
+        plain = template.format(stem="a", query="b")
+    except (ValueError, KeyError, IndexError, AttributeError):
+        fields, plain = {"?"}, ""
+    if not fields <= {"stem", "query"} or not plain or "/" in plain or "\0" in plain or plain in (".", ".."):
+        raise InputError(f"--name {template}: expected a file name of {{stem}} and {{query}}, such as {TEMPLATE}")
+    if "query" not in fields and len(queries) > 1:
+        raise InputError(f"--name {template}: {len(queries)} targets need different names; add {{query}}")
 
 
 def _cut(name: str, size: int) -> str:

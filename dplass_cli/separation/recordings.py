@@ -9,12 +9,13 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import cast, get_args
 
 from dplass_cli.audio.folders import audio_files
 from dplass_cli.errors import DplassError, InputError
-from dplass_cli.options.separate_options import SeparateOptions
-from dplass_cli.separation.output import Separated, unused_name
-from dplass_cli.separation.queries import Query, parse_spans
+from dplass_cli.options.separate_options import FileFormat, SeparateOptions
+from dplass_cli.separation.output import Existing, Separated, check_template, unused_name
+from dplass_cli.separation.queries import Query, named, parse_spans
 from dplass_cli.separation.separator import Separator
 from dplass_cli.separation.wishes import understood
 from dplass_cli.storage import Progress, no_progress, read_text, resolved
@@ -161,6 +162,8 @@ def separate_recordings(
     """
     for queries in dict.fromkeys(recording.queries for recording in recordings):
         separator.check(queries)  # fails before anything is read
+    recordings, folder, template, format = _places(options, recordings)
+    existing: Existing = "overwrite" if options.overwrite else "skip" if options.skip_existing else "refuse"
     # No output may overwrite an input, or an output of a recording before it.
     taken = {resolved(recording.path) for recording in recordings}
     written: dict[str, list[Separated]] = {}
@@ -174,7 +177,7 @@ def separate_recordings(
             targets = separator.separate_file(
                 recording.path,
                 recording.queries,
-                (options.output / recording.name).parent,
+                (folder / recording.name).parent,
                 residual=options.residual,
                 subtype=options.subtype,
                 clip=options.clip,
@@ -185,6 +188,10 @@ def separate_recordings(
                 consistent=options.consistent,
                 silence_if_absent=options.silence_if_absent,
                 mix=options.mix,
+                template=template,
+                format=format,
+                bitrate=options.bitrate,
+                existing=existing,
             )
             written.setdefault(str(recording.path), []).extend(targets)
             taken |= {resolved(target.path) for target in targets}
@@ -193,6 +200,26 @@ def separate_recordings(
     if not written and failed:
         raise next(iter(failed.values()))
     return written, {path: str(error) for path, error in failed.items()}
+
+
+def _places(
+    options: SeparateOptions, recordings: Sequence[Recording]
+) -> tuple[Sequence[Recording], Path, str, FileFormat | None]:
+    """The recordings with the names of their outputs, the folder, the template of the names, and the format.
+
+    InputError if ``--output`` names a file and there are several targets, or options exclude each other.
+    """
+    if options.overwrite and options.skip_existing:
+        raise InputError("--overwrite and --skip-existing: exclude each other; give one of them")
+    output, suffix = options.output, options.output.suffix.lower()
+    if suffix.lstrip(".") not in get_args(FileFormat) or output.is_dir():
+        check_template(options.name, [name for recording in recordings for name in named(recording.queries)][:1])
+        return recordings, output, options.name, options.format
+    if len(recordings) != 1 or len(recordings[0].queries) != 1 or options.residual:
+        raise InputError(f"--output {output}: names one file, but there are several targets; name a folder")
+    if options.format not in (None, suffix[1:]):
+        raise InputError(f"--output {output}: is not a file of --format {options.format}; change one of them")
+    return [replace(recordings[0], name=output.stem)], output.parent, "{stem}", cast(FileFormat, suffix[1:])
 
 
 def queries_of(recordings: Sequence[Recording]) -> list[Query]:

@@ -18,11 +18,20 @@ from dplass_cli.encoders import QueryEncoder
 from dplass_cli.errors import InputError, RunError, check_choice
 from dplass_cli.models.cuda_graphs import replay_windows
 from dplass_cli.options.model_options import Backend, ModelSpec, Precision, Refinement, Stereo
-from dplass_cli.options.separate_options import Clipping, Highband
+from dplass_cli.options.separate_options import Clipping, FileFormat, Highband
 from dplass_cli.separation.bank import AdapterBank
 from dplass_cli.separation.core import NonFiniteOutput, SeparationCore
 from dplass_cli.separation.loading import load_models
-from dplass_cli.separation.output import RESIDUAL, Output, Separated, open_targets, target_paths
+from dplass_cli.separation.output import (
+    RESIDUAL,
+    TEMPLATE,
+    Existing,
+    Output,
+    Separated,
+    open_targets,
+    suffix_of,
+    target_paths,
+)
 from dplass_cli.separation.passes import Passes, Read, resampled
 from dplass_cli.separation.policies import (
     Choice,
@@ -236,6 +245,10 @@ class Separator:
         consistent: bool = False,
         silence_if_absent: float | None = None,
         mix: float = 1.0,
+        template: str = TEMPLATE,
+        format: FileFormat | None = None,
+        bitrate: int | None = None,
+        existing: Existing = "overwrite",
     ) -> list[Separated]:
         """Separate a file from disk to disk and write one file per query: ``{name}_{query}``, in the input's format.
 
@@ -261,10 +274,16 @@ class Separator:
             silence_if_absent: targets whose presence is below this score become silence; their content goes into the
                 residual.
             mix: share of the result in each output; the rest is the recording.
+            template: of the names of the outputs: ``{stem}`` is ``name``, ``{query}`` the query's.
+            format: file format of the outputs; default: the input's where it can be written, otherwise wav.
+            bitrate: of opus, mp3 and m4a, kbit/s; default: by the number of channels.
+            existing: what to do where an output exists: ``refuse``, ``overwrite`` it, or ``skip`` the recording, whose
+                result is then an empty list, if all its outputs exist.
 
         Raises:
             InputError: the file or an example cannot be read, it contains samples above a million, an example or the
-                recording at the spans is silent, or an output would overwrite the input or a taken file.
+                recording at the spans is silent, an output would overwrite the input or a taken file, or it exists and
+                ``existing`` is ``refuse``.
             RunError: the disk is full, a target is above full scale with ``clip="error"``, or an output contains NaN or
                 infinity.
         """
@@ -276,9 +295,13 @@ class Separator:
         check_spans(asked.values(), info.seconds)
         layout = window_layout(info.sample_rate, self.bank.network.config)
         removals = all(query.is_removal for query in asked.values())
-        output = Output(residual, subtype, clip, highband or ("target" if removals else "residual"), mix)
+        band = highband or ("target" if removals else "residual")
+        output = Output(residual, subtype, clip, band, mix, format, bitrate, existing)
         names = [*asked, *([RESIDUAL] if residual else [])]
-        paths = target_paths(info, Path(output_dir), name or path.stem, names, {resolved(path), *taken})
+        taken = {resolved(path), *taken}
+        paths = target_paths(Path(output_dir), name or path.stem, names, taken, suffix_of(info, output), template)
+        if output.is_skipped(paths.values()):
+            return []
 
         def read(last: bool) -> WindowedAudio:
             for window, part in file_windows(path, info.frames, layout):

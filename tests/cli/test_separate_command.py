@@ -164,7 +164,32 @@ def test_presence_is_told_and_what_was_not_learnt(noise: Path, tmp_path: Path) -
         assert set(target["presence"]) == {"score", "similarity", "residual_similarity", "level_db", "calibrated"}
         assert target["silenced"] is True
         assert not soundfile.read(target["path"])[0].any()
-    assert "(silenced)" in run(app, [*asked, "--silence-if-absent", "1"]).stdout
+    assert "(silenced)" in run(app, [*asked, "--silence-if-absent", "1", "--overwrite"]).stdout
+
+
+def test_an_existing_target_is_refused_skipped_or_replaced(noise: Path, tmp_path: Path) -> None:
+    asked = ["separate", str(noise), "-q", "rain", "-o", str(tmp_path / "rain.flac")]
+    assert run(app, asked).exit_code == 0
+    before = (tmp_path / "rain.flac").read_bytes()
+    assert soundfile.info(tmp_path / "rain.flac").format == "FLAC"
+    (tmp_path / "rain.flac").write_bytes(b"mine")
+    refused = run(app, asked)
+    assert refused.exit_code == 2
+    assert refused.stderr.endswith("rain.flac: exists; use --overwrite, --skip-existing or another --output\n")
+    skipped = run(app, [*asked, "--skip-existing"])
+    assert skipped.exit_code == 0
+    assert skipped.stderr == f"{noise}: skipped, its targets exist\n"
+    assert (tmp_path / "rain.flac").read_bytes() == b"mine"
+    assert run(app, [*asked, "--overwrite"]).exit_code == 0
+    assert (tmp_path / "rain.flac").read_bytes() == before
+
+
+@pytest.mark.parametrize("form", ["ogg", "opus", "mp3", "m4a"])
+def test_targets_have_the_format_that_is_asked_for(noise: Path, tmp_path: Path, form: str) -> None:
+    asked = ["separate", str(noise), "-q", "rain", "--residual", "--format", form, "--name", "{query} of {stem}"]
+    done = run(app, [*asked, "-o", str(tmp_path / "out")])
+    assert done.exit_code == 0, done.output
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [f"rain of n.{form}", f"residual of n.{form}"]
 
 
 def test_an_unknown_sound_stops_before_the_work(noise: Path, tmp_path: Path) -> None:

@@ -52,7 +52,7 @@ from dplass_cli.options.serve_options import ServeOptions
 from dplass_cli.options.train_options import TrainOptions
 from dplass_cli.pipelines.results import scan_results
 from dplass_cli.separation.bank import AdapterBank
-from dplass_cli.separation.output import name_parts, target_paths
+from dplass_cli.separation.output import Output, name_parts, suffix_of, target_paths
 from dplass_cli.separation.queries import Query, named, parse_spans
 from dplass_cli.separation.recordings import find_recordings
 from dplass_cli.storage import read_json, write_json
@@ -298,11 +298,11 @@ def listing(data: bytes, folder: Path) -> None:
         name_parts(rest.decode(errors="replace").split("\n")[:50])
         return
     info = audio_info(_wav(folder))
-    output = folder / "out"
+    output, suffix = folder / "out", suffix_of(info, Output())
     for recording in find_recordings((), _file(folder, "list.tsv", rest), [Query("rain")])[:50]:
         queries = list(named(recording.queries))
         place = (output / recording.name).parent
-        for path in target_paths(info, place, Path(recording.name).name, queries, set()).values():
+        for path in target_paths(place, Path(recording.name).name, queries, set(), suffix).values():
             assert path.resolve().is_relative_to(output.resolve()), path
         _probe(recording.path)
 

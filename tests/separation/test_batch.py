@@ -14,7 +14,7 @@ from dplass_cli.errors import InputError, RunError
 from dplass_cli.options.separate_options import SeparateOptions
 from dplass_cli.separation.output import Separated
 from dplass_cli.separation.queries import Query, named
-from dplass_cli.separation.recordings import Recording, requested_recordings, sentences_of, separate_recordings
+from dplass_cli.separation.recordings import Recording, queries_of, requested_recordings, separate_recordings
 
 
 class WritingSeparator:
@@ -185,7 +185,38 @@ def test_progress_says_which_recording_is_separated(tmp_path: Path) -> None:
     assert reports == [(1, 2, "separating a.wav (1 of 2)"), (1, 2, "separating b.wav (2 of 2)")]
 
 
-def test_sentences_include_negatives_and_each_only_once() -> None:
-    query = Query("rain", without=("wind",))
-    recordings = [Recording(Path("a.wav"), (query, Query(like=Path("b.wav"))), "a"), recording("b", "rain", "a dog")]
-    assert sentences_of(recordings) == ["rain", "wind", "a dog"]
+def test_queries_are_listed_once_with_all_their_sentences() -> None:
+    query, example = Query("rain", without=("wind",)), Query(like=Path("b.wav"))
+    recordings = [Recording(Path("a.wav"), (query, example), "a"), Recording(Path("b.wav"), (example,), "b")]
+    assert queries_of(recordings) == [query, example]
+    assert [query.sentences for query in queries_of(recordings)] == [("rain", "wind"), ()]
+    assert Query(without=("wind",), reduce=(("fan", 3.0),)).sentences == ("wind", "fan")
+
+
+def test_an_output_with_a_suffix_is_the_file_of_a_single_target(tmp_path: Path) -> None:
+    separator, _ = run([recording("deep/a")], tmp_path / "less {wind}.mp3", overwrite=True)
+    (call,) = separator.calls
+    assert (call["folder"], call["name"], call["template"]) == (tmp_path, "less {wind}", "{stem}")
+    assert call["format"] == "mp3"
+    assert call["existing"] == "overwrite"
+    (tmp_path / "takes.wav").mkdir()
+    separator, _ = run([recording("a")], tmp_path / "takes.wav", format="flac", skip_existing=True)
+    (call,) = separator.calls
+    assert (call["folder"], call["template"], call["format"]) == (tmp_path / "takes.wav", "{stem}_{query}", "flac")
+    assert call["existing"] == "skip"
+
+
+@pytest.mark.parametrize(
+    ("queries", "more", "wrong"),
+    [
+        (("rain", "wind"), {}, r"--output .*dog\.mp3: names one file, but there are several targets; name a folder"),
+        (("rain",), {"residual": True}, "names one file, but there are several targets"),
+        (("rain",), {"format": "wav"}, r"dog\.mp3: is not a file of --format wav; change one of them"),
+        (("rain",), {"overwrite": True, "skip_existing": True}, "--overwrite and --skip-existing: exclude each other"),
+    ],
+)
+def test_an_output_file_for_more_than_one_target_is_refused(
+    tmp_path: Path, queries: tuple[str, ...], more: dict[str, Any], wrong: str
+) -> None:
+    with pytest.raises(InputError, match=wrong):
+        run([recording("a", *queries)], tmp_path / "dog.mp3", **more)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,7 +12,16 @@ import soundfile
 
 from dplass_cli.audio.reading import Audio, AudioInfo
 from dplass_cli.errors import InputError, RunError
-from dplass_cli.separation.output import Output, Targets, name_parts, open_targets, subtype_of, target_paths
+from dplass_cli.separation.output import (
+    Output,
+    Targets,
+    check_template,
+    name_parts,
+    open_targets,
+    subtype_of,
+    suffix_of,
+    target_paths,
+)
 
 INFO = AudioInfo(4, 8000, 1, "WAV", "PCM_16")
 RECORDING = np.array([[0.5, -0.5, 0.25, 0.0]], np.float32)
@@ -37,7 +47,7 @@ def write(
 
 
 def test_targets_are_named_after_the_recording_and_the_query() -> None:
-    paths = target_paths(INFO, Path("out"), "mix", ["a dog barking!", "residual"], set())
+    paths = target_paths(Path("out"), "mix", ["a dog barking!", "residual"], set(), ".wav")
     assert paths == {
         "a dog barking!": Path("out/mix_a_dog_barking.wav"),
         "residual": Path("out/mix_residual.wav"),
@@ -49,19 +59,19 @@ def test_targets_are_named_after_the_recording_and_the_query() -> None:
 )
 def test_targets_have_the_container_of_the_recording_where_it_is_written(container: str, suffix: str) -> None:
     info = AudioInfo(4, 8000, 1, container, "PCM_16")
-    assert target_paths(info, Path(), "mix", ["rain"], set())["rain"].suffix == suffix
+    assert suffix_of(info, Output()) == suffix
 
 
 def test_a_file_that_must_not_be_overwritten_is_named(tmp_path: Path) -> None:
     taken = {(tmp_path / "mix_rain.wav").resolve()}
     with pytest.raises(InputError, match=r"mix_rain\.wav: would overwrite an input or another output; use another --o"):
-        target_paths(INFO, tmp_path, "mix", ["rain"], taken)
+        target_paths(tmp_path, "mix", ["rain"], taken, ".wav")
 
 
 def test_names_of_255_bytes_stay_as_they_are_and_longer_ones_are_cut_to_distinct_names() -> None:
     fitting = "x" * (255 - len("_rain.wav"))
-    assert target_paths(INFO, Path(), fitting, ["rain"], set())["rain"].name == f"{fitting}_rain.wav"
-    cut = [target_paths(INFO, Path(), f"{'犬' * 100}{n}", ["rain"], set())["rain"].name for n in range(2)]
+    assert target_paths(Path(), fitting, ["rain"], set(), ".wav")["rain"].name == f"{fitting}_rain.wav"
+    cut = [target_paths(Path(), f"{'犬' * 100}{n}", ["rain"], set(), ".wav")["rain"].name for n in range(2)]
     assert cut[0] != cut[1]
     assert all(len(name.encode()) <= 255 and name.endswith("_rain.wav") for name in cut)
 
@@ -196,3 +206,55 @@ def test_a_sample_format_that_the_container_lacks_is_refused_before_the_work(tmp
     ):
         started.append(targets.write)
     assert started == []
+
+
+@pytest.mark.parametrize(
+    ("template", "queries", "wrong"),
+    [
+        ("{stem}", ["a", "b"], "--name {stem}: 2 targets need different names; add {query}"),
+        ("{artist}", ["a"], "--name {artist}: expected a file name of {stem} and {query}"),
+        ("{stem", ["a"], "expected a file name"),
+        ("{}", ["a"], "expected a file name"),
+        ("{stem.parent}", ["a"], "expected a file name"),
+        ("../{stem}", ["a"], "expected a file name"),
+        ("..", ["a"], "expected a file name"),
+        ("", ["a"], "expected a file name"),
+    ],
+)
+def test_wrong_templates_are_refused(template: str, queries: list[str], wrong: str) -> None:
+    with pytest.raises(InputError, match=re.escape(wrong)):
+        check_template(template, queries)
+
+
+def test_names_follow_the_template() -> None:
+    paths = target_paths(Path("out"), "mix", ["a dog", "rain"], set(), ".mp3", "{query} of {stem}")
+    assert paths == {"a dog": Path("out/a_dog of mix.mp3"), "rain": Path("out/rain of mix.mp3")}
+    assert target_paths(Path(), "m", ["a"], set(), ".wav", "plain") == {"a": Path("plain.wav")}
+
+
+@pytest.mark.parametrize(
+    ("output", "suffix", "wrong"),
+    [
+        (Output(format="mp3", subtype="FLOAT"), ".mp3", "--subtype FLOAT: .mp3 has none"),
+        (Output(format="mp3", bitrate=5), ".mp3", "--bitrate 5: .mp3 takes 32 to 320 kbit/s"),
+        (Output(bitrate=128), ".wav", "--bitrate 128: .wav has none; use --format opus, mp3 or m4a"),
+    ],
+)
+def test_options_that_a_format_lacks_are_refused_before_the_work(
+    tmp_path: Path, output: Output, suffix: str, wrong: str
+) -> None:
+    with pytest.raises(InputError, match=re.escape(wrong)), open_targets({"a": tmp_path / f"a{suffix}"}, INFO, output):
+        raise AssertionError("the work began")
+
+
+def test_existing_outputs_are_refused_replaced_or_skipped(tmp_path: Path) -> None:
+    paths = [tmp_path / "a.wav", tmp_path / "b.wav"]
+    for existing in ("refuse", "overwrite", "skip"):
+        assert not Output(existing=existing).is_skipped(paths)  # type: ignore[arg-type]
+    paths[0].touch()
+    assert not Output(existing="skip").is_skipped(paths)
+    assert not Output(existing="overwrite").is_skipped(paths)
+    with pytest.raises(InputError, match=r"a\.wav: exists; use --overwrite, --skip-existing or another --output"):
+        Output(existing="refuse").is_skipped(paths)
+    paths[1].touch()
+    assert Output(existing="skip").is_skipped(paths)

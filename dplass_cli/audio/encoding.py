@@ -1,0 +1,131 @@
+"""Writing lossy files block by block with FFmpeg: mp3, opus and m4a, at a bitrate."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from dplass_cli.audio.reading import Audio
+from dplass_cli.errors import InputError, RunError
+from dplass_cli.storage import atomic_path
+
+if TYPE_CHECKING:
+    import av
+    from av.audio.stream import AudioStream
+
+_LAYOUTS = {1: "mono", 2: "stereo", 3: "3.0", 4: "4.0", 5: "5.0", 6: "5.1", 8: "7.1"}
+
+
+class Encoding(NamedTuple):
+    """A lossy format.
+
+    Attributes:
+        container: FFmpeg's name of it.
+        codec: FFmpeg's name of the encoder.
+        rates: the sample rates in Hz that the encoder takes.
+        channels: the most channels.
+        kbps: the default bitrate per channel, kbit/s.
+        least: the smallest bitrate in all, kbit/s.
+        most: the largest bitrate in all, kbit/s.
+    """
+
+    container: str
+    codec: str
+    rates: tuple[int, ...]
+    channels: int
+    kbps: int
+    least: int
+    most: int
+
+
+_COMMON_RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000)
+ENCODINGS = {
+    ".mp3": Encoding("mp3", "libmp3lame", _COMMON_RATES, 2, 96, 32, 320),
+    ".opus": Encoding("opus", "libopus", (48000,), 8, 64, 6, 510),
+    ".m4a": Encoding("ipod", "aac", (*_COMMON_RATES, 64000, 88200, 96000), 8, 96, 16, 512),
+}
+"""{suffix: its encoding}. Bitrates of mp3 are those of MPEG-1 layer III."""
+
+
+def encoding_of(path: Path, channels: int, bitrate: int | None) -> Encoding:
+    """The encoding of a file by its suffix, one of :data:`ENCODINGS`.
+
+    Raises:
+        InputError: the format cannot represent so many channels, or not at this bitrate (kbit/s).
+    """
+    encoding = ENCODINGS[path.suffix.lower()]
+    if channels > encoding.channels or channels not in _LAYOUTS:
+        raise InputError(f"{path}: {path.suffix} cannot represent {channels} channels; use --format wav or flac")
+    if bitrate is not None and not encoding.least <= bitrate <= encoding.most:
+        raise InputError(f"--bitrate {bitrate}: {path.suffix} takes {encoding.least} to {encoding.most} kbit/s")
+    return encoding
+
+
+@contextlib.contextmanager
+def lossy_writer(
+    path: Path, sample_rate: int, channels: int, bitrate: int | None = None
+) -> Iterator[Callable[[Audio], None]]:
+    """Encode a file block by block: yields a function that appends a block, float32 (C, n).
+
+    The file appears, complete, when the context ends without an error. Where the encoder does not take the rate, the
+    file has the next higher one that it takes, or the highest.
+
+    Args:
+        path: the suffix chooses the encoding.
+        sample_rate: of the blocks, Hz.
+        channels: C.
+        bitrate: kbit/s of all channels; default: by the number of channels.
+
+    Raises:
+        InputError: as :func:`encoding_of`.
+        RunError: the file cannot be written.
+    """
+    import av  # takes a tenth of a second
+    from av.audio.stream import AudioStream
+
+    encoding = encoding_of(path, channels, bitrate)
+    rate = min((rate for rate in encoding.rates if rate >= sample_rate), default=max(encoding.rates))
+    with atomic_path(path) as temporary:
+        try:
+            with av.open(str(temporary), "w", format=encoding.container) as container:
+                stream = container.add_stream(encoding.codec, rate=rate, layout=_LAYOUTS[channels])
+                assert isinstance(stream, AudioStream)
+                stream.bit_rate = 1000 * (bitrate or min(encoding.most, encoding.kbps * channels))
+                encode = _Encoder(container, stream, sample_rate, _LAYOUTS[channels])
+                yield encode.add
+                encode.finish()
+        except (av.FFmpegError, OSError) as error:
+            raise RunError(f"{path}: writing failed ({error}); check the disk and run again") from error
+
+
+class _Encoder:
+    """Cuts blocks into the frames of an encoder, at its rate and in its sample format."""
+
+    def __init__(self, container: av.container.OutputContainer, stream: AudioStream, rate: int, layout: str) -> None:
+        self._container, self._stream, self._rate, self._layout = container, stream, rate, layout
+        import av
+
+        codec = stream.codec_context
+        codec.open()
+        self._resampler = av.AudioResampler(codec.format, layout, codec.sample_rate, codec.frame_size or None)
+        self._done = 0
+
+    def add(self, block: Audio) -> None:
+        from av import AudioFrame
+
+        frame = AudioFrame.from_ndarray(np.ascontiguousarray(block, dtype=np.float32), "fltp", self._layout)
+        frame.sample_rate, frame.pts = self._rate, self._done
+        self._done += block.shape[1]
+        self._encode(frame)
+
+    def finish(self) -> None:
+        self._encode(None)
+        self._container.mux(self._stream.encode(None))
+
+    def _encode(self, frame: av.AudioFrame | None) -> None:
+        for piece in self._resampler.resample(frame):
+            self._container.mux(self._stream.encode(piece))
