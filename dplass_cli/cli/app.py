@@ -18,6 +18,7 @@ from dplass_cli.cli import (
     embed_command,
     evaluate_command,
     export_command,
+    models_command,
     partition_command,
     prepare_audioset_command,
     prepare_command,
@@ -124,6 +125,7 @@ add_command(app, "evaluate", evaluate_command.command)
 add_command(app, "separate", separate_command.command)
 add_command(app, "serve", serve_command.command)
 add_command(app, "export", export_command.command)
+add_command(app, "models", models_command.command)
 add_command(app, "sounds", sounds_command.command)
 add_command(app, "embed", embed_command.command)
 add_command(app, "retrieve", retrieve_command.command)

@@ -35,12 +35,16 @@ def _fetch(options: WeightsFetchOptions, run: VerbRun) -> None:
     Example: dplass weights fetch clap roberta
     """
     from dplass_cli.pipelines.weights import fetch_weights, list_weights
+    from dplass_cli.weights.named_models import list_models
 
     fetched = fetch_weights(options, run.progress)
     rows = [[f.path, _bytes(f.size), f.sha256[:12], "fetched" if f.downloaded else "was there"] for f in fetched]
     run.table(fetched, ["file", "size", "sha256", ""], rows, left=4)
     for item in list_weights(options):
         run.note(f"{item.name}: licence {item.row.licence}. {item.row.note or ''}".rstrip())
+    for model in list_models():
+        if not model.missing and {file.name for file in fetched} & set(model.model.fetch):
+            run.note(f"Use it: dplass separate RECORDING.wav --query 'a dog barking' --model {model.name} --output out")
 
 
 def _verify(options: WeightsVerifyOptions, run: VerbRun) -> None:

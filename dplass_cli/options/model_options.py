@@ -38,6 +38,7 @@ class ModelSpec:
     """The models to load and where to run them: one value from the command line to the loader.
 
     Attributes:
+        name: a named model or a folder, which stands for what follows; None: what follows.
         base: ``tiny`` or a checkpoint.
         encoder: ``tiny`` or a file; None: ``tiny`` with the tiny base, else the encoder embedded in the base.
         adapters: banks, adapter folders and published files; None: the bundled ones with the tiny base, else none.
@@ -48,6 +49,7 @@ class ModelSpec:
         trust: read pickled checkpoints that hold more than weights; such files can run code.
     """
 
+    name: str | None = None
     base: str | Path = "tiny"
     encoder: str | Path | None = None
     adapters: tuple[str | Path, ...] | None = None
@@ -89,6 +91,14 @@ class EncoderOptions(Options):
 class ModelOptions(BaseOptions):
     """A base, its encoder and its adapters, and where they run."""
 
+    model_name: str | None = option(
+        None,
+        "Model by name (dplass models), or a folder with base.safetensors, encoder.safetensors and bank.",
+        "--model",
+        shown="tiny",
+        panel=MODELS,
+        named=True,
+    )
     encoder: str | None = option(
         None, "Query encoder: tiny or a file.", shown="the base's own", panel=MODELS, named=True
     )
@@ -100,6 +110,7 @@ class ModelOptions(BaseOptions):
     def model(self) -> ModelSpec:
         """The models as the loader takes them."""
         return ModelSpec(
+            name=self.model_name,
             base=self.base_checkpoint,
             encoder=self.encoder,
             adapters=self.adapters,

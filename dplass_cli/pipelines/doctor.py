@@ -8,6 +8,7 @@ from __future__ import annotations
 import platform
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
 from typing import Literal
@@ -24,12 +25,14 @@ from dplass_cli.errors import DplassError, InputError, first_line, some
 from dplass_cli.evaluation.items import check_items, find_items
 from dplass_cli.models import BaseModel, check_encoder, load_base
 from dplass_cli.options.doctor_options import DoctorOptions
+from dplass_cli.options.model_options import ModelSpec
 from dplass_cli.options.prepare_options import ClipLimits
 from dplass_cli.separation.bank import AdapterBank
 from dplass_cli.separation.loading import default_adapters
 from dplass_cli.storage import Progress, file_sha256, free_space, no_progress
 from dplass_cli.versions import unmet_requirements
 from dplass_cli.weights.known_files import published_hashes
+from dplass_cli.weights.named_models import resolve_model
 
 _FREE_BYTES = 2 << 30  # for the checkpoints, the bank and the logs of a run
 _READERS = 4
@@ -65,7 +68,7 @@ def doctor(options: DoctorOptions, progress: Progress = no_progress) -> list[Doc
         ("base", models.check_base),
         ("encoder", models.check_encoder),
         ("adapters", models.check_adapters),
-        ("hashes", lambda: _check_hashes(options)),
+        ("hashes", lambda: _check_hashes(models.spec)),
         ("data", lambda: _check_data(options, models, progress)),
         ("benchmark", lambda: _check_benchmark(options)),
     ]
@@ -141,16 +144,20 @@ class _Models:
         self.base: BaseModel | None = None
         self.encoder: QueryEncoder | None = None
 
+    @cached_property
+    def spec(self) -> ModelSpec:
+        """The models, with those that a name stands for."""
+        return resolve_model(self._options.model)
+
     def check_base(self) -> Iterator[DoctorCheck]:
-        self.base = load_base(self._options.base_checkpoint, trust=self._options.trust_checkpoint)
+        self.base = load_base(self.spec.base, trust=self.spec.trust)
         parameters = sum(parameter.numel() for parameter in self.base.parameters())
         found = f"{self.base.source}: {parameters / 1e6:.1f} M parameters, sha256 {self.base.sha256()[:12]}"
         yield DoctorCheck("base", "ok", found)
 
     def check_encoder(self) -> Iterator[DoctorCheck]:
-        options = self._options
-        name = str(options.encoder or options.base_checkpoint)
-        self.encoder = load_encoder(name, options.tokenizer, trust=options.trust_checkpoint)
+        name = str(self.spec.encoder or self.spec.base)
+        self.encoder = load_encoder(name, self.spec.tokenizer, trust=self.spec.trust)
         yield DoctorCheck("encoder", "ok", f"{name}: {self.encoder.name}, {self.encoder.size} values per query")
         if self.base is not None:
             check_encoder(self.base, self.encoder.fingerprint, self.encoder.size, name)
@@ -158,8 +165,8 @@ class _Models:
             raise InputError(f"{name}: its embedding of a sentence is not finite; fetch the file again")
 
     def check_adapters(self) -> Iterator[DoctorCheck]:
-        given = self._options.adapters
-        paths = default_adapters(self._options.base_checkpoint) if given is None else given
+        given = self.spec.adapters
+        paths = default_adapters(self.spec.base) if given is None else given
         if self.base is None:
             if paths:
                 yield DoctorCheck("adapters", "note", "not checked, because the base is missing", "fix the base first")
@@ -167,7 +174,7 @@ class _Models:
         bank = AdapterBank(self.base)
         fitting = None if self.encoder is None else ("", self.encoder.fingerprint)
         for path in paths:
-            keys = bank.load(path, self._options.trust_checkpoint)
+            keys = bank.load(path, self.spec.trust)
             other = [key for key in keys if fitting and bank.infos[key].encoder_fingerprint not in fitting]
             if other:
                 found = f"{path}: {some(other)} were trained with another encoder"
@@ -176,11 +183,11 @@ class _Models:
                 yield DoctorCheck("adapters", "ok", f"{path}: {some(keys, 8)}")
 
 
-def _check_hashes(options: DoctorOptions) -> Iterator[DoctorCheck]:
+def _check_hashes(spec: ModelSpec) -> Iterator[DoctorCheck]:
     """Files with the name of a known file have its hash."""
     known = published_hashes()
-    given = [options.base_checkpoint, options.encoder, *(options.adapters or ())]
-    tokenizer = sorted(options.tokenizer.iterdir()) if options.tokenizer and options.tokenizer.is_dir() else []
+    given = [spec.base, spec.encoder, *(spec.adapters or ())]
+    tokenizer = sorted(Path(spec.tokenizer).iterdir()) if spec.tokenizer and Path(spec.tokenizer).is_dir() else []
     for path in (*(Path(name) for name in given if name), *tokenizer):
         expected = known.get(path.name)
         if expected is None or not path.is_file():

@@ -17,6 +17,7 @@ from dplass_cli.options.model_options import ModelSpec
 from dplass_cli.resources import shipped
 from dplass_cli.separation.bank import AdapterBank
 from dplass_cli.separation.policies.base import DomainTexts
+from dplass_cli.weights.named_models import resolve_model
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,7 @@ def load_models(model: ModelSpec | None = None, keep: bool = True, warmup_macs: 
     Without ``keep``, each adapter is read from its file whenever it is activated. ``warmup_macs`` are the
     multiply-accumulates after which ``--backend auto`` compiles the network for OpenVINO.
     """
-    model = model or ModelSpec()
+    model = resolve_model(model or ModelSpec())
     network = load_base(model.base, process_device(model.device), trust=model.trust)
     choose_backend(network, model.backend, warmup_macs)
     encoder = load_encoder_of(model)

@@ -47,6 +47,7 @@ from dplass_cli.separation.presence import PresenceMeter, calibration_of
 from dplass_cli.separation.queries import Excerpt, Plan, Query, Source, check_spans, named, plan
 from dplass_cli.separation.windows import WindowedAudio, audio_windows, file_windows, window_layout
 from dplass_cli.storage import Progress, no_progress, resolved
+from dplass_cli.weights.named_models import read_named_models, resolve_model
 
 
 class Separator:
@@ -104,7 +105,8 @@ class Separator:
         """Load models by name or file.
 
         Args:
-            base: ``tiny`` (bundled) or a checkpoint.
+            base: ``tiny`` (bundled), another named model (``dplass models``), a folder with ``base.safetensors``, or a
+                checkpoint.
             encoder: ``tiny`` or a file; default: the base's own.
             adapters: banks, adapter folders or published files; default: the bundled bank with the tiny base.
             policy: any but ``oracle``; default: as measured for the models
@@ -121,8 +123,10 @@ class Separator:
             InputError: something is missing or damaged, or the parts do not belong together.
         """
         listed = [adapters] if isinstance(adapters, (str, Path)) else adapters
+        named = str(base) != "tiny" and (str(base) in read_named_models() or Path(base).is_dir())
         model = ModelSpec(
-            base=base,
+            name=str(base) if named else None,
+            base="tiny" if named else base,
             encoder=encoder,
             adapters=None if listed is None else tuple(listed),
             tokenizer=tokenizer,
@@ -142,6 +146,7 @@ class Separator:
         refine: Refinement | None = None,
     ) -> Separator:
         """Load the models of a spec; the other arguments are those of :meth:`from_pretrained`."""
+        model = resolve_model(model)
         models = load_models(model)
         if model.backend == "auto":
             replay_windows(models.network)

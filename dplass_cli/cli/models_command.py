@@ -1,0 +1,25 @@
+"""``dplass models``: models by name."""
+
+from __future__ import annotations
+
+from dplass_cli.cli.console import VerbRun
+from dplass_cli.options.models_options import ModelsOptions
+
+
+def command(options: ModelsOptions, run: VerbRun) -> None:
+    """List the models that --model can name: what they are, their size and licence, and whether they are there.
+
+    Example: dplass models
+    """
+    from dplass_cli.weights.named_models import list_models
+
+    listed = list_models()
+    rows = []
+    for item in listed:
+        size = f"{item.size / 1e9:.2g} GB" if item.size else "bundled"
+        state = "there" if not item.missing else f"dplass weights fetch {' '.join(item.model.fetch)}"
+        rows.append([item.name, item.model.what, size, item.model.licence, state])
+    run.table(listed, ["name", "what", "size", "licence", "state"], rows, left=5)
+    for item in listed:
+        if item.model.note:
+            run.note(f"{item.name}: {item.model.note}")
