@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dplass_cli.cli.console import VerbRun
-from dplass_cli.errors import InputError
+from dplass_cli.errors import DplassError, InputError, RunError
 from dplass_cli.options.separate_options import SeparateOptions
 
 if TYPE_CHECKING:
@@ -72,17 +72,25 @@ def _presence(target: Separated) -> str:
 
 @contextlib.contextmanager
 def _files_for_pipes(options: SeparateOptions) -> Iterator[SeparateOptions]:
-    """Replace ``-`` by files: a WAV file of standard input, and a folder for what goes to standard output."""
+    """Replace ``-`` by files: one of standard input, and a folder for what goes to standard output.
+
+    Errors call the file what the user does.
+    """
     if PIPE not in options.inputs and options.output != PIPE:
         yield options
         return
     with tempfile.TemporaryDirectory() as name:
+        recording = Path(name) / "stdin.wav"
         if PIPE in options.inputs:
-            with open(Path(name) / "stdin.wav", "wb") as file:
+            with open(recording, "wb") as file:
                 shutil.copyfileobj(sys.stdin.buffer, file)
-        inputs = tuple(Path(name) / "stdin.wav" if path == PIPE else path for path in options.inputs)
+        inputs = tuple(recording if path == PIPE else path for path in options.inputs)
         output = Path(name) / "out" if options.output == PIPE else options.output
-        yield replace(options, inputs=inputs, output=output)
+        try:
+            yield replace(options, inputs=inputs, output=output)
+        except DplassError as error:
+            message = str(error).replace(str(recording), "standard input")
+            raise (InputError if isinstance(error, InputError) else RunError)(message) from error
 
 
 def _write_to_pipe(result: SeparateResult) -> None:

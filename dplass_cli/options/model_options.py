@@ -160,4 +160,4 @@ class SeparatorOptions(RunningOptions):
         shown="as measured for the model; none with --select",
         panel=MODELS,
     )
-    stereo: Stereo = option("shared", "shared: one mask for all channels; each: one mask per channel.")
+    stereo: Stereo = option("shared", "shared: one mask for all channels; each: one mask per channel.", panel=MODELS)

@@ -119,7 +119,7 @@ def named(queries: Iterable[str | Query]) -> dict[str, Query]:
     """The distinct queries by name, numbered where a name is taken; InputError if there are none or one is wrong."""
     distinct = dict.fromkeys(Query(query) if isinstance(query, str) else query for query in queries)
     if not distinct:
-        raise InputError("no query is given; describe the sound with --query")
+        raise InputError("no query is given; describe the sound, such as --query 'a dog barking'")
     by_name: dict[str, Query] = {}
     for query in distinct:
         query.check()

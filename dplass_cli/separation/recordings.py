@@ -38,6 +38,10 @@ class Recording:
 
 def requested_recordings(options: SeparateOptions) -> list[Recording]:
     """The recordings that the options name, each with its complete queries; InputError if one is wrong."""
+    words = [str(path) for path in options.inputs if not path.exists() and not path.suffix and len(path.parts) == 1]
+    asked = (options.query, options.queries, options.like, options.without, options.reduce, options.spans)
+    if words and len(words) < len(options.inputs) and not any(asked):
+        raise InputError(f"{words[0]}: no such file, and no query is given; did you mean --query {' '.join(words)!r}?")
     spans = () if options.spans is None else parse_spans(options.spans)
     queries = [
         *map(understood, options.query),

@@ -78,6 +78,13 @@ def test_standard_input_and_output(noise: Path) -> None:
     assert (audio.shape, rate) == ((4000, 2), 8000)
 
 
+def test_standard_input_that_is_no_audio_is_called_so() -> None:
+    asked = [sys.executable, "-m", "dplass_cli", "separate", "-", "-q", "rain", "-o", "-"]
+    done = subprocess.run(asked, input=b"hello", capture_output=True, timeout=120, check=False)
+    assert done.returncode == 2
+    assert done.stderr.decode().startswith("dplass: standard input: not a readable audio file")
+
+
 @pytest.mark.parametrize(
     ("extra", "wrong"),
     [
@@ -87,7 +94,8 @@ def test_standard_input_and_output(noise: Path) -> None:
         (["-q", "rain", "-q", "dog", "-o", "-"], "--output - writes one target"),
         (["-q", "rain", "-o", "-", "--residual"], "--output - writes one target"),
         (["-q", "rain", "-o", "-", "--json"], "--output - writes one target"),
-        ([], "no query is given"),
+        ([], "no query is given; describe the sound, such as --query 'a dog barking'"),
+        (["dog", "barking"], "dog: no such file, and no query is given; did you mean --query 'dog barking'?"),
         (["--not", " "], "--not is empty"),
         (["-q", "rain", "--not", "rain"], "--not 'rain': is also the --query"),
         (["-q", "rain", "--spans", "1"], "--spans 1: expected seconds such as 3.2-4.0"),
