@@ -206,6 +206,10 @@ class Separator:
             raise RunError("audio: targets would be NaN or infinite; check for samples far above full scale")
         return dict(zip(asked, targets, strict=True))
 
+    def __repr__(self) -> str:
+        base, adapters = self.bank.network.source, len(self.bank.keys)
+        return f"Separator(base={base!r}, adapters={adapters}, policy={self.policy.name!r}, refine={self.refine!r})"
+
     def sounds(self) -> dict[str, list[str]]:
         """The sounds that the encoder knows, by domain: :meth:`~dplass_cli.separation.policies.DomainTexts.sounds`."""
         return self._texts.sounds()

@@ -93,6 +93,11 @@ class Amplifier(SeparationCore):
         return torch.stack([1.5 * prepared.mixtures[request.mixture] for request in requests])
 
 
+def test_a_separator_says_what_it_is_and_knows(separator: Separator) -> None:
+    assert repr(separator) == "Separator(base='tiny', adapters=7, policy='base', refine='none')"
+    assert sum(map(len, separator.sounds().values())) == len(separator.encoder.kinds)
+
+
 @pytest.mark.parametrize("selection", ["base", "base+residual", "blend"])
 def test_windows_give_the_same_as_the_whole_recording(selection: str, monkeypatch: pytest.MonkeyPatch) -> None:
     separator = Separator.from_pretrained(policy=selection, device="cpu", backend="torch")
