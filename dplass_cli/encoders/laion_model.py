@@ -24,6 +24,8 @@ from dplass_cli.errors import InputError
 
 _PRIVATE = f"{__package__}._laion_clap"
 _INSTALL = "pip install 'laion-clap>=1.1.7,<2'"
+if sys.version_info >= (3, 13):
+    _INSTALL += " --no-deps"  # its pin of numpy has no build for this Python
 
 CONTEXT = 77
 PAD = 1

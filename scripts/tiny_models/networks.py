@@ -48,6 +48,7 @@ BASE = ResUNet30Config(
     downsample=((2, 2), (2, 2), (2, 2), (2, 2), (1, 2)),
     stem=(2, 4),
     input_power=0.3,
+    input_level_db=-21.0,
 )
 # Mixtures of two and three at any level, some without the sound that is asked for.
 BASE_DATA = DataSettings(
