@@ -15,7 +15,6 @@ from dplass_cli.storage import atomic_path
 
 if TYPE_CHECKING:
     import av
-    from av.audio.stream import AudioStream
 
 _LAYOUTS = {1: "mono", 2: "stereo", 3: "3.0", 4: "4.0", 5: "5.0", 6: "5.1", 8: "7.1"}
 
@@ -71,8 +70,7 @@ def lossy_writer(
 ) -> Iterator[Callable[[Audio], None]]:
     """Encode a file block by block: yields a function that appends a block, float32 (C, n).
 
-    The file appears, complete, when the context ends without an error. Where the encoder does not take the rate, the
-    file has the next higher one that it takes, or the highest.
+    The file appears, complete, when the context ends without an error.
 
     Args:
         path: the suffix chooses the encoding.
@@ -85,36 +83,61 @@ def lossy_writer(
         RunError: the file cannot be written.
     """
     import av  # takes a tenth of a second
-    from av.audio.stream import AudioStream
 
     encoding = encoding_of(path, channels, bitrate)
-    rate = min((rate for rate in encoding.rates if rate >= sample_rate), default=max(encoding.rates))
     with atomic_path(path) as temporary:
         try:
             with av.open(str(temporary), "w", format=encoding.container) as container:
-                stream = container.add_stream(encoding.codec, rate=rate, layout=_LAYOUTS[channels])
-                assert isinstance(stream, AudioStream)
-                stream.bit_rate = 1000 * (bitrate or min(encoding.most, encoding.kbps * channels))
-                encode = _Encoder(container, stream, sample_rate, _LAYOUTS[channels])
-                yield encode.add
-                encode.finish()
+                encoder = AudioEncoder(container, encoding, sample_rate, channels, bitrate)
+                yield encoder.add
+                encoder.finish()
         except (av.FFmpegError, OSError) as error:
             raise RunError(f"{path}: writing failed ({error}); check the disk and run again") from error
 
 
-class _Encoder:
-    """Cuts blocks into the frames of an encoder, at its rate and in its sample format."""
+class AudioEncoder:
+    """Encodes blocks of samples as a track of a container that is being written.
 
-    def __init__(self, container: av.container.OutputContainer, stream: AudioStream, rate: int, layout: str) -> None:
-        self._container, self._stream, self._rate, self._layout = container, stream, rate, layout
+    Args:
+        container: FFmpeg's output container.
+        encoding: the format of the track.
+        sample_rate: of the blocks, Hz. Where the encoder does not take it, the track has the next higher rate that it
+            takes, or the highest.
+        channels: C.
+        bitrate: kbit/s of all channels; default: by the number of channels.
+        start: when the track begins, in seconds.
+    """
+
+    def __init__(
+        self,
+        container: av.container.OutputContainer,
+        encoding: Encoding,
+        sample_rate: int,
+        channels: int,
+        bitrate: int | None = None,
+        start: float = 0.0,
+    ) -> None:
         import av
+        from av.audio.stream import AudioStream
 
-        codec = stream.codec_context
-        codec.open()
-        self._resampler = av.AudioResampler(codec.format, layout, codec.sample_rate, codec.frame_size or None)
-        self._done = 0
+        self._container, self._rate, self._layout = container, sample_rate, _LAYOUTS[channels]
+        rate = min((rate for rate in encoding.rates if rate >= sample_rate), default=max(encoding.rates))
+        stream = container.add_stream(encoding.codec, rate=rate, layout=self._layout)
+        assert isinstance(stream, AudioStream)
+        stream.bit_rate = 1000 * (bitrate or min(encoding.most, encoding.kbps * channels))
+        self._stream, codec = stream, stream.codec_context
+        if not codec.is_open:
+            codec.open()
+        self._resampler = av.AudioResampler(codec.format, self._layout, codec.sample_rate, codec.frame_size or None)
+        self._done = round(start * sample_rate)
+
+    @property
+    def seconds(self) -> float:
+        """When the samples that were added end."""
+        return self._done / self._rate
 
     def add(self, block: Audio) -> None:
+        """Append a block, float32 (C, n)."""
         from av import AudioFrame
 
         frame = AudioFrame.from_ndarray(np.ascontiguousarray(block, dtype=np.float32), "fltp", self._layout)
@@ -123,6 +146,7 @@ class _Encoder:
         self._encode(frame)
 
     def finish(self) -> None:
+        """Write what the encoder still holds."""
         self._encode(None)
         self._container.mux(self._stream.encode(None))
 

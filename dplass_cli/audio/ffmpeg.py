@@ -28,6 +28,11 @@ files. Most of FFmpeg's vulnerabilities are in components that are not listed he
 """
 
 
+def allowed_parts() -> dict[str, str]:
+    """Options that restrict FFmpeg to those parts; each opening uses up its own."""
+    return dict(_ALLOWED)
+
+
 class Undecodable(InputError):
     """A file from which the requested audio cannot be decoded.
 
@@ -62,7 +67,7 @@ def decode(path: Path, start: float = 0.0, end: float = float("inf")) -> tuple[A
     first_time: float | None = None
     rate, form = 0, ""
     try:
-        with av.open(f"file:{path}", options=dict(_ALLOWED)) as container:  # "file:": a name with a colon is not a URL
+        with av.open(f"file:{path}", options=allowed_parts()) as container:  # "file:": a name with a colon is not a URL
             if not container.streams.audio:
                 raise Undecodable(path, "has no audio track")
             stream = container.streams.audio[0]
