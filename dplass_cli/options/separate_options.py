@@ -68,6 +68,9 @@ class SeparateOptions(SeparatorOptions):
     subtype: str | None = option(None, "Sample format, such as PCM_16 or FLOAT.", shown="the input's", panel=FILES)
     overwrite: bool = option(False, "Replace files that exist.", panel=FILES)
     skip_existing: bool = option(False, "Leave out recordings whose targets all exist.", panel=FILES)
+    video: bool = option(
+        False, "The input is a video: write videos with its pictures and the targets as their sound.", panel=FILES
+    )
     mix: float = option(
         1.0,
         "Share of the result in the output; the rest is the input: --mix 0.8",

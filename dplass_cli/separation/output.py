@@ -16,6 +16,7 @@ import numpy as np
 
 from dplass_cli.audio.encoding import ENCODINGS, encoding_of, lossy_writer
 from dplass_cli.audio.reading import Audio, AudioInfo, even_blocks, read_blocks
+from dplass_cli.audio.video import check_video, write_video
 from dplass_cli.audio.writing import audio_writer, container_of, default_subtype
 from dplass_cli.errors import InputError, RunError, check_choice
 from dplass_cli.options.separate_options import Clipping, FileFormat, Highband
@@ -51,6 +52,7 @@ class Output:
         mix: share of a target in its file; the rest is the recording.
         format: file format; default: the input's where it can be written, otherwise wav.
         bitrate: of opus, mp3 and m4a, kbit/s; default: by the number of channels.
+        video: the recording, a video whose pictures the files get too; default: sound only.
         existing: what to do where a file exists: ``refuse``, ``overwrite`` it, or ``skip`` the recording if all exist.
     """
 
@@ -62,6 +64,7 @@ class Output:
     format: FileFormat | None = None
     bitrate: int | None = None
     existing: Existing = "overwrite"
+    video: Path | None = None
 
     def __post_init__(self) -> None:
         check_choice("--clip", self.clip, get_args(Clipping))
@@ -167,10 +170,11 @@ def open_targets(
     _check_format(first, info, output)
     subtype = subtype_of(info, output)
     scaling = output.clip == "scale" and subtype not in _FLOATING
-    targets = Targets(paths, output, subtype in _FLOATING, scaling or silencing)
-    drafts_each = 1 if scaling or silencing else 0
+    drafting = scaling or silencing or output.video is not None
+    targets = Targets(paths, output, subtype in _FLOATING, drafting)
+    drafts_each = 1 if drafting else 0
     allow_open_files((_FILES_PER_TARGET + drafts_each) * len(paths), f"--query: writing {len(paths)} targets at once")
-    if not (scaling or silencing):
+    if not drafting:
         with _writers(paths, info, subtype, output.bitrate) as targets.writers:
             yield targets
         return
@@ -179,8 +183,14 @@ def open_targets(
         with _writers(drafts, info, "FLOAT") as targets.writers:
             yield targets
         if scaling:
-            blocks = (block for made in _finished(drafts, info, targets.silenced) for block in made.values())
-            targets.gain = _CEILING / max(_CEILING, *(float(np.abs(block).max(initial=0.0)) for block in blocks))
+            every = (block for made in _finished(drafts, info, targets.silenced) for block in made.values())
+            targets.gain = _CEILING / max(_CEILING, *(float(np.abs(block).max(initial=0.0)) for block in every))
+        if output.video is not None:
+            for query, path in paths.items():
+                finished = _finished(drafts, info, targets.silenced)
+                sound = (targets.fitted(query, blocks[query]) for blocks in finished)
+                write_video(output.video, path, sound, info.sample_rate, info.channels, output.bitrate)
+            return
         with _writers(paths, info, subtype, output.bitrate) as writers:
             for made in _finished(drafts, info, targets.silenced):
                 for query, block in made.items():
@@ -202,6 +212,11 @@ def _writers(
 
 def _check_format(path: Path, info: AudioInfo, output: Output) -> None:
     """Fail before the work if outputs like this one cannot be written (InputError)."""
+    if output.video is not None:
+        check_video(output.video, info.channels, output.bitrate)
+        if output.subtype or output.format:
+            raise InputError("--video: writes videos of the input's format; leave out --format and --subtype")
+        return
     if path.suffix.lower() in ENCODINGS:
         encoding_of(path, info.channels, output.bitrate)
         if output.subtype:
@@ -224,13 +239,15 @@ def _finished(drafts: Mapping[str, Path], info: AudioInfo, silenced: Collection[
 
 def suffix_of(info: AudioInfo, output: Output) -> str:
     """The suffix of outputs: the format asked for, or the recording's container if it can be written, or ``.wav``."""
+    if output.video is not None:
+        return output.video.suffix.lower()
     return f".{output.format}" if output.format else _WRITTEN.get(info.format, ".wav")
 
 
 def subtype_of(info: AudioInfo, output: Output) -> str:
     """The sample format of outputs, as libsndfile names it; empty for lossy formats."""
     suffix = suffix_of(info, output)
-    if suffix in ENCODINGS:
+    if suffix in ENCODINGS or output.video is not None:
         return ""
     return output.subtype or default_subtype(suffix[1:].upper(), info.subtype, info.sample_rate, info.channels)
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import cast, get_args
 
 from dplass_cli.audio.folders import audio_files
+from dplass_cli.audio.video import SOUNDS
 from dplass_cli.errors import DplassError, InputError
 from dplass_cli.options.separate_options import FileFormat, SeparateOptions
 from dplass_cli.separation.output import Existing, Separated, check_template, unused_name
@@ -196,6 +197,7 @@ def separate_recordings(
                 format=format,
                 bitrate=options.bitrate,
                 existing=existing,
+                video=options.video,
             )
             written.setdefault(str(recording.path), []).extend(targets)
             taken |= {resolved(target.path) for target in targets}
@@ -216,14 +218,17 @@ def _places(
     if options.overwrite and options.skip_existing:
         raise InputError("--overwrite and --skip-existing: exclude each other; give one of them")
     output, suffix = options.output, options.output.suffix.lower()
-    if suffix.lstrip(".") not in get_args(FileFormat) or output.is_dir():
+    if (suffix.lstrip(".") not in get_args(FileFormat) and not (options.video and suffix in SOUNDS)) or output.is_dir():
         check_template(options.name, [name for recording in recordings for name in named(recording.queries)][:1])
         return recordings, output, options.name, options.format
     if len(recordings) != 1 or len(recordings[0].queries) != 1 or options.residual:
         raise InputError(f"--output {output}: names one file, but there are several targets; name a folder")
     if options.format not in (None, suffix[1:]):
         raise InputError(f"--output {output}: is not a file of --format {options.format}; change one of them")
-    return [replace(recordings[0], name=output.stem)], output.parent, "{stem}", cast(FileFormat, suffix[1:])
+    if options.video and suffix != recordings[0].path.suffix.lower():
+        raise InputError(f"--output {output}: the video stays {recordings[0].path.suffix}; use that suffix")
+    format = None if options.video else cast(FileFormat, suffix[1:])
+    return [replace(recordings[0], name=output.stem)], output.parent, "{stem}", format
 
 
 def queries_of(recordings: Sequence[Recording]) -> list[Query]:

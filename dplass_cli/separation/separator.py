@@ -258,6 +258,7 @@ class Separator:
         format: FileFormat | None = None,
         bitrate: int | None = None,
         existing: Existing = "overwrite",
+        video: bool = False,
     ) -> list[Separated]:
         """Separate a file from disk to disk and write one file per query: ``{name}_{query}``, in the input's format.
 
@@ -288,6 +289,7 @@ class Separator:
             bitrate: of opus, mp3 and m4a, kbit/s; default: by the number of channels.
             existing: what to do where an output exists: ``refuse``, ``overwrite`` it, or ``skip`` the recording, whose
                 result is then an empty list, if all its outputs exist.
+            video: the recording is a video; write videos with its pictures.
 
         Raises:
             InputError: the file or an example cannot be read, it contains samples above a million, an example or the
@@ -305,7 +307,7 @@ class Separator:
         layout = window_layout(info.sample_rate, self.bank.network.config)
         removals = all(query.is_removal for query in asked.values())
         band = highband or ("target" if removals else "residual")
-        output = Output(residual, subtype, clip, band, mix, format, bitrate, existing)
+        output = Output(residual, subtype, clip, band, mix, format, bitrate, existing, path if video else None)
         names = [*asked, *([RESIDUAL] if residual else [])]
         taken = {resolved(path), *taken}
         paths = target_paths(Path(output_dir), name or path.stem, names, taken, suffix_of(info, output), template)
