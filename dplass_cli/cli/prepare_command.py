@@ -8,7 +8,7 @@ from dplass_cli.cli.commands import add_command
 from dplass_cli.cli.console import VerbRun
 from dplass_cli.cli.prepare_audioset_command import tables
 from dplass_cli.data.prepare.corpora import CORPORA
-from dplass_cli.options.prepare_options import CorpusOptions, MergeOptions
+from dplass_cli.options.prepare_options import CorpusOptions, MergeOptions, MixturesOptions
 
 app = typer.Typer(no_args_is_help=True, help="Training manifests from other corpora, and from several manifests.")
 
@@ -32,9 +32,24 @@ def _merge(options: MergeOptions, run: VerbRun) -> None:
     run.table(result, ["from", "rows", "used", "of them repeated"], rows, f"{result.manifest}: {result.rows} rows")
 
 
+def _mixtures(options: MixturesOptions, run: VerbRun) -> None:
+    """Draw a table of two-source mixtures from a manifest, for evaluate --metadata-csv.
+
+    Two clips of a mixture share no caption and no label, so that the query means only one of them.
+
+    Example: dplass prepare mixtures test.json --count 500 --snr=-5,5 --output mixtures.csv
+    """
+    from dplass_cli.pipelines.prepare import mixtures
+
+    result = mixtures(options)
+    rows = [[result.table, result.mixtures, result.captions, result.clips]]
+    run.table(result, ["table", "mixtures", "captions", "clips"], rows)
+
+
 for _kind, _corpus in CORPORA.items():
     if _corpus.verb:  # it has a verb of its own
         continue
     _help = f"{_corpus.what} ({_corpus.source}).\n\nExample: dplass prepare {_kind} FOLDER --output train.json"
     add_command(app, _kind, _prepare, given={"kind": _kind}, help=_help)
 add_command(app, "merge", _merge)
+add_command(app, "mixtures", _mixtures)

@@ -98,6 +98,25 @@ class MergeOptions(Options):
     seed: int = option(42, "Seed of the choice of rows.")
 
 
+@dataclass(frozen=True)
+class MixturesOptions(Options):
+    """Options of ``prepare mixtures``."""
+
+    manifest: Path = argument("MANIFEST", "The manifest of the clips.")
+    output: Path = required("The table to write, such as mixtures.csv.", also="-o")
+    count: int = option(500, "Number of mixtures.", least=1)
+    snr: tuple[float, ...] = option(
+        (0.0, 0.0), "Lowest and highest energy ratio of target and noise in dB: --snr=-5,5", split=True
+    )
+    seed: int = option(42, "Seed of the draw.")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        given = ",".join(f"{value:g}" for value in self.snr)
+        if len(self.snr) != 2 or not -100.0 <= self.snr[0] <= self.snr[1] <= 100.0:
+            raise InputError(f"--snr {given}: expected the lowest and the highest ratio in dB, such as -5,5")
+
+
 def check_form(form: str) -> tuple[int, str]:
     """Return (sample rate in Hz, suffix) of a form such as ``32k-mono-flac``.
 

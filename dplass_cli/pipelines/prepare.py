@@ -16,10 +16,11 @@ from dplass_cli.data.prepare.corpus_reader import (
     require_columns,
     rows_where,
 )
+from dplass_cli.data.prepare.drawing import MixturesResult, draw_table
 from dplass_cli.data.prepare.locating import ClipIndex, listed_files
 from dplass_cli.data.prepare.merging import MergeResult, merge_manifests
 from dplass_cli.data.prepare.preparation import PrepareResult, prepare, require_output
-from dplass_cli.options.prepare_options import CorpusOptions, MergeOptions
+from dplass_cli.options.prepare_options import CorpusOptions, MergeOptions, MixturesOptions
 from dplass_cli.storage import Progress, no_progress, require_folder
 
 
@@ -71,3 +72,13 @@ def merge(options: MergeOptions) -> MergeResult:
     """
     require_output(options.output)
     return merge_manifests(options.manifests, options.output, options.share, options.seed)
+
+
+def mixtures(options: MixturesOptions) -> MixturesResult:
+    """Write a table of mixtures of the clips of a manifest.
+
+    Raises:
+        InputError: the manifest is unusable, or no two of its clips can be told apart.
+    """
+    require_output(options.output)
+    return draw_table(options.manifest, options.output, options.count, (options.snr[0], options.snr[1]), options.seed)
