@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import mmap
+import re
 from functools import lru_cache
 from typing import BinaryIO, NamedTuple
 
@@ -23,6 +24,10 @@ _MONO = 3  # the channel mode of mono files
 _TAG_BYTES, _APE_BYTES = 128, 32
 _INDEX_BYTES = 16  # its name, flags, frames and bytes
 _HAS_FRAMES, _HAS_BYTES = 1, 2  # flags of an index
+
+
+_CANDIDATES = re.compile(rb"\xff(?=[\xe0-\xff])|ID3|APETAGEX")
+"""Where a frame or a tag may begin."""
 
 
 class MpegFrame(NamedTuple):
@@ -175,13 +180,13 @@ def _next_stream(data: mmap.mmap, position: int, end: int) -> int:
 
     A single header is no proof: pictures and other tags contain such bytes too.
     """
-    while 0 <= position < end:
-        frame = parse_header(data[position : position + 4])
-        if frame is not None and _is_confirmed(data, position, position + frame.length, end):
-            return position
-        if _after_tag(data, position) is not None:
-            return position
-        position = _next_candidate(data, position + 1)
+    for candidate in _CANDIDATES.finditer(data, position, end):
+        place = candidate.start()
+        frame = parse_header(data[place : place + 4])
+        if frame is not None and _is_confirmed(data, place, place + frame.length, end):
+            return place
+        if _after_tag(data, place) is not None:
+            return place
     return end
 
 
@@ -192,9 +197,3 @@ def _is_confirmed(data: mmap.mmap, position: int, following: int, end: int) -> b
         return True
     next_frame = parse_header(data[following : following + 4])
     return next_frame is not None and _kind(data, position) == _kind(data, following)
-
-
-def _next_candidate(data: mmap.mmap, position: int) -> int:
-    """The next byte at which a frame or a tag may begin; -1 if there is none."""
-    places = [data.find(mark, position) for mark in (b"\xff", b"ID3", b"APETAGEX")]
-    return min((place for place in places if place >= 0), default=-1)

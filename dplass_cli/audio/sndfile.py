@@ -38,7 +38,7 @@ from dplass_cli.audio.unfinished import (
 DECODING_ERRORS = (soundfile.LibsndfileError, ValueError)
 """What reading damaged audio raises: ValueError where the file ends before the position that is sought."""
 
-_HEAD_BYTES = 1 << 16
+_HEAD_BYTES, _MAX_PARTS = 1 << 16, 10_000
 _LARGEST_STEP = 1 << 22  # samples per channel that are read at once, so that no header decides what is allocated
 
 
@@ -105,6 +105,8 @@ def open_sndfile(path: Path) -> SndfileSource:
     parts, note = _parts(path)
     if not note and _is_truncated(path, file_stamp(path)):
         note = "truncated"
+    if len(parts) > _MAX_PARTS:
+        raise UnsupportedAudio(f"{path}: consists of {len(parts):,} streams (limit: {_MAX_PARTS:,}); convert it to wav")
     lengths: list[int] = []
     first = None
     for part in parts or (None,):
