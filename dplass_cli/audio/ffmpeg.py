@@ -1,17 +1,20 @@
-"""Decoding audio that libsndfile cannot (m4a, video containers) with FFmpeg, through the optional package ``av``."""
+"""Decoding audio that libsndfile cannot (m4a, video containers) with FFmpeg, through PyAV."""
 
 from __future__ import annotations
 
-from importlib.util import find_spec
+import contextlib
+from bisect import bisect_right
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
-from dplass_cli.audio.reading import Audio, check_samples
-from dplass_cli.errors import InputError
+from dplass_cli.audio.source import Audio, AudioInfo, DamagedAudio, EmptyAudio, Note, ReadSamples, UnsupportedAudio
 
-EXTRA = "pip install 'dplass[download]'"
-_PREROLL = 1.0  # seconds decoded before a range: a seek lands on a packet boundary, and codecs need some to settle
 _CODECS = (
     "aac,ac3,alac,amrnb,amrwb,eac3,flac,mp2,mp2float,mp3,mp3float,opus,vorbis,wmalossless,wmapro,wmav1,wmav2,"
     "pcm_alaw,pcm_mulaw,pcm_u8,pcm_s16be,pcm_s16le,pcm_s24be,pcm_s24le,pcm_s32be,pcm_s32le,pcm_f32be,pcm_f32le"
@@ -27,77 +30,200 @@ Without these lists, opening a file tries the decoder of every track, including 
 files. Most of FFmpeg's vulnerabilities are in components that are not listed here.
 """
 
+_INDEX_SECONDS = 5.0  # between two entries of the index; files of less than two are decoded from their start
+_PREROLL_SECONDS = 1.0  # decoded before a range: codecs need some frames until their output is right
+_SCALES = {"u8": (128.0, 2.0**-7), "s16": (0.0, 2.0**-15), "s32": (0.0, 2.0**-31)}
+"""Offset and scale of integer samples, by FFmpeg's name of their format."""
+_SUBTYPES = {"u8": "PCM_U8", "s16": "PCM_16", "s32": "PCM_32"}
+_LOW_BITS = 0xFF  # of a 32-bit sample; zero if the samples have 24 bits
+_LOSSLESS = ("alac", "flac", "wmalossless", "pcm_u8", "pcm_s16", "pcm_s24", "pcm_s32")
+
 
 def allowed_parts() -> dict[str, str]:
     """Options that restrict FFmpeg to those parts; each opening uses up its own."""
     return dict(_ALLOWED)
 
 
-class Undecodable(InputError):
-    """A file from which the requested audio cannot be decoded.
+class _DecodedFrame:
+    """A frame that FFmpeg has decoded.
 
     Attributes:
-        reason: what is wrong, without the path.
+        timestamp: in units of the stream's time base; None if unknown.
+        samples: (C, n), of the type that the decoder uses.
+        form: the sample format, as FFmpeg names it, without the mark for planes: ``s16``.
+        rate: Hz.
+        layout: sample format, channels and rate, in words.
     """
 
-    def __init__(self, path: Path, reason: str) -> None:
-        super().__init__(f"{path}: {reason}; replace or remove it")
-        self.reason = reason
+    def __init__(self, frame: Any) -> None:
+        array: npt.NDArray[Any] = frame.to_ndarray()
+        self.timestamp: int | None = frame.pts
+        self.samples = array if frame.format.is_planar else array.reshape(-1, len(frame.layout.channels)).T
+        self.form: str = frame.format.name.removesuffix("p")
+        self.rate: int = frame.sample_rate
+        self.layout = f"{frame.format.name} {frame.layout.name} at {frame.sample_rate} Hz"
+
+    def as_float(self) -> Audio:
+        if self.form not in _SCALES:
+            return self.samples.astype(np.float32)
+        offset, scale = _SCALES[self.form]
+        wide: npt.NDArray[Any] = self.samples.astype(np.float64 if self.form == "s32" else np.float32)
+        scaled: Audio = ((wide - offset) * scale).astype(np.float32)
+        return scaled
 
 
-def is_available() -> bool:
-    return find_spec("av") is not None
+@dataclass(frozen=True)
+class FFmpegSource:
+    """A file that FFmpeg decodes; created by :func:`measure`.
+
+    Attributes:
+        path: the file.
+        info: its format and length.
+        track: which of its audio tracks, from 0 on.
+        index: (timestamp, position in samples) of a frame every five seconds, in ascending order.
+    """
+
+    path: Path
+    info: AudioInfo
+    track: int
+    index: tuple[tuple[int, int], ...]
+
+    @contextlib.contextmanager
+    def open(self, first: int = 0) -> Iterator[ReadSamples]:
+        """Open the file at a sample; memory does not grow with what is read."""
+        with contextlib.ExitStack() as stack:
+            frames = self._samples_from(stack, first)
+            rest = next(frames, None)
+
+            def read(size: int) -> Audio:
+                nonlocal rest
+                blocks, missing = [np.empty((self.info.channels, 0), np.float32)], size
+                while rest is not None and missing > 0:
+                    blocks.append(rest[:, :missing])
+                    missing -= blocks[-1].shape[1]
+                    rest = rest[:, blocks[-1].shape[1] :] if missing == 0 else next(frames, None)
+                return np.concatenate(blocks, axis=1)
+
+            yield read
+
+    def _samples_from(self, stack: contextlib.ExitStack, first: int) -> Iterator[Audio]:
+        position, frames = self._seek(stack, first) or (0, _frames(*stack.enter_context(_track(self.path, self.track))))
+        for frame in frames:
+            size = frame.samples.shape[1]
+            if position + size > first:
+                yield frame.as_float()[:, max(0, first - position) : self.info.frames - position]
+            position += size
+            if position >= self.info.frames:  # what follows is padding
+                return
+
+    def _seek(self, stack: contextlib.ExitStack, first: int) -> tuple[int, Iterator[_DecodedFrame]] | None:
+        """Find the last frame of the index that leaves time for the preroll; return its position and all from it on.
+
+        Positions come from the index because timestamps are too coarse to count samples by (a millisecond in
+        Matroska). None if the file has to be decoded from its start.
+        """
+        settled = first - round(_PREROLL_SECONDS * self.info.sample_rate)
+        entry = bisect_right([position for _, position in self.index], settled) - 1
+        if entry < 2:
+            return None
+        timestamp, position = self.index[entry]
+        path, container, stream = stack.enter_context(_track(self.path, self.track))
+        container.seek(self.index[entry - 1][0], stream=stream)  # earlier: some codecs drop samples after a seek
+        frames = _frames(path, container, stream)
+        for frame in frames:
+            if frame.timestamp == timestamp:
+                return position, chain([frame], frames)
+            if frame.timestamp is None or frame.timestamp > timestamp:
+                break
+        return None
 
 
-def decode(path: Path, start: float = 0.0, end: float = float("inf")) -> tuple[Audio, int]:
-    """Decode the range [``start``, ``end``) in seconds of a file's first audio track, in common audio formats only.
+def measure(path: Path, track: int = 0) -> FFmpegSource:
+    """Decode a file once to find its exact length; containers and codecs are limited to common ones.
 
-    Returns:
-        (samples float32 (C, T), sample rate in Hz); a range that ends after the file is truncated.
+    Args:
+        path: the file.
+        track: which of its audio tracks, from 0 on.
 
     Raises:
-        Undecodable: the file has no audio track, or none in the range, or its rate or channels change within it.
-        InputError: the package ``av`` is not installed, or a sample is NaN, infinite or above a million.
+        UnsupportedAudio: FFmpeg may not or cannot open the file, it has no such track, or its rate or channels change.
+        DamagedAudio: a part of it cannot be decoded.
+        EmptyAudio: the track has no samples.
     """
+    index: list[tuple[int, int]] = []
+    frames = length = low_bits = 0
+    ascending, first = True, None
+    with _track(path, track) as (_, container, stream):
+        for frame in _frames(path, container, stream):
+            first = first or frame
+            if frame.layout != first.layout:
+                raise UnsupportedAudio(
+                    f"{path}: its audio changes at {frames / first.rate:g} s from {first.layout} to {frame.layout};"
+                    " convert or replace it"
+                )
+            if not index or frames - index[-1][1] >= _INDEX_SECONDS * frame.rate:
+                ascending &= frame.timestamp is not None and (not index or frame.timestamp > index[-1][0])
+                index.append((frame.timestamp or 0, frames))
+            if frame.form == "s32":
+                low_bits |= int(np.bitwise_or.reduce(frame.samples, axis=None)) & _LOW_BITS
+            length = frame.samples.shape[1]
+            frames += length
+        if first is None or frames == 0:
+            raise EmptyAudio(f"{path}: contains no audio samples; replace or remove it")
+        declared = _declared_frames(container, stream, first.rate)
+        codec, name = stream.codec_context.name, container.format.name.split(",")[0]
+    note: Note = ""
+    if declared is not None and frames - length < declared < frames:
+        frames = declared  # encoders fill the last frame up; the container says how much of it is padding
+    elif declared is not None and declared > frames + length:
+        note = "truncated"
+    subtype = _SUBTYPES.get(first.form, "FLOAT") if codec.startswith(("pcm_f", *_LOSSLESS)) else codec.upper()
+    if subtype == "PCM_32" and not low_bits:
+        subtype = "PCM_24"
+    info = AudioInfo(frames, first.rate, first.samples.shape[0], name.upper(), subtype, note)
+    return FFmpegSource(path, info, track, tuple(index) if ascending else ())
+
+
+def _declared_frames(container: Any, stream: Any, rate: int) -> int | None:
+    """The length of a track that an MP4 or QuickTime file declares; other containers estimate it, or do not know it."""
+    if "mov" not in container.format.name or not stream.duration:
+        return None
+    frames: int = round(stream.duration * stream.time_base * rate)
+    return frames
+
+
+_Track = tuple[Path, Any, Any]
+"""A file, with PyAV's container and stream."""
+
+
+@contextlib.contextmanager
+def _track(path: Path, number: int) -> Iterator[_Track]:
+    """Open an audio track of a file, with the allowed parts of FFmpeg only."""
+    import av  # here, since few files need it
+
+    with contextlib.ExitStack() as stack:
+        try:  # "file:": a name with a colon is not a URL
+            container = stack.enter_context(av.open(f"file:{path}", options=allowed_parts()))
+        except (av.FFmpegError, UnicodeError) as error:
+            raise UnsupportedAudio(f"{path}: not decodable ({_reason(error)}); convert or replace it") from error
+        tracks = container.streams.audio
+        if number >= len(tracks):
+            count = f"only {len(tracks)} audio tracks" if tracks else "no audio track"
+            raise UnsupportedAudio(f"{path}: has {count}; replace or remove it")
+        codec = getattr(tracks[number].codec_context, "name", "an unknown codec")  # an unknown codec has no context
+        if codec not in _CODECS.split(","):
+            raise UnsupportedAudio(f"{path}: its audio codec {codec} is not supported; convert it to wav or flac")
+        yield path, container, tracks[number]
+
+
+def _frames(path: Path, container: Any, stream: Any) -> Iterator[_DecodedFrame]:
+    import av
+
     try:
-        import av
-    except ImportError as error:
-        raise InputError(f"{path}: decoding {path.suffix} needs the extra 'download'; {EXTRA}") from error
-    blocks: list[Audio] = []
-    first_time: float | None = None
-    rate, form = 0, ""
-    try:
-        with av.open(f"file:{path}", options=allowed_parts()) as container:  # "file:": a name with a colon is not a URL
-            if not container.streams.audio:
-                raise Undecodable(path, "has no audio track")
-            stream = container.streams.audio[0]
-            codec = getattr(stream.codec_context, "name", "an unknown codec")  # an unknown codec has no context
-            if codec not in _CODECS.split(","):
-                raise Undecodable(path, f"its audio codec {codec} is not supported")
-            if start > 0:
-                container.seek(int(max(0.0, start - _PREROLL) * av.time_base))
-            resampler = av.AudioResampler(format="fltp")
-            for frame in container.decode(stream):
-                time = frame.time or 0.0
-                if time >= end:
-                    break
-                if time + frame.samples / frame.sample_rate <= start:
-                    continue
-                found = f"{frame.format.name} {frame.layout.name} at {frame.sample_rate} Hz"
-                if first_time is None:
-                    first_time, rate, form = time, frame.sample_rate, found
-                if found != form:  # the resampler accepts one format only
-                    raise Undecodable(path, f"its audio changes at {time:g} s from {form} to {found}")
-                blocks += [np.asarray(block.to_ndarray(), np.float32) for block in resampler.resample(frame)]
-    except (av.FFmpegError, UnicodeError) as error:
-        raise Undecodable(path, f"not decodable ({getattr(error, 'strerror', error)})") from error
-    if first_time is None:
-        raise Undecodable(path, f"ends before {start:g} s" if start else "has no audio")
-    audio = np.concatenate(blocks, axis=1)
-    first = max(0, round((start - first_time) * rate))
-    last = None if end == float("inf") else first + round((end - start) * rate)
-    cut: Audio = np.ascontiguousarray(audio[:, first:last])
-    if cut.shape[1] == 0:
-        raise Undecodable(path, f"ends before {start:g} s")
-    check_samples(cut, path)
-    return cut, rate
+        yield from map(_DecodedFrame, container.decode(stream))
+    except av.FFmpegError as error:
+        raise DamagedAudio(f"{path}: damaged audio ({_reason(error)}); replace or remove it") from error
+
+
+def _reason(error: Exception) -> str:
+    return str(getattr(error, "strerror", None) or error)

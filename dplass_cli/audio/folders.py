@@ -12,19 +12,41 @@ from dplass_cli.storage import require_folder
 
 _log = logging.getLogger(__name__)
 
-READABLE = (
+SNDFILE_SUFFIXES = (
     *(".wav", ".flac", ".ogg", ".opus", ".mp3", ".oga", ".aif", ".aiff", ".aifc", ".au", ".snd", ".caf", ".w64"),
-    *(".rf64", ".wave", ".wavex", ".bwf", ".avr", ".htk", ".iff", ".svx", ".8svx", ".ircam", ".sf", ".mat4", ".mat5"),
+    *(
+        ".rf64",
+        ".bw64",
+        ".wave",
+        ".wavex",
+        ".bwf",
+        ".avr",
+        ".htk",
+        ".iff",
+        ".svx",
+        ".8svx",
+        ".ircam",
+        ".sf",
+        ".mat4",
+        ".mat5",
+    ),
     *(".mp1", ".mp2", ".mpc2k", ".nist", ".sph", ".paf", ".pvf", ".sd2", ".sds", ".voc", ".wve", ".xi"),
 )
 """Suffixes of the formats that libsndfile reads, in lower case; RAW, which has no header, is left out."""
 
-UNSUPPORTED = (
-    *(".m4a", ".m4b", ".m4r", ".mp4", ".m4v", ".aac", ".adts", ".ac3", ".eac3", ".dts", ".alac", ".amr", ".awb"),
-    *(".3gp", ".3g2", ".wma", ".wmv", ".asf", ".webm", ".mka", ".mkv", ".mov", ".avi", ".flv", ".mpg", ".mpeg"),
-    *(".ogv", ".ape", ".wv", ".tta", ".tak", ".mpc", ".spx", ".ra", ".rm", ".dsf", ".dff", ".gsm"),
+FFMPEG_SUFFIXES = (
+    *(".m4a", ".m4b", ".m4r", ".mp4", ".m4v", ".mov", ".3gp", ".3g2", ".aac", ".adts", ".ac3", ".eac3", ".amr", ".awb"),
+    *(".mka", ".mkv", ".webm", ".wma", ".wmv", ".asf", ".ogv", ".m2ts"),
 )
-"""Suffixes of other audio and of videos: never skipped without a reason. FFmpeg decodes some of them."""
+"""Suffixes of the formats that FFmpeg reads, in lower case; of videos, their sound."""
+
+READABLE = (*SNDFILE_SUFFIXES, *FFMPEG_SUFFIXES)
+
+UNSUPPORTED = (
+    *(".dts", ".alac", ".avi", ".flv", ".mpg", ".mpeg", ".ape", ".wv", ".tta", ".tak", ".mpc", ".spx", ".ra", ".rm"),
+    *(".dsf", ".dff", ".gsm"),
+)
+"""Suffixes of other audio and of other videos: never skipped without a reason."""
 
 SUFFIXES = (*READABLE, *UNSUPPORTED)
 """Suffixes of all that looks like audio."""
@@ -65,7 +87,7 @@ def audio_files(folder: Path, output: Path | None = None) -> tuple[Path, ...]:
     paths = (folder / path[len(top) :].lstrip("/") for path in walk_folders([folder], output))
     found = tuple(sorted(path for path in paths if path.suffix.lower() in SUFFIXES))
     if not found:
-        raise InputError(f"{folder}: contains no audio files; give a folder of wav, flac, ogg or mp3 files")
+        raise InputError(f"{folder}: contains no audio files; give a folder of wav, flac, ogg, mp3 or m4a files")
     return found
 
 

@@ -1,25 +1,37 @@
-"""Reading audio files, whole or block by block, with libsndfile (torchaudio has no decoders since 2.9)."""
+"""Reading audio files, whole or block by block, with libsndfile or FFmpeg (torchaudio has no decoders since 2.9)."""
 
 from __future__ import annotations
 
 import functools
 import logging
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import soundfile
 
+from dplass_cli.audio.ffmpeg import FFmpegSource, measure
 from dplass_cli.audio.folders import UNSUPPORTED
-from dplass_cli.audio.probe import is_truncated, mp3_samples, unsafe_reason
+from dplass_cli.audio.probe import is_for_ffmpeg, sndfile_misreads, unsafe_reason
+from dplass_cli.audio.sndfile import open_sndfile, sndfile_reason
+from dplass_cli.audio.source import (
+    Audio,
+    AudioInfo,
+    AudioSource,
+    DamagedAudio,
+    EmptyAudio,
+    FileStamp,
+    NotAudio,
+    Note,
+    UnsupportedAudio,
+    file_stamp,
+)
 from dplass_cli.errors import InputError
 from dplass_cli.storage import require_file
 
-_log = logging.getLogger(__name__)
+__all__ = ["Audio", "AudioInfo"]
 
-Audio = npt.NDArray[np.float32]
+_log = logging.getLogger(__name__)
 
 _LOWEST_RATE, _HIGHEST_RATE = 1000, 1_000_000  # Hz
 LARGEST_SAMPLE = 1e6
@@ -27,88 +39,84 @@ LARGEST_SAMPLE = 1e6
 
 _LARGEST_READ = 1 << 27  # samples, half a gigabyte: 50 minutes of mono at 44.1 kHz
 
-
-class UnsupportedAudio(InputError):
-    """Audio in a format that is not supported, or not safe to open."""
-
-
-@dataclass(frozen=True)
-class AudioInfo:
-    """What the header of an audio file says.
-
-    Attributes:
-        frames: samples per channel.
-        sample_rate: Hz.
-        channels: number of channels.
-        format: the container, as libsndfile names it (``WAV``).
-        subtype: the sample format, as libsndfile names it (``PCM_16``).
-        estimated: whether ``frames`` is estimated from the file's size because the header does not contain it.
-    """
-
-    frames: int
-    sample_rate: int
-    channels: int
-    format: str
-    subtype: str
-    estimated: bool = False
-
-    @property
-    def seconds(self) -> float:
-        return self.frames / self.sample_rate
+_WARNINGS: dict[Note, str] = {
+    "truncated": "ends before its header says, so only its first %.2f s are read; replace it if it should be longer",
+    "unfinished": "its header was never finished, so its length is that of the samples in it: %.2f s",
+}
 
 
-def audio_info(path: Path | str) -> AudioInfo:
-    """Read the header of an audio file.
-
-    Of a file that ends before its header says (:func:`~dplass_cli.audio.probe.is_truncated`), libsndfile reads what
-    there is; a warning is logged, once per file. Where only decoding shows it, reading raises an error.
+def open_audio(path: Path | str) -> AudioSource:
+    """Find the decoder of a file by its content; its name does not matter.
 
     Raises:
-        InputError: the file is missing, empty, not audio, or has no samples.
-        UnsupportedAudio: the file is not safe to open, or its rate is not between 1 kHz and 1 MHz.
+        InputError: the file is missing, empty, or cannot be read.
+        UnsupportedAudio: the file is not safe to open, or in a format that is not supported.
+        NotAudio: no decoder recognises it.
+        EmptyAudio: it has no samples.
+        DamagedAudio: FFmpeg cannot decode a part of it.
     """
     path = require_file(path, "audio file")
     if path.stat().st_size == 0:
-        raise InputError(f"{path}: the file is empty (0 bytes); replace or remove it")
+        raise EmptyAudio(f"{path}: the file is empty (0 bytes); replace or remove it")
     try:
         if reason := unsafe_reason(path):
             raise UnsupportedAudio(f"{path}: {reason}; convert, replace or remove it")
-        info = soundfile.info(str(path))
-        counted = mp3_samples(path) if info.subtype == "MPEG_LAYER_III" else None
-        if info.frames > 0:
-            _warn_if_truncated(path, info.frames / max(1, info.samplerate))
+        source = _source(path)
     except OSError as error:
         raise InputError(f"{path}: cannot read ({error.strerror})") from error
+    rate = source.info.sample_rate
+    if not _LOWEST_RATE <= rate <= _HIGHEST_RATE:
+        raise UnsupportedAudio(
+            f"{path}: has a sample rate of {rate:,} Hz; expected {_LOWEST_RATE:,} to {_HIGHEST_RATE:,} Hz"
+        )
+    return source
+
+
+def _source(path: Path) -> AudioSource:
+    try:
+        if not sndfile_misreads(path):
+            return open_sndfile(path)
     except soundfile.LibsndfileError as error:
-        if path.suffix.lower() in UNSUPPORTED:
-            raise UnsupportedAudio(f"{path}: {path.suffix} is not supported; convert it to wav, flac or ogg") from error
-        raise InputError(
-            f"{path}: not a readable audio file ({sndfile_reason(error)}); give wav, flac, ogg or mp3"
-        ) from error
-    if info.frames <= 0:
-        raise InputError(f"{path}: contains no audio samples; replace or remove it")
-    if not _LOWEST_RATE <= info.samplerate <= _HIGHEST_RATE:
-        raise UnsupportedAudio(
-            f"{path}: has a sample rate of {info.samplerate:,} Hz; expected {_LOWEST_RATE:,} to {_HIGHEST_RATE:,} Hz"
-        )
-    if counted == 0:
-        raise UnsupportedAudio(
-            f"{path}: an MP3 of variable bit rate without an index has an unknown length; convert it to wav"
-        )
-    frames = info.frames if counted is None else min(info.frames, counted)
-    indexed = info.format == "MP3" and info.subtype == "MPEG_LAYER_III" and counted is None
-    estimated = info.subtype.startswith("MPEG") and not indexed
-    return AudioInfo(frames, info.samplerate, info.channels, info.format, info.subtype, estimated)
+        if not is_for_ffmpeg(path):
+            if path.suffix.lower() in UNSUPPORTED:
+                raise UnsupportedAudio(
+                    f"{path}: {path.suffix} is not supported; convert it to wav, flac or ogg"
+                ) from error
+            raise NotAudio(
+                f"{path}: not a readable audio file ({sndfile_reason(error)}); give a recording such as wav, flac,"
+                " mp3 or m4a"
+            ) from error
+    return _measured(path, file_stamp(path))
 
 
-@functools.lru_cache(maxsize=4096)  # a file is looked at many times
-def _warn_if_truncated(path: Path, seconds: float) -> None:
-    if is_truncated(path):
-        _log.warning(
-            "%s: ends before its header says, so only its first %.2f s are read; replace it if it should be longer",
-            path,
-            seconds,
-        )
+@functools.lru_cache(maxsize=4096)  # decodes the whole file
+def _measured(path: Path, stamp: FileStamp) -> FFmpegSource:
+    return measure(path)
+
+
+def audio_info(path: Path | str) -> AudioInfo:
+    """The format and the length of an audio file.
+
+    The length is what can be decoded. Where the header says another one (:data:`~dplass_cli.audio.source.Note`), a
+    warning is logged, once per file. An incomplete FLAC or MP3 shows only when it is decoded; reading it raises an
+    error.
+
+    Raises:
+        InputError: as :func:`open_audio`.
+    """
+    return _warned_source(path).info
+
+
+def _warned_source(path: Path | str) -> AudioSource:
+    source = open_audio(path)
+    if source.info.note:
+        _warn(Path(path), source.info.note, source.info.seconds)
+    return source
+
+
+@functools.lru_cache(maxsize=4096)  # once per file
+def _warn(path: Path, note: Note, seconds: float) -> None:
+    _log.warning(f"%s: {_WARNINGS[note]}", path, seconds)
 
 
 def read_audio(path: Path | str, start: float = 0.0, end: float | None = None) -> tuple[Audio, int]:
@@ -122,13 +130,14 @@ def read_audio(path: Path | str, start: float = 0.0, end: float | None = None) -
             above a million (:data:`LARGEST_SAMPLE`); the range starts after its end or has more than 134 million
             samples (read such files in ranges, or stream them).
     """
-    info = audio_info(path)
+    source = _warned_source(path)
+    info = source.info
     first = round(min(info.frames, start * info.sample_rate))
     last = info.frames if end is None else round(min(info.frames, end * info.sample_rate))
     if not 0 <= first < last:
         raise InputError(f"{path}: no audio between {start} s and {end} s (the file has {info.seconds:.3f} s)")
     _require_moderate_size(path, (last - first) * info.channels)
-    (audio,) = _decoded(path, info, [last - first], first)
+    (audio,) = _decoded(source, path, [last - first], first)
     return audio, info.sample_rate
 
 
@@ -147,7 +156,7 @@ def read_blocks(path: Path | str, sizes: Iterable[int], largest: float = LARGEST
 
     They are checked as by :func:`read_audio`; ``largest`` is the largest sample that is accepted.
     """
-    return _decoded(path, audio_info(path), sizes, largest=largest)
+    return _decoded(_warned_source(path), path, sizes, largest=largest)
 
 
 def check_samples(samples: Audio, where: Path | str, largest: float = LARGEST_SAMPLE) -> None:
@@ -167,26 +176,17 @@ def check_samples(samples: Audio, where: Path | str, largest: float = LARGEST_SA
 
 
 def _decoded(
-    path: Path | str, info: AudioInfo, sizes: Iterable[int], first: int = 0, largest: float = LARGEST_SAMPLE
+    source: AudioSource, path: Path | str, sizes: Iterable[int], first: int = 0, largest: float = LARGEST_SAMPLE
 ) -> Iterator[Audio]:
     """Yield consecutive blocks from a sample on; InputError if the file is damaged or shorter than its header says."""
-    missing = 0
-    try:
-        with soundfile.SoundFile(str(path)) as stream:
-            if first:
-                stream.seek(first)
-            for size in sizes:
-                samples = stream.read(size, dtype="float32", always_2d=True)
-                missing += size - len(samples)
-                if missing > 0 and not info.estimated:
-                    seconds = missing / info.sample_rate
-                    raise InputError(f"{path}: is {seconds:.3f} s shorter than its header says; replace or remove it")
-                check_samples(samples, path, largest)
-                yield fit_length(np.ascontiguousarray(samples.T), size)
-    except InputError:
-        raise
-    except DECODING_ERRORS as error:
-        raise InputError(f"{path}: damaged audio ({sndfile_reason(error)}); replace or remove it") from error
+    with source.open(first) as read:
+        for size in sizes:
+            samples = read(size)
+            if samples.shape[1] < size:
+                seconds = (size - samples.shape[1]) / source.info.sample_rate
+                raise DamagedAudio(f"{path}: is {seconds:.3f} s shorter than its header says; replace or remove it")
+            check_samples(samples, path, largest)
+            yield samples
 
 
 def even_blocks(frames: int, size: int) -> list[int]:
@@ -208,11 +208,3 @@ def fit_length(audio: Audio, length: int) -> Audio:
     if audio.shape[-1] >= length:
         return audio[..., :length]
     return np.pad(audio, [(0, 0)] * (audio.ndim - 1) + [(0, length - audio.shape[-1])])
-
-
-DECODING_ERRORS = (soundfile.LibsndfileError, ValueError)
-"""What reading damaged audio raises: ValueError where the file ends before the position that is sought."""
-
-
-def sndfile_reason(error: Exception) -> str:
-    return str(getattr(error, "error_string", error)).rstrip(". ")

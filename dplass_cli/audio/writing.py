@@ -11,7 +11,8 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
-from dplass_cli.audio.reading import Audio, sndfile_reason
+from dplass_cli.audio.sndfile import sndfile_reason
+from dplass_cli.audio.source import Audio
 from dplass_cli.errors import InputError, RunError
 from dplass_cli.storage import atomic_path
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from dplass_cli.separation.output import Separated
 
 PIPE = Path("-")
+_SUFFIX_ALIASES = {".wav": (".wav", ".wave", ".wavex", ".rf64", ".bwf", ".bw64"), ".ogg": (".ogg", ".oga", ".opus")}
 ONE_TARGET = "--output - writes one target; give one --query and no --residual, or name a folder"
 
 
@@ -43,6 +44,7 @@ def command(options: SeparateOptions, run: VerbRun) -> None:
         run.note(f"note: {note}")
     if to_pipe:
         return
+    _note_suffixes(result, run)
     written = [target for targets in result.written.values() for target in targets]
     rows = [[target.path, target.query, _adapter(target.adapter), _presence(target)] for target in written]
     run.table(result, ["written", "query", "adapter", "presence"], rows)
@@ -55,6 +57,17 @@ def command(options: SeparateOptions, run: VerbRun) -> None:
         if target.gain_db:
             run.note(f"{target.path}: turned down by {-target.gain_db:.2f} dB to stay below full scale")
     run.some_failed(f"{path} failed: {reason}" for path, reason in result.failed.items())
+
+
+def _note_suffixes(result: SeparateResult, run: VerbRun) -> None:
+    """Say which recordings have targets in another format, one line per format."""
+    formats = {
+        (Path(path).suffix.lower(), targets[0].path.suffix) for path, targets in result.written.items() if targets
+    }
+    for recording, target in sorted(formats):
+        chosen = options.format is not None or options.output.suffix.lower() == target
+        if not chosen and recording not in _SUFFIX_ALIASES.get(target, (target,)):
+            run.note(f"note: targets of {recording or 'such'} recordings are {target} files")
 
 
 def _adapter(activation: Any) -> str:

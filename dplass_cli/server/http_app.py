@@ -107,7 +107,9 @@ class _Handlers:
         with self._jobs.admit() as job:
             received = await self._receive(request, job.upload)
             if received and not is_common(job.upload):
-                raise HTTPException(415, "the recording: not a wav, flac, ogg, aiff or mp3 file; convert it to one")
+                raise HTTPException(
+                    415, "the recording: not a wav, flac, ogg, aiff, mp3, m4a, mp4 or webm file; convert it"
+                )
             try:
                 info = await anyio.to_thread.run_sync(audio_info, job.upload)
             except InputError as error:

@@ -56,25 +56,25 @@ def test_every_format_of_libsndfile_with_a_header_looks_like_audio() -> None:
 
 
 def test_unsupported_audio_links_to_nothing_and_links_to_themselves_are_listed(tmp_path: Path) -> None:
-    _touch(tmp_path, "a.wav", "b.M4A", "c.mp4")
+    _touch(tmp_path, "a.wav", "b.M4A", "c.ape")
     (tmp_path / "gone.wav").symlink_to("nowhere.wav")
     (tmp_path / "loop.wav").symlink_to("loop.wav")
-    assert [path.name for path in audio_files(tmp_path)] == ["a.wav", "b.M4A", "c.mp4", "gone.wav", "loop.wav"]
+    assert [path.name for path in audio_files(tmp_path)] == ["a.wav", "b.M4A", "c.ape", "gone.wav", "loop.wav"]
 
 
 def test_readable_files_leave_out_unsupported_formats_with_a_warning(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    _touch(tmp_path, "a.wav", "in/b.m4a")
-    assert readable_files(tmp_path) == (tmp_path / "a.wav",)
+    _touch(tmp_path, "a.wav", "b.m4a", "in/c.ape")
+    assert readable_files(tmp_path) == (tmp_path / "a.wav", tmp_path / "b.m4a")
     assert caplog.messages == [
-        f"{tmp_path}: left out, since their formats are not supported: in/b.m4a; convert them to wav"
+        f"{tmp_path}: left out, since their formats are not supported: in/c.ape; convert them to wav"
     ]
 
 
 def test_a_folder_of_unsupported_formats_only_is_an_error(tmp_path: Path) -> None:
-    _touch(tmp_path, "a.m4a")
-    with pytest.raises(InputError, match=r"no audio in a supported format \(a\.m4a\); convert it to wav"):
+    _touch(tmp_path, "a.ape")
+    with pytest.raises(InputError, match=r"no audio in a supported format \(a\.ape\); convert it to wav"):
         readable_files(tmp_path)
 
 

@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+from encoded_audio import write_encoded
 
 from dplass_cli.audio.reading import (
     LARGEST_SAMPLE,
-    UnsupportedAudio,
     audio_info,
     even_blocks,
     fit_length,
@@ -18,6 +18,7 @@ from dplass_cli.audio.reading import (
     read_blocks,
     read_mono,
 )
+from dplass_cli.audio.source import UnsupportedAudio
 from dplass_cli.audio.writing import write_audio
 from dplass_cli.data.prepare.checking import check_clip
 from dplass_cli.errors import InputError
@@ -154,9 +155,28 @@ def test_samples_in_the_range_of_16_bit_integers_are_accepted(tmp_path: Path) ->
 
 
 def test_a_suffix_that_is_not_supported_is_named(tmp_path: Path) -> None:
-    (tmp_path / "a.m4a").write_bytes(b"\0\0\0 ftypM4A " + bytes(100))
-    with pytest.raises(UnsupportedAudio, match=r"a\.m4a: \.m4a is not supported; convert it to wav"):
-        audio_info(tmp_path / "a.m4a")
+    (tmp_path / "a.ape").write_bytes(b"MAC " + bytes(100))
+    with pytest.raises(UnsupportedAudio, match=r"a\.ape: \.ape is not supported; convert it to wav"):
+        audio_info(tmp_path / "a.ape")
+
+
+@pytest.mark.parametrize("suffix", [".wav", ".mp3", ".m4a", ".txt", ".vox", ""])
+@pytest.mark.parametrize("container", ["WAV", "FLAC", "OGG", "ipod", "webm"])
+def test_the_content_of_a_file_decides_and_not_its_suffix(tmp_path: Path, container: str, suffix: str) -> None:
+    path = tmp_path / f"sound{suffix}"
+    noise = np.random.default_rng(0).uniform(-0.3, 0.3, (1, 48000))
+    if container.isupper():
+        soundfile.write(path, noise.T, 48000, format=container)
+    else:
+        write_encoded(path, noise, 48000, container, "aac" if container == "ipod" else "libopus")
+    assert audio_info(path).frames == pytest.approx(48000, abs=960)
+
+
+@pytest.mark.parametrize("suffix", [".vox", ".gsm", ".raw"])
+def test_a_suffix_does_not_make_audio_of_other_bytes(tmp_path: Path, suffix: str) -> None:
+    (tmp_path / f"a{suffix}").write_bytes(b"no audio at all, but some text " * 100)
+    with pytest.raises(InputError, match=r"not supported|not a readable audio file"):
+        audio_info(tmp_path / f"a{suffix}")
 
 
 def test_a_link_to_itself_is_named(tmp_path: Path) -> None:

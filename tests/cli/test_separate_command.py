@@ -177,9 +177,11 @@ def test_presence_is_told_and_what_was_not_learnt(noise: Path, tmp_path: Path) -
 
 def test_an_existing_target_is_refused_skipped_or_replaced(noise: Path, tmp_path: Path) -> None:
     asked = ["separate", str(noise), "-q", "rain", "-o", str(tmp_path / "rain.flac")]
-    assert run(app, asked).exit_code == 0
+    first = run(app, asked)
+    assert first.exit_code == 0
     before = (tmp_path / "rain.flac").read_bytes()
     assert soundfile.info(tmp_path / "rain.flac").format == "FLAC"
+    assert first.stderr == ""
     (tmp_path / "rain.flac").write_bytes(b"mine")
     refused = run(app, asked)
     assert refused.exit_code == 2

@@ -119,8 +119,8 @@ def test_failures_are_recorded_with_the_reason_and_not_tried_again(tmp_path: Pat
     result = download_audioset(options(tmp_path, source, *lines))
     assert result.fetched == 1
     assert "404" in result.failed["gone"]
-    assert result.failed["short"] == "ends before 5 s"
-    assert "not decodable" in result.failed["damaged"]
+    assert result.failed["short"] == "no audio between 5.0 s and 7.0 s (the file has 3.000 s)"
+    assert "is a RIFF file of type" in result.failed["damaged"]
     rows = list(csv.DictReader(io.StringIO(result.failures.read_text().partition("\n")[2])))
     assert [(row["ytid"], row["reason"]) for row in rows] == list(result.failed.items())
     handler.asked.clear()

@@ -108,8 +108,8 @@ SILENCE = encoded(np.zeros((int(1.5 * 96000), 8), np.float32), 96000, "FLAC")  #
 @pytest.mark.parametrize(
     ("body", "status", "message"),
     [
-        (b"this is not audio", 415, "the recording: not a wav, flac, ogg, aiff or mp3 file"),
-        (encoded(noise(), 16000, "CAF"), 415, "the recording: not a wav, flac, ogg, aiff or mp3 file"),
+        (b"this is not audio", 415, "the recording: not a wav, flac, ogg, aiff, mp3, m4a, mp4 or webm file"),
+        (encoded(noise(), 16000, "CAF"), 415, "the recording: not a wav, flac, ogg, aiff, mp3, m4a, mp4 or webm file"),
         (b"fLaC is how this begins", 415, "the recording: not a readable audio file"),
         (b"", 415, "the recording: the file is empty"),
         (encoded(noise(2.1), 16000), 400, "the recording: 2.1 s long, at most 2 s"),

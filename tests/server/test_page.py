@@ -98,7 +98,7 @@ def test_mistakes_are_explained_and_can_be_corrected(listening: Any, chromium: A
     assert errors == []
     choose(page, "text.wav", b"no sound")
     separate(page, "rain")
-    alert.get_by_text("The recording: not a wav, flac, ogg, aiff or mp3 file").wait_for()
+    alert.get_by_text("The recording: not a wav, flac, ogg, aiff, mp3, m4a, mp4 or webm file").wait_for()
     assert [error for error in errors if "415" not in error] == []
     choose(page, "noise.wav", encoded(noise(), 16000))
     page.keyboard.press("Tab")

@@ -9,12 +9,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-import soundfile
 
-from dplass_cli.audio.ffmpeg import decode
-from dplass_cli.audio.folders import READABLE
-from dplass_cli.audio.probe import is_truncated
-from dplass_cli.audio.reading import DECODING_ERRORS, LARGEST_SAMPLE, Audio, UnsupportedAudio, audio_info
+from dplass_cli.audio.reading import LARGEST_SAMPLE, open_audio
+from dplass_cli.audio.source import Audio, AudioSource, DamagedAudio, EmptyAudio, NotAudio, Note, UnsupportedAudio
 from dplass_cli.data.prepare.converting import SourceRange
 from dplass_cli.errors import InputError
 from dplass_cli.options.prepare_options import Check, ClipLimits
@@ -22,7 +19,7 @@ from dplass_cli.options.prepare_options import Check, ClipLimits
 BLOCK = 1 << 18  # samples decoded at a time, so that memory does not grow with the length of a file
 FULL_SCALE = 0.999
 _BATCH = 1024  # clips that are checked in parallel
-_TOLERANCE = 0.1  # seconds that a range may end after its file: tables and lossy formats round
+TOLERANCE = 0.1  # seconds that a range may end after its file: tables and lossy formats round
 
 
 class Finding(NamedTuple):
@@ -33,35 +30,39 @@ class Finding(NamedTuple):
         seconds: its length.
         sample_rate: Hz; 0 without a readable header.
         channels: number of channels; 0 without a readable header.
+        note: how the file's header and content differ.
     """
 
     fault: str | None = None
     seconds: float = 0.0
     sample_rate: int = 0
     channels: int = 0
+    note: Note = ""
+
+
+_FAULTS: dict[type[InputError], str] = {
+    UnsupportedAudio: "not decodable here",
+    NotAudio: "not audio",
+    EmptyAudio: "zero-length file",
+    DamagedAudio: "truncated",
+}
 
 
 def check_clip(
-    path: Path | str,
-    check: Check,
-    limits: ClipLimits | None = None,
-    foreign: bool = False,
-    start: float = 0.0,
-    end: float | None = None,
+    path: Path | str, check: Check, limits: ClipLimits | None = None, start: float = 0.0, end: float | None = None
 ) -> Finding:
     """Check a clip: a file, or a range of it.
 
     ``header`` finds the faults "missing", "broken link" (to nothing, or to itself), "unreadable" (permissions),
-    "zero-length file" (also a header without samples), "not decodable here" (m4a, videos), "not audio", "truncated"
-    where the container shows it (wav, AIFF, AU, Ogg), "range beyond the end", "too short" and "low sample rate".
-    ``decode`` reads the whole clip and also finds "truncated" in any format (fewer samples than the header says), "not
-    finite" (NaN or infinite samples), "out of range" (samples above 1,000,000), "silent" and "clipped".
+    "zero-length file" (also a header without samples), "not decodable here", "not audio", "range beyond the end", "too
+    short" and "low sample rate". ``decode`` reads the whole clip and also finds "truncated" (fewer samples than the
+    header of a FLAC or MP3 says), "not finite" (NaN or infinite samples), "out of range" (samples above 1,000,000),
+    "silent" and "clipped".
 
     Args:
         path: the file.
         check: how much to check.
         limits: what the clip must have.
-        foreign: accept formats that only FFmpeg decodes, because the clip will be converted.
         start: seconds in the file.
         end: seconds in the file; None for its end.
     """
@@ -72,53 +73,32 @@ def check_clip(
     try:
         if not path.is_file():
             return Finding("broken link" if path.is_symlink() else "missing")
-        if is_truncated(path):
-            return Finding("truncated")
-        if foreign and path.suffix.lower() not in READABLE and path.stat().st_size:
-            return _foreign_finding(path, check, limits, start, end)
-        info = audio_info(path)
-    except UnsupportedAudio:
-        return Finding("not decodable here")
+        source = open_audio(path)
     except InputError as error:
-        if not isinstance(error.__cause__, soundfile.LibsndfileError):
-            return Finding("zero-length file")
-        return Finding("not audio" if path.suffix.lower() in READABLE else "not decodable here")
+        return Finding(_FAULTS.get(type(error), "unreadable"))
     except OSError:
         return Finding("unreadable")
+    info = source.info
     first, last, fault = _range(info.frames, info.sample_rate, limits, start, end)
     if fault is None and check == "decode":
-        fault = _samples_fault(_blocks(path, first, last), 1 if info.estimated else last - first, limits)
-    return Finding(fault, (last - first) / info.sample_rate, info.sample_rate, info.channels)
-
-
-def _foreign_finding(path: Path, check: Check, limits: ClipLimits, start: float, end: float | None) -> Finding:
-    """Decode a clip whatever the check, because headers of these formats say little."""
-    try:
-        audio, rate = decode(path)
-    except InputError:
-        return Finding("not decodable here")
-    first, last, fault = _range(audio.shape[1], rate, limits, start, end)
-    if fault is None and check == "decode":
-        fault = _samples_fault([audio.T[first:last]], last - first, limits)
-    return Finding(fault, (last - first) / rate, rate, len(audio))
+        fault = _samples_fault(_blocks(source, first, last), last - first, limits)
+    return Finding(fault, (last - first) / info.sample_rate, info.sample_rate, info.channels, info.note)
 
 
 def _range(frames: int, rate: int, limits: ClipLimits, start: float, end: float | None) -> tuple[int, int, str | None]:
     """The first frame of a range, the one after its last, and what is wrong with it."""
     first, last = round(min(frames, start * rate)), frames if end is None else round(min(frames, end * rate))
-    if first >= frames or (end is not None and end > frames / rate + _TOLERANCE):
+    if first >= frames or (end is not None and end > frames / rate + TOLERANCE):
         return first, last, "range beyond the end"
     if last <= first or (last - first) / rate < limits.min_seconds:
         return first, last, "too short"
     return first, last, "low sample rate" if rate < limits.min_rate else None
 
 
-def _blocks(path: Path, first: int, last: int) -> Iterator[Audio]:
-    with soundfile.SoundFile(str(path)) as stream:
-        if first:
-            stream.seek(first)
-        while len(block := stream.read(min(BLOCK, last - first), dtype="float32")):
-            first += len(block)
+def _blocks(source: AudioSource, first: int, last: int) -> Iterator[Audio]:
+    with source.open(first) as read:
+        while (block := read(min(BLOCK, last - first))).size:
+            first += block.shape[1]
             yield block
 
 
@@ -130,12 +110,12 @@ def _samples_fault(blocks: Iterable[Audio], frames: int, limits: ClipLimits) -> 
                 return "not finite"
             if np.abs(block).max(initial=0.0) > LARGEST_SAMPLE:
                 return "out of range"
-            decoded += len(block)
+            decoded += block.shape[1]
             samples += block.size
             high += int((block >= FULL_SCALE).sum())
             low += int((block <= -FULL_SCALE).sum())
             peak = max(peak, float(block.max()), -float(block.min()))
-    except DECODING_ERRORS:  # the decoder failed after a good header
+    except DamagedAudio:  # the decoder failed after a good header
         return "truncated"
     if decoded < frames:
         return "truncated"
@@ -144,9 +124,7 @@ def _samples_fault(blocks: Iterable[Audio], frames: int, limits: ClipLimits) -> 
     return "clipped" if 2 * min(high, low) > limits.max_clipped * samples else None
 
 
-def check_clips(
-    clips: Iterable[SourceRange], check: Check, limits: ClipLimits, foreign: bool = False
-) -> Iterator[Finding]:
+def check_clips(clips: Iterable[SourceRange], check: Check, limits: ClipLimits) -> Iterator[Finding]:
     """Check files, or ranges of them, in threads, and yield the findings in the same order.
 
     Threads help because the disk and the decoder, which take the time, run outside Python's lock.
@@ -154,4 +132,4 @@ def check_clips(
     clips = iter(clips)
     with ThreadPoolExecutor() as pool:
         while some := list(islice(clips, _BATCH)):
-            yield from pool.map(lambda clip: check_clip(clip.path, check, limits, foreign, clip.start, clip.end), some)
+            yield from pool.map(lambda clip: check_clip(clip.path, check, limits, clip.start, clip.end), some)

@@ -11,9 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from dplass_cli.audio.ffmpeg import decode
-from dplass_cli.audio.folders import READABLE
-from dplass_cli.audio.reading import Audio, read_mono
+from dplass_cli.audio.reading import read_mono
 from dplass_cli.audio.writing import write_audio
 from dplass_cli.errors import InputError
 from dplass_cli.options.prepare_options import FORM, check_form
@@ -88,23 +86,13 @@ def _convert(source: SourceRange, folder: Path, rate: int, suffix: str) -> Copie
         changed = Path(source.path).stat().st_mtime_ns
         if target.is_file() and target.stat().st_mtime_ns == changed:
             return CopiedClip(str(target))
-        audio = _read_mono(source, rate)
+        audio = read_mono(source.path, rate, source.start, source.end)
     except (InputError, OSError):
         return CopiedClip(None)
     peak = float(np.abs(audio).max(initial=0.0))
     write_audio(target, (audio / max(peak, 1.0))[None], rate, "PCM_16")
     os.utime(target, ns=(changed, changed))
     return CopiedClip(str(target), made=True, turned_down=peak > 1.0)
-
-
-def _read_mono(source: SourceRange, rate: int) -> Audio:
-    path = Path(source.path)
-    if path.suffix.lower() in READABLE:
-        return read_mono(path, rate, source.start, source.end)
-    from dplass_cli.audio.resampling import resample
-
-    audio, found = decode(path, source.start, float("inf") if source.end is None else source.end)
-    return resample(audio.mean(axis=0, dtype=np.float32), found, rate)
 
 
 def _target(source: SourceRange, folder: Path, rate: int, suffix: str) -> Path:

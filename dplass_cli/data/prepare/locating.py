@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 from pathlib import Path
 
-from dplass_cli.audio.folders import READABLE, SUFFIXES, UNSUPPORTED
+from dplass_cli.audio.folders import FFMPEG_SUFFIXES, SNDFILE_SUFFIXES, SUFFIXES, UNSUPPORTED
 from dplass_cli.errors import InputError
 from dplass_cli.storage import require_file
 
@@ -23,7 +23,7 @@ class ClipIndex:
 
     Args:
         files: paths, from :func:`~dplass_cli.audio.folders.walk_folders` or :func:`listed_files`. Of two with the same
-            stem the first is kept; decodable files take precedence.
+            stem the first is kept; audio formats take precedence over videos, and all over unsupported ones.
         names: the names that :meth:`by_name` will be asked for.
         pattern: how files are named after their clips, where not as usual: a Python format of ``id``, ``start``,
             ``end`` (seconds), ``start_ms`` and ``end_ms``, such as ``{id}/{start:06.0f}``. A suffix is not needed.
@@ -51,23 +51,27 @@ class ClipIndex:
         self._unique = {name for name, count in bare.items() if count == 1}
         wanted = {key for name in (*listed, *self._unique) for key in _keys(name)}
         depths = {key.count("/") for key in wanted}
-        undecodable: dict[str, str] = {}
+        others: list[str] = []
         for path in files:
-            stem, _, suffix = path[path.rfind("/") + 1 :].rpartition(".")
-            if suffix in _READABLE or suffix.lower() in _READABLE:
-                self._by_stem.setdefault(stem, path)
-                if self._by_pattern is not self._by_stem:
-                    self._by_pattern.setdefault(_tail(path[: -len(suffix) - 1], self._pattern.count("/")), path)
-            elif suffix.lower() in _UNDECODABLE:
-                undecodable.setdefault(stem, path)
+            suffix = path[path.rfind(".") + 1 :]
+            if suffix in _PREFERRED or suffix.lower() in _PREFERRED:
+                self._add(path)
+            elif suffix.lower() in _OTHERS:
+                others.append(path)
             for depth in depths:
                 for key in _keys(_tail(path, depth)):
                     if key in wanted and self._by_name.setdefault(key, path) != path:
                         self._more.setdefault(key, []).append(path)
-        for stem, path in undecodable.items():
-            self._by_stem.setdefault(stem, path)
+        for path in others:
+            self._add(path)
         self._lengths = set(map(len, self._by_stem))
         self._suffixes: dict[tuple[float, float, int], tuple[str, ...]] = {}
+
+    def _add(self, path: str) -> None:
+        stem = path[: path.rfind(".")]
+        self._by_stem.setdefault(stem[stem.rfind("/") + 1 :], path)
+        if self._by_pattern is not self._by_stem:
+            self._by_pattern.setdefault(_tail(stem, self._pattern.count("/")), path)
 
     def by_id(self, id: str, start: float, end: float) -> str | None:
         """Return the file of a clip, by the name map, the pattern, or the first match of the names downloaders give.
@@ -117,8 +121,9 @@ class ClipIndex:
         return next((file for file in files if near and f"/{near}" in file), files[0])
 
 
-_READABLE = {suffix[1:] for suffix in READABLE}
-_UNDECODABLE = {suffix[1:] for suffix in UNSUPPORTED}  # found, so that the rejects say so instead of "missing"
+_PREFERRED = {suffix[1:] for suffix in SNDFILE_SUFFIXES}
+_OTHERS = {suffix[1:] for suffix in (*FFMPEG_SUFFIXES, *UNSUPPORTED)}
+"""Slower formats, and unsupported ones, which are found so that the rejects say so instead of "missing"."""
 
 
 def _tail(path: str, depth: int) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -11,11 +12,11 @@ from typing import Any
 
 import pandas as pd
 
-from dplass_cli.audio.ffmpeg import is_available
+from dplass_cli.audio.source import Note
 from dplass_cli.data.captions import ClipCaption
 from dplass_cli.data.csv_tables import collector_paused
 from dplass_cli.data.manifest import manifest_item, write_items
-from dplass_cli.data.prepare.checking import Finding, check_clips
+from dplass_cli.data.prepare.checking import TOLERANCE, Finding, check_clips
 from dplass_cli.data.prepare.cleaning import CaptionCleaner, read_corrections
 from dplass_cli.data.prepare.clip_table import MISSING
 from dplass_cli.data.prepare.converting import SourceRange, convert_clips
@@ -24,6 +25,13 @@ from dplass_cli.errors import InputError, some
 from dplass_cli.options.prepare_options import ClipSelection
 from dplass_cli.records import write_frames
 from dplass_cli.storage import Progress, make_folder, no_progress
+
+_log = logging.getLogger(__name__)
+
+_NOTES: dict[Note, str] = {
+    "truncated": "end before their headers say, and are used up to there",
+    "unfinished": "have a header that was never finished, and are used up to their end",
+}
 
 OVER = "over --max-per-class"
 _REPORTED = 1 << 14  # rows between two reports of progress
@@ -195,15 +203,21 @@ def _require_usable(clips: pd.DataFrame, hint: str) -> None:
 def _check(clips: pd.DataFrame, ranged: bool, selection: ClipSelection, progress: Progress) -> AudioSummary:
     """Add the faults found in the files of clips without a fault; summarise the headers of the good ones."""
     usable = clips.index[clips["fault"].isna()]
-    foreign = selection.convert is not None and is_available()
     findings = []
-    for finding in check_clips(_sources(clips.loc[usable], ranged), selection.check, selection.limits, foreign):
+    for finding in check_clips(_sources(clips.loc[usable], ranged), selection.check, selection.limits):
         findings.append(finding)
         if len(findings) % 256 == 0 or len(findings) == len(usable):
             progress(len(findings), len(usable), "checking clips")
     found = pd.DataFrame(findings, index=usable, columns=Finding._fields)
+    listed = clips.loc[usable, "end"] - clips.loc[usable, "start"]  # NaN where the corpus has no times
+    incomplete = (found["note"] == "truncated") & (found["seconds"] < listed - TOLERANCE) & found["fault"].isna()
+    found.loc[incomplete, "fault"] = "truncated"
     clips.loc[usable, "fault"] = found["fault"].to_numpy(dtype=object)
     good = found[found["fault"].isna()]
+    for note, says in _NOTES.items():
+        noted = clips.loc[good.index[good["note"] == note], "path"].tolist()
+        if noted:
+            _log.warning("%d clips %s: %s", len(noted), says, some(noted))
     return AudioSummary(
         round(float(good["seconds"].sum()) / 3600, 4), _counts(good["sample_rate"]), _counts(good["channels"])
     )

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from dplass_cli.audio.ffmpeg import EXTRA, Undecodable, decode
+from dplass_cli.audio.reading import read_audio
 from dplass_cli.audio.writing import write_audio
 from dplass_cli.data.prepare.audioset_lists import Segment
 from dplass_cli.errors import InputError, RunError
@@ -48,9 +48,9 @@ def fetch_clip(segment: Segment, folder: Path, source: VideoSite) -> Path:
     target, staging = clip_path(folder, segment), make_folder(folder / ".fetching" / segment.ytid)
     video = _download(source.url.format(id=segment.ytid), staging, source)
     try:
-        audio, rate = decode(video, segment.start, segment.end)
-    except Undecodable as error:
-        raise NotFetched(error.reason) from error
+        audio, rate = read_audio(video, segment.start, segment.end)
+    except InputError as error:
+        raise NotFetched(str(error).removeprefix(f"{video}: ")) from error
     peak = float(np.abs(audio).max(initial=0.0))
     write_audio(target, audio / max(peak, 1.0), rate, "PCM_16")
     shutil.rmtree(staging)
@@ -63,7 +63,7 @@ def _download(url: str, folder: Path, source: VideoSite) -> Path:
         from yt_dlp.networking.exceptions import HTTPError, TransportError
         from yt_dlp.utils import DownloadError
     except ImportError as error:
-        raise InputError(f"downloading needs the extra 'download'; {EXTRA}") from error
+        raise InputError("downloading needs the extra 'download'; pip install 'dplass[download]'") from error
     options: dict[str, Any] = {
         "format": "bestaudio/best",
         "outtmpl": {"default": f"{str(folder).replace('%', '%%')}/audio.%(ext)s"},

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import soundfile
 
+from dplass_cli.audio.reading import audio_info
 from dplass_cli.audio.writing import write_audio
 from dplass_cli.data.prepare.checking import check_clip
 from dplass_cli.options.prepare_options import ClipLimits
@@ -24,7 +25,7 @@ def tone(tmp_path: Path) -> Path:
 
 def test_a_good_clip_has_no_fault(tone: Path) -> None:
     assert [check_clip(tone, check).fault for check in ("none", "header", "decode")] == [None, None, None]
-    assert check_clip(tone, "decode") == (None, 0.1, 16000, 1)
+    assert check_clip(tone, "decode") == (None, 0.1, 16000, 1, "")
 
 
 def test_a_header_check_finds_files_that_are_not_audio(tmp_path: Path) -> None:
@@ -76,14 +77,19 @@ def test_a_truncated_clip_is_found_by_decoding(tmp_path: Path, suffix: str, subt
 @pytest.mark.parametrize(
     ("suffix", "subtype"), [("wav", "PCM_16"), ("wav", "FLOAT"), ("ogg", "VORBIS"), ("ogg", "OPUS")]
 )
-@pytest.mark.parametrize("share", [0.2, 0.5, 0.9])
-def test_a_truncated_wav_or_ogg_is_found_by_its_header(tmp_path: Path, suffix: str, subtype: str, share: float) -> None:
+@pytest.mark.parametrize("share", [0.5, 0.9])
+def test_a_wav_or_ogg_without_its_end_is_used_up_to_there(
+    tmp_path: Path, suffix: str, subtype: str, share: float
+) -> None:
     path = tmp_path / f"cut.{suffix}"
     noise = 0.1 * np.random.default_rng(0).standard_normal((1, 96000), dtype=np.float32)
     write_audio(path, noise, 16000, subtype)
     assert check_clip(path, "decode").fault is None
     path.write_bytes(path.read_bytes()[: int(share * path.stat().st_size)])
-    assert check_clip(path, "header").fault == check_clip(path, "decode").fault == "truncated"
+    header, decoded = check_clip(path, "header"), check_clip(path, "decode")
+    assert header == decoded
+    assert (header.fault, header.note) == (None, "truncated")
+    assert header.seconds == audio_info(path).seconds < 6.0
 
 
 def test_a_wav_from_a_pipe_leaves_its_length_open(tmp_path: Path, tone: Path) -> None:
@@ -104,9 +110,7 @@ def test_a_range_is_checked_by_itself(tmp_path: Path) -> None:
     write_audio(path, np.concatenate([np.zeros((1, 16000), np.float32), np.tile(TONE, 10)], axis=1), 16000)
 
     def found(start: float, end: float | None, seconds: float = 0.0) -> tuple[str | None, float]:
-        faults = [
-            check_clip(path, how, ClipLimits(min_seconds=seconds), False, start, end) for how in ("header", "decode")
-        ]
+        faults = [check_clip(path, how, ClipLimits(min_seconds=seconds), start, end) for how in ("header", "decode")]
         assert faults[0].seconds == faults[1].seconds
         assert faults[0].fault in (None, faults[1].fault)
         return faults[1].fault, faults[1].seconds
