@@ -30,6 +30,7 @@ Without these lists, opening a file tries the decoder of every track, including 
 files. Most of FFmpeg's vulnerabilities are in components that are not listed here.
 """
 
+_PICTURES = "h264,hevc,mpeg4,vp8,vp9,av1,libdav1d,mjpeg,prores"
 _INDEX_SECONDS = 5.0  # between two entries of the index; files of less than two are decoded from their start
 _PREROLL_SECONDS = 1.0  # decoded before a range: codecs need some frames until their output is right
 _SCALES = {"u8": (128.0, 2.0**-7), "s16": (0.0, 2.0**-15), "s32": (0.0, 2.0**-31)}
@@ -39,9 +40,14 @@ _LOW_BITS = 0xFF  # of a 32-bit sample; zero if the samples have 24 bits
 _LOSSLESS = ("alac", "flac", "wmalossless", "pcm_u8", "pcm_s16", "pcm_s24", "pcm_s32")
 
 
-def allowed_parts() -> dict[str, str]:
-    """Options that restrict FFmpeg to those parts; each opening uses up its own."""
-    return dict(_ALLOWED)
+def allowed_parts(pictures: bool = False) -> dict[str, str]:
+    """Options that restrict FFmpeg to those parts; each opening uses up its own.
+
+    With ``pictures``, FFmpeg may also look into the usual codecs of videos, some of which only say there how large
+    their pictures are.
+    """
+    more = {"codec_whitelist": f"{_CODECS},{_PICTURES}"} if pictures else {}
+    return {**_ALLOWED, **more}
 
 
 class _DecodedFrame:

@@ -29,7 +29,7 @@ def check_video(path: Path, channels: int, bitrate: int | None = None) -> None:
         raise InputError(f"--video: {path} is not a video that is written; use {', '.join(SOUNDS)}")
     encoding_of(path.with_suffix(SOUNDS[path.suffix.lower()]), channels, bitrate)
     try:
-        with av.open(f"file:{path}", options=allowed_parts()) as container:
+        with av.open(f"file:{path}", options=allowed_parts(pictures=True)) as container:
             if not container.streams.video:
                 raise InputError(f"--video: {path} has no pictures; leave out --video")
     except av.FFmpegError as error:
@@ -60,7 +60,7 @@ def write_video(
     with atomic_path(output) as temporary:
         try:
             with (
-                av.open(f"file:{source}", options=allowed_parts()) as pictures,
+                av.open(f"file:{source}", options=allowed_parts(pictures=True)) as pictures,
                 av.open(str(temporary), "w", format=_CONTAINERS[suffix]) as container,
             ):
                 sound = pictures.streams.audio[0]
@@ -92,7 +92,7 @@ def _packets(source: Path, container: av.container.InputContainer) -> Iterator[A
     import av
 
     stream = container.streams.video[0]
-    with av.open(f"file:{source}", options=allowed_parts()) as first:
+    with av.open(f"file:{source}", options=allowed_parts(pictures=True)) as first:
         times = [(packet.dts, packet.pts) for packet in first.demux(first.streams.video[0]) if packet.size]
     shown = sorted(pts for _, pts in times if pts is not None)
     complete = len(shown) != len(times) or all(dts is not None for dts, _ in times)

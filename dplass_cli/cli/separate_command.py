@@ -44,7 +44,7 @@ def command(options: SeparateOptions, run: VerbRun) -> None:
         run.note(f"note: {note}")
     if to_pipe:
         return
-    _note_suffixes(result, run)
+    _note_suffixes(options, result, run)
     written = [target for targets in result.written.values() for target in targets]
     rows = [[target.path, target.query, _adapter(target.adapter), _presence(target)] for target in written]
     run.table(result, ["written", "query", "adapter", "presence"], rows)
@@ -59,7 +59,7 @@ def command(options: SeparateOptions, run: VerbRun) -> None:
     run.some_failed(f"{path} failed: {reason}" for path, reason in result.failed.items())
 
 
-def _note_suffixes(result: SeparateResult, run: VerbRun) -> None:
+def _note_suffixes(options: SeparateOptions, result: SeparateResult, run: VerbRun) -> None:
     """Say which recordings have targets in another format, one line per format."""
     formats = {
         (Path(path).suffix.lower(), targets[0].path.suffix) for path, targets in result.written.items() if targets

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import soundfile
 from typer.testing import CliRunner
+from videos import make_video, packets
 
 from dplass_cli.audio.writing import write_audio
 from dplass_cli.cli import app
@@ -200,6 +201,19 @@ def test_targets_have_the_format_that_is_asked_for(noise: Path, tmp_path: Path, 
     done = run(app, [*asked, "-o", str(tmp_path / "out")])
     assert done.exit_code == 0, done.output
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [f"rain of n.{form}", f"residual of n.{form}"]
+
+
+def test_a_video_gets_a_new_sound(tmp_path: Path) -> None:
+    video = make_video(tmp_path / "clip.mp4")
+    done = run(app, ["separate", str(video), "-q", "remove the wind", "--video", "-o", str(tmp_path / "less.mp4")])
+    assert done.exit_code == 0, done.output
+    assert done.stderr == "'remove the wind': removing: wind\n"
+    assert packets(tmp_path / "less.mp4") == packets(video)
+    refused = run(
+        app, ["separate", str(video), "-q", "wind", "--video", "--format", "wav", "-o", str(tmp_path / "out")]
+    )
+    assert refused.exit_code == 2
+    assert "--video: writes videos of the input's format; leave out --format and --subtype" in refused.stderr
 
 
 def test_an_unknown_sound_stops_before_the_work(noise: Path, tmp_path: Path) -> None:
