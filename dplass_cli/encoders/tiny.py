@@ -15,6 +15,7 @@ import re
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from torch import Tensor, nn
@@ -196,7 +197,7 @@ class TinyEncoder(nn.Module):
         self.audio = AudioTower(self.config)
         self._texts: dict[str, Tensor] = {}
 
-    @property
+    @cached_property
     def fingerprint(self) -> str:
         return tensors_sha256(self.state_dict(), to_mapping(self.config))
 
