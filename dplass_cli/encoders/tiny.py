@@ -20,7 +20,6 @@ from functools import cached_property
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
-from torchaudio.transforms import MelSpectrogram
 
 from dplass_cli.audio.resampling import resample_tensor
 from dplass_cli.encoders.vocabulary import vocabulary_note
@@ -145,6 +144,8 @@ class AudioTower(nn.Module):
     """Embeds mono waveforms of equal length."""
 
     def __init__(self, config: TinyEncoderConfig) -> None:
+        from torchaudio.transforms import MelSpectrogram  # here, for the verbs that load no encoder
+
         super().__init__()
         self.mel = MelSpectrogram(config.sample_rate, config.n_fft, hop_length=config.hop, n_mels=config.mels, f_min=40)
         blocks: list[nn.Module] = []
