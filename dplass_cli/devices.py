@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from pathlib import Path
 from typing import get_args
@@ -11,7 +12,10 @@ import torch
 from dplass_cli.errors import InputError, check_choice
 from dplass_cli.options.model_options import Precision
 
+_log = logging.getLogger(__name__)
+
 _BFLOAT16_CAPABILITY = (8, 0)  # lowest CUDA compute capability with bfloat16 in hardware (Ampere)
+_BFLOAT16_INSTRUCTIONS = ("amx_bf16", "avx512_bf16")  # names in torch.cpu.get_capabilities
 
 NVIDIA_DRIVER = Path("/proc/driver/nvidia/version")
 """Where the Linux kernel describes the NVIDIA driver, if there is one."""
@@ -55,15 +59,33 @@ def choose_device(name: str = "auto") -> torch.device:
 
 
 def in_bfloat16(precision: Precision, device: torch.device) -> bool:
-    """Whether convolutions run in bfloat16; ``auto`` means on CUDA devices that support it in hardware.
+    """Whether convolutions run in bfloat16; ``auto`` means where the device multiplies bfloat16 in hardware.
+
+    The choice of ``auto`` is logged. So is a warning if bfloat16 is asked for on a CPU that has to emulate it, which
+    takes many times as long as float32.
 
     Raises:
         InputError: the precision is unknown.
     """
     check_choice("--precision", precision, get_args(Precision))
+    in_hardware = _has_bfloat16(device)
     if precision == "auto":
-        return device.type == "cuda" and torch.cuda.get_device_capability(device) >= _BFLOAT16_CAPABILITY
+        _log.info("--precision auto: %s on %s", "bf16-mixed" if in_hardware else "32-true", device)
+        return in_hardware
+    if precision == "bf16-mixed" and device.type == "cpu" and not in_hardware:
+        _log.warning(
+            "--precision bf16-mixed: this CPU has no bfloat16 arithmetic, so it is slower than float32; use 32-true"
+        )
     return precision == "bf16-mixed"
+
+
+def _has_bfloat16(device: torch.device) -> bool:
+    if device.type == "cuda":
+        return torch.cuda.get_device_capability(device) >= _BFLOAT16_CAPABILITY
+    if device.type != "cpu":
+        return False
+    capabilities = getattr(torch.cpu, "get_capabilities", dict)()  # older PyTorch does not have it
+    return any(capabilities.get(name, False) for name in _BFLOAT16_INSTRUCTIONS)
 
 
 def process_device(name: str = "auto") -> torch.device:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Iterable
-from importlib.metadata import PackageNotFoundError, version
 
 __version__ = "0.2.0"
 
 
 def versions(*packages: str) -> dict[str, str]:
     """Versions of this package, of Python, and of the given packages (default: those that results depend on)."""
+    from importlib.metadata import version  # here, because its import takes longer than that of this package
+
     return {
         "dplass": __version__,
         "python": platform.python_version(),
@@ -20,6 +21,8 @@ def versions(*packages: str) -> dict[str, str]:
 
 def unmet_requirements(requirements: Iterable[str]) -> list[str]:
     """Describe the requirements (such as ``numpy>=1.26,<3``) that are not met; those of extras are ignored."""
+    from importlib.metadata import PackageNotFoundError, version
+
     from packaging.requirements import Requirement
 
     unmet = []

@@ -24,6 +24,7 @@ from benchmarks.corpora import partitioning, preparing
 from benchmarks.embedding import clap, embedding
 from benchmarks.evaluating import evaluation
 from benchmarks.separating import one_core, separation
+from benchmarks.starting import starting
 from benchmarks.training import training_loop
 from dplass_cli import load_base, load_encoder
 from dplass_cli.devices import choose_device
@@ -63,6 +64,7 @@ def sections(device: torch.device, repeats: int) -> dict[str, Callable[[], dict[
         "embedding": lambda: embedding(clap(device), 64 if gpu else 8, repeats),
         "preparing": lambda: preparing(_AUDIOSET),
         "partitioning": lambda: partitioning(_MILLIONS),
+        "starting": partial(starting, repeats),
     }
 
 

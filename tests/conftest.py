@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pytest
+import torch
 from browsing import wait_for
 
 from dplass_cli.audio.writing import write_audio
@@ -19,6 +20,14 @@ from dplass_cli.sounds import render
 GOLDEN = Path(__file__).parent / "golden"
 
 SHARED_DATA = Path(__file__).parents[2] / "shared" / "data"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def float32_on_every_cpu() -> Iterator[None]:
+    """Make ``--precision auto`` mean float32 on every CPU, so that expected numbers do not depend on the machine."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(torch.cpu, "get_capabilities", dict, raising=False)
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -52,13 +52,50 @@ def test_unknown_devices_are_refused(name: str) -> None:
         choose_device(name)
 
 
+CPU = torch.device("cpu")
+
+
 @pytest.mark.usefixtures("two_gpus")
-def test_auto_precision_is_bfloat16_only_where_the_hardware_has_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert not in_bfloat16("auto", torch.device("cpu"))
+def test_auto_precision_is_bfloat16_only_on_gpus_that_have_it(monkeypatch: pytest.MonkeyPatch) -> None:
     assert not in_bfloat16("auto", torch.device("cuda"))
     monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: (8, 0))
     assert in_bfloat16("auto", torch.device("cuda"))
-    assert in_bfloat16("bf16-mixed", torch.device("cpu"))
+
+
+@pytest.mark.parametrize(
+    ("capabilities", "expected"),
+    [
+        ({"avx2": True, "avx512_f": True, "avx512_bf16": False, "amx_bf16": False}, False),
+        ({"avx512_bf16": True, "amx_bf16": False}, True),
+        ({"avx512_bf16": False, "amx_bf16": True}, True),
+        ({"neon": True, "bf16": True}, False),
+    ],
+)
+def test_auto_precision_is_bfloat16_only_on_cpus_that_have_it(
+    capabilities: dict[str, bool], expected: bool, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: capabilities, raising=False)
+    caplog.set_level("INFO", "dplass_cli")
+    assert in_bfloat16("auto", CPU) is expected
+    assert caplog.messages == [f"--precision auto: {'bf16-mixed' if expected else '32-true'} on cpu"]
+
+
+def test_bfloat16_on_a_cpu_without_it_is_a_warning(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(torch.cpu, "get_capabilities", dict, raising=False)
+    assert in_bfloat16("bf16-mixed", CPU)
+    assert [record.levelname for record in caplog.records] == ["WARNING"]
+    assert caplog.messages[0].startswith("--precision bf16-mixed: this CPU has no bfloat16 arithmetic")
+
+
+def test_bfloat16_on_a_cpu_with_it_is_no_warning(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"amx_bf16": True}, raising=False)
+    assert in_bfloat16("bf16-mixed", CPU)
+    assert not in_bfloat16("32-true", CPU)
+    assert not caplog.records
 
 
 @pytest.mark.parametrize(

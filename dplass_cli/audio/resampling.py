@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import math
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 import torch
-from torchaudio.transforms import Resample
+
+if TYPE_CHECKING:
+    from torchaudio.transforms import Resample
 
 _ZEROS, _ROLLOFF = 6, 0.99  # torchaudio's defaults: zero crossings on either side, cut-off relative to Nyquist
 _LARGEST_TABLE = 1 << 21  # phases of the filter
@@ -18,6 +21,8 @@ _BLOCK = 1 << 22  # products of samples and filter computed at once
 @lru_cache(maxsize=16)
 def _resampler(source: int, target: int) -> Resample:
     # Building the kernel costs more than filtering a short clip, and there are few pairs of rates.
+    from torchaudio.transforms import Resample  # not at the top: a recording at the models' rate needs none
+
     return Resample(source, target)
 
 
@@ -30,7 +35,7 @@ def resample_tensor(audio: torch.Tensor, source: int, target: int) -> torch.Tens
         return _resample_directly(audio, source // common, target // common)
     resampler = _resampler(source, target)
     if audio.device.type != "cpu":
-        resampler = Resample(source, target).to(audio.device)
+        resampler = _resampler.__wrapped__(source, target).to(audio.device)
     resampled: torch.Tensor = resampler(audio)
     return resampled
 

@@ -22,7 +22,7 @@ from dplass_cli.options.adapters_options import (
 if TYPE_CHECKING:
     from dplass_cli.adapters.cost_report import AdapterReport, LayerReport
 
-app = typer.Typer(no_args_is_help=True, help="Inspect adapters, and convert them.")
+app = typer.Typer(no_args_is_help=True)
 
 
 def _list(options: AdaptersListOptions, run: VerbRun) -> None:

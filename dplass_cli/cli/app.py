@@ -1,47 +1,97 @@
-"""The ``dplass`` command: its verbs, and how it begins. Nothing heavy is imported before a verb runs."""
+"""The ``dplass`` command: its verbs, and how it begins. A verb's options are imported when they are needed."""
 
 from __future__ import annotations
 
+import copy
 import re
 import sys
+from collections.abc import Iterator, Mapping
+from functools import cache
+from importlib import import_module
 from typing import Annotated, Any
 
 import typer
-from typer.core import TyperGroup
+from typer.core import TyperCommand, TyperGroup
 
 from dplass_cli import __version__
-from dplass_cli.cli import (
-    adapters_command,
-    doctor_command,
-    domains_command,
-    download_audioset_command,
-    embed_command,
-    evaluate_command,
-    export_command,
-    models_command,
-    partition_command,
-    prepare_audioset_command,
-    prepare_command,
-    quickstart_command,
-    results_command,
-    retrieve_command,
-    separate_command,
-    serve_command,
-    sounds_command,
-    sweep_command,
-    train_command,
-    weights_command,
-)
-from dplass_cli.cli.commands import add_command
 from dplass_cli.errors import one_line, similar
-from dplass_cli.training.audiosep_config import adopt
+
+_SUMMARIES = {
+    "prepare-audioset": "Build the training manifest from AudioSet's lists; rejects.csv lists the clips that are not"
+    " used, and why.",
+    "partition": "Cluster a manifest's captions into domains of sound.",
+    "train": "Train one adapter for each domain of a partition.",
+    "sweep": "Search training settings by validation SDRi, and repeat a training with several seeds.",
+    "evaluate": "Measure the base and every adapter, and compare the policies that select an adapter.",
+    "separate": "Separate the sounds that sentences describe from recordings.",
+    "serve": "Serve a page that separates recordings: drop or record, describe, listen, download. Ctrl-C ends it.",
+    "export": "Write a base with one adapter merged into it as a graph from waveform to waveform.",
+    "models": "List the models that --model can name: size, licence, and whether they are there.",
+    "sounds": "List the sounds that the encoder knows, by the domain that serves them.",
+    "embed": "Embed a manifest's clips; existing embeddings are kept. Under torchrun, each process embeds a share.",
+    "retrieve": "Find the sounds of a manifest that are nearest to a sentence.",
+    "quickstart": "Prepare, partition, train, evaluate and separate built-in sounds: a few minutes, offline, on any"
+    " machine.",
+    "doctor": "Check versions, device, disk, models, hashes, data and benchmark; exit code 1 if something is wrong.",
+    "download-audioset": "Fetch the audio of AudioSet's segments, cut to them. Needs the extra: pip install"
+    " 'dplass[download]'.",
+    "adapters": "Inspect adapters, and convert them.",
+    "domains": "Assign sentences to a partition's domains, and compare two partitions.",
+    "prepare": "Training manifests from other corpora, and from several manifests.",
+    "results": "Compare evaluations; tabulate those of a folder; distances of sounds.",
+    "weights": "Published weights and lists: where they come from, and fetching them.",
+}
+"""{verb: the line about it in the help}, in the order of the help. The first line of its own help is the same."""
+
+_LOOK: dict[str, Any] = {
+    "pretty_exceptions_enable": False,
+    "rich_markup_mode": "markdown",  # in rich's own markup "[default: …]" would be a tag, and vanish
+}
 
 # The parser's errors, of click or of typer's own copy of it, which has no public name.
 _UsageError: type[Any] = typer.BadParameter.__bases__[0]
 
 
+@cache
+def _verb(name: str) -> Any:
+    """Build a verb's command, or group of commands, from its module."""
+    from dplass_cli.cli.commands import add_command
+
+    module = import_module(f"dplass_cli.cli.{name.replace('-', '_')}_command")
+    suite = typer.Typer(**_LOOK)
+    if hasattr(module, "app"):
+        suite.add_typer(module.app, name=name, help=_SUMMARIES[name])
+    else:
+        add_command(suite, name, module.command, adopt=getattr(module, "adopt", dict))
+    return typer.main.get_group(suite).commands[name]
+
+
+class _Verbs(Mapping[str, Any]):
+    """{verb: its command}. Importing the options of all verbs takes longer than showing the help."""
+
+    def __getitem__(self, name: str) -> Any:
+        if name not in _SUMMARIES:
+            raise KeyError(name)
+        return _verb(name)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(_SUMMARIES)
+
+    def __len__(self) -> int:
+        return len(_SUMMARIES)
+
+
 class _Suite(TyperGroup):
     """The verbs. What the parser refuses is one line, like every other error."""
+
+    def __init__(self, **named: Any) -> None:
+        super().__init__(**named)
+        self.commands: Any = _Verbs()
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        listed = copy.copy(self)
+        listed.commands = {name: TyperCommand(name, help=summary) for name, summary in _SUMMARIES.items()}
+        super(_Suite, listed).format_help(ctx, formatter)
 
     def main(self, *args: Any, **named: Any) -> Any:
         standalone, named["standalone_mode"] = named.get("standalone_mode", True), False
@@ -88,8 +138,7 @@ app = typer.Typer(
     name="dplass",
     cls=_Suite,
     invoke_without_command=True,  # to suggest the next step
-    pretty_exceptions_enable=False,
-    rich_markup_mode="markdown",  # in rich's own markup "[default: …]" would be a tag, and vanish
+    **_LOOK,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
@@ -115,25 +164,3 @@ def dplass(
         typer.echo(f"Here: {step.found}.\nNext: {step.advice}.\n")
         typer.echo("".join(f"    {command}\n" for command in step.commands))
         typer.echo("All verbs: dplass --help")
-
-
-add_command(app, "prepare-audioset", prepare_audioset_command.command)
-add_command(app, "partition", partition_command.command)
-add_command(app, "train", train_command.command, adopt=adopt)
-add_command(app, "sweep", sweep_command.command)
-add_command(app, "evaluate", evaluate_command.command)
-add_command(app, "separate", separate_command.command)
-add_command(app, "serve", serve_command.command)
-add_command(app, "export", export_command.command)
-add_command(app, "models", models_command.command)
-add_command(app, "sounds", sounds_command.command)
-add_command(app, "embed", embed_command.command)
-add_command(app, "retrieve", retrieve_command.command)
-add_command(app, "quickstart", quickstart_command.command)
-add_command(app, "doctor", doctor_command.command)
-add_command(app, "download-audioset", download_audioset_command.command)
-app.add_typer(adapters_command.app, name="adapters")
-app.add_typer(domains_command.app, name="domains")
-app.add_typer(prepare_command.app, name="prepare")
-app.add_typer(results_command.app, name="results")
-app.add_typer(weights_command.app, name="weights")

@@ -8,7 +8,7 @@ from dplass_cli.cli.commands import add_command
 from dplass_cli.cli.console import VerbRun
 from dplass_cli.options.domains_options import DomainsAssignOptions, DomainsCompareOptions
 
-app = typer.Typer(no_args_is_help=True, help="Assign sentences to a partition's domains, and compare two partitions.")
+app = typer.Typer(no_args_is_help=True)
 
 
 def _assign(options: DomainsAssignOptions, run: VerbRun) -> None:

@@ -7,7 +7,7 @@ from dplass_cli.options.models_options import ModelsOptions
 
 
 def command(options: ModelsOptions, run: VerbRun) -> None:
-    """List the models that --model can name: what they are, their size and licence, and whether they are there.
+    """List the models that --model can name: size, licence, and whether they are there.
 
     Example: dplass models
     """

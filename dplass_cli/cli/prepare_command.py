@@ -10,7 +10,7 @@ from dplass_cli.cli.prepare_audioset_command import tables
 from dplass_cli.data.prepare.corpora import CORPORA
 from dplass_cli.options.prepare_options import CorpusOptions, MergeOptions, MixturesOptions
 
-app = typer.Typer(no_args_is_help=True, help="Training manifests from other corpora, and from several manifests.")
+app = typer.Typer(no_args_is_help=True)
 
 
 def _prepare(options: CorpusOptions, run: VerbRun) -> None:

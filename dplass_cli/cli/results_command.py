@@ -8,7 +8,7 @@ from dplass_cli.cli.commands import add_command
 from dplass_cli.cli.console import VerbRun
 from dplass_cli.options.results_options import ResultsCompareOptions, ResultsFadOptions, ResultsScanOptions
 
-app = typer.Typer(no_args_is_help=True, help="Compare evaluations; tabulate those of a folder; distances of sounds.")
+app = typer.Typer(no_args_is_help=True)
 
 
 def _compare(options: ResultsCompareOptions, run: VerbRun) -> None:

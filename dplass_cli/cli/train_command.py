@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from dplass_cli.cli.console import VerbRun, decibels, plain_table, quieten
 from dplass_cli.options.train_options import TrainOptions
+from dplass_cli.training.audiosep_config import adopt as adopt  # read by app.py
 
 if TYPE_CHECKING:
     from dplass_cli.training.train_result import Trained, TrainResult

@@ -8,7 +8,7 @@ from dplass_cli.cli.commands import add_command
 from dplass_cli.cli.console import VerbRun
 from dplass_cli.options.weights_options import WeightsFetchOptions, WeightsOptions, WeightsVerifyOptions
 
-app = typer.Typer(no_args_is_help=True, help="Published weights and lists: where they come from, and fetching them.")
+app = typer.Typer(no_args_is_help=True)
 
 
 def _list(options: WeightsOptions, run: VerbRun) -> None:

@@ -6,8 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.optimize import minimize_scalar
-from scipy.special import log_softmax, softmax
 
 from dplass_cli.domains.features import FloatArray, IntArray, similarities, text_features, unit
 from dplass_cli.domains.partition_folder import Partition
@@ -55,6 +53,9 @@ def assign_to_domains(sentences: Sequence[str], partition: Partition, encoder: Q
 
 def domain_probabilities(embeddings: FloatArray, centroids: FloatArray, temperature: float) -> FloatArray:
     """Return the softmax (N, K) of cosine / temperature, of unit embeddings (N, D) and unit centroids (K, D)."""
+    # Not at the top: importing SciPy takes 0.2 s, and most policies need no calibration.
+    from scipy.special import softmax
+
     probabilities: FloatArray = softmax(similarities(embeddings, centroids) / temperature, axis=1)
     return probabilities
 
@@ -70,6 +71,9 @@ def fit_temperature(embeddings: FloatArray, ids: IntArray, centroids: FloatArray
         ids: int64 (C,), the row of each caption's domain in ``centroids``.
         centroids: float64 (K, D), unit norm.
     """
+    from scipy.optimize import minimize_scalar
+    from scipy.special import log_softmax
+
     cosines = similarities(embeddings, centroids)
     rows = np.arange(len(ids))
     sums = np.zeros_like(centroids)

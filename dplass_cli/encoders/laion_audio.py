@@ -7,7 +7,6 @@ from collections.abc import Iterator, Sequence
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
-from torchaudio.transforms import MelSpectrogram
 
 SAMPLE_RATE = 48000
 N_FFT = 1024
@@ -28,6 +27,8 @@ class LogMel(nn.Module):
     """
 
     def __init__(self, fusion: bool) -> None:
+        from torchaudio.transforms import MelSpectrogram  # here, for the verbs that load no encoder
+
         super().__init__()
         self.mel = MelSpectrogram(
             SAMPLE_RATE,

@@ -15,11 +15,11 @@ import re
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
-from torchaudio.transforms import MelSpectrogram
 
 from dplass_cli.audio.resampling import resample_tensor
 from dplass_cli.encoders.vocabulary import vocabulary_note
@@ -144,6 +144,8 @@ class AudioTower(nn.Module):
     """Embeds mono waveforms of equal length."""
 
     def __init__(self, config: TinyEncoderConfig) -> None:
+        from torchaudio.transforms import MelSpectrogram  # here, for the verbs that load no encoder
+
         super().__init__()
         self.mel = MelSpectrogram(config.sample_rate, config.n_fft, hop_length=config.hop, n_mels=config.mels, f_min=40)
         blocks: list[nn.Module] = []
@@ -200,7 +202,7 @@ class TinyEncoder(nn.Module):
     def kinds(self) -> tuple[str, ...]:
         return self.config.kinds
 
-    @property
+    @cached_property
     def fingerprint(self) -> str:
         return tensors_sha256(self.state_dict(), to_mapping(self.config))
 

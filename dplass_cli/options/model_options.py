@@ -44,7 +44,7 @@ class ModelSpec:
         adapters: banks, adapter folders and published files; None: the bundled ones with the tiny base, else none.
         tokenizer: folder of RoBERTa's tokenizer files, for LAION's encoder.
         device: ``auto``, ``cpu``, ``cuda``, ``cuda:N`` or ``mps``.
-        precision: of the convolutions; ``auto``: ``bf16-mixed`` on CUDA devices whose hardware supports it.
+        precision: of the convolutions; ``auto``: ``bf16-mixed`` where the device supports it in hardware.
         backend: of the convolutions; ``auto``: the faster one on the device.
         trust: read pickled checkpoints that hold more than weights; such files can run code.
     """
@@ -133,7 +133,7 @@ class RunningOptions(ModelOptions):
     precision: Precision = option(
         "auto",
         "Precision of the convolutions: 32-true or bf16-mixed.",
-        shown="auto, bf16-mixed on a GPU with bfloat16",
+        shown="auto, bf16-mixed where the hardware has it",
         panel=DEVICE,
     )
 

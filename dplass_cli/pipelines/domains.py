@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from dplass_cli.devices import choose_device
-from dplass_cli.domains.agreement import PartitionAgreement, compare
 from dplass_cli.domains.assignment import AssignedSentence, assign_to_domains
 from dplass_cli.domains.partition_folder import read_partition
 from dplass_cli.encoders import load_encoder
 from dplass_cli.errors import InputError
+
+if TYPE_CHECKING:
+    from dplass_cli.domains.agreement import PartitionAgreement
 
 
 def assign_sentences(
@@ -44,4 +47,6 @@ def compare_partitions(first: Path, second: Path) -> PartitionAgreement:
     Raises:
         InputError: one of them cannot be read, or they share no caption.
     """
+    from dplass_cli.domains.agreement import compare  # not at the top: it imports scikit-learn
+
     return compare(read_partition(first), read_partition(second))

@@ -59,7 +59,7 @@ class Separator:
         policy: chooses the adapter that serves a query; it must not need the true source.
         stereo: ``shared``: one mask for all channels, from the mean of their energies, which keeps every sound at its
             place between the channels; ``each``: one mask per channel, at the cost of one forward pass per channel.
-        precision: of the convolutions; ``auto``: ``bf16-mixed`` on CUDA devices with hardware for it, otherwise
+        precision: of the convolutions; ``auto``: ``bf16-mixed`` on GPUs and CPUs with hardware for it, otherwise
             ``32-true``.
         refine: ``residual`` refines each target that competes with no other
             (:mod:`dplass_cli.separation.refinement`); ``none`` does not.

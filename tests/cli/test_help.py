@@ -5,8 +5,10 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
+import typer
 from command_lines import understood, verbs
 from typer.testing import CliRunner
 
@@ -32,6 +34,27 @@ def test_help_imports_no_heavy_library_and_lists_the_verbs() -> None:
     assert done.returncode == 0, done.stderr
     for verb in VERBS:
         assert verb in done.stdout
+
+
+def test_help_does_not_import_the_options_of_the_verbs() -> None:
+    code = (
+        "import sys\n"
+        "from dplass_cli.cli import app\n"
+        "try:\n    app(['--help'])\nexcept SystemExit:\n    pass\n"
+        "found = [name for name in sys.modules if name.endswith(('_options', '_command')) or name == 'pydantic']\n"
+        "assert not found, found\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_the_list_of_verbs_shows_the_first_line_of_their_help(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+    shown = CliRunner().invoke(app, ["--help"]).output
+    suite: Any = typer.main.get_command(app)
+    for name, command in suite.commands.items():
+        assert f" {name} " in shown
+        assert (command.help or "").splitlines()[0] in shown
 
 
 def test_package_import_is_light_and_public_names_are_there() -> None:
