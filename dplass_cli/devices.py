@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import get_args
 
@@ -84,7 +85,7 @@ def _has_bfloat16(device: torch.device) -> bool:
         return torch.cuda.get_device_capability(device) >= _BFLOAT16_CAPABILITY
     if device.type != "cpu":
         return False
-    capabilities = getattr(torch.cpu, "get_capabilities", dict)()  # older PyTorch does not have it
+    capabilities: Mapping[str, bool] = getattr(torch.cpu, "get_capabilities", dict)()  # older PyTorch does not have it
     return any(capabilities.get(name, False) for name in _BFLOAT16_INSTRUCTIONS)
 
 
