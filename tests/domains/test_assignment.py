@@ -7,12 +7,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import scipy.special
 import torch
 from scipy.special import log_softmax
 from typer.testing import CliRunner
 
 from dplass_cli.cli import app
-from dplass_cli.domains import assignment
 from dplass_cli.domains.assignment import domain_probabilities, fit_temperature
 from dplass_cli.domains.features import text_features, unit
 from dplass_cli.domains.partition_folder import Domain, Partition, mean_direction
@@ -44,7 +44,7 @@ def test_each_caption_is_compared_with_the_others_of_its_domain(monkeypatch: pyt
     embeddings, centroids = unit(generator.normal(size=(6, 8))), unit(generator.normal(size=(3, 8)))
     seen: list[np.ndarray] = []  # type: ignore[type-arg]
     monkeypatch.setattr(
-        assignment, "log_softmax", lambda scores, axis: seen.append(scores) or log_softmax(scores, axis=axis)
+        scipy.special, "log_softmax", lambda scores, axis: seen.append(scores) or log_softmax(scores, axis=axis)
     )
     fit_temperature(embeddings, ids, centroids)
     expected = embeddings @ centroids.T
