@@ -79,12 +79,18 @@ def normalization_of(
     return Normalization(torch.from_numpy(offset.astype(np.float32)), 10.0 ** (float(gain) / 20.0))
 
 
+def array_normalization(audio: Audio, sample_rate: int, level_db: float | None) -> Normalization:
+    """The normalisation of a recording in memory, float32 (C, T)."""
+    size = _read_size(sample_rate)
+    blocks = (audio[:, first : first + size] for first in range(0, audio.shape[1], size))
+    return normalization_of(blocks, sample_rate, level_db, len(audio))
+
+
 def file_normalization(path: Path, info: AudioInfo, level_db: float | None) -> Normalization:
     """The normalisation of a file, which is read once in blocks; InputError if it cannot be read."""
     if level_db is None:
         return UNCHANGED
-    size = round(_READ_SECONDS / _BLOCK_SECONDS) * _block_size(info.sample_rate)
-    blocks = read_blocks(path, even_blocks(info.frames, size))
+    blocks = read_blocks(path, even_blocks(info.frames, _read_size(info.sample_rate)))
     return normalization_of(blocks, info.sample_rate, level_db, info.channels)
 
 
@@ -102,6 +108,11 @@ def near_level(
     gain_db = _gain_db(_active_power(powers, powers.new_ones(powers.shape[-1])), level_db)
     gain_db = gain_db.sign() * (gain_db.abs() - range_db).clamp(min=0.0)
     return offset, (10.0 ** (gain_db / 20.0))[:, None]
+
+
+def _read_size(sample_rate: int) -> int:
+    """Samples that are looked at together; a multiple of a block."""
+    return round(_READ_SECONDS / _BLOCK_SECONDS) * _block_size(sample_rate)
 
 
 def _block_size(sample_rate: int) -> int:

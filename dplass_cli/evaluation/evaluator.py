@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from dplass_cli.audio.level import normalization_of
+from dplass_cli.audio.level import array_normalization
 from dplass_cli.audio.reading import Audio
 from dplass_cli.errors import InputError
 from dplass_cli.evaluation.conditions import BASE, Condition
@@ -219,7 +219,7 @@ class PreparedItems:
         self._reference = torch.from_numpy(np.stack([audio.reference for audio in loaded])).to(self._core.device)
         self._mixture = torch.from_numpy(np.stack([audio.mixture for audio in loaded])).to(self._core.device)
         self._normalizations = [
-            normalization_of([audio.mixture[None]], self._rate, config.input_level_db) for audio in loaded
+            array_normalization(audio.mixture[None], self._rate, config.input_level_db) for audio in loaded
         ]
         heard = torch.stack(
             [each.apply(mixture[None]) for each, mixture in zip(self._normalizations, self._mixture, strict=True)]

@@ -11,7 +11,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from dplass_cli.audio.level import Normalization, file_normalization, normalization_of
+from dplass_cli.audio.level import Normalization, array_normalization, file_normalization
 from dplass_cli.audio.reading import audio_info, check_samples, read_mono
 from dplass_cli.devices import in_bfloat16
 from dplass_cli.encoders import QueryEncoder
@@ -194,7 +194,7 @@ class Separator:
 
         check_spans(asked.values(), audio.shape[1] / sample_rate)
         level_db = self.bank.network.config.input_level_db
-        normalization = normalization_of([audio], sample_rate, level_db, len(audio))
+        normalization = array_normalization(audio, sample_rate, level_db)
         try:
             passes, planned = self._begin(
                 lambda last: audio_windows(audio, layout), sample_rate, normalization, asked, excerpt, consistent

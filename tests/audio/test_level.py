@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from dplass_cli.audio.level import UNCHANGED, file_normalization, near_level, normalization_of
+from dplass_cli.audio.level import UNCHANGED, array_normalization, file_normalization, near_level, normalization_of
 from dplass_cli.audio.reading import Audio, audio_info
 from dplass_cli.audio.writing import write_audio
 
@@ -63,7 +63,8 @@ def test_the_result_does_not_depend_on_the_blocks(tmp_path: Path) -> None:
     parts = normalization_of(np.split(recording, [800, 8000, 80000], axis=1), RATE, LEVEL_DB, channels=2)
     write_audio(tmp_path / "a.wav", recording, RATE, "FLOAT")
     file = file_normalization(tmp_path / "a.wav", audio_info(tmp_path / "a.wav"), LEVEL_DB)
-    for found in (parts, file):
+    array = array_normalization(recording, RATE, LEVEL_DB)
+    for found in (parts, file, array):
         assert found.gain == pytest.approx(whole.gain, rel=1e-9)
         assert found.offset is not None
         assert whole.offset is not None

@@ -197,7 +197,9 @@ def test_resuming_from_any_cut_gives_the_same_results(options: EvaluateOptions, 
         assert untimed(again.output) == expected
 
 
-@pytest.mark.parametrize("order", [(0, 1), pytest.param((1, 0), marks=pytest.mark.slow), (1, 2, 0)])
+@pytest.mark.parametrize(
+    "order", [(0, 1), pytest.param((1, 0), marks=pytest.mark.slow), pytest.param((1, 2, 0), marks=pytest.mark.slow)]
+)
 def test_processes_share_the_items_and_merge_exactly(
     options: EvaluateOptions, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, order: tuple[int, ...]
 ) -> None:

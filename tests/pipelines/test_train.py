@@ -195,7 +195,7 @@ def test_ninety_files_with_five_unreadable_train_and_list_them(ninety: Any, tmp_
     reached = train(ninety(5)).domains[0]
     assert set(reached.unreadable) == {str(tmp_path / f"5-{number}.wav") for number in range(5)}
     assert reached.steps == 10
-    assert all("or remove it" in reason or "give wav" in reason for reason in reached.unreadable.values())
+    assert all("or remove it" in reason or "give a recording" in reason for reason in reached.unreadable.values())
 
 
 def test_ninety_files_with_sixty_unreadable_stop(ninety: Any) -> None:
