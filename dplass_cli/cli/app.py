@@ -120,6 +120,8 @@ def _usage_message(error: Any) -> str:
     if hasattr(error, "option_name"):  # "Option '--data' requires an argument"
         return f"{error.option_name}: {message.removeprefix(f'Option {error.option_name!r} ')}"
     if found := _NO_VERB.match(message):
+        if meant := _ELSEWHERE.get(found[1]):
+            return f"{found[1]}: no such command; did you mean {meant}?"
         return f"{found[1]}: no such command{similar(found[1], getattr(command, 'commands', ()))}"
     if found := _EXTRA.match(message):
         return f"{found[1]}: unexpected extra argument"
@@ -127,6 +129,16 @@ def _usage_message(error: Any) -> str:
         return f"{found[1]}: {found[2].replace('Input should', 'must').partition(',')[0]}"
     return str(message)
 
+
+_ELSEWHERE = {
+    "version": "'dplass --version'",
+    "help": "'dplass --help'",
+    "list": "'dplass sounds', 'dplass models' or 'dplass weights list'",
+    "fetch": "'dplass weights fetch'",
+    "download": "'dplass weights fetch' or 'dplass download-audioset'",
+    "remove": "'dplass separate RECORDING --remove wind'",
+}
+"""{what people type: the command that does it}."""
 
 # The parser's messages that its errors do not describe in attributes.
 _NO_VERB = re.compile(r"No such command '(.*?)'")

@@ -114,6 +114,7 @@ def test_evaluate_without_a_column_and_without_adapters(tmp_path: Path) -> None:
         (["train", "-x"], "dplass: -x: no such option; "),
         (["nothing-like-it"], "dplass: nothing-like-it: no such command; "),
         (["seperate"], "dplass: seperate: no such command; did you mean 'separate'?"),
+        (["version"], "dplass: version: no such command; did you mean 'dplass --version'?"),
         (["domains", "asign", "a dog"], "dplass: asign: no such command; did you mean 'assign'?"),
         (["domains", "assign", "a dog"], ["--partition is not given; --help shows an example"]),
         (["adapters", "merge"], ["ADAPTER is not given; --help shows an example"]),
