@@ -3,8 +3,8 @@
     python scripts/train_tiny.py WORK --corpus FOLDER --corpus FOLDER [--stage text|audio|base|adapters|gains]
 
 A corpus is a folder with clips.csv and audio/ (see docs/tiny.md); fold 4 is never read. WORK receives 32 kHz copies,
-checkpoints and logs. Completed stages are not repeated; base and adapters resume at their last checkpoints. The models
-are written to WORK/models (``--output dplass_cli/assets/tiny`` installs them).
+checkpoints and logs. Completed stages are not repeated; audio, base and adapters resume at their last checkpoints. The
+models are written to WORK/models (``--output dplass_cli/assets/tiny`` installs them).
 """
 
 from __future__ import annotations
@@ -64,7 +64,11 @@ def train_audio(
     for child, parent in PARENTS.items():
         pair = [names.index(child), names.index(parent)]
         related[pair[0], pair] = torch.tensor([1.0 - PARENT_SHARE, PARENT_SHARE])
-    return _once(work / "audio.pt", lambda: fit_audio(_config(kinds), anchors, found, related, steps).state_dict())
+
+    def fit() -> dict[str, Tensor]:
+        return fit_audio(_config(kinds), anchors, found, related, steps, work / "audio.ckpt").state_dict()
+
+    return _once(work / "audio.pt", fit)
 
 
 def write_encoder(path: Path, kinds: Sequence[Kind], text: dict[str, Tensor], audio: dict[str, Tensor] | None) -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import random
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -90,14 +91,23 @@ class _Spectrogram(NamedTuple):
 
 
 def fit_audio(
-    config: TinyEncoderConfig, anchors: Tensor, training_sounds: Sequence[Sound], related: Tensor, steps: int
+    config: TinyEncoderConfig,
+    anchors: Tensor,
+    training_sounds: Sequence[Sound],
+    related: Tensor,
+    steps: int,
+    checkpoint: Path,
+    every: int = 100,
 ) -> AudioTower:
     """Train the audio tower to embed sounds at the anchors of their kinds; returns the moving average of the weights.
 
-    Sounds are mixed as mel spectrograms: with random phases, energies add up.
+    Sounds are mixed as mel spectrograms: with random phases, energies add up. A run that was stopped goes on at its
+    checkpoint, and ends with the tower that an undisturbed one ends with.
 
     Args:
         related: float32 (K, K), how a sound of each kind counts: rows sum to 1, most of it for its own kind.
+        checkpoint: file of what a stopped run needs.
+        every: steps between two checkpoints.
     """
     torch.manual_seed(1)
     rng = np.random.default_rng(1)
@@ -112,7 +122,10 @@ def fit_audio(
     mean = AveragedModel(tower, multi_avg_fn=get_ema_multi_avg_fn(0.998), use_buffers=True)
     optimizer = torch.optim.AdamW(tower.parameters(), weight_decay=0.05)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 2e-3, total_steps=steps, pct_start=0.1)
-    for step in range(steps):
+    parts = {"tower": tower, "mean": mean, "optimizer": optimizer, "schedule": schedule}
+    for step in range(_resumed(checkpoint, parts, rng), steps):
+        if step % every == 0:
+            _save(checkpoint, step, parts, rng)
         frames = int(rng.uniform(*_SECONDS) * RATE / config.hop)
         spectra, targets = [], []
         for kind in rng.choice(list(clips), _CLIPS):
@@ -132,6 +145,26 @@ def fit_audio(
     averaged = mean.module
     assert isinstance(averaged, AudioTower)
     return averaged.to(memory_format=torch.contiguous_format)
+
+
+def _save(checkpoint: Path, step: int, parts: Mapping[str, Any], rng: np.random.Generator) -> None:
+    """Write all that a training needs to go on at a step; whoever reads the file finds a complete one."""
+    state = {name: part.state_dict() for name, part in parts.items()}
+    draws = {"numpy": rng.bit_generator.state, "torch": torch.get_rng_state()}
+    torch.save({"step": step, **state, **draws}, checkpoint.with_suffix(".new"))
+    checkpoint.with_suffix(".new").replace(checkpoint)
+
+
+def _resumed(checkpoint: Path, parts: Mapping[str, Any], rng: np.random.Generator) -> int:
+    """Restore a training from its checkpoint, if there is one, and return the step that comes next."""
+    if not checkpoint.exists():
+        return 0
+    saved = torch.load(checkpoint, weights_only=True)
+    for name, part in parts.items():
+        part.load_state_dict(saved[name])
+    rng.bit_generator.state = saved["numpy"]
+    torch.set_rng_state(saved["torch"])
+    return int(saved["step"])
 
 
 def _step(loss: Tensor, optimizer: torch.optim.Optimizer, schedule: torch.optim.lr_scheduler.LRScheduler) -> None:
