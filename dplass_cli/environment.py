@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import getpass
+import io
 import os
+import sys
 import tempfile
 
 _NUMBERS = (
     *("RANK", "LOCAL_RANK", "NODE_RANK", "GROUP_RANK", "WORLD_SIZE", "MASTER_PORT"),
     *("SLURM_NTASKS", "SLURM_PROCID", "SLURM_LOCALID", "SLURM_NODEID"),
 )
+
+
+def write_any_character() -> None:
+    """Let standard output show what its encoding lacks as an escape: a name that is not UTF-8, or text in ASCII."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
 
 
 def complete_environment() -> None:

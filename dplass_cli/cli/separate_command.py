@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import shutil
+import stat
 import sys
 import tempfile
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from dplass_cli.cli.console import VerbRun
 from dplass_cli.errors import DplassError, InputError, RunError
@@ -85,25 +86,40 @@ def _presence(target: Separated) -> str:
 
 @contextlib.contextmanager
 def _files_for_pipes(options: SeparateOptions) -> Iterator[SeparateOptions]:
-    """Replace ``-`` by files: one of standard input, and a folder for what goes to standard output.
+    """Replace pipes by files: inputs that can be read only once, and ``-`` for standard output by a folder.
 
-    Errors call the file what the user does.
+    Errors call the files what the user does.
     """
-    if PIPE not in options.inputs and options.output != PIPE:
+    pipes = [path for path in options.inputs if _is_pipe(path)]
+    if not pipes and options.output != PIPE:
         yield options
         return
     with tempfile.TemporaryDirectory() as name:
-        recording = Path(name) / "stdin.wav"
-        if PIPE in options.inputs:
-            with open(recording, "wb") as file:
-                shutil.copyfileobj(sys.stdin.buffer, file)
-        inputs = tuple(recording if path == PIPE else path for path in options.inputs)
+        copies = {path: Path(name) / f"{'stdin' if path == PIPE else path.name}.wav" for path in pipes}
+        for path, copy in copies.items():
+            with open(copy, "wb") as file, _opened(path) as stream:
+                shutil.copyfileobj(stream, file)
+        inputs = tuple(copies.get(path, path) for path in options.inputs)
         output = Path(name) / "out" if options.output == PIPE else options.output
         try:
             yield replace(options, inputs=inputs, output=output)
         except DplassError as error:
-            message = str(error).replace(str(recording), "standard input")
+            message = str(error)
+            for path, copy in copies.items():
+                message = message.replace(str(copy), "standard input" if path == PIPE else str(path))
             raise (InputError if isinstance(error, InputError) else RunError)(message) from error
+
+
+def _is_pipe(path: Path) -> bool:
+    """Whether an input can be read only once: standard input, a named pipe, or the shell's ``<(…)``."""
+    try:
+        return path == PIPE or stat.S_ISFIFO(path.stat().st_mode)
+    except OSError:  # reading it gives the better message
+        return False
+
+
+def _opened(path: Path) -> contextlib.AbstractContextManager[IO[bytes]]:
+    return contextlib.nullcontext(sys.stdin.buffer) if path == PIPE else open(path, "rb")
 
 
 def _write_to_pipe(result: SeparateResult) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import math
+import os
 import re
 import zlib
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -178,7 +179,7 @@ def open_targets(
         with _writers(paths, info, subtype, output.bitrate) as targets.writers:
             yield targets
         return
-    with scratch_folder(first.with_name(f".drafts-{zlib.crc32(first.name.encode()):08x}")) as folder:
+    with scratch_folder(first.with_name(f".drafts-{zlib.crc32(os.fsencode(first.name)):08x}")) as folder:
         drafts = {query: folder / f"{number}.wav" for number, query in enumerate(paths)}
         with _writers(drafts, info, "FLOAT") as targets.writers:
             yield targets
@@ -268,7 +269,7 @@ def target_paths(
     """
     check_template(template, queries)
     parts = name_parts(queries)
-    fixed = max(len((template.format(stem="", query=part) + suffix).encode()) for part in parts.values())
+    fixed = max(len(os.fsencode(template.format(stem="", query=part) + suffix)) for part in parts.values())
     stem = _cut(name, _LONGEST_NAME - fixed)
     paths = {query: folder / (template.format(stem=stem, query=part) + suffix) for query, part in parts.items()}
     for path in paths.values():
@@ -292,10 +293,11 @@ def check_template(template: str, queries: Sequence[str]) -> None:
 
 def _cut(name: str, size: int) -> str:
     """A name of at most ``size`` bytes; a name that is cut ends with a checksum to stay distinct."""
-    if len(name.encode()) <= size:
+    encoded = os.fsencode(name)  # file names are bytes, which need not be UTF-8
+    if len(encoded) <= size:
         return name
-    end = f"~{zlib.crc32(name.encode()):08x}"
-    return name.encode()[: size - len(end)].decode(errors="ignore") + end
+    end = f"~{zlib.crc32(encoded):08x}"
+    return encoded[: size - len(end)].decode(errors="ignore") + end
 
 
 def name_parts(queries: Sequence[str]) -> dict[str, str]:

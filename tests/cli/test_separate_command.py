@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import io
 import json
+import os
+import shutil
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -77,6 +80,31 @@ def test_standard_input_and_output(noise: Path) -> None:
     )
     audio, rate = soundfile.read(io.BytesIO(done.stdout))
     assert (audio.shape, rate) == ((4000, 2), 8000)
+
+
+@pytest.mark.skipif(sys.platform == "darwin", reason="macOS has no names that are not UTF-8")
+def test_names_that_are_not_utf_8_are_separated_and_shown(noise: Path, tmp_path: Path) -> None:
+    name = os.fsdecode(b"wind\xff.wav")
+    (tmp_path / "takes").mkdir()
+    shutil.copy(noise, tmp_path / "takes" / name)
+    asked = [sys.executable, "-m", "dplass_cli", "separate", "takes", "-q", "rain", "-o", "out"]
+    done = subprocess.run(asked, cwd=tmp_path, capture_output=True, timeout=120, check=True)
+    assert rb"out/wind\udcff_rain.wav" in done.stdout
+    assert [os.fsencode(path.name) for path in (tmp_path / "out").iterdir()] == [b"wind\xff_rain.wav"]
+    ascii_only = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    asked = [sys.executable, "-m", "dplass_cli", "separate", str(noise), "-q", "Löwe", "--force", "-o", "out"]
+    done = subprocess.run(asked, cwd=tmp_path, capture_output=True, timeout=120, check=True, env=ascii_only)
+    assert rb"n_L\xf6we.wav" in done.stdout
+
+
+def test_a_named_pipe_is_read(noise: Path, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    writer = threading.Thread(target=lambda: (tmp_path / "pipe").write_bytes(noise.read_bytes()))
+    writer.start()
+    done = run(app, ["separate", str(tmp_path / "pipe"), "-q", "rain", "-o", str(tmp_path / "out")])
+    writer.join()
+    assert done.exit_code == 0, done.output
+    assert soundfile.info(tmp_path / "out" / "pipe_rain.wav").frames == 4000
 
 
 def test_standard_input_that_is_no_audio_is_called_so() -> None:
