@@ -23,10 +23,11 @@ def starting(repeats: int) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
         recording = Path(folder) / "recording.wav"
         write_audio(recording, render("dog_bark", 0, 8.0, 32000)[None], 32000)
+        separate = ("separate", str(recording), "--query", "a dog barking", "--overwrite", "--output", folder)
         commands = {
             "import_torch": (sys.executable, "-c", "import torch"),
             "help": (*_DPLASS, "--help"),
-            "separate": (*_DPLASS, "separate", str(recording), "--query", "a dog barking", "--output", folder),
+            "separate": (*_DPLASS, *separate),
         }
         seconds: dict[str, list[float]] = {name: [] for name in commands}
         for _ in range(repeats):

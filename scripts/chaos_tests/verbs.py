@@ -115,7 +115,7 @@ VERBS = (
         "separate",
         lambda inputs, out: [
             *("separate", f"{inputs}/clips", "--query", "a dog barking", "--query", "rain", "--residual"),
-            *("--output", str(out), "--device", "cpu", "--clip", "scale", "--backend", "torch"),
+            *("--output", str(out), "--device", "cpu", "--clip", "scale", "--backend", "torch", "--overwrite"),
         ],
         removable="clips/*.wav",
     ),
