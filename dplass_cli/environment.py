@@ -1,4 +1,4 @@
-"""Gaps in the environment of a process that torch and Lightning stumble over when they are imported or used."""
+"""The environment of the command line's process: what torch and Lightning stumble over, and standard output."""
 
 from __future__ import annotations
 

@@ -14,23 +14,8 @@ _log = logging.getLogger(__name__)
 
 SNDFILE_SUFFIXES = (
     *(".wav", ".flac", ".ogg", ".opus", ".mp3", ".oga", ".aif", ".aiff", ".aifc", ".au", ".snd", ".caf", ".w64"),
-    *(
-        ".rf64",
-        ".bw64",
-        ".wave",
-        ".wavex",
-        ".bwf",
-        ".avr",
-        ".htk",
-        ".iff",
-        ".svx",
-        ".8svx",
-        ".ircam",
-        ".sf",
-        ".mat4",
-        ".mat5",
-    ),
-    *(".mp1", ".mp2", ".mpc2k", ".nist", ".sph", ".paf", ".pvf", ".sd2", ".sds", ".voc", ".wve", ".xi"),
+    *(".rf64", ".bw64", ".wave", ".wavex", ".bwf", ".avr", ".htk", ".iff", ".svx", ".8svx", ".ircam", ".sf", ".mat4"),
+    *(".mat5", ".mp1", ".mp2", ".mpc2k", ".nist", ".sph", ".paf", ".pvf", ".sd2", ".sds", ".voc", ".wve", ".xi"),
 )
 """Suffixes of the formats that libsndfile reads, in lower case; RAW, which has no header, is left out."""
 

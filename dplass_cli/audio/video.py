@@ -50,7 +50,7 @@ def write_video(
         bitrate: of the sound, kbit/s; default: by the number of channels.
 
     Raises:
-        InputError: as :func:`check_video`.
+        InputError: as :func:`check_video`, or the video does not say when its pictures are shown.
         RunError: the output cannot be written.
     """
     import av
@@ -94,12 +94,14 @@ def _packets(source: Path, container: av.container.InputContainer) -> Iterator[A
     stream = container.streams.video[0]
     with av.open(f"file:{source}", options=allowed_parts(pictures=True)) as first:
         times = [(packet.dts, packet.pts) for packet in first.demux(first.streams.video[0]) if packet.size]
-    shown = sorted(pts for _, pts in times if pts is not None)
-    complete = len(shown) != len(times) or all(dts is not None for dts, _ in times)
-    delay = 0 if complete else max(pts - own for pts, (_, own) in zip(shown, times, strict=True))
     packets = (packet for packet in container.demux(stream) if packet.size)
-    for number, packet in enumerate(packets):
-        if not complete:
-            packet.dts = shown[number] - delay
-        if packet.dts is not None:
-            yield packet
+    if all(dts is not None for dts, _ in times):
+        yield from packets
+        return
+    if any(pts is None for _, pts in times):
+        raise InputError(f"--video: {source} does not say when its pictures are shown; leave out --video")
+    shown = sorted(pts for _, pts in times)
+    delay = max(pts - own for pts, (_, own) in zip(shown, times, strict=True))
+    for packet, pts in zip(packets, shown, strict=True):
+        packet.dts = pts - delay
+        yield packet

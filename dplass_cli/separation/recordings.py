@@ -218,7 +218,8 @@ def _places(
     if options.overwrite and options.skip_existing:
         raise InputError("--overwrite and --skip-existing: exclude each other; give one of them")
     output, suffix = options.output, options.output.suffix.lower()
-    if (suffix.lstrip(".") not in get_args(FileFormat) and not (options.video and suffix in SOUNDS)) or output.is_dir():
+    names_a_file = suffix.lstrip(".") in get_args(FileFormat) or (options.video and suffix in SOUNDS)
+    if output.is_dir() or not names_a_file:
         check_template(options.name, [name for recording in recordings for name in named(recording.queries)][:1])
         return recordings, output, options.name, options.format
     if len(recordings) != 1 or len(recordings[0].queries) != 1 or options.residual:

@@ -59,7 +59,7 @@ def draw_mixtures(rows: Sequence[Row], count: int, snr_db: tuple[float, float], 
     for row in rows:
         by_caption[row.caption].append(row)
     turns = [rng.permutation(len(found)) for found in by_caption.values()]
-    pools = [(found, turn) for found, turn in zip(by_caption.values(), turns, strict=True)]
+    pools = list(zip(by_caption.values(), turns, strict=True))
 
     def noise_for(target: Row) -> Row | None:
         def fits(row: Row) -> bool:
