@@ -223,7 +223,7 @@ class TinyEncoder(nn.Module):
 
     def out_of_vocabulary(self, sentence: str) -> str | None:
         """See :class:`~dplass_cli.encoders.base.QueryEncoder`; None if the encoder has no list of kinds."""
-        return vocabulary_note(sentence, self.name, self.kinds_of(sentence)) if self.config.kinds else None
+        return vocabulary_note(sentence, self.name, self.kinds_of) if self.config.kinds else None
 
     @torch.inference_mode()
     def embed_audio(self, waveforms: Tensor | Sequence[Tensor], sample_rate: int) -> Tensor:

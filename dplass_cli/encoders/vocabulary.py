@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 KNOWN = 0.3
 """Probability from which on a kind is known; made-up words stay below 0.1, most held-out wordings exceed 0.5."""
@@ -19,18 +19,26 @@ _NEAREST = 3
 _SIMILAR = 0.7  # ratio of difflib from which on one word may be a misspelling of another
 
 
-def vocabulary_note(sentence: str, encoder: str, kinds: Mapping[str, float]) -> str | None:
+def vocabulary_note(sentence: str, encoder: str, kinds_of: Callable[[str], Mapping[str, float]]) -> str | None:
     """A note that an encoder does not know what a sentence describes, with the nearest kinds; None if it does.
 
-    ``kinds`` are {kind of sound: probability that the sentence describes it}, the most probable first.
+    A sentence of several known words, such as "dog and rain", is known although no single kind is probable.
+
+    ``kinds_of`` gives {kind of sound: probability that a sentence describes it}, the most probable first.
     """
-    if next(iter(kinds.values())) >= KNOWN:
+
+    def knows(words: str) -> bool:
+        return next(iter(kinds_of(words).values())) >= KNOWN
+
+    said = [word for word in _words(sentence) if word not in _FUNCTION_WORDS]
+    unknown = [word for word in said if not knows(word)]
+    if knows(sentence) or (said and not unknown):
         return None
-    known = {word for kind in kinds for word in _words(kind)} - _FUNCTION_WORDS
-    unknown = [word for word in _words(sentence) if word not in known | _FUNCTION_WORDS]  # a known word is spelt right
-    similar = [near for word in unknown for near in difflib.get_close_matches(word, sorted(known), 1, _SIMILAR)]
-    said = set(_words(sentence)) - _FUNCTION_WORDS
-    others = [kind for kind in kinds if not said or not said >= set(_words(kind)) - _FUNCTION_WORDS]
+    kinds = kinds_of(sentence)
+    spelt = {word for kind in kinds for word in _words(kind)} - _FUNCTION_WORDS
+    misspelt = [word for word in unknown if word not in spelt]
+    similar = [near for word in misspelt for near in difflib.get_close_matches(word, sorted(spelt), 1, _SIMILAR)]
+    others = [kind for kind in kinds if not said or not set(said) >= set(_words(kind)) - _FUNCTION_WORDS]
     nearest = ", ".join(map(repr, others[:_NEAREST]))
     hint = f"did you mean {similar[0]!r}?" if similar else f"the nearest that it knows: {nearest}"
     return f"the {encoder} encoder does not know what {sentence!r} is; {hint}"
