@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -16,6 +17,7 @@ from dplass_cli.storage import atomic_path
 if TYPE_CHECKING:
     import av
 
+NO_TAGS: Mapping[str, str] = MappingProxyType({})
 _LAYOUTS = {1: "mono", 2: "stereo", 3: "3.0", 4: "4.0", 5: "5.0", 6: "5.1", 8: "7.1"}
 
 
@@ -66,7 +68,7 @@ def encoding_of(path: Path, channels: int, bitrate: int | None) -> Encoding:
 
 @contextlib.contextmanager
 def lossy_writer(
-    path: Path, sample_rate: int, channels: int, bitrate: int | None = None
+    path: Path, sample_rate: int, channels: int, bitrate: int | None = None, tags: Mapping[str, str] = NO_TAGS
 ) -> Iterator[Callable[[Audio], None]]:
     """Encode a file block by block: yields a function that appends a block, float32 (C, n).
 
@@ -77,6 +79,7 @@ def lossy_writer(
         sample_rate: of the blocks, Hz.
         channels: C.
         bitrate: kbit/s of all channels; default: by the number of channels.
+        tags: {FFmpeg's name: text}.
 
     Raises:
         InputError: as :func:`encoding_of`.
@@ -88,6 +91,7 @@ def lossy_writer(
     with atomic_path(path) as temporary:
         try:
             with av.open(str(temporary), "w", format=encoding.container) as container:
+                container.metadata.update(tags)
                 encoder = AudioEncoder(container, encoding, sample_rate, channels, bitrate)
                 yield encoder.add
                 encoder.finish()

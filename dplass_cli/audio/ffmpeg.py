@@ -13,7 +13,16 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from dplass_cli.audio.source import Audio, AudioInfo, DamagedAudio, EmptyAudio, Note, ReadSamples, UnsupportedAudio
+from dplass_cli.audio.source import (
+    Audio,
+    AudioInfo,
+    DamagedAudio,
+    EmptyAudio,
+    Note,
+    ReadSamples,
+    UnsupportedAudio,
+    no_such_track,
+)
 
 _CODECS = (
     "aac,ac3,alac,amrnb,amrwb,eac3,flac,mp2,mp2float,mp3,mp3float,opus,vorbis,wmalossless,wmapro,wmav1,wmav2,"
@@ -198,6 +207,15 @@ def _declared_frames(container: Any, stream: Any, rate: int) -> int | None:
     return frames
 
 
+def read_tags(path: Path) -> dict[str, str]:
+    """The tags of a file and of its first audio track, as FFmpeg names them; none if it cannot be opened."""
+    try:
+        with _track(path, 0) as (_, container, stream):
+            return {**stream.metadata, **container.metadata}
+    except UnsupportedAudio:
+        return {}
+
+
 _Track = tuple[Path, Any, Any]
 """A file, with PyAV's container and stream."""
 
@@ -209,13 +227,12 @@ def _track(path: Path, number: int) -> Iterator[_Track]:
 
     with contextlib.ExitStack() as stack:
         try:  # "file:": a name with a colon is not a URL
-            container = stack.enter_context(av.open(f"file:{path}", options=allowed_parts()))
+            container = stack.enter_context(av.open(f"file:{path}", options=allowed_parts(), metadata_errors="replace"))
         except (av.FFmpegError, UnicodeError) as error:
             raise UnsupportedAudio(f"{path}: not decodable ({_reason(error)}); convert or replace it") from error
         tracks = container.streams.audio
         if number >= len(tracks):
-            count = f"only {len(tracks)} audio tracks" if tracks else "no audio track"
-            raise UnsupportedAudio(f"{path}: has {count}; replace or remove it")
+            raise no_such_track(path, len(tracks))
         codec = getattr(tracks[number].codec_context, "name", "an unknown codec")  # an unknown codec has no context
         if codec not in _CODECS.split(","):
             raise UnsupportedAudio(f"{path}: its audio codec {codec} is not supported; convert it to wav or flac")

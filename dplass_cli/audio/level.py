@@ -86,11 +86,11 @@ def array_normalization(audio: Audio, sample_rate: int, level_db: float | None) 
     return normalization_of(blocks, sample_rate, level_db, len(audio))
 
 
-def file_normalization(path: Path, info: AudioInfo, level_db: float | None) -> Normalization:
-    """The normalisation of a file, which is read once in blocks; InputError if it cannot be read."""
+def file_normalization(path: Path, info: AudioInfo, level_db: float | None, track: int = 0) -> Normalization:
+    """The normalisation of a track, which is read once in blocks; InputError if it cannot be read."""
     if level_db is None:
         return UNCHANGED
-    blocks = read_blocks(path, even_blocks(info.frames, _read_size(info.sample_rate)))
+    blocks = read_blocks(path, even_blocks(info.frames, _read_size(info.sample_rate)), track=track)
     return normalization_of(blocks, info.sample_rate, level_db, info.channels)
 
 

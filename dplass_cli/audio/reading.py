@@ -25,6 +25,7 @@ from dplass_cli.audio.source import (
     Note,
     UnsupportedAudio,
     file_stamp,
+    no_such_track,
 )
 from dplass_cli.errors import InputError
 from dplass_cli.storage import require_file
@@ -45,12 +46,16 @@ _WARNINGS: dict[Note, str] = {
 }
 
 
-def open_audio(path: Path | str) -> AudioSource:
+def open_audio(path: Path | str, track: int = 0) -> AudioSource:
     """Find the decoder of a file by its content; its name does not matter.
+
+    Args:
+        path: the file.
+        track: which of its audio tracks, from 0 on; only containers for FFmpeg have several.
 
     Raises:
         InputError: the file is missing, empty, or cannot be read.
-        UnsupportedAudio: the file is not safe to open, or in a format that is not supported.
+        UnsupportedAudio: the file is not safe to open, in a format that is not supported, or it has no such track.
         NotAudio: no decoder recognises it.
         EmptyAudio: it has no samples.
         DamagedAudio: FFmpeg cannot decode a part of it.
@@ -61,7 +66,7 @@ def open_audio(path: Path | str) -> AudioSource:
     try:
         if reason := unsafe_reason(path):
             raise UnsupportedAudio(f"{path}: {reason}; convert, replace or remove it")
-        source = _source(path)
+        source = _source(path, track)
     except OSError as error:
         raise InputError(f"{path}: cannot read ({error.strerror})") from error
     rate = source.info.sample_rate
@@ -72,10 +77,13 @@ def open_audio(path: Path | str) -> AudioSource:
     return source
 
 
-def _source(path: Path) -> AudioSource:
+def _source(path: Path, track: int) -> AudioSource:
     try:
         if not sndfile_misreads(path):
-            return open_sndfile(path)
+            source = open_sndfile(path)
+            if track:
+                raise no_such_track(path, 1)
+            return source
     except soundfile.LibsndfileError as error:
         if not is_for_ffmpeg(path):
             if path.suffix.lower() in UNSUPPORTED:
@@ -86,16 +94,16 @@ def _source(path: Path) -> AudioSource:
                 f"{path}: not a readable audio file ({sndfile_reason(error)}); give a recording such as wav, flac,"
                 " mp3 or m4a"
             ) from error
-    return _measured(path, file_stamp(path))
+    return _measured(path, track, file_stamp(path))
 
 
 @functools.lru_cache(maxsize=4096)  # decodes the whole file
-def _measured(path: Path, stamp: FileStamp) -> FFmpegSource:
-    return measure(path)
+def _measured(path: Path, track: int, stamp: FileStamp) -> FFmpegSource:
+    return measure(path, track)
 
 
-def audio_info(path: Path | str) -> AudioInfo:
-    """The format and the length of an audio file.
+def audio_info(path: Path | str, track: int = 0) -> AudioInfo:
+    """The format and the length of a track of an audio file.
 
     The length is what can be decoded. Where the header says another one (:data:`~dplass_cli.audio.source.Note`), a
     warning is logged, once per file. An incomplete FLAC or MP3 shows only when it is decoded; reading it raises an
@@ -104,11 +112,11 @@ def audio_info(path: Path | str) -> AudioInfo:
     Raises:
         InputError: as :func:`open_audio`.
     """
-    return _warned_source(path).info
+    return _warned_source(path, track).info
 
 
-def _warned_source(path: Path | str) -> AudioSource:
-    source = open_audio(path)
+def _warned_source(path: Path | str, track: int = 0) -> AudioSource:
+    source = open_audio(path, track)
     if source.info.note:
         _warn(Path(path), source.info.note, source.info.seconds)
     return source
@@ -119,8 +127,8 @@ def _warn(path: Path, note: Note, seconds: float) -> None:
     _log.warning(f"%s: {_WARNINGS[note]}", path, seconds)
 
 
-def read_audio(path: Path | str, start: float = 0.0, end: float | None = None) -> tuple[Audio, int]:
-    """Read the range [``start``, ``end``) in seconds of a file; only these frames are decoded.
+def read_audio(path: Path | str, start: float = 0.0, end: float | None = None, track: int = 0) -> tuple[Audio, int]:
+    """Read the range [``start``, ``end``) in seconds of a track; only these frames are decoded.
 
     Returns:
         (samples float32 (channels, frames), sample rate in Hz); a range that ends after the file is truncated.
@@ -130,7 +138,7 @@ def read_audio(path: Path | str, start: float = 0.0, end: float | None = None) -
             above a million (:data:`LARGEST_SAMPLE`); the range starts after its end or has more than 134 million
             samples (read such files in ranges, or stream them).
     """
-    source = _warned_source(path)
+    source = _warned_source(path, track)
     info = source.info
     first = round(min(info.frames, start * info.sample_rate))
     last = info.frames if end is None else round(min(info.frames, end * info.sample_rate))
@@ -141,22 +149,26 @@ def read_audio(path: Path | str, start: float = 0.0, end: float | None = None) -
     return audio, info.sample_rate
 
 
-def read_mono(path: Path | str, sample_rate: int, start: float = 0.0, end: float | None = None) -> Audio:
+def read_mono(
+    path: Path | str, sample_rate: int, start: float = 0.0, end: float | None = None, track: int = 0
+) -> Audio:
     """Read a range like :func:`read_audio`, as mono (mean of the channels) at ``sample_rate`` Hz: float32 (frames,)."""
     from dplass_cli.audio.resampling import resample  # here, since it imports torch, which headers do not need
 
-    audio, rate = read_audio(path, start, end)
+    audio, rate = read_audio(path, start, end, track)
     _require_moderate_size(path, audio.shape[1] * sample_rate // rate)
     mono: Audio = audio.mean(axis=0, dtype=np.float32) if len(audio) > 1 else audio[0]
     return resample(mono, rate, sample_rate)
 
 
-def read_blocks(path: Path | str, sizes: Iterable[int], largest: float = LARGEST_SAMPLE) -> Iterator[Audio]:
-    """Yield consecutive blocks of a file, float32 (C, n), with n taken from ``sizes``.
+def read_blocks(
+    path: Path | str, sizes: Iterable[int], largest: float = LARGEST_SAMPLE, track: int = 0
+) -> Iterator[Audio]:
+    """Yield consecutive blocks of a track, float32 (C, n), with n taken from ``sizes``.
 
     They are checked as by :func:`read_audio`; ``largest`` is the largest sample that is accepted.
     """
-    return _decoded(_warned_source(path), path, sizes, largest=largest)
+    return _decoded(_warned_source(path, track), path, sizes, largest=largest)
 
 
 def check_samples(samples: Audio, where: Path | str, largest: float = LARGEST_SAMPLE) -> None:

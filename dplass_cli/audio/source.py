@@ -78,6 +78,13 @@ class AudioSource(Protocol):
         ...
 
 
+def no_such_track(path: Path, count: int) -> UnsupportedAudio:
+    """The error for a file of ``count`` audio tracks that lacks the one asked for."""
+    if count == 0:
+        return UnsupportedAudio(f"{path}: has no audio track; replace or remove it")
+    return UnsupportedAudio(f"{path}: has only {count} audio track{'s' * (count > 1)}; change --track")
+
+
 def file_stamp(path: Path) -> FileStamp:
     found = path.stat()
     return found.st_ino, found.st_size, found.st_mtime_ns

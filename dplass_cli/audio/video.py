@@ -29,7 +29,7 @@ def check_video(path: Path, channels: int, bitrate: int | None = None) -> None:
         raise InputError(f"--video: {path} is not a video that is written; use {', '.join(SOUNDS)}")
     encoding_of(path.with_suffix(SOUNDS[path.suffix.lower()]), channels, bitrate)
     try:
-        with av.open(f"file:{path}", options=allowed_parts(pictures=True)) as container:
+        with av.open(f"file:{path}", options=allowed_parts(pictures=True), metadata_errors="replace") as container:
             if not container.streams.video:
                 raise InputError(f"--video: {path} has no pictures; leave out --video")
     except av.FFmpegError as error:
@@ -37,9 +37,15 @@ def check_video(path: Path, channels: int, bitrate: int | None = None) -> None:
 
 
 def write_video(
-    source: Path, output: Path, blocks: Iterable[Audio], sample_rate: int, channels: int, bitrate: int | None = None
+    source: Path,
+    output: Path,
+    blocks: Iterable[Audio],
+    sample_rate: int,
+    channels: int,
+    bitrate: int | None = None,
+    track: int = 0,
 ) -> None:
-    """Write a video with the pictures of ``source`` and a new sound in place of its first.
+    """Write a video with the pictures of ``source`` and a new sound in place of its own.
 
     Args:
         source: the video.
@@ -48,6 +54,7 @@ def write_video(
         sample_rate: Hz.
         channels: C.
         bitrate: of the sound, kbit/s; default: by the number of channels.
+        track: the audio track of ``source`` that ``blocks`` begin with, from 0 on.
 
     Raises:
         InputError: as :func:`check_video`, or the video does not say when its pictures are shown.
@@ -60,10 +67,11 @@ def write_video(
     with atomic_path(output) as temporary:
         try:
             with (
-                av.open(f"file:{source}", options=allowed_parts(pictures=True)) as pictures,
+                av.open(f"file:{source}", options=allowed_parts(pictures=True), metadata_errors="replace") as pictures,
                 av.open(str(temporary), "w", format=_CONTAINERS[suffix]) as container,
             ):
-                sound = pictures.streams.audio[0]
+                container.metadata.update(pictures.metadata)
+                sound = pictures.streams.audio[track]
                 start = float((sound.start_time or 0) * (sound.time_base or 0))
                 copy = container.add_stream_from_template(pictures.streams.video[0])
                 encoder = AudioEncoder(container, ENCODINGS[SOUNDS[suffix]], sample_rate, channels, bitrate, start)
@@ -92,7 +100,7 @@ def _packets(source: Path, container: av.container.InputContainer) -> Iterator[A
     import av
 
     stream = container.streams.video[0]
-    with av.open(f"file:{source}", options=allowed_parts(pictures=True)) as first:
+    with av.open(f"file:{source}", options=allowed_parts(pictures=True), metadata_errors="replace") as first:
         times = [(packet.dts, packet.pts) for packet in first.demux(first.streams.video[0]) if packet.size]
     packets = (packet for packet in container.demux(stream) if packet.size)
     if all(dts is not None for dts, _ in times):

@@ -11,11 +11,13 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
+from dplass_cli.audio.metadata import Metadata, add_to_wav
 from dplass_cli.audio.sndfile import sndfile_reason
 from dplass_cli.audio.source import Audio
 from dplass_cli.errors import InputError, RunError
 from dplass_cli.storage import atomic_path
 
+NO_METADATA = Metadata()
 _EXCLUDED = ("RAW", "SD2")  # RAW has no header, SD2 writes a second file
 _NOT_READ_AGAIN = ("DWVW_12", "DWVW_16", "DWVW_24", "ALAC_20")
 _LARGEST_WAV = (1 << 32) - (1 << 20)  # bytes; a WAV stores its size in 32 bits
@@ -79,7 +81,7 @@ def _is_writable(container: str, subtype: str, sample_rate: int, channels: int) 
 
 @contextlib.contextmanager
 def audio_writer(
-    path: Path | str, sample_rate: int, channels: int, subtype: str, frames: int
+    path: Path | str, sample_rate: int, channels: int, subtype: str, frames: int, metadata: Metadata = NO_METADATA
 ) -> Iterator[Callable[[Audio], None]]:
     """Write an audio file block by block: yields a function that appends a block, float32 (C, n).
 
@@ -91,6 +93,7 @@ def audio_writer(
         channels: C.
         subtype: the sample format, as libsndfile names it.
         frames: how many samples per channel will be written in total.
+        metadata: tags; of a WAV also chunks and speakers.
 
     Raises:
         InputError: the suffix is not a known container, or the container does not support the sample format.
@@ -100,9 +103,16 @@ def audio_writer(
     container = container_of(path, subtype, sample_rate, channels)
     if container == "WAV" and frames * channels * _BYTES_PER_SAMPLE.get(subtype, 8) > _LARGEST_WAV:
         container = "RF64"
+    if container == "WAV" and metadata.speakers is not None and _is_writable("WAVEX", subtype, sample_rate, channels):
+        container = "WAVEX"  # a WAV that names its speakers
+    is_wav = container in ("WAV", "WAVEX", "RF64")
     with atomic_path(path) as temporary:
         try:
             with soundfile.SoundFile(str(temporary), "w", sample_rate, channels, subtype, format=container) as stream:
+                for name, text in () if is_wav and metadata.chunks else metadata.tags.items():
+                    setattr(stream, name, text)
                 yield lambda audio: stream.write(audio.T)
+            if is_wav:
+                add_to_wav(temporary, metadata)
         except soundfile.LibsndfileError as error:  # how libsndfile reports a full disk
             raise RunError(f"{path}: writing failed ({sndfile_reason(error)}); free space and run again") from error

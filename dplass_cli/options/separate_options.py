@@ -71,6 +71,9 @@ class SeparateOptions(SeparatorOptions):
     video: bool = option(
         False, "The input is a video: write videos with its pictures and the targets as their sound.", panel=FILES
     )
+    track: int = option(
+        1, "Which audio track of a video or another file with several, from 1 on.", panel=FILES, least=1
+    )
     mix: float = option(
         1.0,
         "Share of the result in the output; the rest is the input: --mix 0.8",

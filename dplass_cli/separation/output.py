@@ -16,9 +16,10 @@ from typing import Literal, get_args
 import numpy as np
 
 from dplass_cli.audio.encoding import ENCODINGS, encoding_of, lossy_writer
+from dplass_cli.audio.metadata import Metadata
 from dplass_cli.audio.reading import Audio, AudioInfo, even_blocks, read_blocks
 from dplass_cli.audio.video import check_video, write_video
-from dplass_cli.audio.writing import audio_writer, container_of, default_subtype
+from dplass_cli.audio.writing import NO_METADATA, audio_writer, container_of, default_subtype
 from dplass_cli.errors import InputError, RunError, check_choice
 from dplass_cli.options.separate_options import Clipping, FileFormat, Highband
 from dplass_cli.separation.bank import Activation
@@ -54,6 +55,7 @@ class Output:
         format: file format; default: the input's where it can be written, otherwise wav.
         bitrate: of opus, mp3 and m4a, kbit/s; default: by the number of channels.
         video: the recording, a video whose pictures the files get too; default: sound only.
+        track: which audio track of the video is separated, from 0 on.
         existing: what to do where a file exists: ``refuse``, ``overwrite`` it, or ``skip`` the recording if all exist.
     """
 
@@ -66,6 +68,7 @@ class Output:
     bitrate: int | None = None
     existing: Existing = "overwrite"
     video: Path | None = None
+    track: int = 0
 
     def __post_init__(self) -> None:
         check_choice("--clip", self.clip, get_args(Clipping))
@@ -157,9 +160,15 @@ class Targets:
 
 @contextlib.contextmanager
 def open_targets(
-    paths: Mapping[str, Path], info: AudioInfo, output: Output, silencing: bool = False
+    paths: Mapping[str, Path],
+    info: AudioInfo,
+    output: Output,
+    silencing: bool = False,
+    metadata: Metadata = NO_METADATA,
 ) -> Iterator[Targets]:
     """Open the output files of a recording, {query: file}; they appear when the context ends without an error.
+
+    Each gets the ``metadata`` as far as its format can store them.
 
     Where the outputs may have to be scaled, or silenced at the end, drafts in float are written until that is known.
 
@@ -176,7 +185,7 @@ def open_targets(
     drafts_each = 1 if drafting else 0
     allow_open_files((_FILES_PER_TARGET + drafts_each) * len(paths), f"--query: writing {len(paths)} targets at once")
     if not drafting:
-        with _writers(paths, info, subtype, output.bitrate) as targets.writers:
+        with _writers(paths, info, subtype, output.bitrate, metadata) as targets.writers:
             yield targets
         return
     with scratch_folder(first.with_name(f".drafts-{zlib.crc32(os.fsencode(first.name)):08x}")) as folder:
@@ -190,9 +199,9 @@ def open_targets(
             for query, path in paths.items():
                 finished = _finished(drafts, info, targets.silenced)
                 sound = (targets.fitted(query, blocks[query]) for blocks in finished)
-                write_video(output.video, path, sound, info.sample_rate, info.channels, output.bitrate)
+                write_video(output.video, path, sound, info.sample_rate, info.channels, output.bitrate, output.track)
             return
-        with _writers(paths, info, subtype, output.bitrate) as writers:
+        with _writers(paths, info, subtype, output.bitrate, metadata) as writers:
             for made in _finished(drafts, info, targets.silenced):
                 for query, block in made.items():
                     writers[query](targets.fitted(query, block))
@@ -200,12 +209,16 @@ def open_targets(
 
 @contextlib.contextmanager
 def _writers(
-    paths: Mapping[str, Path], info: AudioInfo, subtype: str, bitrate: int | None = None
+    paths: Mapping[str, Path],
+    info: AudioInfo,
+    subtype: str,
+    bitrate: int | None = None,
+    metadata: Metadata = NO_METADATA,
 ) -> Iterator[dict[str, Callable[[Audio], None]]]:
     def writer(path: Path) -> contextlib.AbstractContextManager[Callable[[Audio], None]]:
         if path.suffix.lower() in ENCODINGS:
-            return lossy_writer(path, info.sample_rate, info.channels, bitrate)
-        return audio_writer(path, info.sample_rate, info.channels, subtype, info.frames)
+            return lossy_writer(path, info.sample_rate, info.channels, bitrate, metadata.ffmpeg_tags)
+        return audio_writer(path, info.sample_rate, info.channels, subtype, info.frames, metadata)
 
     with contextlib.ExitStack() as stack:
         yield {query: stack.enter_context(writer(path)) for query, path in paths.items()}

@@ -198,6 +198,7 @@ def separate_recordings(
                 bitrate=options.bitrate,
                 existing=existing,
                 video=options.video,
+                track=options.track - 1,
             )
             written.setdefault(str(recording.path), []).extend(targets)
             taken |= {resolved(target.path) for target in targets}

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from dplass_cli.audio.level import Normalization, array_normalization, file_normalization
+from dplass_cli.audio.metadata import read_metadata
 from dplass_cli.audio.reading import audio_info, check_samples, read_mono
 from dplass_cli.devices import in_bfloat16
 from dplass_cli.encoders import QueryEncoder
@@ -259,6 +260,7 @@ class Separator:
         bitrate: int | None = None,
         existing: Existing = "overwrite",
         video: bool = False,
+        track: int = 0,
     ) -> list[Separated]:
         """Separate a file from disk to disk and write one file per query: ``{name}_{query}``, in the input's format.
 
@@ -290,6 +292,7 @@ class Separator:
             existing: what to do where an output exists: ``refuse``, ``overwrite`` it, or ``skip`` the recording, whose
                 result is then an empty list, if all its outputs exist.
             video: the recording is a video; write videos with its pictures.
+            track: which of the audio tracks of a video or another container, from 0 on.
 
         Raises:
             InputError: the file or an example cannot be read, it contains samples above a million, an example or the
@@ -299,7 +302,7 @@ class Separator:
                 infinity.
         """
         path = Path(path)
-        info = audio_info(path)
+        info = audio_info(path, track)
         asked = self.check(queries)
         if residual and RESIDUAL in asked:
             raise InputError(f"--query {RESIDUAL}: is the name of the residual; word the query differently")
@@ -307,7 +310,7 @@ class Separator:
         layout = window_layout(info.sample_rate, self.bank.network.config)
         removals = all(query.is_removal for query in asked.values())
         band = highband or ("target" if removals else "residual")
-        output = Output(residual, subtype, clip, band, mix, format, bitrate, existing, path if video else None)
+        output = Output(residual, subtype, clip, band, mix, format, bitrate, existing, path if video else None, track)
         names = [*asked, *([RESIDUAL] if residual else [])]
         taken = {resolved(path), *taken}
         paths = target_paths(Path(output_dir), name or path.stem, names, taken, suffix_of(info, output), template)
@@ -315,7 +318,7 @@ class Separator:
             return []
 
         def read(last: bool) -> WindowedAudio:
-            for window, part in file_windows(path, info.frames, layout):
+            for window, part in file_windows(path, info.frames, layout, track):
                 if not last:
                     progress(window.first, info.frames, f"analysing {path.name}")
                 yield window, part
@@ -323,9 +326,9 @@ class Separator:
         def excerpt(start: float, end: float) -> Tensor:
             if round(start * info.sample_rate) >= info.frames:
                 return torch.zeros(0)
-            return torch.from_numpy(read_mono(path, self.encoder.sample_rate, start, end))
+            return torch.from_numpy(read_mono(path, self.encoder.sample_rate, start, end, track))
 
-        normalization = file_normalization(path, info, self.bank.network.config.input_level_db)
+        normalization = file_normalization(path, info, self.bank.network.config.input_level_db, track)
         try:
             passes, planned = self._begin(read, info.sample_rate, normalization, asked, excerpt, consistent)
             # The presence of a removal is not defined.
@@ -335,7 +338,8 @@ class Separator:
             rate = self.bank.network.config.sample_rate
             meter = PresenceMeter(described, self.encoder, rate, calibration, uncalibrated)
             done = 0
-            with open_targets(paths, info, output, silencing=silence_if_absent is not None) as files:
+            silencing = silence_if_absent is not None
+            with open_targets(paths, info, output, silencing, read_metadata(path)) as files:
                 for recording, targets, high in passes.targets(planned, meter):
                     files.write(recording, targets, high)
                     done += recording.shape[-1]

@@ -84,11 +84,11 @@ def audio_windows(audio: Audio, layout: WindowLayout) -> WindowedAudio:
         yield window, audio[:, window.start : window.stop]
 
 
-def file_windows(path: Path, frames: int, layout: WindowLayout) -> WindowedAudio:
-    """The windows of a file of ``frames`` samples, read once; InputError if it is damaged or shorter."""
+def file_windows(path: Path, frames: int, layout: WindowLayout, track: int = 0) -> WindowedAudio:
+    """The windows of a track of ``frames`` samples, read once; InputError if it is damaged or shorter."""
     all_windows = list(windows(frames, *layout))
     stops = pairwise([0, *(window.stop for window in all_windows)])
-    blocks = read_blocks(path, (stop - previous for previous, stop in stops))
+    blocks = read_blocks(path, (stop - previous for previous, stop in stops), track=track)
     # Adjacent windows overlap by their contexts, so each keeps the end of the one before it.
     samples, begin = np.empty((0, 0), np.float32), 0
     for window, block in zip(all_windows, blocks, strict=True):

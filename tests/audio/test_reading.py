@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import soundfile
 from encoded_audio import write_encoded
+from videos import make_tracks
 
 from dplass_cli.audio.reading import (
     LARGEST_SAMPLE,
@@ -57,6 +58,21 @@ def test_mono_is_the_mean_at_the_requested_rate(tmp_path: Path, stereo: np.ndarr
     write_audio(tmp_path / "a.wav", stereo, RATE)
     np.testing.assert_allclose(read_mono(tmp_path / "a.wav", RATE), stereo.mean(axis=0), atol=1e-7)
     assert read_mono(tmp_path / "a.wav", 32000).shape == (16000,)
+
+
+def test_each_track_of_a_file_is_read(tmp_path: Path) -> None:
+    tracks = [np.full((1, size), level, np.float32) for size, level in ((4800, 0.25), (2400, -0.5))]
+    path = make_tracks(tmp_path / "a.mkv", *tracks)
+    for number, expected in enumerate(tracks):
+        assert audio_info(path, number).frames == expected.shape[1]
+        np.testing.assert_allclose(read_audio(path, track=number)[0], expected, atol=1e-4)
+        (block,) = read_blocks(path, [2400], track=number)
+        np.testing.assert_allclose(block, expected[:, :2400], atol=1e-4)
+    with pytest.raises(UnsupportedAudio, match=r"a\.mkv: has only 2 audio tracks; change --track"):
+        audio_info(path, 2)
+    write_audio(tmp_path / "b.wav", tracks[0], 48000)
+    with pytest.raises(UnsupportedAudio, match=r"b\.wav: has only 1 audio track; change --track"):
+        audio_info(tmp_path / "b.wav", 1)
 
 
 def test_unusable_files_are_named(tmp_path: Path) -> None:

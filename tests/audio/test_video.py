@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from pathlib import Path
 
 import av
@@ -38,6 +39,19 @@ def test_pictures_are_copied_bit_by_bit_and_the_sound_is_replaced(tmp_path: Path
     middle = found[0, rate // 2 : rate * 3 // 2]
     assert np.abs(np.fft.rfft(middle)).argmax() == pytest.approx(1000, abs=2)
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted([source.name, output.name])
+
+
+def test_a_video_that_was_filmed_upright_stays_upright(tmp_path: Path) -> None:
+    """Phones turn the pictures by a matrix in the header of the track."""
+    source = make_video(tmp_path / "a.mp4")
+    straight, turned = ((1, 0, 0, 0, 1, 0, 0, 0, 1 << 14), (0, 1, 0, -1, 0, 0, 48, 0, 1 << 14))
+    matrices = [struct.pack(">9i", *(value << 16 for value in matrix)) for matrix in (straight, turned)]
+    content = source.read_bytes()
+    header = content.index(b"tkhd")
+    source.write_bytes(content[:header] + content[header:].replace(*matrices, 1))
+    write_video(source, tmp_path / "b.mp4", [tone(1000.0)], RATE, 2)
+    with av.open(str(tmp_path / "b.mp4")) as container:
+        assert next(container.decode(video=0)).rotation == -90
 
 
 def test_what_is_no_video_is_refused(tmp_path: Path) -> None:

@@ -161,7 +161,7 @@ def test_inputs_and_earlier_outputs_may_not_be_overwritten(tmp_path: Path) -> No
 
 
 def test_the_options_reach_the_separator(tmp_path: Path) -> None:
-    chosen = {
+    chosen: dict[str, Any] = {
         "residual": True,
         "subtype": "FLOAT",
         "clip": "scale",
@@ -169,7 +169,8 @@ def test_the_options_reach_the_separator(tmp_path: Path) -> None:
         "consistent": True,
         "silence_if_absent": 0.5,
     }
-    separator, _ = run([recording("a")], tmp_path, **chosen)
+    separator, _ = run([recording("a")], tmp_path, **chosen, track=2)
+    assert separator.calls[0]["track"] == 1  # counted from 0
     assert {name: separator.calls[0][name] for name in chosen} == chosen
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import av
@@ -24,10 +25,11 @@ def tone(frequency: float, seconds: float = 2.0) -> Audio:
     return np.stack([0.3 * np.sin(2 * np.pi * frequency * times)] * 2).astype(np.float32)
 
 
-def make_video(path: Path, pictures: int = 50) -> Path:
+def make_video(path: Path, pictures: int = 50, tags: Mapping[str, str] | None = None) -> Path:
     """Two seconds of pictures that change, with B-frames where the codec has them, and a tone of 400 Hz."""
     codec, sound = CODECS[path.suffix]
     with av.open(str(path), "w", format="mp4" if path.suffix == ".m4v" else None) as container:
+        container.metadata.update(tags or {})
         video = container.add_stream(codec, rate=25)
         video.width, video.height, video.pix_fmt = 64, 48, "yuv420p"
         audio = container.add_stream(sound, rate=RATE, layout="stereo")
@@ -54,3 +56,14 @@ def packets(path: Path) -> list[tuple[bytes, float]]:
     with av.open(str(path)) as container:
         stream = container.streams.video[0]
         return [(bytes(each), float(each.pts * each.time_base)) for each in container.demux(stream) if each.size]
+
+
+def make_tracks(path: Path, *tracks: Audio) -> Path:
+    """A Matroska file without pictures: each track is float32 (1, n) at 48 kHz, stored as 16 bits."""
+    with av.open(str(path), "w", format="matroska") as container:
+        streams = [container.add_stream("pcm_s16le", rate=RATE, layout="mono") for _ in tracks]
+        for stream, samples in zip(streams, tracks, strict=True):
+            frame = av.AudioFrame.from_ndarray(np.round(samples * 32767).astype(np.int16), "s16", "mono")
+            frame.sample_rate, frame.pts = RATE, 0
+            container.mux([*stream.encode(frame), *stream.encode(None)])
+    return path
