@@ -6,7 +6,7 @@ import json
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +16,9 @@ from browsing import wait_for
 
 from dplass_cli.audio.writing import write_audio
 from dplass_cli.sounds import render
+
+if TYPE_CHECKING:
+    from fake_hub import FakeHub
 
 GOLDEN = Path(__file__).parent / "golden"
 
@@ -44,6 +47,22 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
     import small_corpus
 
     return small_corpus.build(tmp_path_factory.mktemp("corpus"))
+
+
+@pytest.fixture
+def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeHub]:
+    """The fake Hub, with an empty cache; its client reads the settings when it is imported, so they are replaced."""
+    from fake_hub import running_hub
+    from huggingface_hub import constants
+
+    monkeypatch.setenv("NO_PROXY", "*")
+    monkeypatch.setenv("HF_TOKEN", "hf_right")
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
+    with running_hub() as running:
+        template = constants.HUGGINGFACE_CO_URL_TEMPLATE.replace(constants.ENDPOINT, running.url)
+        monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", template)
+        monkeypatch.setattr(constants, "ENDPOINT", running.url)
+        yield running
 
 
 @pytest.fixture(scope="session")

@@ -28,9 +28,13 @@ from dplass_cli.options.parse import from_mapping
 from dplass_cli.resources import shipped
 from dplass_cli.storage import make_folder, read_json, remove_file, require_file, resolved, write_json
 from dplass_cli.weights.checkpoint_files import read_tensors, write_safetensors
+from dplass_cli.weights.hub import fetch_from_hub, is_hub_address
 
 BANK, _CENTROIDS = "bank.json", "centroids.safetensors"
 _FORMAT = "dplass-bank-1"
+SHARED_FILES = tuple(f"{folder}{name}" for folder in ("", "*/") for name in (WEIGHTS, DESCRIPTION, BANK, _CENTROIDS))
+"""The files of a bank or adapter folder, as patterns."""
+
 TINY_BANK = "assets/tiny/bank"  # among the files shipped with the package
 
 
@@ -61,7 +65,9 @@ def bank_key(domain: int) -> str:
 
 
 def bank_place(path: Path | str) -> Path:
-    """The folder of a bank given by its path, or as ``tiny``, the bundled one."""
+    """The folder of a bank given by its path, as ``tiny``, the bundled one, or by its address on the Hub (fetched)."""
+    if is_hub_address(path):
+        return fetch_from_hub(str(path))[0]
     return (shipped(TINY_BANK) if str(path) == "tiny" else None) or Path(path)
 
 

@@ -17,6 +17,7 @@ from dplass_cli.options.adapters_options import (
     AdaptersInfoOptions,
     AdaptersListOptions,
     AdaptersMergeOptions,
+    AdaptersPushOptions,
 )
 
 if TYPE_CHECKING:
@@ -126,6 +127,17 @@ def _diff(options: AdaptersDiffOptions, run: VerbRun) -> None:
     run.table({"relative_change": changes}, ["layer", "relative change"], rows)
 
 
+def _push(options: AdaptersPushOptions, run: VerbRun) -> None:
+    """Share adapters on the Hugging Face Hub, with a model card (token: HF_TOKEN).
+
+    Example: dplass adapters push run/bank hf:me/my-bank --evaluation results --licence mit
+    """
+    from dplass_cli.pipelines.adapters import push_adapters
+
+    pushed = push_adapters(options)
+    run.result(pushed, lambda: f"{options.bank}: shared; use it with --adapters {pushed.address}")
+
+
 add_command(app, "list", _list)
 add_command(app, "info", _info)
 add_command(app, "import", _import)
@@ -133,6 +145,7 @@ add_command(app, "export", _export)
 add_command(app, "merge", _merge)
 add_command(app, "compress", _compress)
 add_command(app, "diff", _diff)
+add_command(app, "push", _push)
 
 
 def _layer_table(report: AdapterReport) -> Any:

@@ -18,8 +18,7 @@ def _assign(options: DomainsAssignOptions, run: VerbRun) -> None:
     """
     from dplass_cli.pipelines.domains import assign_sentences
 
-    given = (options.encoder, options.tokenizer, options.device, options.trust_checkpoint)
-    assigned = assign_sentences(options.sentences, options.partition, *given)
+    assigned = assign_sentences(options.sentences, options.partition, options.model)
     rows = [
         [
             item.sentence,

@@ -21,6 +21,7 @@ from dplass_cli.weights.checkpoint_files import (
     read_tensors,
     write_safetensors,
 )
+from dplass_cli.weights.named_models import resolve_model
 
 __all__ = [
     "LaionConfig",
@@ -73,6 +74,7 @@ def load_encoder(
 
 def load_encoder_of(model: ModelSpec) -> QueryEncoder:
     """Load the query encoder of a model on its device; without one of its own, that of the base."""
+    model = resolve_model(model)
     return load_encoder(model.encoder or model.base, model.tokenizer, process_device(model.device), model.trust)
 
 

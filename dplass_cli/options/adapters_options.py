@@ -80,3 +80,14 @@ class AdaptersDiffOptions(BaseOptions):
 
     first: Path = argument("ADAPTER", _ADAPTER)
     second: Path | None = argument("SECOND", "The adapter to compare it with.", None, shown="the base")
+
+
+@dataclass(frozen=True)
+class AdaptersPushOptions(Options):
+    """Options of ``adapters push``."""
+
+    bank: Path = argument("BANK", "A bank (tiny: the bundled one), or an adapter folder.")
+    address: str = argument("ADDRESS", "Repository of the Hugging Face Hub: hf:owner/name.")
+    evaluation: Path | None = option(None, "Evaluation folder whose figures the model card shows.")
+    licence: str | None = option(None, "Licence of the weights, as the Hub names it: mit, cc-by-4.0.", named=True)
+    private: bool = option(False, "Make a repository that does not exist yet a private one.")

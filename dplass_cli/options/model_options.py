@@ -26,6 +26,11 @@ def trust_option(resume: Resume = "fixed") -> bool:
     )
 
 
+def model_option(help: str) -> str | None:
+    """Declare ``--model``; ``help`` says what it names."""
+    return option(None, help, "--model", shown="tiny", panel=MODELS, named=True)
+
+
 def adapters_option(help: str) -> tuple[str, ...] | None:
     """Declare ``--adapters``; ``help`` says what the verb does with them."""
     return option(
@@ -38,7 +43,7 @@ class ModelSpec:
     """The models to load and where to run them: one value from the command line to the loader.
 
     Attributes:
-        name: a named model or a folder, which stands for what follows; None: what follows.
+        name: a named model, a folder or ``hf:owner/name``, which stands for what follows; None: what follows.
         base: ``tiny`` or a checkpoint.
         encoder: ``tiny`` or a file; None: ``tiny`` with the tiny base, else the encoder embedded in the base.
         adapters: banks, adapter folders and published files; None: the bundled ones with the tiny base, else none.
@@ -74,7 +79,10 @@ class BaseOptions(Options):
 class EncoderOptions(Options):
     """A query encoder and where it runs."""
 
-    encoder: str = option("tiny", "Query encoder: tiny or a file.", panel=MODELS, named=True)
+    model_name: str | None = model_option(
+        "The model whose encoder to use: a name (dplass models), folder or hf:owner/name."
+    )
+    encoder: str | None = option(None, "Query encoder: tiny or a file.", shown="tiny", panel=MODELS, named=True)
     tokenizer: Path | None = option(None, "Folder of the tokenizer, for a CLAP encoder.", panel=MODELS)
     trust_checkpoint: bool = trust_option()
     device: str = option("auto", "auto, cpu, cuda, cuda:N or mps.", panel=DEVICE)
@@ -83,7 +91,11 @@ class EncoderOptions(Options):
     def model(self) -> ModelSpec:
         """The encoder as the loader takes it."""
         return ModelSpec(
-            encoder=self.encoder, tokenizer=self.tokenizer, device=self.device, trust=self.trust_checkpoint
+            name=self.model_name,
+            encoder=self.encoder,
+            tokenizer=self.tokenizer,
+            device=self.device,
+            trust=self.trust_checkpoint,
         )
 
 
@@ -91,19 +103,16 @@ class EncoderOptions(Options):
 class ModelOptions(BaseOptions):
     """A base, its encoder and its adapters, and where they run."""
 
-    model_name: str | None = option(
-        None,
-        "Model by name (dplass models), or a folder with base.safetensors, encoder.safetensors and bank.",
-        "--model",
-        shown="tiny",
-        panel=MODELS,
-        named=True,
+    model_name: str | None = model_option(
+        "A name (dplass models), hf:owner/name, or a folder of base.safetensors, encoder.safetensors and bank."
     )
     encoder: str | None = option(
         None, "Query encoder: tiny or a file.", shown="the base's own", panel=MODELS, named=True
     )
     tokenizer: Path | None = option(None, "Folder of the tokenizer, for a CLAP encoder.", panel=MODELS)
-    adapters: tuple[str, ...] | None = adapters_option("Bank, adapter folder or published file. Repeatable.")
+    adapters: tuple[str, ...] | None = adapters_option(
+        "Bank, adapter folder, published file or hf:owner/name. Repeatable."
+    )
     device: str = option("auto", "auto, cpu, cuda, cuda:N or mps.", panel=DEVICE, resume="free")
 
     @property

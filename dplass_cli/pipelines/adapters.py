@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Collection
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 from dplass_cli.adapters.adapter_folder import read_description, require_separate_output, save_adapter
 from dplass_cli.adapters.algebra import compress, merge, relative_changes
-from dplass_cli.adapters.bank_folder import load_single_adapter, single_adapter
+from dplass_cli.adapters.bank_folder import (
+    BANK,
+    SHARED_FILES,
+    bank_place,
+    find_adapters,
+    load_single_adapter,
+    read_bank,
+    single_adapter,
+)
 from dplass_cli.adapters.cost_report import AdapterReport, cost_report
 from dplass_cli.adapters.dplass_format import contained_base, from_published, read_published, to_published
 from dplass_cli.adapters.importing import ImportResult, import_files
 from dplass_cli.domains.partition_folder import read_partition
 from dplass_cli.errors import InputError
+from dplass_cli.evaluation.results_folder import TABLE, read_results
 from dplass_cli.models import BaseModel, load_base, save_base
 from dplass_cli.models.audiosep_checkpoint import write_audiosep, write_checkpoint
 from dplass_cli.options.adapters_options import (
@@ -21,11 +32,14 @@ from dplass_cli.options.adapters_options import (
     AdaptersImportOptions,
     AdaptersInfoOptions,
     AdaptersMergeOptions,
+    AdaptersPushOptions,
 )
 from dplass_cli.options.model_options import BaseOptions
 from dplass_cli.options.network_settings import ResUNet30Config
 from dplass_cli.options.parse import from_mapping
-from dplass_cli.storage import Progress, no_progress
+from dplass_cli.reports.model_card import model_card
+from dplass_cli.storage import Progress, no_progress, read_text
+from dplass_cli.weights.hub import parse_hub_address, push_to_hub
 
 
 def describe(options: AdaptersInfoOptions) -> AdapterReport:
@@ -123,3 +137,43 @@ def compare(options: AdaptersDiffOptions) -> dict[str, float]:
 
 def _base(options: BaseOptions) -> BaseModel:
     return load_base(options.base_checkpoint, trust=options.trust_checkpoint)
+
+
+@dataclass(frozen=True)
+class Pushed:
+    """Result of :func:`push_adapters`.
+
+    Attributes:
+        address: ``hf:owner/name@commit``.
+        adapters: keys of the adapters.
+    """
+
+    address: str
+    adapters: tuple[str, ...]
+
+
+def push_adapters(options: AdaptersPushOptions) -> Pushed:
+    """Upload a bank or an adapter folder to the Hub, with a card that is written from it and from an evaluation.
+
+    Raises:
+        InputError: the adapters are damaged or published files, the evaluation is of others, or access is refused.
+        RunError: the Hub cannot be reached.
+    """
+    folder = bank_place(options.bank)
+    infos = {key: read_description(place) for key, place in find_adapters(folder).items() if place.is_dir()}
+    if not infos:
+        raise InputError(f"{options.bank}: is a published file; make a bank of it with dplass adapters import")
+    domains = read_bank(folder) if (folder / BANK).is_file() else {}
+    figures = (
+        _figures(options.evaluation, {info.base_sha256 for info in infos.values()}) if options.evaluation else None
+    )
+    card = model_card(parse_hub_address(options.address).repository, infos, domains, figures, options.licence)
+    pushed = push_to_hub(folder, options.address, SHARED_FILES, card, options.private, f"{len(infos)} adapters")
+    return Pushed(str(pushed), tuple(infos))
+
+
+def _figures(evaluation: Path, bases: Collection[str]) -> str:
+    """The table of an evaluation, in Markdown; InputError if it is of another base."""
+    if (base := read_results(evaluation).get("base_sha256")) not in bases:
+        raise InputError(f"--evaluation {evaluation}: is of another base ({str(base)[:12]}…) than the adapters")
+    return read_text(evaluation / TABLE)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from dplass_cli.devices import process_device, process_share
@@ -14,6 +15,7 @@ from dplass_cli.options.parse import to_mapping
 from dplass_cli.reports.evaluation_report import write_report
 from dplass_cli.separation.loading import load_models
 from dplass_cli.storage import Progress, no_progress
+from dplass_cli.weights.hub import fetch_from_hub, is_hub_address
 
 REPORT = "report.html"
 
@@ -25,6 +27,7 @@ def evaluate(options: EvaluateOptions, progress: Progress = no_progress) -> dict
         InputError: wrong options, table, audio or models; too many items without usable audio.
         RunError: an output is not finite.
     """
+    options = pinned(options)
     runs = [EvaluationRun(name, options) for name in options.benchmark]
     models = load_models(
         options.model,
@@ -45,6 +48,20 @@ def evaluate(options: EvaluateOptions, progress: Progress = no_progress) -> dict
             run.write(result, models)
         results[result.benchmark] = result
     return results
+
+
+def pinned(options: EvaluateOptions) -> EvaluateOptions:
+    """The options with commits as revisions of what is on the Hub, so that results say which files they belong to."""
+
+    def pin(text: str) -> str:
+        return str(fetch_from_hub(text)[1]) if is_hub_address(text) else text
+
+    name, adapters = options.model_name, options.adapters
+    return replace(
+        options,
+        model_name=None if name is None else pin(name),
+        adapters=None if adapters is None else tuple(map(pin, adapters)),
+    )
 
 
 def summary(result: EvaluateResult) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from dplass_cli.options.model_options import ModelSpec
 from dplass_cli.options.parse import from_mapping, parse_yaml
 from dplass_cli.resources import resource
 from dplass_cli.storage import read_text
+from dplass_cli.weights.hub import fetch_from_hub, is_hub_address
 from dplass_cli.weights.known_files import default_folder, read_known_files
 
 BASE, ENCODER, BANK = "base.safetensors", "encoder.safetensors", "bank"
@@ -81,14 +82,20 @@ def list_models() -> list[ListedModel]:
 def resolve_model(spec: ModelSpec) -> ModelSpec:
     """Replace the name of a model by its base, encoder, tokenizer and adapters; those that are given take precedence.
 
+    The name may be a folder, or the address of a repository of the Hub, which is fetched.
+
     Raises:
         InputError: there is no such model or folder, it has not been fetched, or a base is given too.
+        RunError: the Hub cannot be reached.
     """
     if spec.name is None:
         return spec
     if spec.base != "tiny":
         raise InputError(f"--model {spec.name} and --base-checkpoint {spec.base}: exclude each other; give one of them")
-    found = _of_folder(Path(spec.name)) if Path(spec.name).is_dir() else _of_table(spec.name)
+    if is_hub_address(spec.name):
+        found = _of_folder(fetch_from_hub(spec.name)[0], spec.name)
+    else:
+        found = _of_folder(Path(spec.name), spec.name) if Path(spec.name).is_dir() else _of_table(spec.name)
     return replace(
         found,
         encoder=spec.encoder or found.encoder,
@@ -101,9 +108,9 @@ def resolve_model(spec: ModelSpec) -> ModelSpec:
     )
 
 
-def _of_folder(folder: Path) -> ModelSpec:
+def _of_folder(folder: Path, name: str) -> ModelSpec:
     if not (folder / BASE).is_file():
-        raise InputError(f"--model {folder}: contains no {BASE}; give a folder with {BASE}, {ENCODER} and {BANK}/")
+        raise InputError(f"--model {name}: contains no {BASE}; give a folder with {BASE}, {ENCODER} and {BANK}/")
     encoder, bank = folder / ENCODER, folder / BANK
     return ModelSpec(
         base=folder / BASE,
@@ -114,7 +121,7 @@ def _of_folder(folder: Path) -> ModelSpec:
 
 def _of_table(name: str) -> ModelSpec:
     table = read_named_models()
-    check_choice("--model", name, [*table, "a folder"])
+    check_choice("--model", name, [*table, "a folder", "hf:owner/name"])
     model = table[name]
     if missing := [path for path in _files(model) if not path.exists()]:
         size = next(listed.size for listed in list_models() if listed.name == name)

@@ -15,7 +15,7 @@ def test_a_training_caption_is_assigned_to_its_own_domain(corpus: Path) -> None:
     partition = corpus / "partition"
     domains = read_json(partition / "partition.json")["domains"]
     captions = [domain["captions"][0] for domain in domains]
-    assigned = assign_sentences(captions, partition, device="cpu")
+    assigned = assign_sentences(captions, partition)
     assert [one.domain for one in assigned] == [domain["id"] for domain in domains]
 
 
@@ -33,7 +33,7 @@ def test_a_partition_of_another_encoder_is_refused(corpus: Path, tmp_path: Path)
     (tmp_path / "partition.json").unlink()
     write_json(tmp_path / "partition.json", described)
     with pytest.raises(InputError, match=r"was made with another encoder \(.*, ffffffffffff…\)"):
-        assign_sentences(["rain"], tmp_path, device="cpu")
+        assign_sentences(["rain"], tmp_path)
 
 
 def test_a_partition_agrees_with_itself(corpus: Path) -> None:

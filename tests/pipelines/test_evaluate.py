@@ -18,6 +18,7 @@ import numpy as np
 import pytest
 import soundfile
 import torch
+from fake_hub import FakeHub
 from small_banks import write_small_bank
 
 from dplass_cli.audio.reading import read_mono
@@ -27,7 +28,9 @@ from dplass_cli.evaluation.comparison import compare_runs, read_run
 from dplass_cli.evaluation.evaluation_run import EvaluateResult
 from dplass_cli.evaluation.metrics import sdr, si_sdr
 from dplass_cli.models import load_base
+from dplass_cli.options.adapters_options import AdaptersPushOptions
 from dplass_cli.options.evaluate_options import EvaluateOptions
+from dplass_cli.pipelines.adapters import push_adapters
 from dplass_cli.pipelines.evaluate import evaluate
 from dplass_cli.records import write_rows
 from dplass_cli.separation.loading import load_models
@@ -148,6 +151,28 @@ def test_scores_equal_those_of_a_separation_by_hand(options: EvaluateOptions) ->
         level = 10 * np.log10(np.mean(np.square(estimate.numpy())) / np.mean(np.square(mixture)))
         assert float(row["level_db"]) == pytest.approx(level, abs=1e-3)
     assert result.scores.chosen["text-knn"] == {"4": "domain0"}
+
+
+def test_a_bank_from_the_hub_gives_the_same_scores(
+    hub: FakeHub, options: EvaluateOptions, models: tuple[Path, Path], tmp_path: Path
+) -> None:
+    options = replace(options, items=("1", "4"), select=("base", "text"))
+    run(options)
+    shared = push_adapters(AdaptersPushOptions(models[1], "hf:me/bank", evaluation=options.output, licence="mit"))
+    card = hub.commits["me/bank"][-1]["README.md"].decode()
+    assert (options.output / "results.md").read_text().strip() in card
+    pulled = replace(options, adapters=("hf:me/bank",), output=tmp_path / "pulled")
+    run(pulled)
+    own, pulled_rows = ([{**row, "seconds": ""} for row in items(one.output)] for one in (options, pulled))
+    assert pulled_rows == own
+    assert json.loads((pulled.output / "results.json").read_text())["options"]["adapters"] == [shared.address]
+
+
+def test_figures_of_another_base_are_not_shared(options: EvaluateOptions, hub: FakeHub) -> None:
+    run(replace(options, items=("1",), select=("base",)))
+    with pytest.raises(InputError, match=r"--evaluation .*: is of another base \(\w{12}…\) than the adapters"):
+        push_adapters(AdaptersPushOptions(Path("tiny"), "hf:me/bank", evaluation=options.output))
+    assert hub.commits == {}
 
 
 def test_policies_that_choose_by_text_run_one_adapter_per_item(options: EvaluateOptions) -> None:
