@@ -73,6 +73,10 @@ class LaionEncoder:
         # On a CPU one item at a time is as fast, and an embedding is the same to the last bit in any batch.
         self._batch = 1 if self._device.type == "cpu" else 32
 
+    def __repr__(self) -> str:
+        fusion = ", fusion" * self.config.fusion
+        return f"LaionEncoder(HTSAT-{self.config.audio}{fusion}, size={self.size}, {self.sample_rate} Hz)"
+
     @property
     def kinds(self) -> tuple[str, ...]:
         return ()

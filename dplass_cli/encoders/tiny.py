@@ -198,6 +198,9 @@ class TinyEncoder(nn.Module):
         self.audio = AudioTower(self.config)
         self._texts: dict[str, Tensor] = {}
 
+    def __repr__(self) -> str:
+        return f"TinyEncoder(size={self.size}, {self.sample_rate} Hz, {len(self.kinds)} kinds of sound)"
+
     @property
     def kinds(self) -> tuple[str, ...]:
         return self.config.kinds

@@ -35,6 +35,13 @@ class BaseModel(ResUNet30):
     source: str = ""
     encoder_fingerprint: str | None = None
 
+    def __repr__(self) -> str:
+        parameters = sum(parameter.numel() for parameter in self.parameters())
+        return (
+            f"BaseModel({self.source!r}, {parameters / 1e6:.1f} M parameters, {self.config.sample_rate} Hz,"
+            f" condition_size={self.config.condition_size})"
+        )
+
     def sha256(self) -> str:
         """Hash the weights that a forward pass reads, as float32; a half-precision copy has another hash."""
         state = {k: v for k, v in self.state_dict().items() if not k.endswith("num_batches_tracked")}

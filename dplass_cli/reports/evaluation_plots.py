@@ -7,17 +7,15 @@ from itertools import cycle
 from typing import Any
 
 import numpy as np
-import torch
 
 from dplass_cli.audio.reading import Audio
-from dplass_cli.audio.stft import STFT
+from dplass_cli.audio.spectrograms import RANGE_DB, spectrogram_db
 from dplass_cli.evaluation.statistics import Values
 from dplass_cli.reports.plots import new_figure, png, shorten
 
 _DPI = 110
 _BARS = 40
 _COLOURS = ("#6b7686", "#1f6feb", "#17a2a2", "#8250df", "#d4870b", "#c2317a", "#3a8f3a", "#a05a2c")
-_RANGE_DB = 70.0
 
 
 def histogram(sdri: Mapping[str, Values]) -> bytes:
@@ -83,11 +81,11 @@ def confusion(counts: Mapping[str, Mapping[str, int]], names: Mapping[str, str],
 
 def spectrogram(audio: Audio, sample_rate: int, top_db: float) -> bytes:
     """Spectrogram of audio (T,), from ``top_db`` to 70 dB below."""
-    levels = _levels(audio)
+    levels = spectrogram_db(audio)
     figure, axes = _figure(3.9, 2.0, 90)
     extent = (0.0, len(audio) / sample_rate, 0.0, sample_rate / 2000.0)
     axes.imshow(
-        levels.T, origin="lower", aspect="auto", cmap="magma", extent=extent, vmin=top_db - _RANGE_DB, vmax=top_db
+        levels.T, origin="lower", aspect="auto", cmap="magma", extent=extent, vmin=top_db - RANGE_DB, vmax=top_db
     )
     axes.set_xlabel("s", fontsize=7, labelpad=0)
     axes.set_ylabel("kHz", fontsize=7, labelpad=1)
@@ -97,7 +95,7 @@ def spectrogram(audio: Audio, sample_rate: int, top_db: float) -> bytes:
 
 def peak_level(audio: Audio) -> float:
     """Level of the loudest bin of the spectrogram of audio (T,), dB."""
-    return float(_levels(audio).max())
+    return float(spectrogram_db(audio).max())
 
 
 def differences(rows: Sequence[tuple[str, float, tuple[float, float]]], reference: str) -> bytes:
@@ -111,12 +109,6 @@ def differences(rows: Sequence[tuple[str, float, tuple[float, float]]], referenc
     axes.set_xlabel(f"difference of SDRi to {reference} (dB), 95% interval")
     axes.margins(y=0.2)
     return png(figure)
-
-
-def _levels(audio: Audio) -> Values:
-    spectrum = STFT(1024, 512)(torch.from_numpy(np.pad(audio, (0, max(0, 1024 - len(audio)))))[None])[0]
-    levels: Values = (20.0 * torch.log10(spectrum.abs().clamp(min=1e-6))).double().numpy()
-    return levels
 
 
 def _figure(width: float, height: float, dpi: int = _DPI) -> tuple[Any, Any]:

@@ -54,6 +54,9 @@ class AdapterBank:
         self._base_statistics = {name: buffer.clone() for name, buffer in statistics_of(network).items()}
         self._branches: dict[str, Adapter] = {}
 
+    def __repr__(self) -> str:
+        return f"AdapterBank(base={self.network.source!r}, adapters={self.keys}, active={self.active!r})"
+
     @property
     def device(self) -> torch.device:
         return next(self.network.parameters()).device

@@ -17,12 +17,13 @@ import numpy as np
 
 from dplass_cli.audio.encoding import ENCODINGS, encoding_of, lossy_writer
 from dplass_cli.audio.metadata import Metadata
-from dplass_cli.audio.reading import Audio, AudioInfo, even_blocks, read_blocks
+from dplass_cli.audio.reading import Audio, AudioInfo, audio_info, even_blocks, read_audio, read_blocks
 from dplass_cli.audio.video import check_video, write_video
 from dplass_cli.audio.writing import NO_METADATA, audio_writer, container_of, default_subtype
 from dplass_cli.errors import InputError, RunError, check_choice
 from dplass_cli.options.separate_options import Clipping, FileFormat, Highband
 from dplass_cli.separation.bank import Activation
+from dplass_cli.separation.notebook import Sound, seconds_shown, sounds_html, target_note
 from dplass_cli.separation.presence import Presence
 from dplass_cli.storage import allow_open_files, resolved, scratch_folder
 
@@ -103,6 +104,14 @@ class Separated:
     gain_db: float = 0.0
     presence: Presence | None = None
     silenced: bool = False
+
+    def _repr_html_(self) -> str | None:
+        """A player and a spectrogram for notebooks; None if the file is gone."""
+        if not self.path.is_file():
+            return None
+        info = audio_info(self.path)
+        audio, rate = read_audio(self.path, 0.0, seconds_shown(1, info.channels, info.sample_rate))
+        return sounds_html([Sound(self.query, audio, target_note(self.adapter, self.presence))], rate, info.seconds)
 
 
 class Targets:

@@ -46,6 +46,7 @@ from dplass_cli.separation.policies import (
 )
 from dplass_cli.separation.presence import PresenceMeter, calibration_of
 from dplass_cli.separation.queries import Excerpt, Plan, Query, Source, check_spans, named, plan
+from dplass_cli.separation.separated_audio import SeparatedAudio
 from dplass_cli.separation.windows import WindowedAudio, audio_windows, file_windows, window_layout
 from dplass_cli.storage import Progress, no_progress, resolved
 from dplass_cli.weights.named_models import read_named_models, resolve_model
@@ -161,7 +162,9 @@ class Separator:
         sample_rate: int,
         queries: Sequence[str | Query],
         consistent: bool = False,
-    ) -> dict[str, npt.NDArray[np.float32]]:
+        presence: bool = False,
+        progress: Progress = no_progress,
+    ) -> SeparatedAudio:
         """Separate what each query describes.
 
         Args:
@@ -169,9 +172,11 @@ class Separator:
             sample_rate: Hz.
             queries: sentences, or other queries.
             consistent: the targets share the recording, so that no sound is counted twice.
+            presence: also measure whether the recording contains what the queries describe, which embeds every target.
+            progress: called with the samples done; an exception that it raises ends the separation.
 
         Returns:
-            {query, or its name: float32 (C, T)} at the rate of the input.
+            {query, or its name: float32 (C, T)} at the rate of the input; a dict with more attributes.
 
         Raises:
             InputError: a query cannot be asked, the audio is not (C, T) with at least one sample, it contains samples
@@ -183,9 +188,15 @@ class Separator:
             raise InputError(f"audio: expected shape (channels, samples) with at least one sample, not {audio.shape}")
         if sample_rate < 1:
             raise InputError(f"sample_rate {sample_rate}: must be a positive number of Hz")
-        audio = np.ascontiguousarray(audio, dtype=np.float32)
+        audio = np.array(audio, dtype=np.float32, order="C")  # a copy: the result keeps it
         check_samples(audio, "audio")
         layout = window_layout(sample_rate, self.bank.network.config)
+
+        def read(last: bool) -> WindowedAudio:
+            for window, part in audio_windows(audio, layout):
+                if not last:
+                    progress(window.first, audio.shape[-1], "analysing")
+                yield window, part
 
         def excerpt(start: float, end: float) -> Tensor:
             part = audio[:, round(start * sample_rate) : round(end * sample_rate)].mean(axis=0)
@@ -197,15 +208,25 @@ class Separator:
         level_db = self.bank.network.config.input_level_db
         normalization = array_normalization(audio, sample_rate, level_db)
         try:
-            passes, planned = self._begin(
-                lambda last: audio_windows(audio, layout), sample_rate, normalization, asked, excerpt, consistent
-            )
-            targets = np.concatenate([targets for _, targets, _ in passes.targets(planned)], axis=-1)
+            passes, planned = self._begin(read, sample_rate, normalization, asked, excerpt, consistent)
+            meter = self._presence_meter(asked, planned) if presence else None
+            blocks, done = [], 0
+            for recording, block, _ in passes.targets(planned, meter):
+                blocks.append(block)
+                done += recording.shape[-1]
+                progress(done, audio.shape[-1], "separating")
         except NonFiniteOutput as error:
             raise error.of("audio") from error
+        targets = np.concatenate(blocks, axis=-1)
         if not np.isfinite(targets).all():  # sums of extreme samples overflow although the network's output is finite
             raise RunError("audio: targets would be NaN or infinite; check for samples far above full scale")
-        return dict(zip(asked, targets, strict=True))
+        return SeparatedAudio(
+            dict(zip(asked, targets, strict=True)),
+            recording=audio,
+            sample_rate=sample_rate,
+            adapters={name: passes.choices.get(Source(name)) for name in asked},
+            presence=meter.found if meter else {},
+        )
 
     def __repr__(self) -> str:
         base, adapters = self.bank.network.source, len(self.bank.keys)
@@ -239,6 +260,14 @@ class Separator:
         passes = Passes(self.core, self.encoder, self.policy, self._texts, read, sample_rate, normalization)
         passes.choose(planned.conditions)
         return passes, passes.refine(planned) if self.refine == "residual" else planned
+
+    def _presence_meter(self, asked: Mapping[str, Query], planned: Plan) -> PresenceMeter:
+        """Measures the presence of all targets but removals, for which it is not defined."""
+        described = {name: planned.conditions[Source(name)] for name, query in asked.items() if not query.is_removal}
+        calibration = calibration_of(self.bank.base_sha256, self.encoder.fingerprint)
+        uncalibrated = {name for name, query in asked.items() if not query.text or query.spans}
+        rate = self.bank.network.config.sample_rate
+        return PresenceMeter(described, self.encoder, rate, calibration, uncalibrated)
 
     def separate_file(
         self,
@@ -331,12 +360,7 @@ class Separator:
         normalization = file_normalization(path, info, self.bank.network.config.input_level_db, track)
         try:
             passes, planned = self._begin(read, info.sample_rate, normalization, asked, excerpt, consistent)
-            # The presence of a removal is not defined.
-            described = {n: planned.conditions[Source(n)] for n, query in asked.items() if not query.is_removal}
-            calibration = calibration_of(self.bank.base_sha256, self.encoder.fingerprint)
-            uncalibrated = {name for name, query in asked.items() if not query.text or query.spans}
-            rate = self.bank.network.config.sample_rate
-            meter = PresenceMeter(described, self.encoder, rate, calibration, uncalibrated)
+            meter = self._presence_meter(asked, planned)
             done = 0
             silencing = silence_if_absent is not None
             with open_targets(paths, info, output, silencing, read_metadata(path)) as files:

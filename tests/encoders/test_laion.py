@@ -118,6 +118,10 @@ def small(small_roberta: None, small_states: States, tokenizer_folder: Path) -> 
     return load_laion(small_states[False], "clap.pt", tokenizer_folder)
 
 
+def test_it_shows_which_model_it_is(small: LaionEncoder) -> None:
+    assert repr(small) == f"LaionEncoder(HTSAT-{small.config.audio}, size=512, 48000 Hz)"
+
+
 def test_each_distinct_sentence_is_encoded_once(small: LaionEncoder, monkeypatch: pytest.MonkeyPatch) -> None:
     encoded: list[int] = []
     encode = small._embed_tokens

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import soundfile
 import torch
+from embedded_sounds import embedded
 
 from dplass_cli import Separator, sounds
 from dplass_cli.adapters.bank_folder import TINY_BANK, write_bank
@@ -96,6 +97,45 @@ class Amplifier(SeparationCore):
 def test_a_separator_says_what_it_is_and_knows(separator: Separator) -> None:
     assert repr(separator) == "Separator(base='tiny', adapters=7, policy='base', refine='none')"
     assert sum(map(len, separator.sounds().values())) == len(separator.encoder.kinds)
+
+
+def test_arrays_have_the_presence_that_files_have(separator: Separator, tmp_path: Path) -> None:
+    mixture = dog_in_the_rain(44100)[0][None]
+    queries = ["a dog barking", "a siren", Query(without=("rain falling",))]
+    found = separator(mixture, 44100, queries, presence=True).presence
+    write_audio(tmp_path / "m.wav", mixture, 44100, "FLOAT")
+    written = separator.separate_file(tmp_path / "m.wav", queries, tmp_path / "out")
+    assert found == {target.query: target.presence for target in written if target.presence}
+    assert found["a dog barking"].score > 0.5 > found["a siren"].score
+
+
+def test_presence_is_measured_only_where_it_is_asked_for(separator: Separator) -> None:
+    assert separator(dog_in_the_rain()[0][None], 32000, ["a dog barking"]).presence == {}
+
+
+def test_a_result_keeps_its_recording_when_the_array_changes(separator: Separator) -> None:
+    mixture = dog_in_the_rain(seconds=1.0)[0][None]
+    expected = mixture.copy()
+    separated = separator(mixture, 32000, ["a dog barking"])
+    mixture[:] = 0.0
+    np.testing.assert_array_equal(separated.recording, expected)
+
+
+def test_progress_counts_the_samples_of_every_pass() -> None:
+    separator = Separator.from_pretrained(policy="base+residual", device="cpu")
+    seen: list[tuple[int, int, str]] = []
+    separator(dog_in_the_rain(seconds=1.0)[0][None], 32000, ["a dog"], progress=lambda *step: seen.append(step))
+    assert seen == [(0, 32000, "analysing"), (32000, 32000, "separating")]
+
+
+def test_a_notebook_plays_a_written_target(separator: Separator, tmp_path: Path) -> None:
+    mixture = dog_in_the_rain(44100, 1.0)[0][None]
+    write_audio(tmp_path / "m.wav", mixture, 44100, "PCM_16")
+    (target,) = separator.separate_file(tmp_path / "m.wav", ["a dog barking"], tmp_path / "out")
+    (player,) = embedded(target._repr_html_() or "").players
+    np.testing.assert_allclose(player.audio, read_audio(target.path)[0], atol=2 / 32768)
+    target.path.unlink()
+    assert target._repr_html_() is None
 
 
 @pytest.mark.parametrize("selection", ["base", "base+residual", "blend"])
