@@ -169,7 +169,12 @@ def _flag_value(field: OptionField, value: Any) -> Any:
     kind = _without_none(field.kind)
     if typing.get_origin(kind) is dict:
         return _pairs(field.spelling, value) if value else None
-    if int in typing.get_args(kind) and isinstance(value, str) and value.isdecimal():
+    if (
+        typing.get_origin(kind) is not tuple
+        and int in typing.get_args(kind)
+        and isinstance(value, str)
+        and value.isdecimal()
+    ):
         return int(value)  # a number or a word
     return value
 

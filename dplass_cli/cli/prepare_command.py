@@ -33,11 +33,12 @@ def _merge(options: MergeOptions, run: VerbRun) -> None:
 
 
 def _mixtures(options: MixturesOptions, run: VerbRun) -> None:
-    """Draw a table of two-source mixtures from a manifest, for evaluate --metadata-csv.
+    """Draw a table of mixtures from a manifest, for evaluate --metadata-csv.
 
-    Two clips of a mixture share no caption and no label, so that the query means only one of them.
+    No clip of a mixture has a caption or label that names the same sound as another's, or one that contains it in
+    AudioSet's ontology (a bark is a dog), so that the query means only one of them.
 
-    Example: dplass prepare mixtures test.json --count 500 --snr=-5,5 --output mixtures.csv
+    Example: dplass prepare mixtures test.json --count 500 --snr=-5,5 --sources 2,3 --output mixtures.csv
     """
     from dplass_cli.pipelines.prepare import mixtures
 

@@ -75,6 +75,13 @@ def mix_at_snr(target: Tensor, noise: Tensor, snr_db: Tensor) -> tuple[Tensor, T
     return declip(target + noise * gain.to(noise.dtype)[:, None], target)
 
 
+def add_at_same_energy(sources: Tensor) -> Tensor:
+    """Scale sources, float32 (S, T), to the mean energy of the loudest and add them up; silent ones stay silent."""
+    energy = sources.double().square().mean(dim=-1, keepdim=True)
+    gain = torch.where(energy > 0, (energy.max() / energy.clamp(min=torch.finfo(torch.float64).tiny)).sqrt(), 1.0)
+    return (sources * gain.to(sources.dtype)).sum(dim=0)
+
+
 def declip(mixture: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
     """Scale mixtures and targets, float32 (..., T), by 0.9 / peak where the mixture's peak exceeds 1."""
     peak = mixture.abs().amax(dim=-1, keepdim=True)

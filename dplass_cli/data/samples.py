@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, NamedTuple
@@ -18,7 +18,8 @@ from torch.utils.data import Dataset
 from dplass_cli.audio.reading import Audio, audio_info, fit_length, read_mono
 from dplass_cli.data.augmentations import Scene, augmentations
 from dplass_cli.data.manifest import Row
-from dplass_cli.errors import InputError, RunError, some
+from dplass_cli.data.ontology import SoundKinds
+from dplass_cli.errors import InputError, RunError
 from dplass_cli.options.data_settings import DataSettings
 
 _log = logging.getLogger(__name__)
@@ -37,14 +38,14 @@ class SourceClip:
 
     Attributes:
         row: the clip.
-        captions: all captions of the clip; a clip that shares one with the target never interferes with it.
+        kinds: the sounds in it; a clip never interferes with a target of a related kind.
         text_rows: rows of the embedding table that describe it in words; each sample draws one.
         audio_row: row of the embedding table with its audio embedding; None if it has none.
         domain: id of its domain.
     """
 
     row: Row
-    captions: frozenset[str]
+    kinds: SoundKinds
     text_rows: tuple[int, ...] = ()
     audio_row: int | None = None
     domain: int = 0
@@ -114,11 +115,12 @@ class TrainingSamples(Dataset[Batch]):
         for number, source in enumerate(self.targets):
             self._by_caption[source.row.caption].append(number)
         for domain in {source.domain for source in self.targets}:
-            pool = {source.captions for source in interference.get(domain, ())}
-            for captions in {source.captions for source in self.targets if source.domain == domain}:
-                if all(captions & other for other in pool):
-                    named = some(sorted(captions), 3)
-                    raise InputError(f"no interference for {named!r}: add clips with other captions to mix it with")
+            pool = {source.kinds for source in interference.get(domain, ())}
+            # By kinds, because millions of clips share few of them.
+            for kinds, target in {source.kinds: source for source in self.targets if source.domain == domain}.items():
+                if all(kinds.related(other) for other in pool):
+                    caption = target.row.caption
+                    raise InputError(f"no interference for {caption!r}: add clips of other sounds to mix it with")
 
     def __len__(self) -> int:
         return len(self.targets)
@@ -178,7 +180,7 @@ class TrainingSamples(Dataset[Batch]):
         pool = self.interference[target.domain]
         for _ in range(_INTERFERER_TRIES):
             source = pool[rng.integers(len(pool))]
-            if source.captions.isdisjoint(target.captions) and _clip(source) != _clip(target):
+            if not source.kinds.related(target.kinds) and _clip(source) != _clip(target):
                 segment = self._read(source, rng, unreadable)
                 if segment is not None:
                     return segment
@@ -236,11 +238,3 @@ def collate(items: Sequence[Batch]) -> Batch:
     """Concatenate batches."""
     tensors = {name: torch.cat([getattr(item, name) for item in items]) for name in Batch._fields[:-1]}
     return Batch(**tensors, unreadable=tuple(entry for item in items for entry in item.unreadable))
-
-
-def captions_of_clips(rows: Iterable[Row]) -> dict[object, frozenset[str]]:
-    """All captions of each clip: {its id, or its file if it has none: case-folded captions}."""
-    found: dict[object, set[str]] = defaultdict(set)
-    for row in rows:
-        found[row.id or row.wav].add(row.caption.casefold())
-    return {clip: frozenset(captions) for clip, captions in found.items()}

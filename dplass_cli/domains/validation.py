@@ -5,13 +5,13 @@ from __future__ import annotations
 import hashlib
 import itertools
 import random
-from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 from dplass_cli.data.manifest import Row
 from dplass_cli.data.mixture_tables import Mixture
+from dplass_cli.data.ontology import SoundKinds, kinds_of_clips
 from dplass_cli.domains.features import clip_of
 
 DomainRows = Mapping[int, Sequence[Row]]
@@ -74,8 +74,8 @@ def _is_last(id: str, clips: Iterable[Sequence[str]], held: set[str]) -> bool:
 def validation_mixtures(split: Split, per_domain: int, seed: int) -> dict[int, list[Mixture]]:
     """Choose up to ``per_domain`` different mixtures per domain, at 0 dB; no target is reused before all are used.
 
-    The target is a validation row of the domain. The noise is a validation clip of another domain that shares neither
-    its clip id nor a caption with the target's clip; if there is none, it is such a training clip.
+    The target is a validation row of the domain. The noise is another validation clip of another domain, whose sounds
+    are not related to those of the target's clip; if there is none, it is such a training clip.
     """
     validation = _Clips(split.validation, f"{seed}:validation")
     pools = [validation, _Clips(split.training, f"{seed}:training")]
@@ -83,8 +83,7 @@ def validation_mixtures(split: Split, per_domain: int, seed: int) -> dict[int, l
     for domain, targets in split.validation.items():
         targets = random.Random(f"{seed}:{domain}").sample(targets, len(targets))
         partners = [
-            _partners(target, validation.captions[target.id], pools, domain, turn)
-            for turn, target in enumerate(targets)
+            _partners(target, validation.kinds[target.id], pools, domain, turn) for turn, target in enumerate(targets)
         ]
         mixtures[domain] = list(itertools.islice(_round_robin(targets, partners), per_domain))
     return mixtures
@@ -98,12 +97,9 @@ class _Clips:
         self._others: dict[int, list[Row]] = {}
 
     @cached_property
-    def captions(self) -> Mapping[str, set[str]]:
-        """The captions of each clip id; all rows of an id are in one part."""
-        captions: dict[str, set[str]] = defaultdict(set)
-        for row in itertools.chain.from_iterable(self._side.values()):
-            captions[row.id].add(row.caption.casefold())
-        return captions
+    def kinds(self) -> Mapping[object, SoundKinds]:
+        """The sounds of each clip id; all rows of an id are in one part."""
+        return kinds_of_clips(itertools.chain.from_iterable(self._side.values()))
 
     def others(self, domain: int) -> list[Row]:
         """Return the clips of the other domains, each once, in random order."""
@@ -114,13 +110,13 @@ class _Clips:
         return self._others[domain]
 
 
-def _partners(target: Row, captions: set[str], pools: Iterable[_Clips], domain: int, turn: int) -> Iterator[Row]:
+def _partners(target: Row, kinds: SoundKinds, pools: Iterable[_Clips], domain: int, turn: int) -> Iterator[Row]:
     """Yield noises for a target from the first pool that has any; each turn starts at a different clip."""
     for clips in pools:
         found, pool = False, clips.others(domain)
         for place in range(len(pool)):
             noise = pool[(place + turn) % len(pool)]
-            if noise.id != target.id and clips.captions[noise.id].isdisjoint(captions):
+            if noise.id != target.id and not kinds.related(clips.kinds[noise.id]):
                 found = True
                 yield noise
         if found:

@@ -47,11 +47,11 @@ class Item:
     audio: Recorded | Mixture
 
     @property
-    def files(self) -> tuple[Path, Path]:
-        """The two files that its audio is read from: reference and mixture, or target and interferer."""
+    def files(self) -> tuple[Path, ...]:
+        """The files that its audio is read from: reference and mixture, or target and interferers."""
         if isinstance(self.audio, Recorded):
             return self.audio.reference, self.audio.mixture
-        return self.audio.source.wav, self.audio.noise.wav
+        return tuple(row.wav for row in self.audio.rows)
 
 
 @dataclass(frozen=True)
@@ -165,8 +165,8 @@ def check_items(
     lengths: dict[str, int] = {}
     unusable: dict[str, str] = {}
     for item in items:
-        first, second = (found[file] for file in item.files)
-        wrong = next((reason for reason in (first, second) if isinstance(reason, str)), None)
+        first, second, *_ = own = [found[file] for file in item.files]
+        wrong = next((reason for reason in own if isinstance(reason, str)), None)
         if wrong is None and seconds is None and first != second:
             wrong = f"{item.files[1]}: {second} samples at {sample_rate} Hz, but {item.files[0].name} has {first}"
         if wrong is not None:
@@ -209,7 +209,7 @@ def audio_sha256(item: Item, seconds: float | None, hashed: Callable[[Path], str
     """
     parts = []
     if isinstance(item.audio, Mixture):
-        ranges = [(row.start, row.end) for row in (item.audio.source, item.audio.noise)]
+        ranges = [(row.start, row.end) for row in item.audio.rows]
         parts = [f"{ranges} {item.audio.snr_db} {seconds}"]
     try:
         parts += map(hashed, item.files)

@@ -34,4 +34,13 @@ class DownloadAudiosetOptions(Options):
     limit: int | None = option(None, "Largest number of clips to fetch now.", least=1)
     pause: float = option(2.0, "Mean of the random pause between two videos, in seconds.", least=0)
     retry_failed: bool = option(False, "Try again what failures.csv lists.")
+    cookies: Path | None = option(
+        None, "Cookies of a browser that is signed in (Netscape's format), for videos that require it."
+    )
+    same_failures: int = setting(
+        10,
+        "Stop when so many videos in a row failed for one reason, other than their own.",
+        least=0,
+        shown="10; 0: never",
+    )
     source: VideoSite = section(VideoSite, "Where videos come from.")

@@ -237,6 +237,8 @@ def _convert(kind: Any, value: Any, place: _Place) -> Any:
         return value
     elif origin is tuple:
         items = value.split(",") if isinstance(value, str) else value
+        if isinstance(value, str) and arguments[0] is int:
+            items = [int(item) if item.strip().isdecimal() else item for item in items]
         if isinstance(items, (list, tuple)):
             if arguments[-1] is Ellipsis:
                 return tuple(_convert(arguments[0], item, place) for item in items)

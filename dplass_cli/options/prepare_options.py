@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from dplass_cli.errors import InputError
+from dplass_cli.errors import InputError, InvalidValue
 from dplass_cli.options.declaration import Options, argument, option, required, section, setting
 
 ClassCaptions = Literal["single", "each", "joined"]
@@ -108,10 +108,13 @@ class MixturesOptions(Options):
     snr: tuple[float, ...] = option(
         (0.0, 0.0), "Lowest and highest energy ratio of target and noise in dB: --snr=-5,5", split=True
     )
+    sources: tuple[int, ...] = option((2,), "How many sources a mixture has; several numbers take turns.", split=True)
     seed: int = option(42, "Seed of the draw.")
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        if not self.sources or not all(2 <= number <= 10 for number in self.sources):
+            raise InvalidValue("--sources", ",".join(map(str, self.sources)), "numbers from 2 to 10, such as 2,3")
         given = ",".join(f"{value:g}" for value in self.snr)
         if len(self.snr) != 2 or not -100.0 <= self.snr[0] <= self.snr[1] <= 100.0:
             raise InputError(f"--snr {given}: expected the lowest and the highest ratio in dB, such as -5,5")

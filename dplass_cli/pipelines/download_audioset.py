@@ -14,7 +14,8 @@ def download_audioset(options: DownloadAudiosetOptions, progress: Progress = no_
 
     Raises:
         InputError: the lists are wrong, or the extra ``download`` is not installed.
-        RunError: the server refuses further requests or is unreachable, or the disk is full. Downloaded clips are kept.
+        RunError: the server refuses further requests or is unreachable, the disk is full, or many videos in a row
+            failed for the same reason. Downloaded clips are kept.
     """
     if not options.segments:
         raise InputError("no segment list; give one with --segments")
@@ -26,4 +27,6 @@ def download_audioset(options: DownloadAudiosetOptions, progress: Progress = no_
         options.pause,
         options.retry_failed,
         progress,
+        cookies=options.cookies,
+        same_failures=options.same_failures,
     )

@@ -78,7 +78,9 @@ def mixtures(options: MixturesOptions) -> MixturesResult:
     """Write a table of mixtures of the clips of a manifest.
 
     Raises:
-        InputError: the manifest is unusable, or no two of its clips can be told apart.
+        InputError: the manifest is unusable, or lacks clips of unrelated sounds.
     """
     require_output(options.output)
-    return draw_table(options.manifest, options.output, options.count, (options.snr[0], options.snr[1]), options.seed)
+    return draw_table(
+        options.manifest, options.output, options.count, (options.snr[0], options.snr[1]), options.seed, options.sources
+    )

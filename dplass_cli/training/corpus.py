@@ -15,7 +15,8 @@ from torch.utils.data import Dataset
 from dplass_cli.audio.folders import readable_files
 from dplass_cli.data.manifest import Row
 from dplass_cli.data.mixture_tables import Mixture, render
-from dplass_cli.data.samples import SourceClip, TrainingSamples, captions_of_clips
+from dplass_cli.data.ontology import kinds_of, kinds_of_clips
+from dplass_cli.data.samples import SourceClip, TrainingSamples
 from dplass_cli.domains.features import clip_of
 from dplass_cli.encoders import QueryEncoder
 from dplass_cli.encoders.cache import EmbeddingCache
@@ -130,12 +131,12 @@ class TrainingCorpus:
         Raises:
             InputError: there is nothing to mix a target with, or a bad folder of noise or of impulse responses.
         """
-        captions = captions_of_clips(row for rows in self.rows.values() for row in rows)
+        kinds = kinds_of_clips(row for rows in self.rows.values() for row in rows)
         sources = {
             domain: [
                 SourceClip(
                     row,
-                    captions[row.id or row.wav],
+                    kinds[row.id or row.wav],
                     (self.index[row.caption],) if domain in domains else (),
                     self.index.get(clip_of(row)),
                     domain,
@@ -146,7 +147,7 @@ class TrainingCorpus:
         }
         if self.settings.noise_dir is not None:
             paths = readable_files(self.settings.noise_dir)
-            noise = [SourceClip(Row(path, "", id=str(path)), frozenset()) for path in paths]
+            noise = [SourceClip(Row(path, "", id=str(path)), kinds_of(())) for path in paths]
             pools = dict.fromkeys(domains, noise)
         else:
             rules: dict[str, Callable[[int, int], bool]] = {

@@ -19,6 +19,7 @@ from benchmarks.measuring import TwoConvolutions, perturbed, plain, published_st
 from dplass_cli.adapters import adapted
 from dplass_cli.audio.writing import write_audio
 from dplass_cli.data.manifest import Row
+from dplass_cli.data.ontology import kinds_of
 from dplass_cli.data.samples import SourceClip, TrainingSamples
 from dplass_cli.models import BaseModel
 from dplass_cli.options.data_settings import DataSettings
@@ -53,7 +54,7 @@ def training_loop(
             kind = ("rain", "dog_bark", "siren", "flute")[number % 4]
             rows.append(Row(Path(name) / f"{number}.flac", kind, id=str(number)))
             write_audio(rows[-1].wav, render(kind, 4000 + number % 8, 10.0, 44100)[None], 44100, "PCM_16")
-        sources = [SourceClip(row, frozenset({row.caption}), (0,)) for row in rows]
+        sources = [SourceClip(row, kinds_of([row.caption]), (0,)) for row in rows]
         table = nn.functional.normalize(torch.randn(1, network.config.condition_size), dim=-1)
         samples = TrainingSamples(sources, {0: sources}, table, DataSettings(), 0)
         two = plain(network, adapter).train().requires_grad_(False)

@@ -14,6 +14,7 @@ from dplass_cli.adapters.adapter_folder import AdapterInfo
 from dplass_cli.adapters.bank_folder import BankDomain, bank_key, write_bank
 from dplass_cli.adapters.injection import layer_settings
 from dplass_cli.data.manifest import Row, write_manifest
+from dplass_cli.data.ontology import kinds_of
 from dplass_cli.data.samples import SourceClip, TrainingSamples
 from dplass_cli.domains.partition_folder import Partition, read_partition
 from dplass_cli.encoders import load_encoder
@@ -109,7 +110,10 @@ def _sources(found: Sequence[Sound], kinds: Sequence[Kind], carriers: Carriers) 
     alike = {kind.name: frozenset({kind.name, *(f"like {name}" for name in kind.alike)}) for kind in kinds}
     sources = []
     for kind, numbers in by_kind(found).items():
-        source = [SourceClip(Row(Path(found[n].wav), kind, id=found[n].clip), alike[kind], rows[kind]) for n in numbers]
+        source = [
+            SourceClip(Row(Path(found[n].wav), kind, id=found[n].clip), kinds_of(alike[kind]), rows[kind])
+            for n in numbers
+        ]
         sources += source * max(1, round(_SOURCES_PER_KIND / len(source)))
     return sources, texts
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -88,3 +89,35 @@ def test_clipping_rows_are_scaled_with_their_targets(tmp_path: Path) -> None:
     assert np.abs(mixture).max() == pytest.approx(0.9)
     ratio = np.square(target).mean() / np.square(mixture - target).mean()
     assert 10 * np.log10(ratio) == pytest.approx(0.0, abs=1e-3)
+
+
+def test_further_noises_survive_a_round_trip(tmp_path: Path) -> None:
+    source, first, second = Row(Path("/a.wav"), "x"), Row(Path("/b.wav"), ""), Row(Path("/c.wav"), "")
+    two, three = Mixture(source, first, 1.0, "0"), Mixture(source, first, 2.5, "1", (second,))
+    write_mixtures(tmp_path / "t.csv", [two, three])
+    head, *lines = (tmp_path / "t.csv").read_text().splitlines()
+    assert head == HEAD.strip() + ",noise2_wav"
+    assert lines == ["0,x,/a.wav,/b.wav,1.0,", "1,x,/a.wav,/b.wav,2.5,/c.wav"]
+    assert read_mixtures(tmp_path / "t.csv") == [two, three]
+    ranged = replace(three, further_noises=(replace(second, start=1.5, end=2.0), first))
+    write_mixtures(tmp_path / "r.csv", [replace(two, idx="0"), ranged])
+    assert read_mixtures(tmp_path / "r.csv") == [two, ranged]
+
+
+def test_several_noises_have_the_same_energy_and_together_the_ratio(tmp_path: Path) -> None:
+    clips = [noisy(tmp_path / f"{n}.wav", 5.0, level, n) for n, level in enumerate((0.05, 0.2, 0.002))]
+    mixture, target = render(Mixture(clips[0], clips[1], 3.0, further_noises=(clips[2],)), 8000)
+    noise = mixture - target
+    assert 10 * np.log10(np.square(target).sum() / np.square(noise).sum()) == pytest.approx(3.0, abs=1e-3)
+    parts = np.stack([np.random.default_rng(seed).standard_normal(40000) for seed in (1, 2)])
+    shares = np.linalg.lstsq(parts.T, noise, rcond=None)[0]
+    assert shares[0] == pytest.approx(shares[1], rel=0.02)
+
+
+@pytest.mark.parametrize(("name", "text"), [("t.csv", "file,caption\na.wav,a dog\n"), ("train.json", '{"data": []}')])
+def test_captions_without_mixtures_are_refused(tmp_path: Path, name: str, text: str) -> None:
+    (tmp_path / name).write_text(text)
+    with pytest.raises(
+        InputError, match=rf"{name}: lists captions and no mixtures.*; make a .* dplass prepare mixtures"
+    ):
+        read_mixtures(tmp_path / name)

@@ -14,7 +14,8 @@ from dplass_cli.audio.writing import write_audio
 from dplass_cli.data.batches import EpochBatches, TrainingLoader
 from dplass_cli.data.manifest import Row
 from dplass_cli.data.mixer import mix
-from dplass_cli.data.samples import Batch, SourceClip, TrainingSamples, captions_of_clips, collate
+from dplass_cli.data.ontology import kinds_of, kinds_of_clips
+from dplass_cli.data.samples import Batch, SourceClip, TrainingSamples, collate
 from dplass_cli.errors import InputError, RunError
 from dplass_cli.options.data_settings import DataSettings
 
@@ -30,7 +31,7 @@ def sources(tmp_path: Path) -> list[SourceClip]:
         path = tmp_path / f"{number}.wav"
         tone = 0.1 * (number + 1) * np.sign(np.sin(np.arange(2 * RATE) * (0.05 + 0.03 * number)))
         write_audio(path, tone[None].astype(np.float32), RATE)
-        found.append(SourceClip(Row(path, "x", id=str(number)), frozenset({f"group{number // 2}"}), (number,)))
+        found.append(SourceClip(Row(path, "x", id=str(number)), kinds_of([f"group{number // 2}"]), (number,)))
     return found
 
 
@@ -91,9 +92,9 @@ def test_interference_is_of_another_group(sources: list[SourceClip]) -> None:
 
 def test_a_clip_never_interferes_with_itself(sources: list[SourceClip]) -> None:
     twins = [
-        SourceClip(sources[0].row, frozenset("a"), (0,)),
-        SourceClip(sources[0].row, frozenset("b"), (0,)),
-        SourceClip(sources[2].row, frozenset("c"), (0,)),
+        SourceClip(sources[0].row, kinds_of(["a"]), (0,)),
+        SourceClip(sources[0].row, kinds_of(["b"]), (0,)),
+        SourceClip(sources[2].row, kinds_of(["c"]), (0,)),
     ]
     samples = samples_of(twins[:1], twins)
     assert {levels(samples[number].interferers)[0] for number in range(20)} == {2}
@@ -114,7 +115,7 @@ def test_gains_and_number_of_sources(sources: list[SourceClip]) -> None:
 def test_unreadable_files_are_reported_and_replaced_by_the_next_target(
     sources: list[SourceClip], tmp_path: Path
 ) -> None:
-    bad = SourceClip(Row(tmp_path / "gone.wav", "x", id="gone"), frozenset({"group9"}), (9,))
+    bad = SourceClip(Row(tmp_path / "gone.wav", "x", id="gone"), kinds_of({"group9"}), (9,))
     samples = samples_of([bad, *sources], [*sources, bad], seed=1)
     batch = collate([samples[number] for number in range(7)])
     assert 9 not in queries(batch)
@@ -130,8 +131,8 @@ def test_crops_avoid_silence_and_stay_in_the_row(tmp_path: Path) -> None:
     clip[0, :RATE] = 1.0  # outside the row
     write_audio(tmp_path / "a.wav", clip, RATE)
     row = Row(tmp_path / "a.wav", "x", start=2.0, end=10.0)
-    other = SourceClip(Row(tmp_path / "a.wav", "y", id="other"), frozenset("y"))
-    samples = samples_of([SourceClip(row, frozenset("x"), (0,))], [other])
+    other = SourceClip(Row(tmp_path / "a.wav", "y", id="other"), kinds_of(["y"]))
+    samples = samples_of([SourceClip(row, kinds_of(["x"]), (0,))], [other])
     targets = collate([samples[number] for number in range(80)]).target
     assert targets.abs().max() == 0.5
     loud = float((targets.abs().amax(-1) > 0).float().mean())
@@ -140,20 +141,21 @@ def test_crops_avoid_silence_and_stay_in_the_row(tmp_path: Path) -> None:
 
 def test_short_clips_are_padded_at_the_end(tmp_path: Path, sources: list[SourceClip]) -> None:
     write_audio(tmp_path / "s.wav", np.full((1, 1000), 0.7, dtype=np.float32), RATE)
-    short = SourceClip(Row(tmp_path / "s.wav", "x", id="s"), frozenset({"short"}), (0,))
+    short = SourceClip(Row(tmp_path / "s.wav", "x", id="s"), kinds_of({"short"}), (0,))
     target = samples_of([short], sources)[0].target[0].numpy()
     np.testing.assert_array_equal(target[:1000], read_mono(tmp_path / "s.wav", RATE))
     assert not target[1000:].any()
 
 
-def test_interference_shares_no_caption_with_the_clip(sources: list[SourceClip], tmp_path: Path) -> None:
-    rows = [Row(source.row.wav, caption, id=source.row.id) for source in sources[:3] for caption in ("Dog", "Bark")]
-    rows[-1] = Row(sources[2].row.wav, "Rain", id="2")
-    captions = captions_of_clips(rows[:4] + rows[-1:])
-    assert captions == {"0": {"dog", "bark"}, "1": {"dog", "bark"}, "2": {"rain"}}
-    found = [SourceClip(row, captions[row.id], (0,)) for row in rows[:4] + rows[-1:]]
+def test_interference_is_not_related_to_the_target(sources: list[SourceClip]) -> None:
+    rows = [Row(source.row.wav, caption, id=source.row.id) for source in sources[:2] for caption in ("Dog", "a walk")]
+    rows += [Row(sources[2].row.wav, "Bark", id="2"), Row(sources[3].row.wav, "Rain", id="3")]
+    kinds = kinds_of_clips(rows)
+    found = [SourceClip(row, kinds[row.id], (0,)) for row in rows]
     samples = samples_of(found[:1], found)
-    assert {levels(samples[number].interferers)[0] for number in range(20)} == {2}
+    assert {levels(samples[number].interferers)[0] for number in range(20)} == {3}
+    with pytest.raises(InputError, match="no interference for 'Dog': add clips of other sounds to mix it with"):
+        samples_of(found[:1], found[:-1])
 
 
 def test_negatives_do_not_contain_their_target(sources: list[SourceClip]) -> None:
@@ -196,5 +198,5 @@ def test_a_sample_is_described_by_files_and_positions(sources: list[SourceClip])
 
 
 def test_a_target_without_interference_is_refused(sources: list[SourceClip]) -> None:
-    with pytest.raises(InputError, match="no interference for 'group0'"):
+    with pytest.raises(InputError, match="no interference for 'x'"):
         samples_of(sources[:2], sources[:2])

@@ -63,6 +63,40 @@ def test_a_table_is_written_and_read(tmp_path: Path) -> None:
 
 def test_clips_of_one_kind_make_no_mixture(tmp_path: Path) -> None:
     write_manifest(tmp_path / "m.json", ROWS[:8])
-    with pytest.raises(InputError, match=r"m\.json: no two clips differ in caption and labels; a mixture needs two"):
+    with pytest.raises(InputError, match=r"m\.json: no 2 clips have unrelated captions and labels; a mixture of 2 "):
         draw_table(tmp_path / "m.json", tmp_path / "mixtures.csv", 12, (0.0, 0.0), seed=3)
     assert not (tmp_path / "mixtures.csv").exists()
+
+
+NATURE = [
+    *(clip(name, name, mid) for name, mid in (("animal", "/m/0jbk"), ("dog", "/m/0bt9lr"), ("bark", "/m/05tny_"))),
+    *(clip(name, name) for name in ("Rain", "Water", "a door")),
+]
+
+
+GROUPS = ({"animal", "dog", "bark"}, {"Rain", "Water"}, {"a door"})
+
+
+def test_sounds_that_contain_each_other_are_not_mixed() -> None:
+    mixtures = draw_mixtures(NATURE, 60, (0.0, 0.0), seed=1)
+    assert {mixture.source.caption for mixture in mixtures} == set().union(*GROUPS)
+    for mixture in mixtures:
+        pair = {mixture.source.caption, mixture.noise.caption}
+        assert not any(pair <= group for group in GROUPS)
+
+
+def test_numbers_of_sources_take_turns() -> None:
+    mixtures = draw_mixtures(NATURE, 40, (-3.0, 3.0), seed=1, sources=(2, 3))
+    assert [len(mixture.rows) for mixture in mixtures] == [2, 3] * 20
+    assert len({mixture.source.caption for mixture in mixtures[1::2]}) > 2
+    for mixture in mixtures[1::2]:
+        captions = [row.caption for row in mixture.rows]
+        assert [sum(caption in group for caption in captions) for group in GROUPS] == [1, 1, 1]
+
+
+def test_too_few_kinds_of_sound_for_three_sources_are_refused(tmp_path: Path) -> None:
+    write_manifest(tmp_path / "m.json", ROWS[:10])
+    with pytest.raises(
+        InputError, match=r"m\.json: no 3 clips have unrelated .*; a mixture of 3 sources needs 3 kinds"
+    ):
+        draw_table(tmp_path / "m.json", tmp_path / "mixtures.csv", 12, (0.0, 0.0), seed=3, sources=(2, 3))

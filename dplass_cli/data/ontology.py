@@ -1,0 +1,99 @@
+"""Which sounds contain each other, by AudioSet's ontology: a bark is a dog, and a dog is an animal.
+
+A clip may interfere with a target only if the query means none of its sounds. The table is
+``metadata/audioset_ontology.csv``; a class can have several parents.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cache
+
+from dplass_cli.data.csv_tables import filled_rows
+from dplass_cli.data.manifest import Row
+from dplass_cli.resources import resource
+
+_PARENTHESIS = re.compile(r"\s*\([^)]*\)")
+
+
+@dataclass(frozen=True, slots=True)
+class SoundKinds:
+    """The sounds of a clip; created by :func:`kinds_of`.
+
+    Attributes:
+        own: machine ids of its classes, and case-folded texts that name no class.
+        with_ancestors: the same, and the classes that contain them.
+    """
+
+    own: frozenset[str]
+    with_ancestors: frozenset[str]
+
+    def related(self, other: SoundKinds) -> bool:
+        """Whether a sound of one is a sound of the other, or contains one, or is contained in one."""
+        return not (self.own.isdisjoint(other.with_ancestors) and other.own.isdisjoint(self.with_ancestors))
+
+
+@dataclass(frozen=True)
+class _Ontology:
+    ancestors: dict[str, frozenset[str]]  # of each class, with itself
+    by_name: dict[str, frozenset[str]]  # {case-folded name, or one of its synonyms: classes}
+
+
+@cache
+def _ontology() -> _Ontology:
+    parents: dict[str, list[str]] = {}
+    by_name: dict[str, set[str]] = defaultdict(set)
+    for _, row in filled_rows(resource("metadata/audioset_ontology.csv"), ("mid", "name"), "the ontology"):
+        parents[row["mid"]] = row["parents"].split()
+        for name in _synonyms(row["name"].casefold()):
+            by_name[name].add(row["mid"])
+
+    @cache
+    def ancestors(mid: str) -> frozenset[str]:
+        return frozenset([mid]).union(*map(ancestors, parents[mid]))
+
+    return _Ontology(
+        {mid: ancestors(mid) for mid in parents}, {name: frozenset(mids) for name, mids in by_name.items()}
+    )
+
+
+def _synonyms(name: str) -> set[str]:
+    """A class's name, and its parts: "whoosh, swoosh, swish", and "frying" of "frying (food)"."""
+    plain = _PARENTHESIS.sub("", name)
+    parts = {part.strip().removeprefix("and ") for part in plain.split(",")}
+    return {name, plain, *parts} - {"etc."}
+
+
+def kinds_of(names: Iterable[str]) -> SoundKinds:
+    """The sounds that labels or captions name.
+
+    Args:
+        names: machine ids or names of AudioSet's classes, in any case, one of a name's synonyms ("infant cry"), or any
+            other text, which is related to itself only.
+    """
+    ontology = _ontology()
+    own: set[str] = set()
+    for name in names:
+        text = name.strip().casefold()
+        own |= {name} if name in ontology.ancestors else ontology.by_name.get(text, {text})
+    return SoundKinds(frozenset(own), frozenset(own).union(*(ontology.ancestors.get(kind, ()) for kind in own)))
+
+
+def related(label_a: str, label_b: str) -> bool:
+    """Whether two labels or captions are the same class, or one contains the other; see :func:`kinds_of`."""
+    return kinds_of([label_a]).related(kinds_of([label_b]))
+
+
+def kinds_of_clips(rows: Iterable[Row]) -> dict[object, SoundKinds]:
+    """The sounds of each clip, by its labels and all of its captions: {its id, or its file if it has none: kinds}."""
+    names: dict[object, set[str]] = defaultdict(set)
+    for row in rows:
+        names[row.id or row.wav].update((row.caption, *row.labels))
+    known: dict[frozenset[str], SoundKinds] = {}  # millions of clips share few sets of names
+    for found in map(frozenset, names.values()):
+        if found not in known:
+            known[found] = kinds_of(found)
+    return {clip: known[frozenset(found)] for clip, found in names.items()}
