@@ -23,8 +23,7 @@ from dplass_cli.options.adapters_options import (
     AdaptersMergeOptions,
 )
 from dplass_cli.options.model_options import BaseOptions
-from dplass_cli.options.network_settings import ResUNet30Config
-from dplass_cli.options.parse import from_mapping
+from dplass_cli.options.network_settings import network_config
 from dplass_cli.storage import Progress, no_progress
 
 
@@ -45,7 +44,7 @@ def describe(options: AdaptersInfoOptions) -> AdapterReport:
         network = contained_base(published, config)
         return cost_report(network.config, from_published(published, network, network.sha256()).info)
     info = read_description(single_adapter(adapter))
-    return cost_report(from_mapping(ResUNet30Config, info.architecture, str(adapter)), info)
+    return cost_report(network_config(info.architecture, str(adapter)), info)
 
 
 def import_adapters(options: AdaptersImportOptions, progress: Progress = no_progress) -> ImportResult:

@@ -22,13 +22,13 @@ from dplass_cli.encoders.cache import EmbeddingCache
 from dplass_cli.encoders.clips import Clip, embed_clips
 from dplass_cli.errors import InputError
 from dplass_cli.options.data_settings import DataSettings
-from dplass_cli.options.network_settings import ResUNet30Config
+from dplass_cli.options.network_settings import NetworkConfig
 from dplass_cli.storage import Progress
 
 _CACHED_MIB = 512  # of rendered mixtures; every epoch asks for the same ones
 
 
-def check_data_settings(settings: DataSettings, config: ResUNet30Config) -> None:
+def check_data_settings(settings: DataSettings, config: NetworkConfig) -> None:
     """Check that a base can learn from samples made with these settings, before any audio is read.
 
     Raises:

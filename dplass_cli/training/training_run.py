@@ -27,8 +27,7 @@ from dplass_cli.data.mixture_tables import Mixture, read_mixtures
 from dplass_cli.devices import launched_together, process_rank
 from dplass_cli.domains.partition_folder import Partition, read_partition
 from dplass_cli.errors import InputError, check_choice
-from dplass_cli.models import BaseModel, in_fast_order
-from dplass_cli.models.resunet30 import is_unread
+from dplass_cli.models import BaseModel, in_fast_order, make_network
 from dplass_cli.options.parse import to_mapping
 from dplass_cli.separation.bank import AdapterBank
 from dplass_cli.separation.loading import load_models
@@ -130,8 +129,8 @@ class TrainingRun:
         if self.options.what == "adapters":
             adapters = make_adapters(self._models.network, self.options.adapter.method, self._layers)
             return sum(parameter.numel() for adapter in adapters.values() for parameter in adapter.parameters())
-        named = self._network().named_parameters()
-        return sum(parameter.numel() for name, parameter in named if not is_unread(name))
+        network = self._network()
+        return sum(parameter.numel() for name, parameter in network.named_parameters() if not network.is_unread(name))
 
     def train(self, names: Sequence[str], progress: Progress, report: EpochReport = no_report) -> None:
         """Train jobs one after another in this process; errors are those of :meth:`JobTrainer.fit`."""
@@ -235,7 +234,7 @@ class TrainingRun:
             )
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(options.train.random_seed)
-            return in_fast_order(BaseModel(config))
+            return in_fast_order(make_network(config))
 
     def _read_corpus(self, progress: Progress) -> TrainingCorpus:
         options = self.options
