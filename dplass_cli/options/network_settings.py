@@ -25,7 +25,6 @@ class NetworkConfig(Options):
         sample_rate: Hz.
         audio_channels: channels that the network separates together; recordings of other numbers of channels are
             separated channel by channel.
-        context_seconds: how much of a recording on each side of a window influences what the window yields.
     """
 
     name: str
@@ -34,7 +33,6 @@ class NetworkConfig(Options):
     hop: int
     sample_rate: int
     audio_channels: ClassVar[int] = 1
-    context_seconds: ClassVar[float] = 1.0
 
     @property
     @abstractmethod

@@ -220,7 +220,7 @@ class Separator:
         require(self.policy, self.bank)
         if chooses_by_query(self.policy):
             texts = [text for query in asked.values() for text in query.sentences]
-            for embedding in self.encoder.embed_text(texts or ["any"]):
+            for embedding in self.encoder.embed_text(texts or [*self.encoder.kinds[:1]] or ["any"]):
                 self.policy.choose(Choice(embedding, self.bank, self._texts))
         return asked
 
@@ -301,6 +301,8 @@ class Separator:
         path = Path(path)
         info = audio_info(path)
         asked = self.check(queries)
+        if silence_if_absent is not None and not self.encoder.embeds_audio:
+            raise InputError("--silence-if-absent: this model's encoder cannot compare sounds; leave it out")
         if residual and RESIDUAL in asked:
             raise InputError(f"--query {RESIDUAL}: is the name of the residual; word the query differently")
         check_spans(asked.values(), info.seconds)
@@ -333,7 +335,8 @@ class Separator:
             calibration = calibration_of(self.bank.base_sha256, self.encoder.fingerprint)
             uncalibrated = {name for name, query in asked.items() if not query.text or query.spans}
             rate = self.bank.network.config.sample_rate
-            meter = PresenceMeter(described, self.encoder, rate, calibration, uncalibrated)
+            measured = described if self.encoder.embeds_audio else {}
+            meter = PresenceMeter(measured, self.encoder, rate, calibration, uncalibrated)
             done = 0
             with open_targets(paths, info, output, silencing=silence_if_absent is not None) as files:
                 for recording, targets, high in passes.targets(planned, meter):

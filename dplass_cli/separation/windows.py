@@ -14,7 +14,7 @@ import numpy as np
 from dplass_cli.audio.reading import Audio, read_blocks
 from dplass_cli.options.network_settings import NetworkConfig
 
-CORE_SECONDS = 8.0
+CORE_SECONDS, CONTEXT_SECONDS = 8.0, 1.0
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ def window_layout(sample_rate: int, config: NetworkConfig) -> WindowLayout:
     unit = math.lcm(config.grid[0] * config.hop, network_period) // network_period * recording_period
     return WindowLayout(
         core=max(1, round(CORE_SECONDS * sample_rate / unit)) * unit,
-        context=math.ceil(config.context_seconds * sample_rate / unit) * unit,
+        context=math.ceil(CONTEXT_SECONDS * sample_rate / unit) * unit,
     )
 
 

@@ -2,39 +2,32 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
-import weights_fill
+from lasaft_checkpoints import golden_case
 from small_networks import SMALL_LASAFT, small_lasaft
 
 from dplass_cli.errors import InputError
 from dplass_cli.models.lasaft import LaSAFT
 from dplass_cli.options.network_settings import LaSAFTConfig
 
-GOLDEN = Path(__file__).parents[1] / "golden"
 PARAMETERS = {"lasaft": 8_447_692, "lasaft_masking": 9_064_298, "lightsaft": 2_379_388}
 
 
 @pytest.fixture(scope="module", params=PARAMETERS)
 def case(request: pytest.FixtureRequest) -> tuple[str, LaSAFT, dict[str, Any]]:
     """A published configuration: (name, network with the formula's weights, golden arrays)."""
-    layout = json.loads((GOLDEN / f"{request.param}_layout.json").read_text())
-    shapes = {entry["key"]: entry["shape"] for entry in layout["entries"] if entry["dtype"] == "float32"}
-    filled = weights_fill.fill(shapes, set(layout["transposed_conv_keys"]))
-    state = {key: torch.from_numpy(value) for key, value in filled.items()}
-    config = LaSAFT.published_config(dict.fromkeys(shapes), layout["settings"], "golden")
+    state, settings, golden = golden_case(request.param)
+    config = LaSAFT.published_config(state, settings, "golden")
     assert config is not None
     network = LaSAFT(config).eval()
-    assert {key for key in network.state_dict() if not key.endswith("num_batches_tracked")} == state.keys()
+    own = {key for key in network.state_dict() if not key.endswith("num_batches_tracked")}
+    assert own == state.keys() - {"stft.stft.window"}
     network.load_state_dict(state, strict=False)
-    with np.load(GOLDEN / f"{request.param}_io.npz") as archive:
-        return request.param, network, dict(archive)
+    return request.param, network, golden
 
 
 def worst(got: torch.Tensor, expected: Any) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TypeVar
 
 import torch
@@ -38,6 +39,9 @@ SMALL_LASAFT = LaSAFTConfig(
     embedding_dim=4,
     control_n_layer=3,
 )
+FOUR_SOURCES = replace(SMALL_LASAFT, condition_size=4, sample_rate=44100)
+"""Conditioned by the number of one of four sources, as published."""
+
 EVERYWHERE = ("conv", "shortcut", "upsample", "film", "edge")
 
 
