@@ -141,6 +141,15 @@ def modulate(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
     return torch.einsum("bitf,bij->bjtf", x, weight) + bias[:, :, None, None]
 
 
+class ConditionNorm(nn.BatchNorm1d):
+    """Batch norm of (B, E) that normalises a batch of one item, which has no variance, with the running statistics."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self.training and len(x) == 1:
+            return F.batch_norm(x, self.running_mean, self.running_var, self.weight, self.bias, eps=self.eps)
+        return super().forward(x)
+
+
 class ConditionGenerator(nn.Module):
     """Computes the weights and biases of the gates from an embedding (B, E)."""
 
@@ -152,7 +161,7 @@ class ConditionGenerator(nn.Module):
         for number, (inputs, outputs) in enumerate(itertools.pairwise(sizes)):
             layers += [nn.Linear(inputs, outputs), nn.ReLU()]
             if number > 0:
-                layers += [nn.Dropout(), nn.BatchNorm1d(outputs)]
+                layers += [nn.Dropout(), ConditionNorm(outputs)]
         self.dense_control_block = nn.ModuleDict({"linear": nn.Sequential(*layers)})
         self.linear_gamma = self._head(sizes[-1], self.count * self.width**2, config)
         self.linear_beta = self._head(sizes[-1], self.count * self.width, config)
@@ -160,7 +169,7 @@ class ConditionGenerator(nn.Module):
     @staticmethod
     def _head(inputs: int, outputs: int, config: LaSAFTConfig) -> nn.Sequential:
         # The published code has an activation between them, which is the identity; it keeps the norm at number 2.
-        norm = [nn.BatchNorm1d(outputs, affine=False)] if config.pocm_norm == "batch_norm" else []
+        norm = [ConditionNorm(outputs, affine=False)] if config.pocm_norm == "batch_norm" else []
         return nn.Sequential(nn.Linear(inputs, outputs), nn.Identity(), *norm)
 
     def forward(self, embedding: Tensor) -> Iterator[Modulation]:
