@@ -29,7 +29,7 @@ from benchmarks.training import training_loop
 from dplass_cli import load_base, load_encoder
 from dplass_cli.devices import choose_device
 from dplass_cli.encoders.laion_text import pad
-from dplass_cli.models import BaseModel
+from dplass_cli.models import BaseModel, ResUNet30
 from dplass_cli.options.network_settings import ResUNet30Config
 from dplass_cli.storage import json_text, write_text
 
@@ -39,7 +39,7 @@ _AUDIOSET, _MILLIONS = 2_084_320, 2_000_000
 def network(size: str, device: torch.device, condition_size: int = 512) -> BaseModel:
     """The tiny base, or one of the published width with random weights."""
     wide = ResUNet30Config(condition_size=condition_size)
-    model = load_base("tiny") if size == "tiny" else BaseModel(wide).eval().requires_grad_(False)
+    model = load_base("tiny") if size == "tiny" else ResUNet30(wide).eval().requires_grad_(False)
     return model.to(memory_format=torch.channels_last).to(device)
 
 

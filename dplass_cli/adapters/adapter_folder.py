@@ -22,6 +22,7 @@ from dplass_cli.adapters.injection import (
 from dplass_cli.errors import InputError, some
 from dplass_cli.models import BaseModel
 from dplass_cli.options.adapter_settings import StoredType
+from dplass_cli.options.network_settings import ResUNet30Config
 from dplass_cli.options.parse import from_mapping, to_mapping
 from dplass_cli.storage import make_folder, read_json, remove_file, require_file, resolved, write_json
 from dplass_cli.weights.checkpoint_files import (
@@ -126,7 +127,8 @@ def load_adapter(folder: Path | str, network: BaseModel, base_sha256: str) -> Lo
     info = read_description(folder)
     # An adapter fits whatever level its base hears recordings at.
     shape = {key: value for key, value in to_mapping(network.config).items() if key != "input_level_db"}
-    differing = [key for key, value in shape.items() if info.architecture.get(key) != value]
+    described = {"name": ResUNet30Config.name, **info.architecture}  # files of version 0.1 do not name the network
+    differing = [key for key, value in shape.items() if described.get(key) != value]
     if info.base_sha256 != base_sha256 or differing:
         other = f" of another configuration ({some(differing)})" if differing else ""
         raise InputError(

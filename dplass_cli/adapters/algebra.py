@@ -13,11 +13,11 @@ from dplass_cli.adapters.base import LayerSettings, WeightAdapter
 from dplass_cli.adapters.injection import METHODS, layer_at, load_adapter_state, make_adapters, statistics_of
 from dplass_cli.adapters.weight_deltas import LoRA
 from dplass_cli.errors import InputError
-from dplass_cli.models.resunet30 import ResUNet30
+from dplass_cli.models.base import BaseModel
 
 
 @torch.no_grad()
-def merge(adapter: LoadedAdapter, network: ResUNet30) -> None:
+def merge(adapter: LoadedAdapter, network: BaseModel) -> None:
     """Give a network the weights and batch-norm statistics of an adapter; InputError if it is not a weight delta."""
     for path, layer in _weight_adapters(adapter).items():
         weight = layer_at(network, path).weight
@@ -27,7 +27,7 @@ def merge(adapter: LoadedAdapter, network: ResUNet30) -> None:
             buffer.copy_(adapter.statistics[name])
 
 
-def compress(adapter: LoadedAdapter, network: ResUNet30, rank: int) -> tuple[LoadedAdapter, dict[str, float]]:
+def compress(adapter: LoadedAdapter, network: BaseModel, rank: int) -> tuple[LoadedAdapter, dict[str, float]]:
     """Replace a weight delta by the nearest ``lora`` of at most a rank, layer by layer (Eckart and Young, 1936).
 
     Returns:
@@ -58,7 +58,7 @@ def compress(adapter: LoadedAdapter, network: ResUNet30, rank: int) -> tuple[Loa
     return LoadedAdapter(compressed, adapter.statistics, info), kept
 
 
-def relative_changes(network: ResUNet30, first: LoadedAdapter | None, second: LoadedAdapter | None) -> dict[str, float]:
+def relative_changes(network: BaseModel, first: LoadedAdapter | None, second: LoadedAdapter | None) -> dict[str, float]:
     """Compare two adapters of a base, or the base (None): {path: ‖W₂ − W₁‖ / ‖W₁‖} of layers and batch-norm statistics.
 
     Layers and statistics that neither adapter changes are left out. InputError if an adapter is not a weight delta.

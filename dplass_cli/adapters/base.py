@@ -16,10 +16,8 @@ from typing import Any, ClassVar
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
+from dplass_cli.models.base import Layer
 from dplass_cli.options.adapter_settings import LARGEST_RANK
-
-Layer = nn.Conv2d | nn.ConvTranspose2d | nn.Linear
-
 
 # DP-LASS's alphas depend on the depth (golden ``reconv_layout.json``: defaults.alpha_by_block).
 PUBLISHED_ALPHAS: dict[str, float] = {

@@ -8,8 +8,9 @@ from typing import ClassVar
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from dplass_cli.adapters.base import PUBLISHED_ALPHAS, BranchAdapter, Layer, LayerSettings
+from dplass_cli.adapters.base import PUBLISHED_ALPHAS, BranchAdapter, LayerSettings
 from dplass_cli.errors import InputError
+from dplass_cli.models.base import Layer
 
 _SLOPE = 0.01
 

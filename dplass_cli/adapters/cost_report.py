@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 from dplass_cli.adapters.adapter_folder import AdapterInfo
 from dplass_cli.adapters.injection import layer_at, make_adapters
+from dplass_cli.models.base import BaseModel
 from dplass_cli.models.flops import LayerCost, layer_costs
-from dplass_cli.models.resunet30 import ResUNet30
-from dplass_cli.options.network_settings import ResUNet30Config
+from dplass_cli.options.network_settings import NetworkConfig
 
 
 @dataclass(frozen=True)
@@ -51,14 +51,14 @@ class AdapterReport:
     macs_per_query: float
 
 
-def cost_report(config: ResUNet30Config, info: AdapterInfo | None) -> AdapterReport:
+def cost_report(config: NetworkConfig, info: AdapterInfo | None) -> AdapterReport:
     """Count the parameters and multiply-accumulates of an adapter over its base, or of a base alone (None).
 
     A weight delta adds no work once it is merged; the branches of ``conv-adapter`` are counted.
     """
     parameters: dict[str, int] = {}
 
-    def attach(network: ResUNet30) -> None:
+    def attach(network: BaseModel) -> None:
         assert info is not None
         for path, adapter in make_adapters(network, info.method, info.layers).items():
             parameters[path] = sum(parameter.numel() for parameter in adapter.parameters())

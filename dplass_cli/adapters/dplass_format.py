@@ -19,7 +19,6 @@ from dplass_cli.adapters.adapter_folder import AdapterInfo, LoadedAdapter
 from dplass_cli.adapters.base import Adapter
 from dplass_cli.adapters.injection import (
     METHODS,
-    adaptable_layers,
     layer_at,
     layer_settings,
     load_adapter_state,
@@ -27,11 +26,10 @@ from dplass_cli.adapters.injection import (
     statistics_of,
 )
 from dplass_cli.errors import InputError, some
-from dplass_cli.models import BaseModel
+from dplass_cli.models import BaseModel, make_network
 from dplass_cli.models.audiosep_checkpoint import audiosep_state
-from dplass_cli.models.resunet30 import ResUNet30
 from dplass_cli.options.adapter_settings import AdapterSettings
-from dplass_cli.options.network_settings import ResUNet30Config
+from dplass_cli.options.network_settings import NetworkConfig, ResUNet30Config
 from dplass_cli.options.parse import to_mapping
 from dplass_cli.versions import __version__
 from dplass_cli.weights.checkpoint_files import (
@@ -148,12 +146,12 @@ def _method(tensors: Mapping[str, Mapping[str, Tensor]], path: Path | str) -> st
     return found.pop()
 
 
-def contained_base(published: DplassFile, config: ResUNet30Config | None = None) -> BaseModel:
+def contained_base(published: DplassFile, config: NetworkConfig | None = None) -> BaseModel:
     """The base contained in a DP-LASS file, in evaluation mode, with the statistics of that file.
 
     InputError if the file's tensors do not have this configuration (by default AudioSep's).
     """
-    network = BaseModel(config)
+    network = make_network(config or ResUNet30Config())
     load_strictly(network, published.base, str(published.source))
     network.source = str(published.source)
     return network.eval().requires_grad_(False)
@@ -171,7 +169,7 @@ def from_published(
     """
     where, own = str(published.source), network.state_dict()
     _check_same_base(published, own, network)
-    address = {layer.path: layer.address for layer in adaptable_layers(network)}
+    address = {layer.path: layer.address for layer in network.adaptable_layers()}
     unknown = [path for path in published.tensors if path not in address]
     if unknown:
         raise InputError(
@@ -232,7 +230,7 @@ def _require_published_meaning(method: type[Adapter], path: str, layer: nn.Modul
         )
 
 
-def to_published(adapter: LoadedAdapter, network: ResUNet30) -> dict[str, dict[str, Tensor]]:
+def to_published(adapter: LoadedAdapter, network: BaseModel) -> dict[str, dict[str, Tensor]]:
     """The content of a DP-LASS file for an adapter over its base: a whole wrapped model.
 
     The file does not contain the rank of ``reconv`` or the alphas; the code that loads it must use the same ones.

@@ -1,21 +1,19 @@
-"""The table of adapter methods, the layers that can be adapted, and attaching adapters to a network."""
+"""The table of adapter methods, the choice of layers, and attaching adapters to a network."""
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
-from fnmatch import fnmatchcase
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
 
-from dplass_cli.adapters.base import PUBLISHED_ALPHAS, Adapter, Layer, LayerSettings
+from dplass_cli.adapters.base import PUBLISHED_ALPHAS, Adapter, LayerSettings
 from dplass_cli.adapters.conv_adapter import ConvAdapter
 from dplass_cli.adapters.weight_deltas import DoRA, LoRA, ReConv
 from dplass_cli.errors import InputError, check_choice, nearest
-from dplass_cli.models.resunet30 import DecoderBlock, EncoderBlock, ResidualBlock, ResUNet30
+from dplass_cli.models.base import AdaptableLayer, BaseModel, Layer
 from dplass_cli.options.adapter_settings import AdapterSettings
 from dplass_cli.weights.checkpoint_files import require_finite, require_layout
 
@@ -30,66 +28,13 @@ def find_method(name: str, where: str = "--adapter") -> type[Adapter]:
     return METHODS[name]
 
 
-@dataclass(frozen=True)
-class AdaptableLayer:
-    """A layer that can be adapted.
-
-    Attributes:
-        address: its name for users: ``encoder1.conv1``, ``decoder2.upsample``, ``bottleneck.film2``, ``after_conv`` …
-        kind: ``conv`` (3x3 of a residual block), ``shortcut`` (its 1x1), ``upsample`` (transposed), ``film``, ``edge``.
-        path: its path in the network.
-        layer: the layer itself.
-    """
-
-    address: str
-    kind: str
-    path: str
-    layer: Layer
-
-    @property
-    def block(self) -> str:
-        """``encoder1`` … ``bottleneck`` … ``decoder6``, ``pre_conv`` or ``after_conv``."""
-        return self.address.partition(".")[0]
-
-    def matches(self, name: str) -> bool:
-        """Whether a name, possibly with ``*`` and ``?``, matches its address, its block or its kind."""
-        return any(fnmatchcase(own, name) for own in (self.address, self.block, self.kind))
-
-
-def adaptable_layers(network: ResUNet30) -> list[AdaptableLayer]:
-    """List all layers that can be adapted, in forward order; layers that no forward pass reads are left out."""
-    base = network.base
-    found = [AdaptableLayer("pre_conv", "edge", "base.pre_conv", base.pre_conv)]
-    for name, block in base.blocks().items():
-        block_name = "bottleneck" if name == "conv_block7a" else name.replace("_block", "")
-        if isinstance(block, EncoderBlock):
-            found += _residual(block_name, f"base.{name}.conv_block1", block.conv_block1)
-            betas = {"film1": "conv_block1.beta1", "film2": "conv_block1.beta2"}
-        else:
-            assert isinstance(block, DecoderBlock)
-            found.append(AdaptableLayer(f"{block_name}.upsample", "upsample", f"base.{name}.conv1", block.conv1))
-            found += _residual(block_name, f"base.{name}.conv_block2", block.conv_block2)
-            betas = {"film_upsample": "beta1", "film1": "conv_block2.beta1", "film2": "conv_block2.beta2"}
-        for layer, beta in betas.items():
-            path = "film." + f"{name}.{beta}".replace(".", "->")
-            found.append(AdaptableLayer(f"{block_name}.{layer}", "film", path, layer_at(network, path)))
-    return [*found, AdaptableLayer("after_conv", "edge", "base.after_conv", base.after_conv)]
-
-
-def _residual(block: str, path: str, residual: ResidualBlock) -> Iterator[AdaptableLayer]:
-    yield AdaptableLayer(f"{block}.conv1", "conv", f"{path}.conv1", residual.conv1)
-    yield AdaptableLayer(f"{block}.conv2", "conv", f"{path}.conv2", residual.conv2)
-    if residual.shortcut is not None:
-        yield AdaptableLayer(f"{block}.shortcut", "shortcut", f"{path}.shortcut", residual.shortcut)
-
-
-def layer_settings(network: ResUNet30, settings: AdapterSettings) -> dict[str, LayerSettings]:
+def layer_settings(network: BaseModel, settings: AdapterSettings) -> dict[str, LayerSettings]:
     """Resolve settings for a network: {path of an adapted layer: its settings}, in forward order.
 
     InputError if a name matches no layer, a layer is matched by two names, or a layer has no alpha.
     """
     published_alphas = find_method(settings.method).published_alphas
-    known = adaptable_layers(network)
+    known = network.adaptable_layers()
     chosen = [layer for layer in known if _is_named(layer, settings.targets)]
     for name in settings.targets:
         _require_known(name, known, "adapter.targets")
@@ -122,7 +67,7 @@ def _is_named(layer: AdaptableLayer, names: Iterable[str]) -> bool:
     return bool(matching)
 
 
-def _require_known(name: str, known: list[AdaptableLayer], option: str) -> None:
+def _require_known(name: str, known: Sequence[AdaptableLayer], option: str) -> None:
     if not any(layer.matches(name) for layer in known):
         names = {own for layer in known for own in (layer.block, layer.kind)}
         raise InputError(f"{option}: {name!r} matches no adaptable layer of this network{nearest(name, names)}")
@@ -136,7 +81,7 @@ def _value(values: N | dict[str, N] | None, layer: AdaptableLayer, default: N | 
     return matching[-1] if matching else default
 
 
-def make_adapters(network: ResUNet30, method: str, layers: Mapping[str, LayerSettings]) -> dict[str, Adapter]:
+def make_adapters(network: BaseModel, method: str, layers: Mapping[str, LayerSettings]) -> dict[str, Adapter]:
     """Create untrained adapters: {path of the layer: adapter}; InputError if the network has no such layer."""
     kind = find_method(method)
     return {path: kind(layer_at(network, path), settings) for path, settings in layers.items()}
@@ -154,7 +99,7 @@ def layer_at(network: nn.Module, path: str) -> Layer:
 
 
 @contextlib.contextmanager
-def adapted(network: ResUNet30, adapters: Mapping[str, Adapter]) -> Iterator[dict[str, Tensor]]:
+def adapted(network: BaseModel, adapters: Mapping[str, Adapter]) -> Iterator[dict[str, Tensor]]:
     """Freeze a network and attach adapters to it, trainable; afterwards the network is restored bit for bit.
 
     Yields copies of the batch-norm statistics, which are restored too, for :func:`moved_statistics`.
@@ -179,7 +124,8 @@ def statistics_of(network: nn.Module) -> dict[str, Tensor]:
     return {
         f"{path}.{name}": buffer
         for path, module in network.named_modules()
-        if isinstance(module, (nn.BatchNorm2d, nn.SyncBatchNorm))  # SyncBatchNorm while training on several GPUs
+        # SyncBatchNorm while training on several GPUs
+        if isinstance(module, (nn.BatchNorm1d, nn.BatchNorm2d, nn.SyncBatchNorm))
         for name, buffer in module.named_buffers()
     }
 

@@ -8,7 +8,8 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from dplass_cli.adapters.base import Layer, LayerSettings, WeightAdapter
+from dplass_cli.adapters.base import LayerSettings, WeightAdapter
+from dplass_cli.models.base import Layer
 
 
 class ReConv(WeightAdapter):

@@ -87,13 +87,18 @@ def caption_features(
 ) -> CaptionFeatures:
     """Compute the features of each distinct caption of :func:`sorted_rows`; a file range is embedded once.
 
-    Embeddings are summed as they are computed, so that memory grows with the captions and not with the clips.
+    Embeddings are summed as they are computed, so that memory grows with the captions and not with the clips. Where the
+    encoder embeds no sounds, clips are not read, and the text embeddings stand for the audio.
 
     Raises:
         InputError: a clip cannot be read, or an embedding is not finite; the message names the file or caption.
     """
     captions = tuple(sorted({row.caption for row in rows}))
     index = {caption: position for position, caption in enumerate(captions)}
+    counts = np.bincount([index[row.caption] for row in rows], minlength=len(captions)).astype(np.int64)
+    if not encoder.embeds_audio:
+        text = text_features(captions, encoder)
+        return CaptionFeatures(captions, counts, text, text)
     sums = np.zeros((len(captions), encoder.size))
     total = sum(1 for _ in groupby(rows, clip_of))
     clips = (clip for clip, _ in groupby(rows, clip_of))
@@ -101,7 +106,6 @@ def caption_features(
     for (_, embedding), (_, users) in zip(embeddings, groupby(rows, clip_of), strict=True):
         for row in users:
             sums[index[row.caption]] += embedding
-    counts = np.bincount([index[row.caption] for row in rows], minlength=len(captions)).astype(np.int64)
     return CaptionFeatures(captions, counts, unit(sums), text_features(captions, encoder))
 
 

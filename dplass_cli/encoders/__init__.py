@@ -9,6 +9,7 @@ import torch
 from dplass_cli.devices import process_device
 from dplass_cli.encoders.base import QueryEncoder
 from dplass_cli.encoders.laion import LaionConfig, LaionEncoder, clap_state, load_laion
+from dplass_cli.encoders.source_names import SourceNamesEncoder, contained_source_names
 from dplass_cli.encoders.tiny import TinyEncoder, TinyEncoderConfig
 from dplass_cli.errors import InputError
 from dplass_cli.options.model_options import ModelSpec
@@ -27,6 +28,7 @@ __all__ = [
     "LaionConfig",
     "LaionEncoder",
     "QueryEncoder",
+    "SourceNamesEncoder",
     "TinyEncoder",
     "TinyEncoderConfig",
     "load_encoder",
@@ -47,7 +49,8 @@ def load_encoder(
 
     Args:
         encoder: ``tiny`` (bundled), a file written by ``scripts/train_tiny.py``, a LAION CLAP ``.pt`` (HTSAT-base or
-            -tiny, with or without feature fusion), or AudioSep's checkpoint, which contains one as ``query_encoder.*``.
+            -tiny, with or without feature fusion), AudioSep's checkpoint, which contains one as ``query_encoder.*``, or
+            LaSAFT's, which knows four sources by name.
         tokenizer: folder of RoBERTa's tokenizer files (``vocab.json`` and ``merges.txt``, or ``tokenizer.json``), for
             LAION's encoder.
         device: where it computes.
@@ -63,6 +66,8 @@ def load_encoder(
         tiny = TinyEncoder(config)
         load_strictly(tiny, in_dtype(tensors, torch.float32), str(path))
         return tiny.eval().requires_grad_(False).to(device)
+    if names := contained_source_names(tensors):
+        return names
     state = clap_state(tensors, str(path))
     if state is None:
         raise InputError(

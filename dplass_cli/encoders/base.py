@@ -17,6 +17,7 @@ class QueryEncoder(Protocol):
         size: length D of an embedding.
         sample_rate: Hz; audio at this rate is not resampled.
         kinds: names of the sounds it knows; empty if any sentence will do.
+        embeds_audio: whether sounds can be embedded, too; otherwise ``embed_audio`` raises InputError.
         windows: how long audio is split and averaged, in words; cached embeddings are only used if it is the same.
     """
 
@@ -24,6 +25,7 @@ class QueryEncoder(Protocol):
     size: int
     sample_rate: int
     windows: str
+    embeds_audio: bool
 
     @property
     def kinds(self) -> tuple[str, ...]: ...

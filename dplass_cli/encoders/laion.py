@@ -59,6 +59,7 @@ class LaionEncoder:
     """LAION's CLAP; implements :class:`~dplass_cli.encoders.base.QueryEncoder`."""
 
     name = "laion"
+    embeds_audio = True
     size = 512
     sample_rate = SAMPLE_RATE
     windows = "10 s, averaged by length, last under 1 s left out, shorter repeated and padded to 10 s"

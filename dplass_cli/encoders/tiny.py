@@ -187,6 +187,7 @@ class TinyEncoder(nn.Module):
     """The bundled encoder; implements :class:`~dplass_cli.encoders.base.QueryEncoder`."""
 
     name = "tiny"
+    embeds_audio = True
     windows = "10 s, averaged by length, last under 1 s left out, shorter repeated to 1 s"
 
     def __init__(self, config: TinyEncoderConfig | None = None) -> None:

@@ -7,9 +7,12 @@ from pathlib import Path
 import torch
 
 from dplass_cli.errors import InputError
+from dplass_cli.models.base import BaseModel
+from dplass_cli.models.lasaft import LaSAFT
+from dplass_cli.models.registry import NETWORKS, make_network, published_config
 from dplass_cli.models.resunet30 import ResUNet30
-from dplass_cli.options.network_settings import ResUNet30Config
-from dplass_cli.options.parse import from_mapping, to_mapping
+from dplass_cli.options.network_settings import NetworkConfig, ResUNet30Config, network_config
+from dplass_cli.options.parse import to_mapping
 from dplass_cli.resources import resource
 from dplass_cli.weights.checkpoint_files import (
     described_config,
@@ -17,49 +20,25 @@ from dplass_cli.weights.checkpoint_files import (
     load_strictly,
     read_base_state,
     require_layout,
-    tensors_sha256,
     write_safetensors,
 )
 
-__all__ = ["BaseModel", "ResUNet30", "ResUNet30Config", "load_base", "save_base"]
-
-
-class BaseModel(ResUNet30):
-    """A separation network with the metadata of its file.
-
-    Attributes:
-        source: the file or built-in name it was loaded from.
-        encoder_fingerprint: the fingerprint of the encoder it was trained with; None if the file has none.
-    """
-
-    source: str = ""
-    encoder_fingerprint: str | None = None
-
-    def __repr__(self) -> str:
-        parameters = sum(parameter.numel() for parameter in self.parameters())
-        return (
-            f"BaseModel({self.source!r}, {parameters / 1e6:.1f} M parameters, {self.config.sample_rate} Hz,"
-            f" condition_size={self.config.condition_size})"
-        )
-
-    def sha256(self) -> str:
-        """Hash the weights that a forward pass reads, as float32; a half-precision copy has another hash."""
-        state = {k: v for k, v in self.state_dict().items() if not k.endswith("num_batches_tracked")}
-        return tensors_sha256(state)
+__all__ = ["NETWORKS", "BaseModel", "LaSAFT", "ResUNet30", "ResUNet30Config", "load_base", "make_network", "save_base"]
 
 
 def load_base(
     base: str | Path = "tiny",
     device: str | torch.device = "cpu",
-    config: ResUNet30Config | None = None,
+    config: NetworkConfig | None = None,
     trust: bool = False,
 ) -> BaseModel:
     """Load a base model, frozen and in evaluation mode.
 
     Args:
-        base: ``tiny`` (bundled), or a checkpoint: AudioSep's Lightning file, a plain state dict, or safetensors.
+        base: ``tiny`` (bundled), or a checkpoint: AudioSep's or LaSAFT's Lightning file, a plain state dict, or
+            safetensors.
         device: where the weights go.
-        config: widths and transform; by default those in the file's metadata, else AudioSep's.
+        config: widths and transform; by default those in the file's metadata, else the published network's.
         trust: read pickled files that contain more than weights; such files can run arbitrary code.
 
     Raises:
@@ -68,10 +47,15 @@ def load_base(
     path = resource("assets/tiny/base.safetensors") if base == "tiny" else Path(base)
     state, metadata = read_base_state(path, trust)
     if config is None:
-        config = from_mapping(ResUNet30Config, described_config(metadata, path), str(path))
+        described = described_config(metadata, path)
+        hyper_parameters = metadata.get("hyper_parameters", {})
+        if described:
+            config = network_config(described, str(path))
+        else:
+            config = published_config(state, hyper_parameters, str(path))
     with torch.device("meta"):  # check the layout before allocating the sizes that the file claims
-        require_layout(BaseModel(config).state_dict(), state, str(path))
-    network = BaseModel(config)
+        require_layout(make_network(config).state_dict(), state, str(path))
+    network = make_network(config)
     load_strictly(network, in_dtype(state, torch.float32), str(path))
     network.source = str(base)
     network.encoder_fingerprint = metadata.get("encoder_fingerprint")
@@ -87,7 +71,7 @@ def in_fast_order(network: BaseModel) -> BaseModel:
 
 
 def save_base(
-    path: Path | str, network: ResUNet30, encoder_fingerprint: str | None, dtype: torch.dtype = torch.float32
+    path: Path | str, network: BaseModel, encoder_fingerprint: str | None, dtype: torch.dtype = torch.float32
 ) -> None:
     """Write a base model as safetensors with its configuration, atomically; floating-point tensors as ``dtype``.
 

@@ -11,17 +11,23 @@ import torch
 from torch import Tensor
 
 from dplass_cli.errors import InputError, RunError, first_line
-from dplass_cli.models.resunet30 import ResUNet30
+from dplass_cli.models.base import BaseModel
+from dplass_cli.options.network_settings import ResUNet30Config
 from dplass_cli.storage import atomic_path
 from dplass_cli.weights.checkpoint_files import NETWORK_PREFIX, read_tensors
 
 
-def audiosep_state(network: ResUNet30) -> dict[str, Tensor]:
+def audiosep_state(network: BaseModel) -> dict[str, Tensor]:
     """The network's state dict with the keys of AudioSep's ResUNet30 (golden ``resunet30_layout.json``).
 
     InputError if AudioSep's code cannot represent the network.
     """
     config = network.config
+    if not isinstance(config, ResUNet30Config):
+        raise InputError(
+            f"--output: AudioSep's checkpoints contain ResUNet30, but this base is {network.name}; write a plain base"
+            " with 'dplass adapters merge ADAPTER --output NAME.safetensors'"
+        )
     if config.stem != (1, 1) or config.input_power != 1.0 or config.input_level_db is not None:
         raise InputError(
             "--output: AudioSep's network has no stem, input power or input level, but this base does; write a plain"
@@ -61,7 +67,7 @@ def write_checkpoint(path: Path | str, content: Mapping[str, Any]) -> None:
             raise RunError(f"{path}: writing failed ({first_line(error)}); free space and run again") from error
 
 
-def write_audiosep(path: Path | str, network: ResUNet30, source: Path | str | None = None, trust: bool = False) -> None:
+def write_audiosep(path: Path | str, network: BaseModel, source: Path | str | None = None, trust: bool = False) -> None:
     """Write a network as AudioSep's Lightning checkpoint: its tensors under ``ss_model.`` in ``state_dict``.
 
     The ``query_encoder.*`` tensors of ``source``, the checkpoint the base came from, are copied.

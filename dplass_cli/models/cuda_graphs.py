@@ -13,15 +13,16 @@ from collections.abc import Callable, Hashable, Mapping
 import torch
 from torch import Tensor, nn
 
+from dplass_cli.models.base import BaseModel
 from dplass_cli.models.resunet30 import ResUNet30, ResUNetBase
 
 REPEATS = 3
 """A shape is captured the third time in a row that it occurs; shorter recordings would not gain from it."""
 
 
-def replay_windows(network: ResUNet30) -> None:
-    """Run a network on a CUDA device in graphs; on other devices nothing changes."""
-    if next(network.parameters()).device.type == "cuda":
+def replay_windows(network: BaseModel) -> None:
+    """Run ResUNet30 on a CUDA device in graphs; for other networks and devices nothing changes."""
+    if isinstance(network, ResUNet30) and next(network.parameters()).device.type == "cuda":
         network.base.runner = GraphedBody(network.base)
 
 

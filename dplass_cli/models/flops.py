@@ -12,8 +12,9 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from dplass_cli.models.resunet30 import ResUNet30
-from dplass_cli.options.network_settings import ResUNet30Config
+from dplass_cli.models.base import BaseModel
+from dplass_cli.models.registry import make_network
+from dplass_cli.options.network_settings import NetworkConfig
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,7 @@ class LayerCost:
 
 
 def layer_costs(
-    config: ResUNet30Config, prepare: Callable[[ResUNet30], object] = lambda network: None
+    config: NetworkConfig, prepare: Callable[[BaseModel], object] = lambda network: None
 ) -> list[LayerCost]:
     """Count every layer that has parameters, in forward order.
 
@@ -46,29 +47,31 @@ def layer_costs(
     What it adds below a layer counts towards that layer's work, but not its parameters.
     """
     with torch.device("meta"):
-        network = ResUNet30(config).eval()
+        network = make_network(config).eval()
     layers = {path: module for path, module in network.named_modules() if any(True for _ in module.parameters(False))}
     sizes = {path: sum(parameter.numel() for parameter in layer.parameters(False)) for path, layer in layers.items()}
     dead = _dead(network, layers)
+    # Of a module that contains others, only these are counted.
+    leaves = {path: layer for path, layer in layers.items() if not any(True for _ in layer.children())}
     prepare(network)
     # One cell more costs what depends on the length; what remains of the first cell is the cost per query.
-    one, two = (_macs(network, layers, cells) for cells in (1, 2))
+    one, two = (_macs(network, leaves, cells) for cells in (1, 2))
     seconds = config.grid[0] * config.hop / config.sample_rate  # of one cell
     rows = []
     for path, layer in layers.items():
-        per_cell = two[path] - one[path]
-        rows.append(LayerCost(path, _kind(layer), sizes[path], dead[path], per_cell / seconds, one[path] - per_cell))
+        first, per_cell = one.get(path, 0.0), two.get(path, 0.0) - one.get(path, 0.0)
+        rows.append(LayerCost(path, _kind(layer), sizes[path], dead[path], per_cell / seconds, first - per_cell))
     return rows
 
 
-def _run(network: ResUNet30, cells: int) -> torch.Tensor:
+def _run(network: BaseModel, cells: int) -> torch.Tensor:
     """Compute logits for a number of grid cells (in time) and one query; the STFT is not included."""
     config = network.config
-    magnitude = torch.empty(1, 1, cells * config.grid[0], config.n_fft // 2 + 1, device="meta")
-    return network.base.logits(magnitude, network.film(torch.empty(1, config.condition_size, device="meta")))
+    features = torch.empty(1, network.feature_channels, cells * config.grid[0], config.n_fft // 2 + 1, device="meta")
+    return network.estimate(features, torch.empty(1, config.condition_size, device="meta"))
 
 
-def _macs(network: ResUNet30, layers: Mapping[str, nn.Module], cells: int) -> dict[str, float]:
+def _macs(network: BaseModel, layers: Mapping[str, nn.Module], cells: int) -> dict[str, float]:
     """Multiply-accumulates of each layer, including what is attached to it, for a number of grid cells."""
     inputs: dict[str, torch.Tensor] = {}
 
@@ -89,7 +92,7 @@ def _macs(network: ResUNet30, layers: Mapping[str, nn.Module], cells: int) -> di
     return counts
 
 
-def _dead(network: ResUNet30, layers: Mapping[str, nn.Module]) -> dict[str, int]:
+def _dead(network: BaseModel, layers: Mapping[str, nn.Module]) -> dict[str, int]:
     """The number of parameters per layer that get no gradient from the output."""
     network.requires_grad_(True)
     torch.autograd.backward(_run(network, 1).sum())
@@ -105,4 +108,4 @@ def _kind(layer: nn.Module) -> str:
         return f"{name} {'x'.join(map(str, layer.kernel_size))} {layer.in_channels}→{layer.out_channels}"
     if isinstance(layer, nn.Linear):
         return f"{name} {layer.in_features}→{layer.out_features}"
-    return f"{name} {layer.num_features}" if isinstance(layer, nn.BatchNorm2d) else name
+    return f"{name} {layer.num_features}" if isinstance(layer, (nn.BatchNorm1d, nn.BatchNorm2d)) else name

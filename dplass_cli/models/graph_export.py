@@ -11,17 +11,21 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from dplass_cli.errors import InputError
+from dplass_cli.models.base import BaseModel
 from dplass_cli.models.openvino import openvino_core, openvino_module
 from dplass_cli.models.resunet30 import ResUNet30, mask_and_rotation
 from dplass_cli.storage import make_folder, remove_file, write_bytes, writing_to
 
 
-def export_graph(network: ResUNet30, output: Path, metadata: Mapping[str, str]) -> list[Path]:
+def export_graph(network: BaseModel, output: Path, metadata: Mapping[str, str]) -> list[Path]:
     """Write a network, with its adapter active, as a graph: ``mixture`` and ``condition`` in, ``target`` out.
 
     The output ends in ``.onnx`` (which stores the metadata), or in ``.xml`` for OpenVINO, whose weights go to ``.bin``.
     Returns the written files, the graph first.
     """
+    if not isinstance(network, ResUNet30):
+        raise InputError(f"--output {output}: graphs of {network.name} are not supported; give a ResUNet30 base")
     make_folder(output.parent)
     files = [output]
     with tempfile.TemporaryDirectory() as name, writing_to(output, only_disk_errors=True):
@@ -70,7 +74,7 @@ class OnnxWrapper(nn.Module):
     def __init__(self, network: ResUNet30) -> None:
         super().__init__()
         self.network, self.n_fft, self.hop = network, network.config.n_fft, network.config.hop
-        window = network.base.stft.window.double().cpu()
+        window = network.stft.window.double().cpu()
         bins, samples = torch.arange(self.n_fft // 2 + 1), torch.arange(self.n_fft)
         # Reduced modulo one turn, so that the argument of the cosine is small and exact.
         angle = 2 * math.pi * (bins[:, None] * samples % self.n_fft).double() / self.n_fft

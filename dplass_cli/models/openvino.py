@@ -20,6 +20,7 @@ import torch
 from torch import Tensor, nn
 
 from dplass_cli.errors import InputError, check_choice
+from dplass_cli.models.base import BaseModel
 from dplass_cli.models.memory_efficient import SLOPE
 from dplass_cli.models.resunet30 import DecoderBlock, EncoderBlock, ResidualBlock, ResUNet30, ResUNetBase
 from dplass_cli.options.model_options import Backend
@@ -34,14 +35,19 @@ Betas = Mapping[str, Tensor]
 _Feed = Callable[[Tensor, Betas], Tensor]
 
 
-def choose_backend(network: ResUNet30, backend: Backend = "auto", warmup_macs: float = WARMUP_MACS) -> None:
+def choose_backend(network: BaseModel, backend: Backend = "auto", warmup_macs: float = WARMUP_MACS) -> None:
     """Make a network run in torch or in OpenVINO; the results differ by less than 1e-4.
 
+    Networks other than ResUNet30 run in torch.
     ``auto`` is OpenVINO on a CPU where it is installed, after ``warmup_macs`` multiply-accumulates in torch.
     """
     check_choice("--backend", backend, get_args(Backend))
     device = next(network.parameters()).device.type
     installed = importlib.util.find_spec("openvino") is not None
+    if not isinstance(network, ResUNet30):
+        if backend == "openvino":
+            raise InputError(f"--backend openvino: runs ResUNet30, but the base is {network.name}; use --backend torch")
+        return
     if backend == "openvino":
         if not installed:
             raise InputError("--backend openvino: not installed; pip install 'dplass[openvino]', or use torch")

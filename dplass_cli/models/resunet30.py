@@ -9,33 +9,18 @@ Widths, transform and condition size are configurable, as are two extensions for
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from dplass_cli.audio.stft import STFT
+from dplass_cli.models.base import AdaptableLayer, Analysis, BaseModel
 from dplass_cli.models.memory_efficient import average_pool, conditioned, pointwise
 from dplass_cli.options.network_settings import ResUNet30Config
 
 _FLOOR = 1e-10
-
-
-@dataclass(frozen=True)
-class Analysis:
-    """Transformed mixtures.
-
-    Attributes:
-        spectrum: complex64 (B, frames, bins).
-        magnitude: float32 (B, frames, bins), at least 1e-5.
-        length: samples of the waveforms.
-    """
-
-    spectrum: Tensor
-    magnitude: Tensor
-    length: int
 
 
 def _batch_norm(channels: int) -> nn.BatchNorm2d:
@@ -96,7 +81,7 @@ class DecoderBlock(nn.Module):
 
 
 class ResUNetBase(nn.Module):
-    """The network without FiLM: maps mixtures and betas to the targets' waveforms.
+    """The network without FiLM: maps magnitudes and betas to masks.
 
     Attributes:
         runner: computes :meth:`body` with another backend, such as OpenVINO; None uses torch.
@@ -141,18 +126,11 @@ class ResUNetBase(nn.Module):
         return features
 
     def analyse(self, mixture: Tensor) -> Analysis:
-        """Transform mixtures, float32 (B, 1, T); all queries and adapters share the result."""
+        """Transform mixtures, float32 (B, 1, T); the features are the magnitudes, at least 1e-5."""
         with torch.autocast(mixture.device.type, enabled=False):
             spectrum = self.stft(mixture[:, 0].float())
             magnitude = torch.sqrt((spectrum.real**2 + spectrum.imag**2).clamp(min=_FLOOR))
-        return Analysis(spectrum, magnitude, mixture.shape[-1])
-
-    def forward(self, analysis: Analysis, betas: dict[str, Tensor]) -> Tensor:
-        """Separate transformed mixtures with betas {path: (B, C, 1, 1)}: waveforms, float32 (B, 1, T)."""
-        logits = self.logits(analysis.magnitude[:, None], betas).float()
-        with torch.autocast(logits.device.type, enabled=False):
-            separated = apply_masks(analysis.spectrum, logits)
-            return self.stft.inverse(separated, analysis.length)[:, None]
+        return Analysis(spectrum, magnitude[:, None], mixture.shape[-1])
 
     def logits(self, magnitude: Tensor, betas: dict[str, Tensor]) -> Tensor:
         """Map magnitudes (B, 1, frames, bins) to the three output maps (B, 3, frames, bins)."""
@@ -233,33 +211,68 @@ class FiLM(nn.Module):
             nn.init.zeros_(module.bias)
 
 
-class ResUNet30(nn.Module):
-    """The conditioned separation network: maps a mixture and a query embedding to the target."""
+class ResUNet30(BaseModel):
+    """The conditioned separation network; it separates one channel at a time."""
 
     name = "ResUNet30"
 
     def __init__(self, config: ResUNet30Config | None = None) -> None:
         super().__init__()
-        self.config = config or ResUNet30Config()
+        self.config: ResUNet30Config = config or ResUNet30Config()
         self.base = ResUNetBase(self.config)
         self.film = FiLM(self.base.beta_features(), self.config.condition_size)
         self.film.reset()
 
-    def forward(self, mixture: Tensor | Analysis, condition: Tensor) -> Tensor:
-        """Separate the sound that the query describes.
+    @property
+    def stft(self) -> STFT:
+        return self.base.stft
 
-        Args:
-            mixture: float32 (B, 1, T) at ``config.sample_rate``, T > n_fft/2; or its ``base.analyse``.
-            condition: float32 (B, D), unit norm.
+    def analyse(self, mixture: Tensor) -> Analysis:
+        return self.base.analyse(mixture)
 
-        Returns:
-            float32 (B, 1, T).
-        """
-        analysis = mixture if isinstance(mixture, Analysis) else self.base.analyse(mixture)
-        separated: Tensor = self.base(analysis, self.film(condition))
-        return separated
+    def share_mask(self, analysis: Analysis, channels: int) -> Analysis:
+        """Make channels share one mask, from the mean of their energies."""
+        energy = analysis.features.square()
+        energy = energy.reshape(-1, channels, *energy.shape[1:]).mean(dim=1)
+        return Analysis(analysis.spectrum, energy.sqrt(), analysis.length)
+
+    def estimate(self, features: Tensor, condition: Tensor) -> Tensor:
+        """Map magnitudes to the logits of mask and rotation (B, 3, frames, bins)."""
+        return self.base.logits(features, self.film(condition))
+
+    def synthesise(self, analysis: Analysis, output: Tensor) -> Tensor:
+        logits = output.float()
+        with torch.autocast(logits.device.type, enabled=False):
+            separated = apply_masks(analysis.spectrum, logits)
+            return self.stft.inverse(separated, analysis.length)[:, None]
+
+    def adaptable_layers(self) -> list[AdaptableLayer]:
+        """Kinds: ``conv`` (3x3 of a residual block), ``shortcut`` (its 1x1), ``upsample``, ``film``, ``edge``."""
+        base = self.base
+        found = [AdaptableLayer("pre_conv", "edge", "base.pre_conv", base.pre_conv)]
+        for name, block in base.blocks().items():
+            block_name = "bottleneck" if name == "conv_block7a" else name.replace("_block", "")
+            if isinstance(block, EncoderBlock):
+                found += _residual(block_name, f"base.{name}.conv_block1", block.conv_block1)
+                betas = {"film1": "conv_block1.beta1", "film2": "conv_block1.beta2"}
+            else:
+                assert isinstance(block, DecoderBlock)
+                found.append(AdaptableLayer(f"{block_name}.upsample", "upsample", f"base.{name}.conv1", block.conv1))
+                found += _residual(block_name, f"base.{name}.conv_block2", block.conv_block2)
+                betas = {"film_upsample": "beta1", "film1": "conv_block2.beta1", "film2": "conv_block2.beta2"}
+            for layer, beta in betas.items():
+                path = "film." + f"{name}.{beta}".replace(".", "->")
+                linear = self.get_submodule(path)
+                assert isinstance(linear, nn.Linear)
+                found.append(AdaptableLayer(f"{block_name}.{layer}", "film", path, linear))
+        return [*found, AdaptableLayer("after_conv", "edge", "base.after_conv", base.after_conv)]
+
+    def is_unread(self, parameter: str) -> bool:
+        return re.search(r"decoder_block\d+(\.bn2|->beta2)\b", parameter) is not None
 
 
-def is_unread(parameter: str) -> bool:
-    """Whether a parameter, or that of an adapter on it, is never read by a forward pass, judged by its name."""
-    return re.search(r"decoder_block\d+(\.bn2|->beta2)\b", parameter) is not None
+def _residual(block: str, path: str, residual: ResidualBlock) -> Iterator[AdaptableLayer]:
+    yield AdaptableLayer(f"{block}.conv1", "conv", f"{path}.conv1", residual.conv1)
+    yield AdaptableLayer(f"{block}.conv2", "conv", f"{path}.conv2", residual.conv2)
+    if residual.shortcut is not None:
+        yield AdaptableLayer(f"{block}.shortcut", "shortcut", f"{path}.shortcut", residual.shortcut)

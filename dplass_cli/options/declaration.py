@@ -216,9 +216,12 @@ def _walk(options: Any, path: str, flags: bool) -> Iterator[OptionField]:
             value = field.default_factory()
         shown = flags and (declared.flag is not None or bool(declared.metavar))
         yield OptionField(path + field.name, kind, value, declared, shown)
-        inside = section_of(kind)
-        if inside is not None:
-            yield from _walk(inside, f"{path}{field.name}.", flags and declared.inner)
+        known: set[str] = set()
+        for inside in sections_of(kind):
+            for each in _walk(inside, f"{path}{field.name}.", flags and declared.inner):
+                if each.key not in known:
+                    yield each
+                known.add(each.key)
 
 
 def _own_first(options: Any) -> list[dataclasses.Field[Any]]:
@@ -234,10 +237,13 @@ def declarations(options: Any) -> dict[str, Declaration]:
     return {field.name: field.metadata["declared"] for field in fields if "declared" in field.metadata}
 
 
-def section_of(kind: Any) -> Any:
-    """The dataclass of a type that is a section of options, or a section or None; None for other types."""
+def sections_of(kind: Any) -> tuple[Any, ...]:
+    """The dataclasses of a type that is a section of options, or one of several; () for other types.
+
+    Of several, the one whose option ``name`` has the given value by default is meant; without a name, the first.
+    """
     members = typing.get_args(kind) if typing.get_origin(kind) in (typing.Union, types.UnionType) else (kind,)
-    return next((each for each in members if dataclasses.is_dataclass(each)), None)
+    return tuple(each for each in members if dataclasses.is_dataclass(each))
 
 
 @functools.cache

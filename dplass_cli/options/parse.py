@@ -7,7 +7,9 @@ where it was given and the most similar known key.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import math
+import operator
 import types
 import typing
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -17,7 +19,7 @@ from typing import Any, NamedTuple, TypeVar
 import yaml
 
 from dplass_cli.errors import InputError, InvalidValue, check_choice, given, nearest
-from dplass_cli.options.declaration import field_types, option_fields, section_of
+from dplass_cli.options.declaration import field_types, option_fields, sections_of
 from dplass_cli.storage import read_text
 
 T = TypeVar("T")
@@ -176,13 +178,13 @@ def _kind(options: Any, path: str, where: str = "") -> Any:
     """
     inside, prefix = options, ""
     for name in path.split("."):
-        section = section_of(inside)
-        if section is None:
+        sections = sections_of(inside)
+        if not sections:
             raise InputError(f"{where}{path}: {prefix.rstrip('.')} has no options inside; leave out the rest")
-        fields = field_types(section)
-        if name not in fields:
-            raise InputError(f"{where}unknown option {path!r}{_meant(section, prefix, name)}")
-        inside, prefix = fields[name], f"{prefix}{name}."
+        kinds = [field_types(section)[name] for section in sections if name in field_types(section)]
+        if not kinds:
+            raise InputError(f"{where}unknown option {path!r}{_meant(sections[0], prefix, name)}")
+        inside, prefix = functools.reduce(operator.or_, kinds), f"{prefix}{name}."
     return inside
 
 
@@ -198,11 +200,21 @@ def _check(options: Any, tree: Mapping[str, Any], place: _Place) -> None:
 
 def _check_value(kind: Any, value: Any, place: _Place) -> None:
     """Check a value of an option, or what is given of a section."""
-    section = section_of(kind)
-    if section is not None and isinstance(value, Mapping):
-        _check(section, value, place)
+    if sections_of(kind) and isinstance(value, Mapping):
+        _check(_section_named(kind, value, place), value, place)
     else:
         _convert(kind, value, place)
+
+
+def _section_named(kind: Any, tree: Mapping[str, Any], place: _Place) -> Any:
+    """The section that a tree belongs to; of several, the one that its ``name`` says (:func:`sections_of`)."""
+    sections = sections_of(kind)
+    if len(sections) == 1:
+        return sections[0]
+    names = {section.name: section for section in sections}
+    name = tree.get("name", sections[0].name)
+    check_choice(str(place.inside("name")), name, names)
+    return names[name]
 
 
 def _meant(options: Any, prefix: str, key: str) -> str:
@@ -216,8 +228,7 @@ def _paths(options: Any) -> Iterator[str]:
     sections = []
     for name, kind in field_types(options).items():
         yield name
-        if (inside := section_of(kind)) is not None:
-            sections.append((name, inside))
+        sections += [(name, inside) for inside in sections_of(kind)]
     for name, kind in sections:
         yield from (f"{name}.{path}" for path in _paths(kind))
 
@@ -280,10 +291,14 @@ def _convert_to_one(kinds: Sequence[Any], value: Any, place: _Place) -> Any:
     if value is None and type(None) in kinds:
         return None
     members = [kind for kind in kinds if kind is not type(None)]
+    if isinstance(value, Mapping) and any(map(sections_of, members)):
+        return _convert(_section_named(functools.reduce(operator.or_, members), value, place), value, place)
     sections = [member for member in members if typing.get_origin(member) is dict]
     words = [member for member in members if typing.get_origin(member) is typing.Literal]
     if any(value in typing.get_args(member) for member in words):
         return value  # a word instead of a value, such as 'auto' for a number
+    if words == members:
+        check_choice(str(place), value, [word for member in words for word in typing.get_args(member)])
     others = [member for member in members if member not in sections + words]
     chosen = sections if sections and isinstance(value, Mapping) else others or words
     return _convert(chosen[0], value, place)

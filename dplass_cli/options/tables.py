@@ -45,7 +45,7 @@ def type_text(kind: Any) -> str:
     if origin is dict:
         return "mapping"
     if origin is typing.Union or isinstance(kind, types.UnionType):
-        return " or ".join(type_text(each) for each in arguments if each is not type(None))
+        return " or ".join(dict.fromkeys(type_text(each) for each in arguments if each is not type(None)))
     return _TYPES.get(kind, "section")
 
 

@@ -11,7 +11,7 @@ from dplass_cli.options.adapter_settings import AdapterSettings
 from dplass_cli.options.data_settings import DataSettings
 from dplass_cli.options.declaration import option, required, section, setting
 from dplass_cli.options.model_options import DEVICE, ModelOptions, adapters_option
-from dplass_cli.options.network_settings import ResUNet30Config
+from dplass_cli.options.network_settings import LaSAFTConfig, ResUNet30Config
 from dplass_cli.options.train_settings import TrainSettings
 
 
@@ -27,7 +27,7 @@ class TrainOptions(ModelOptions):
         " with each domain's adapter.",
     )
     domain: str = option("all", "all, or numbers such as 0,3.", resume="longer")
-    network: ResUNet30Config | None = setting(
+    network: ResUNet30Config | LaSAFTConfig | None = setting(
         None,
         "For --what base and distil: train a new network of this configuration instead of the base.",
         shown="the base",

@@ -35,8 +35,7 @@ from dplass_cli.options.adapters_options import (
     AdaptersPushOptions,
 )
 from dplass_cli.options.model_options import BaseOptions
-from dplass_cli.options.network_settings import ResUNet30Config
-from dplass_cli.options.parse import from_mapping
+from dplass_cli.options.network_settings import network_config
 from dplass_cli.reports.model_card import model_card
 from dplass_cli.storage import Progress, no_progress, read_text
 from dplass_cli.weights.hub import parse_hub_address, push_to_hub
@@ -59,7 +58,7 @@ def describe(options: AdaptersInfoOptions) -> AdapterReport:
         network = contained_base(published, config)
         return cost_report(network.config, from_published(published, network, network.sha256()).info)
     info = read_description(single_adapter(adapter))
-    return cost_report(from_mapping(ResUNet30Config, info.architecture, str(adapter)), info)
+    return cost_report(network_config(info.architecture, str(adapter)), info)
 
 
 def import_adapters(options: AdaptersImportOptions, progress: Progress = no_progress) -> ImportResult:

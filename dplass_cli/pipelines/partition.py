@@ -26,6 +26,7 @@ from dplass_cli.domains.quality import Quality
 from dplass_cli.domains.validation import split_rows, validation_mixtures
 from dplass_cli.encoders import load_encoder_of
 from dplass_cli.encoders.cache import EmbeddingCache, check_encoder
+from dplass_cli.errors import InputError
 from dplass_cli.options.partition_options import PartitionOptions
 from dplass_cli.reports.partition_report import write_report
 from dplass_cli.reports.projection import check_projection
@@ -46,6 +47,8 @@ def partition(options: PartitionOptions, progress: Progress = no_progress) -> Pa
         check_method(options.method, options.weight == "clips")
     check_projection(options.map)
     encoder = load_encoder_of(options.model)
+    if options.features != "text" and not encoder.embeds_audio:
+        raise InputError(f"--features {options.features}: the encoder {encoder.name} embeds sentences only; use text")
     if options.cache is not None:
         check_encoder(options.cache, encoder)
     rows = sorted_rows(read_manifest(options.manifest))

@@ -15,7 +15,7 @@ from torch.nn import functional as F
 
 from dplass_cli.encoders import QueryEncoder
 from dplass_cli.errors import RunError
-from dplass_cli.models.resunet30 import Analysis
+from dplass_cli.models.base import Analysis
 from dplass_cli.separation.bank import Activation, AdapterBank
 
 
@@ -62,7 +62,7 @@ class Prepared:
 
     Attributes:
         mixtures: float32 (B, C, n) at the network's rate, as they were given.
-        analysis: of the B·C channels; magnitudes of B mixtures where all channels share one mask.
+        analysis: of the B·C channels; features of B mixtures where their channels are separated together.
     """
 
     mixtures: Tensor
@@ -74,7 +74,8 @@ class SeparationCore:
 
     Args:
         bank: the base and its adapters; the core changes which of them is active.
-        shared_mask: one mask for all channels, from the mean of their energies; otherwise one mask per channel.
+        shared_mask: one mask for all channels, from the mean of their energies; otherwise one mask per channel. The
+            same for networks that separate several channels together.
         bfloat16: run the convolutions in bfloat16.
         batch_size: the most requests in one forward pass. Multichannel mixtures with a shared mask take one at a time.
     """
@@ -95,11 +96,10 @@ class SeparationCore:
         channels, length = mixtures.shape[1:]
         # n_fft samples are the shortest signal that the transform takes; the padding is cropped in :meth:`separate`.
         padded = F.pad(mixtures, (0, max(0, network.config.n_fft - length))).to(self.device)
-        analysis = network.base.analyse(padded.flatten(0, 1)[:, None])
+        together = channels == network.config.audio_channels
+        analysis = network.analyse(padded if together else padded.flatten(0, 1)[:, None])
         if self.shared_mask and channels > 1:
-            energy = analysis.magnitude.square()
-            energy = energy.reshape(-1, channels, *energy.shape[1:]).mean(dim=1)
-            analysis = Analysis(analysis.spectrum, energy.sqrt(), analysis.length)
+            analysis = network.share_mask(analysis, channels)
         return Prepared(mixtures, analysis)
 
     @torch.inference_mode()
@@ -132,15 +132,15 @@ class SeparationCore:
     def _forward(self, prepared: Prepared, requests: Sequence[Request], channels: int) -> Tensor:
         """One forward pass: (R, C, padded length)."""
         analysis, device = prepared.analysis, self.device
-        masks = len(analysis.magnitude) // len(prepared.mixtures)  # per mixture: 1, or one per channel
+        parts = len(analysis.features) // len(prepared.mixtures)  # of a mixture: 1, or its channels
         mixtures = [request.mixture for request in requests]
         if mixtures != list(range(len(prepared.mixtures))):
             analysis = Analysis(
                 _select(analysis.spectrum, mixtures, channels),
-                _select(analysis.magnitude, mixtures, masks),
+                _select(analysis.features, mixtures, parts),
                 analysis.length,
             )
-        conditions = torch.stack([request.condition for request in requests]).to(device).repeat_interleave(masks, dim=0)
+        conditions = torch.stack([request.condition for request in requests]).to(device).repeat_interleave(parts, dim=0)
         with torch.autocast(device.type, torch.bfloat16, enabled=self.bfloat16):
             separated: Tensor = self.bank.network(analysis, conditions)
         return separated.float().reshape(len(requests), channels, -1)

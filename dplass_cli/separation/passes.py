@@ -98,7 +98,7 @@ class Passes:
             None where that band covers it) of the part of each window that is kept.
         """
         requests = [Request(condition, self.choices[source]) for source, condition in plan.conditions.items()]
-        stft = self._core.bank.network.base.stft
+        stft = self._core.bank.network.stft
         normalization = self._normalization
         for window, part, prepared, kept in self._windows(last=True):
             mixture = prepared.mixtures[0]

@@ -242,7 +242,7 @@ class Separator:
         require(self.policy, self.bank)
         if chooses_by_query(self.policy):
             texts = [text for query in asked.values() for text in query.sentences]
-            for embedding in self.encoder.embed_text(texts or ["any"]):
+            for embedding in self.encoder.embed_text(texts or [*self.encoder.kinds[:1]] or ["any"]):
                 self.policy.choose(Choice(embedding, self.bank, self._texts))
         return asked
 
@@ -263,7 +263,8 @@ class Separator:
 
     def _presence_meter(self, asked: Mapping[str, Query], planned: Plan) -> PresenceMeter:
         """Measures the presence of all targets but removals, for which it is not defined."""
-        described = {name: planned.conditions[Source(name)] for name, query in asked.items() if not query.is_removal}
+        measured = [name for name, query in asked.items() if self.encoder.embeds_audio and not query.is_removal]
+        described = {name: planned.conditions[Source(name)] for name in measured}
         calibration = calibration_of(self.bank.base_sha256, self.encoder.fingerprint)
         uncalibrated = {name for name, query in asked.items() if not query.text or query.spans}
         rate = self.bank.network.config.sample_rate
@@ -333,6 +334,8 @@ class Separator:
         path = Path(path)
         info = audio_info(path, track)
         asked = self.check(queries)
+        if silence_if_absent is not None and not self.encoder.embeds_audio:
+            raise InputError("--silence-if-absent: this model's encoder cannot compare sounds; leave it out")
         if residual and RESIDUAL in asked:
             raise InputError(f"--query {RESIDUAL}: is the name of the residual; word the query differently")
         check_spans(asked.values(), info.seconds)

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from dplass_cli.audio.reading import Audio, read_blocks
-from dplass_cli.options.network_settings import ResUNet30Config
+from dplass_cli.options.network_settings import NetworkConfig
 
 CORE_SECONDS, CONTEXT_SECONDS = 8.0, 1.0
 
@@ -46,7 +46,7 @@ class WindowLayout(NamedTuple):
     context: int
 
 
-def window_layout(sample_rate: int, config: ResUNet30Config) -> WindowLayout:
+def window_layout(sample_rate: int, config: NetworkConfig) -> WindowLayout:
     """The lengths of the windows over a recording of ``sample_rate`` Hz.
 
     Both lengths are multiples of the network's time grid (the frames that its downsampling joins) and of the period

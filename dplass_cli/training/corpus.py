@@ -23,14 +23,14 @@ from dplass_cli.encoders.cache import EmbeddingCache
 from dplass_cli.encoders.clips import Clip, embed_clips
 from dplass_cli.errors import InputError
 from dplass_cli.options.data_settings import DataSettings
-from dplass_cli.options.network_settings import ResUNet30Config
+from dplass_cli.options.network_settings import NetworkConfig
 from dplass_cli.storage import Progress
 
 _CACHED_MIB = 512  # of rendered mixtures; every epoch asks for the same ones
 
 
-def check_data_settings(settings: DataSettings, config: ResUNet30Config) -> None:
-    """Check that a base can learn from samples made with these settings, before any audio is read.
+def check_data_settings(settings: DataSettings, config: NetworkConfig) -> None:
+    """Check that a network can learn from samples made with these settings, before any audio is read.
 
     Raises:
         InputError: another sample rate, segments shorter than the transform's padding, or a bad folder of noise or of
@@ -38,11 +38,12 @@ def check_data_settings(settings: DataSettings, config: ResUNet30Config) -> None
     """
     if settings.sampling_rate != config.sample_rate:
         raise InputError(
-            f"data.sampling_rate is {settings.sampling_rate}, the base works at {config.sample_rate}; leave it out"
+            f"data.sampling_rate is {settings.sampling_rate}, the network works at {config.sample_rate}; set it to"
+            f" {config.sample_rate}"
         )
     if settings.segment_samples <= config.n_fft // 2:  # reflection padding needs more than n_fft / 2 samples
         raise InputError(
-            f"data.segment_seconds {settings.segment_seconds}: the base's transform needs more than"
+            f"data.segment_seconds {settings.segment_seconds}: the network's transform needs more than"
             f" {config.n_fft / 2 / config.sample_rate:g} s; the published run used 2 s"
         )
     if settings.noise_dir is not None:

@@ -17,7 +17,6 @@ from dplass_cli.adapters.bank_folder import bank_key
 from dplass_cli.adapters.injection import moved_statistics
 from dplass_cli.data.samples import TrainingSamples
 from dplass_cli.models import BaseModel, save_base
-from dplass_cli.models.resunet30 import ResUNet30, is_unread
 from dplass_cli.separation.bank import AdapterBank
 from dplass_cli.training.corpus import TrainingCorpus, ValidationMixtures
 from dplass_cli.training.train_result import Trained
@@ -44,7 +43,7 @@ class TrainingJob:
     """
 
     name: str
-    network: ResUNet30
+    network: BaseModel
     samples: TrainingSamples
     validation: ValidationMixtures
     export: Callable[[Which, Trained], None]
@@ -99,7 +98,7 @@ def network_job(
     """The job of a whole network, on several domains at once. The network is frozen again after the block."""
     # A parameter that forward never reads gets no gradient, and DDP would wait for it.
     for key, parameter in network.named_parameters():
-        parameter.requires_grad_(not is_unread(key))
+        parameter.requires_grad_(not network.is_unread(key))
 
     def export(which: Which, trained: Trained) -> None:
         save_base(files[which], network, encoder_fingerprint)

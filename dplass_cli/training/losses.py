@@ -19,6 +19,7 @@ Loss = Callable[[Tensor, Tensor, Tensor], Tensor]
 
 _EPS = 1e-8
 _SATURATION = 1e-3  # -30 dB, so that easy items do not dominate the gradient
+_SPEC_N_FFT = 2048
 _RESOLUTIONS = ((512, 128), (1024, 256), (2048, 512))
 
 
@@ -45,6 +46,16 @@ def negative_si_sdr(estimate: Tensor, target: Tensor, mixture: Tensor) -> Tensor
     signal, error = scaled.square().sum(dim=-1), (estimate - scaled).square().sum(dim=-1)
     audible = 10.0 * torch.log10((error + _SATURATION * signal + _EPS) / (signal + _EPS))
     return torch.where(energy > _EPS, audible, negative_sdr(estimate, target, mixture))
+
+
+def spec_mse(estimate: Tensor, target: Tensor, mixture: Tensor) -> Tensor:
+    """Mean squared difference of the real and imaginary parts of the spectra, LaSAFT's loss (n_fft 2048, hop 1024)."""
+    difference = estimate - target
+    window = torch.hann_window(_SPEC_N_FFT, device=difference.device)
+    short = max(0, _SPEC_N_FFT - difference.shape[-1])
+    padded = torch.nn.functional.pad(difference, (0, short))
+    spectrum = torch.stft(padded, _SPEC_N_FFT, _SPEC_N_FFT // 2, window=window, return_complex=True)
+    return torch.view_as_real(spectrum).square().mean(dim=(1, 2, 3))
 
 
 def multi_resolution_stft(estimate: Tensor, target: Tensor, mixture: Tensor) -> Tensor:
@@ -77,6 +88,7 @@ LOSSES: dict[str, Loss] = {
     "l1_wav": l1_wav,
     "negative_sdr": negative_sdr,
     "negative_si_sdr": negative_si_sdr,
+    "spec_mse": spec_mse,
     "multi_resolution_stft": multi_resolution_stft,
 }
 

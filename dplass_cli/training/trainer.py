@@ -18,7 +18,6 @@ from torch.utils.data import DataLoader
 from dplass_cli.data.batches import EpochBatches, TrainingLoader
 from dplass_cli.devices import under_srun
 from dplass_cli.errors import InputError, RunError, first_line
-from dplass_cli.models.resunet30 import is_unread
 from dplass_cli.storage import Progress, make_folder, write_json
 from dplass_cli.training.callbacks.checkpoints import AtomicCheckpointIO, BestCheckpoints, LastCheckpoint
 from dplass_cli.training.callbacks.epoch_reporter import EpochReport, EpochReporter, no_report
@@ -193,7 +192,7 @@ def _strategy(job: TrainingJob, devices: Mapping[str, Any]) -> str:
     if world_size(devices) == 1:
         return str(devices["strategy"])
     trained = {name for name, parameter in job.network.named_parameters() if parameter.requires_grad}
-    return "ddp_find_unused_parameters_true" if any(is_unread(name) for name in trained) else "ddp"
+    return "ddp_find_unused_parameters_true" if any(job.network.is_unread(name) for name in trained) else "ddp"
 
 
 @torch.no_grad()

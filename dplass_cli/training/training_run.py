@@ -27,8 +27,8 @@ from dplass_cli.data.mixture_tables import Mixture, read_mixtures
 from dplass_cli.devices import launched_together, process_rank
 from dplass_cli.domains.partition_folder import Partition, read_partition
 from dplass_cli.errors import InputError, check_choice
-from dplass_cli.models import BaseModel, in_fast_order
-from dplass_cli.models.resunet30 import is_unread
+from dplass_cli.models import BaseModel, in_fast_order, make_network
+from dplass_cli.options.network_settings import NetworkConfig
 from dplass_cli.options.parse import to_mapping
 from dplass_cli.separation.bank import AdapterBank
 from dplass_cli.separation.loading import load_models
@@ -87,7 +87,8 @@ class TrainingRun:
                 f"{options.partition}: made with another encoder ({self.partition.encoder_name},"
                 f" {self.partition.encoder_fingerprint[:12]}…); partition again with the base's encoder"
             )
-        check_data_settings(options.data, self._models.network.config)
+        config = self._models.network.config if self._new_network is None else self._new_network
+        check_data_settings(options.data, config)
         self._layers = layer_settings(self._models.network, options.adapter)  # checks the adapter's targets
         self._trained_here = set(self.unfinished())
 
@@ -130,8 +131,8 @@ class TrainingRun:
         if self.options.what == "adapters":
             adapters = make_adapters(self._models.network, self.options.adapter.method, self._layers)
             return sum(parameter.numel() for adapter in adapters.values() for parameter in adapter.parameters())
-        named = self._network().named_parameters()
-        return sum(parameter.numel() for name, parameter in named if not is_unread(name))
+        network = self._network()
+        return sum(parameter.numel() for name, parameter in network.named_parameters() if not network.is_unread(name))
 
     def train(self, names: Sequence[str], progress: Progress, report: EpochReport = no_report) -> None:
         """Train jobs one after another in this process; errors are those of :meth:`JobTrainer.fit`."""
@@ -223,19 +224,24 @@ class TrainingRun:
             raise InputError("--what distil: needs adapters to learn from; add --adapters BANK")
         return bank
 
+    @property
+    def _new_network(self) -> NetworkConfig | None:
+        """The configuration of a new network to train; None: the base, or adapters over it."""
+        return None if self.options.what == "adapters" else self.options.network
+
     def _network(self) -> BaseModel:
         """The network to train or to put adapters on: the base, or a new one where the options describe one."""
-        options, config = self.options, self.options.network
-        if config is None or options.what == "adapters":
+        config = self._new_network
+        if config is None:
             return self._models.network
-        if (config.condition_size, config.sample_rate) != (self._models.encoder.size, options.data.sampling_rate):
+        if config.condition_size != self._models.encoder.size:
             raise InputError(
-                f"network: condition_size must be the encoder's {self._models.encoder.size} and sample_rate"
-                f" {options.data.sampling_rate}, not {config.condition_size} and {config.sample_rate}"
+                f"network.condition_size {config.condition_size}: condition_size must be the encoder's"
+                f" {self._models.encoder.size}; set it to {self._models.encoder.size}"
             )
         with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(options.train.random_seed)
-            return in_fast_order(BaseModel(config))
+            torch.manual_seed(self.options.train.random_seed)
+            return in_fast_order(make_network(config))
 
     def _read_corpus(self, progress: Progress) -> TrainingCorpus:
         options = self.options

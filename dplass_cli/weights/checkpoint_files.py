@@ -23,8 +23,8 @@ from dplass_cli.storage import atomic_path, require_file
 NETWORK_PREFIX = "ss_model."
 """Prefix of the separation network's tensors in AudioSep's checkpoint."""
 
-# STFT kernels that AudioSep stores as weights; here the transform is an FFT.
-_TRANSFORM_KERNELS = re.compile(r"^base\.(stft|istft)\.")
+# STFT kernels and windows that AudioSep and LaSAFT store as weights; here the transform is an FFT.
+_TRANSFORM_KERNELS = re.compile(r"^(base\.)?(stft|istft)\.")
 
 # Training loops store numpy scalars next to the weights (epoch, best loss); unpickling a number runs no code. The
 # function has one name in numpy 1 and another in numpy 2.
@@ -144,16 +144,17 @@ def _read_safetensors(path: Path) -> tuple[dict[str, Any], dict[str, str]]:
     return tensors, metadata or {}
 
 
-def read_base_state(path: Path | str, trust: bool = False) -> tuple[dict[str, Tensor], dict[str, str]]:
+def read_base_state(path: Path | str, trust: bool = False) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """Read the separation network's tensors from a Lightning checkpoint, a plain state dict or safetensors.
 
-    In a Lightning checkpoint the network is under ``state_dict`` with the prefix ``ss_model.``; ``query_encoder.*`` and
-    the state of the training loop are ignored. STFT kernels are left out by name.
+    In a Lightning checkpoint the network is under ``state_dict``, in AudioSep's with the prefix ``ss_model.``;
+    ``query_encoder.*`` and the state of the training loop are ignored. STFT kernels are left out by name.
 
     Returns:
-        ({AudioSep's key: tensor}, metadata of a safetensors file or {}).
+        ({published key: tensor}, metadata of a safetensors file, or ``hyper_parameters`` of a Lightning checkpoint).
     """
-    content, metadata = read_tensors(path, trust)
+    content, found = read_tensors(path, trust)
+    metadata: dict[str, Any] = dict(found)
     state = content.get("state_dict", content)
     if not isinstance(state, Mapping):
         raise InputError(f"{path}: 'state_dict' is a {type(state).__name__}, not a mapping of tensors")
@@ -167,6 +168,9 @@ def read_base_state(path: Path | str, trust: bool = False) -> tuple[dict[str, Te
     not_tensors = [key for key, value in state.items() if not isinstance(value, Tensor)]
     if not_tensors:
         raise InputError(f"{path}: {not_tensors[0]!r} is not a tensor; expected AudioSep's checkpoint or a state dict")
+    hyper_parameters = content.get("hyper_parameters")
+    if isinstance(hyper_parameters, Mapping):
+        metadata["hyper_parameters"] = dict(hyper_parameters)
     return {key: value for key, value in state.items() if not is_transform_kernel(key)}, metadata
 
 
@@ -216,7 +220,7 @@ def require_layout(own: Mapping[str, Tensor], state: Mapping[str, Tensor], where
             )
 
 
-def described_config(metadata: Mapping[str, str], path: Path | str) -> dict[str, Any]:
+def described_config(metadata: Mapping[str, Any], path: Path | str) -> dict[str, Any]:
     """The configuration stored as JSON in a file's metadata; {} if there is none; InputError if it is not an object."""
     try:
         config = json.loads(metadata.get("config", "{}"))

@@ -22,7 +22,7 @@ from dplass_cli.adapters.adapter_folder import (
 from dplass_cli.adapters.base import LayerSettings
 from dplass_cli.adapters.injection import adapter_state, layer_settings, make_adapters
 from dplass_cli.errors import InputError
-from dplass_cli.models import BaseModel
+from dplass_cli.models import BaseModel, ResUNet30
 from dplass_cli.options.adapter_settings import AdapterSettings
 from dplass_cli.options.network_settings import ResUNet30Config
 from dplass_cli.options.parse import to_mapping
@@ -53,7 +53,7 @@ def test_save_and_load_give_the_same_bits(method: str, dtype: Any, tmp_path: Pat
 def test_adapters_of_the_published_network_are_small_files(
     method: str, dtype: Any, limit: float, tmp_path: Path
 ) -> None:
-    network = BaseModel(ResUNet30Config())
+    network = ResUNet30(ResUNet30Config())
     settings = AdapterSettings(method, dtype=dtype)
     layers = layer_settings(network, settings)
     info = AdapterInfo(method, layers, "0" * 64, to_mapping(network.config), dtype=dtype)

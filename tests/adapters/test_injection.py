@@ -8,7 +8,7 @@ import pytest
 import torch
 from small_networks import EVERYWHERE, SMALL, fresh, loaded, perturb, small_inputs, small_network
 
-from dplass_cli.adapters import METHODS, adaptable_layers, adapted
+from dplass_cli.adapters import METHODS, adapted
 from dplass_cli.adapters.injection import adapter_state, find_method, layer_at, load_adapter_state, moved_statistics
 from dplass_cli.errors import InputError
 from dplass_cli.models.resunet30 import ResUNet30
@@ -54,7 +54,7 @@ class TestNetwork:
 
     def test_gradients_reach_every_adapter_and_nothing_else(self, method: str, network: Any) -> None:
         adapters = fresh(network, AdapterSettings(method, EVERYWHERE))
-        assert len(adapters) == len(adaptable_layers(network))
+        assert len(adapters) == len(network.adaptable_layers())
         perturb(adapters)
         with adapted(network, adapters):
             network(*small_inputs()).square().mean().backward()

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from small_networks import SMALL
 
-from dplass_cli.adapters import METHODS, adaptable_layers
+from dplass_cli.adapters import METHODS
 from dplass_cli.adapters.base import PUBLISHED_ALPHAS
 from dplass_cli.adapters.injection import layer_settings
 from dplass_cli.errors import InputError
@@ -21,17 +21,17 @@ def full() -> ResUNet30:
 
 
 def chosen(network: ResUNet30, *names: str, **settings: Any) -> list[str]:
-    address = {target.path: target.address for target in adaptable_layers(network)}
+    address = {target.path: target.address for target in network.adaptable_layers()}
     return [address[path] for path in layer_settings(network, AdapterSettings(targets=names, **settings))]
 
 
 def test_the_published_network_has_these_layers(full: ResUNet30) -> None:
-    kinds = [target.kind for target in adaptable_layers(full)]
+    kinds = [target.kind for target in full.adaptable_layers()]
     counts = {kind: kinds.count(kind) for kind in dict.fromkeys(kinds)}
     # 13 blocks; shortcuts where the widths differ; 2 betas a residual block and one a transposed convolution.
     assert counts == {"edge": 2, "conv": 26, "film": 2 * 13 + 6, "shortcut": 10, "upsample": 6}
-    assert len({target.address for target in adaptable_layers(full)}) == len(kinds)
-    assert {target.block for target in adaptable_layers(full)} == {*PUBLISHED_ALPHAS, "pre_conv", "after_conv"}
+    assert len({target.address for target in full.adaptable_layers()}) == len(kinds)
+    assert {target.block for target in full.adaptable_layers()} == {*PUBLISHED_ALPHAS, "pre_conv", "after_conv"}
 
 
 def test_names_select_layers_by_address_block_and_kind(full: ResUNet30) -> None:
@@ -53,7 +53,7 @@ def test_ranks_and_alphas_by_layer(full: ResUNet30) -> None:
         alpha={"decoder*": 3.0, "film": 0.5},
     )
     resolved = layer_settings(full, settings)
-    value = {t.address: resolved[t.path] for t in adaptable_layers(full) if t.path in resolved}
+    value = {t.address: resolved[t.path] for t in full.adaptable_layers() if t.path in resolved}
     assert (value["encoder1.conv1"].rank, value["encoder1.conv2"].rank, value["bottleneck.conv1"].rank) == (8, 1, 2)
     assert (value["encoder6.conv1"].alpha, value["decoder1.conv1"].alpha, value["after_conv"].alpha) == (16, 3, 1)
     assert value["encoder1.film1"].alpha == 0.5
@@ -64,7 +64,7 @@ def test_ranks_and_alphas_by_layer(full: ResUNet30) -> None:
 @pytest.mark.parametrize("method", list(METHODS))
 def test_the_defaults_are_dplasss(full: ResUNet30, method: str) -> None:
     resolved = layer_settings(full, AdapterSettings(method))
-    block = {target.path: target.block for target in adaptable_layers(full)}
+    block = {target.path: target.block for target in full.adaptable_layers()}
     assert len(resolved) == 26
     for path, settings in resolved.items():
         assert settings.alpha == (1.0 if method == "conv-adapter" else PUBLISHED_ALPHAS[block[path]])

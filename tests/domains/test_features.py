@@ -28,6 +28,7 @@ class LoudnessEncoder:
     size = 2
     sample_rate = SAMPLE_RATE
     windows = "whole"
+    embeds_audio = True
 
     def __init__(self) -> None:
         self.lengths: list[int] = []

@@ -11,7 +11,7 @@ import torch
 from small_networks import SMALL, small_network
 
 from dplass_cli.errors import InputError
-from dplass_cli.models import BaseModel, load_base
+from dplass_cli.models import load_base
 from dplass_cli.models.audiosep_checkpoint import audiosep_state, transform_kernels, write_audiosep, write_checkpoint
 from dplass_cli.models.resunet30 import ResUNet30
 
@@ -25,7 +25,7 @@ def test_the_keys_and_shapes_are_audioseps_in_its_order(network_layout: dict[str
 @pytest.mark.parametrize("extension", [{"input_power": 0.3}, {"input_level_db": -21.0}])
 def test_a_network_that_audiosep_lacks_is_refused(extension: dict[str, float]) -> None:
     with pytest.raises(InputError, match=r"has no stem, input power or input level.*; write .*dplass adapters merge"):
-        audiosep_state(BaseModel(replace(SMALL, **extension)))
+        audiosep_state(ResUNet30(replace(SMALL, **extension)))
 
 
 def test_the_kernels_compute_the_transform_and_its_inverse() -> None:

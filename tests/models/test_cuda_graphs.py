@@ -117,7 +117,7 @@ def test_adapters_run_in_one_graph(captures: FakeCapture, method: str) -> None:
 def body_inputs(network: BaseModel) -> tuple[Tensor, dict[str, Tensor]]:
     """What the body of a network takes, in float32: (2, 1, frames, bins) and betas."""
     mixture, condition = small_inputs()
-    return network.base.analyse(mixture).magnitude[:, None, :24, :-1], network.film(condition)
+    return network.base.analyse(mixture).features[:, :, :24, :-1], network.film(condition)
 
 
 def test_a_result_is_not_overwritten_by_the_next(captures: FakeCapture) -> None:

@@ -6,7 +6,6 @@ import pytest
 from small_networks import SMALL, small_network
 
 from dplass_cli.models.flops import layer_costs
-from dplass_cli.models.resunet30 import is_unread
 from dplass_cli.options.network_settings import ResUNet30Config
 
 LAYERS = {cost.path: cost for cost in layer_costs(SMALL)}
@@ -36,8 +35,9 @@ def _outputs(kind: str) -> int:
 
 
 def test_dead_parameters_are_those_that_no_forward_reads() -> None:
+    network = small_network()
     for path, cost in LAYERS.items():
-        assert cost.dead == (cost.parameters if is_unread(path) else 0), path
+        assert cost.dead == (cost.parameters if network.is_unread(path) else 0), path
 
 
 def test_what_is_attached_to_a_layer_adds_work_but_no_parameters() -> None:

@@ -15,7 +15,7 @@ from small_networks import EVERYWHERE, SMALL, loaded, small_inputs, small_networ
 from dplass_cli import load_base
 from dplass_cli.adapters.injection import statistics_of
 from dplass_cli.errors import InputError
-from dplass_cli.models import BaseModel
+from dplass_cli.models import BaseModel, ResUNet30
 from dplass_cli.models.flops import layer_costs
 from dplass_cli.models.openvino import OpenVINOBody, choose_backend, macs_per_cell, openvino_core
 from dplass_cli.options.adapter_settings import AdapterSettings
@@ -126,7 +126,7 @@ def test_autocast_computes_in_bfloat16_and_only_while_it_lasts() -> None:
 def test_macs_per_cell_agree_with_the_exact_count() -> None:
     for config in (ResUNet30Config(), load_base("tiny").config):
         with torch.device("meta"):
-            roughly = macs_per_cell(BaseModel(config).base) * config.n_fft / 2 * config.sample_rate / config.hop
+            roughly = macs_per_cell(ResUNet30(config).base) * config.n_fft / 2 * config.sample_rate / config.hop
         exactly = sum(cost.macs_per_second for cost in layer_costs(config))
         assert roughly == pytest.approx(exactly, rel=0.02)
 
@@ -147,7 +147,7 @@ def test_unavailable_backends_are_refused(monkeypatch: pytest.MonkeyPatch) -> No
     with pytest.raises(InputError, match="--backend tensorrt: must be one of auto, torch, openvino"):
         choose_backend(network, "tensorrt")  # type: ignore[arg-type]
     with pytest.raises(InputError, match="not on meta; give --device cpu"):
-        choose_backend(BaseModel(SMALL).to("meta"), "openvino")
+        choose_backend(ResUNet30(SMALL).to("meta"), "openvino")
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(InputError, match=r"pip install 'dplass\[openvino\]'"):
         choose_backend(network, "openvino")

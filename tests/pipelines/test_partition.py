@@ -38,6 +38,7 @@ class SpectrumEncoder:
     size = 16
     sample_rate = 32000
     windows = "whole"
+    embeds_audio = True
 
     def embed_text(self, sentences: list[str]) -> Tensor:
         vectors = torch.zeros(len(sentences), self.size)

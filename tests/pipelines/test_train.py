@@ -17,7 +17,6 @@ from dplass_cli.data.manifest import read_manifest
 from dplass_cli.encoders import load_encoder
 from dplass_cli.errors import InputError, RunError
 from dplass_cli.models import load_base
-from dplass_cli.models.resunet30 import is_unread
 from dplass_cli.options.augmentation_settings import AugmentationSettings, PolaritySettings
 from dplass_cli.options.train_options import TrainOptions
 from dplass_cli.pipelines.train import train
@@ -44,8 +43,8 @@ def test_a_whole_base_is_trained_on_all_domains(corpus: Path, tmp_path: Path) ->
     assert trained.encoder_fingerprint == load_encoder().fingerprint
     same = {name for name, value in before.state_dict().items() if torch.equal(value, trained.state_dict()[name])}
     parameters = {name for name, _ in before.named_parameters()}
-    assert same & parameters == {name for name in parameters if is_unread(name)}
-    assert not any(name.endswith("running_var") and not is_unread(name) for name in same)
+    assert same & parameters == {name for name in parameters if trained.is_unread(name)}
+    assert not any(name.endswith("running_var") and not trained.is_unread(name) for name in same)
     log = (tmp_path / "run" / "logs" / "base.log").read_text()
     assert all(f"val_sdri/domain{domain} " in log for domain in range(3))
 
@@ -114,7 +113,7 @@ def test_a_dry_run_plans_and_writes_nothing(corpus: Path, tmp_path: Path) -> Non
     (whole,) = train(replace(given, what="base")).plan
     assert (whole.rows, whole.validation_mixtures) == (14, 6)
     base = load_base(corpus / "base.safetensors")
-    assert whole.parameters == sum(p.numel() for name, p in base.named_parameters() if not is_unread(name))
+    assert whole.parameters == sum(p.numel() for name, p in base.named_parameters() if not base.is_unread(name))
     assert not (tmp_path / "run").exists()
 
 

@@ -80,7 +80,7 @@ def test_with_a_cache_each_readable_clip_is_embedded_too(rows: list[Row], tmp_pa
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        (DataSettings(sampling_rate=16000), "data.sampling_rate is 16000, the base works at 32000; leave it out"),
+        (DataSettings(sampling_rate=16000), "data.sampling_rate is 16000, the network works at 32000; set it to 32000"),
         (DataSettings(segment_seconds=0.004), "needs more than 0.004 s; the published run used 2 s"),
         (DataSettings(noise_dir=Path("gone")), "gone: no such folder"),
     ],

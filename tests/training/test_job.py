@@ -15,7 +15,6 @@ from dplass_cli.adapters.adapter_folder import AdapterInfo, load_adapter
 from dplass_cli.adapters.bank_folder import bank_key
 from dplass_cli.adapters.injection import layer_settings
 from dplass_cli.models import BaseModel
-from dplass_cli.models.resunet30 import is_unread
 from dplass_cli.options.adapter_settings import AdapterSettings
 from dplass_cli.options.parse import to_mapping
 from dplass_cli.separation.bank import AdapterBank
@@ -89,7 +88,7 @@ def test_of_a_whole_network_everything_that_is_read_is_trained(network: BaseMode
     files: dict[Which, Path] = {"best": tmp_path / "base.safetensors", "last": tmp_path / "base_last.safetensors"}
     with network_job(network, corpus(tmp_path), "base", [0, 1], "encoder", files) as job, torch.no_grad():
         frozen = {name for name, parameter in network.named_parameters() if not parameter.requires_grad}
-        assert frozen == {name for name, _ in network.named_parameters() if is_unread(name)}
+        assert frozen == {name for name, _ in network.named_parameters() if network.is_unread(name)}
         assert (job.name, job.adapt_batchnorm, len(job.samples), len(job.validation)) == ("base", True, 8, 4)
         job.export("last", Trained())
     assert files["last"].is_file()

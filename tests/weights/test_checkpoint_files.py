@@ -20,7 +20,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from dplass_cli.errors import InputError, RunError
-from dplass_cli.models import BaseModel, load_base, save_base
+from dplass_cli.models import BaseModel, ResUNet30, load_base, save_base
 from dplass_cli.models.audiosep_checkpoint import write_checkpoint
 from dplass_cli.options.network_settings import ResUNet30Config
 from dplass_cli.weights import checkpoint_files
@@ -57,7 +57,7 @@ def lightning_file(state: Mapping[str, Any]) -> dict[str, Any]:
 @pytest.fixture
 def network() -> BaseModel:
     torch.manual_seed(0)
-    return BaseModel(SMALL)
+    return ResUNet30(SMALL)
 
 
 @pytest.fixture
@@ -279,7 +279,7 @@ def test_a_zip_bomb_is_refused(tmp_path: Path) -> None:
 
 
 def save_base_there(folder: Path) -> None:
-    save_base(folder / "a.safetensors", BaseModel(SMALL), None)
+    save_base(folder / "a.safetensors", ResUNet30(SMALL), None)
 
 
 def write_pickled_there(folder: Path) -> None:

@@ -1,0 +1,226 @@
+"""LaSAFT from the command line's options to files: the published path, windows, adapters and training."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+from lasaft_checkpoints import golden_case, write_lightning, write_small
+from small_networks import FOUR_SOURCES, small_lasaft
+
+from dplass_cli.adapters.algebra import merge
+from dplass_cli.adapters.bank_folder import load_single_adapter
+from dplass_cli.adapters.injection import layer_settings
+from dplass_cli.audio.writing import write_audio
+from dplass_cli.data.manifest import Row, write_manifest
+from dplass_cli.encoders import load_encoder
+from dplass_cli.errors import InputError
+from dplass_cli.models import load_base
+from dplass_cli.options.adapter_settings import AdapterSettings
+from dplass_cli.options.data_settings import DataSettings
+from dplass_cli.options.network_settings import LaSAFTConfig
+from dplass_cli.options.parse import build_options
+from dplass_cli.options.partition_options import PartitionOptions
+from dplass_cli.options.separate_options import SeparateOptions
+from dplass_cli.options.train_options import TrainOptions
+from dplass_cli.options.train_settings import TrainSettings
+from dplass_cli.pipelines.partition import partition
+from dplass_cli.pipelines.separate import separate
+from dplass_cli.pipelines.train import train
+from dplass_cli.resources import resource
+from dplass_cli.separation.separator import Separator
+from dplass_cli.sounds import render
+
+SOURCES = ["vocals", "drums", "bass", "other"]
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small published checkpoint, at 44.1 kHz."""
+    return write_small(tmp_path_factory.mktemp("lasaft") / "small.ckpt", small_lasaft(config=FOUR_SOURCES))
+
+
+def noise(channels: int, seconds: float) -> np.ndarray:  # type: ignore[type-arg]
+    return 0.1 * np.random.default_rng(0).standard_normal((channels, round(seconds * 44100))).astype(np.float32)
+
+
+def test_a_separated_file_equals_the_golden_waveforms(tmp_path: Path) -> None:
+    state, settings, golden = golden_case("lasaft")
+    path = write_lightning(tmp_path / "published.ckpt", state, settings)
+    write_audio(tmp_path / "mix.wav", np.ascontiguousarray(golden["waveform"][0].T), 44100, "FLOAT")
+    query = SOURCES[golden["condition"][0]]
+    options = SeparateOptions(
+        inputs=(tmp_path / "mix.wav",),
+        query=(query,),
+        output=tmp_path / "out",
+        base_checkpoint=str(path),
+        device="cpu",
+    )
+    ((target,),) = separate(options).written.values()
+    assert target.presence is None
+    audio, rate = soundfile.read(str(target.path), dtype="float32")
+    assert (rate, audio.shape) == (44100, golden["separated"][0].shape)
+    assert np.abs(audio - golden["separated"][0]).max() <= 1e-5
+
+
+def test_a_loaded_checkpoint_has_the_hyper_parameters_that_it_contains(checkpoint: Path) -> None:
+    network = load_base(checkpoint)
+    assert network.config == FOUR_SOURCES
+    assert network.name == "LaSAFT"
+
+
+def test_windows_give_the_same_as_the_whole_recording(checkpoint: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    separator = Separator.from_pretrained(checkpoint, device="cpu")
+    mixture = noise(2, 6.0)
+    monkeypatch.setattr("dplass_cli.separation.windows.CORE_SECONDS", 2.0)
+    windowed = separator(mixture, 44100, ["drums"])["drums"]
+    monkeypatch.setattr("dplass_cli.separation.windows.CORE_SECONDS", 60.0)
+    whole = separator(mixture, 44100, ["drums"])["drums"]
+    errors = np.square(windowed - whole)[:, : whole.shape[1] // 441 * 441].reshape(2, -1, 441).mean(axis=2)
+    assert errors.any(), "there is only one window"
+    assert 10 * np.log10(errors.max() / np.square(whole).mean()) < -60.0
+
+
+@pytest.mark.parametrize("stereo", ["shared", "each"])
+def test_stereo_is_separated_together(checkpoint: Path, stereo: str) -> None:
+    separator = Separator.from_pretrained(checkpoint, device="cpu", stereo=stereo)  # type: ignore[arg-type]
+    mixture = noise(2, 0.5)
+    network = separator.bank.network
+    with torch.inference_mode():
+        expected = network(torch.from_numpy(mixture)[None], torch.eye(4)[3:])[0].numpy()
+    np.testing.assert_allclose(separator(mixture, 44100, ["other"])["other"], expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_other_numbers_of_channels_are_separated_channel_by_channel(checkpoint: Path, channels: int) -> None:
+    separator = Separator.from_pretrained(checkpoint, device="cpu")
+    mixture = noise(channels, 0.5)
+    found = separator(mixture, 44100, ["bass"])["bass"]
+    for channel in range(channels):
+        alone = separator(mixture[channel : channel + 1], 44100, ["bass"])["bass"]
+        np.testing.assert_allclose(found[channel : channel + 1], alone, atol=1e-6)
+
+
+def test_consistent_targets_add_up_to_the_recording(checkpoint: Path) -> None:
+    separator = Separator.from_pretrained(checkpoint, device="cpu")
+    mixture = noise(2, 0.5)
+    targets = separator(mixture, 44100, SOURCES, consistent=True)
+    assert set(targets) == set(SOURCES)
+    assert np.isfinite(np.stack(list(targets.values()))).all()
+
+
+def test_what_the_network_cannot_do_is_refused(checkpoint: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="--backend openvino: runs ResUNet30, but the base is LaSAFT"):
+        Separator.from_pretrained(checkpoint, device="cpu", backend="openvino")
+    with pytest.raises(InputError, match=r"its embeddings have 128 values, the base .* expects 4"):
+        Separator.from_pretrained(checkpoint, encoder="tiny", device="cpu")
+    separator = Separator.from_pretrained(checkpoint, device="cpu")
+    write_audio(tmp_path / "mix.wav", noise(2, 0.5), 44100, "FLOAT")
+    with pytest.raises(InputError, match="'a violin' does not name one source"):
+        separator.separate_file(tmp_path / "mix.wav", ["a violin"], tmp_path / "out")
+    with pytest.raises(InputError, match="--silence-if-absent"):
+        separator.separate_file(tmp_path / "mix.wav", ["bass"], tmp_path / "out", silence_if_absent=0.5)
+
+
+@pytest.fixture(scope="module")
+def stems(checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a partition of clips of the four sources into two domains, made with the checkpoint's encoder."""
+    folder = tmp_path_factory.mktemp("stems")
+    rows = []
+    for source, sound in zip(SOURCES, ("owl_hoot", "clock_tick", "helicopter", "flute"), strict=True):
+        for seed in range(3):
+            path = folder / f"{source}{seed}.wav"
+            write_audio(path, render(sound, seed, 1.5, 44100)[None], 44100, "PCM_16")
+            rows.append(Row(path, source, id=path.stem))
+    write_manifest(folder / "train.json", rows)
+    partition(
+        PartitionOptions(
+            folder / "train.json",
+            folder / "partition",
+            domains=2,
+            features="text",
+            val_mixtures=1,
+            encoder=str(checkpoint),
+        )
+    )
+    return folder
+
+
+def options(stems: Path, checkpoint: Path, workspace: Path) -> TrainOptions:
+    return TrainOptions(
+        partition=stems / "partition",
+        workspace=workspace,
+        base_checkpoint=str(checkpoint),
+        data=DataSettings(sampling_rate=44100, segment_seconds=0.2),
+        train=TrainSettings(batch_size_per_device=2, num_workers=0, max_epochs=1, steps_per_epoch=1),
+        device="cpu",
+    )
+
+
+@pytest.mark.parametrize("method", ["lora", "dora", "reconv", "conv-adapter"])
+def test_adapters_train_over_it_and_separate(method: str, stems: Path, checkpoint: Path, tmp_path: Path) -> None:
+    given = replace(options(stems, checkpoint, tmp_path / "run"), domain="0", adapter=AdapterSettings(method))
+    result = train(given)
+    separator = Separator.from_pretrained(checkpoint, adapters=result.output, policy="text", device="cpu")
+    info = separator.bank.infos["domain0"]
+    convolutions = [layer.path for layer in separator.bank.network.adaptable_layers() if layer.kind == "conv"]
+    assert list(info.layers) == convolutions
+    mixture = noise(2, 0.3)
+    adapted = separator(mixture, 44100, SOURCES)
+    base = Separator.from_pretrained(checkpoint, adapters=(), policy="base", device="cpu")(mixture, 44100, SOURCES)
+    changed = {source for source in SOURCES if np.abs(adapted[source] - base[source]).max() > 1e-7}
+    assert changed
+    if method != "conv-adapter":  # merging is exact for weight deltas
+        network = load_base(checkpoint)
+        merge(load_single_adapter(result.output / "domain0", network), network)
+        condition = torch.eye(4)[[SOURCES.index(next(iter(changed)))]]
+        with torch.inference_mode():
+            merged = network(torch.from_numpy(mixture)[None], condition)[0].numpy()
+        np.testing.assert_allclose(merged, adapted[next(iter(changed))], atol=1e-6)
+
+
+def test_all_layers_can_be_adapted(checkpoint: Path) -> None:
+    network = load_base(checkpoint)
+    settings = AdapterSettings("lora", targets=("conv", "downsample", "upsample", "edge"))
+    assert list(layer_settings(network, settings)) == [layer.path for layer in network.adaptable_layers()]
+
+
+def test_a_new_network_is_trained_from_sentences(corpus: Path, tmp_path: Path) -> None:
+    settings = ["network.name=lasaft", "network.condition_size=128", "network.sample_rate=32000", "network.n_fft=256"]
+    settings += ["network.hop=128", "network.internal_channels=4", "network.n_blocks=3", "network.num_tdfs=2"]
+    settings += ["train.batch_size_per_device=3", "train.num_workers=0", "train.max_epochs=1"]
+    flags = {"partition": corpus / "partition", "workspace": tmp_path / "run", "device": "cpu", "what": "base"}
+    result = train(build_options(TrainOptions, settings=settings, flags=flags))
+    network = load_base(result.output)
+    assert isinstance(network.config, LaSAFTConfig)
+    assert network.config.n_blocks == 3
+    assert network.encoder_fingerprint == load_encoder().fingerprint
+    separator = Separator.from_pretrained(result.output, encoder="tiny", device="cpu")
+    assert separator(noise(2, 0.5), 44100, ["a dog barking"])["a dog barking"].shape == (2, 22050)
+
+
+def test_a_network_that_does_not_fit_the_data_or_the_encoder_is_refused(corpus: Path, tmp_path: Path) -> None:
+    flags = {"partition": corpus / "partition", "workspace": tmp_path / "run", "device": "cpu", "what": "base"}
+    with pytest.raises(InputError, match=r"data.sampling_rate is 32000, the network works at 44100; set it to 44100"):
+        train(build_options(TrainOptions, settings=["network.name=lasaft"], flags=flags))
+    fitting = ["network.name=lasaft", "data.sampling_rate=44100"]
+    with pytest.raises(InputError, match=r"network.condition_size 4: condition_size must be the encoder's 128"):
+        train(build_options(TrainOptions, settings=fitting, flags=flags))
+
+
+def test_an_adapter_of_another_network_is_refused(checkpoint: Path, stems: Path, tmp_path: Path) -> None:
+    result = train(replace(options(stems, checkpoint, tmp_path / "run"), domain="0", adapter=AdapterSettings("lora")))
+    with pytest.raises(InputError, match="belongs to another base of another configuration"):
+        Separator.from_pretrained("tiny", adapters=result.output, device="cpu")
+
+
+def test_the_published_configuration_is_shipped() -> None:
+    flags = {"partition": Path("partition"), "workspace": Path("run")}
+    shipped = build_options(TrainOptions, resource("configs/lasaft.yaml"), flags=flags)
+    assert shipped.network == LaSAFTConfig(condition_size=128)
+    assert shipped.data.segment_samples // shipped.network.hop + 1 == 128
+    assert (shipped.train.patience, shipped.train.save_top_k, shipped.train.precision) == (10, 3, "16-mixed")
