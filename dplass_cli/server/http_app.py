@@ -46,7 +46,7 @@ from dplass_cli.server.job_runner import (
     SeparationRunner,
     parse_queries,
 )
-from dplass_cli.server.recording_store import QueueFull, Recording, RecordingNotFound
+from dplass_cli.server.recording_store import QueueFull, RecordingNotFound, StoredRecording
 from dplass_cli.server.request_parameters import check_parameters, format_of, gains_of, name_of
 from dplass_cli.server.root_path import below
 from dplass_cli.server.uploads import receive_recording
@@ -252,7 +252,7 @@ class _Handlers:
         }
 
 
-def _describe_recording(recording: Recording) -> dict[str, Any]:
+def _describe_recording(recording: StoredRecording) -> dict[str, Any]:
     assert recording.info is not None
     return {
         "id": recording.id,

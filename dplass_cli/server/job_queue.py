@@ -21,7 +21,7 @@ from dplass_cli.errors import DplassError
 from dplass_cli.separation.bank import Activation
 from dplass_cli.separation.presence import Presence
 from dplass_cli.separation.queries import Query
-from dplass_cli.server.recording_store import QueueFull, Recording, RecordingStore
+from dplass_cli.server.recording_store import QueueFull, RecordingStore, StoredRecording
 
 _log = logging.getLogger(__name__)
 
@@ -224,7 +224,7 @@ class JobQueue:
             job.last_used = self._clock()
             return job
 
-    def add(self, recording: Recording, queries: tuple[Query, ...]) -> SeparationJob:
+    def add(self, recording: StoredRecording, queries: tuple[Query, ...]) -> SeparationJob:
         """Queue a job for a recording, which may then be dropped; QueueFull if there is no free place."""
         with self.admit() as job:
             recording.link_to(job.upload)

@@ -29,7 +29,7 @@ class RecordingNotFound(DplassError, KeyError):
 
 
 @dataclass(eq=False)
-class Recording:
+class StoredRecording:
     """An uploaded recording.
 
     Attributes:
@@ -73,12 +73,12 @@ class RecordingStore:
 
     def __init__(self, folder: Path, max_uploads: int, keep_seconds: float, clock: Callable[[], float]) -> None:
         self._folder, self._max_uploads, self._keep_seconds, self._clock = folder, max_uploads, keep_seconds, clock
-        self._recordings: dict[str, Recording] = {}
+        self._recordings: dict[str, StoredRecording] = {}
         self._uploading = 0
         self._lock = threading.Lock()
 
     @contextlib.contextmanager
-    def admit(self) -> Iterator[Recording]:
+    def admit(self) -> Iterator[StoredRecording]:
         """Reserve a place during an upload; the recording is kept when the block ends without an error.
 
         Raises:
@@ -90,7 +90,7 @@ class RecordingStore:
             self._folder.mkdir(mode=0o700, exist_ok=True)  # the system may have cleaned up its temporary files
             self._uploading += 1
         recording_id = secrets.token_urlsafe(16)
-        recording = Recording(recording_id, self._folder / recording_id)
+        recording = StoredRecording(recording_id, self._folder / recording_id)
         try:
             recording.folder.mkdir(mode=0o700)
             yield recording
@@ -104,7 +104,7 @@ class RecordingStore:
             with self._lock:
                 self._uploading -= 1
 
-    def find(self, recording_id: str) -> Recording:
+    def find(self, recording_id: str) -> StoredRecording:
         """The recording of an id, or RecordingNotFound; asking for it postpones its expiry."""
         with self._lock:
             recording = self._recordings.get(recording_id)

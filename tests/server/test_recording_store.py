@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from dplass_cli.server.recording_store import QueueFull, Recording, RecordingNotFound, RecordingStore
+from dplass_cli.server.recording_store import QueueFull, RecordingNotFound, RecordingStore, StoredRecording
 
 
 class Clock:
@@ -28,7 +28,7 @@ def store(tmp_path: Path, clock: Clock) -> RecordingStore:
     return RecordingStore(tmp_path, max_uploads=2, keep_seconds=100.0, clock=clock)
 
 
-def add(store: RecordingStore) -> Recording:
+def add(store: RecordingStore) -> StoredRecording:
     with store.admit() as recording:
         recording.upload.write_bytes(b"sound")
     return recording
