@@ -7,7 +7,7 @@ import math
 import os
 import re
 import zlib
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 from string import Formatter
@@ -46,12 +46,12 @@ class Output:
     """How targets are written.
 
     Attributes:
-        residual: also write the input minus all targets.
+        residual: also write the input minus all targets; removals, which contain it, count only where all targets are.
         subtype: sample format; default: the input's.
         clip: what to do with samples above full scale that the format cannot represent: ``limit`` each, ``scale`` all
             outputs of the recording by one factor, or raise an ``error``.
-        highband: where the part above the model's band goes: into the ``residual``, into every ``target``, or nowhere
-            (``drop``).
+        highband: where the part above the model's band goes: into the ``residual`` (and into removals that are not the
+            only targets), into every ``target``, or nowhere (``drop``).
         mix: share of a target in its file; the rest is the recording.
         format: file format; default: the input's where it can be written, otherwise wav.
         bitrate: of opus, mp3 and m4a, kbit/s; default: by the number of channels.
@@ -123,8 +123,14 @@ class Targets:
         silenced: queries whose targets become silence; to be set before the context ends.
     """
 
-    def __init__(self, paths: Mapping[str, Path], output: Output, holds_more: bool, drafting: bool) -> None:
+    def __init__(
+        self, paths: Mapping[str, Path], output: Output, holds_more: bool, drafting: bool, removals: Set[str]
+    ) -> None:
         self._paths, self._output, self._holds_more, self._drafting = paths, output, holds_more, drafting
+        names = [name for name in paths if name != RESIDUAL]
+        # A removal is the recording without a sound: subtracting it as well would subtract most of the recording twice.
+        self._removals = [row for row, name in enumerate(names) if name in removals and not removals >= set(names)]
+        self._subtracted = [row for row in range(len(names)) if row not in self._removals]
         self.writers: dict[str, Callable[[Audio], None]] = {}
         self.clipped = dict.fromkeys(paths, 0)
         self.gain = 1.0
@@ -136,12 +142,15 @@ class Targets:
         Raises:
             RunError: samples are above full scale and ``clip`` is ``error``, or they are NaN or infinite.
         """
-        rest = recording - targets.sum(axis=0)
-        if high is not None and self._output.highband != "residual":
+        subtracted = self._subtracted
+        rest = recording - targets[subtracted].sum(axis=0)
+        if high is not None and self._output.highband == "residual":
+            targets[self._removals] += high
+        elif high is not None:
             rest = rest - high
             targets = targets + high if self._output.highband == "target" else targets
         if (mix := self._output.mix) != 1.0:
-            rest = recording - mix * (recording - rest) - len(targets) * (1.0 - mix) * recording
+            rest = recording - mix * (recording - rest) - len(subtracted) * (1.0 - mix) * recording
             targets = mix * targets + (1.0 - mix) * recording
         blocks = dict(zip(self._paths, [*targets, *([rest] if self._output.residual else [])], strict=True))
         for query, block in blocks.items():
@@ -173,11 +182,13 @@ def open_targets(
     info: AudioInfo,
     output: Output,
     silencing: bool = False,
+    removals: Set[str] = frozenset(),
     metadata: Metadata = NO_METADATA,
 ) -> Iterator[Targets]:
     """Open the output files of a recording, {query: file}; they appear when the context ends without an error.
 
-    Each gets the ``metadata`` as far as its format can store them.
+    ``removals`` names the queries whose targets are the recording without some sounds. Each file gets the ``metadata``
+    as far as its format can store it.
 
     Where the outputs may have to be scaled, or silenced at the end, drafts in float are written until that is known.
 
@@ -190,7 +201,7 @@ def open_targets(
     subtype = subtype_of(info, output)
     scaling = output.clip == "scale" and subtype not in _FLOATING
     drafting = scaling or silencing or output.video is not None
-    targets = Targets(paths, output, subtype in _FLOATING, drafting)
+    targets = Targets(paths, output, subtype in _FLOATING, drafting, removals)
     drafts_each = 1 if drafting else 0
     allow_open_files((_FILES_PER_TARGET + drafts_each) * len(paths), f"--query: writing {len(paths)} targets at once")
     if not drafting:

@@ -340,8 +340,8 @@ class Separator:
             raise InputError(f"--query {RESIDUAL}: is the name of the residual; word the query differently")
         check_spans(asked.values(), info.seconds)
         layout = window_layout(info.sample_rate, self.bank.network.config)
-        removals = all(query.is_removal for query in asked.values())
-        band = highband or ("target" if removals else "residual")
+        removals = {name for name, query in asked.items() if query.is_removal}
+        band = highband or ("target" if len(removals) == len(asked) else "residual")
         output = Output(residual, subtype, clip, band, mix, format, bitrate, existing, path if video else None, track)
         names = [*asked, *([RESIDUAL] if residual else [])]
         taken = {resolved(path), *taken}
@@ -366,7 +366,7 @@ class Separator:
             meter = self._presence_meter(asked, planned)
             done = 0
             silencing = silence_if_absent is not None
-            with open_targets(paths, info, output, silencing, read_metadata(path)) as files:
+            with open_targets(paths, info, output, silencing, removals, read_metadata(path)) as files:
                 for recording, targets, high in passes.targets(planned, meter):
                     files.write(recording, targets, high)
                     done += recording.shape[-1]

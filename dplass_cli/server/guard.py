@@ -25,12 +25,20 @@ _SAFE_METHODS = ("GET", "HEAD")
 class Guard:
     """ASGI middleware that refuses other sites' requests and sets :data:`SECURITY_HEADERS` where the app does not.
 
-    The server answers to ``host_names`` and IP addresses only. In a DNS rebinding attack a site makes its own name
+    The server answers to ``hosts`` and IP addresses only. In a DNS rebinding attack a site makes its own name
     resolve to this machine; the browser then sends that name. An attacker cannot do this with an address.
+
+    Args:
+        app: the application.
+        hosts: names of this server, each with or without a port.
+        origins: hosts of the sites that a proxy serves this application on. The proxy may ask for the application by
+            another name than the browser asks the proxy; nginx does by default.
     """
 
-    def __init__(self, app: ASGIApp, host_names: Collection[str]) -> None:
-        self._app, self._host_names = app, {name.lower() for name in host_names}
+    def __init__(self, app: ASGIApp, hosts: Collection[str], origins: Collection[str] = ()) -> None:
+        self._app = app
+        self._host_names = {_name_of_host(host) for host in hosts} - {""}
+        self._origins = {origin.lower() for origin in origins}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Refuse the request or pass it on."""
@@ -58,16 +66,24 @@ class Guard:
             return None
         origin = headers.get("origin")
         cross_site = headers.get("sec-fetch-site", "none") not in ("none", "same-origin")
-        if cross_site or (origin is not None and _host_of(origin) != host.lower()):
+        if cross_site or (origin is not None and _host_of(origin) not in {host.lower(), *self._origins}):
             return "requests from other sites are refused"
         return None
 
     def _is_own_host(self, host: str) -> bool:
+        name = _name_of_host(host)
         try:
-            name = urlsplit(f"//{host}").hostname or ""
             return name in self._host_names or ipaddress.ip_address(name) is not None
         except ValueError:
             return False
+
+
+def _name_of_host(host: str) -> str:
+    """A host without its port, in lower case; empty where it is none."""
+    try:
+        return urlsplit(f"//{host}").hostname or ""
+    except ValueError:
+        return ""
 
 
 def _host_of(origin: str) -> str | None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import io
+import os
 import secrets
-from collections.abc import AsyncIterator
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import anyio
 import numpy as np
@@ -18,27 +19,43 @@ from markupsafe import Markup
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import FileResponse, HTMLResponse, JSONResponse, Response
+from starlette.responses import FileResponse, HTMLResponse, JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from dplass_cli import sounds
-from dplass_cli.audio.probe import is_common
-from dplass_cli.audio.reading import audio_info
-from dplass_cli.errors import InputError
+from dplass_cli.errors import InputError, RunError
 from dplass_cli.options.serve_options import ServeOptions
 from dplass_cli.resources import page_template, resource
+from dplass_cli.server.downloads import (
+    FORMATS,
+    GAIN_RANGE_DB,
+    MEDIA_TYPES,
+    file_stems,
+    formats_for,
+    mix_file,
+    sound_file,
+    zip_blocks,
+)
 from dplass_cli.server.guard import Guard
-from dplass_cli.server.job_queue import JobNotFound, JobQueue, QueueFull, SeparationJob, Sound, without_paths
-from dplass_cli.server.job_runner import MAX_QUERIES, MAX_QUERY_LENGTH, SeparationRunner, check_queries
+from dplass_cli.server.job_queue import JobNotFound, JobQueue, SeparationJob, Sound, without_paths
+from dplass_cli.server.job_runner import (
+    MAX_QUERIES,
+    MAX_QUERY_LENGTH,
+    QUERY_PARAMETERS,
+    SeparationRunner,
+    parse_queries,
+)
+from dplass_cli.server.recording_store import QueueFull, RecordingNotFound, StoredRecording
+from dplass_cli.server.request_parameters import check_parameters, format_of, gains_of, name_of
+from dplass_cli.server.root_path import below
+from dplass_cli.server.uploads import receive_recording
 from dplass_cli.storage import json_text, read_text
 from dplass_cli.versions import __version__
 
-STALLED_SECONDS = 30.0
-"""An upload that sends nothing for this long is given up."""
-
 _RETRY_SECONDS = 20
 _EXAMPLE_RATE, _EXAMPLE_SECONDS, _EXAMPLE_SEED = 44100, 8.0, 4001
+_SCRIPTS = ("serve_player.js", "serve.js")
 
 
 def make_app(jobs: JobQueue, runner: SeparationRunner, options: ServeOptions) -> ASGIApp:
@@ -47,21 +64,30 @@ def make_app(jobs: JobQueue, runner: SeparationRunner, options: ServeOptions) ->
     routes = [
         Route("/", handlers.page),
         Route("/example.wav", handlers.example),
+        Route("/recordings", handlers.receive, methods=["POST"]),
+        Route("/recordings/{id}", handlers.recording),
+        Route("/recordings/{id}", handlers.forget, methods=["DELETE"]),
+        Route("/recordings/{id}/suggestions", handlers.suggestions),
         Route("/jobs", handlers.create, methods=["POST"]),
         Route("/jobs/{id}", handlers.status),
         Route("/jobs/{id}", handlers.cancel, methods=["DELETE"]),
-        Route("/jobs/{id}/{name}.wav", handlers.audio),
+        Route("/jobs/{id}/all.zip", handlers.archive),
+        Route("/jobs/{id}/mix.{format}", handlers.mix),
         Route("/jobs/{id}/{name}.png", handlers.picture),
+        Route("/jobs/{id}/{name}.{format}", handlers.audio),
     ]
     errors: dict[Any, Any] = {
         QueueFull: lambda _, error: _error(503, str(error), {"Retry-After": str(_RETRY_SECONDS)}),
         JobNotFound: lambda _, error: _error(404, str(error)),
+        RecordingNotFound: lambda _, error: _error(404, str(error)),
+        InputError: lambda _, error: _error(400, str(error)),
         ClientDisconnect: lambda *_: Response(status_code=400),  # no client is left to read it
         HTTPException: lambda _, error: _error(error.status_code, error.detail, error.headers),
         Exception: lambda *_: _error(500, "the server failed; its log says why"),
     }
     app = Starlette(routes=routes, exception_handlers=errors)
-    return Guard(app, {"localhost", options.host, *options.allow_host})
+    served = below(options.root_path, app) if options.root_path else app
+    return Guard(served, {"localhost", options.host, *options.allow_host}, options.allow_host)
 
 
 def _error(status: int, message: str, headers: Any = None) -> Response:
@@ -84,12 +110,15 @@ class _Handlers:
             "seconds": self._options.max_seconds,
             "keepMinutes": self._options.keep_minutes,
             "queries": MAX_QUERIES,
+            "gainDb": GAIN_RANGE_DB,
         }
         content = page_template("serve.html").render(
             nonce=nonce,
             style=Markup(read_text(resource("assets/pages/serve.css"))),
-            script=Markup(read_text(resource("assets/pages/serve.js"))),
+            script=Markup("\n".join(read_text(resource(f"assets/pages/{name}")) for name in _SCRIPTS)),
             settings=Markup(json_text(settings)),
+            kinds=self._runner.kinds,
+            formats=FORMATS,
             query_length=MAX_QUERY_LENGTH,
             served_by=self._runner.description,
             version=__version__,
@@ -97,142 +126,201 @@ class _Handlers:
         return HTMLResponse(content, headers={"Content-Security-Policy": policy})
 
     async def example(self, request: Request) -> Response:
+        check_parameters(request)
         return Response(await anyio.to_thread.run_sync(example_wav), media_type="audio/wav")
 
-    async def create(self, request: Request) -> Response:
-        try:
-            queries = check_queries(request.query_params.getlist("query"))
-        except InputError as error:
-            raise HTTPException(400, str(error)) from error
-        with self._jobs.admit() as job:
-            received = await self._receive(request, job.upload)
-            if received and not is_common(job.upload):
-                raise HTTPException(
-                    415, "the recording: not a wav, flac, ogg, aiff, mp3, m4a, mp4 or webm file; convert it"
-                )
-            try:
-                info = await anyio.to_thread.run_sync(audio_info, job.upload)
-            except InputError as error:
-                raise HTTPException(415, without_paths(error, job.folder)) from error
-            try:
-                self._runner.check(info, self._options.max_seconds)
-            except InputError as error:
-                raise HTTPException(400, str(error)) from error
-            job.queries, job.info = queries, info
-        return JSONResponse(self._status_of(job), 202, {"Location": f"/jobs/{job.id}"})
+    async def receive(self, request: Request) -> Response:
+        check_parameters(request, "name")
+        with self._jobs.recordings.admit() as recording:
+            recording.name = name_of(request)
+            recording.info = await receive_recording(
+                request, recording.upload, self._upload_bytes, self._runner, self._options.max_seconds
+            )
+        address = f"{self._options.root_path}/recordings/{recording.id}"
+        return JSONResponse(_describe_recording(recording), 201, {"Location": address})
 
-    async def _receive(self, request: Request, path: Path) -> int:
-        """Write the body to a file while it arrives, up to the limit; return its size in bytes."""
-        limit = self._upload_bytes
-        too_large = HTTPException(
-            413, f"the recording: more than {limit / 1e6:g} MB; send a part of it, or convert it to flac, ogg or mp3"
-        )
-        declared = request.headers.get("content-length", "0")
-        if not (declared.isascii() and declared.isdigit()):
-            raise HTTPException(400, "Content-Length: not a number; send the recording as the request's body")
-        if len(declared) > 18 or int(declared) > limit:  # int() of a very long text would take long
-            raise too_large
-        received = 0
+    async def recording(self, request: Request) -> Response:
+        check_parameters(request)
+        return JSONResponse(_describe_recording(self._jobs.recordings.find(request.path_params["id"])))
+
+    async def forget(self, request: Request) -> Response:
+        check_parameters(request)
+        self._jobs.recordings.drop(request.path_params["id"])
+        return Response(status_code=204)
+
+    async def suggestions(self, request: Request) -> Response:
+        check_parameters(request)
+        recording = self._jobs.recordings.find(request.path_params["id"])
+        assert recording.info is not None
         try:
-            with open(path, "xb") as file:
-                async for block in _with_timeout(request.stream()):
-                    received += len(block)
-                    if received > limit:
-                        raise too_large
-                    file.write(block)
-        except OSError as error:
-            if error.errno != errno.ENOSPC:
-                raise
-            raise HTTPException(507, "the server's disk is full; its owner has to free space") from error
-        return received
+            found = await anyio.to_thread.run_sync(self._runner.suggest, recording.upload, recording.info)
+        except InputError as error:
+            raise HTTPException(415, without_paths(error, recording.folder)) from error
+        suggested = [{"sound": sound, "similarity": round(similarity, 4)} for sound, similarity in found]
+        return JSONResponse({"suggestions": suggested})
+
+    async def create(self, request: Request) -> Response:
+        check_parameters(request, *QUERY_PARAMETERS, "recording", "name")
+        asked = [pair for pair in request.query_params.multi_items() if pair[0] in QUERY_PARAMETERS]
+        queries = parse_queries(asked)
+        recording_id = request.query_params.get("recording")
+        if recording_id is not None:
+            job = self._jobs.add(self._jobs.recordings.find(recording_id), queries)
+        else:
+            with self._jobs.admit() as job:
+                job.name, job.queries = name_of(request), queries
+                job.info = await receive_recording(
+                    request, job.upload, self._upload_bytes, self._runner, self._options.max_seconds
+                )
+        return JSONResponse(self._status_of(job), 202, {"Location": self._address(job)})
 
     async def status(self, request: Request) -> Response:
+        check_parameters(request)
         return JSONResponse(self._status_of(self._jobs.find(request.path_params["id"])))
 
     async def cancel(self, request: Request) -> Response:
+        check_parameters(request)
         self._jobs.drop(request.path_params["id"])
         return Response(status_code=204)
 
     async def audio(self, request: Request) -> Response:
-        return _file(self._sound(request).audio, "audio/wav")
+        check_parameters(request)
+        job, sound = self._sound(request)
+        form = format_of(request.path_params["format"], job)
+        with _failures_of(job):
+            path = await anyio.to_thread.run_sync(sound_file, job, sound, form)
+        return _file(path, MEDIA_TYPES[form])
 
     async def picture(self, request: Request) -> Response:
-        return _file(self._sound(request).picture, "image/png")
+        check_parameters(request)
+        return _file(self._sound(request)[1].picture, "image/png")
 
-    def _sound(self, request: Request) -> Sound:
+    async def archive(self, request: Request) -> Response:
+        check_parameters(request, "format")
+        job = self._finished_job(request)
+        form = format_of(request.query_params.get("format", "wav"), job)
+        name = f"{file_stems(job)['recording'].rpartition('_')[0]}.zip"
+        headers = {"Content-Disposition": f"attachment; filename*=UTF-8''{quote(name)}"}
+        return StreamingResponse(zip_blocks(job, form), media_type="application/zip", headers=headers)
+
+    async def mix(self, request: Request) -> Response:
+        check_parameters(request, "gain")
+        job = self._finished_job(request)
+        form = format_of(request.path_params["format"], job)
+        gains = gains_of(request.query_params.getlist("gain"), job)
+        with _failures_of(job):
+            path = await anyio.to_thread.run_sync(mix_file, job, gains, form)
+        return _file(path, MEDIA_TYPES[form], once=True)
+
+    def _finished_job(self, request: Request) -> SeparationJob:
+        job = self._jobs.find(request.path_params["id"])
+        if job.state != "done":
+            raise HTTPException(404, "no such sound in this job")
+        return job
+
+    def _sound(self, request: Request) -> tuple[SeparationJob, Sound]:
         """The sound that a URL names. Names are looked up and never become paths."""
         job = self._jobs.find(request.path_params["id"])
         for sound in job.sounds:
             if sound.name == request.path_params["name"]:
-                return sound
+                return job, sound
         raise HTTPException(404, "no such sound in this job")
+
+    def _address(self, job: SeparationJob) -> str:
+        return f"{self._options.root_path}/jobs/{job.id}"
 
     def _status_of(self, job: SeparationJob) -> dict[str, Any]:
         assert job.info is not None
+        left = self._jobs.seconds_left(job)
+        stems = file_stems(job)
         return {
             "id": job.id,
             "state": job.state,
             "ahead": self._jobs.jobs_ahead(job),
             "step": job.step,
             "fraction": round(job.fraction, 4),
+            "progress": round(job.progress, 4),
+            "seconds_left": None if left is None else round(left, 1),
             "error": job.error or None,
-            "queries": job.queries,
+            "name": job.name,
+            "queries": [query.said or query.name for query in job.queries],
             "seconds": job.info.seconds,
             "sample_rate": job.info.sample_rate,
             "channels": job.info.channels,
-            "sounds": [_describe_sound(job, sound) for sound in job.sounds],
+            "formats": formats_for(job.info),
+            "sounds": [_describe_sound(self._address(job), sound, stems[sound.name]) for sound in job.sounds],
         }
 
 
-def _describe_sound(job: SeparationJob, sound: Sound) -> dict[str, Any]:
-    url = f"/jobs/{job.id}/{sound.name}"
+def _describe_recording(recording: StoredRecording) -> dict[str, Any]:
+    assert recording.info is not None
+    return {
+        "id": recording.id,
+        "name": recording.name,
+        "seconds": recording.info.seconds,
+        "sample_rate": recording.info.sample_rate,
+        "channels": recording.info.channels,
+    }
+
+
+def _describe_sound(address: str, sound: Sound, stem: str) -> dict[str, Any]:
+    presence = sound.presence
     return {
         "name": sound.name,
         "kind": sound.kind,
         "query": sound.query,
         "adapter": sound.adapter,
         "clipped": sound.clipped,
-        "audio": f"{url}.wav",
-        "spectrogram": f"{url}.png",
+        "presence": presence and {"score": round(presence.score, 4), "calibrated": presence.calibrated},
+        "understood": sound.understood,
+        "unknown": sound.unknown,
+        "removes": sound.removes,
+        "reduce_db": sound.reduce_db,
+        "file": stem,
+        "audio": f"{address}/{sound.name}.wav",
+        "spectrogram": f"{address}/{sound.name}.png",
     }
+
+
+@contextlib.contextmanager
+def _failures_of(job: SeparationJob) -> Iterator[None]:
+    """Turn failures to write a download into responses without paths (HTTPException)."""
+    try:
+        yield
+    except (InputError, RunError) as error:
+        raise HTTPException(507 if isinstance(error, RunError) else 400, without_paths(error, job.folder)) from error
 
 
 class _OpenedFileResponse(FileResponse):
     """A file response that opens its file before the headers are sent.
 
     A job that is dropped while a client downloads then does not cut the download short.
+
+    Args:
+        once: remove the file, which then exists for this download only.
     """
+
+    def __init__(self, path: Path, media_type: str, stat_result: os.stat_result, once: bool) -> None:
+        super().__init__(path, media_type=media_type, stat_result=stat_result)
+        self._once = once
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         with contextlib.ExitStack() as stack:
             try:
                 file = stack.enter_context(open(self.path, "rb"))
+                if self._once:
+                    Path(self.path).unlink()
             except FileNotFoundError as error:  # dropped between the look-up and now
                 raise JobNotFound from error
             self.path = f"/dev/fd/{file.fileno()}"  # starlette opens a path itself; this one outlives the removal
             await super().__call__(scope, receive, send)
 
 
-def _file(path: Path, media_type: str) -> Response:
+def _file(path: Path, media_type: str, once: bool = False) -> Response:
     try:
-        return _OpenedFileResponse(path, media_type=media_type, stat_result=path.stat())
+        return _OpenedFileResponse(path, media_type, path.stat(), once)
     except FileNotFoundError as error:
         raise JobNotFound from error
-
-
-async def _with_timeout(blocks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    """The blocks of an upload, until it ends or stalls."""
-    while True:
-        try:
-            with anyio.fail_after(STALLED_SECONDS):
-                block = await anext(blocks, None)
-        except TimeoutError as error:
-            raise HTTPException(
-                408, f"the recording: nothing arrived for {STALLED_SECONDS:g} s; send it again"
-            ) from error
-        if block is None:
-            return
-        yield block
 
 
 @cache

@@ -17,8 +17,11 @@ from types import TracebackType
 from typing import Literal
 
 from dplass_cli.audio.reading import AudioInfo
-from dplass_cli.errors import DplassError, RunError
+from dplass_cli.errors import DplassError
 from dplass_cli.separation.bank import Activation
+from dplass_cli.separation.presence import Presence
+from dplass_cli.separation.queries import Query
+from dplass_cli.server.recording_store import QueueFull, RecordingStore, StoredRecording
 
 _log = logging.getLogger(__name__)
 
@@ -28,11 +31,8 @@ ABANDONED_SECONDS = 150.0
 """An unfinished job that no client has asked about for this long is cancelled: its page was closed."""
 
 _MAX_FINISHED = 32  # jobs whose files are kept
+_LEAST_DONE, _LEAST_SECONDS = 0.02, 1.0  # of a job, before the time that it still takes is estimated
 _EXPIRY_INTERVAL = 1.0  # seconds
-
-
-class QueueFull(RunError):
-    """The queue has no free place."""
 
 
 class JobNotFound(DplassError, KeyError):
@@ -52,21 +52,32 @@ class Sound:
 
     Attributes:
         name: its name in URLs.
-        kind: ``recording``, ``target`` or ``residual``.
+        kind: ``recording``; ``target`` of a query; ``removed``: a sound that a query removes or turns down; or
+            ``residual``.
         audio: wav file.
         picture: PNG of its spectrogram.
-        query: the sentence that a target was separated by.
+        query: what a target was separated by, or the sound that is removed.
         adapter: the adapter that served the query, or the weights of several; None for the base.
         clipped: number of samples that were limited to full scale.
+        presence: whether the recording contains the sound; None where that is not defined.
+        understood: what the query was taken to ask for, where its words are not a description.
+        unknown: a note on each sentence of the query that the encoder does not know.
+        removes: the names of the sounds that this target is without or has less of.
+        reduce_db: how far a removed sound is turned down instead, dB.
     """
 
     name: str
-    kind: Literal["recording", "target", "residual"]
+    kind: Literal["recording", "target", "removed", "residual"]
     audio: Path
     picture: Path
     query: str | None = None
     adapter: Activation = None
     clipped: int = 0
+    presence: Presence | None = None
+    understood: str | None = None
+    unknown: tuple[str, ...] = ()
+    removes: tuple[str, ...] = ()
+    reduce_db: float | None = None
 
 
 @dataclass(eq=False)
@@ -76,11 +87,14 @@ class SeparationJob:
     Attributes:
         id: random and unguessable.
         folder: contains all files of the job.
-        queries: sentences.
+        name: the recording's name, for downloads.
+        queries: what to separate.
         info: header of the recording.
         state: where the job is in its life.
         step: what is being done while it runs.
         fraction: share of the step that is done, 0 to 1.
+        progress: share of the job that is done, 0 to 1.
+        started: when it began to run, in seconds of the queue's clock.
         error: why it failed, one line.
         sounds: the results.
         last_used: when a client last asked about it, in seconds of the queue's clock.
@@ -89,11 +103,14 @@ class SeparationJob:
 
     id: str
     folder: Path
-    queries: tuple[str, ...] = ()
+    name: str = ""
+    queries: tuple[Query, ...] = ()
     info: AudioInfo | None = None
     state: State = "queued"
     step: str = ""
     fraction: float = 0.0
+    progress: float = 0.0
+    started: float = 0.0
     error: str = ""
     sounds: tuple[Sound, ...] = ()
     last_used: float = 0.0
@@ -110,8 +127,9 @@ class SeparationJob:
         return self.state in ("done", "failed")
 
 
-ReportStep = Callable[[str, float], None]
-"""Called with (step, fraction of it that is done); raises :class:`JobCancelled` in a cancelled job."""
+ReportStep = Callable[[str, float, float], None]
+"""Called with (step, share of it that is done, share of the job that is done); raises :class:`JobCancelled` in a
+cancelled job."""
 
 JobRunner = Callable[[SeparationJob, ReportStep], tuple[Sound, ...]]
 """Runs a job in its folder, reports its steps, and lets :class:`JobCancelled` end it."""
@@ -122,9 +140,12 @@ class JobQueue:
 
     Args:
         runner: runs a job.
-        folder: contains the folders of the jobs; it is removed at the end.
-        max_waiting: how many jobs may wait or be uploaded at a time.
-        keep_seconds: how long a finished job is kept after a client last asked about it.
+        folder: contains the folders of jobs and recordings; it is removed at the end.
+        max_waiting: how many jobs may wait or be uploaded at a time, and how many recordings may be uploaded.
+        keep_seconds: how long a finished job or a recording is kept after a client last asked about it.
+
+    Attributes:
+        recordings: recordings that jobs can be made of.
     """
 
     def __init__(
@@ -137,6 +158,7 @@ class JobQueue:
     ) -> None:
         self._runner, self._folder, self._clock = runner, folder, clock
         self._max_waiting, self._keep_seconds = max_waiting, keep_seconds
+        self.recordings = RecordingStore(folder, max_waiting, keep_seconds, clock)
         self._jobs: dict[str, SeparationJob] = {}
         self._queue: deque[SeparationJob] = deque()
         self._running: SeparationJob | None = None
@@ -202,6 +224,20 @@ class JobQueue:
             job.last_used = self._clock()
             return job
 
+    def add(self, recording: StoredRecording, queries: tuple[Query, ...]) -> SeparationJob:
+        """Queue a job for a recording, which may then be dropped; QueueFull if there is no free place."""
+        with self.admit() as job:
+            recording.link_to(job.upload)
+            job.name, job.queries, job.info = recording.name, queries, recording.info
+        return job
+
+    def seconds_left(self, job: SeparationJob) -> float | None:
+        """An estimate of how long a running job still takes, in seconds; None until there is one."""
+        elapsed = self._clock() - job.started
+        if job.state != "running" or job.progress < _LEAST_DONE or elapsed < _LEAST_SECONDS:
+            return None
+        return elapsed * (1.0 - job.progress) / job.progress
+
     def jobs_ahead(self, job: SeparationJob) -> int:
         """How many jobs will be run before this one, the running one included."""
         with self._changed:
@@ -231,6 +267,7 @@ class JobQueue:
                     expired.append(job)
             for job in expired:
                 self.drop(job.id)
+        self.recordings.expire()
 
     def _expire_periodically(self) -> None:
         while not self._closed.wait(_EXPIRY_INTERVAL):
@@ -259,14 +296,14 @@ class JobQueue:
             if self._closed.is_set():
                 return None
             self._running = self._queue.popleft()
-            self._running.state = "running"
+            self._running.state, self._running.started = "running", self._clock()
             return self._running
 
     def _reporter(self, job: SeparationJob) -> ReportStep:
-        def report(step: str, fraction: float) -> None:
+        def report(step: str, fraction: float, progress: float) -> None:
             if job.cancelled:
                 raise JobCancelled
-            job.step, job.fraction = step, fraction
+            job.step, job.fraction, job.progress = step, fraction, progress
 
         return report
 
@@ -275,6 +312,7 @@ class JobQueue:
             self._running = None
             job.sounds, job.error, job.state = sounds, error, "failed" if error else "done"
             job.step, job.fraction = "", 0.0 if error else 1.0
+            job.progress = job.fraction
             job.last_used = self._clock()
             if job.cancelled or error:
                 shutil.rmtree(job.folder, ignore_errors=True)

@@ -330,11 +330,11 @@ def _wav(folder: Path) -> Path:
 
 def sentences(data: bytes, folder: Path) -> None:
     """Sentences in any script, and empty ones."""
-    from dplass_cli.server.job_runner import check_queries
+    from dplass_cli.server.job_runner import parse_queries
 
     texts = data.decode(errors="replace").split("\n")[:20]
     assert bundled_encoder().embed_text([text[:2000] for text in texts]).isfinite().all()
-    name_parts(list(check_queries(texts)))
+    name_parts([query.name for query in parse_queries([("query", text) for text in texts])])
 
 
 def results(data: bytes, folder: Path) -> None:
@@ -418,7 +418,8 @@ def _server(folder: Path) -> tuple[Any, Any, asyncio.AbstractEventLoop]:
     from dplass_cli.server.job_runner import SeparationRunner
 
     config = SimpleNamespace(sample_rate=32000)
-    separator = SimpleNamespace(bank=SimpleNamespace(keys=[], network=SimpleNamespace(config=config)))
+    bank = SimpleNamespace(keys=[], network=SimpleNamespace(config=config))
+    separator = SimpleNamespace(bank=bank, encoder=SimpleNamespace(kinds=()))
     runner = SeparationRunner(cast(Any, separator))
     (folder / "jobs").mkdir()
     jobs = JobQueue(lambda job, report: (), folder / "jobs")  # not started: the target takes the queued jobs itself
@@ -466,11 +467,15 @@ def request(data: bytes, folder: Path) -> None:
     assert str(folder).encode() not in content, content[:500]
     for job in list(jobs._queue):
         try:
-            _write_playable_wav(job.upload, job.folder / "recording.wav", job.info, lambda step, fraction: None)
+            _write_playable_wav(
+                job.upload, job.folder / "recording.wav", job.info, lambda step, fraction, progress: None
+            )
         except InputError:
             pass
         finally:
             jobs.drop(job.id)
+    for recording in list(jobs.recordings._recordings):
+        jobs.recordings.drop(recording)
     assert not list((folder / "jobs").iterdir()), "files were left behind"
 
 

@@ -258,3 +258,16 @@ def test_existing_outputs_are_refused_replaced_or_skipped(tmp_path: Path) -> Non
         Output(existing="refuse").is_skipped(paths)
     paths[1].touch()
     assert Output(existing="skip").is_skipped(paths)
+
+
+@pytest.mark.parametrize("with_target", [True, False])
+def test_the_residual_subtracts_removals_only_where_there_is_nothing_else(tmp_path: Path, with_target: bool) -> None:
+    removal, high = RECORDING - TARGET, np.full((1, 4), 0.0625, np.float32)
+    names = ["dog", "no dog", "residual"] if with_target else ["no dog", "residual"]
+    paths = {name: tmp_path / f"m_{name}.wav" for name in names}
+    targets = np.stack([TARGET, removal] if with_target else [removal])
+    with open_targets(paths, INFO, Output(residual=True), removals={"no dog"}) as files:
+        files.write(RECORDING + high, targets, high)
+    residual = RECORDING - TARGET if with_target else TARGET
+    np.testing.assert_allclose(read(paths["residual"]), residual + high, atol=1e-4)
+    np.testing.assert_allclose(read(paths["no dog"]), removal + high if with_target else removal, atol=1e-4)

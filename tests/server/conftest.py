@@ -40,7 +40,7 @@ def serve(runner: SeparationRunner, tmp_path: Path) -> Iterator[Callable[..., Pa
         jobs = JobQueue(run_job or runner, tmp_path / "jobs", waiting)
         (tmp_path / "jobs").mkdir()
         opened.append(jobs.__enter__())
-        app = make_app(jobs, checks or runner, ServeOptions(allow_host=("studio.local",), **limits))
+        app = make_app(jobs, checks or runner, ServeOptions(**{"allow_host": ("studio.local",), **limits}))
         return PageClient(TestClient(app, ADDRESS, raise_server_exceptions=False), tmp_path / "jobs")
 
     yield begin
@@ -50,20 +50,19 @@ def serve(runner: SeparationRunner, tmp_path: Path) -> Iterator[Callable[..., Pa
 
 
 @pytest.fixture
-def listen() -> Iterator[Callable[[ASGIApp], int]]:
-    """Serve an application on a port of its own, with the connections of the page: the port."""
+def listen() -> Iterator[Callable[..., int]]:
+    """Serve an application on a port, with the connections of the page: the port; 0 takes a free one."""
     from uvicorn import Config, Server
 
     running: list[tuple[Server, threading.Thread]] = []
 
-    def begin(app: ASGIApp) -> int:
-        listener = socket.create_server(("127.0.0.1", 0))
+    def begin(app: ASGIApp, port: int = 0) -> int:
+        listener = socket.create_server(("127.0.0.1", port))
         server = Server(Config(app, http=Connection, lifespan="off", ws="none", log_config=None))
         thread = threading.Thread(target=server.run, args=([listener],))
         thread.start()
         running.append((server, thread))
-        port: int = listener.getsockname()[1]
-        return port
+        return int(listener.getsockname()[1])
 
     yield begin
     for server, thread in running:
@@ -72,9 +71,7 @@ def listen() -> Iterator[Callable[[ASGIApp], int]]:
 
 
 @pytest.fixture
-def listening(
-    serve: Callable[..., PageClient], listen: Callable[[ASGIApp], int]
-) -> Callable[..., tuple[PageClient, int]]:
+def listening(serve: Callable[..., PageClient], listen: Callable[..., int]) -> Callable[..., tuple[PageClient, int]]:
     """Serve the page on a port of its own: (client, port)."""
 
     def begin(**options: Any) -> tuple[PageClient, int]:

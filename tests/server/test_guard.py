@@ -65,6 +65,21 @@ def test_changes_requested_by_its_own_page_are_accepted(client: TestClient, head
     assert client.post("/", headers=headers).text == "hello"
 
 
+@pytest.mark.parametrize(
+    ("origin", "status"),
+    [("https://studio.local", 200), ("https://STUDIO.local:8443", 200), ("https://studio.local:9", 403)],
+)
+def test_the_site_of_a_proxy_may_request_changes(origin: str, status: int) -> None:
+    allowed = ("studio.local", "studio.local:8443")
+    proxied = TestClient(Guard(greeting, allowed, allowed), ADDRESS)  # the proxy asks for 127.0.0.1, as nginx does
+    assert proxied.post("/", headers={"Origin": origin, "Sec-Fetch-Site": "same-origin"}).status_code == status
+
+
+def test_a_host_name_is_accepted_with_every_port() -> None:
+    client = TestClient(Guard(greeting, ["studio.local:8443"]), ADDRESS)
+    assert client.get("/", headers={"Host": "studio.local"}).status_code == 200
+
+
 def test_pages_may_be_opened_from_links_of_other_sites(client: TestClient) -> None:
     assert client.get("/", headers={"Sec-Fetch-Site": "cross-site"}).text == "hello"
 

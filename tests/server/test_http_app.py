@@ -8,6 +8,7 @@ import json
 import re
 import socket
 import time
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ import soundfile
 from page_client import PageClient, encoded, noise, wait_until
 
 from dplass_cli.server import http_app as application
+from dplass_cli.server import uploads
 from dplass_cli.server.http_app import example_wav
 from dplass_cli.server.job_queue import JobNotFound, ReportStep, SeparationJob, Sound
 
@@ -43,7 +45,7 @@ def assert_error(response: Any, status: int, message: str) -> None:
 def run_until_cancelled(job: SeparationJob, report: ReportStep) -> tuple[Sound, ...]:
     """A job that goes on until it is cancelled."""
     while True:
-        report("separating", 0.25)
+        report("separating", 0.25, 0.2)
         time.sleep(0.005)
 
 
@@ -178,8 +180,187 @@ def test_unknown_jobs_are_not_found(serve: Serve) -> None:
 def test_names_in_urls_never_become_paths(serve: Serve) -> None:
     client = serve()
     job = client.wait_until_finished(client.send(encoded(noise(), 16000), "rain").json()["id"])
-    for name in ("2.wav", "upload.wav", "..%2f1.wav", "sound_rain.wav", "1.png.wav"):
+    for name in ("2.wav", "upload.wav", "..%2f1.wav", "sound_rain.wav", "1.png.wav", "1.exe"):
         assert_error(client.http.get(f"/jobs/{job['id']}/{name}"), 404, "")
+
+
+def finished_job(client: PageClient, *queries: str, rate: int = 16000, channels: int = 1) -> dict[str, Any]:
+    """A job of half a second of noise."""
+    sent = encoded(noise(0.5, rate, channels), rate)
+    return client.wait_until_finished(client.send(sent, *queries).json()["id"])
+
+
+def test_a_recording_is_sent_once_for_several_jobs(serve: Serve) -> None:
+    client = serve()
+    response = client.http.post("/recordings", params={"name": "street, 2.wav"}, content=encoded(noise(), 16000))
+    assert response.status_code == 201
+    recording = response.json()
+    described = {"name": "street, 2.wav", "seconds": 0.5, "sample_rate": 16000, "channels": 1}
+    assert recording == {"id": recording["id"], **described}
+    assert response.headers["location"] == f"/recordings/{recording['id']}"
+    assert client.http.get(f"/recordings/{recording['id']}").json() == recording
+    jobs = []
+    for asked in ({"query": "rain"}, {"remove": "rain"}):
+        created = client.http.post("/jobs", params={"recording": recording["id"], **asked})
+        assert created.status_code == 202
+        jobs.append(client.wait_until_finished(created.json()["id"]))
+    assert [(job["state"], job["name"], job["queries"]) for job in jobs] == [
+        ("done", "street, 2.wav", ["rain"]),
+        ("done", "street, 2.wav", ["without rain"]),
+    ]
+    assert [sound["file"] for sound in jobs[1]["sounds"]] == [
+        "street_2_recording",
+        "street_2_without_rain",
+        "street_2_removed_rain",
+    ]
+    assert client.http.delete(f"/recordings/{recording['id']}").status_code == 204
+    for gone in (
+        client.http.get(f"/recordings/{recording['id']}"),
+        client.http.post("/jobs", params={"recording": recording["id"], "query": "rain"}),
+    ):
+        assert_error(gone, 404, "no such recording: it has expired; send it again")
+
+
+def test_a_wrong_file_is_refused_when_it_is_sent(serve: Serve) -> None:
+    client = serve(finish_at_once)
+    assert_error(client.http.post("/recordings", content=b"this is not audio"), 415, "not a wav, flac")
+    assert_error(client.http.post("/recordings", params={"name": "n" * 256}, content=b""), 400, "name: 256 characters")
+    assert list(client.folder.iterdir()) == []
+
+
+def test_what_is_in_a_recording_is_suggested(serve: Serve) -> None:
+    client = serve(finish_at_once)
+    recording = client.http.post("/recordings", content=example_wav()).json()
+    suggestions = client.http.get(f"/recordings/{recording['id']}/suggestions").json()["suggestions"]
+    assert suggestions[0]["sound"] == "Rain"
+    similarities = [suggestion["similarity"] for suggestion in suggestions]
+    assert similarities == sorted(similarities, reverse=True)
+
+
+def test_removed_sounds_are_separated_too_and_all_sounds_add_up_to_the_recording(serve: Serve) -> None:
+    client = serve()
+    job = client.wait_until_finished(client.send(example_wav(), "remove the rain", "a dog barking").json()["id"])
+    sounds = {sound["name"]: sound for sound in job["sounds"]}
+    assert [(name, sound["kind"]) for name, sound in sounds.items()] == [
+        ("recording", "recording"),
+        ("1", "target"),
+        ("2", "target"),
+        ("removed-1", "removed"),
+        ("residual", "residual"),
+    ]
+    audio = {name: download(client, sound["audio"])[0] for name, sound in sounds.items()}
+    np.testing.assert_allclose(audio["2"] + audio["removed-1"] + audio["residual"], audio["recording"], atol=2e-4)
+    assert sounds["1"]["removes"] == ["removed-1"]
+    assert sounds["1"]["understood"] == "removing: rain"
+    assert sounds["removed-1"]["presence"]["score"] > 0.5
+    assert sounds["removed-1"]["presence"]["calibrated"]
+
+
+def test_words_that_the_encoder_does_not_know_are_noted(serve: Serve) -> None:
+    job = finished_job(serve(), "xylofoon")
+    assert ["did you mean 'xylophone'?" in note for note in job["sounds"][1]["unknown"]] == [True]
+
+
+@pytest.mark.parametrize(("form", "kind", "limit"), [("flac", "FLAC", 1e-6), ("mp3", "MP3", 0.2)])
+def test_sounds_can_be_downloaded_in_other_formats(serve: Serve, form: str, kind: str, limit: float) -> None:
+    client = serve()
+    job = finished_job(client, "rain")
+    assert job["formats"] == ["wav", "flac", "mp3"]
+    wav, _ = download(client, job["sounds"][1]["audio"])
+    response = client.http.get(job["sounds"][1]["audio"].replace(".wav", f".{form}"))
+    assert soundfile.info(io.BytesIO(response.content)).format == kind
+    other, rate = soundfile.read(io.BytesIO(response.content), dtype="float32", always_2d=True)
+    assert rate == 16000
+    assert np.abs(other[: len(wav)] - wav[: len(other)]).max() < limit
+
+
+def test_formats_that_cannot_represent_a_recording_are_not_offered(serve: Serve) -> None:
+    client = serve()
+    job = finished_job(client, "rain", channels=3)
+    assert job["formats"] == ["wav", "flac"]
+    address = f"/jobs/{job['id']}/1.mp3"
+    assert_error(client.http.get(address), 400, "format: mp3 cannot represent 3 channels at 16,000 Hz; use wav")
+
+
+def test_a_mix_is_the_sum_of_its_sounds_at_their_gains(serve: Serve) -> None:
+    client = serve()
+    job = finished_job(client, "rain")
+    audio = {sound["name"]: download(client, sound["audio"])[0] for sound in job["sounds"]}
+    address = f"/jobs/{job['id']}/mix.wav"
+    before = client.files
+    mix, _ = download(client, f"{address}?gain=1:-6&gain=residual:0")
+    np.testing.assert_allclose(mix, audio["1"] * 10 ** (-6 / 20) + audio["residual"], atol=1e-4)
+    loud, _ = download(client, f"{address}?gain=recording:12")  # would exceed full scale: turned down as a whole
+    np.testing.assert_allclose(
+        loud / np.abs(loud).max(), audio["recording"] / np.abs(audio["recording"]).max(), atol=1e-3
+    )
+    assert np.abs(loud).max() == pytest.approx(0.999, abs=1e-3)
+    assert client.files == before
+
+
+@pytest.mark.parametrize(
+    ("gains", "message"),
+    [
+        ([], "gain: none is given"),
+        (["residuel:0"], "gain: no sound 'residuel' in this job; did you mean 'residual'?"),
+        (["1:loud"], "gain 1:loud: expected NAME:DB with -60 to 12 dB"),
+        (["1:nan"], "gain 1:nan: expected NAME:DB"),
+        (["1:13"], "gain 1:13: expected NAME:DB"),
+    ],
+)
+def test_wrong_gains_are_refused(serve: Serve, gains: list[str], message: str) -> None:
+    client = serve()
+    job = finished_job(client, "rain")
+    assert_error(client.http.get(f"/jobs/{job['id']}/mix.wav", params={"gain": gains}), 400, message)
+
+
+@pytest.mark.parametrize("form", ["wav", "flac"])
+def test_all_results_are_downloaded_as_one_zip(serve: Serve, form: str) -> None:
+    client = serve()
+    sent = client.http.post("/jobs", params={"query": "rain", "name": "Köln.wav"}, content=encoded(noise(), 16000))
+    job = client.wait_until_finished(sent.json()["id"])
+    response = client.http.get(f"/jobs/{job['id']}/all.zip", params={"format": form})
+    assert response.headers["content-disposition"] == "attachment; filename*=UTF-8''K%C3%B6ln.zip"
+    with zipfile.ZipFile(io.BytesIO(response.content)) as archive:
+        assert archive.testzip() is None
+        assert archive.namelist() == [f"Köln_rain.{form}", f"Köln_residual.{form}"]
+        wav, _ = download(client, job["sounds"][1]["audio"])
+        zipped, _ = soundfile.read(io.BytesIO(archive.read(f"Köln_rain.{form}")), dtype="float32", always_2d=True)
+        np.testing.assert_allclose(zipped, wav, atol=1e-6)
+
+
+def test_an_unfinished_job_has_no_downloads(serve: Serve) -> None:
+    client = serve(run_until_cancelled)
+    job = client.send(encoded(noise(), 16000), "rain").json()["id"]
+    for name in ("all.zip", "mix.wav?gain=1:0", "1.flac"):
+        assert_error(client.http.get(f"/jobs/{job}/{name}"), 404, "no such sound in this job")
+
+
+@pytest.mark.parametrize(
+    ("method", "address", "message"),
+    [
+        ("POST", "/jobs?querry=rain", "querry: no such parameter; did you mean 'query'?"),
+        ("POST", "/jobs?query=rain&zzz=each", "zzz: no such parameter; known: name, query, recording, remove"),
+        ("POST", "/recordings?nam=a", "nam: no such parameter; did you mean 'name'?"),
+        ("GET", "/jobs/abc?wait=1", "wait: no such parameter; this request has none"),
+        ("GET", "/jobs/abc/all.zip?fromat=mp3", "fromat: no such parameter; did you mean 'format'?"),
+        ("DELETE", "/jobs/abc?now=1", "now: no such parameter"),
+    ],
+)
+def test_unknown_parameters_are_refused(serve: Serve, method: str, address: str, message: str) -> None:
+    assert_error(serve(finish_at_once).http.request(method, address, content=b""), 400, message)
+
+
+def test_below_a_root_path_addresses_begin_with_it(serve: Serve) -> None:
+    client = serve(root_path="/user/x/proxy/7861")
+    for prefix in ("", "/user/x/proxy/7861"):  # the proxy strips the path, or does not
+        sent = client.http.post(f"{prefix}/jobs", params={"query": "rain"}, content=encoded(noise(), 16000)).json()
+        job = client.wait_until_finished(sent["id"])
+        assert job["sounds"][0]["audio"] == f"/user/x/proxy/7861/jobs/{job['id']}/recording.wav"
+        assert client.http.get(job["sounds"][0]["audio"]).status_code == 200
+    redirect = client.http.get("/user/x/proxy/7861", follow_redirects=False)
+    assert redirect.headers["location"] == "/user/x/proxy/7861/"
+    assert client.http.get("/user/x/proxy/7862/").status_code == 404
 
 
 def test_other_urls_and_methods_are_refused(serve: Serve) -> None:
@@ -235,11 +416,19 @@ def test_the_page_knows_the_limits(serve: Serve) -> None:
     page = serve(finish_at_once, max_upload_mb=1, max_seconds=60.0).http.get("/").text
     settings = re.search(r'id="settings"[^>]*>(.*?)</script>', page, re.DOTALL)
     assert settings is not None
-    assert json.loads(settings[1]) == {"bytes": 1_000_000, "seconds": 60.0, "keepMinutes": 30.0, "queries": 8}
+    assert json.loads(settings[1]) == {
+        "bytes": 1_000_000,
+        "seconds": 60.0,
+        "keepMinutes": 30.0,
+        "queries": 8,
+        "gainDb": [-60.0, 12.0],
+    }
 
 
 def test_a_bug_reveals_nothing_about_the_server(serve: Serve) -> None:
     class BrokenChecks:
+        kinds: tuple[str, ...] = ()
+
         def check(self, info: Any, max_seconds: float) -> None:
             raise ZeroDivisionError("/srv/secret")
 
@@ -255,7 +444,7 @@ def test_a_full_disk_is_reported(serve: Serve, monkeypatch: pytest.MonkeyPatch) 
             raise OSError(errno.ENOSPC, "No space left on device")
 
     client = serve(finish_at_once)
-    monkeypatch.setattr(application, "open", lambda *_: FullDisk(), raising=False)
+    monkeypatch.setattr(uploads, "open", lambda *_: FullDisk(), raising=False)
     assert_error(client.send(b"sound", "rain"), 507, "the server's disk is full")
 
 
@@ -295,7 +484,7 @@ def test_a_client_that_disconnects_during_an_upload_leaves_no_files(listening: L
 
 
 def test_an_upload_that_stalls_is_given_up(listening: Listening, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(application, "STALLED_SECONDS", 0.2)
+    monkeypatch.setattr(uploads, "STALLED_SECONDS", 0.2)
     client, port = listening()
     with half_upload(port) as connection:
         response = connection.recv(10_000).decode()

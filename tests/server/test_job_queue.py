@@ -10,20 +10,21 @@ import pytest
 from page_client import wait_until
 
 from dplass_cli.errors import RunError
+from dplass_cli.separation.queries import Query
 from dplass_cli.server.job_queue import (
     ABANDONED_SECONDS,
     JobNotFound,
     JobQueue,
-    QueueFull,
     ReportStep,
     SeparationJob,
     Sound,
     without_paths,
 )
+from dplass_cli.server.recording_store import QueueFull, RecordingNotFound
 
 
 class HeldRunner:
-    """Runs each job until it is released; fails where the job's query says so."""
+    """Runs each job until it is released; fails where the job's name says so."""
 
     def __init__(self, released: bool = False) -> None:
         self.started: list[str] = []
@@ -34,19 +35,19 @@ class HeldRunner:
     def __call__(self, job: SeparationJob, report: ReportStep) -> tuple[Sound, ...]:
         self.started.append(job.id)
         while not self.release.is_set():
-            report("separating", 0.5)
+            report("separating", 0.5, 0.25)
             time.sleep(0.005)
-        if job.queries == ("full disk",):
+        if job.name == "full disk":
             raise RunError(f"{job.folder}/1.wav: writing failed (No space left on device)")
-        if job.queries == ("bug",):
+        if job.name == "bug":
             raise ZeroDivisionError
         return ()
 
 
-def add(jobs: JobQueue, *queries: str) -> SeparationJob:
+def add(jobs: JobQueue, name: str = "") -> SeparationJob:
     with jobs.admit() as job:
         job.upload.write_bytes(b"sound")
-        job.queries = queries
+        job.name = name
     return job
 
 
@@ -89,7 +90,31 @@ def test_a_running_job_reports_its_step(tmp_path: Path) -> None:
     with JobQueue(HeldRunner(), tmp_path) as jobs:
         job = add(jobs)
         wait_until(lambda: job.step)
-        assert (job.state, job.step, job.fraction) == ("running", "separating", 0.5)
+        assert (job.state, job.step, job.fraction, job.progress) == ("running", "separating", 0.5, 0.25)
+
+
+def test_the_time_left_follows_from_the_time_that_was_taken(tmp_path: Path) -> None:
+    now = [0.0]
+    with JobQueue(HeldRunner(), tmp_path, clock=lambda: now[0]) as jobs:
+        job = add(jobs)
+        wait_until(lambda: job.step)
+        assert jobs.seconds_left(job) is None  # too early to say
+        now[0] = 10.0
+        assert jobs.seconds_left(job) == 30.0
+
+
+def test_a_job_of_a_recording_remains_when_the_recording_is_dropped(tmp_path: Path) -> None:
+    with JobQueue(HeldRunner(), tmp_path) as jobs:
+        with jobs.recordings.admit() as recording:
+            recording.upload.write_bytes(b"sound")
+            recording.name = "street.wav"
+        job = jobs.add(recording, (Query("rain"),))
+        jobs.recordings.drop(recording.id)
+        assert (job.upload.read_bytes(), job.name, job.queries) == (b"sound", "street.wav", (Query("rain"),))
+        assert [path.name for path in tmp_path.iterdir()] == [job.id]
+        with pytest.raises(RecordingNotFound):
+            jobs.add(recording, (Query("rain"),))
+        assert [path.name for path in tmp_path.iterdir()] == [job.id]
 
 
 def test_waiting_and_running_jobs_can_be_dropped(tmp_path: Path) -> None:

@@ -16,28 +16,41 @@ pytest.importorskip("starlette", reason="pip install 'dplass[serve]'")
 from dplass_cli.audio.reading import AudioInfo, audio_info
 from dplass_cli.errors import InputError
 from dplass_cli.separation.output import Separated
+from dplass_cli.separation.presence import Presence
 from dplass_cli.separation.queries import Query, named
 from dplass_cli.server.job_queue import JobCancelled, SeparationJob
-from dplass_cli.server.job_runner import SeparationRunner, check_queries
+from dplass_cli.server.job_runner import SeparationRunner, parse_queries
 
 
 class CopyingSeparator:
-    """Writes a copy of the recording for every query and for the residual."""
+    """Writes a copy of the recording for every query and for the residual, and knows no word with an x."""
 
     bank = SimpleNamespace(keys=["domain0", "domain1"])
-    policy = SimpleNamespace(name="text")
+    policy = SimpleNamespace(name="text", requires=frozenset())
+    refine = "none"
+    encoder = SimpleNamespace(out_of_vocabulary=lambda text: f"{text} is not known" if "x" in text else None)
+    passes = ("separating",)
 
     def separate_file(
         self, path: Path, queries: Sequence[Query], folder: Path, residual: bool, name: str, progress: Any
     ) -> list[Separated]:
-        assert residual
         written = []
-        for number, query in enumerate([*named(queries), "residual"]):
-            progress(number, len(queries) + 1, f"separating {path.name}")
+        for step in self.passes:
+            for done in range(3):
+                progress(done, 2, f"{step} {path.name}")
+        asked = named(queries)
+        for number, query in enumerate([*asked, *(["residual"] if residual else [])]):
             copy = folder / f"{name}_{number}.wav"
             copy.write_bytes(path.read_bytes())
-            written.append(Separated(query, copy, None if query == "residual" else "domain1", clipped=number))
+            described = query in asked and not asked[query].is_removal
+            found = Presence(0.9, 0.8, 0.1, -3.0, True) if described else None
+            adapter = None if query == "residual" else "domain1"
+            written.append(Separated(query, copy, adapter, clipped=number, presence=found))
         return written
+
+
+def unreported(step: str, fraction: float, progress: float) -> None:
+    """Ignore the progress of a job."""
 
 
 @pytest.fixture
@@ -48,7 +61,8 @@ def runner() -> SeparationRunner:
 @pytest.fixture
 def job(tmp_path: Path) -> Callable[..., SeparationJob]:
     def make(content: bytes, *queries: str) -> SeparationJob:
-        job = SeparationJob("id", tmp_path, queries)
+        asked = parse_queries([("query", query) for query in queries])
+        job = SeparationJob("id", tmp_path, queries=asked)
         job.upload.write_bytes(content)
         job.info = audio_info(job.upload)
         return job
@@ -57,7 +71,33 @@ def job(tmp_path: Path) -> Callable[..., SeparationJob]:
 
 
 def test_queries_are_stripped_and_repeated_ones_dropped() -> None:
-    assert check_queries([" rain", "a dog ", "rain"]) == ("rain", "a dog")
+    asked = [("query", " rain"), ("query", "a dog "), ("query", "rain")]
+    assert parse_queries(asked) == (Query("rain"), Query("a dog"))
+
+
+@pytest.mark.parametrize(
+    ("text", "sounds"),
+    [
+        ("wind", ("wind",)),
+        ("the wind", ("wind",)),
+        ("wind and rain", ("wind", "rain")),
+        ("remove the wind", ("wind",)),  # said twice
+        ("everything", ("everything",)),
+    ],
+)
+def test_a_sound_can_be_removed(text: str, sounds: tuple[str, ...]) -> None:
+    assert parse_queries([("remove", text)]) == (Query(without=sounds),)
+
+
+def test_a_sound_can_be_separated_and_removed() -> None:
+    asked = parse_queries([("query", "rain"), ("remove", "rain")])
+    assert [query.name for query in asked] == ["rain", "without rain"]
+
+
+def test_many_sounds_in_few_queries_are_refused() -> None:
+    lists = [("remove", ", ".join(f"the {letter}{n}" for n in range(9))) for letter in "ab"]
+    with pytest.raises(InputError, match="query: 18 sounds in all, at most 16"):
+        parse_queries(lists)
 
 
 @pytest.mark.parametrize(
@@ -66,14 +106,15 @@ def test_queries_are_stripped_and_repeated_ones_dropped() -> None:
         ([], "query: is empty; describe the sound"),
         (["rain", " "], "query: is empty"),
         (["residual"], "query: 'residual' is the name of the residual"),
+        (["remove the residual"], "query: 'residual' is the name of the residual"),
         ([f"sound {number}" for number in range(9)], "query: 9 queries, at most 8"),
         (["x" * 301], "query: more than 300 characters"),
-        (["a\0dog"], "query: contains a null character"),
+        (["a\0dog"], "contains a null character"),
     ],
 )
 def test_wrong_queries_are_refused(queries: list[str], message: str) -> None:
     with pytest.raises(InputError, match=message):
-        check_queries(queries)
+        parse_queries([("query", query) for query in queries])
 
 
 @pytest.mark.parametrize(
@@ -110,7 +151,7 @@ def test_the_description_of_a_base_without_adapters() -> None:
 def test_a_job_produces_the_recording_a_target_per_query_and_the_residual(
     runner: SeparationRunner, job: Callable[..., SeparationJob]
 ) -> None:
-    sounds = runner(job(encoded(noise(), 16000), "a dog", "rain"), lambda step, fraction: None)
+    sounds = runner(job(encoded(noise(), 16000), "a dog", "rain"), unreported)
     assert [(s.name, s.kind, s.query, s.adapter, s.clipped) for s in sounds] == [
         ("recording", "recording", None, None, 0),
         ("1", "target", "a dog", "domain1", 0),
@@ -120,9 +161,44 @@ def test_a_job_produces_the_recording_a_target_per_query_and_the_residual(
     assert all(sound.picture.read_bytes().startswith(b"\x89PNG") for sound in sounds)
 
 
-def test_wishes_are_understood(runner: SeparationRunner, job: Callable[..., SeparationJob]) -> None:
-    sounds = runner(job(encoded(noise(), 16000), "remove the wind", "rain"), lambda step, fraction: None)
-    assert [sound.query for sound in sounds if sound.kind == "target"] == ["without wind", "rain"]
+def test_the_removed_sounds_of_a_wish_are_sounds_too(
+    runner: SeparationRunner, job: Callable[..., SeparationJob]
+) -> None:
+    sounds = runner(job(encoded(noise(), 16000), "remove the wind", "rain"), unreported)
+    described = [(s.name, s.kind, s.query, s.understood, s.removes, s.presence is not None) for s in sounds[1:]]
+    assert described == [
+        ("1", "target", "without wind", "removing: wind", ("removed-1",), False),
+        ("2", "target", "rain", None, (), True),
+        ("removed-1", "removed", "wind", None, (), True),
+        ("residual", "residual", None, None, (), False),
+    ]
+
+
+def test_a_removed_sound_that_is_also_a_query_is_not_repeated(
+    runner: SeparationRunner, job: Callable[..., SeparationJob]
+) -> None:
+    sounds = runner(job(encoded(noise(), 16000), "remove the rain", "rain"), unreported)
+    assert [(s.name, s.removes) for s in sounds[1:]] == [("1", ("2",)), ("2", ()), ("residual", ())]
+
+
+def test_removals_alone_have_no_residual(runner: SeparationRunner, job: Callable[..., SeparationJob]) -> None:
+    sounds = runner(job(encoded(noise(), 16000), "turn down the wind by 6 dB"), unreported)
+    assert [(s.kind, s.query, s.reduce_db) for s in sounds[1:]] == [
+        ("target", "less wind", None),
+        ("removed", "wind", 6.0),
+    ]
+
+
+def test_words_that_the_encoder_does_not_know_are_noted(
+    runner: SeparationRunner, job: Callable[..., SeparationJob]
+) -> None:
+    sounds = runner(job(encoded(noise(), 16000), "xylofoon", "remove the ax", "rain"), unreported)
+    notes = {s.query: s.unknown for s in sounds if s.unknown}
+    assert notes == {
+        "xylofoon": ("xylofoon is not known",),
+        "without ax": ("ax is not known",),
+        "ax": ("ax is not known",),
+    }
 
 
 @pytest.mark.parametrize(
@@ -138,27 +214,49 @@ def test_wishes_are_understood(runner: SeparationRunner, job: Callable[..., Sepa
 def test_every_format_is_decoded_to_a_wav_that_browsers_play(
     runner: SeparationRunner, job: Callable[..., SeparationJob], form: str, subtype: str, expected: str
 ) -> None:
-    recording = runner(job(encoded(noise(), 16000, form, subtype), "rain"), lambda step, fraction: None)[0]
+    recording = runner(job(encoded(noise(), 16000, form, subtype), "rain"), unreported)[0]
     assert (soundfile.info(recording.audio).format, soundfile.info(recording.audio).subtype) == ("WAV", expected)
 
 
 def test_the_upload_is_removed_once_it_is_decoded(runner: SeparationRunner, job: Callable[..., SeparationJob]) -> None:
     made = job(encoded(noise(), 16000), "rain")
-    runner(made, lambda step, fraction: None)
+    runner(made, unreported)
     assert not made.upload.exists()
 
 
 def test_steps_are_reported_in_their_order(runner: SeparationRunner, job: Callable[..., SeparationJob]) -> None:
     steps: list[str] = []
-    runner(job(encoded(noise(), 16000), "rain"), lambda step, fraction: steps.append(step))
+    runner(job(encoded(noise(), 16000), "rain"), lambda step, fraction, progress: steps.append(step))
     assert list(dict.fromkeys(steps)) == ["reading", "separating", "drawing"]
+
+
+@pytest.mark.parametrize(
+    ("refine", "requires", "passes"),
+    [
+        ("none", (), ("separating",)),
+        ("residual", (), ("analysing", "separating")),
+        ("residual", (), ("separating",)),  # nothing to refine: the pass before is left out
+        ("none", ("outputs",), ("analysing", "separating")),
+    ],
+)
+def test_progress_only_grows_over_all_passes(
+    job: Callable[..., SeparationJob], refine: str, requires: tuple[str, ...], passes: tuple[str, ...]
+) -> None:
+    separator: Any = CopyingSeparator()
+    separator.refine, separator.passes = refine, passes
+    separator.policy = SimpleNamespace(name="any", requires=frozenset(requires))
+    seen: list[float] = []
+    SeparationRunner(separator)(job(encoded(noise(), 16000), "rain"), lambda *report: seen.append(report[2]))
+    assert seen == sorted(seen)
+    assert seen[0] >= 0.0
+    assert 0.94 < seen[-1] <= 1.0
 
 
 @pytest.mark.parametrize("cancelled_in", ["reading", "separating", "drawing"])
 def test_a_cancelled_job_ends_within_each_step(
     runner: SeparationRunner, job: Callable[..., SeparationJob], cancelled_in: str
 ) -> None:
-    def report(step: str, fraction: float) -> None:
+    def report(step: str, fraction: float, progress: float) -> None:
         if step == cancelled_in:
             raise JobCancelled
 

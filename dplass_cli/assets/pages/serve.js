@@ -1,13 +1,14 @@
-"use strict";
 const $ = id => document.getElementById(id);
 const settings = JSON.parse($("settings").textContent);
-const READ_BY_THE_SERVER = /\.(wav|wave|flac|ogg|oga|opus|mp3|aiff?|aifc|rf64)$/i;
 const ASK_EVERY_MS = 400;
 const TRIES = 5;
-const DECODED_RATE = 48000; // Hz, what browsers mostly decode to
+const MOST_EARLIER = 12;
+const STORE = `dplass ${location.pathname}`; // several pages may be below one origin
+const NO_ANSWER = "The server does not respond. Is dplass serve still running?";
 
-let recording = null; // {name, blob, decoded}: what to send, and whether the server can read it as it is
-let job = null; // {id, request, ended} of the separation started last
+let recording = null; // {name, blob, id, request, ready}: the one to separate; ready: a promise of its id on the server
+let job = null; // {id, ended}: the one whose progress is shown
+let shown = null; // {player, controls, told}: the results on the page
 let recorder = null;
 
 // --- helpers
@@ -18,14 +19,20 @@ function make(tag, properties = {}, ...children) {
   return element;
 }
 
+function label(element, text, attributes = {}) {
+  element.setAttribute("aria-label", text);
+  for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
+  return element;
+}
+
 function clock(seconds) {
   const whole = Math.round(seconds);
   return `${Math.floor(whole / 60)}:${String(whole % 60).padStart(2, "0")}`;
 }
 
-function complain(text, field = null) {
-  $("wrong").textContent = text;
-  $("wrong").hidden = !text;
+function complain(text, field = null, where = "wrong") {
+  $(where).textContent = text;
+  $(where).hidden = !text;
   if (field) field.focus();
 }
 
@@ -46,53 +53,141 @@ function busy(is) {
   if (!is) $("under-way").hidden = true;
 }
 
-// --- the recording
-
-function choose(blob, name, decoded = false) {
-  complain("");
-  if (!blob.size) return complain(`${name} is empty.`);
-  recording = {blob, name, decoded: decoded || READ_BY_THE_SERVER.test(name)};
-  URL.revokeObjectURL($("preview").src);
-  $("preview").hidden = false;
-  $("preview").src = URL.createObjectURL(blob);
-  $("chosen-name").textContent = name;
-  $("chosen-size").textContent = blob.size < 1e5 ? `${Math.ceil(blob.size / 1000)} kB` : `${(blob.size / 1e6).toFixed(1)} MB`;
-  $("chosen").hidden = false;
-  announce(`Recording chosen: ${name}`);
+function sentence(text) {
+  return text.charAt(0).toUpperCase() + text.slice(1) + (/[.?!]$/.test(text) ? "" : ".");
 }
 
-// Decode a format that the server may not read (m4a, webm …) to a 16-bit wav.
-async function decode(blob) {
-  const context = new AudioContext();
+// Send a request; its answer, or an error with the server's message and its status. Addresses are relative to the page.
+function ask(method, address, {body = null, onProgress = null, started = () => {}} = {}) {
+  return new Promise((resolve, reject) => {
+    const request = new XMLHttpRequest(); // reports the progress of uploads, which fetch does not
+    if (onProgress) request.upload.onprogress = event => onProgress(event.loaded / event.total);
+    request.onload = () => {
+      let said;
+      try {
+        said = request.responseText ? JSON.parse(request.responseText) : {};
+      } catch {
+        said = {error: request.status === 413
+          ? "the upload is too large for the proxy in front of the server; its owner can raise the limit (client_max_body_size in nginx)"
+          : `status ${request.status}, and no answer of dplass serve; check the proxy in front of it`};
+      }
+      if (request.status < 300) resolve(said);
+      else reject(Object.assign(new Error(sentence(said.error || `status ${request.status}`)), {status: request.status}));
+    };
+    request.onerror = () => reject(new Error(NO_ANSWER));
+    request.onabort = () => reject(Object.assign(new Error("Cancelled."), {aborted: true}));
+    request.open(method, address);
+    if (body) request.setRequestHeader("Content-Type", "application/octet-stream");
+    request.send(body);
+    started(request);
+  });
+}
+
+// --- what survives a reload
+
+function remembered() {
   try {
-    return wav(await context.decodeAudioData(await blob.arrayBuffer()));
-  } finally {
-    context.close();
+    return JSON.parse(localStorage.getItem(STORE)) || {};
+  } catch {
+    return {};
   }
 }
 
-function wav(buffer) {
-  const channels = Array.from({length: buffer.numberOfChannels}, (_, at) => buffer.getChannelData(at));
-  const bytes = buffer.length * channels.length * 2;
-  const view = new DataView(new ArrayBuffer(44 + bytes));
-  const word = (at, text) => [...text].forEach((letter, on) => view.setUint8(at + on, letter.charCodeAt(0)));
-  word(0, "RIFF"); view.setUint32(4, 36 + bytes, true); word(8, "WAVEfmt ");
-  view.setUint32(16, 16, true); view.setUint16(20, 1, true); view.setUint16(22, channels.length, true);
-  view.setUint32(24, buffer.sampleRate, true); view.setUint32(28, buffer.sampleRate * channels.length * 2, true);
-  view.setUint16(32, channels.length * 2, true); view.setUint16(34, 16, true);
-  word(36, "data"); view.setUint32(40, bytes, true);
-  const samples = new Int16Array(view.buffer, 44);
-  channels.forEach((channel, on) => {
-    for (let at = 0; at < channel.length; at++) {
-      samples[at * channels.length + on] = Math.round(Math.max(-1, Math.min(1, channel[at])) * 32767);
-    }
+function remember(changes) {
+  try {
+    localStorage.setItem(STORE, JSON.stringify({...remembered(), ...changes}));
+  } catch {
+    // storage is turned off: nothing survives
+  }
+}
+
+// --- the recording
+
+function choose(blob, name) {
+  complain("", null, "wrong-file");
+  complain("");
+  if (recording) release(recording);
+  recording = null;
+  $("chosen").hidden = true;
+  $("suggested").hidden = true;
+  if (!blob.size) return complain(`${name} is empty.`, null, "wrong-file");
+  if (blob.size > settings.bytes) {
+    return complain(`${name} has ${(blob.size / 1e6).toFixed(1)} MB; the limit is ${$("limits").textContent}.`, null, "wrong-file");
+  }
+  const mine = recording = {name, blob, id: null, request: null, ready: null};
+  present(name, blob.size < 1e5 ? `${Math.ceil(blob.size / 1000)} kB` : `${(blob.size / 1e6).toFixed(1)} MB`, blob);
+  send(mine).catch(error => {
+    if (recording !== mine || error.aborted) return;
+    recording = null;
+    $("chosen").hidden = true;
+    complain(`${name}: ${error.message.replace(/^The recording: /, "")}`, null, "wrong-file");
   });
-  return new Blob([view], {type: "audio/wav"});
+}
+
+function present(name, size, blob = null) {
+  URL.revokeObjectURL($("preview").src);
+  $("preview").hidden = !blob;
+  if (blob) $("preview").src = URL.createObjectURL(blob);
+  $("chosen-name").textContent = name;
+  $("chosen-size").textContent = size;
+  $("chosen").hidden = false;
+}
+
+function send(mine) {
+  mine.ready = (async () => {
+    show("Sending", 0);
+    try {
+      const told = await ask("POST", `recordings?${new URLSearchParams({name: mine.name.slice(-255)})}`, {
+        body: mine.blob,
+        onProgress: fraction => { if (recording === mine) show("Sending", fraction); },
+        started: request => { mine.request = request; },
+      });
+      mine.id = told.id;
+      if (recording !== mine) release(mine);
+      else accept(mine, told);
+      return mine.id;
+    } finally {
+      if (recording === mine && !job) $("under-way").hidden = true;
+    }
+  })();
+  return mine.ready;
+}
+
+function accept(mine, told) {
+  $("chosen-size").textContent = [$("chosen-size").textContent, clock(told.seconds)].filter(Boolean).join(", ");
+  remember({recording: {id: mine.id, name: mine.name}});
+  announce(`Recording chosen: ${mine.name}`);
+  ask("GET", `recordings/${mine.id}/suggestions`).then(
+    found => { if (recording === mine) suggest(found.suggestions); },
+    () => {}, // they are a convenience
+  );
+}
+
+function release({id, request}) { // a recording that is no longer needed; jobs made of it are kept
+  if (request) request.abort();
+  if (id) ask("DELETE", `recordings/${id}`).catch(() => {}); // if this fails, it expires
+}
+
+function suggest(suggestions) {
+  $("suggestions").replaceChildren(...suggestions.map(({sound}) => {
+    const button = make("button", {type: "button", textContent: sound, className: "chip"});
+    label(button, `Add ${sound}`);
+    button.addEventListener("click", () => {
+      const free = [...$("queries").querySelectorAll("input")].find(input => !input.value.trim());
+      if (!free && $("add").disabled) return;
+      const input = free || addQuery();
+      input.value = sound;
+      rememberQueries();
+      announce(`Added: ${sound}`);
+    });
+    return button;
+  }));
+  $("suggested").hidden = !suggestions.length;
 }
 
 async function record() {
   if (recorder) return recorder.stop();
-  complain("");
+  complain("", null, "wrong-file");
   $("record").disabled = true; // until access to the microphone is granted or denied
   let stream;
   try { // without processing: what telephony filters remove cannot be separated
@@ -101,56 +196,53 @@ async function record() {
     recorder = new MediaRecorder(stream);
   } catch (error) {
     if (stream) stream.getTracks().forEach(track => track.stop());
-    return complain(`The microphone cannot be used (${error.message}).`);
+    return complain(`The microphone cannot be used (${error.message}).`, null, "wrong-file");
   } finally {
     $("record").disabled = false;
   }
   const parts = [];
   const begun = Date.now();
-  const {channelCount = 2} = stream.getAudioTracks()[0].getSettings();
-  const most = Math.min(settings.seconds, 0.99 * settings.bytes / (2 * channelCount * DECODED_RATE)); // recording stops slightly late
   const tick = () => {
     const seconds = (Date.now() - begun) / 1000;
     $("clock").textContent = `Recording: ${clock(seconds)}`;
-    if (seconds >= most && recorder.state === "recording") recorder.stop();
+    if (seconds >= settings.seconds - 1 && recorder.state === "recording") recorder.stop();
   };
   const ticking = setInterval(tick, 250);
   recorder.ondataavailable = event => parts.push(event.data);
-  recorder.onstop = async () => {
+  recorder.onstop = () => {
     clearInterval(ticking);
     stream.getTracks().forEach(track => track.stop());
     $("clock").hidden = true;
     $("record").textContent = "Record";
-    $("record").classList.remove("recording");
-    $("record").disabled = true;
-    try {
-      choose(await decode(new Blob(parts, {type: recorder.mimeType})), "recording.wav", true);
-    } catch {
-      complain("The recording is too short or could not be decoded; record again.");
-    } finally {
-      recorder = null;
-      $("record").disabled = false;
-    }
+    $("record").classList.remove("live");
+    const kind = recorder.mimeType.split(/[/;]/)[1] || "webm";
+    choose(new Blob(parts, {type: recorder.mimeType}), `recording.${kind}`);
+    recorder = null;
   };
   recorder.start();
   tick();
   $("clock").hidden = false;
   $("record").textContent = "Stop recording";
-  $("record").classList.add("recording");
+  $("record").classList.add("live");
   announce("Recording");
 }
 
 // --- the queries
 
-function addQuery(text = "") {
-  const input = make("input", {type: "text", value: text, maxLength: Number($("queries").dataset.length)});
+function addQuery(text = "", wish = "query") {
+  const select = make("select", {}, make("option", {value: "query", textContent: "Keep"}), make("option", {value: "remove", textContent: "Remove"}));
+  select.value = wish;
+  const input = make("input", {type: "text", value: text, maxLength: Number($("queries").dataset.length), autocomplete: "off"});
+  input.setAttribute("list", "kinds");
   input.placeholder = $("queries").children.length ? "rain falling" : "a dog barking";
-  const remove = make("button", {type: "button", textContent: "Remove"});
-  const item = make("li", {}, input, remove);
+  const remove = make("button", {type: "button", textContent: "×", className: "small"});
+  const item = make("li", {}, select, input, remove);
+  item.addEventListener("change", rememberQueries);
   remove.addEventListener("click", () => {
     const next = item.nextElementSibling || item.previousElementSibling;
     item.remove();
     numberQueries();
+    rememberQueries();
     next.querySelector("input").focus();
   });
   $("queries").append(item);
@@ -161,11 +253,21 @@ function addQuery(text = "") {
 function numberQueries() {
   const items = [...$("queries").children];
   items.forEach((item, at) => {
-    item.querySelector("input").setAttribute("aria-label", `Sound ${at + 1}, in words`);
-    item.querySelector("button").setAttribute("aria-label", `Remove sound ${at + 1}`);
+    label(item.querySelector("select"), `Keep or remove sound ${at + 1}`);
+    label(item.querySelector("input"), `Sound ${at + 1}, in words`);
+    label(item.querySelector("button"), `Delete sound ${at + 1} from the list`);
     item.querySelector("button").hidden = items.length === 1;
   });
   $("add").disabled = items.length >= settings.queries;
+}
+
+function asked() { // [[parameter, text]], without empty ones
+  const items = [...$("queries").children];
+  return items.map(item => [item.querySelector("select").value, item.querySelector("input").value.trim()]).filter(([, text]) => text);
+}
+
+function rememberQueries() {
+  remember({queries: asked()});
 }
 
 // --- separating
@@ -173,102 +275,70 @@ function numberQueries() {
 async function separate(event) {
   event.preventDefault();
   complain("");
-  const inputs = [...$("queries").querySelectorAll("input")];
-  const queries = inputs.map(input => input.value.trim()).filter(Boolean);
-  if (recorder) return complain(recorder.state === "recording" ? "Stop the recording first." : "The recording is being decoded; wait a moment.", $("record"));
+  const queries = asked();
+  if (recorder) return complain("Stop the recording first.", $("record"));
   if (!recording) return complain("Choose, drop or record a recording first.", $("file"));
-  if (!queries.length) return complain("Describe the sound that you want to hear, such as “a dog barking”.", inputs[0]);
-  forget();
-  const mine = job = {id: null, request: null, ended: false, name: recording.name};
+  if (!queries.length) return complain("Describe a sound, such as “a dog barking”.", $("queries").querySelector("input"));
+  rememberQueries();
+  const mine = job = {id: null, ended: false};
   busy(true);
-  $("results").hidden = true;
   try {
-    await follow(mine, await send(mine, queries));
+    const told = await create(mine, queries);
+    if (mine.ended) return discard(told.id);
+    mine.id = told.id;
+    remember({job: mine.id, jobs: [mine.id, ...(remembered().jobs || [])].slice(0, MOST_EARLIER)});
+    await follow(mine, told);
   } catch (error) {
     if (!mine.ended) complain(error.message);
   } finally {
-    if (job === mine) busy(false);
+    end(mine);
   }
 }
 
-async function send(mine, queries) {
+function end(mine) {
+  mine.ended = true;
+  if (job !== mine) return;
+  job = null;
+  busy(false);
+}
+
+async function create(mine, queries) {
+  const given = recording;
   show("Sending");
   announce("Sending");
-  const given = recording;
-  const {blob} = given;
-  if (!given.decoded) {
-    try {
-      Object.assign(given, {blob: await decode(given.blob), decoded: true});
-    } catch {
-      given.decoded = true; // the server may be able to read it
-    }
-  }
-  if (given.blob.size > settings.bytes) {
-    const decoded = given.blob === blob ? "" : " after decoding";
-    throw new Error(`The recording has ${(given.blob.size / 1e6).toFixed(1)} MB${decoded}; the limit is ${$("limits").textContent}.`);
-  }
-  if (mine.ended) throw new Error("cancelled");
-  const told = await upload(mine, given.blob, queries);
-  if (mine.ended) {
-    discard(told.id);
-    throw new Error("cancelled");
-  }
-  mine.id = told.id;
-  return told;
-}
-
-function upload(mine, blob, queries) {
-  return new Promise((resolve, reject) => {
-    const request = mine.request = new XMLHttpRequest(); // reports upload progress, which fetch does not
-    request.upload.onprogress = event => show("Sending", event.loaded / event.total);
-    request.onload = () => {
-      const said = answer(request.responseText);
-      if (request.status === 202) resolve(said);
-      else reject(new Error(sentence(said.error)));
-    };
-    request.onerror = () => reject(new Error("The server does not respond. Is dplass serve still running?"));
-    request.onabort = () => reject(new Error("cancelled"));
-    request.open("POST", "/jobs?" + new URLSearchParams(queries.map(query => ["query", query])));
-    request.setRequestHeader("Content-Type", "application/octet-stream");
-    request.send(blob);
-  });
-}
-
-function answer(text) {
+  const post = async () => ask("POST", "jobs?" + new URLSearchParams([["recording", await given.ready], ...queries]));
   try {
-    return JSON.parse(text);
-  } catch {
-    return {error: "the server sent a response that is not JSON"};
+    return await post();
+  } catch (error) {
+    if (error.status !== 404 || !given.blob || mine.ended) throw error;
+    send(given); // it has expired meanwhile
+    return post();
   }
-}
-
-function sentence(text) {
-  return text.charAt(0).toUpperCase() + text.slice(1) + ".";
 }
 
 async function follow(mine, told) {
   for (let failures = 0; !mine.ended;) {
     if (told.state === "failed") throw new Error(sentence(told.error));
     if (told.state === "done") {
-      mine.ended = true;
-      return listen(mine, told);
+      end(mine);
+      listen(told);
+      announce("Done");
+      $("results-title").focus();
+      return showEarlier();
     }
     report(told);
-    await new Promise(resolve => setTimeout(resolve, ASK_EVERY_MS));
+    await pause(ASK_EVERY_MS);
     if (mine.ended) return;
     try {
-      const response = await fetch(`/jobs/${mine.id}`);
-      told = answer(await response.text());
-      if (!response.ok) throw Object.assign(new Error(sentence(told.error)), {final: true});
+      told = await ask("GET", `jobs/${mine.id}`);
       failures = 0;
     } catch (error) {
-      if (error.final) throw error;
-      if (++failures === TRIES) throw new Error("The server does not respond. Is dplass serve still running?");
+      if (error.status || ++failures === TRIES) throw error;
     }
   }
 }
 
-const STEPS = {reading: "Reading the recording", analysing: "Analysing the recording", separating: "Separating", drawing: "Drawing spectrograms"};
+const STEPS = {reading: "Reading the recording", analysing: "Analysing", separating: "Separating", drawing: "Drawing spectrograms"};
 
 function report(told) {
   if (told.state === "queued" && told.ahead) {
@@ -277,77 +347,212 @@ function report(told) {
     return announce(line);
   }
   const step = STEPS[told.step] || "Starting";
-  const percent = Math.round(100 * told.fraction);
-  show(percent ? `${step}, ${percent}%` : step, percent ? told.fraction : null);
+  const percent = Math.round(100 * told.progress);
+  const left = told.seconds_left === null ? `${percent}%` : `about ${clock(Math.max(1, told.seconds_left))} left`;
+  show(`${step}, ${left}`, told.progress);
   announce(percent >= 25 ? `${step}, ${25 * Math.floor(percent / 25)}%` : step);
 }
 
-// Drop the last job: its files are no longer needed.
-function forget() {
-  if (!job) return;
-  job.ended = true;
-  if (job.request) job.request.abort();
-  if (job.id) discard(job.id);
-  job = null;
-}
-
-function discard(id) { // keepalive: also sent while the page closes
-  fetch(`/jobs/${id}`, {method: "DELETE", keepalive: true}).catch(() => {}); // if this fails, the job expires
+function discard(id) {
+  ask("DELETE", `jobs/${id}`).catch(() => {}); // if this fails, the job expires
 }
 
 function cancel() {
-  forget();
-  busy(false);
+  const mine = job;
+  end(mine);
+  if (mine.id) discard(mine.id);
   complain("");
   announce("Cancelled");
   $("separate").focus();
 }
 
-// --- listening
+// --- results
 
-function listen(mine, told) {
-  const stem = mine.name.replace(/\.[^.]*$/, "");
-  $("sounds").replaceChildren(...told.sounds.map(sound => card(sound, told, stem)));
+const mute = {recording: () => true, residual: (sound, kept) => !kept, removed: sound => sound.reduce_db === null};
+
+function listen(told) {
+  if (shown) shown.player.close();
+  const folder = `jobs/${told.id}`;
+  const player = new Player(told.sounds.map(sound => `${folder}/${sound.name}.wav`), told.seconds, told.sample_rate, () => {
+    complain("The sounds cannot be loaded; they may have expired. Separate again.", null, "wrong-sound");
+  });
+  const kept = told.sounds.some(sound => sound.kind === "target" && !sound.removes.length);
+  const controls = told.sounds.map(sound => ({
+    sound,
+    solo: sound.name === "1",
+    muted: sound.kind === "target" ? kept && sound.removes.length > 0 : mute[sound.kind](sound, kept),
+    gain: -(sound.reduce_db || 0),
+  }));
+  shown = {told, folder, player, controls};
+  complain("", null, "wrong-sound");
+  $("tracks").replaceChildren(...controls.map((control, index) => track(control, index)));
+  $("seek").max = told.seconds;
+  const format = $("format").value;
+  $("format").replaceChildren(...told.formats.map(name => make("option", {textContent: name})));
+  if (told.formats.includes(format)) $("format").value = format;
+  $("results-title").textContent = told.name ? `Listen: ${told.name}` : "Listen";
   $("kept").textContent = `The files are kept for ${Math.round(settings.keepMinutes)} minutes after their last use.`;
   $("results").hidden = false;
-  announce("Done");
-  $("results-title").focus();
+  mixChanged();
+  draw();
 }
 
-function card(sound, told, stem) {
-  const title = {recording: "The recording", residual: "Everything else"}[sound.kind] || sound.query;
-  const seconds = told.seconds;
-  const audio = make("audio", {controls: true, preload: "metadata", src: sound.audio});
-  audio.setAttribute("aria-label", title);
-  const name = [stem, sound.kind === "target" ? sound.query : sound.kind].join("_").replace(/[^\p{L}\p{N}]+/gu, "_");
-  const link = make("a", {href: sound.audio, download: `${name}.wav`, textContent: "Download wav"});
-  link.setAttribute("aria-label", `Download ${title} as wav`);
-  const head = make("div", {className: "head", hidden: true});
-  const picture = make("div", {className: "spectrogram"},
-    make("img", {src: sound.spectrogram, alt: `Spectrogram of ${title}`}), head, ...marks(told.sample_rate));
-  const place = () => {
-    head.hidden = !audio.currentTime;
-    head.style.left = `${100 * audio.currentTime / seconds}%`;
-  };
-  const run = () => { place(); if (!audio.paused) requestAnimationFrame(run); };
-  audio.addEventListener("play", run);
-  audio.addEventListener("timeupdate", place);
-  audio.addEventListener("error", () => complain("The sound cannot be loaded; it may have expired. Separate again."));
-  picture.addEventListener("click", event => {
-    for (const other of document.querySelectorAll("audio")) other.pause();
-    audio.currentTime = event.offsetX / picture.clientWidth * seconds;
-    audio.play();
-  });
-  const parts = [
-    make("div", {className: "title"}, make("h3", {textContent: title}), link),
-    picture,
-    make("div", {className: "times"}, make("span", {textContent: "0:00"}), make("span", {textContent: clock(seconds)})),
-    audio,
-  ];
-  if (sound.clipped) {
-    parts.push(make("p", {className: "soft", textContent: `${sound.clipped} samples above full scale were limited.`}));
+const KINDS = {recording: "The recording", residual: "Everything else"};
+
+function title({kind, query, removes}) {
+  if (kind in KINDS) return KINDS[kind];
+  if (kind === "removed") return `Removed: ${query}`;
+  return removes.length ? `The recording ${query.startsWith("less") ? "with " : ""}${query}` : query;
+}
+
+// What is known about a sound, one line each.
+function notes(sound) {
+  const lines = [];
+  if (sound.understood) lines.push(sentence(`understood as ${sound.understood}`));
+  const found = sound.presence ? [sound] : shown.told.sounds.filter(({name}) => sound.removes.includes(name));
+  for (const {query, presence} of found) {
+    if (!presence) continue;
+    const what = sound.presence ? "Presence" : `Presence of ${query}`;
+    const verdict = presence.score >= 0.5 ? "in the recording" : "probably not in the recording";
+    lines.push(presence.calibrated
+      ? `${what}: ${Math.round(100 * presence.score)}%, ${verdict}.`
+      : `${what}: score ${presence.score.toFixed(2)} of 1, not calibrated for these models.`);
   }
-  return make("article", {className: "sound"}, ...parts);
+  if (sound.clipped) lines.push(`${sound.clipped} samples above full scale were limited.`);
+  return lines.map(text => make("p", {className: "soft", textContent: text}));
+}
+
+function toggle(text, name, pressed, change) {
+  const button = label(make("button", {type: "button", textContent: text, className: "small toggle"}), `${text} ${name}`);
+  button.setAttribute("aria-pressed", pressed);
+  button.addEventListener("click", change);
+  return button;
+}
+
+function track(control, index) {
+  const {sound} = control;
+  const {told, folder, player} = shown;
+  const name = title(sound);
+  control.soloButton = toggle("Solo", name, control.solo, () => solo(index, !control.solo));
+  control.muteButton = toggle("Mute", name, control.muted, () => {
+    control.muted = !control.muted;
+    mixChanged();
+  });
+  const [least, most] = settings.gainDb;
+  const gain = label(make("input", {type: "range", min: least, max: most, step: 0.5, value: control.gain}), `Gain of ${name}`);
+  const shownGain = make("output", {className: "clock soft"});
+  const gainChanged = () => {
+    control.gain = Number(gain.value);
+    shownGain.textContent = `${control.gain > 0 ? "+" : ""}${control.gain.toFixed(1)} dB`;
+    gain.setAttribute("aria-valuetext", shownGain.textContent);
+  };
+  gain.addEventListener("input", () => { gainChanged(); mixChanged(); });
+  gainChanged();
+  control.link = label(make("a", {textContent: "Download"}), `Download ${name}`);
+
+  const head = make("div", {className: "head"});
+  const picture = make("div", {className: "spectrogram", tabIndex: 0},
+    make("img", {src: `${folder}/${sound.name}.png`, alt: ""}), head, ...marks(told.sample_rate));
+  label(picture, `Spectrogram of ${name}: position`, {role: "slider", "aria-valuemin": 0, "aria-valuemax": told.seconds.toFixed(1)});
+  picture.addEventListener("click", event => {
+    followSolo(index);
+    player.seek(event.offsetX / picture.clientWidth * told.seconds);
+    player.play();
+    draw();
+  });
+  picture.addEventListener("keydown", event => {
+    const to = moved(event, player.position, told.seconds);
+    if (to !== null) player.seek(to);
+    else if (event.key === " " || event.key === "Enter") {
+      followSolo(index);
+      playOrPause();
+    } else return;
+    event.preventDefault();
+    draw();
+  });
+  control.place = (position, text) => {
+    head.style.left = `${100 * position / told.seconds}%`;
+    picture.setAttribute("aria-valuenow", position.toFixed(1));
+    picture.setAttribute("aria-valuetext", text);
+  };
+
+  const warnings = sound.unknown.map(text => make("p", {className: "warning", textContent: sentence(text)}));
+  return make("article", {className: "sound"},
+    make("div", {className: "title"}, make("h3", {textContent: name}), control.link),
+    ...warnings, ...notes(sound), picture,
+    make("div", {className: "times soft clock"}, make("span", {textContent: "0:00"}), make("span", {textContent: clock(told.seconds)})),
+    make("div", {className: "controls"}, control.soloButton, control.muteButton,
+      make("label", {className: "gain"}, make("span", {textContent: "Gain"}), gain, shownGain)));
+}
+
+// Where a key moves the position to; null for other keys.
+function moved({key, shiftKey}, position, seconds) {
+  const step = shiftKey ? 10 : 1;
+  const steps = {ArrowLeft: -step, ArrowDown: -step, ArrowRight: step, ArrowUp: step, PageDown: -10, PageUp: 10};
+  if (key in steps) return position + steps[key];
+  return {Home: 0, End: seconds}[key] ?? null;
+}
+
+function solo(index, on) {
+  shown.controls.forEach((control, at) => { control.solo = on && at === index; });
+  mixChanged();
+}
+
+// Who listens to one track and starts another one wants to hear that one.
+function followSolo(index) {
+  if (shown.controls.some(control => control.solo)) solo(index, true);
+}
+
+function audible() {
+  const alone = shown.controls.find(control => control.solo);
+  return alone ? [alone] : shown.controls.filter(control => !control.muted);
+}
+
+function mixChanged() {
+  const {controls, player, folder} = shown;
+  const heard = audible();
+  controls.forEach((control, index) => {
+    player.setLevel(index, heard.includes(control) ? 10 ** (control.gain / 20) : 0);
+    control.soloButton.setAttribute("aria-pressed", control.solo);
+    control.muteButton.setAttribute("aria-pressed", control.muted);
+  });
+  const format = $("format").value;
+  const stem = controls[0].sound.file.replace(/_[^_]*$/, "");
+  for (const {link, sound} of controls) {
+    link.href = `${folder}/${sound.name}.${format}`;
+    link.download = `${sound.file}.${format}`;
+  }
+  const gains = new URLSearchParams(heard.map(({sound, gain}) => ["gain", `${sound.name}:${gain}`]));
+  if (heard.length) $("mix").href = `${folder}/mix.${format}?${gains}`;
+  else $("mix").removeAttribute("href");
+  $("mix").download = `${stem}_mix.${format}`;
+  $("zip").href = `${folder}/all.zip?format=${format}`;
+  $("zip").download = `${stem}.zip`;
+}
+
+function playOrPause() {
+  const {player} = shown;
+  complain("", null, "wrong-sound");
+  if (player.playing) player.pause();
+  else player.play();
+  draw();
+}
+
+function draw() {
+  if (!shown) return;
+  const {player, controls, told} = shown;
+  const {position} = player;
+  const text = `${clock(position)} of ${clock(told.seconds)}`;
+  if ($("position").textContent !== text) $("position").textContent = text;
+  $("seek").value = position;
+  $("seek").setAttribute("aria-valuetext", text);
+  for (const control of controls) control.place(position, text);
+  $("play").textContent = player.playing ? "Pause" : "Play";
+  $("play").setAttribute("aria-pressed", player.playing);
+  if (player.playing && !draw.scheduled) {
+    draw.scheduled = true;
+    requestAnimationFrame(() => { draw.scheduled = false; draw(); });
+  }
 }
 
 // Frequency labels of a spectrogram, whose vertical axis is in mel.
@@ -361,14 +566,71 @@ function marks(sampleRate) {
   });
 }
 
-// Play one sound at a time; the next one continues at the position of the last.
-document.addEventListener("play", event => {
-  for (const audio of document.querySelectorAll("audio")) {
-    if (audio === event.target || audio.paused) continue;
-    if ($("sounds").contains(audio) && $("sounds").contains(event.target)) event.target.currentTime = audio.currentTime;
-    audio.pause();
+// --- earlier results
+
+async function showEarlier() {
+  const ids = remembered().jobs || [];
+  const found = await Promise.all(ids.map(id => ask("GET", `jobs/${id}`).catch(error => (error.status ? null : {id, unknown: true}))));
+  const alive = found.filter(told => told && told.state !== "failed");
+  remember({jobs: alive.map(told => told.id)});
+  const done = alive.filter(told => told.state === "done");
+  $("earlier").replaceChildren(...done.map(earlier));
+  $("history").hidden = !done.length;
+  return alive;
+}
+
+function earlier(told) {
+  const text = `${told.name || "recording"}: ${told.queries.join(", ")}`;
+  const open = make("button", {type: "button", className: "plain", textContent: text});
+  if (shown && shown.told.id === told.id) open.setAttribute("aria-current", "true");
+  open.addEventListener("click", async () => {
+    try {
+      listen(await ask("GET", `jobs/${told.id}`));
+    } catch (error) {
+      complain(error.message);
+    }
+    remember({job: told.id});
+    await showEarlier();
+    $("results-title").focus();
+  });
+  const remove = label(make("button", {type: "button", className: "small", textContent: "×"}), `Delete the results of ${text}`);
+  remove.addEventListener("click", async () => {
+    await ask("DELETE", `jobs/${told.id}`).catch(() => {});
+    if (shown && shown.told.id === told.id) {
+      shown.player.close();
+      shown = null;
+      $("results").hidden = true;
+    }
+    await showEarlier();
+    ($("history").hidden ? $("separate") : $("history-title")).focus();
+  });
+  return make("li", {}, open, remove);
+}
+
+// What was on the page before it was reloaded.
+async function restore() {
+  const {queries = [], recording: known, job: last} = remembered();
+  for (const [wish, text] of queries.slice(0, settings.queries)) addQuery(text, wish);
+  if (!queries.length) addQuery();
+  if (known) {
+    ask("GET", `recordings/${known.id}`).then(told => {
+      if (recording) return;
+      recording = {...known, blob: null, request: null, ready: Promise.resolve(known.id)};
+      present(known.name, "");
+      accept(recording, told);
+    }, () => {}); // it has expired
   }
-}, true);
+  const alive = await showEarlier();
+  const told = alive.find(({id}) => id === last);
+  if (!told || told.unknown || job || shown) return;
+  if (told.state === "done") {
+    listen(told);
+    return showEarlier();
+  }
+  const mine = job = {id: told.id, ended: false};
+  busy(true);
+  follow(mine, told).catch(error => { if (!mine.ended) complain(error.message); }).finally(() => end(mine));
+}
 
 // --- events
 
@@ -376,18 +638,22 @@ $("limits").textContent = `${settings.bytes / 1e6} MB and ${+(settings.seconds /
 $("form").addEventListener("submit", separate);
 $("cancel").addEventListener("click", cancel);
 $("add").addEventListener("click", () => addQuery().focus());
+$("play").addEventListener("click", playOrPause);
+$("seek").addEventListener("input", () => { shown.player.seek(Number($("seek").value)); draw(); });
+$("format").addEventListener("change", mixChanged);
 $("preview").addEventListener("error", () => { $("preview").hidden = true; }); // a format that this browser does not play
+$("preview").addEventListener("play", () => { if (shown && shown.player.playing) playOrPause(); });
 $("file").addEventListener("change", () => {
   if ($("file").files.length) choose($("file").files[0], $("file").files[0].name);
   $("file").value = ""; // so that choosing the same file again fires the event
 });
 $("example").addEventListener("click", async () => {
   try {
-    const response = await fetch("/example.wav");
+    const response = await fetch("example.wav");
     if (!response.ok) throw new Error(response.statusText);
     choose(await response.blob(), "dog in the rain.wav");
   } catch (error) {
-    return complain(`The example cannot be loaded (${error.message}).`);
+    return complain(`The example cannot be loaded (${error.message}).`, null, "wrong-file");
   }
   const input = $("queries").querySelector("input");
   if (!input.value.trim()) input.value = "a dog barking";
@@ -402,8 +668,7 @@ drop.addEventListener("drop", event => {
   drop.classList.remove("over");
   const [file] = event.dataTransfer.files;
   if (file) choose(file, file.name);
-  else complain("Drop an audio file.");
+  else complain("Drop an audio file.", null, "wrong-file");
 });
 for (const kind of ["dragover", "drop"]) window.addEventListener(kind, event => event.preventDefault()); // also outside the drop area, where the browser would open the file
-window.addEventListener("pagehide", event => { if (!event.persisted) forget(); });
-addQuery();
+restore();
