@@ -105,7 +105,10 @@ def test_arrays_have_the_presence_that_files_have(separator: Separator, tmp_path
     found = separator(mixture, 44100, queries, presence=True).presence
     write_audio(tmp_path / "m.wav", mixture, 44100, "FLOAT")
     written = separator.separate_file(tmp_path / "m.wav", queries, tmp_path / "out")
-    assert found == {target.query: target.presence for target in written if target.presence}
+    of_files = {target.query: target.presence for target in written if target.presence}
+    assert found.keys() == of_files.keys() == set(queries[:2])
+    for query, presence in of_files.items():  # the backend may change between the two
+        assert found[query].score == pytest.approx(presence.score, abs=1e-4)
     assert found["a dog barking"].score > 0.5 > found["a siren"].score
 
 
