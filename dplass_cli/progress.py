@@ -6,7 +6,8 @@ import sys
 import time
 from typing import Any, TextIO
 
-_LARGE = 100_000  # totals from which counts are abbreviated, such as 1.23M samples
+_LARGE = 100_000  # totals of samples: their times say more than their counts
+_TIMES, _BAR = "{elapsed}, {remaining} left", "{desc}: {percentage:3.0f}%|{bar}| "
 
 
 class ProgressBars:
@@ -49,10 +50,13 @@ class ProgressBars:
         name = _name(what)
         bar = self._bars.get(name)
         if bar is None:
-            bar = self._bars[name] = tqdm(desc=what, total=total, leave=False, dynamic_ncols=True, file=self._stream)
+            form = _BAR + _TIMES if total >= _LARGE else None
+            bar = self._bars[name] = tqdm(
+                desc=what, total=total, leave=False, dynamic_ncols=True, file=self._stream, bar_format=form
+            )
         elif done < bar.n:  # the next phase of the work
             bar.reset()
-        bar.total, bar.unit_scale = total, total >= _LARGE
+        bar.total = total
         bar.set_description_str(what, refresh=False)
         bar.update(done - bar.n)
 
@@ -64,7 +68,12 @@ class ProgressBars:
         from tqdm import tqdm
 
         self._last_line = now
-        line = tqdm.format_meter(done, total, now - begun, ncols=0, prefix=what, unit_scale=total >= _LARGE)
+        if total >= _LARGE:
+            line = tqdm.format_meter(
+                done, total, now - begun, prefix=what, bar_format="{desc}: {percentage:.0f}%, " + _TIMES
+            )
+        else:
+            line = tqdm.format_meter(done, total, now - begun, ncols=0, prefix=what)
         print(line, file=self._stream, flush=True)
 
 

@@ -35,6 +35,15 @@ def test_a_phase_that_begins_again_resets_its_bar() -> None:
     progress.close()
 
 
+def test_long_work_shows_times_instead_of_counts() -> None:
+    stream = io.StringIO()
+    progress = ProgressBars(stream, seconds=0.0)
+    progress(0, 1_000_000, "separating mix.wav")
+    progress(500_000, 1_000_000, "separating mix.wav")
+    line = stream.getvalue().splitlines()[-1]
+    assert line == "separating mix.wav: 50%, 00:00, 00:00 left"
+
+
 def test_closing_removes_the_bars_from_the_screen() -> None:
     stream = Terminal()
     progress = ProgressBars(stream)

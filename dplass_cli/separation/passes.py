@@ -6,7 +6,7 @@ last pass yields the targets. Each pass reads the recording again, so memory doe
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
 import torch
@@ -25,6 +25,7 @@ from dplass_cli.separation.presence import PresenceMeter
 from dplass_cli.separation.queries import Plan, Source, Target
 from dplass_cli.separation.refinement import ResidualEmbedding
 from dplass_cli.separation.windows import Window, WindowedAudio
+from dplass_cli.storage import Progress
 
 Read = Callable[[bool], WindowedAudio]
 """Starts reading the windows of a recording; its argument says whether this is the last pass."""
@@ -128,6 +129,32 @@ class Passes:
                 -(-window.kept.stop * self._rate // self._sample_rate),
             )
             yield window, part, self._core.prepare(mixture[None]), kept
+
+
+class PassProgress:
+    """Reports one count over all passes of a recording.
+
+    Args:
+        progress: called with (samples done, samples in all, what is done), samples weighted by the work of their pass.
+        frames: samples of the recording.
+        name: the recording's.
+        weights: of the passes, in their order.
+    """
+
+    def __init__(self, progress: Progress, frames: int, name: str, weights: Sequence[int]) -> None:
+        self._progress, self._frames, self._name, self._weights = progress, frames, name, weights
+        self._number = -1
+
+    def begin(self, last: bool) -> None:
+        """Begin the next pass. A pass before the last one may turn out to be unnecessary."""
+        final = len(self._weights) - 1
+        self._number = final if last else min(self._number + 1, final - 1)
+
+    def at(self, sample: int) -> None:
+        """Report that the pass has reached a sample."""
+        what = "separating" if self._number == len(self._weights) - 1 else "analysing"
+        passed = self._frames * sum(self._weights[: self._number]) + sample * self._weights[self._number]
+        self._progress(passed, self._frames * sum(self._weights), f"{what} {self._name}")
 
 
 def resampled(audio: Audio, source: int, target: int, length: int | None = None) -> Tensor:

@@ -33,7 +33,7 @@ from dplass_cli.separation.output import (
     suffix_of,
     target_paths,
 )
-from dplass_cli.separation.passes import Passes, Read, resampled
+from dplass_cli.separation.passes import Passes, PassProgress, Read, resampled
 from dplass_cli.separation.policies import (
     Choice,
     DomainTexts,
@@ -270,6 +270,11 @@ class Separator:
         rate = self.bank.network.config.sample_rate
         return PresenceMeter(described, self.encoder, rate, calibration, uncalibrated)
 
+    def _pass_weights(self) -> list[int]:
+        """How often the network runs per window in each pass over a recording, per query."""
+        choosing = [] if chooses_by_query(self.policy) else [max(1, len(self.bank.keys))]
+        return [*choosing, 1, *choosing, 2] if self.refine == "residual" else [*choosing, 1]
+
     def separate_file(
         self,
         path: Path | str,
@@ -309,8 +314,8 @@ class Separator:
                 ``residual``, and ``target`` where all queries are removals.
             name: of the outputs; default: the input's.
             taken: other files, by their resolved paths, that no output may overwrite.
-            progress: called with the samples done in each pass; an exception that it raises ends the separation, and
-                nothing is left on the disk.
+            progress: called with the samples done in all passes, weighted by their work; an exception that it raises
+                ends the separation, and nothing is left on the disk.
             consistent: the targets share the recording by masks that add up to at most one, so that no sound is
                 counted twice.
             silence_if_absent: targets whose presence is below this score become silence; their content goes into the
@@ -349,10 +354,12 @@ class Separator:
         if output.is_skipped(paths.values()):
             return []
 
+        report = PassProgress(progress, info.frames, path.name, self._pass_weights())
+
         def read(last: bool) -> WindowedAudio:
+            report.begin(last)
             for window, part in file_windows(path, info.frames, layout, track):
-                if not last:
-                    progress(window.first, info.frames, f"analysing {path.name}")
+                report.at(window.first)
                 yield window, part
 
         def excerpt(start: float, end: float) -> Tensor:
@@ -370,7 +377,7 @@ class Separator:
                 for recording, targets, high in passes.targets(planned, meter):
                     files.write(recording, targets, high)
                     done += recording.shape[-1]
-                    progress(done, info.frames, f"separating {path.name}")
+                    report.at(done)
                 if silence_if_absent is not None:
                     files.silenced = {name for name, found in meter.found.items() if found.score < silence_if_absent}
         except NonFiniteOutput as error:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -10,7 +10,6 @@ from dplass_cli.audio.reading import AudioInfo, audio_info, even_blocks, read_bl
 from dplass_cli.audio.writing import audio_writer
 from dplass_cli.errors import InputError
 from dplass_cli.separation.output import RESIDUAL, Separated
-from dplass_cli.separation.policies import chooses_by_query
 from dplass_cli.separation.queries import Query, named
 from dplass_cli.separation.separator import Separator
 from dplass_cli.separation.wishes import understood, wish_of
@@ -89,7 +88,9 @@ class SeparationRunner:
             job.folder,
             residual=not all(query.is_removal for query in job.queries),
             name="sound",
-            progress=self._separation_progress(report),
+            progress=lambda done, total, what: report(
+                what.partition(" ")[0], done / total, _READING + _SEPARATING * done / total
+            ),
         )
         names = {query: str(number) for number, query in enumerate(job.queries, 1)}
         others = [query for query in asked.values() if query not in names]
@@ -125,29 +126,6 @@ class SeparationRunner:
             removes=tuple(names[Query(sound)] for sound in query.sentences) if query.is_removal else (),
             reduce_db=reduce_db if removed else None,
         )
-
-    def _separation_progress(self, report: ReportStep) -> Callable[[int, int, str], None]:
-        """A progress callback of the separator, whose passes are weighted by how often the network runs in each."""
-        separator = self._separator
-        refined = separator.refine == "residual"
-        last = 2.0 if refined else 1.0
-        before = [1.0] if refined else []
-        if not chooses_by_query(separator.policy):
-            before.append(float(len(separator.bank.keys)))
-        whole = last + sum(before)
-        number, reached = 0, 0.0
-
-        def progress(done: int, total: int, what: str) -> None:
-            nonlocal number, reached
-            step, fraction = what.partition(" ")[0], done / total
-            if step == "separating":  # the last pass
-                passed = whole - last + last * fraction
-            else:
-                number, reached = number + (fraction < reached), fraction
-                passed = sum(before[:number]) + (before[number] * fraction if number < len(before) else 0.0)
-            report(step, fraction, _READING + _SEPARATING * passed / whole)
-
-        return progress
 
 
 def parse_queries(parameters: Iterable[tuple[str, str]]) -> tuple[Query, ...]:

@@ -15,7 +15,7 @@ from dplass_cli.audio.level import UNCHANGED, Normalization
 from dplass_cli.audio.reading import Audio
 from dplass_cli.audio.stft import STFT
 from dplass_cli.separation.core import Prepared, Request
-from dplass_cli.separation.passes import Passes, resampled
+from dplass_cli.separation.passes import Passes, PassProgress, resampled
 from dplass_cli.separation.policies import Choice
 from dplass_cli.separation.queries import Plan, Source, Target
 from dplass_cli.separation.refinement import TARGET_SHARE
@@ -33,9 +33,7 @@ class ScalingCore:
     gains: Mapping[str | None, float] = {None: 0.5, "quiet": 0.25, "loud": 1.0}
 
     def __init__(self) -> None:
-        network = SimpleNamespace(
-            config=SimpleNamespace(sample_rate=RATE), base=SimpleNamespace(stft=STFT(n_fft=256, hop=80))
-        )
+        network = SimpleNamespace(config=SimpleNamespace(sample_rate=RATE), stft=STFT(n_fft=256, hop=80))
         self.bank = SimpleNamespace(keys=["quiet", "loud"], network=network)
 
     def prepare(self, mixtures: Tensor) -> Prepared:
@@ -265,3 +263,26 @@ def test_targets_have_the_level_of_the_recording_and_only_removals_its_offset(au
     else:  # what is above the network's band contains no offset either
         assert abs(np.concatenate(high, axis=-1).mean()) < 1e-3
         assert without_wind.mean(axis=-1) - audio.mean(axis=-1) == pytest.approx([0, 0], abs=0.01)
+
+
+@pytest.mark.parametrize(
+    ("weights", "passes"),
+    [
+        ([1], ["separating"]),
+        ([1, 2], ["analysing", "separating"]),
+        ([1, 2], ["separating"]),  # nothing to refine: the pass before is left out
+        ([7, 1, 7, 2], ["analysing", "analysing", "analysing", "separating"]),
+        ([1, 2], ["analysing", "analysing", "separating"]),  # more than expected
+    ],
+)
+def test_progress_only_grows_over_all_passes(weights: list[int], passes: list[str]) -> None:
+    reports: list[tuple[int, int, str]] = []
+    report = PassProgress(lambda *given: reports.append(given), 100, "m.wav", weights)
+    for name in passes:
+        report.begin(last=name == "separating")
+        report.at(50)
+        report.at(100)
+    fractions = [done / total for done, total, _ in reports]
+    assert len(weights) < len(passes) or fractions == sorted(fractions)
+    assert fractions[-1] == 1.0
+    assert [what for _, _, what in reports][::2] == [f"{name} m.wav" for name in passes]

@@ -230,28 +230,6 @@ def test_steps_are_reported_in_their_order(runner: SeparationRunner, job: Callab
     assert list(dict.fromkeys(steps)) == ["reading", "separating", "drawing"]
 
 
-@pytest.mark.parametrize(
-    ("refine", "requires", "passes"),
-    [
-        ("none", (), ("separating",)),
-        ("residual", (), ("analysing", "separating")),
-        ("residual", (), ("separating",)),  # nothing to refine: the pass before is left out
-        ("none", ("outputs",), ("analysing", "separating")),
-    ],
-)
-def test_progress_only_grows_over_all_passes(
-    job: Callable[..., SeparationJob], refine: str, requires: tuple[str, ...], passes: tuple[str, ...]
-) -> None:
-    separator: Any = CopyingSeparator()
-    separator.refine, separator.passes = refine, passes
-    separator.policy = SimpleNamespace(name="any", requires=frozenset(requires))
-    seen: list[float] = []
-    SeparationRunner(separator)(job(encoded(noise(), 16000), "rain"), lambda *report: seen.append(report[2]))
-    assert seen == sorted(seen)
-    assert seen[0] >= 0.0
-    assert 0.94 < seen[-1] <= 1.0
-
-
 @pytest.mark.parametrize("cancelled_in", ["reading", "separating", "drawing"])
 def test_a_cancelled_job_ends_within_each_step(
     runner: SeparationRunner, job: Callable[..., SeparationJob], cancelled_in: str
