@@ -62,7 +62,8 @@ def _verb(name: str) -> Any:
     if hasattr(module, "app"):
         suite.add_typer(module.app, name=name, help=_SUMMARIES[name])
     else:
-        add_command(suite, name, module.command, adopt=getattr(module, "adopt", dict))
+        more = {key: getattr(module, key) for key in ("adopt", "interrupted") if hasattr(module, key)}
+        add_command(suite, name, module.command, **more)
     return typer.main.get_group(suite).commands[name]
 
 

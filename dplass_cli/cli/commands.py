@@ -12,7 +12,7 @@ from typing import Annotated, Any, ClassVar, Literal
 import typer
 from typer.core import TyperCommand
 
-from dplass_cli.cli.console import VerbRun, verb_run
+from dplass_cli.cli.console import FILES_ARE_COMPLETE, VerbRun, verb_run
 from dplass_cli.errors import InputError
 from dplass_cli.options.common_options import CommonOptions
 from dplass_cli.options.declaration import OptionField, option_fields
@@ -31,6 +31,7 @@ def add_command(
     given: Mapping[str, Any] | None = None,
     help: str | None = None,
     adopt: Callable[[Mapping[str, Any]], dict[str, Any]] = dict,
+    interrupted: str = FILES_ARE_COMPLETE,
 ) -> None:
     """Add a command whose flags are declared options.
 
@@ -42,6 +43,7 @@ def add_command(
         given: {option: value} that the command sets itself.
         help: the help.
         adopt: as :func:`~dplass_cli.options.parse.build_options`.
+        interrupted: what is kept when the verb is interrupted, and how to go on.
     """
     options = typing.get_type_hints(body)["options"]
     fields = [field for field in option_fields(options) if field.on_command_line]
@@ -50,7 +52,7 @@ def add_command(
 
     def command(**values: Any) -> None:
         shared = {field.key: values[_parameter_name(field, "common_")] for field in common}
-        with verb_run(shared["json"], shared["verbose"]) as run:
+        with verb_run(shared["json"], shared["verbose"], interrupted) as run:
             flags = {field.key: _flag_value(field, values[_parameter_name(field)]) for field in fields}
             settings = shared.get("set") or ()
             body(build_options(options, shared.get("config"), settings, {**flags, **(given or {})}, adopt), run)

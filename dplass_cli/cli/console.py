@@ -23,6 +23,9 @@ _PATH_ERRORS = {
     *(errno.EIO, errno.ESTALE),
 }
 
+FILES_ARE_COMPLETE = "all files that it has written are complete; run the same command again"
+"""What is said of a verb that is interrupted, unless it keeps something."""
+
 
 class VerbRun:
     """One run of a verb: where its progress, results and notes go.
@@ -69,10 +72,15 @@ class VerbRun:
 
 
 @contextlib.contextmanager
-def verb_run(json: bool = False, verbose: bool = False) -> Iterator[VerbRun]:
+def verb_run(json: bool = False, verbose: bool = False, interrupted: str = FILES_ARE_COMPLETE) -> Iterator[VerbRun]:
     """Run a verb: errors become one line on stderr and an exit code.
 
     0 done, 1 some items failed or the run could not go on, 2 wrong usage or input, 3 interrupted (resumable).
+
+    Args:
+        json: print one machine-readable result.
+        verbose: log progress and tracebacks.
+        interrupted: what is kept when the verb is interrupted, and how to go on.
     """
     logging.basicConfig(
         level=logging.INFO if verbose else logging.ERROR,
@@ -91,10 +99,7 @@ def verb_run(json: bool = False, verbose: bool = False) -> Iterator[VerbRun]:
         run.note(f"dplass: {one_line(str(error))}")
         raise typer.Exit(error.exit_code) from error
     except KeyboardInterrupt as stop:
-        run.note(
-            "dplass: interrupted; what was finished is kept, run the same command again (train: with --resume;"
-            " separate: with --skip-existing)"
-        )
+        run.note(f"dplass: interrupted; {interrupted}")
         raise typer.Exit(EXIT_INTERRUPTED) from stop
     except BrokenPipeError:
         # The reader of our output (such as head) has exited: write no more, or the interpreter complains as it exits.

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dplass_cli.cli.console import VerbRun
 from dplass_cli.options.download_audioset_options import DownloadAudiosetOptions
 
+interrupted = "downloaded clips are kept; run the same command again"
+
 
 def command(options: DownloadAudiosetOptions, run: VerbRun) -> None:
     """Fetch the audio of AudioSet's segments, cut to them. Needs the extra: pip install 'dplass[download]'.

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dplass_cli.cli.console import VerbRun
 from dplass_cli.options.embed_options import EmbedOptions
 
+interrupted = "embedded clips are kept; run the same command again"
+
 
 def command(options: EmbedOptions, run: VerbRun) -> None:
     """Embed a manifest's clips; existing embeddings are kept. Under torchrun, each process embeds a share.

@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from dplass_cli.evaluation.evaluation_run import EvaluateResult
 
 
+interrupted = "scores of finished items are kept; run the same command again"
+
+
 def command(options: EvaluateOptions, run: VerbRun) -> None:
     """Measure the base and every adapter, and compare the policies that select an adapter.
 

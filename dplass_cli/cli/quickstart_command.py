@@ -5,6 +5,8 @@ from __future__ import annotations
 from dplass_cli.cli.console import VerbRun
 from dplass_cli.options.quickstart_options import QuickstartOptions
 
+interrupted = "finished steps are kept; run the same command again"
+
 
 def command(options: QuickstartOptions, run: VerbRun) -> None:
     """Prepare, partition, train, evaluate and separate built-in sounds: a few minutes, offline, on any machine.

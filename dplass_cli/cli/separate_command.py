@@ -25,6 +25,9 @@ _SUFFIX_ALIASES = {".wav": (".wav", ".wave", ".wavex", ".rf64", ".bwf", ".bw64")
 ONE_TARGET = "--output - writes one target; give one --query and no --residual, or name a folder"
 
 
+interrupted = "targets of finished recordings are complete, others were not written; run again with --skip-existing"
+
+
 def command(options: SeparateOptions, run: VerbRun) -> None:
     """Separate the sounds that sentences describe from recordings.
 

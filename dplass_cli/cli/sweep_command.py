@@ -11,6 +11,9 @@ if TYPE_CHECKING:
     from dplass_cli.training.sweeping import SweepResult
 
 
+interrupted = "finished trials are kept; run the same command again"
+
+
 def command(options: SweepOptions, run: VerbRun) -> None:
     """Search training settings by validation SDRi, and repeat a training with several seeds.
 

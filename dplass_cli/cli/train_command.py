@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from dplass_cli.training.train_result import Trained, TrainResult
 
 
+interrupted = "run again with --resume to continue from the last checkpoint"
+
+
 def command(options: TrainOptions, run: VerbRun) -> None:
     """Train one adapter for each domain of a partition.
 

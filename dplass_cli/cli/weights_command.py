@@ -62,7 +62,7 @@ def _verify(options: WeightsVerifyOptions, run: VerbRun) -> None:
 
 
 add_command(app, "list", _list)
-add_command(app, "fetch", _fetch)
+add_command(app, "fetch", _fetch, interrupted="what was downloaded is kept; run the same command again")
 add_command(app, "verify", _verify)
 
 

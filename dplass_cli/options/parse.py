@@ -176,12 +176,16 @@ def _kind(options: Any, path: str, where: str = "") -> Any:
     Raises:
         InputError: there is no such key.
     """
-    inside, prefix = options, ""
-    for name in path.split("."):
+    inside, prefix, parts = options, "", path.split(".")
+    for number, name in enumerate(parts):
         sections = sections_of(inside)
         if not sections:
             raise InputError(f"{where}{path}: {prefix.rstrip('.')} has no options inside; leave out the rest")
         kinds = [field_types(section)[name] for section in sections if name in field_types(section)]
+        if not kinds and number < len(parts) - 1:  # a section is meant
+            known = (key for key, kind in field_types(sections[0]).items() if sections_of(kind))
+            hint = nearest(name, known, prefix) or f"; this verb has no section {name!r}"
+            raise InputError(f"{where}unknown option {path!r}{hint}")
         if not kinds:
             raise InputError(f"{where}unknown option {path!r}{_meant(sections[0], prefix, name)}")
         inside, prefix = functools.reduce(operator.or_, kinds), f"{prefix}{name}."
@@ -218,9 +222,12 @@ def _section_named(kind: Any, tree: Mapping[str, Any], place: _Place) -> Any:
 
 
 def _meant(options: Any, prefix: str, key: str) -> str:
-    """A hint at what an unknown key should be: an option of that name further inside, else the most similar one."""
-    inside = next((below for below in _paths(options) if below.endswith(f".{key}")), None)
-    return nearest(key, field_types(options), prefix) if inside is None else f"; did you mean {prefix + inside!r}?"
+    """A hint at what an unknown key should be: one of that name or these initials, else the most similar."""
+    for meant in (lambda name: name == key, lambda name: "".join(part[:1] for part in name.split("_")) == key):
+        for path in _paths(options):
+            if meant(path.rpartition(".")[2]):
+                return f"; did you mean {prefix + path!r}?"
+    return nearest(key, field_types(options), prefix)
 
 
 def _paths(options: Any) -> Iterator[str]:

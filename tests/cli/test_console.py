@@ -28,7 +28,7 @@ class Result:
     [
         (InputError("--count 0: must be at least 1"), 2, "dplass: --count 0: must be at least 1\n"),
         (RunError("the disk is full;\nfree space"), 1, "dplass: the disk is full; free space\n"),
-        (KeyboardInterrupt(), 3, "dplass: interrupted; what was finished is kept, run the same command again"),
+        (KeyboardInterrupt(), 3, "dplass: interrupted; all files that it has written are complete; run the same"),
         (OSError(errno.EACCES, "Permission denied", "/x"), 2, "dplass: /x: Permission denied; check the path"),
     ],
 )

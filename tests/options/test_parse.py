@@ -119,6 +119,8 @@ def test_mistakes_elsewhere_are_named(tmp_path: Path) -> None:
             "train.optimizer.schedul",
             "unknown option 'train.optimizer.schedul'; did you mean 'train.optimizer.schedule'?",
         ),
+        ("train.lr", "unknown option 'train.lr'; did you mean 'train.optimizer.learning_rate'?"),
+        ("lr", "unknown option 'lr'; did you mean 'train.optimizer.learning_rate'?"),
         ("adapter.rnk", "unknown option 'adapter.rnk'; did you mean 'adapter.rank'?"),
         ("adaptr.rank", "unknown option 'adaptr.rank'; did you mean 'adapter'?"),
         ("network.chanels", "unknown option 'network.chanels'; did you mean 'network.channels'?"),

@@ -25,19 +25,14 @@ from dplass_cli.server.job_runner import SeparationRunner, parse_queries
 class CopyingSeparator:
     """Writes a copy of the recording for every query and for the residual, and knows no word with an x."""
 
-    bank = SimpleNamespace(keys=["domain0", "domain1"])
-    policy = SimpleNamespace(name="text", requires=frozenset())
-    refine = "none"
     encoder = SimpleNamespace(out_of_vocabulary=lambda text: f"{text} is not known" if "x" in text else None)
-    passes = ("separating",)
 
     def separate_file(
         self, path: Path, queries: Sequence[Query], folder: Path, residual: bool, name: str, progress: Any
     ) -> list[Separated]:
         written = []
-        for step in self.passes:
-            for done in range(3):
-                progress(done, 2, f"{step} {path.name}")
+        for done in range(3):
+            progress(done, 2, f"separating {path.name}")
         asked = named(queries)
         for number, query in enumerate([*asked, *(["residual"] if residual else [])]):
             copy = folder / f"{name}_{number}.wav"
