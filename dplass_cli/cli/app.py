@@ -62,7 +62,7 @@ def _verb(name: str) -> Any:
     if hasattr(module, "app"):
         suite.add_typer(module.app, name=name, help=_SUMMARIES[name])
     else:
-        more = {key: getattr(module, key) for key in ("adopt", "interrupted") if hasattr(module, key)}
+        more = {key: getattr(module, key) for key in ("adopt", "interrupted", "instead") if hasattr(module, key)}
         add_command(suite, name, module.command, **more)
     return typer.main.get_group(suite).commands[name]
 

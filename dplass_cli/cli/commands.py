@@ -7,6 +7,7 @@ import types
 import typing
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Annotated, Any, ClassVar, Literal
 
 import typer
@@ -32,6 +33,7 @@ def add_command(
     help: str | None = None,
     adopt: Callable[[Mapping[str, Any]], dict[str, Any]] = dict,
     interrupted: str = FILES_ARE_COMPLETE,
+    instead: Mapping[str, Callable[[Any, VerbRun], None]] = MappingProxyType({}),
 ) -> None:
     """Add a command whose flags are declared options.
 
@@ -44,6 +46,7 @@ def add_command(
         help: the help.
         adopt: as :func:`~dplass_cli.options.parse.build_options`.
         interrupted: what is kept when the verb is interrupted, and how to go on.
+        instead: {flag: the body of another verb, which runs in its place with the options that both have}.
     """
     options = typing.get_type_hints(body)["options"]
     fields = [field for field in option_fields(options) if field.on_command_line]
@@ -54,8 +57,13 @@ def add_command(
         shared = {field.key: values[_parameter_name(field, "common_")] for field in common}
         with verb_run(shared["json"], shared["verbose"], interrupted) as run:
             flags = {field.key: _flag_value(field, values[_parameter_name(field)]) for field in fields}
-            settings = shared.get("set") or ()
-            body(build_options(options, shared.get("config"), settings, {**flags, **(given or {})}, adopt), run)
+            flags, settings = {**flags, **(given or {})}, shared.get("set") or ()
+            for flag, other in instead.items():
+                if flags[flag]:
+                    kind = typing.get_type_hints(other)["options"]
+                    own = {field.key: flags[field.key] for field in option_fields(kind) if field.key in flags}
+                    return other(build_options(kind, shared.get("config"), settings, own), run)
+            body(build_options(options, shared.get("config"), settings, flags, adopt), run)
 
     parameters = [_parameter(field) for field in fields] + [_parameter(field, "common_") for field in common]
     command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]

@@ -12,6 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
+from dplass_cli.cli import sounds_command
 from dplass_cli.cli.console import VerbRun
 from dplass_cli.errors import DplassError, InputError, RunError
 from dplass_cli.options.separate_options import SeparateOptions
@@ -26,6 +27,7 @@ ONE_TARGET = "--output - writes one target; give one --query and no --residual, 
 
 
 interrupted = "targets of finished recordings are complete, others were not written; run again with --skip-existing"
+instead = {"list_sounds": sounds_command.command}
 
 
 def command(options: SeparateOptions, run: VerbRun) -> None:

@@ -56,6 +56,7 @@ class SeparateOptions(SeparatorOptions):
         most=1,
         expected="a score from 0 to 1, such as 0.5",
     )
+    list_sounds: bool = option(False, "Only list the sounds that the encoder knows: dplass sounds.", panel=QUERIES)
     force: bool = option(False, "Also separate what the encoder does not know.", panel=QUERIES)
     name: str = option("{stem}_{query}", "Name of the files: {stem} of the recording, {query}.", panel=FILES)
     format: FileFormat | None = option(

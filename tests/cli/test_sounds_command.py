@@ -22,3 +22,7 @@ def test_every_known_sound_is_listed_once_by_domain() -> None:
     together = next(kinds for kinds in groups.values() if "Bark" in kinds)
     assert "Vacuum cleaner" not in together
     assert "Vacuum cleaner; Waves, surf" in " ".join(run(app, ["sounds"]).stdout.split())
+
+
+def test_separate_lists_the_same_sounds() -> None:
+    assert run(app, ["separate", "--list-sounds", "--json"]).stdout == run(app, ["sounds", "--json"]).stdout
