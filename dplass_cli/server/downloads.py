@@ -61,7 +61,8 @@ def file_stems(job: SeparationJob) -> dict[str, str]:
     """{name of a sound: name of its file without suffix}: the recording's name and the query, as ``separate`` does."""
     stem = re.sub(r"\W+", "_", re.sub(r"\.[^.]*$", "", job.name)).strip("_").encode()[:60].decode(errors="ignore")
     taken: set[str] = set()
-    parts = {sound.name: unused_name(*name_parts([_label(sound)]).values(), taken) for sound in job.sounds}
+    labels = {sound.name: _label(sound) for sound in job.sounds}
+    parts = {name: unused_name(name_parts([label])[label], taken) for name, label in labels.items()}
     return {name: f"{stem or 'recording'}_{part}" for name, part in parts.items()}
 
 
