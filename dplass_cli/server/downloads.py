@@ -18,7 +18,7 @@ from dplass_cli.audio.encoding import ENCODINGS, lossy_writer
 from dplass_cli.audio.reading import Audio, AudioInfo, audio_info, even_blocks, read_blocks
 from dplass_cli.audio.writing import audio_writer, container_of
 from dplass_cli.errors import DplassError, InputError
-from dplass_cli.separation.output import name_parts
+from dplass_cli.separation.output import name_parts, unused_name
 from dplass_cli.server.job_queue import JobNotFound, SeparationJob, Sound
 
 DownloadFormat = Literal["wav", "flac", "mp3"]
@@ -60,13 +60,13 @@ def _subtype(form: DownloadFormat, info: AudioInfo) -> str:
 def file_stems(job: SeparationJob) -> dict[str, str]:
     """{name of a sound: name of its file without suffix}: the recording's name and the query, as ``separate`` does."""
     stem = re.sub(r"\W+", "_", re.sub(r"\.[^.]*$", "", job.name)).strip("_").encode()[:60].decode(errors="ignore")
+    taken: set[str] = set()
     labels = {sound.name: _label(sound) for sound in job.sounds}
-    parts = name_parts(list(labels.values()))
-    return {name: f"{stem or 'recording'}_{parts[label]}" for name, label in labels.items()}
+    parts = {name: unused_name(name_parts([label])[label], taken) for name, label in labels.items()}
+    return {name: f"{stem or 'recording'}_{part}" for name, part in parts.items()}
 
 
 def _label(sound: Sound) -> str:
-    """A distinct label: a removed sound may have the name of another target."""
     if sound.query is None:
         return sound.kind
     return f"removed {sound.query}" if sound.kind == "removed" else sound.query

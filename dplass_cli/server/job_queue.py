@@ -31,7 +31,7 @@ ABANDONED_SECONDS = 150.0
 """An unfinished job that no client has asked about for this long is cancelled: its page was closed."""
 
 _MAX_FINISHED = 32  # jobs whose files are kept
-_LEAST_DONE, _LEAST_SECONDS = 0.02, 1.0  # of a job, before the time that it still takes is estimated
+_LEAST_DONE = 0.1  # progress from which the remaining time is estimated; the first window takes longer than others
 _EXPIRY_INTERVAL = 1.0  # seconds
 
 
@@ -95,6 +95,7 @@ class SeparationJob:
         fraction: share of the step that is done, 0 to 1.
         progress: share of the job that is done, 0 to 1.
         started: when it began to run, in seconds of the queue's clock.
+        reported: when it last reported its progress, in seconds of the queue's clock.
         error: why it failed, one line.
         sounds: the results.
         last_used: when a client last asked about it, in seconds of the queue's clock.
@@ -111,6 +112,7 @@ class SeparationJob:
     fraction: float = 0.0
     progress: float = 0.0
     started: float = 0.0
+    reported: float = 0.0
     error: str = ""
     sounds: tuple[Sound, ...] = ()
     last_used: float = 0.0
@@ -233,10 +235,10 @@ class JobQueue:
 
     def seconds_left(self, job: SeparationJob) -> float | None:
         """An estimate of how long a running job still takes, in seconds; None until there is one."""
-        elapsed = self._clock() - job.started
-        if job.state != "running" or job.progress < _LEAST_DONE or elapsed < _LEAST_SECONDS:
+        if job.state != "running" or job.progress < _LEAST_DONE:
             return None
-        return elapsed * (1.0 - job.progress) / job.progress
+        left = (job.reported - job.started) * (1.0 - job.progress) / job.progress
+        return max(0.0, left - (self._clock() - job.reported))
 
     def jobs_ahead(self, job: SeparationJob) -> int:
         """How many jobs will be run before this one, the running one included."""
@@ -303,7 +305,7 @@ class JobQueue:
         def report(step: str, fraction: float, progress: float) -> None:
             if job.cancelled:
                 raise JobCancelled
-            job.step, job.fraction, job.progress = step, fraction, progress
+            job.step, job.fraction, job.progress, job.reported = step, fraction, progress, self._clock()
 
         return report
 

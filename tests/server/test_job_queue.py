@@ -95,12 +95,16 @@ def test_a_running_job_reports_its_step(tmp_path: Path) -> None:
 
 def test_the_time_left_follows_from_the_time_that_was_taken(tmp_path: Path) -> None:
     now = [0.0]
-    with JobQueue(HeldRunner(), tmp_path, clock=lambda: now[0]) as jobs:
-        job = add(jobs)
-        wait_until(lambda: job.step)
-        assert jobs.seconds_left(job) is None  # too early to say
-        now[0] = 10.0
-        assert jobs.seconds_left(job) == 30.0
+    jobs = JobQueue(HeldRunner(), tmp_path, clock=lambda: now[0])
+    job = SeparationJob("id", tmp_path, state="running", progress=0.05, started=0.0, reported=10.0)
+    now[0] = 12.0
+    assert jobs.seconds_left(job) is None  # too early to say
+    job.progress = 0.25
+    assert jobs.seconds_left(job) == 28.0  # 30 s after the report, which was 2 s ago
+    now[0] = 100.0
+    assert jobs.seconds_left(job) == 0.0
+    job.state = "done"
+    assert jobs.seconds_left(job) is None
 
 
 def test_a_job_of_a_recording_remains_when_the_recording_is_dropped(tmp_path: Path) -> None:

@@ -534,7 +534,10 @@ function playOrPause() {
   const {player} = shown;
   complain("", null, "wrong-sound");
   if (player.playing) player.pause();
-  else player.play();
+  else {
+    $("preview").pause();
+    player.play();
+  }
   draw();
 }
 
@@ -548,7 +551,6 @@ function draw() {
   $("seek").setAttribute("aria-valuetext", text);
   for (const control of controls) control.place(position, text);
   $("play").textContent = player.playing ? "Pause" : "Play";
-  $("play").setAttribute("aria-pressed", player.playing);
   if (player.playing && !draw.scheduled) {
     draw.scheduled = true;
     requestAnimationFrame(() => { draw.scheduled = false; draw(); });
@@ -596,6 +598,7 @@ function earlier(told) {
   const remove = label(make("button", {type: "button", className: "small", textContent: "×"}), `Delete the results of ${text}`);
   remove.addEventListener("click", async () => {
     await ask("DELETE", `jobs/${told.id}`).catch(() => {});
+    remember({jobs: remembered().jobs.filter(id => id !== told.id)});
     if (shown && shown.told.id === told.id) {
       shown.player.close();
       shown = null;
