@@ -22,7 +22,7 @@ from dplass_cli.audio.writing import audio_writer, container_of, default_subtype
 from dplass_cli.errors import InputError, RunError, check_choice
 from dplass_cli.options.separate_options import Clipping, FileFormat, Highband
 from dplass_cli.separation.bank import Activation
-from dplass_cli.separation.notebook import Sound, seconds_shown, sounds_html, target_note
+from dplass_cli.separation.notebook import NotebookSound, seconds_shown, sounds_html, target_note
 from dplass_cli.separation.presence import Presence
 from dplass_cli.storage import allow_open_files, resolved, scratch_folder
 
@@ -108,7 +108,9 @@ class Separated:
             return None
         info = audio_info(self.path)
         audio, rate = read_audio(self.path, 0.0, seconds_shown(1, info.channels, info.sample_rate))
-        return sounds_html([Sound(self.query, audio, target_note(self.adapter, self.presence))], rate, info.seconds)
+        return sounds_html(
+            [NotebookSound(self.query, audio, target_note(self.adapter, self.presence))], rate, info.seconds
+        )
 
 
 class Targets:

@@ -148,7 +148,7 @@ def test_results_are_written_for_programs_and_for_people(options: EvaluateOption
     assert "workers" not in content["options"]
     assert "chosen" not in content
     assert (options.output / "choices.csv").read_text().startswith("idx,group,base,text,oracle\n0,rain,base,domain1,")
-    assert "| oracle (upper bound) |" in (options.output / "results.md").read_text()
+    assert "| oracle (best adapter) |" in (options.output / "results.md").read_text()
     assert "AudioSep, published (compare with base)" in (options.output / "results.md").read_text()
 
 
