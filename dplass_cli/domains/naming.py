@@ -13,7 +13,7 @@ import numpy as np
 from dplass_cli.domains.features import FloatArray, similarities
 
 TYPICAL = 3
-_LENGTH = 3  # words of a title
+_LENGTH = 3  # words of a title; a fourth is added where it covers all that they leave
 _DECIMALS = 5
 _READ = 100  # captions that are considered, those with the most clips
 _STEM = 4  # letters that a word must share with a longer form of it: bark, barking
@@ -87,8 +87,8 @@ def _word_groups(captions: Mapping[str, int]) -> list[_WordGroup]:
 
 
 def _title(groups: Sequence[_WordGroup], captions: Mapping[str, int], totals: Mapping[str, int], mean: float) -> str:
-    remaining, covered, title = list(groups), set[str](), list[str]()
-    while remaining and len(title) < _LENGTH:
+    remaining, covered, chosen = list(groups), set[str](), list[_WordGroup]()
+    while remaining and len(chosen) < _LENGTH:
         if not any(group.captions - covered for group in remaining):
             covered = set()  # the title covers every caption: the other words compete by all of theirs
         weights = [
@@ -96,11 +96,16 @@ def _title(groups: Sequence[_WordGroup], captions: Mapping[str, int], totals: Ma
             * math.log1p(mean / sum(totals[form] for form in group.forms))
             for group in remaining
         ]
-        chosen = remaining.pop(weights.index(max(weights)))
-        covered |= chosen.captions
-        title.append(chosen.forms.most_common(1)[0][0])
-    text = ", ".join(title)
-    return text[:1].upper() + text[1:]
+        chosen.append(remaining.pop(weights.index(max(weights))))
+        covered |= chosen[-1].captions
+    hidden = _captions_of(remaining) - _captions_of(chosen)
+    chosen += [group for group in remaining if hidden and hidden <= group.captions][:1]
+    title = ", ".join(group.forms.most_common(1)[0][0] for group in chosen)
+    return title[:1].upper() + title[1:]
+
+
+def _captions_of(groups: Sequence[_WordGroup]) -> set[str]:
+    return set[str]().union(*(group.captions for group in groups))
 
 
 def _words(caption: str) -> list[str]:

@@ -46,6 +46,11 @@ def test_a_second_word_of_one_caption_displaces_no_other_caption() -> None:
     assert title == "Crackle, chainsaw, music"
 
 
+def test_a_fourth_word_is_added_where_nothing_else_is_hidden() -> None:
+    assert titled(["Clock", "Crackle", "Fire", "Music"], ["a dog"])[0] == "Clock, crackle, fire, music"
+    assert titled(["Clock", "Crackle", "Fire", "Music", "Rain"], ["a dog"])[0] == "Clock, crackle, fire"
+
+
 def test_captions_without_words_stand_for_themselves() -> None:
     assert titled(["???", "!"], ["12"]) == ["???", "12"]
     assert titled(["...."], ["rain"]) == ["....", "Rain"]
@@ -63,4 +68,4 @@ def test_nearest_captions_come_first() -> None:
 
 
 def test_words_of_equal_weight_are_ordered_by_nearer_captions() -> None:
-    assert titled(["Flute", "Frog", "Drip", "Alarm"], ["Organ"]) == ["Flute, frog, drip", "Organ"]
+    assert titled(["Flute", "Frog", "Drip", "Alarm"], ["Organ"]) == ["Flute, frog, drip, alarm", "Organ"]

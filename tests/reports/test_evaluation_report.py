@@ -16,7 +16,7 @@ from dplass_cli.evaluation.scores import PolicyScore, Scores
 from dplass_cli.options.evaluate_options import EvaluateOptions
 from dplass_cli.pipelines.evaluate import evaluate
 from dplass_cli.records import write_rows
-from dplass_cli.reports.evaluation_report import verdict
+from dplass_cli.reports.evaluation_report import example_condition, verdict
 from dplass_cli.storage import read_json
 
 NAMES = ("dog_bark", "rain", "siren", "flute", "owl_hoot", "helicopter")
@@ -126,6 +126,11 @@ def test_the_verdict_says_that_the_default_was_not_evaluated() -> None:
     result = scored(base=policy_score(), blend=policy_score(difference=0.5, difference_ci=(0.2, 0.8)))
     assert verdict(result).startswith("blend is better")
     assert verdict(result).endswith("; the default, text, was not evaluated.")
+
+
+def test_examples_are_of_the_default_wherever_it_stands() -> None:
+    assert example_condition(scored(base=policy_score(), audio=policy_score(), text=policy_score())) == "text"
+    assert example_condition(scored(base=policy_score(), audio=policy_score())) == "audio"
 
 
 @pytest.mark.browser
