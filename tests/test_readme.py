@@ -144,7 +144,7 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("quickstart") / "demo"
     done = CliRunner().invoke(app, ["quickstart", str(folder), *SHORTER["quickstart"]])
     assert done.exit_code == 0, done.output
-    assert "oracle (upper bound)" in done.stdout
+    assert "oracle (best adapter)" in done.stdout
     write_small_bank(folder.parent)
     return folder
 

@@ -18,7 +18,9 @@ def test_a_file_that_is_not_shipped_is_none() -> None:
 
 
 def test_a_page_escapes_what_is_inserted() -> None:
-    page = page_template("report.html").render(title="<b>", lead=["a & b"], sections=[], version="1")
+    page = page_template("report.html").render(
+        title="<b>", verdict="", lead=["a & b"], facts=[], sections=[], version="1"
+    )
     assert "<title>&lt;b&gt;</title>" in page
     assert "<p>a &amp; b</p>" in page
 

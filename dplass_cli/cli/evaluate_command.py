@@ -48,7 +48,9 @@ def _tables(results: dict[str, EvaluateResult]) -> Any:
 
     done = [result for result in results.values() if result.complete]
     tables = [
-        policy_table(f"{result.benchmark}: {result.folder}", result.scores.policies, result.run.benchmark)
+        policy_table(
+            f"{result.benchmark}: {result.folder}", result.scores.policies, result.run.benchmark, result.default
+        )
         for result in done
     ]
     checks = [check for result in done for check in result.checks]

@@ -26,6 +26,7 @@ def command(options: QuickstartOptions, run: VerbRun) -> None:
         "policies": policies,
         "separated": {"mixture": str(result.mixture), "target": str(result.target), "sdri": result.sdri},
     }
-    run.result(summary, lambda: policy_table("Built-in sounds, mixtures not trained on", policies).rich())
+    title, default = "Built-in sounds, mixtures not trained on", result.evaluated.default
+    run.result(summary, lambda: policy_table(title, policies, default=default).rich())
     run.note(f"Everything is in {options.folder}: train.json, partition/, run/bank/, evaluation/results/.")
     run.note(f"Listen: {result.mixture}, then {result.target} ({result.sdri:+.1f} dB), and the residual next to it.")

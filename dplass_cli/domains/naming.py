@@ -6,16 +6,16 @@ import math
 import unicodedata
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from itertools import chain
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from dplass_cli.domains.features import FloatArray, similarities
 
 TYPICAL = 3
-_LENGTH = 3  # words of a title
+_LENGTH = 3  # words of a title; a fourth is added where it covers all that they leave
 _DECIMALS = 5
-_READ = 30  # captions nearest to the centroid that are considered
+_READ = 100  # captions that are considered, those with the most clips
 _STEM = 4  # letters that a word must share with a longer form of it: bark, barking
 _FUNCTION_WORDS = """
 a about after all also am an and another any are around as at be because been before behind being below between both
@@ -37,23 +37,75 @@ def nearest(captions: Sequence[str], vectors: FloatArray, centroid: FloatArray) 
     return tuple(captions[position] for position in np.argsort(-likeness, kind="stable"))
 
 
-def titles(domains: Sequence[Sequence[str]]) -> list[str]:
-    """Return a short title for each domain, of its captions, those nearest to the centroid first.
+def titles(domains: Sequence[Mapping[str, int]]) -> list[str]:
+    """Return a short title for each domain, {caption: its clips, at least 1}, those nearest to the centroid first.
 
-    A title is the words that distinguish the typical captions of a domain from those of the others. A word's weight is
-    its count in the domain times log(1 + mean words per domain / its count in all domains): the class-based TF-IDF of
-    Grootendorst, "BERTopic", 2022 (equation 2). A word counts once per caption; function words are left out. Among
-    words of equal weight, those of captions nearer to the centroid come first. scikit-learn's vectorisers sort the
-    words of all domains alphabetically, which would lose that order.
+    A title is made of the words that distinguish the captions of a domain from those of the others and together cover
+    as many of its clips as possible: each word counts the clips that the words before it leave uncovered, so that two
+    words of one caption do not displace the only word of another. A word's weight is that count times log(1 + mean
+    clips of words per domain / its clips in all domains): the class-based TF-IDF of Grootendorst, "BERTopic", 2022
+    (equation 2). Forms of a word count as one; function words are left out. Of words of equal weight, those of captions
+    nearer to the centroid come first.
     """
-    read = [captions[:_READ] for captions in domains]
-    counts = [Counter(chain.from_iterable(map(_words, captions))) for captions in read]
-    total = sum(counts, Counter[str]())
-    mean = total.total() / len(domains)
+    grouped = [_word_groups(captions) for captions in domains]
+    totals = sum((group.forms for groups in grouped for group in groups), Counter[str]())
+    mean = totals.total() / len(domains)
     return [
-        _title({word: count * math.log1p(mean / total[word]) for word, count in counted.items()}) or captions[0]
-        for counted, captions in zip(counts, read, strict=True)
+        _title(groups, captions, totals, mean) or next(iter(captions))
+        for groups, captions in zip(grouped, domains, strict=True)
     ]
+
+
+@dataclass
+class _WordGroup:
+    """A word in all its forms, in one domain.
+
+    Attributes:
+        forms: {form: clips of the captions with it}.
+        captions: the captions with any of them.
+    """
+
+    forms: Counter[str] = field(default_factory=Counter)
+    captions: set[str] = field(default_factory=set)
+
+
+def _word_groups(captions: Mapping[str, int]) -> list[_WordGroup]:
+    """The words of the captions with the most clips, in the order in which they occur."""
+    read = set(sorted(captions, key=lambda caption: -captions[caption])[:_READ])
+    groups: list[_WordGroup] = []
+    by_start: dict[str, list[_WordGroup]] = {}  # forms of a word share its first letters
+    for caption, clips in captions.items():
+        for word in _words(caption) if caption in read else ():
+            alike = by_start.setdefault(word[:2], [])
+            group = next((each for each in alike if any(_same(word, form) for form in each.forms)), None)
+            if group is None:
+                alike.append(group := _WordGroup())
+                groups.append(group)
+            group.forms[word] += clips
+            group.captions.add(caption)
+    return groups
+
+
+def _title(groups: Sequence[_WordGroup], captions: Mapping[str, int], totals: Mapping[str, int], mean: float) -> str:
+    remaining, covered, chosen = list(groups), set[str](), list[_WordGroup]()
+    while remaining and len(chosen) < _LENGTH:
+        if not any(group.captions - covered for group in remaining):
+            covered = set()  # the title covers every caption: the other words compete by all of theirs
+        weights = [
+            sum(captions[caption] for caption in group.captions - covered)
+            * math.log1p(mean / sum(totals[form] for form in group.forms))
+            for group in remaining
+        ]
+        chosen.append(remaining.pop(weights.index(max(weights))))
+        covered |= chosen[-1].captions
+    hidden = _captions_of(remaining) - _captions_of(chosen)
+    chosen += [group for group in remaining if hidden and hidden <= group.captions][:1]
+    title = ", ".join(group.forms.most_common(1)[0][0] for group in chosen)
+    return title[:1].upper() + title[1:]
+
+
+def _captions_of(groups: Sequence[_WordGroup]) -> set[str]:
+    return set[str]().union(*(group.captions for group in groups))
 
 
 def _words(caption: str) -> list[str]:
@@ -67,15 +119,6 @@ def _words(caption: str) -> list[str]:
 def _in_words(character: str) -> bool:
     """Whether words contain a character: letters, digits, and combining marks, which ``\\w`` does not match."""
     return character.isalnum() or character in "_'-" or unicodedata.category(character).startswith("M")
-
-
-def _title(weights: Mapping[str, float]) -> str:
-    chosen: list[str] = []
-    for word in sorted(weights, key=lambda word: -weights[word]):
-        if len(chosen) < _LENGTH and not any(_same(word, other) for other in chosen):
-            chosen.append(word)
-    title = ", ".join(chosen)
-    return title[:1].upper() + title[1:]
 
 
 def _same(one: str, other: str) -> bool:

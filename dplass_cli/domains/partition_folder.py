@@ -117,7 +117,8 @@ def build_partition(
         _domain(id, features, ids == id, clipless.get(id, ()), encoder, kind)
         for id in sorted({*np.unique(ids).tolist(), *clipless})
     ]
-    names = titles([domain.typical for domain, _, _ in found])
+    clips = dict(zip(features.captions, features.clips.tolist(), strict=True))
+    names = titles([{caption: clips.get(caption, 1) for caption in domain.typical} for domain, _, _ in found])
     return Partition(
         domains=tuple(
             replace(domain, name=name, typical=domain.typical[:TYPICAL])

@@ -12,6 +12,7 @@ from dplass_cli.separation.policies import (
     Policy,
     Selection,
     chooses_by_query,
+    default_selection,
     make_policy,
     parse_selection,
     require,
@@ -63,6 +64,14 @@ class Condition:
         return activation if isinstance(activation, str) else self.policy.name
 
 
+def default_name(bank: AdapterBank) -> str | None:
+    """The condition that ``separate`` uses by default with these models; None if it requires a choice."""
+    try:
+        return default_selection(bank.network.source, bank).name
+    except InputError:
+        return None
+
+
 def make_conditions(
     select: Sequence[str] | None, bank: AdapterBank, similarity: bool = True, refine: str | None = None
 ) -> list[Condition]:
@@ -71,7 +80,7 @@ def make_conditions(
     Args:
         select: names of policies, such as ``text`` or ``text+residual``; None: every policy that the bank can serve.
         refine: ``none``, ``residual`` or ``both`` for each policy that can be refined; None: as ``select`` says, and
-            without ``select`` one policy with refinement in addition.
+            without ``select`` one policy with refinement, and the default of ``separate``, in addition.
 
     Raises:
         InputError: an unknown policy, or one that lacks what it requires.
@@ -83,6 +92,8 @@ def make_conditions(
         chosen = [Selection(policy.name) for policy in policies if unmet_requirement(policy, bank) is None]
         if refine is None and bank.keys:
             chosen.append(Selection("validated" if bank.domains else BASE, "residual"))
+        if refine is None and (default := default_name(bank)) is not None:
+            chosen.append(parse_selection(default, bank))
     conditions = [condition for selection in chosen for condition in _with_refinement(selection, refine)]
     for condition in conditions:
         require(condition.policy, bank)

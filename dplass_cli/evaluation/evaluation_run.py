@@ -10,7 +10,7 @@ from dplass_cli.adapters.bank_folder import BankDomain
 from dplass_cli.devices import in_bfloat16, process_device
 from dplass_cli.errors import InputError, some
 from dplass_cli.evaluation.aggregation import Known, score_conditions
-from dplass_cli.evaluation.conditions import Condition
+from dplass_cli.evaluation.conditions import Condition, default_name
 from dplass_cli.evaluation.evaluator import EvaluatorSettings, evaluate_batches, make_batches, plan_runs
 from dplass_cli.evaluation.item_records import ItemRecords
 from dplass_cli.evaluation.items import Item, audio_hashes, check_items, choose_items, find_items
@@ -41,6 +41,7 @@ class EvaluateResult:
         item_scores: {(item, run): score}.
         seconds: time of the forward passes, in all processes and resumed runs.
         checks: comparison with published results, where it was asked for.
+        default: the condition that ``separate`` uses by default with these models; None if it requires a choice.
     """
 
     run: EvaluationRun
@@ -50,6 +51,7 @@ class EvaluateResult:
     item_scores: Known = field(default_factory=dict)
     seconds: float = 0.0
     checks: tuple[ReferenceCheck, ...] = ()
+    default: str | None = None
 
     @property
     def benchmark(self) -> str:
@@ -143,7 +145,7 @@ class EvaluationRun:
         scores = score_conditions(conditions, items, known, models, self.benchmark.aggregation)
         seconds = sum(known[item.idx, run].seconds or 0.0 for item in items for run in wanted[item.idx])
         checks = check_reference_results(self.benchmark, scores.policies) if self.options.check_published else []
-        return EvaluateResult(self, unusable, True, scores, known, seconds, tuple(checks))
+        return EvaluateResult(self, unusable, True, scores, known, seconds, tuple(checks), default_name(models.bank))
 
     def _check_missing(self, unusable: Mapping[str, str]) -> None:
         most = self.options.max_missing
@@ -180,6 +182,7 @@ class EvaluationRun:
             "benchmark": benchmark.name,
             "title": benchmark.title,
             "aggregation": benchmark.aggregation,
+            "default": result.default,
             "items": result.n,
             "expected_rows": benchmark.rows,
             **scores,
@@ -197,7 +200,8 @@ class EvaluationRun:
         }
         title = f"{benchmark.title}, {benchmark.aggregation}, 95% bootstrap intervals"
         write_choices(self.folder, self.items, result.scores.chosen)
-        write_text(self.folder / TABLE, policy_table(title, result.scores.policies, benchmark).markdown())
+        table = policy_table(title, result.scores.policies, benchmark, result.default)
+        write_text(self.folder / TABLE, table.markdown())
         write_json(self.folder / RESULTS, description)
 
 

@@ -15,9 +15,10 @@ from dplass_cli.evaluation.conditions import BASE
 from dplass_cli.evaluation.scores import PolicyScore
 
 BOUND_NOTE = (
-    "The upper bound sees the reference: it takes the best adapter by SDRi + SI-SDR. Refinement or the base can exceed"
-    " it."
+    "oracle: for each mixture, the best adapter by SDRi + SI-SDR against the reference; refinement or the base can"
+    " exceed it."
 )
+DEFAULT_NOTE = "default: what separate uses with these models."
 
 
 @dataclass(frozen=True)
@@ -57,6 +58,7 @@ class Table:
         rows: of cells.
         left: number of columns on the left that hold texts; the others are aligned to the right.
         note: below the table.
+        marked: positions of rows to highlight.
     """
 
     title: str
@@ -64,6 +66,7 @@ class Table:
     rows: Sequence[Sequence[str | Figure]]
     left: int = 1
     note: str = ""
+    marked: Sequence[int] = ()
 
     def rich(self) -> Any:
         """Render for a terminal: a :class:`rich.table.Table`."""
@@ -79,8 +82,8 @@ class Table:
         )
         for number, column in enumerate(self.columns):
             table.add_column(column, justify="left" if number < self.left else "right", overflow="fold")
-        for row in self.rows:
-            table.add_row(*map(str, row))
+        for number, row in enumerate(self.rows):
+            table.add_row(*map(str, row), style="bold" if number in self.marked else None)
         return table
 
     def markdown(self) -> str:
@@ -103,25 +106,34 @@ POLICY_COLUMNS = (
 )
 
 
-def policy_table(title: str, policies: Mapping[str, PolicyScore], benchmark: Benchmark | None = None) -> Table:
-    """The conditions of an evaluation, a row each; the published results of ``benchmark`` are added below."""
-    rows = [_policy_row(name, score) for name, score in policies.items()]
+def policy_table(
+    title: str,
+    policies: Mapping[str, PolicyScore],
+    benchmark: Benchmark | None = None,
+    default: str | None = None,
+) -> Table:
+    """The conditions of an evaluation, a row each, with the ``default`` one marked.
+
+    The published results of ``benchmark`` are added below.
+    """
+    rows = [_policy_row(name, score, name == default) for name, score in policies.items()]
     for result in () if benchmark is None else benchmark.published:
         name = f"{result.system}, published (compare with {result.policy})"
         figures = (Figure(result.sdri), Figure(result.si_sdr), *[NO_FIGURE] * 4)
         rows.append((name, *figures, Figure(None if benchmark is None else benchmark.rows, "d")))
-    bound = any(score.bound for score in policies.values())
-    return Table(title, POLICY_COLUMNS, rows, note=BOUND_NOTE if bound else "")
+    marked = [number for number, name in enumerate(policies) if name == default]
+    notes = [DEFAULT_NOTE] * bool(marked) + [BOUND_NOTE] * any(score.bound for score in policies.values())
+    return Table(title, POLICY_COLUMNS, rows, note=" ".join(notes), marked=marked)
 
 
-def display_name(name: str, bound: bool) -> str:
+def display_name(name: str, bound: bool, default: bool = False) -> str:
     """A condition's name in tables."""
-    return f"{name} (upper bound)" if bound else name
+    return f"{name} (best adapter)" if bound else f"{name} (default)" if default else name
 
 
-def _policy_row(name: str, score: PolicyScore) -> tuple[str | Figure, ...]:
+def _policy_row(name: str, score: PolicyScore, default: bool) -> tuple[str | Figure, ...]:
     return (
-        display_name(name, score.bound),
+        display_name(name, score.bound, default),
         Figure(score.sdri, interval=score.sdri_ci),
         Figure(score.si_sdr, interval=score.si_sdr_ci),
         NO_FIGURE if name == BASE else Figure(score.difference, "+.2f", score.difference_ci),

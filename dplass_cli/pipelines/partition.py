@@ -36,7 +36,8 @@ from dplass_cli.storage import Progress, make_folder, no_progress
 def partition(options: PartitionOptions, progress: Progress = no_progress) -> PartitionResult:
     """Partition a manifest's captions into domains and write the partition folder.
 
-    The same data give the same bytes, whatever the order of the rows. ``partition.json`` is written last.
+    The same data give the same bytes, whatever the order of the rows, but for the report, which names the date and the
+    command. ``partition.json`` is written last.
 
     Raises:
         InputError: unusable manifest, clip, encoder, import file or output folder, or too few captions.

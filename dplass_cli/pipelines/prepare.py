@@ -21,6 +21,7 @@ from dplass_cli.data.prepare.locating import ClipIndex, listed_files
 from dplass_cli.data.prepare.merging import MergeResult, merge_manifests
 from dplass_cli.data.prepare.preparation import PrepareResult, prepare, require_output
 from dplass_cli.options.prepare_options import CorpusOptions, MergeOptions, MixturesOptions
+from dplass_cli.options.shell_command import shell_command
 from dplass_cli.storage import Progress, no_progress, require_folder
 
 
@@ -60,7 +61,7 @@ def prepare_corpus(options: CorpusOptions, progress: Progress = no_progress) -> 
     if options.report is not None:
         from dplass_cli.reports.preparation_report import write_report
 
-        write_report(options.report, result)
+        write_report(options.report, result, shell_command(f"prepare {options.kind}", options))
     return result
 
 

@@ -16,6 +16,7 @@ from dplass_cli.data.prepare.locating import ClipIndex, listed_files
 from dplass_cli.data.prepare.preparation import PrepareResult, prepare, require_output
 from dplass_cli.errors import InputError, some
 from dplass_cli.options.prepare_audioset_options import PrepareAudiosetOptions
+from dplass_cli.options.shell_command import shell_command
 from dplass_cli.storage import Progress, no_progress
 
 
@@ -42,7 +43,7 @@ def prepare_audioset(options: PrepareAudiosetOptions, progress: Progress = no_pr
     if options.report is not None:
         from dplass_cli.reports.preparation_report import write_report
 
-        write_report(options.report, result)
+        write_report(options.report, result, shell_command("prepare-audioset", options))
     return result
 
 

@@ -8,29 +8,29 @@ from typing import Any
 
 import numpy as np
 
-from dplass_cli.audio.reading import Audio
-from dplass_cli.audio.spectrograms import RANGE_DB, spectrogram_db
 from dplass_cli.evaluation.statistics import Values
 from dplass_cli.reports.plots import new_figure, png, shorten
 
-_DPI = 110
+_WIDTH, _DPI = 5.6, 157  # with fonts of 9 points, readable on a phone
 _BARS = 40
 _COLOURS = ("#6b7686", "#1f6feb", "#17a2a2", "#8250df", "#d4870b", "#c2317a", "#3a8f3a", "#a05a2c")
 
 
 def histogram(sdri: Mapping[str, Values]) -> bytes:
     """Histogram of the SDRi of items, a line per policy: {policy: dB of N items, (N,)}."""
-    figure, axes = _figure(8.0, 3.6)
+    figure, axes = _figure(_WIDTH, 2.8)
     everything = np.concatenate(list(sdri.values()))
     low, high = np.floor(everything.min()), np.ceil(everything.max())
-    edges = np.linspace(low, max(high, low + 1.0), 41)
+    bins = int(np.clip(2 * np.sqrt(len(everything) / len(sdri)), 8, 40))
+    edges = np.linspace(low, max(high, low + 1.0), bins + 1)
     for (name, values), colour in zip(sdri.items(), cycle(_COLOURS), strict=False):
         counts, _ = np.histogram(values, edges)
         axes.stairs(counts, edges, label=f"{name}, mean {values.mean():.2f}", color=colour, linewidth=1.6)
     axes.axvline(0.0, color="#444", linewidth=0.8)
     axes.set_xlabel("SDRi (dB)")
     axes.set_ylabel("items")
-    axes.legend(fontsize=8, frameon=False)
+    axes.yaxis.get_major_locator().set_params(integer=True)
+    figure.legend(loc="outside upper center", ncols=1, fontsize=9, frameon=False)
     return png(figure)
 
 
@@ -42,16 +42,16 @@ def class_bars(classes: Mapping[str, Mapping[str, float]]) -> tuple[bytes, int]:
     by_spread = sorted(classes, key=lambda name: max(classes[name].values()) - min(classes[name].values()))
     names = [name for name in classes if name in set(by_spread[-_BARS:])][::-1]
     policies = list(next(iter(classes.values())))
-    figure, axes = _figure(8.0, 1.2 + 0.11 * len(names) * max(2, len(policies)))
+    figure, axes = _figure(_WIDTH, 1.0 + 0.11 * len(names) * max(2, len(policies)))
     height = 0.84 / len(policies)
     for position, (policy, colour) in enumerate(zip(policies, cycle(_COLOURS), strict=False)):
         places = np.arange(len(names)) + 0.42 - height * (position + 0.5)
         axes.barh(places, [classes[name][policy] for name in names], height, color=colour, label=policy)
-    axes.set_yticks(np.arange(len(names)), [shorten(name, 32) for name in names], fontsize=8, parse_math=False)
+    axes.set_yticks(np.arange(len(names)), [shorten(name, 28) for name in names], fontsize=9, parse_math=False)
     axes.set_ylim(-0.6, len(names) - 0.4)
     axes.axvline(0.0, color="#444", linewidth=0.8)
     axes.set_xlabel("mean SDRi (dB)")
-    figure.legend(loc="outside upper center", ncols=min(4, len(policies)), fontsize=8, frameon=False)
+    figure.legend(loc="outside upper center", ncols=min(4, len(policies)), fontsize=9, frameon=False)
     return png(figure), len(names)
 
 
@@ -70,41 +70,22 @@ def confusion(counts: Mapping[str, Mapping[str, int]], names: Mapping[str, str],
     for (row, column), count in np.ndenumerate(grid):
         if count:
             dark = count > grid.max() / 2
-            axes.text(column, row, str(count), ha="center", va="center", fontsize=8, color="w" if dark else "k")
+            axes.text(column, row, str(count), ha="center", va="center", fontsize=9, color="w" if dark else "k")
     labels = [shorten(names[key], 22) for key in keys]
-    axes.set_xticks(range(len(keys)), labels, rotation=40, ha="right", fontsize=8, parse_math=False)
-    axes.set_yticks(range(len(keys)), labels, fontsize=8, parse_math=False)
-    axes.set_xlabel("best (oracle)")
+    axes.set_xticks(range(len(keys)), labels, rotation=40, ha="right", fontsize=9, parse_math=False)
+    axes.set_yticks(range(len(keys)), labels, fontsize=9, parse_math=False)
+    axes.set_xlabel("chosen by the oracle")
     axes.set_ylabel(f"chosen by {policy}")
     return png(figure)
 
 
-def spectrogram(audio: Audio, sample_rate: int, top_db: float) -> bytes:
-    """Spectrogram of audio (T,), from ``top_db`` to 70 dB below."""
-    levels = spectrogram_db(audio)
-    figure, axes = _figure(3.9, 2.0, 90)
-    extent = (0.0, len(audio) / sample_rate, 0.0, sample_rate / 2000.0)
-    axes.imshow(
-        levels.T, origin="lower", aspect="auto", cmap="magma", extent=extent, vmin=top_db - RANGE_DB, vmax=top_db
-    )
-    axes.set_xlabel("s", fontsize=7, labelpad=0)
-    axes.set_ylabel("kHz", fontsize=7, labelpad=1)
-    axes.tick_params(labelsize=7)
-    return png(figure)
-
-
-def peak_level(audio: Audio) -> float:
-    """Level of the loudest bin of the spectrogram of audio (T,), dB."""
-    return float(spectrogram_db(audio).max())
-
-
 def differences(rows: Sequence[tuple[str, float, tuple[float, float]]], reference: str) -> bytes:
     """Differences in SDRi to ``reference`` with 95% intervals, dB: (name, difference, (low, high)) of each row."""
-    figure, axes = _figure(7.0, 1.0 + 0.34 * len(rows))
+    figure, axes = _figure(_WIDTH, 0.8 + 0.26 * len(rows))
     for place, (_, value, (low, high)) in enumerate(reversed(rows)):
         axes.plot([low, high], [place, place], color=_COLOURS[1], linewidth=2)
         axes.plot([value], [place], "o", color=_COLOURS[1], markersize=5)
-    axes.set_yticks(range(len(rows)), [shorten(name, 60) for name, *_ in reversed(rows)], fontsize=8, parse_math=False)
+    axes.set_yticks(range(len(rows)), [shorten(name, 36) for name, *_ in reversed(rows)], fontsize=9, parse_math=False)
     axes.axvline(0.0, color="#444", linewidth=0.8)
     axes.set_xlabel(f"difference of SDRi to {reference} (dB), 95% interval")
     axes.margins(y=0.2)
@@ -113,5 +94,6 @@ def differences(rows: Sequence[tuple[str, float, tuple[float, float]]], referenc
 
 def _figure(width: float, height: float, dpi: int = _DPI) -> tuple[Any, Any]:
     figure, axes = new_figure(width, height, dpi)
+    axes.tick_params(labelsize=9)
     axes.spines[["top", "right"]].set_visible(False)
     return figure, axes

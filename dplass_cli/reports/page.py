@@ -10,7 +10,9 @@ import io
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timezone
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import soundfile
@@ -30,6 +32,8 @@ _FILTER = Markup(
     "<output></output></div>"
 )
 
+
+_STACKED = 5  # columns from which a table becomes one block per row on a phone
 
 Cell = str | Markup | int | Figure
 """Figures sort by their values; those without one are shown as a dash and sort last."""
@@ -53,15 +57,72 @@ class Section:
         return re.sub(r"[^a-z0-9]+", "-", self.title.lower()).strip("-") or "section"
 
 
-def write_page(path: Path | str, title: str, lead: Iterable[str], sections: Iterable[Section]) -> None:
-    """Write a page atomically, with lines of text below the title; sections without parts are left out.
+@dataclass(frozen=True)
+class ModelFile:
+    """A model that a report depends on.
+
+    Attributes:
+        role: such as ``base``, ``encoder`` or ``domain3``.
+        name: of the model, or what it is.
+        sha256: of its tensors.
+    """
+
+    role: str
+    name: str
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """Where the content of a page comes from, in addition to the date, which is that of writing the page.
+
+    Attributes:
+        command: the command that makes the same page.
+        models: the models that were used.
+    """
+
+    command: str
+    models: Sequence[ModelFile] = ()
+
+
+def write_page(
+    path: Path | str,
+    title: str,
+    lead: Iterable[str],
+    sections: Iterable[Section],
+    verdict: str = "",
+    provenance: Provenance | None = None,
+) -> None:
+    """Write a page atomically; sections without parts are left out.
+
+    Args:
+        path: the file.
+        title: of the page.
+        lead: lines of text below the title.
+        sections: the content.
+        verdict: what the page shows, in one sentence, above everything else.
+        provenance: what the page was made of.
 
     Raises:
         InputError: the folder cannot be written.
     """
     shown = [section for section in sections if section.parts]
-    template = page_template("report.html")
-    write_text(path, template.render(title=title, lead=list(lead), sections=shown, version=__version__))
+    facts = [] if provenance is None else _facts(provenance)
+    content = {"title": title, "verdict": verdict, "lead": list(lead), "facts": facts, "sections": shown}
+    write_text(path, page_template("report.html").render(content, version=__version__))
+
+
+def _facts(provenance: Provenance) -> list[tuple[str, Markup]]:
+    """(term, description) of the list at the head of a page."""
+    date = datetime.now(timezone.utc).strftime("%Y-%m-%d %H:%M UTC")
+    words = Markup(" ").join(Markup("<span>{}</span>").format(word) for word in provenance.command.split(" "))
+    facts = [("Date", Markup("{}").format(date)), ("Command", Markup("<code>{}</code>").format(words))]
+    if provenance.models:
+        rows = [[each.role, each.name, Markup("<code>{}</code>").format(each.sha256)] for each in provenance.models]
+        first = ", ".join(f"{each.role} {each.name} ({each.sha256[:12]})" for each in provenance.models[:2])
+        more = f" and {len(rows) - 2} adapters" if len(rows) > 2 else ""
+        facts.append(("Models", folded(first + more, [table(["part", "model", "SHA-256"], rows)])))
+    return facts
 
 
 def text(words: str, kind: str = "") -> Markup:
@@ -84,15 +145,17 @@ def folded(title: str, parts: Iterable[Markup]) -> Markup:
     return Markup("<details><summary>{}</summary>{}</details>").format(title, Markup("").join(parts))
 
 
-def picture(png: bytes, alt: str, caption: str = "", detailed: bool = False) -> Markup:
+def picture(
+    png: bytes, alt: str, caption: str = "", kind: Literal["chart", "detailed", "spectrogram"] = "chart"
+) -> Markup:
     """A PNG picture, with a description for screen readers and a caption below.
 
-    A ``detailed`` one keeps its size on a phone, where others shrink to the width of the screen.
+    Charts are drawn on white and inverted in dark mode. A ``detailed`` one keeps its size on a phone, where others
+    shrink to the width of the screen. A ``spectrogram`` is as wide as the space for it.
     """
     source = f"data:image/png;base64,{base64.b64encode(png).decode()}"
     below = Markup("<figcaption>{}</figcaption>").format(caption) if caption else ""
-    kind = Markup(' class="detailed"') if detailed else ""
-    shown = Markup('<div class="wide"><img src="{}" alt="{}"{}></div>').format(source, alt, kind)
+    shown = Markup('<div class="wide"><img src="{}" alt="{}" class="{}"></div>').format(source, alt, kind)
     return Markup("<figure>{}{}</figure>").format(shown, below)
 
 
@@ -138,31 +201,38 @@ def table(
     lines = [
         Markup("<tr{}>{}</tr>").format(
             Markup(' class="marked"') if position in chosen else "",
-            Markup("").join(_cell(cell) for cell in cells),
+            Markup("").join(map(_cell, cells, columns)),
         )
         for position, cells in enumerate(rows)
     ]
     return Markup(
-        '<div class="table">{}<div class="wide"><table class="sortable"><thead><tr>{}</tr></thead>'
+        '<div class="table">{}<div class="wide"><table class="sortable{}"><thead><tr>{}</tr></thead>'
         "<tbody>{}</tbody></table></div></div>"
-    ).format(_FILTER if filtered else "", Markup("").join(heads), Markup("\n").join(lines))
+    ).format(
+        _FILTER if filtered else "",
+        " stacked" if len(columns) >= _STACKED else "",
+        Markup("").join(heads),
+        Markup("\n").join(lines),
+    )
 
 
 def result_table(results: Table) -> Markup:
     """A table of results, with its note; the columns sort by the numbers, not by their intervals."""
     below = text(results.note, "soft") if results.note else Markup("")
-    return table(results.columns, results.rows) + below
+    return table(results.columns, results.rows, marked=results.marked) + below
 
 
 def _class(number: bool) -> Markup:
     return Markup(' class="number"') if number else Markup("")
 
 
-def _cell(cell: Cell) -> Markup:
+def _cell(cell: Cell, column: str) -> Markup:
     if isinstance(cell, int):
         cell = Figure(cell, "d")
     if not isinstance(cell, Figure):
-        return Markup("<td>{}</td>").format(cell)
+        return Markup('<td data-label="{}">{}</td>').format(column, cell)
     if cell.value is None or not np.isfinite(cell.value):
-        return Markup('<td class="number">–</td>')
-    return Markup('<td class="number" data-value="{}">{}</td>').format(float(cell.value), str(cell))
+        return Markup('<td class="number" data-label="{}">–</td>').format(column)
+    return Markup('<td class="number" data-label="{}" data-value="{}">{}</td>').format(
+        column, float(cell.value), str(cell)
+    )

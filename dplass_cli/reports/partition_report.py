@@ -14,11 +14,15 @@ from dplass_cli.data.manifest import Row
 from dplass_cli.domains.features import CaptionFeatures, FloatArray, IntArray, similarities
 from dplass_cli.domains.partition_folder import Domain, Partition
 from dplass_cli.domains.partitioning import PartitionResult
+from dplass_cli.domains.quality import STABLE, choose
 from dplass_cli.errors import InputError
-from dplass_cli.evaluation.table import NO_FIGURE, Figure
+from dplass_cli.evaluation.table import Figure
 from dplass_cli.options.partition_options import Features, PartitionOptions
+from dplass_cli.options.shell_command import shell_command
 from dplass_cli.reports.page import (
     Cell,
+    ModelFile,
+    Provenance,
     Section,
     folded,
     heading,
@@ -41,6 +45,10 @@ _EXAMPLES = 3  # clips of a domain that can be played
 _TRIED = 12  # clips of a domain that are read to find these
 _SECONDS = 10.0
 _CAPTIONS_SHOWN = 400
+_CONTENTS = 12  # captions of a domain in the table of domains
+_PUBLISHED_DOMAINS = 7  # of DP-LASS
+# What a mean silhouette says of a clustering: Kaufman and Rousseeuw, "Finding Groups in Data", 1990, table 4.
+_STRUCTURES = ((0.7, "strong structure"), (0.5, "reasonable structure"), (0.25, "weak structure"))
 
 
 def write_report(
@@ -77,19 +85,66 @@ def write_report(
     for name, content in pictures.items():
         write_bytes(result.folder / f"{name}.png", content)
     sections = [
-        Section("Domains", [*(text(warning, "warning") for warning in warnings), _domains_table(result, between)]),
-        Section("Map", [picture(pictures["clusters"], "captions coloured by domain", detailed=True)]),
+        Section(
+            "Domains",
+            [
+                *(text(warning, "warning") for warning in warnings),
+                _domains_table(result, between, rows),
+                text(why_this_many(result, options), "soft"),
+            ],
+        ),
+        Section("Map", [picture(pictures["clusters"], "captions coloured by domain", kind="detailed")]),
         Section("Listen", list(_examples(domains, rows))),
         Section("Quality", list(_quality(result, pictures.get("quality")))),
-        Section("Sizes", [picture(pictures["sizes"], "clips and captions of each domain", detailed=True)]),
-        Section(
-            "Similarity",
-            [picture(pictures["similarity"], "cosines of the domains' centroids", detailed=True)],
-        ),
+        Section("Sizes", [picture(pictures["sizes"], "clips and captions of each domain", kind="detailed")]),
+        Section("Similarity", [folded("Cosines of the domains' centroids", [_similarity(pictures["similarity"])])]),
         Section("Captions", list(_captions(result, features, ids, similarities(vectors, directions)))),
     ]
     lead = _lead(result.partition, features, options.features)
-    write_page(result.folder / "report.html", f"{len(domains)} domains of sound", lead, sections)
+    encoder = ModelFile("encoder", result.partition.encoder_name, result.partition.encoder_fingerprint)
+    write_page(
+        result.folder / "report.html",
+        f"{len(domains)} domains of sound",
+        lead,
+        sections,
+        verdict=verdict(result),
+        provenance=Provenance(shell_command("partition", options), [encoder]),
+    )
+
+
+def verdict(result: PartitionResult) -> str:
+    """How distinct and how stable the domains are, in one sentence."""
+    quality, count = result.quality, len(result.partition.domains)
+    subject = f"{count} domain{'s' * (count != 1)}"
+    if quality.silhouette is None:
+        return f"{subject}; too few to measure how distinct they are."
+    structure = next((name for least, name in _STRUCTURES if quality.silhouette > least), "no substantial structure")
+    measured = [value for value in (quality.seeds, quality.bootstrap) if value is not None]
+    if not measured:
+        stability = "their stability was not measured (--report measures it)"
+    elif min(measured) >= STABLE:
+        stability = "stable across seeds and samples"
+    else:
+        stability = "not stable across seeds and samples"
+    return f"{subject} with {structure} (silhouette {quality.silhouette:.2f}); {stability}."
+
+
+def why_this_many(result: PartitionResult, options: PartitionOptions) -> str:
+    """Where the number of domains comes from, in one sentence."""
+    count = len(result.partition.domains)
+    if options.import_file is not None:
+        return f"The number of domains is that of {options.import_file.name}."
+    if options.method == "hdbscan":
+        return "The number of domains was found by hdbscan."
+    if options.domains == "auto":
+        return "The number of domains has the best silhouette of the stable ones from 2 to 15 (the table of quality)."
+    reason = f"{count} domains are what --domains asks for"
+    if count == _PUBLISHED_DOMAINS:
+        reason = "Seven is the number of domains of the published method, DP-LASS, and the default"
+    if not result.numbers:
+        return f"{reason}; it was not compared with others on these captions (--report compares 2 to 15)."
+    best = choose(result.numbers)
+    return f"{reason}; on these captions, --domains auto would choose {'the same' if best == count else best}."
 
 
 def _lead(partition: Partition, features: CaptionFeatures, kind: Features) -> Iterator[str]:
@@ -112,29 +167,44 @@ def _map(partition: Partition, features: CaptionFeatures, ids: IntArray, options
     return map_picture(shown, points, ids[kept], partition.domains, title)
 
 
-def _domains_table(result: PartitionResult, between: FloatArray) -> Markup:
+def _similarity(png: bytes) -> Markup:
+    return picture(png, "cosines of the domains' centroids", kind="detailed")
+
+
+def _domains_table(result: PartitionResult, between: FloatArray, rows: Mapping[int, Sequence[Row]]) -> Markup:
     domains = result.partition.domains
     nearest = np.where(np.eye(len(domains), dtype=bool), -np.inf, between).argmax(axis=1)
-    lines = [
+    lines: list[list[Cell]] = [
         [
-            domain.id,
-            domain.name,
-            "; ".join(domain.typical),
+            _named(domain),
+            _contents(domain, rows[domain.id]),
             len(domain.captions),
             domain.clips,
             result.training_rows[domain.id],
             result.validation_mixtures[domain.id],
-            domains[other].id if len(domains) > 1 else NO_FIGURE,
+            _named(domains[other]) if len(domains) > 1 else "",
         ]
         for domain, other in zip(domains, nearest.tolist(), strict=True)
     ]
-    columns = ["id", "domain", "typical captions", "captions", "clips", "training", "validation", "most similar"]
+    columns = ["domain", "captions by clips", "captions", "clips", "training", "validation", "most similar"]
     return table(columns, lines)
+
+
+def _named(domain: Domain) -> str:
+    return f"{domain.id} {domain.name}"
+
+
+def _contents(domain: Domain, rows: Iterable[Row]) -> str:
+    """The captions of a domain with the most clips; then those nearest to the centroid, which are typical."""
+    clips = Counter(row.caption for row in rows)
+    captions = sorted(dict.fromkeys((*domain.typical, *domain.captions)), key=lambda caption: -clips[caption])
+    more = f" … and {len(captions) - _CONTENTS} more" if len(captions) > _CONTENTS else ""
+    return "; ".join(f"{caption} ({clips[caption]})" for caption in captions[:_CONTENTS]) + more
 
 
 def _examples(domains: Iterable[Domain], rows: Mapping[int, Sequence[Row]]) -> Iterator[Markup]:
     for domain in domains:
-        yield heading(f"{domain.id} {domain.name}")
+        yield heading(_named(domain))
         players = list(_players(rows[domain.id], domain))
         yield row(players) if players else text("No clip of this domain can be read.", "soft")
         yield folded(f"{len(domain.captions)} captions", [text(_joined(domain.captions))])
@@ -177,14 +247,16 @@ def _quality(result: PartitionResult, shown: bytes | None) -> Iterator[Markup]:
     lines: list[list[Cell]] = [
         [item.domains, *(Figure(getattr(item, name), ".3f") for name in measures)] for item in rows
     ]
-    yield table(columns, lines, marked=[at for at, item in enumerate(rows) if item.domains == result.quality.domains])
+    chosen = [at for at, item in enumerate(rows) if item.domains == result.quality.domains]
+    if shown is not None:
+        yield picture(shown, "quality over the number of domains, the chosen one marked", kind="detailed")
+    judged = table(columns, lines, marked=chosen)
+    yield folded(f"Quality of {rows[0].domains} to {rows[-1].domains} domains", [judged]) if result.numbers else judged
     yield text(
         "Silhouette: higher is better. Davies–Bouldin, within / between: lower is better. Seeds, bootstrap: adjusted"
         " Rand index between clusterings from other seeds and other samples of the captions; 1 is perfectly stable.",
         "soft",
     )
-    if shown is not None:
-        yield picture(shown, "quality over the number of domains, the chosen one marked", detailed=True)
 
 
 def _captions(
@@ -205,15 +277,14 @@ def _captions(
         lines.append(
             [
                 features.captions[at],
-                domains[own].id,
-                domains[own].name,
+                _named(domains[own]),
                 int(features.clips[at]),
                 Figure(float(cosines[at, own]), ".3f"),
-                domains[int(others.argmax())].id if len(domains) > 1 else NO_FIGURE,
+                _named(domains[int(others.argmax())]) if len(domains) > 1 else "",
             ]
         )
-    columns = ["caption", "id", "domain", "clips", "similarity", "second nearest"]
-    yield table(columns, lines, filtered=True)
+    columns = ["caption", "domain", "clips", "similarity", "second nearest"]
+    yield folded(f"{len(lines):,} captions with their domains", [table(columns, lines, filtered=True)])
 
 
 def _joined(captions: Sequence[str]) -> str:

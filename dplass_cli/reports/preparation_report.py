@@ -9,15 +9,15 @@ from markupsafe import Markup
 
 from dplass_cli.data.prepare.preparation import AudioSummary, ClassCount, PrepareResult
 from dplass_cli.evaluation.table import Figure
-from dplass_cli.reports.page import Cell, Section, picture, table, text, write_page
+from dplass_cli.reports.page import Cell, Provenance, Section, picture, table, text, write_page
 from dplass_cli.reports.plots import FONT, new_figure, png, shorten
 
 _BARS = 40
 _CHANGES = 500
 
 
-def write_report(path: Path, result: PrepareResult) -> None:
-    """Write the page, atomically.
+def write_report(path: Path, result: PrepareResult, command: str) -> None:
+    """Write the page, atomically; ``command`` is the one that prepared the manifest.
 
     Raises:
         InputError: the folder cannot be written.
@@ -32,7 +32,18 @@ def write_report(path: Path, result: PrepareResult) -> None:
         Section("Audio", _audio(result.audio)),
         Section("Captions corrected", _changes(result.cleaned)),
     ]
-    write_page(path, f"Prepared: {result.manifest.name}", lead, sections)
+    title = f"Prepared: {result.manifest.name}"
+    write_page(path, title, lead, sections, verdict(result), Provenance(command))
+
+
+def verdict(result: PrepareResult) -> str:
+    """What share of the clips is used, and what most of the others lack, in one sentence."""
+    share = result.used_clips / max(1, result.segments)
+    used = f"{result.used_clips:,} of {result.segments:,} clips ({share:.0%}) are used"
+    if not result.rejected:
+        return f"{used}."
+    reason, count = max(result.rejected.items(), key=lambda item: item[1])
+    return f"{used}; the most frequent reason not to use one is “{reason}” ({count:,})."
 
 
 def _reasons(result: PrepareResult) -> list[Markup]:
@@ -54,7 +65,7 @@ def _classes(classes: Mapping[str, ClassCount]) -> list[Markup]:
         for name, count in classes.items()
     ]
     return [
-        picture(_histogram(dict(shown)), "Rows and rejected clips of each class", title),
+        picture(_histogram(dict(shown)), "Rows and rejected clips of each class", title, kind="detailed"),
         table(["class", "rows", "rejected", "% rejected"], rows, filtered=len(rows) > _BARS),
     ]
 

@@ -25,7 +25,7 @@ _BYTES_PER_SAMPLE = 2
 
 
 @dataclass(frozen=True)
-class ShownSound:
+class NotebookSound:
     """A sound to show.
 
     Attributes:
@@ -46,7 +46,7 @@ def seconds_shown(sounds: int, channels: int, sample_rate: int, most_bytes: int 
 
 
 def sounds_html(
-    sounds: Sequence[ShownSound], sample_rate: int, seconds: float | None = None, most_bytes: int = MOST_BYTES
+    sounds: Sequence[NotebookSound], sample_rate: int, seconds: float | None = None, most_bytes: int = MOST_BYTES
 ) -> str:
     """Show sounds one below the other, each with a spectrogram and a player of 16-bit WAV.
 

@@ -23,7 +23,7 @@ from dplass_cli.audio.writing import NO_METADATA, audio_writer, container_of, de
 from dplass_cli.errors import InputError, RunError, check_choice
 from dplass_cli.options.separate_options import Clipping, FileFormat, Highband
 from dplass_cli.separation.bank import Activation
-from dplass_cli.separation.notebook import ShownSound, seconds_shown, sounds_html, target_note
+from dplass_cli.separation.notebook import NotebookSound, seconds_shown, sounds_html, target_note
 from dplass_cli.separation.presence import Presence
 from dplass_cli.storage import allow_open_files, resolved, scratch_folder
 
@@ -112,7 +112,7 @@ class Separated:
         info = audio_info(self.path)
         audio, rate = read_audio(self.path, 0.0, seconds_shown(1, info.channels, info.sample_rate))
         return sounds_html(
-            [ShownSound(self.query, audio, target_note(self.adapter, self.presence))], rate, info.seconds
+            [NotebookSound(self.query, audio, target_note(self.adapter, self.presence))], rate, info.seconds
         )
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dplass_cli.separation.bank import Activation
-from dplass_cli.separation.notebook import ShownSound, sounds_html, target_note
+from dplass_cli.separation.notebook import NotebookSound, sounds_html, target_note
 from dplass_cli.separation.output import RESIDUAL
 from dplass_cli.separation.presence import Presence
 
@@ -51,8 +51,8 @@ class SeparatedAudio(dict[str, npt.NDArray[np.float32]]):
 
     def _repr_html_(self) -> str:
         targets = [
-            ShownSound(query, target, target_note(self.adapters.get(query), self.presence.get(query)))
+            NotebookSound(query, target, target_note(self.adapters.get(query), self.presence.get(query)))
             for query, target in self.items()
         ]
-        sounds = [ShownSound("recording", self.recording), *targets, ShownSound(RESIDUAL, self.residual)]
+        sounds = [NotebookSound("recording", self.recording), *targets, NotebookSound(RESIDUAL, self.residual)]
         return sounds_html(sounds, self.sample_rate)

@@ -15,15 +15,20 @@ DOMAINS = [
 ]
 
 
+def titled(*domains: list[str]) -> list[str]:
+    """The titles of domains whose captions have one clip each."""
+    return titles([dict.fromkeys(captions, 1) for captions in domains])
+
+
 def test_titles_consist_of_words_that_distinguish_domains() -> None:
-    dogs, speech, fire = titles(DOMAINS)
+    dogs, speech, fire = titled(*DOMAINS)
     assert dogs.lower().split(", ")[0] in ("dog", "dogs", "bark", "barks", "barking")
-    assert "speaking" in speech.lower().split(", ")  # a dog's captions say "speaks", none says "speaking"
+    assert speech.lower().split(", ")[0] in ("speaks", "speaking", "speak")
     assert fire.startswith("Fire, ")
 
 
 def test_titles_invent_nothing_and_repeat_no_word_in_another_form() -> None:
-    for title, captions in zip(titles(DOMAINS), DOMAINS, strict=True):
+    for title, captions in zip(titled(*DOMAINS), DOMAINS, strict=True):
         words = title.lower().split(", ")
         assert 1 <= len(words) <= 3
         assert set(words) <= set(re.findall(r"\w+", " ".join(captions)))
@@ -31,15 +36,30 @@ def test_titles_invent_nothing_and_repeat_no_word_in_another_form() -> None:
         assert len({word[:4].rstrip("s") for word in words}) == len(words)
 
 
+def test_a_title_names_what_most_clips_contain() -> None:
+    domain = {"fire crackling": 2, "a chainsaw": 2, "rain": 1, "a stream": 1, "music": 40}
+    assert titles([domain, {"a dog": 1}])[0].startswith("Music, ")
+
+
+def test_a_second_word_of_one_caption_displaces_no_other_caption() -> None:
+    (title, _) = titled(["crackle of fire", "chainsaw", "music"], ["a dog"])
+    assert title == "Crackle, chainsaw, music"
+
+
+def test_a_fourth_word_is_added_where_nothing_else_is_hidden() -> None:
+    assert titled(["Clock", "Crackle", "Fire", "Music"], ["a dog"])[0] == "Clock, crackle, fire, music"
+    assert titled(["Clock", "Crackle", "Fire", "Music", "Rain"], ["a dog"])[0] == "Clock, crackle, fire"
+
+
 def test_captions_without_words_stand_for_themselves() -> None:
-    assert titles([["???", "!"], ["12"]]) == ["???", "12"]
-    assert titles([["...."], ["rain"]]) == ["....", "Rain"]
+    assert titled(["???", "!"], ["12"]) == ["???", "12"]
+    assert titled(["...."], ["rain"]) == ["....", "Rain"]
 
 
 def test_titles_take_any_script() -> None:
-    assert titles([["雨が降る"], ["собака лает"]]) == ["雨が降る", "Собака, лает"]
-    assert titles([["8-bit"], ["2-stroke"]]) == ["Bit", "Stroke"]
-    assert titles([["कुत्ता भौंकता है"], ["ole\u0301 ole\u0301!"]]) == ["कुत्ता, भौंकता, है", "Ol\xe9"]
+    assert titled(["雨が降る"], ["собака лает"]) == ["雨が降る", "Собака, лает"]
+    assert titled(["8-bit"], ["2-stroke"]) == ["Bit", "Stroke"]
+    assert titled(["कुत्ता भौंकता है"], ["ole\u0301 ole\u0301!"]) == ["कुत्ता, भौंकता, है", "Ol\xe9"]
 
 
 def test_nearest_captions_come_first() -> None:
@@ -48,4 +68,4 @@ def test_nearest_captions_come_first() -> None:
 
 
 def test_words_of_equal_weight_are_ordered_by_nearer_captions() -> None:
-    assert titles([["Flute", "Frog", "Drip", "Alarm"], ["Organ"]]) == ["Flute, frog, drip", "Organ"]
+    assert titled(["Flute", "Frog", "Drip", "Alarm"], ["Organ"]) == ["Flute, frog, drip, alarm", "Organ"]

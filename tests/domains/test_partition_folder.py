@@ -44,7 +44,7 @@ def partition() -> Partition:
 
 def test_centroids_names_and_counts(partition: Partition) -> None:
     assert [(d.id, d.name, d.typical, d.captions, d.clips) for d in partition.domains] == [
-        (2, "A1, a2", ("a1", "a2"), ("a1", "a2"), 7),
+        (2, "A2, a1", ("a1", "a2"), ("a1", "a2"), 7),
         (5, "B1", ("b1",), ("b1",), 1),
         (9, "D1, d2", ("d1", "d2"), ("d1", "d2"), 0),
     ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from dplass_cli.errors import InputError
-from dplass_cli.evaluation.conditions import Condition, make_conditions
+from dplass_cli.evaluation.conditions import Condition, default_name, make_conditions
 from dplass_cli.separation.bank import AdapterBank
 from dplass_cli.separation.loading import Models
 from dplass_cli.separation.policies import make_policy
@@ -45,6 +45,23 @@ def test_policies_on_outputs_or_the_reference_do_not_choose_by_the_query() -> No
 def test_all_policies_are_compared_where_adapters_have_domains(small_models: Models) -> None:
     names = [one.name for one in make_conditions(None, small_models.bank, similarity=True)]
     assert {"base", "text", "text-knn", "audio", "blend", "oracle"} <= set(names)
+
+
+def test_the_default_is_among_the_policies_that_are_compared(small_models: Models) -> None:
+    small_models.network.source = "tiny"  # whose own adapters are refined by default
+    try:
+        names = [one.name for one in make_conditions(None, small_models.bank)]
+        assert default_name(small_models.bank) == "text+residual"
+    finally:
+        small_models.network.source = ""
+    assert {"text+residual", "validated+residual"} <= set(names)
+
+
+def test_several_adapters_without_domains_have_no_default(small_models: Models) -> None:
+    bank = AdapterBank(small_models.network)
+    for key in ("mine", "yours"):
+        bank.add(key, small_models.bank.get(small_models.bank.keys[0]))
+    assert default_name(bank) is None
 
 
 def test_without_similarities_what_needs_them_is_left_out(small_models: Models) -> None:

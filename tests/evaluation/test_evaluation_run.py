@@ -148,7 +148,7 @@ def test_results_are_written_for_programs_and_for_people(options: EvaluateOption
     assert "workers" not in content["options"]
     assert "chosen" not in content
     assert (options.output / "choices.csv").read_text().startswith("idx,group,base,text,oracle\n0,rain,base,domain1,")
-    assert "| oracle (upper bound) |" in (options.output / "results.md").read_text()
+    assert "| oracle (best adapter) |" in (options.output / "results.md").read_text()
     assert "AudioSep, published (compare with base)" in (options.output / "results.md").read_text()
 
 
@@ -159,9 +159,9 @@ def test_published_results_are_compared_where_asked_for(options: EvaluateOptions
 
 def test_examples_are_of_the_first_condition_that_is_a_method(options: EvaluateOptions, small_models: Models) -> None:
     result = run(options, small_models)
-    assert example_condition(result.scores) == "text"
+    assert example_condition(result) == "text"
     only = evaluation(options).run(small_models, conditions(small_models, ("base", "oracle")))
-    assert example_condition(only.scores) == "base"
+    assert example_condition(only) == "base"
 
 
 def test_the_worst_and_the_best_items_are_separated_again(options: EvaluateOptions, small_models: Models) -> None:

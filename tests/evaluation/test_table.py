@@ -9,7 +9,7 @@ from made_scores import policy_score
 from rich.console import Console
 
 from dplass_cli.evaluation.benchmarks import find_benchmark
-from dplass_cli.evaluation.table import BOUND_NOTE, Figure, Table, policy_table
+from dplass_cli.evaluation.table import BOUND_NOTE, DEFAULT_NOTE, Figure, Table, policy_table
 from dplass_cli.reports.page import result_table
 
 NAN = float("nan")
@@ -66,7 +66,7 @@ def test_markdown_aligns_numbers_to_the_right() -> None:
 
 def test_html_columns_sort_by_the_number_without_its_interval() -> None:
     html = str(result_table(example()))
-    assert '<td class="number" data-value="7.0">7.00 [6.00, 8.00]</td>' in html
+    assert 'data-value="7.0">7.00 [6.00, 8.00]</td>' in html
 
 
 def test_the_base_has_no_difference_to_itself() -> None:
@@ -76,9 +76,24 @@ def test_the_base_has_no_difference_to_itself() -> None:
 
 def test_a_bound_is_labelled_and_explained() -> None:
     table = example()
-    assert [row[0] for row in table.rows] == ["base", "text", "oracle (upper bound)"]
+    assert [row[0] for row in table.rows] == ["base", "text", "oracle (best adapter)"]
     assert "best adapter by SDRi + SI-SDR" in table.note
     assert policy_table("", {"base": policy_score()}).note == ""
+
+
+def test_the_default_is_marked_in_every_rendering() -> None:
+    policies = {"base": policy_score(), "text": policy_score()}
+    table = policy_table("Title", policies, default="text")
+    assert table.marked == [1]
+    assert table.note == DEFAULT_NOTE
+    assert '<tr class="marked">' in str(result_table(table)).split("text")[0]
+    assert "| text (default) |" in table.markdown()
+    assert "text (default)" in printed(table)
+
+
+def test_a_default_that_was_not_evaluated_is_not_mentioned() -> None:
+    table = policy_table("Title", {"base": policy_score()}, default="text")
+    assert (table.note, table.marked) == ("", [])
 
 
 def test_published_results_stand_below_the_policies() -> None:

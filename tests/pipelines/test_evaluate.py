@@ -120,7 +120,7 @@ def test_oracle_is_an_upper_bound_of_policies_that_choose_an_adapter(options: Ev
     assert sum(domain.n for domain in scores.domains.values()) == 10
     assert scores.classes["rain"].n == 2
     table = (options.output / "results.md").read_text()
-    assert "| oracle (upper bound) |" in table
+    assert "| oracle (best adapter) |" in table
 
 
 def test_scores_equal_those_of_a_separation_by_hand(options: EvaluateOptions) -> None:

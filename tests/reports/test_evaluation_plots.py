@@ -1,16 +1,13 @@
-"""Plots of an evaluation: sizes that follow the contents, unusual values, and levels in dB."""
+"""Plots of an evaluation: sizes that follow the contents, and unusual values."""
 
 from __future__ import annotations
 
 import io
 
 import numpy as np
-import pytest
 from PIL import Image
 
-from dplass_cli.reports.evaluation_plots import class_bars, confusion, differences, histogram, peak_level, spectrogram
-
-RATE = 8000
+from dplass_cli.reports.evaluation_plots import class_bars, confusion, differences, histogram
 
 
 def size(picture: bytes) -> tuple[int, int]:
@@ -20,7 +17,7 @@ def size(picture: bytes) -> tuple[int, int]:
 
 
 def test_a_histogram_shows_items_of_equal_sdri() -> None:
-    assert size(histogram({"base": np.full(5, 3.0), "text": np.full(5, 3.0)})) == (880, 396)
+    assert size(histogram({"base": np.full(5, 3.0), "text": np.full(5, 3.0)})) == (879, 439)
 
 
 def test_a_histogram_differs_where_a_policy_differs() -> None:
@@ -31,7 +28,7 @@ def test_a_histogram_differs_where_a_policy_differs() -> None:
 def test_bars_are_shown_for_every_class_of_a_few() -> None:
     picture, shown = class_bars({"dog": {"base": 1.0, "text": 2.0}, "rain": {"base": 3.0, "text": 1.0}})
     assert shown == 2
-    assert size(picture)[0] == 880
+    assert size(picture)[0] == 879
 
 
 def test_of_many_classes_forty_are_shown() -> None:
@@ -60,19 +57,6 @@ def test_counts_are_drawn_in_a_confusion() -> None:
     )
 
 
-def test_the_peak_level_falls_by_20_db_for_a_tenth_of_the_amplitude() -> None:
-    tone = np.sin(np.arange(RATE) * 2 * np.pi * 1000 / RATE).astype(np.float32)
-    assert peak_level(tone) - peak_level(tone / 10) == pytest.approx(20.0, abs=1e-3)
-
-
-def test_the_peak_level_of_silence_is_finite() -> None:
-    assert peak_level(np.zeros(RATE, np.float32)) == pytest.approx(-120.0)
-
-
-def test_a_spectrogram_of_audio_shorter_than_a_frame_is_drawn() -> None:
-    assert size(spectrogram(np.zeros(10, np.float32), RATE, 0.0)) == (351, 180)
-
-
 def test_differences_get_a_line_each() -> None:
     rows = [(f"run {n}", 0.5, (0.1, 0.9)) for n in range(10)]
-    assert size(differences(rows, "base"))[1] - size(differences(rows[:5], "base"))[1] == round(5 * 0.34 * 110)
+    assert size(differences(rows, "base"))[1] - size(differences(rows[:5], "base"))[1] == round(5 * 0.26 * 157)

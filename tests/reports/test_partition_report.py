@@ -18,7 +18,7 @@ from dplass_cli.domains.partition_folder import Domain, Partition
 from dplass_cli.domains.partitioning import PartitionResult
 from dplass_cli.domains.quality import Quality
 from dplass_cli.options.partition_options import PartitionOptions
-from dplass_cli.reports.partition_report import write_report
+from dplass_cli.reports.partition_report import verdict, why_this_many, write_report
 
 CAPTIONS = ("bark", "growl", "rain <b>", "wind")
 
@@ -85,12 +85,66 @@ def test_the_lead_counts_captions_and_clips_and_names_the_method(report: Report,
 
 def test_a_domain_has_its_counts_and_its_most_similar_domain(report: Report, tmp_path: Path) -> None:
     dogs, weather = lines(written(tmp_path, report), "Domains")
-    assert dogs == ["0", "Dogs", "bark", "2", "7", "6", "1", "3"]
-    assert weather == ["3", "Weather", "wind", "2", "5", "4", "2", "0"]
+    assert dogs == ["0 Dogs", "bark (1); growl (1)", "2", "7", "6", "1", "3 Weather"]
+    assert weather == ["3 Weather", "wind (1); rain &lt;b&gt; (1)", "2", "5", "4", "2", "0 Dogs"]
 
 
 def test_a_caption_has_its_cosine_and_its_second_nearest_domain(report: Report, tmp_path: Path) -> None:
-    assert lines(written(tmp_path, report), "Captions")[0] == ["bark", "0", "Dogs", "4", "0.800", "3"]
+    assert lines(written(tmp_path, report), "Captions")[0] == ["bark", "0 Dogs", "4", "0.800", "3 Weather"]
+
+
+def test_the_most_frequent_captions_of_a_domain_come_first(report: Report, tmp_path: Path) -> None:
+    more = [Row(tmp_path / "1.wav", "growl", id=str(number)) for number in range(10, 13)]
+    page = written(tmp_path, report._replace(rows={**report.rows, 0: [*report.rows[0], *more]}))
+    assert lines(page, "Domains")[0][1] == "growl (4); bark (1)"
+
+
+def test_the_page_names_command_and_encoder(report: Report, tmp_path: Path) -> None:
+    page = re.sub(r"</?span>", "", written(tmp_path, report))
+    assert f"<code>dplass partition {tmp_path}/train.json --output {tmp_path}</code>" in page
+    assert re.search(r"<dt>Date</dt><dd>\d{4}-\d\d-\d\d \d\d:\d\d UTC</dd>", page)
+    assert "encoder tiny (e)" in page
+
+
+@pytest.mark.parametrize(
+    ("quality", "words"),
+    [
+        (Quality(2, 0.6, 0.5, 0.2), "reasonable structure (silhouette 0.60); their stability was not measured"),
+        (Quality(2, 0.1, 0.5, 0.2, 0.9, 0.8), "no substantial structure (silhouette 0.10); stable across"),
+        (Quality(2, 0.8, 0.5, 0.2, 0.9, 0.5), "strong structure (silhouette 0.80); not stable across"),
+        (Quality(2, None, None, None), "too few to measure"),
+    ],
+)
+def test_the_verdict_says_how_distinct_and_stable_the_domains_are(report: Report, quality: Quality, words: str) -> None:
+    sentence = verdict(replace(report.result, quality=quality))
+    assert words in sentence
+    assert sentence.startswith("2 domains")
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"domains": 7}, "Seven is the number of domains of the published method"),
+        ({"domains": 2}, "2 domains are what --domains asks for; it was not compared"),
+        ({"domains": "auto"}, "best silhouette of the stable ones"),
+        ({"method": "hdbscan"}, "found by hdbscan"),
+        ({"import_file": Path("theirs.json")}, "that of theirs.json"),
+    ],
+)
+def test_the_reason_for_the_number_of_domains_is_given(report: Report, given: dict[str, object], words: str) -> None:
+    options = PartitionOptions(Path("train.json"), Path("out"), **given)  # type: ignore[arg-type]
+    result = report.result
+    if given.get("domains") == 7:
+        domains = tuple(replace(result.partition.domains[0], id=number) for number in range(7))
+        result = replace(result, partition=replace(result.partition, domains=domains))
+    assert words in why_this_many(result, options)
+
+
+def test_the_number_that_auto_would_choose_is_named_where_it_was_measured(report: Report) -> None:
+    numbers = (Quality(2, 0.2, 0.4, 0.3, 0.9, 0.9), Quality(3, 0.4, 0.4, 0.3, 0.9, 0.9))
+    options = PartitionOptions(Path("train.json"), Path("out"), domains=2)
+    assert "--domains auto would choose 3" in why_this_many(replace(report.result, numbers=numbers), options)
+    assert "would choose the same" in why_this_many(replace(report.result, numbers=numbers[:1]), options)
 
 
 def test_captions_are_escaped(report: Report, tmp_path: Path) -> None:

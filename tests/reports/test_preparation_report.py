@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from dplass_cli.data.prepare.preparation import AudioSummary, ClassCount, PrepareResult
-from dplass_cli.reports.preparation_report import write_report
+from dplass_cli.reports.preparation_report import verdict, write_report
 
 
 def result(**changes: object) -> PrepareResult:
@@ -26,7 +26,7 @@ def result(**changes: object) -> PrepareResult:
 
 
 def test_the_page_shows_classes_reasons_and_changes(tmp_path: Path) -> None:
-    write_report(tmp_path / "report.html", result())
+    write_report(tmp_path / "report.html", result(), "dplass prepare folder clips")
     page = (tmp_path / "report.html").read_text(encoding="utf-8")
     for words in (
         "1,200 rows from 990 of 1,000 clips",
@@ -45,8 +45,22 @@ def test_the_page_shows_classes_reasons_and_changes(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("changes", [{"classes": {}, "cleaned": {}, "audio": None, "rejected": {}}])
 def test_empty_sections_are_omitted(tmp_path: Path, changes: dict[str, object]) -> None:
-    write_report(tmp_path / "report.html", result(**changes))
+    write_report(tmp_path / "report.html", result(**changes), "dplass prepare folder clips")
     page = (tmp_path / "report.html").read_text(encoding="utf-8")
     assert "Every clip is used." in page
     assert "<h2" in page
     assert "Classes" not in page
+
+
+def test_the_verdict_names_the_share_and_the_most_frequent_reason() -> None:
+    assert (
+        verdict(result())
+        == "990 of 1,000 clips (99%) are used; the most frequent reason not to use one is “missing” (7)."
+    )
+    assert verdict(result(rejected={})) == "990 of 1,000 clips (99%) are used."
+
+
+def test_the_page_names_the_command(tmp_path: Path) -> None:
+    write_report(tmp_path / "report.html", result(), "dplass prepare folder <clips>")
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "<span>prepare</span> <span>folder</span> <span>&lt;clips&gt;</span>" in page

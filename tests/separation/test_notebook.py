@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from embedded_sounds import embedded
 
-from dplass_cli.separation.notebook import MOST_SOUNDS, ShownSound, seconds_shown, sounds_html, target_note
+from dplass_cli.separation.notebook import MOST_SOUNDS, NotebookSound, seconds_shown, sounds_html, target_note
 from dplass_cli.separation.presence import Presence
 
 RATE = 16000
@@ -20,25 +20,27 @@ def noise(channels: int = 1, seconds: float = 0.5, peak: float = 0.9) -> np.ndar
 
 @pytest.mark.parametrize("channels", [1, 2])
 def test_a_player_contains_the_samples(channels: int) -> None:
-    (player,) = embedded(sounds_html([ShownSound("noise", noise(channels))], RATE)).players
+    (player,) = embedded(sounds_html([NotebookSound("noise", noise(channels))], RATE)).players
     assert player.sample_rate == RATE
     np.testing.assert_allclose(player.audio, noise(channels), atol=2 * HALF_A_STEP)
 
 
 def test_of_more_than_two_channels_the_mean_is_played() -> None:
-    (player,) = embedded(sounds_html([ShownSound("noise", noise(5))], RATE)).players
+    (player,) = embedded(sounds_html([NotebookSound("noise", noise(5))], RATE)).players
     np.testing.assert_allclose(player.audio, noise(5).mean(axis=0, keepdims=True), atol=2 * HALF_A_STEP)
 
 
 def test_sounds_above_full_scale_are_scaled_by_one_factor() -> None:
-    quiet, loud = embedded(sounds_html([ShownSound("a", noise()), ShownSound("b", 4 * noise())], RATE)).players
+    quiet, loud = embedded(sounds_html([NotebookSound("a", noise()), NotebookSound("b", 4 * noise())], RATE)).players
     factor = np.abs(4 * noise()).max()
     np.testing.assert_allclose(loud.audio, 4 * noise() / factor, atol=2 * HALF_A_STEP)
     np.testing.assert_allclose(quiet.audio, noise() / factor, atol=2 * HALF_A_STEP)
 
 
 def test_long_sounds_are_cut_to_the_bytes_allowed_and_say_so() -> None:
-    html = sounds_html([ShownSound("a", noise(2, 3.0)), ShownSound("b", noise(2, 3.0))], RATE, most_bytes=8 * RATE)
+    html = sounds_html(
+        [NotebookSound("a", noise(2, 3.0)), NotebookSound("b", noise(2, 3.0))], RATE, most_bytes=8 * RATE
+    )
     for player in embedded(html).players:
         np.testing.assert_allclose(player.audio, noise(2, 3.0)[:, :RATE], atol=2 * HALF_A_STEP)
     assert html.count("the first 1.0 of 3.0 s") == 4  # below each spectrogram and in its description
@@ -51,13 +53,15 @@ def test_all_players_together_stay_within_the_bytes_allowed() -> None:
 
 
 def test_of_many_sounds_the_first_are_shown() -> None:
-    html = sounds_html([ShownSound(f"sound {number}", noise(seconds=0.01)) for number in range(MOST_SOUNDS + 3)], RATE)
+    html = sounds_html(
+        [NotebookSound(f"sound {number}", noise(seconds=0.01)) for number in range(MOST_SOUNDS + 3)], RATE
+    )
     assert len(embedded(html).players) == MOST_SOUNDS
     assert "and 3 more" in html
 
 
 def test_every_sound_has_a_picture_that_names_it() -> None:
-    found = embedded(sounds_html([ShownSound("<b>", noise()), ShownSound("&", noise())], RATE))
+    found = embedded(sounds_html([NotebookSound("<b>", noise()), NotebookSound("&", noise())], RATE))
     described = [picture.alt for picture in found.pictures]
     assert described == ["Spectrogram of <b>, 0.50 s, 0 to 8 kHz", "Spectrogram of &, 0.50 s, 0 to 8 kHz"]
     assert all(picture.content.startswith(b"\x89PNG") for picture in found.pictures)
@@ -67,7 +71,7 @@ def test_every_sound_has_a_picture_that_names_it() -> None:
 def test_the_spectrogram_shows_where_the_sound_is() -> None:
     tone = np.sin(2 * np.pi * 6000 * np.arange(RATE) / RATE).astype(np.float32)
     tone[: RATE // 2] = 0.0
-    (picture,) = embedded(sounds_html([ShownSound("tone", tone[None])], RATE)).pictures
+    (picture,) = embedded(sounds_html([NotebookSound("tone", tone[None])], RATE)).pictures
     light = picture.pixels.sum(axis=-1)
     height, width = light.shape
     row, column = np.unravel_index(light.argmax(), light.shape)
@@ -77,7 +81,7 @@ def test_the_spectrogram_shows_where_the_sound_is() -> None:
 
 
 def test_silence_is_shown_without_warnings() -> None:
-    (player,) = embedded(sounds_html([ShownSound("silence", np.zeros((1, 10), np.float32))], RATE)).players
+    (player,) = embedded(sounds_html([NotebookSound("silence", np.zeros((1, 10), np.float32))], RATE)).players
     assert not player.audio.any()
 
 
