@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import os
 from collections.abc import Callable, Iterator
 from functools import lru_cache
 from pathlib import Path
@@ -102,7 +103,8 @@ def audio_writer(
         container = "RF64"
     with atomic_path(path) as temporary:
         try:
-            with soundfile.SoundFile(str(temporary), "w", sample_rate, channels, subtype, format=container) as stream:
+            name = os.fsencode(temporary)  # soundfile cannot encode names that are not UTF-8
+            with soundfile.SoundFile(name, "w", sample_rate, channels, subtype, format=container) as stream:
                 yield lambda audio: stream.write(audio.T)
         except soundfile.LibsndfileError as error:  # how libsndfile reports a full disk
             raise RunError(f"{path}: writing failed ({sndfile_reason(error)}); free space and run again") from error

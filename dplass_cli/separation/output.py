@@ -6,6 +6,7 @@ import contextlib
 import math
 import os
 import re
+import unicodedata
 import zlib
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -309,9 +310,12 @@ def name_parts(queries: Sequence[str]) -> dict[str, str]:
 
 
 def unused_name(name: str, taken: set[str]) -> str:
-    """The name, with the first number that makes it new where it is taken; case is ignored. Adds it to ``taken``."""
+    """The name, with the first number that makes it new where it is taken. Adds it to ``taken``.
+
+    Case and the encoding of accents are ignored, as some file systems do.
+    """
     new, count = name, 2
-    while new.casefold() in taken:  # some file systems ignore case
+    while (key := unicodedata.normalize("NFC", new.casefold())) in taken:
         new, count = f"{name}_{count}", count + 1
-    taken.add(new.casefold())
+    taken.add(key)
     return new
