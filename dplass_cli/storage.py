@@ -65,22 +65,24 @@ def atomic_path(path: Path | str) -> Iterator[Path]:
 
 _LIMIT_ERRORS = {errno.EMFILE, errno.ENFILE}
 _MORE_FILES = "raise the limit of open files (ulimit -n)"
-_OPEN_ELSEWHERE = 16  # files that are open for other reasons, such as libraries, logs and the input
+_OPEN_ELSEWHERE = 24  # files that are open for other reasons, such as libraries, logs and the input
 
 
-def allow_open_files(count: int, what: str) -> None:
+def allow_open_files(count: int) -> int:
     """Raise this process's limit of open files as far as the system allows, so that ``count`` more can be open.
 
-    Raises:
-        InputError: the system does not allow it; the message begins with ``what`` needs them.
+    Returns:
+        how many of them can be open at once, at least 1.
     """
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     needed = count + _OPEN_ELSEWHERE
     if soft == resource.RLIM_INFINITY or needed <= soft:
-        return
-    if hard != resource.RLIM_INFINITY and needed > hard:
-        raise InputError(f"{what} needs {needed:,} open files, of {hard:,} allowed; {_MORE_FILES}, or give fewer")
-    resource.setrlimit(resource.RLIMIT_NOFILE, (needed, hard))
+        return count
+    if hard != resource.RLIM_INFINITY:
+        needed = min(needed, hard)
+    if needed > soft:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (needed, hard))
+    return max(1, needed - _OPEN_ELSEWHERE)
 
 
 _DISK_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS}
