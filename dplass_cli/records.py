@@ -25,7 +25,7 @@ def write_rows(
 
     With a ``key``, the file is a record that :class:`Records` can continue.
     """
-    with atomic_path(path) as temporary, open(temporary, "w", encoding="utf-8", newline="") as stream:
+    with atomic_path(path) as temporary, _open_table(temporary, "w") as stream:
         stream.write("" if key is None else f"# {key}\n")
         writer = _writer(stream, list(columns))
         writer.writeheader()
@@ -34,7 +34,7 @@ def write_rows(
 
 def write_frames(path: Path | str, frames: Iterable[pd.DataFrame]) -> None:
     """Write data frames with the same columns, one below the other, as one CSV file with a header, atomically."""
-    with atomic_path(path) as temporary, open(temporary, "w", encoding="utf-8", newline="") as stream:
+    with atomic_path(path) as temporary, _open_table(temporary, "w") as stream:
         for number, frame in enumerate(frames):
             frame.to_csv(_LineFeeds(stream), header=number == 0, index=False, lineterminator="\r\n")
 
@@ -63,8 +63,8 @@ class Records:
         kept = whole if whole.startswith(head) else head
         if kept is whole:
             self.rows = csv_rows(whole.partition("\n")[2], self.path)
-        write_text(self.path, kept)
-        self._stream = open(self.path, "a", encoding="utf-8", newline="")  # noqa: SIM115 (closed in __exit__)
+        write_text(self.path, kept, errors=_NAMES)
+        self._stream = _open_table(self.path, "a")  # closed in __exit__
         self._writer = _writer(self._stream, self.columns)
 
     def append(self, rows: Iterable[Mapping[str, Any]]) -> None:
@@ -90,6 +90,13 @@ def read_records(path: Path | str, columns: Iterable[str], key: str) -> list[dic
     """
     whole = _whole_text(Path(path))
     return csv_rows(whole.partition("\n")[2], path) if whole.startswith(_head(key, columns)) else None
+
+
+_NAMES = "surrogateescape"  # tables contain names of files, whose bytes need not be UTF-8
+
+
+def _open_table(path: Path, mode: str) -> TextIO:
+    return open(path, mode, encoding="utf-8", errors=_NAMES, newline="")  # type: ignore[return-value]
 
 
 class _LineFeeds:
@@ -137,7 +144,7 @@ def _whole_text(path: Path) -> str:
 
     A line break inside quotes does not end a row.
     """
-    text = path.read_bytes().decode("utf-8", errors="replace") if path.is_file() else ""
+    text = path.read_bytes().decode("utf-8", errors=_NAMES) if path.is_file() else ""
     end = text.rfind("\n") + 1
     quotes = text.count('"', 0, end)
     while quotes % 2:

@@ -13,6 +13,7 @@ import re
 import resource
 import shutil
 import tempfile
+import unicodedata
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -64,22 +65,24 @@ def atomic_path(path: Path | str) -> Iterator[Path]:
 
 _LIMIT_ERRORS = {errno.EMFILE, errno.ENFILE}
 _MORE_FILES = "raise the limit of open files (ulimit -n)"
-_OPEN_ELSEWHERE = 16  # files that are open for other reasons, such as libraries, logs and the input
+_OPEN_ELSEWHERE = 24  # files that are open for other reasons, such as libraries, logs and the input
 
 
-def allow_open_files(count: int, what: str) -> None:
+def allow_open_files(count: int) -> int:
     """Raise this process's limit of open files as far as the system allows, so that ``count`` more can be open.
 
-    Raises:
-        InputError: the system does not allow it; the message begins with ``what`` needs them.
+    Returns:
+        how many of them can be open at once, at least 1.
     """
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     needed = count + _OPEN_ELSEWHERE
     if soft == resource.RLIM_INFINITY or needed <= soft:
-        return
-    if hard != resource.RLIM_INFINITY and needed > hard:
-        raise InputError(f"{what} needs {needed:,} open files, of {hard:,} allowed; {_MORE_FILES}, or give fewer")
-    resource.setrlimit(resource.RLIMIT_NOFILE, (needed, hard))
+        return count
+    if hard != resource.RLIM_INFINITY:
+        needed = min(needed, hard)
+    if needed > soft:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (needed, hard))
+    return max(1, needed - _OPEN_ELSEWHERE)
 
 
 _DISK_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS}
@@ -223,21 +226,25 @@ def locked(path: Path | str, waiting: Callable[[], object] = lambda: None) -> It
         os.close(handle)  # the file stays: removing it would let two processes in
 
 
-def write_text(path: Path | str, text: str) -> None:
-    """Write a UTF-8 text file atomically."""
+def write_text(path: Path | str, text: str, errors: str = "backslashreplace") -> None:
+    """Write a UTF-8 text file atomically.
+
+    File names are bytes, and Python represents those that are not UTF-8 as lone surrogates. By default these are
+    written as escapes (``\\udce9``), which JSON reads as the same name; ``errors="surrogateescape"`` writes the bytes.
+    """
     with atomic_path(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+        temporary.write_text(text, encoding="utf-8", errors=errors)
 
 
 def append_text(path: Path | str, text: str) -> None:
-    """Append to a UTF-8 text file, such as a log, in one write.
+    """Append to a UTF-8 text file, such as a log, in one write; names are written as by :func:`write_text`.
 
     Raises:
         InputError: the folder cannot be created.
         RunError: the disk is full or failed.
     """
     make_folder(Path(path).parent)
-    with writing_to(path), open(path, "a", encoding="utf-8") as stream:
+    with writing_to(path), open(path, "a", encoding="utf-8", errors="backslashreplace") as stream:
         stream.write(text)
 
 
@@ -288,7 +295,8 @@ def read_json(path: Path | str) -> Any:
 def require_no_surrogates(content: Any, text: str, path: Path | str) -> None:
     """Reject lone surrogates, which JSON can escape (``\\ud83d`` alone) but no text file can contain.
 
-    ``content`` is parsed ``text``, which is searched first because that is cheaper.
+    Those that stand for a byte of a file name (:func:`write_text`) are accepted. ``content`` is parsed ``text``, which
+    is searched first because that is cheaper.
 
     Raises:
         InputError: a string contains a lone surrogate.
@@ -296,7 +304,7 @@ def require_no_surrogates(content: Any, text: str, path: Path | str) -> None:
     if not _SURROGATE_ESCAPE.search(text):
         return
     try:
-        json.dumps(content, ensure_ascii=False).encode()
+        json.dumps(content, ensure_ascii=False).encode(errors="surrogateescape")
     except UnicodeEncodeError as error:
         raise InputError(
             f"{path}: contains a lone surrogate ({error.object[error.start]!r}); replace it with a whole character"
@@ -306,8 +314,20 @@ def require_no_surrogates(content: Any, text: str, path: Path | str) -> None:
 _SURROGATE_ESCAPE = re.compile(r"\\u[dD][89a-fA-F]")
 
 
-def read_text(path: Path | str) -> str:
+def is_text(text: str) -> bool:
+    """Whether a string can be encoded: names of files may have bytes that are not UTF-8, as lone surrogates."""
+    return text.isascii() or not _SURROGATE.search(text)
+
+
+_SURROGATE = re.compile("[\ud800-\udfff]")
+
+
+def read_text(path: Path | str, errors: str = "strict") -> str:
     """Read a UTF-8 text file; a byte-order mark is dropped.
+
+    Args:
+        path: the file.
+        errors: what happens to bytes that are not UTF-8; ``surrogateescape`` in files that contain names of files.
 
     Raises:
         InputError: the file is missing, unreadable or not UTF-8.
@@ -315,7 +335,7 @@ def read_text(path: Path | str) -> str:
     path = Path(path)
     require_file(path)
     try:
-        return path.read_text(encoding="utf-8-sig")
+        return path.read_text(encoding="utf-8-sig", errors=errors)
     except UnicodeDecodeError as error:
         raise InputError(f"{path}: not UTF-8 text (byte {error.start}); save the file as UTF-8") from error
     except OSError as error:
@@ -351,6 +371,22 @@ def resolved(path: Path | str) -> Path:
     return Path(os.path.realpath(path))
 
 
+def existing_path(path: Path) -> Path:
+    """The path, or one that differs only in how its accents are encoded, if only that exists.
+
+    "é" is one character in Unicode's form NFC, and two in NFD, as macOS and some archives write it. Linux keeps them
+    apart, so that a table made on one system names a file that the other does not find.
+    """
+    text = str(path)
+    if text.isascii() or os.path.lexists(path):
+        return path
+    found = Path(path.anchor)
+    for part in path.parts[1:] if path.anchor else path.parts:
+        forms = (part, *(unicodedata.normalize(form, part) for form in ("NFC", "NFD")))
+        found /= next((form for form in forms if os.path.lexists(found / form)), part)
+    return found
+
+
 def require_folder(path: Path | str) -> Path:
     """Return ``path`` if it is a folder.
 
@@ -383,8 +419,8 @@ def file_sha256(path: Path | str, hashed: Callable[[int], object] = lambda done:
 
 
 def text_sha256(text: str) -> str:
-    """Hash a text, encoded as UTF-8."""
-    return hashlib.sha256(text.encode()).hexdigest()
+    """Hash a text, encoded as UTF-8; names of files as their bytes."""
+    return hashlib.sha256(text.encode(errors="surrogateescape")).hexdigest()
 
 
 Progress = Callable[[int, int, str], None]

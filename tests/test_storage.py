@@ -9,6 +9,7 @@ import multiprocessing
 import os
 import resource
 import signal
+import unicodedata
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,7 @@ from dplass_cli.errors import InputError, RunError
 from dplass_cli.storage import (
     allow_open_files,
     atomic_path,
+    existing_path,
     json_text,
     make_folder,
     read_json,
@@ -171,6 +173,29 @@ def test_a_lone_surrogate_in_json_is_refused(tmp_path: Path) -> None:
         read_json(tmp_path / "a.json")
 
 
+def test_names_that_are_not_utf8_survive_in_json(tmp_path: Path) -> None:
+    names = {"wav": os.fsdecode(b"caf\xe9.wav")}
+    write_json(tmp_path / "a.json", names)
+    assert "caf\\udce9.wav" in (tmp_path / "a.json").read_text("utf-8")
+    assert read_json(tmp_path / "a.json") == names
+
+
+@pytest.mark.parametrize(("there", "asked"), [("NFC", "NFD"), ("NFD", "NFC")])
+def test_a_name_with_its_accents_encoded_in_another_way_is_found(tmp_path: Path, there: str, asked: str) -> None:
+    forms = {form: tmp_path / unicodedata.normalize(form, "é/café.wav") for form in ("NFC", "NFD")}
+    forms[there].parent.mkdir()
+    forms[there].touch()
+    if forms[asked].exists():
+        pytest.skip("this file system ignores the difference")
+    assert existing_path(forms[asked]) == forms[there]
+    mixed = forms[asked].parent / forms[there].name
+    assert existing_path(mixed) == forms[there]
+    assert existing_path(tmp_path / "ü.wav") == tmp_path / "ü.wav"
+    forms[asked].parent.mkdir()
+    forms[asked].touch()
+    assert existing_path(forms[asked]) == forms[asked]
+
+
 def test_an_escaped_pair_of_surrogates_in_json_is_one_character(tmp_path: Path) -> None:
     (tmp_path / "a.json").write_text('"\\ud83d\\udc36"')
     assert read_json(tmp_path / "a.json") == "🐶"
@@ -196,12 +221,12 @@ def test_the_limit_of_open_files_is_raised_as_far_as_allowed(monkeypatch: pytest
     limits = [(64, 1000)]
     monkeypatch.setattr(resource, "getrlimit", lambda kind: limits[-1])
     monkeypatch.setattr(resource, "setrlimit", lambda kind, new: limits.append(new))
-    allow_open_files(20, "few")
+    assert allow_open_files(20) == 20
     assert len(limits) == 1
-    allow_open_files(400, "many")
+    assert allow_open_files(400) == 400
     assert 400 < limits[-1][0] < 500
-    with pytest.raises(InputError, match=r"^too many needs 1,\d+ open files, of 1,000 allowed; raise .*ulimit -n"):
-        allow_open_files(1000, "too many")
+    assert 900 < allow_open_files(1000) < 1000
+    assert limits[-1][0] == 1000
 
 
 def test_a_reached_limit_of_open_files_is_not_called_a_full_disk(tmp_path: Path) -> None:

@@ -161,35 +161,31 @@ def read_mono(
     return resample(mono, rate, sample_rate)
 
 
-def read_blocks(
-    path: Path | str, sizes: Iterable[int], largest: float = LARGEST_SAMPLE, track: int = 0
-) -> Iterator[Audio]:
+def read_blocks(path: Path | str, sizes: Iterable[int], track: int = 0) -> Iterator[Audio]:
     """Yield consecutive blocks of a track, float32 (C, n), with n taken from ``sizes``.
 
-    They are checked as by :func:`read_audio`; ``largest`` is the largest sample that is accepted.
+    They are checked as by :func:`read_audio`.
     """
-    return _decoded(_warned_source(path, track), path, sizes, largest=largest)
+    return _decoded(_warned_source(path, track), path, sizes)
 
 
-def check_samples(samples: Audio, where: Path | str, largest: float = LARGEST_SAMPLE) -> None:
+def check_samples(samples: Audio, where: Path | str) -> None:
     """Check that samples are in the range that can be processed; full scale is 1.0.
 
     Raises:
-        InputError: a sample is NaN, infinite or above ``largest``; the message begins with ``where``.
+        InputError: a sample is NaN, infinite or above :data:`LARGEST_SAMPLE`; the message begins with ``where``.
     """
     peak = float(np.abs(samples).max(initial=0.0))
     if not np.isfinite(peak):
         raise InputError(f"{where}: contains NaN or infinite samples; replace or remove it")
-    if peak > largest:
+    if peak > LARGEST_SAMPLE:
         raise InputError(
-            f"{where}: contains samples of {peak:.3g}, where full scale is 1.0 and {largest:,.0f} is the limit;"
+            f"{where}: contains samples of {peak:.3g}, where full scale is 1.0 and {LARGEST_SAMPLE:,.0f} is the limit;"
             " divide its samples by a constant, or replace it"
         )
 
 
-def _decoded(
-    source: AudioSource, path: Path | str, sizes: Iterable[int], first: int = 0, largest: float = LARGEST_SAMPLE
-) -> Iterator[Audio]:
+def _decoded(source: AudioSource, path: Path | str, sizes: Iterable[int], first: int = 0) -> Iterator[Audio]:
     """Yield consecutive blocks from a sample on; InputError if the file is damaged or shorter than its header says."""
     with source.open(first) as read:
         for size in sizes:
@@ -197,7 +193,7 @@ def _decoded(
             if samples.shape[1] < size:
                 seconds = (size - samples.shape[1]) / source.info.sample_rate
                 raise DamagedAudio(f"{path}: is {seconds:.3f} s shorter than its header says; replace or remove it")
-            check_samples(samples, path, largest)
+            check_samples(samples, path)
             yield samples
 
 

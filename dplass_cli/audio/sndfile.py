@@ -147,7 +147,7 @@ def _words(form: _Format) -> str:
 @contextlib.contextmanager
 def _opened(path: Path, part: FilePart | None) -> Iterator[soundfile.SoundFile]:
     if part is None and path.suffix.lower() == ".sd2":  # needs the name, since its header is in a second file
-        with soundfile.SoundFile(str(path)) as stream:
+        with soundfile.SoundFile(os.fsencode(path)) as stream:
             yield stream
     elif part is None:  # without the name, from which libsndfile guesses formats such as .vox
         with open(path, "rb") as file, soundfile.SoundFile(file.fileno(), closefd=False) as stream:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import os
 from collections.abc import Callable, Iterator
 from functools import lru_cache
 from pathlib import Path
@@ -108,7 +109,8 @@ def audio_writer(
     is_wav = container in ("WAV", "WAVEX", "RF64")
     with atomic_path(path) as temporary:
         try:
-            with soundfile.SoundFile(str(temporary), "w", sample_rate, channels, subtype, format=container) as stream:
+            encoded = os.fsencode(temporary)  # soundfile cannot encode names that are not UTF-8
+            with soundfile.SoundFile(encoded, "w", sample_rate, channels, subtype, format=container) as stream:
                 for name, text in () if is_wav and metadata.chunks else metadata.tags.items():
                     setattr(stream, name, text)
                 yield lambda audio: stream.write(audio.T)

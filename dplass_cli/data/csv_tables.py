@@ -14,11 +14,12 @@ import csv
 import gc
 import itertools
 import logging
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from dplass_cli.errors import InputError, some
-from dplass_cli.storage import require_file
+from dplass_cli.storage import is_text, require_file
 
 _log = logging.getLogger(__name__)
 
@@ -68,12 +69,13 @@ def csv_records(
         one_per_line: a record must not span lines.
 
     Raises:
-        InputError: the file is missing, not UTF-8 or not CSV, or a record spans lines despite ``one_per_line``.
+        InputError: the file is missing or not CSV, a record spans lines despite ``one_per_line``, or a field is neither
+            UTF-8 nor the name of a file.
     """
     require_file(path)
     first = 1  # line of the record
     try:
-        with open(path, encoding="utf-8-sig", newline="") as stream:
+        with open(path, encoding="utf-8-sig", errors="surrogateescape", newline="") as stream:
             before = list(_through_header(stream)) if delimiter is None else []
             header = before[-1] if before else ""
             lines = _Lines(itertools.chain(before, stream))
@@ -89,6 +91,8 @@ def csv_records(
                 if lines.exhausted:
                     raise InputError(f"{path}: line {first}: unclosed quote in the record that starts here; close it")
                 lines.begins_record = True
+                if lines.undecoded:
+                    _check_text(fields, f"{path}: line {first}")
                 if any(map(str.strip, fields)):
                     yield reader.line_num, fields
                 first = reader.line_num + 1
@@ -100,10 +104,18 @@ def csv_records(
                 )
     except csv.Error as error:
         raise InputError(f"{path}: line {first}: not CSV ({error}); check the quotes from this line on") from error
-    except UnicodeDecodeError as error:
-        raise InputError(f"{path}: not UTF-8 text; save the file as UTF-8") from error
     except OSError as error:
         raise InputError(f"{path}: cannot read ({error.strerror})") from error
+
+
+def _check_text(fields: Iterable[str], where: str) -> None:
+    """Accept bytes that are not UTF-8 in names of files, which end with a suffix, and in nothing else."""
+    for field in fields:
+        if not is_text(field) and not _SUFFIX.search(field.rstrip()):
+            raise InputError(f"{where}: not UTF-8 text; save the file as UTF-8")
+
+
+_SUFFIX = re.compile(r"[^/]\.[A-Za-z0-9]{1,5}$")
 
 
 def _through_header(lines: Iterable[str]) -> Iterator[str]:
@@ -124,11 +136,12 @@ class _Lines:
         comments: (line number, line) of the skipped comments.
         exhausted: whether the reader has asked for a line after the last.
         begins_record: whether the next line begins a record; set by whoever has received one.
+        undecoded: whether the record has bytes that are not UTF-8.
     """
 
     def __init__(self, lines: Iterable[str]) -> None:
         self._lines, self.comments = enumerate(lines, start=1), list[tuple[int, str]]()
-        self.exhausted, self.begins_record = False, True
+        self.exhausted, self.begins_record, self.undecoded = False, True, False
 
     def __iter__(self) -> Iterator[str]:
         return self
@@ -142,6 +155,7 @@ class _Lines:
         if self.begins_record and _is_comment(line):
             self.comments.append((number, line))
             return "\n"
+        self.undecoded = not is_text(line) or (self.undecoded and not self.begins_record)
         self.begins_record = False
         return line
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from dplass_cli.data.csv_tables import MAX_SECONDS, collector_paused
 from dplass_cli.errors import InputError
-from dplass_cli.storage import atomic_path, read_text, require_no_surrogates
+from dplass_cli.storage import atomic_path, existing_path, is_text, read_text, require_no_surrogates
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +39,8 @@ class Row:
 def read_manifest(path: Path | str) -> list[Row]:
     """Read a manifest; ``wav`` paths, relative to the manifest's folder, become absolute.
 
+    A file whose name has its accents encoded in another way is found (:func:`~dplass_cli.storage.existing_path`).
+
     A row without ``id`` gets the name of its file, or its path where files in several folders share a name.
 
     Raises:
@@ -63,7 +65,10 @@ def read_manifest(path: Path | str) -> list[Row]:
             problem = row if isinstance(row, InputError) else " is not an object with 'wav' and 'caption'"
             raise InputError(f"{path}: row {index}{problem}")
     if "\\ud" in text or "\\uD" in text:
-        require_no_surrogates([(str(row.wav), row.caption, row.labels, row.id) for row in rows], text, path)
+        require_no_surrogates([(str(row.wav), row.id) for row in rows], text, path)
+        for index, row in enumerate(rows):
+            if not all(map(is_text, (row.caption, *row.labels))):
+                raise InputError(f"{path}: row {index}: the caption or a label contains a lone surrogate; replace it")
     _name(rows)
     return rows
 
@@ -117,7 +122,7 @@ class _RowReader:
         if not _seconds(start) or (end is not None and not (_seconds(end) and end > start)):
             raise InputError(f": 'start' and 'end' must be seconds with 0 <= start < end, not {start!r} and {end!r}")
         return Row(
-            wav=self._folder / item["wav"],  # an absolute wav replaces the folder
+            wav=existing_path(self._folder / item["wav"]),  # an absolute wav replaces the folder
             caption=self._once(item["caption"].strip()),
             labels=self._once(tuple(map(self._once, labels))),
             id=str(item.get("id") or ""),
@@ -141,10 +146,15 @@ def write_manifest(path: Path | str, rows: Iterable[Row]) -> None:
 def write_items(path: Path | str, items: Iterable[Mapping[str, Any]]) -> int:
     """Write a manifest atomically, one line per item, and return the number of items.
 
+    Names that are not UTF-8 are written as escapes (:func:`~dplass_cli.storage.write_text`).
+
     Values are texts, finite numbers and tuples of texts; ``wav`` must be an absolute path.
     """
     count = 0
-    with atomic_path(path) as temporary, open(temporary, "w", encoding="utf-8", newline="\n") as stream:
+    with (
+        atomic_path(path) as temporary,
+        open(temporary, "w", encoding="utf-8", errors="backslashreplace", newline="\n") as stream,
+    ):
         stream.write('{"data": [')
         for count, item in enumerate(items, start=1):
             stream.write(("\n" if count == 1 else ",\n") + _line(item))

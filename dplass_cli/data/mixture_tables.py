@@ -21,7 +21,7 @@ from dplass_cli.data.manifest import Row
 from dplass_cli.data.mixer import add_at_same_energy, mix_at_snr
 from dplass_cli.errors import InputError
 from dplass_cli.records import write_rows
-from dplass_cli.storage import require_file
+from dplass_cli.storage import existing_path, require_file
 
 COLUMNS = ("idx", "caption", "src_wav", "noise_wav", "snr_db")
 _FURTHER_NOISE = re.compile(r"noise(\d+)_wav")
@@ -72,7 +72,7 @@ def read_mixtures(path: Path | str, audio_dir: Path | None = None) -> list[Mixtu
         sides = ["src", "noise", *(f"noise{number}" for number, name in further if row[name])]
         source, noise, *noises = (
             Row(
-                wav=folder / row[f"{side}_wav"],
+                wav=existing_path(folder / row[f"{side}_wav"]),
                 caption=row["caption"].strip() if side == "src" else "",
                 start=_number(row.get(f"{side}_start") or "0", f"{where}: {side}_start"),
                 end=_number(row[f"{side}_end"], f"{where}: {side}_end") if row.get(f"{side}_end") else None,

@@ -63,7 +63,7 @@ def _balanced(domains: DomainRows, held: set[str], seed: int) -> set[str]:
 
 
 def _rank(id: str, seed: int) -> float:
-    return int.from_bytes(hashlib.sha256(f"{seed}:{id}".encode()).digest()[:8], "big") / 2**64
+    return int.from_bytes(hashlib.sha256(f"{seed}:{id}".encode(errors="surrogateescape")).digest()[:8], "big") / 2**64
 
 
 def _is_last(id: str, clips: Iterable[Sequence[str]], held: set[str]) -> bool:

@@ -119,7 +119,7 @@ def read_item_scores(folder: Path) -> list[ItemScore]:
     """
     path = folder / ITEMS
     try:
-        with open(path, encoding="utf-8", errors="replace") as stream:
+        with open(path, encoding="utf-8", errors="surrogateescape") as stream:
             key = stream.readline().removesuffix("\n").removeprefix("# ")
     except OSError as error:
         raise InputError(f"{path}: cannot read the items of the evaluation ({error.strerror})") from error

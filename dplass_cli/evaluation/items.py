@@ -6,7 +6,7 @@ import contextlib
 from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from dplass_cli.audio.reading import Audio, audio_info, read_mono
@@ -14,7 +14,7 @@ from dplass_cli.data.csv_tables import filled_rows
 from dplass_cli.data.mixture_tables import Mixture, read_mixtures, render
 from dplass_cli.errors import InputError, RunError, check_choice, nearest
 from dplass_cli.evaluation.benchmarks import Benchmark, find_audio, find_benchmark, find_table
-from dplass_cli.storage import Progress, file_sha256, no_progress, text_sha256
+from dplass_cli.storage import Progress, existing_path, file_sha256, is_text, no_progress, text_sha256
 
 
 @dataclass(frozen=True)
@@ -106,8 +106,12 @@ def read_items(benchmark: Benchmark, table: Path, audio_dir: Path | None, query:
         items = [Item(mixture.idx, mixture.source.caption, mixture.source.caption, mixture) for mixture in mixtures]
     else:
         items = _read_recorded(benchmark, table, audio_dir or table.parent, column)
+    # Results are grouped by idx with pandas, which takes all strings that are not UTF-8 for the same one.
+    items = [replace(item, idx=item.idx.encode(errors="backslashreplace").decode()) for item in items]
     seen: set[str] = set()
     for item in items:
+        if not is_text(item.query):
+            raise InputError(f"{table}: the query of {item.idx!r} is not UTF-8 text; save the file as UTF-8")
         if item.idx in seen:
             raise InputError(f"{table}: idx {item.idx!r} occurs twice; give each row an idx of its own")
         seen.add(item.idx)
@@ -123,7 +127,8 @@ def _read_recorded(benchmark: Benchmark, table: Path, folder: Path, query: str) 
         first = row[benchmark.columns[0]]
         fields = {**row, "take": takes[first]}
         takes[first] += 1
-        audio = Recorded(folder / benchmark.reference.format_map(fields), folder / benchmark.mixture.format_map(fields))
+        names = (benchmark.reference.format_map(fields), benchmark.mixture.format_map(fields))
+        audio = Recorded(*(existing_path(folder / name) for name in names))
         group = row[benchmark.group].strip() if benchmark.group else ""
         items.append(Item(benchmark.idx.format_map(fields), row[query].strip(), group, audio))
     return items

@@ -74,7 +74,7 @@ def read_choices(folder: Path, conditions: Sequence[str]) -> list[dict[str, str]
         InputError: it is missing or damaged.
     """
     path = folder / CHOICES
-    rows = csv_rows(read_text(path), path)
+    rows = csv_rows(read_text(path, errors="surrogateescape"), path)
     lacking = [name for name in ("idx", "group", *conditions) if rows and name not in rows[0]]
     if lacking:
         raise InputError(f"{path}: has no column {lacking[0]!r}; evaluate again")

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from operator import attrgetter
 from typing import Any
 
-from dplass_cli.options.declaration import OptionField, Options, option_fields, section_of
+from dplass_cli.options.declaration import OptionField, Options, option_fields, sections_of
 
 
 def shell_command(verb: str, options: Options) -> str:
@@ -18,7 +18,7 @@ def shell_command(verb: str, options: Options) -> str:
     declared: Any = type(options)
     for field in option_fields(declared):
         value = attrgetter(field.key)(options)
-        if section_of(field.kind) is not None or (field.required and not field.on_command_line):
+        if sections_of(field.kind) or (field.required and not field.on_command_line):
             continue  # the options inside a section follow it; the verb itself says what has no spelling
         if field.declared.metavar:
             arguments += _texts(value)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-import math
 import os
 import re
+import unicodedata
 import zlib
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ import numpy as np
 
 from dplass_cli.audio.encoding import ENCODINGS, encoding_of, lossy_writer
 from dplass_cli.audio.metadata import Metadata
-from dplass_cli.audio.reading import Audio, AudioInfo, audio_info, even_blocks, read_audio, read_blocks
+from dplass_cli.audio.reading import Audio, AudioInfo, audio_info, read_audio
 from dplass_cli.audio.video import check_video, write_video
 from dplass_cli.audio.writing import NO_METADATA, audio_writer, container_of, default_subtype
 from dplass_cli.errors import InputError, RunError, check_choice
@@ -25,7 +25,7 @@ from dplass_cli.options.separate_options import Clipping, FileFormat, Highband
 from dplass_cli.separation.bank import Activation
 from dplass_cli.separation.notebook import NotebookSound, seconds_shown, sounds_html, target_note
 from dplass_cli.separation.presence import Presence
-from dplass_cli.storage import allow_open_files, resolved, scratch_folder
+from dplass_cli.storage import allow_open_files, resolved, scratch_folder, writing_to
 
 Existing = Literal["refuse", "overwrite", "skip"]
 
@@ -37,7 +37,6 @@ _WRITTEN = {"WAV": ".wav", "WAVEX": ".wav", "RF64": ".wav", "FLAC": ".flac", "OG
 _FLOATING = ("FLOAT", "DOUBLE")  # sample formats that represent samples above full scale
 _CEILING = 0.999
 _FILES_PER_TARGET = 2  # the file, and the lock on its temporary name
-_COPIED_AT_ONCE = 1 << 20
 _LONGEST_PART, _LONGEST_NAME = 60, 255  # bytes; file systems accept names of up to 255
 
 
@@ -123,12 +122,14 @@ class Targets:
         clipped: {query: number of samples that were limited}.
         gain: factor applied to all outputs.
         silenced: queries whose targets become silence; to be set before the context ends.
+        drafts: what blocks are written to; None if it is the files.
     """
 
     def __init__(
-        self, paths: Mapping[str, Path], output: Output, holds_more: bool, drafting: bool, removals: Set[str]
+        self, paths: Mapping[str, Path], output: Output, holds_more: bool, removals: Set[str] = frozenset()
     ) -> None:
-        self._paths, self._output, self._holds_more, self._drafting = paths, output, holds_more, drafting
+        self._paths, self._output, self._holds_more = paths, output, holds_more
+        self.drafts: Drafts | None = None
         names = [name for name in paths if name != RESIDUAL]
         # A removal is the recording without a sound: subtracting it as well would subtract most of the recording twice.
         self._removals = [row for row, name in enumerate(names) if name in removals and not removals >= set(names)]
@@ -161,7 +162,11 @@ class Targets:
                     f"{self._paths[query]}: samples would be NaN or infinite; check the recording for samples far above"
                     " full scale"
                 )
-            self.writers[query](block if self._drafting else self.fitted(query, block))
+        if self.drafts is not None:
+            self.drafts.add(blocks)
+            return
+        for query, block in blocks.items():
+            self.writers[query](self.fitted(query, block))
 
     def fitted(self, query: str, block: Audio) -> Audio:
         """A block as the file's sample format represents it: scaled, and limited to full scale where necessary."""
@@ -189,44 +194,88 @@ def open_targets(
 ) -> Iterator[Targets]:
     """Open the output files of a recording, {query: file}; they appear when the context ends without an error.
 
-    ``removals`` names the queries whose targets are the recording without some sounds. Each file gets the ``metadata``
-    as far as its format can store it.
-
-    Where the outputs may have to be scaled, or silenced at the end, drafts in float are written until that is known.
+    Each file gets the ``metadata`` as far as its format can store it. Where the outputs may have to be scaled, or
+    silenced at the end, or are more than can be open at once, drafts in float are written first; the outputs are made
+    of them in groups. ``removals`` names the queries whose targets are the recording without some sounds.
 
     Raises:
-        InputError: the container does not support the sample format, or so many files cannot be open at once.
+        InputError: the container does not support the sample format.
         RunError: the disk is full, or a block cannot be written (:meth:`Targets.write`).
     """
     first = next(iter(paths.values()))
     _check_format(first, info, output)
     subtype = subtype_of(info, output)
     scaling = output.clip == "scale" and subtype not in _FLOATING
-    drafting = scaling or silencing or output.video is not None
-    targets = Targets(paths, output, subtype in _FLOATING, drafting, removals)
-    drafts_each = 1 if drafting else 0
-    allow_open_files((_FILES_PER_TARGET + drafts_each) * len(paths), f"--query: writing {len(paths)} targets at once")
-    if not drafting:
+    at_once = max(1, allow_open_files(_FILES_PER_TARGET * len(paths)) // _FILES_PER_TARGET)
+    targets = Targets(paths, output, subtype in _FLOATING, removals)
+    if not (scaling or silencing or output.video is not None or at_once < len(paths)):
         with _writers(paths, info, subtype, output.bitrate, metadata) as targets.writers:
             yield targets
         return
-    with scratch_folder(first.with_name(f".drafts-{zlib.crc32(os.fsencode(first.name)):08x}")) as folder:
-        drafts = {query: folder / f"{number}.wav" for number, query in enumerate(paths)}
-        with _writers(drafts, info, "FLOAT") as targets.writers:
-            yield targets
+    with (
+        scratch_folder(first.with_name(f".drafts-{zlib.crc32(os.fsencode(first.name)):08x}")) as folder,
+        Drafts(folder / "drafts.f32", list(paths), info.channels) as drafts,
+    ):
+        targets.drafts = drafts
+        yield targets
         if scaling:
-            every = (block for made in _finished(drafts, info, targets.silenced) for block in made.values())
+            every = (block for made in _finished(drafts, paths, targets) for block in made.values())
             targets.gain = _CEILING / max(_CEILING, *(float(np.abs(block).max(initial=0.0)) for block in every))
         if output.video is not None:
             for query, path in paths.items():
-                finished = _finished(drafts, info, targets.silenced)
+                finished = _finished(drafts, [query], targets)
                 sound = (targets.fitted(query, blocks[query]) for blocks in finished)
                 write_video(output.video, path, sound, info.sample_rate, info.channels, output.bitrate, output.track)
             return
-        with _writers(paths, info, subtype, output.bitrate, metadata) as writers:
-            for made in _finished(drafts, info, targets.silenced):
-                for query, block in made.items():
-                    writers[query](targets.fitted(query, block))
+        names = list(paths)
+        for start in range(0, len(names), at_once):
+            group = {query: paths[query] for query in names[start : start + at_once]}
+            with _writers(group, info, subtype, output.bitrate, metadata) as writers:
+                for made in _finished(drafts, group, targets):
+                    for query, block in made.items():
+                        writers[query](targets.fitted(query, block))
+
+
+class Drafts:
+    """Blocks of all targets in one file, until it is known how they are finished.
+
+    Args:
+        path: the file, of float32.
+        names: of the targets.
+        channels: C.
+    """
+
+    def __init__(self, path: Path, names: Sequence[str], channels: int) -> None:
+        self._path, self._names, self._channels = path, names, channels
+        self._lengths: list[int] = []
+        self._file = open(path, "w+b")  # noqa: SIM115 (closed in __exit__)
+
+    def __enter__(self) -> Drafts:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self._file.close()
+
+    def add(self, blocks: Mapping[str, Audio]) -> None:
+        """Append a block, float32 (C, n), of each target (RunError: the disk is full)."""
+        with writing_to(self._path):
+            for name in self._names:
+                self._file.write(np.ascontiguousarray(blocks[name], dtype=np.float32).data)
+            self._file.flush()
+        self._lengths.append(blocks[self._names[0]].shape[1])
+
+    def blocks(self, names: Collection[str]) -> Iterator[dict[str, Audio]]:
+        """The blocks of some targets, in their order."""
+        places = {name: self._names.index(name) for name in names}
+        start = 0
+        for length in self._lengths:
+            size = 4 * self._channels * length
+            made = {}
+            for name, place in places.items():
+                self._file.seek(start + place * size)
+                made[name] = np.frombuffer(self._file.read(size), np.float32).reshape(self._channels, length)
+            yield made
+            start += size * len(self._names)
 
 
 @contextlib.contextmanager
@@ -263,14 +312,14 @@ def _check_format(path: Path, info: AudioInfo, output: Output) -> None:
     container_of(path, subtype_of(info, output), info.sample_rate, info.channels)
 
 
-def _finished(drafts: Mapping[str, Path], info: AudioInfo, silenced: Collection[str]) -> Iterator[dict[str, Audio]]:
-    """The blocks of all outputs; the content of silenced targets goes into the residual."""
-    sizes = even_blocks(info.frames, _COPIED_AT_ONCE)
-    for blocks in zip(*(read_blocks(draft, sizes, largest=math.inf) for draft in drafts.values()), strict=True):
-        made = dict(zip(drafts, blocks, strict=True))
+def _finished(drafts: Drafts, names: Collection[str], targets: Targets) -> Iterator[dict[str, Audio]]:
+    """The blocks of some outputs; the content of silenced targets goes into the residual."""
+    silenced = targets.silenced if RESIDUAL in names else set()
+    for blocks in drafts.blocks([*names, *(silenced.difference(names))]):
+        made = {name: np.zeros_like(blocks[name]) if name in targets.silenced else blocks[name] for name in names}
         if RESIDUAL in made:
-            made[RESIDUAL] = sum((made[query] for query in silenced), start=made[RESIDUAL])
-        yield made | {query: np.zeros_like(made[query]) for query in silenced}
+            made[RESIDUAL] = sum((blocks[query] for query in silenced), start=blocks[RESIDUAL])
+        yield made
 
 
 def suffix_of(info: AudioInfo, output: Output) -> str:
@@ -344,9 +393,12 @@ def name_parts(queries: Sequence[str]) -> dict[str, str]:
 
 
 def unused_name(name: str, taken: set[str]) -> str:
-    """The name, with the first number that makes it new where it is taken; case is ignored. Adds it to ``taken``."""
+    """The name, with the first number that makes it new where it is taken. Adds it to ``taken``.
+
+    Case and the encoding of accents are ignored, as some file systems do.
+    """
     new, count = name, 2
-    while new.casefold() in taken:  # some file systems ignore case
+    while (key := unicodedata.normalize("NFC", new.casefold())) in taken:
         new, count = f"{name}_{count}", count + 1
-    taken.add(new.casefold())
+    taken.add(key)
     return new

@@ -19,7 +19,7 @@ from dplass_cli.separation.output import Existing, Separated, check_template, un
 from dplass_cli.separation.queries import Query, named, parse_spans
 from dplass_cli.separation.separator import Separator
 from dplass_cli.separation.wishes import understood
-from dplass_cli.storage import Progress, no_progress, read_text, resolved
+from dplass_cli.storage import Progress, existing_path, is_text, no_progress, read_text, resolved
 
 
 @dataclass(frozen=True)
@@ -111,7 +111,7 @@ def _expand(entry: Path, output: Path | None) -> list[tuple[Path, str]]:
         return [(path, path.relative_to(entry).with_suffix("").as_posix()) for path in audio_files(entry, output)]
     # A file whose name looks like a pattern is that file; for a missing file, reading it gives the better message.
     if entry.exists() or not glob.has_magic(str(entry)):
-        return [(entry, entry.stem)]
+        return [(existing_path(entry), entry.stem)]
     matches = [Path(path) for path in sorted(glob.glob(str(entry), recursive=True))]  # noqa: PTH207 (takes absolute patterns)
     fixed = Path(*itertools.takewhile(lambda part: not glob.has_magic(part), entry.parts))
     if output is not None and not resolved(fixed).is_relative_to(resolved(output)):
@@ -124,7 +124,7 @@ def _expand(entry: Path, output: Path | None) -> list[tuple[Path, str]]:
 
 def _read_list(list_file: Path, queries: Sequence[Query]) -> list[Recording]:
     queries_by_output: dict[tuple[Path, str], list[Query]] = {}
-    for number, line in enumerate(read_text(list_file).split("\n"), start=1):
+    for number, line in enumerate(read_text(list_file, errors="surrogateescape").split("\n"), start=1):
         line = line.removesuffix("\r")
         if not line.strip() or line.startswith("#"):
             continue
@@ -136,8 +136,10 @@ def _read_list(list_file: Path, queries: Sequence[Query]) -> list[Recording]:
                 f"{list_file}: line {number}: {words!r} is separated from the path by a blank; expected"
                 " path<TAB>query<TAB>output name"
             )
-        wav = list_file.parent / path
+        wav = existing_path(list_file.parent / path)
         query, name = (field.strip() for field in [*fields, "", ""][:2])
+        if not is_text(query):
+            raise InputError(f"{list_file}: line {number}: the query is not UTF-8 text; save the file as UTF-8")
         name = name or wav.stem
         if Path(name).is_absolute() or ".." in Path(name).parts or not Path(name).name:
             raise InputError(

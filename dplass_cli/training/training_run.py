@@ -267,7 +267,7 @@ class TrainingRun:
     def _validation_mixtures(self, domain: int) -> list[Mixture]:
         """The domain's validation mixtures; a domain of one clip has none, and a table with only a header."""
         table = self.options.partition / f"val{domain}.csv"
-        lines = read_text(table).splitlines() if table.is_file() else []
+        lines = read_text(table, errors="surrogateescape").splitlines() if table.is_file() else []
         return read_mixtures(table) if len(lines) > 1 else []
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import os
 from pathlib import Path
 
 import pytest
@@ -75,8 +76,17 @@ def test_a_record_may_span_lines_and_has_the_number_of_the_last(tmp_path: Path) 
 
 def test_text_in_another_encoding_is_refused(tmp_path: Path) -> None:
     (tmp_path / "t.csv").write_bytes(b"a,\xe4\n")
-    with pytest.raises(InputError, match=r"t\.csv: not UTF-8 text; save the file as UTF-8"):
+    with pytest.raises(InputError, match=r"t\.csv: line 1: not UTF-8 text; save the file as UTF-8"):
         list(csv_records(tmp_path / "t.csv"))
+
+
+def test_names_of_files_need_not_be_utf8(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_bytes(b"wav,caption\nd\xe9/caf\xe9.wav,a caf\xc3\xa9\nb.wav,a caf\xe9\n")
+    records = csv_records(tmp_path / "t.csv")
+    assert next(records) == (1, ["wav", "caption"])
+    assert next(records) == (2, [os.fsdecode(b"d\xe9/caf\xe9.wav"), "a café"])
+    with pytest.raises(InputError, match=r"t\.csv: line 3: not UTF-8 text; save the file as UTF-8"):
+        next(records)
 
 
 def test_filled_rows_have_their_columns_and_more(tmp_path: Path) -> None:

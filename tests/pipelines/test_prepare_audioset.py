@@ -606,13 +606,16 @@ def test_any_name_survives_to_the_manifest_and_its_copies(corpus: Corpus) -> Non
     assert all(copy.is_file() for copy in copies)
 
 
-def test_a_name_of_no_encoding_is_rejected_as_that(corpus: Corpus) -> None:
-    corpus.clip("good", "/m/dog")
+def test_a_name_that_is_not_utf8_is_used(corpus: Corpus) -> None:
     folder = os.fsdecode(os.fsencode(corpus.folder / "audio") + b"/\xff")
     os.mkdir(folder)  # noqa: PTH102
-    os.rename(corpus.clip("bad", "/m/dog"), f"{folder}/bad.wav")  # noqa: PTH104
+    os.rename(corpus.clip("any", "/m/dog"), f"{folder}/any.wav")  # noqa: PTH104
+    result = prepare_audioset(corpus.options(convert="32k-mono-flac"))
+    (row,) = read_manifest(result.manifest)
+    assert row.wav.is_file()
     result = prepare_audioset(corpus.options())
-    assert [(row["ytid"], row["reason"]) for row in read_rejects(result.rejects)] == [("bad", "name not UTF-8")]
+    assert result.manifest.read_text("utf-8").count("\\udcff") == 1  # valid UTF-8, and valid JSON
+    assert [row.wav for row in read_manifest(result.manifest)] == [Path(folder) / "any.wav"]
 
 
 # Millions

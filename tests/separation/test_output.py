@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import resource
 from collections.abc import Callable
 from pathlib import Path
 
@@ -179,6 +180,30 @@ def test_targets_that_may_be_silenced_but_are_not_stay_as_they_are(tmp_path: Pat
     files, _ = write(tmp_path, TARGET, Output(residual=True, subtype="FLOAT"), silenced=set())
     np.testing.assert_array_equal(files["dog"], TARGET)
     np.testing.assert_array_equal(files["residual"], RECORDING - TARGET)
+
+
+@pytest.mark.skipif(len(list(Path("/dev/fd").iterdir())) > 20, reason="too many files are open already")
+@pytest.mark.parametrize("suffix", [".wav", ".flac"])
+def test_more_targets_than_files_can_be_open_are_written_in_groups(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, suffix: str
+) -> None:
+    paths = {f"q{number}": tmp_path / f"{number}{suffix}" for number in range(100)} | {"residual": tmp_path / "r.wav"}
+    levels = np.arange(100, dtype=np.float32)[:, None, None] / 2000
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (64, before[1]))
+    try:
+        monkeypatch.setattr(resource, "getrlimit", lambda kind: (64, 64))
+        with open_targets(paths, INFO, Output(residual=True)) as targets:
+            for _ in range(2):
+                targets.write(RECORDING, np.broadcast_to(levels, (100, 1, 4)), None)
+    finally:
+        monkeypatch.undo()
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
+    for number in range(100):
+        np.testing.assert_allclose(read(paths[f"q{number}"]), np.full((1, 8), number / 2000), atol=1e-4)
+    rest = np.tile(RECORDING - levels.sum(), 2).clip(-1, 1)
+    np.testing.assert_allclose(read(paths["residual"]), rest, atol=1e-4)
+    assert len(list(tmp_path.iterdir())) == 101
 
 
 @pytest.mark.parametrize("output", [Output(), Output(clip="scale")], ids=["direct", "with drafts"])

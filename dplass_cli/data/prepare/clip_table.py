@@ -23,6 +23,7 @@ from dplass_cli.data.prepare.corpus_reader import LIST_FOLDER, column_texts, ste
 from dplass_cli.data.prepare.locating import ClipIndex
 from dplass_cli.errors import InputError
 from dplass_cli.options.prepare_options import Captions
+from dplass_cli.storage import is_text
 
 Texts = tuple[ClipCaption, ...]
 
@@ -83,7 +84,8 @@ def clip_table(
 
 def _merge_records(clips: pd.DataFrame, merge_texts: bool) -> pd.DataFrame:
     """Make one row of the records of a clip: with all their captions, or with the first record's."""
-    groups = clips.groupby(["id", "path", "start", "end"], sort=False, dropna=False)
+    names = [_for_grouping(clips["id"]), _for_grouping(clips["path"])]
+    groups = clips.groupby([*names, "start", "end"], sort=False, dropna=False)
     first = groups.cumcount() == 0
     if first.all():
         return clips
@@ -92,6 +94,11 @@ def _merge_records(clips: pd.DataFrame, merge_texts: bool) -> pd.DataFrame:
         together = groups["texts"].agg(lambda parts: tuple(dict.fromkeys(chain.from_iterable(parts))))
         merged["texts"] = together.reset_index(drop=True)
     return merged
+
+
+def _for_grouping(names: pd.Series[str]) -> pd.Series[str]:
+    """The names, or escapes of them: pandas takes all strings that are not UTF-8 for the same one."""
+    return names if all(name is None or is_text(name) for name in names) else names.map(ascii)
 
 
 def _ids(records: pd.DataFrame, corpus: Corpus, where: str) -> pd.Series[str]:

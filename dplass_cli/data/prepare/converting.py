@@ -98,5 +98,5 @@ def _convert(source: SourceRange, folder: Path, rate: int, suffix: str) -> Copie
 def _target(source: SourceRange, folder: Path, rate: int, suffix: str) -> Path:
     """Path of a source's copy: its name and a hash of what is copied, spread over 256 folders."""
     digest = text_sha256(f"{source.path}\n{source.start}\n{source.end}\n{rate}")
-    stem = Path(source.path).stem.encode()[:_NAME_BYTES].decode(errors="ignore")
+    stem = os.fsencode(Path(source.path).stem)[:_NAME_BYTES].decode(errors="ignore")
     return Path(os.path.abspath(folder)) / digest[:2] / f"{stem}-{digest[2:14]}{suffix}"

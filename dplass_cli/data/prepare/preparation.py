@@ -24,7 +24,7 @@ from dplass_cli.data.prepare.corpora import Corpus
 from dplass_cli.errors import InputError, some
 from dplass_cli.options.prepare_options import ClipSelection
 from dplass_cli.records import write_frames
-from dplass_cli.storage import Progress, make_folder, no_progress
+from dplass_cli.storage import Progress, is_text, make_folder, no_progress
 
 _log = logging.getLogger(__name__)
 
@@ -138,7 +138,7 @@ def prepare(
     clips["lost"] = None  # captions that do not become rows
     ranged = not corpus.video
     searched = f"{some(places)}; also {corpus.names_tried}"
-    _reject_undecodable_names(clips)
+    _reject_undecodable_captions(clips)
     _require_present(clips, selection.max_missing, file_name, searched, corpus.hint)
     audio = None if selection.check == "none" else _check(clips, ranged, selection, progress)
     _require_present(clips, selection.max_missing, file_name, searched, corpus.hint)  # listed files may be gone
@@ -167,17 +167,10 @@ def prepare(
     )
 
 
-def _reject_undecodable_names(clips: pd.DataFrame) -> None:
-    """Reject files whose names are not text in any known encoding: JSON and CSV cannot hold them."""
-    undecodable = clips["path"].map(lambda path: path is not None and not _is_unicode(path)).astype(bool)
-    clips.loc[clips["fault"].isna() & undecodable, "fault"] = "name not UTF-8"
-
-
-def _is_unicode(path: str) -> bool:
-    try:
-        return path.isascii() or bool(path.encode())
-    except UnicodeEncodeError:
-        return False
+def _reject_undecodable_captions(clips: pd.DataFrame) -> None:
+    """Reject captions that are names of folders in another encoding than UTF-8: a query must be text."""
+    undecodable = clips["texts"].map(lambda texts: not all(is_text(text.caption) for text in texts or ())).astype(bool)
+    clips.loc[clips["fault"].isna() & undecodable, "fault"] = "caption not UTF-8"
 
 
 def _require_present(
