@@ -359,7 +359,8 @@ class Separator:
         def read(last: bool) -> WindowedAudio:
             report.begin(last)
             for window, part in file_windows(path, info.frames, layout, track):
-                report.at(window.first)
+                if not last:
+                    report.at(window.first)
                 yield window, part
 
         def excerpt(start: float, end: float) -> Tensor:

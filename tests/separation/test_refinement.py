@@ -100,7 +100,8 @@ def test_files_equal_arrays_and_each_pass_reports_progress(separators: dict[str,
         tmp_path / "m.wav", [query], tmp_path, progress=lambda *report: reports.append(report)
     )
     windowed = separator(audio, RATE, [query])[query]
-    np.testing.assert_array_equal(soundfile.read(str(written.path), dtype="float32")[0], windowed[0])
+    # The backend may change between the two.
+    np.testing.assert_allclose(soundfile.read(str(written.path), dtype="float32")[0], windowed[0], atol=1e-6)
     assert {what for _, _, what in reports} == {"analysing m.wav", "separating m.wav"}
     assert [what for _, _, what in reports] == sorted(what for _, _, what in reports)
     passed = [done for done, _, _ in reports]
