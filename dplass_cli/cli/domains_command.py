@@ -17,8 +17,11 @@ def _assign(options: DomainsAssignOptions, run: VerbRun) -> None:
     Example: dplass domains assign "a kettle boiling" --partition partition
     """
     from dplass_cli.pipelines.domains import assign_sentences
+    from dplass_cli.weights.named_models import resolve_model
 
-    assigned = assign_sentences(options.sentences, options.partition, options.model)
+    model = resolve_model(options.model)
+    given = (str(model.encoder or model.base), model.tokenizer, model.device, model.trust)
+    assigned = assign_sentences(options.sentences, options.partition, *given)
     rows = [
         [
             item.sentence,

@@ -6,18 +6,23 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from dplass_cli.devices import choose_device
 from dplass_cli.domains.assignment import AssignedSentence, assign_to_domains
 from dplass_cli.domains.partition_folder import read_partition
-from dplass_cli.encoders import load_encoder_of
+from dplass_cli.encoders import load_encoder
 from dplass_cli.errors import InputError
-from dplass_cli.options.model_options import ModelSpec
 
 if TYPE_CHECKING:
     from dplass_cli.domains.agreement import PartitionAgreement
 
 
 def assign_sentences(
-    sentences: Sequence[str], partition: Path, model: ModelSpec | None = None
+    sentences: Sequence[str],
+    partition: Path,
+    encoder: str = "tiny",
+    tokenizer: Path | str | None = None,
+    device: str = "auto",
+    trust: bool = False,
 ) -> list[AssignedSentence]:
     """Return the domains of sentences, with the probability of each.
 
@@ -27,15 +32,13 @@ def assign_sentences(
     if not sentences or not all(sentence.strip() for sentence in sentences):
         raise InputError("no sentence to assign; give one with words, such as 'a kettle boiling'")
     domains = read_partition(partition)
-    model = model or ModelSpec()
-    encoder = load_encoder_of(model)
-    if encoder.fingerprint != domains.encoder_fingerprint:
+    model = load_encoder(encoder, tokenizer, choose_device(device), trust)
+    if model.fingerprint != domains.encoder_fingerprint:
         raise InputError(
             f"{partition}: was made with another encoder ({domains.encoder_name}, {domains.encoder_fingerprint[:12]}…)"
-            f" than {model.name or model.encoder or model.base} ({encoder.fingerprint[:12]}…); give that one with"
-            " --encoder"
+            f" than --encoder {encoder} ({model.fingerprint[:12]}…); give that encoder"
         )
-    return assign_to_domains(sentences, domains, encoder)
+    return assign_to_domains(sentences, domains, model)
 
 
 def compare_partitions(first: Path, second: Path) -> PartitionAgreement:
