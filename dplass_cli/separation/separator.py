@@ -103,12 +103,12 @@ class Separator:
         backend: Backend = "auto",
         precision: Precision = "auto",
         refine: Refinement | None = None,
+        model: str | Path | None = None,
     ) -> Separator:
         """Load models by name or file.
 
         Args:
-            base: ``tiny`` (bundled), another named model (``dplass models``), a folder with ``base.safetensors``, or a
-                checkpoint.
+            base: ``tiny`` (bundled) or a checkpoint; what ``model`` may name is accepted too.
             encoder: ``tiny`` or a file; default: the base's own.
             adapters: banks, adapter folders or published files; default: the bundled bank with the tiny base.
             policy: any but ``oracle``; default: as measured for the models
@@ -120,15 +120,18 @@ class Separator:
             backend: ``torch``, ``openvino``, or ``auto``: the faster one on this device, with graphs on CUDA.
             precision: as for the class.
             refine: ``none`` or ``residual``; default: as measured for the models, ``none`` where a policy is given.
+            model: a named model (``dplass models``), a folder with ``base.safetensors``, or ``hf:owner/name``, instead
+                of a base, encoder and adapters.
 
         Raises:
             InputError: something is missing or damaged, or the parts do not belong together.
         """
         listed = [adapters] if isinstance(adapters, (str, Path)) else adapters
-        named = str(base) != "tiny" and (str(base) in read_named_models() or Path(base).is_dir())
-        model = ModelSpec(
-            name=str(base) if named else None,
-            base="tiny" if named else base,
+        if model is None and str(base) != "tiny" and (str(base) in read_named_models() or Path(base).is_dir()):
+            model, base = base, "tiny"
+        spec = ModelSpec(
+            name=None if model is None else str(model),
+            base=base,
             encoder=encoder,
             adapters=None if listed is None else tuple(listed),
             tokenizer=tokenizer,
@@ -137,7 +140,7 @@ class Separator:
             backend=backend,
             trust=trust,
         )
-        return cls.from_spec(model, policy, stereo, refine)
+        return cls.from_spec(spec, policy, stereo, refine)
 
     @classmethod
     def from_spec(
