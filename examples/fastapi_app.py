@@ -1,8 +1,8 @@
 """An HTTP service: POST a recording, get the sound that a sentence describes as WAV.
 
-    pip install dplass fastapi uvicorn
-    uvicorn --app-dir examples fastapi_app:app
-    curl --data-binary @mix.wav "http://127.0.0.1:8000/separate?query=a+dog+barking" --output dog.wav
+pip install dplass fastapi uvicorn
+uvicorn --app-dir examples fastapi_app:app
+curl --data-binary @mix.wav "http://127.0.0.1:8000/separate?query=a+dog+barking" --output dog.wav
 """
 
 from __future__ import annotations

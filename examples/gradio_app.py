@@ -1,7 +1,7 @@
 """A page for a hosted demo: drop a recording, say what to separate or remove, listen.
 
-    pip install dplass gradio
-    python examples/gradio_app.py
+pip install dplass gradio
+python examples/gradio_app.py
 """
 
 from __future__ import annotations
