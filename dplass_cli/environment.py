@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import atexit
 import getpass
 import io
 import os
+import shutil
 import sys
 import tempfile
 
@@ -20,11 +22,15 @@ def write_any_character() -> None:
         sys.stdout.reconfigure(errors="backslashreplace")
 
 
+notes: list[str] = []
+"""What :func:`complete_environment` has replaced, for the log."""
+
+
 def complete_environment() -> None:
     """Unset numbers that are empty, and name a user who has no entry in the database of users, as in a container.
 
-    Lightning reads an empty variable as a number, torch names its caches after the user, and matplotlib looks for its
-    settings in a home folder.
+    Lightning reads an empty variable as a number, torch names its caches after the user, and matplotlib and numba,
+    which some encoders and plots use, stop or warn where they cannot write below a home folder.
     """
     for name in _NUMBERS:
         if not os.environ.get(name, "set").strip():
@@ -33,6 +39,10 @@ def complete_environment() -> None:
         getpass.getuser()
     except (KeyError, OSError):
         os.environ["USER"] = str(os.getuid())
-    homeless = os.path.expanduser("~") == "~"  # noqa: PTH111 (Path raises an error where there is no home folder)
-    if homeless and "MPLCONFIGDIR" not in os.environ:
-        os.environ["MPLCONFIGDIR"] = tempfile.mkdtemp(prefix="dplass-matplotlib-")  # not a name that others can take
+    home = os.path.expanduser("~")  # noqa: PTH111 (Path raises an error where there is no home folder)
+    if home == "~" or not os.access(home, os.W_OK | os.X_OK):
+        for name in {"MPLCONFIGDIR", "NUMBA_CACHE_DIR"} - os.environ.keys():
+            folder = tempfile.mkdtemp(prefix="dplass-cache-")  # not a name that others can take: caches are code
+            atexit.register(shutil.rmtree, folder, ignore_errors=True)
+            os.environ[name] = folder
+            notes.append(f"{name}: {folder}, since the home folder cannot be written")

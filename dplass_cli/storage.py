@@ -13,7 +13,6 @@ import re
 import resource
 import shutil
 import tempfile
-import unicodedata
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -314,14 +313,6 @@ def require_no_surrogates(content: Any, text: str, path: Path | str) -> None:
 _SURROGATE_ESCAPE = re.compile(r"\\u[dD][89a-fA-F]")
 
 
-def is_text(text: str) -> bool:
-    """Whether a string can be encoded: names of files may have bytes that are not UTF-8, as lone surrogates."""
-    return text.isascii() or not _SURROGATE.search(text)
-
-
-_SURROGATE = re.compile("[\ud800-\udfff]")
-
-
 def read_text(path: Path | str, errors: str = "strict") -> str:
     """Read a UTF-8 text file; a byte-order mark is dropped.
 
@@ -369,22 +360,6 @@ def require_file(path: Path | str, what: str = "file", remedy: str = "check the 
 def resolved(path: Path | str) -> Path:
     """The absolute path without symbolic links. Unlike ``Path.resolve``, it accepts a link to itself."""
     return Path(os.path.realpath(path))
-
-
-def existing_path(path: Path) -> Path:
-    """The path, or one that differs only in how its accents are encoded, if only that exists.
-
-    "é" is one character in Unicode's form NFC, and two in NFD, as macOS and some archives write it. Linux keeps them
-    apart, so that a table made on one system names a file that the other does not find.
-    """
-    text = str(path)
-    if text.isascii() or os.path.lexists(path):
-        return path
-    found = Path(path.anchor)
-    for part in path.parts[1:] if path.anchor else path.parts:
-        forms = (part, *(unicodedata.normalize(form, part) for form in ("NFC", "NFD")))
-        found /= next((form for form in forms if os.path.lexists(found / form)), part)
-    return found
 
 
 def require_folder(path: Path | str) -> Path:

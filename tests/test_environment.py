@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 
 def test_users_without_an_entry_and_empty_numbers_are_no_obstacle() -> None:
@@ -35,3 +36,25 @@ def test_users_without_an_entry_and_empty_numbers_are_no_obstacle() -> None:
     cache, error = done.stdout.splitlines()
     assert cache.endswith(f"torchinductor_{os.getuid()}")
     assert error == "HOME is not set and this user has no home folder; set DPLASS_HOME to a folder"
+
+
+def test_caches_of_libraries_are_temporary_where_the_home_folder_cannot_be_written(tmp_path: Path) -> None:
+    code = (
+        "import os, logging\n"
+        "os.access = lambda path, mode: False\n"  # root may write anywhere
+        "from dplass_cli import environment\n"
+        "environment.complete_environment()\n"
+        "print(os.environ['MPLCONFIGDIR'], os.environ['NUMBA_CACHE_DIR'], len(environment.notes))\n"
+    )
+    kept = {key: value for key, value in os.environ.items() if key != "NUMBA_CACHE_DIR"}
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**kept, "HOME": str(tmp_path), "TMPDIR": str(tmp_path), "MPLCONFIGDIR": "/mine"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    matplotlib, numba, notes = done.stdout.split()
+    assert (matplotlib, notes) == ("/mine", "1")
+    assert Path(numba).parent == tmp_path
+    assert list(tmp_path.iterdir()) == []  # removed at the end

@@ -9,7 +9,6 @@ import multiprocessing
 import os
 import resource
 import signal
-import unicodedata
 from pathlib import Path
 
 import pytest
@@ -19,7 +18,6 @@ from dplass_cli.errors import InputError, RunError
 from dplass_cli.storage import (
     allow_open_files,
     atomic_path,
-    existing_path,
     json_text,
     make_folder,
     read_json,
@@ -178,22 +176,6 @@ def test_names_that_are_not_utf8_survive_in_json(tmp_path: Path) -> None:
     write_json(tmp_path / "a.json", names)
     assert "caf\\udce9.wav" in (tmp_path / "a.json").read_text("utf-8")
     assert read_json(tmp_path / "a.json") == names
-
-
-@pytest.mark.parametrize(("there", "asked"), [("NFC", "NFD"), ("NFD", "NFC")])
-def test_a_name_with_its_accents_encoded_in_another_way_is_found(tmp_path: Path, there: str, asked: str) -> None:
-    forms = {form: tmp_path / unicodedata.normalize(form, "é/café.wav") for form in ("NFC", "NFD")}
-    forms[there].parent.mkdir()
-    forms[there].touch()
-    if forms[asked].exists():
-        pytest.skip("this file system ignores the difference")
-    assert existing_path(forms[asked]) == forms[there]
-    mixed = forms[asked].parent / forms[there].name
-    assert existing_path(mixed) == forms[there]
-    assert existing_path(tmp_path / "ü.wav") == tmp_path / "ü.wav"
-    forms[asked].parent.mkdir()
-    forms[asked].touch()
-    assert existing_path(forms[asked]) == forms[asked]
 
 
 def test_an_escaped_pair_of_surrogates_in_json_is_one_character(tmp_path: Path) -> None:

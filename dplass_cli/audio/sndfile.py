@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple
 
 import numpy as np
 import soundfile
 
+from dplass_cli.audio.flac_frames import joined_flac
 from dplass_cli.audio.mpeg_frames import mpeg_parts
 from dplass_cli.audio.ogg_pages import joined_ogg
 from dplass_cli.audio.parts import FilePart, PartStream
@@ -30,6 +32,9 @@ from dplass_cli.audio.source import (
 )
 from dplass_cli.audio.unfinished import (
     WAV_MAGICS,
+    WavLayout,
+    is_open_length,
+    joined_wavs,
     rewritten_au,
     rewritten_caf,
     rewritten_wav,
@@ -172,9 +177,13 @@ def _parts(path: Path) -> tuple[Sequence[FilePart], Note]:
         start = stream.tell()
         head = stream.read(_HEAD_BYTES)
         magic = head[:4]
+        if magic in WAV_MAGICS and (layouts := joined_wavs(stream)):
+            return _joined_wav_parts(path, stream, layouts)
         if magic in WAV_MAGICS or magic == b"caff":
             part, unfinished = (rewritten_caf(stream) if magic == b"caff" else rewritten_wav(stream)) or (None, False)
             return [part] if part else [], "unfinished" if unfinished else ""
+        if magic == b"fLaC":
+            return joined_flac(stream, start), ""
         if magic in (b".snd", b"dns."):
             part = rewritten_au(stream)
             return ([part], "unfinished") if part else ([], "")
@@ -187,6 +196,22 @@ def _parts(path: Path) -> tuple[Sequence[FilePart], Note]:
         if padding and not parts:  # libsndfile recognises no MP3 behind padding
             parts = [FilePart(start + padding, os.fstat(stream.fileno()).st_size)]
         return parts, ""
+
+
+def _joined_wav_parts(path: Path, stream: BinaryIO, layouts: Sequence[WavLayout]) -> tuple[Sequence[FilePart], Note]:
+    """The parts of joined WAVs; the last one may be unfinished or truncated, as a single one.
+
+    Raises:
+        UnsupportedAudio: their sample formats differ, of which only the first has been checked to be safe.
+    """
+    formats = {(layout.format[:2], layout.format[14:16], layout.format[24:40]) for layout in layouts}
+    if len(formats) > 1:
+        raise UnsupportedAudio(f"{path}: consists of WAV files of different sample formats; convert or replace it")
+    size, last = os.fstat(stream.fileno()).st_size, layouts[-1]
+    parts = [FilePart(one.begin, other.begin) for one, other in itertools.pairwise(layouts)]
+    rewritten, unfinished = rewritten_wav(stream, last.begin) or (FilePart(last.begin, size), False)
+    truncated = not unfinished and not is_open_length(last.length) and last.start + last.length > size
+    return [*parts, rewritten], "unfinished" if unfinished else "truncated" if truncated else ""
 
 
 @lru_cache(maxsize=4096)  # a file is looked at many times

@@ -26,11 +26,13 @@ class WavLayout(NamedTuple):
         format: the content of the chunk ``fmt ``; empty if there is none.
         start: the first byte of the samples.
         length: their bytes, as the header says.
+        begin: the first byte of the file; not 0 in joined ones.
     """
 
     format: bytes
     start: int
     length: int
+    begin: int = 0
 
 
 def is_open_length(length: int) -> bool:
@@ -41,9 +43,33 @@ def is_open_length(length: int) -> bool:
     return UNKNOWN - 0xFF <= length <= UNKNOWN or 0x7FFF0000 <= length <= 0x80000000 or length >= 1 << 62
 
 
-def wav_layout(stream: BinaryIO) -> WavLayout | None:
-    """Walk the chunks of a WAV or RF64 to its samples; None if there are none."""
-    stream.seek(0)
+def joined_wavs(stream: BinaryIO) -> list[WavLayout]:
+    """The layouts of WAV files that follow each other; an empty list if there is only one."""
+    layouts: list[WavLayout] = []
+    start: int | None = 0
+    while start is not None and (layout := wav_layout(stream, start)) is not None:
+        layouts.append(layout)
+        start = None if is_open_length(layout.length) else _next_wav(stream, layout.start + layout.length)
+    return layouts if len(layouts) > 1 else []
+
+
+def _next_wav(stream: BinaryIO, start: int) -> int | None:
+    """The byte at which another WAV begins behind the chunks from a byte on."""
+    for _ in range(MAX_CHUNKS):
+        start += start % 2
+        stream.seek(start)
+        head = stream.read(12)
+        if len(head) < 12:
+            return None
+        if head[:4] in WAV_MAGICS and head[8:] == b"WAVE":
+            return start
+        start += 8 + int.from_bytes(head[4:8], "little")
+    return None
+
+
+def wav_layout(stream: BinaryIO, begin: int = 0) -> WavLayout | None:
+    """Walk the chunks of a WAV or RF64 that begins at a byte to its samples; None if there are none."""
+    stream.seek(begin)
     magic = stream.read(12)[:4]
     order: Literal["big", "little"] = "big" if magic == b"RIFX" else "little"
     form, long_length = b"", 0
@@ -53,7 +79,8 @@ def wav_layout(stream: BinaryIO) -> WavLayout | None:
             return None
         length, following = int.from_bytes(head[4:], order), stream.tell()
         if head[:4] == b"data":  # RF64 has its length in 8 bytes in another chunk (EBU Tech 3306)
-            return WavLayout(form, following, long_length if magic in LONG_WAVS and length == UNKNOWN else length)
+            known = long_length if magic in LONG_WAVS and length == UNKNOWN else length
+            return WavLayout(form, following, known, begin)
         if head[:4] == b"fmt " and not form:  # the first one: the one that is checked to be safe
             form = stream.read(min(length, _MAX_FORMAT_BYTES))
         elif head[:4] == b"ds64":
@@ -62,13 +89,16 @@ def wav_layout(stream: BinaryIO) -> WavLayout | None:
     return None
 
 
-def rewritten_wav(stream: BinaryIO) -> tuple[FilePart, bool] | None:
-    """A WAV with its true length, and whether its own header was never finished; None if its header is right."""
+def rewritten_wav(stream: BinaryIO, begin: int = 0) -> tuple[FilePart, bool] | None:
+    """A WAV with its true length, and whether its own header was never finished; None if its header is right.
+
+    The WAV begins at a byte and is the last one in the file.
+    """
     size = os.fstat(stream.fileno()).st_size
-    layout = wav_layout(stream)
+    layout = wav_layout(stream, begin)
     if layout is None or len(layout.format) < 16:
         return None
-    stream.seek(0)
+    stream.seek(begin)
     magic, available, length = stream.read(4), size - layout.start, layout.length
     unfinished = length == 0 and available > 0 and not _are_chunks(stream, layout.start, size)
     if unfinished or (is_open_length(length) and (available > UNKNOWN or length >= 1 << 62)):

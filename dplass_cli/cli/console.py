@@ -14,6 +14,7 @@ from typing import Any
 
 import typer
 
+from dplass_cli import environment
 from dplass_cli.errors import DplassError, InputError, one_line
 from dplass_cli.progress import ProgressBars
 
@@ -88,6 +89,8 @@ def verb_run(json: bool = False, verbose: bool = False, interrupted: str = FILES
         stream=sys.stderr,
     )
     logging.getLogger("dplass_cli").setLevel(logging.INFO if verbose else logging.WARNING)
+    for note in environment.notes:
+        logging.getLogger(environment.__name__).info(note)
     quieten(verbose)
     run = VerbRun(json, verbose)
     previous = signal.signal(signal.SIGTERM, _interrupt)

@@ -19,7 +19,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from dplass_cli.errors import InputError, some
-from dplass_cli.storage import is_text, require_file
+from dplass_cli.file_names import is_text
+from dplass_cli.storage import require_file
 
 _log = logging.getLogger(__name__)
 

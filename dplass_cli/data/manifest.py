@@ -12,7 +12,8 @@ from typing import Any
 
 from dplass_cli.data.csv_tables import MAX_SECONDS, collector_paused
 from dplass_cli.errors import InputError
-from dplass_cli.storage import atomic_path, existing_path, is_text, read_text, require_no_surrogates
+from dplass_cli.file_names import existing_path, is_text
+from dplass_cli.storage import atomic_path, read_text, require_no_surrogates
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +40,7 @@ class Row:
 def read_manifest(path: Path | str) -> list[Row]:
     """Read a manifest; ``wav`` paths, relative to the manifest's folder, become absolute.
 
-    A file whose name has its accents encoded in another way is found (:func:`~dplass_cli.storage.existing_path`).
+    A file whose name has its accents encoded in another way is found (:func:`~dplass_cli.file_names.existing_path`).
 
     A row without ``id`` gets the name of its file, or its path where files in several folders share a name.
 

@@ -20,8 +20,9 @@ from dplass_cli.data.csv_tables import filled_rows, header_and_rows
 from dplass_cli.data.manifest import Row
 from dplass_cli.data.mixer import add_at_same_energy, mix_at_snr
 from dplass_cli.errors import InputError
+from dplass_cli.file_names import existing_path
 from dplass_cli.records import write_rows
-from dplass_cli.storage import existing_path, require_file
+from dplass_cli.storage import require_file
 
 COLUMNS = ("idx", "caption", "src_wav", "noise_wav", "snr_db")
 _FURTHER_NOISE = re.compile(r"noise(\d+)_wav")

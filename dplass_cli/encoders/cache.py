@@ -8,6 +8,7 @@ which the next writer truncates. Checksums detect damaged rows, which count as a
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import logging
@@ -32,6 +33,8 @@ _FORMAT = "dplass-embeddings-1"
 _RECORD = np.dtype([("key", "<u8", 4), ("vector", "<u8"), ("check", "<u8")])
 _FACTORS = np.array([0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB, 0xD6E8FEB86659FD93], dtype=np.uint64)
 
+_NOT_WRITABLE = (errno.EACCES, errno.EPERM, errno.EROFS)
+
 Vectors = npt.NDArray[np.float32]
 
 
@@ -48,6 +51,8 @@ class EmbeddingCache:
         encoder: the encoder.
         identity: whether keys identify files by ``path`` or ``content``; None keeps that of an existing cache, and is
             ``path`` for a new one.
+        writable: whether it is an error if the folder cannot be written, as on a shared read-only disk. Otherwise its
+            embeddings are used, and new ones are not kept.
 
     Attributes:
         identity: whether keys identify files by ``path`` or ``content``.
@@ -55,12 +60,14 @@ class EmbeddingCache:
         vectors: all rows, float32 (N, size), memory-mapped; keys that were added twice have two rows.
 
     Raises:
-        InputError: the folder cannot be created or written, or its cache has another identity.
+        InputError: the folder cannot be written although it has to be, or its cache has another identity.
     """
 
-    def __init__(self, folder: Path | str, encoder: QueryEncoder, identity: Identity | None = None) -> None:
+    def __init__(
+        self, folder: Path | str, encoder: QueryEncoder, identity: Identity | None = None, writable: bool = False
+    ) -> None:
         self.size = encoder.size
-        self.folder = make_folder(Path(folder) / encoder.fingerprint[:16])
+        self.folder = Path(folder) / encoder.fingerprint[:16]
         self.hits = 0
         self._vectors, self._keys = self.folder / "vectors.f32", self.folder / "keys.bin"
         header = {
@@ -70,8 +77,16 @@ class EmbeddingCache:
             "size": encoder.size,
             "windows": encoder.windows,
         }
-        with locked(self.folder / "lock"):
-            self.identity: Identity = self._settle(header, identity)
+        self._read_only, self._empty = False, False
+        try:
+            with locked(make_folder(self.folder) / "lock"):
+                self.identity: Identity = self._settle(header, identity)
+        except InputError as error:
+            if writable or getattr(error.__cause__, "errno", None) not in _NOT_WRITABLE:
+                raise
+            _log.info("%s: cannot be written; its embeddings are used, and new ones are not kept", folder)
+            self._read_only = True
+            self.identity = self._look_up(header, identity)
         self.refresh()
 
     def __len__(self) -> int:
@@ -80,7 +95,7 @@ class EmbeddingCache:
     def refresh(self) -> None:
         """Include the rows that other processes have added."""
         count = self._complete_rows()
-        self._records = np.fromfile(self._keys, dtype=_RECORD, count=count)
+        self._records = np.fromfile(self._keys, _RECORD, count) if count else np.empty(0, _RECORD)
         shape = (count, self.size)
         self.vectors: Vectors = (
             np.memmap(self._vectors, np.float32, "r", shape=shape) if count else np.empty(shape, np.float32)
@@ -131,6 +146,8 @@ class EmbeddingCache:
         Raises:
             RunError: the disk is full or failed; rows added before are kept.
         """
+        if self._read_only:
+            return
         rows = np.ascontiguousarray(vectors, dtype=np.float32)
         assert rows.shape == (len(keys), self.size), rows.shape
         records = np.zeros(len(keys), dtype=_RECORD)
@@ -144,11 +161,38 @@ class EmbeddingCache:
 
     def _complete_rows(self) -> int:
         """The number of rows that are complete in both files."""
+        if self._empty:
+            return 0
         sizes = self._vectors.stat().st_size // (4 * self.size), self._keys.stat().st_size // _RECORD.itemsize
         return min(sizes)
 
     def _settle(self, header: dict[str, object], wanted: Identity | None) -> Identity:
         """Create missing files, start over if they belong to another encoder, and return the identity."""
+        found, kept = self._found(header, wanted)
+        if kept is None:
+            if self._vectors.exists():
+                _log.warning("%s: damaged or of another format; all embeddings are computed again", self.folder)
+            for path in (self._keys, self._vectors):
+                path.write_bytes(b"")
+            kept = wanted or "path"
+        if found != (header := {**header, "identity": kept}):
+            write_json(self.folder / "cache.json", header)
+        for path in (self._keys, self._vectors):
+            path.touch()
+        return kept
+
+    def _look_up(self, header: dict[str, object], wanted: Identity | None) -> Identity:
+        """The identity of a cache that cannot be written; it counts as empty if it belongs to another encoder."""
+        _, kept = self._found(header, wanted)
+        self._empty = kept is None or not (self._keys.exists() and self._vectors.exists())
+        return kept or wanted or "path"
+
+    def _found(self, header: dict[str, object], wanted: Identity | None) -> tuple[Any, Identity | None]:
+        """The cache's description, and its identity; None if there is no cache of this encoder.
+
+        Raises:
+            InputError: it identifies files in another way than is wanted, or cannot be read at the moment.
+        """
         described = self.folder / "cache.json"
         found: Any = None
         try:
@@ -159,20 +203,12 @@ class EmbeddingCache:
         # Old caches do not record their identity; the first process that opens one sets it.
         kept = found.get("identity", wanted or "path") if isinstance(found, dict) else None
         if kept not in ("path", "content") or {**found, "identity": kept} != {**header, "identity": kept}:
-            if self._vectors.exists():
-                _log.warning("%s: damaged or of another format; all embeddings are computed again", self.folder)
-            for path in (self._keys, self._vectors):
-                path.write_bytes(b"")
-            kept = wanted or "path"
-        elif wanted not in (None, kept):
+            return found, None
+        if wanted not in (None, kept):
             raise InputError(
                 f"{self.folder}: identifies files by {kept}, not by {wanted}; omit the identity, or use another folder"
             )
-        if found != (header := {**header, "identity": kept}):
-            write_json(described, header)
-        for path in (self._keys, self._vectors):
-            path.touch()
-        return "content" if kept == "content" else "path"
+        return found, "content" if kept == "content" else "path"
 
 
 def check_encoder(folder: Path | str, encoder: QueryEncoder) -> None:

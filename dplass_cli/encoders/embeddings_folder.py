@@ -62,7 +62,7 @@ def embed_manifest_clips(
     """
     rank, world = process
     clips = list(dict.fromkeys(rows))
-    cache = EmbeddingCache(options.output, encoder, options.embedding.identity)
+    cache = EmbeddingCache(options.output, encoder, options.embedding.identity, writable=True)
     failed: dict[Clip, str] = {}
     share = clips[rank::world]
     done = sum(1 for _ in embed_clips(share, encoder, cache, options.embedding, failed, progress))

@@ -14,7 +14,8 @@ from dplass_cli.data.csv_tables import filled_rows
 from dplass_cli.data.mixture_tables import Mixture, read_mixtures, render
 from dplass_cli.errors import InputError, RunError, check_choice, nearest
 from dplass_cli.evaluation.benchmarks import Benchmark, find_audio, find_benchmark, find_table
-from dplass_cli.storage import Progress, existing_path, file_sha256, is_text, no_progress, text_sha256
+from dplass_cli.file_names import existing_path, is_text
+from dplass_cli.storage import Progress, file_sha256, no_progress, text_sha256
 
 
 @dataclass(frozen=True)

@@ -14,12 +14,13 @@ from typing import cast, get_args
 from dplass_cli.audio.folders import audio_files
 from dplass_cli.audio.video import SOUNDS
 from dplass_cli.errors import DplassError, InputError
+from dplass_cli.file_names import existing_path, is_text
 from dplass_cli.options.separate_options import FileFormat, SeparateOptions
 from dplass_cli.separation.output import Existing, Separated, check_template, unused_name
 from dplass_cli.separation.queries import Query, named, parse_spans
 from dplass_cli.separation.separator import Separator
 from dplass_cli.separation.wishes import understood
-from dplass_cli.storage import Progress, existing_path, is_text, no_progress, read_text, resolved
+from dplass_cli.storage import Progress, no_progress, read_text, resolved
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ import pytest
 import soundfile
 
 from dplass_cli.audio.reading import audio_info, read_audio
-from dplass_cli.audio.source import EmptyAudio
+from dplass_cli.audio.source import EmptyAudio, UnsupportedAudio
 from dplass_cli.audio.unfinished import wav_layout
 from dplass_cli.errors import InputError
 
@@ -139,3 +139,51 @@ def test_the_layout_of_a_wav_is_found_behind_other_chunks() -> None:
     found = wav_layout(io.BytesIO(bytes(data)))
     assert found is not None
     assert (found.start, found.length) == (44 + 12, 4 * RATE)
+
+
+def joined(path: Path, *clips: bytes) -> Path:
+    path.write_bytes(b"".join(clips))
+    return path
+
+
+def wav_bytes(path: Path, seconds: float, subtype: str = "PCM_16", form: str = "WAV", channels: int = 2) -> bytes:
+    noise = np.random.default_rng(round(seconds * 100)).uniform(-0.3, 0.3, (round(seconds * 8000), channels))
+    soundfile.write(path, noise, 8000, format=form, subtype=subtype)
+    return path.read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("form", "subtype"), [("WAV", "PCM_16"), ("WAV", "FLOAT"), ("WAVEX", "PCM_24"), ("RF64", "PCM_16")]
+)
+def test_joined_wavs_are_read_one_after_the_other(tmp_path: Path, form: str, subtype: str) -> None:
+    clips = [wav_bytes(tmp_path / f"{seconds}.wav", seconds, subtype, form) for seconds in (1.0, 0.5, 2.0)]
+    path = joined(tmp_path / "joined.wav", *clips)
+    whole = np.concatenate([read_audio(tmp_path / f"{seconds}.wav")[0] for seconds in (1.0, 0.5, 2.0)], axis=1)
+    info = audio_info(path)
+    assert (info.frames, info.note) == (whole.shape[1], "")
+    np.testing.assert_array_equal(read_audio(path)[0], whole)
+    np.testing.assert_array_equal(read_audio(path, 0.9, 1.7)[0], whole[:, 7200:13600])
+
+
+def test_the_last_of_joined_wavs_may_be_incomplete(tmp_path: Path) -> None:
+    first, last = wav_bytes(tmp_path / "a.wav", 1.0), wav_bytes(tmp_path / "b.wav", 2.0)
+    info = audio_info(joined(tmp_path / "cut.wav", first, last[:-8000]))
+    assert (info.frames, info.note) == (3 * 8000 - 2000, "truncated")
+    place = last.index(b"data") + 4
+    crashed = last[:place] + bytes(4) + last[place + 4 :]
+    info = audio_info(joined(tmp_path / "crashed.wav", first, crashed))
+    assert (info.frames, info.note) == (3 * 8000, "unfinished")
+
+
+def test_joined_wavs_of_other_formats_are_refused(tmp_path: Path) -> None:
+    first = wav_bytes(tmp_path / "a.wav", 1.0)
+    with pytest.raises(UnsupportedAudio, match=r"j\.wav: consists of WAV files of different sample formats; convert"):
+        audio_info(joined(tmp_path / "j.wav", first, wav_bytes(tmp_path / "b.wav", 1.0, "FLOAT")))
+    with pytest.raises(UnsupportedAudio, match="its audio changes at 1 s from 2 channels at 8000 Hz to 1 channel"):
+        audio_info(joined(tmp_path / "k.wav", first, wav_bytes(tmp_path / "b.wav", 1.0, channels=1)))
+
+
+def test_a_chunk_behind_the_samples_is_not_another_wav(tmp_path: Path) -> None:
+    content = wav_bytes(tmp_path / "a.wav", 1.0)
+    inner = b"note" + (40).to_bytes(4, "little") + b"RIFF" + bytes(4) + b"WAVE" + bytes(28)
+    assert audio_info(joined(tmp_path / "b.wav", content, inner)).frames == 8000

@@ -223,3 +223,37 @@ def test_a_folder_that_cannot_be_written_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(InputError, match="cannot create this folder"):
         EmbeddingCache(tmp_path / "file", load_encoder())
+
+
+@pytest.fixture
+def read_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No lock can be created, as on a read-only disk."""
+
+    def refuse(path: Path, *flags: int) -> int:
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS), str(path))
+
+    monkeypatch.setattr(os, "open", refuse)
+
+
+def test_a_cache_that_cannot_be_written_is_read(
+    tmp_path: Path, request: pytest.FixtureRequest, caplog: pytest.LogCaptureFixture
+) -> None:
+    put(opened(tmp_path), 1, 2)
+    request.getfixturevalue("read_only")
+    with caplog.at_level(logging.INFO):
+        cache = opened(tmp_path)
+    assert [record.getMessage() for record in caplog.records] == [
+        f"{tmp_path}: cannot be written; its embeddings are used, and new ones are not kept"
+    ]
+    put(cache, 3)
+    holds(cache, 1, 2)
+    cache.refresh()
+    assert len(cache) == 2
+    with pytest.raises(InputError, match="cannot write there"):
+        EmbeddingCache(tmp_path, Named(), writable=True)  # type: ignore[arg-type]
+
+
+def test_an_empty_folder_that_cannot_be_written_is_an_empty_cache(tmp_path: Path, read_only: None) -> None:
+    cache = opened(tmp_path)
+    put(cache, 1)
+    assert cache.get([key(1)]) == [None]

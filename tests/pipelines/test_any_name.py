@@ -11,6 +11,7 @@ import torch
 from dplass_cli.audio.writing import write_audio
 from dplass_cli.data.manifest import read_manifest
 from dplass_cli.encoders import load_encoder
+from dplass_cli.file_names import is_text
 from dplass_cli.models import save_base
 from dplass_cli.models.resunet30 import ResUNet30
 from dplass_cli.options.network_settings import ResUNet30Config
@@ -22,7 +23,6 @@ from dplass_cli.pipelines.partition import partition
 from dplass_cli.pipelines.prepare import prepare_corpus
 from dplass_cli.pipelines.train import train
 from dplass_cli.sounds import render
-from dplass_cli.storage import is_text
 
 SMALL = ResUNet30Config(
     condition_size=128, n_fft=512, hop=320, pre_channels=4, channels=(4, 8), downsample=((2, 2), (2, 2))

@@ -22,8 +22,8 @@ from dplass_cli.data.prepare.corpora import Corpus
 from dplass_cli.data.prepare.corpus_reader import LIST_FOLDER, column_texts, stem
 from dplass_cli.data.prepare.locating import ClipIndex
 from dplass_cli.errors import InputError
+from dplass_cli.file_names import is_text
 from dplass_cli.options.prepare_options import Captions
-from dplass_cli.storage import is_text
 
 Texts = tuple[ClipCaption, ...]
 

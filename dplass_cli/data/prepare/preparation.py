@@ -22,9 +22,10 @@ from dplass_cli.data.prepare.clip_table import MISSING
 from dplass_cli.data.prepare.converting import SourceRange, convert_clips
 from dplass_cli.data.prepare.corpora import Corpus
 from dplass_cli.errors import InputError, some
+from dplass_cli.file_names import is_text
 from dplass_cli.options.prepare_options import ClipSelection
 from dplass_cli.records import write_frames
-from dplass_cli.storage import Progress, is_text, make_folder, no_progress
+from dplass_cli.storage import Progress, make_folder, no_progress
 
 _log = logging.getLogger(__name__)
 

@@ -1,0 +1,33 @@
+"""Names that are not UTF-8, and names that differ in how accents are encoded."""
+
+from __future__ import annotations
+
+import os
+import unicodedata
+from pathlib import Path
+
+import pytest
+
+from dplass_cli.file_names import existing_path, is_text
+
+
+def test_bytes_that_are_not_utf8_are_no_text() -> None:
+    assert all(map(is_text, ("", "a", "café", "犬", "\U0001f436")))
+    assert not is_text(os.fsdecode(b"caf\xe9"))
+    assert not is_text("a \ud83d")
+
+
+@pytest.mark.parametrize(("there", "asked"), [("NFC", "NFD"), ("NFD", "NFC")])
+def test_a_name_with_its_accents_encoded_in_another_way_is_found(tmp_path: Path, there: str, asked: str) -> None:
+    forms = {form: tmp_path / unicodedata.normalize(form, "é/café.wav") for form in ("NFC", "NFD")}
+    forms[there].parent.mkdir()
+    forms[there].touch()
+    if forms[asked].exists():
+        pytest.skip("this file system ignores the difference")
+    assert existing_path(forms[asked]) == forms[there]
+    mixed = forms[asked].parent / forms[there].name
+    assert existing_path(mixed) == forms[there]
+    assert existing_path(tmp_path / "ü.wav") == tmp_path / "ü.wav"
+    forms[asked].parent.mkdir()
+    forms[asked].touch()
+    assert existing_path(forms[asked]) == forms[asked]
