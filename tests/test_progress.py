@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import io
+import sys
+from types import ModuleType
+
+import pytest
+from tqdm.auto import tqdm
 
 from dplass_cli.progress import ProgressBars
 
@@ -64,3 +69,12 @@ def test_a_log_file_gets_lines_at_intervals() -> None:
     assert all(line.startswith("checking clips: ") for line in lines)
     assert "4/10" in lines[1]
     assert "\r" not in stream.getvalue()
+
+
+def test_a_notebook_gets_bars_although_its_stream_is_no_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "ipykernel", ModuleType("ipykernel"))
+    progress = ProgressBars(io.StringIO())
+    progress(1, 10, "separating")
+    (bar,) = progress.bars
+    assert isinstance(bar, tqdm)
+    progress.close()

@@ -74,6 +74,7 @@ def summary(result: EvaluateResult) -> dict[str, Any]:
         "items": result.n,
         "unusable": result.unusable,
         "complete": result.complete,
+        "default": result.default,
         **scores,
         **({"published": to_mapping(result.checks)} if result.checks else {}),
     }
