@@ -55,7 +55,7 @@ from dplass_cli.versions import __version__
 
 _RETRY_SECONDS = 20
 _EXAMPLE_RATE, _EXAMPLE_SECONDS, _EXAMPLE_SEED = 44100, 8.0, 4001
-_SCRIPTS = ("serve_player.js", "serve.js")
+_SCRIPTS = ("serve_player.js", "serve_recording.js", "serve_results.js", "serve.js")
 
 
 def make_app(jobs: JobQueue, runner: SeparationRunner, options: ServeOptions) -> ASGIApp:

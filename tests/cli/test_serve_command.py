@@ -55,7 +55,7 @@ def test_a_server_for_others_warns(tmp_path: Path) -> None:
         (["--max-upload-mb", "0"], "--max-upload-mb 0.0: must be above 0"),
         (["--select", "txt"], "did you mean 'text'"),
         (["--host", ""], "--host is empty; give an address"),
-        (["--root-path", "sounds/"], "--root-path sounds/: expected a path such as /sounds"),
+        (["--root-path", "sounds/"], "--root-path sounds/: expected a path without a slash at its end"),
         (["--port", "eighty"], "--port: must be a valid integer"),
         (["--host", "256.1.1.1"], "--host 256.1.1.1 --port 7860: cannot listen there"),
     ],

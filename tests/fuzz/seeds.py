@@ -107,6 +107,9 @@ def texts() -> Seeds:
     yield "request", b"GET /\nhost: localhost:7860\n\n"
     yield "request", b"GET /jobs/abc\nhost: 127.0.0.1\n\n"
     yield "request", b"GET /jobs/abc/1.wav\nhost: [::1]:7860\n\n"
+    yield "request", b"GET /jobs/abc/mix.mp3?gain=1:-6&gain=residual&gian=2\nhost: localhost\n\n"
+    yield "request", b"GET /recordings/abc/suggestions\nhost: localhost\n\n"
+    yield "request", b"POST /jobs?recording=abc&remove=wind&query=remove%20the%20rain\nhost: localhost\n\n"
     yield "request", b"DELETE /jobs/abc\nhost: localhost\norigin: http://localhost\nsec-fetch-site: same-origin\n\n"
     head = b"POST /jobs?query=rain&query=a%20dog\nhost: localhost\ncontent-length: 300\ncontent-type: audio/wav\n\n"
     for form in ("WAV", "FLAC"):

@@ -45,6 +45,7 @@ class Player {
     if (!this.playing) return;
     this.position_ = this.position;
     this.stop();
+    this.context.suspend();
   }
 
   seek(seconds) {
@@ -105,6 +106,7 @@ class Player {
       if (current()) {
         this.stop();
         this.position_ = 0;
+        this.context.suspend();
       }
     } catch (error) {
       if (current()) {
