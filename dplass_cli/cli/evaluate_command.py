@@ -21,8 +21,13 @@ def command(options: EvaluateOptions, run: VerbRun) -> None:
 
     Example: dplass evaluate --metadata-csv eval.csv --audio-dir audio --adapters run/bank --output eval
     """
-    from dplass_cli.pipelines.evaluate import evaluate, summary
+    from dplass_cli.evaluation.music import songs_table
+    from dplass_cli.pipelines.evaluate import evaluate, evaluate_songs, summary
 
+    if options.songs:
+        evaluated = evaluate_songs(options, run.progress)
+        run.result(evaluated, lambda: songs_table(evaluated.scores).rich())
+        return
     results = evaluate(options, run.progress)
     shown = {name: summary(result) for name, result in results.items()}
     body = next(iter(shown.values())) if len(shown) == 1 else {"benchmarks": shown}

@@ -58,7 +58,7 @@ class EvaluatorSettings:
         batch_size: items per forward pass.
         workers: threads that read ahead.
         bfloat16: compute the convolutions in bfloat16.
-        similarity: embed the outputs.
+        similarity: embed the outputs, where the encoder embeds sounds.
         bss: also compute BSS Eval's SDR.
     """
 
@@ -215,6 +215,7 @@ class PreparedItems:
         config = models.network.config
         self._rate = config.sample_rate
         self._core = SeparationCore(models.bank, bfloat16=settings.bfloat16, batch_size=len(items))
+        self._similarity = settings.similarity and models.encoder.embeds_audio
         self._queries = models.encoder.embed_text([item.query for item in items])
         self._reference = torch.from_numpy(np.stack([audio.reference for audio in loaded])).to(self._core.device)
         self._mixture = torch.from_numpy(np.stack([audio.mixture for audio in loaded])).to(self._core.device)
@@ -254,7 +255,7 @@ class PreparedItems:
         kept = [output[..., window.kept] for output, (window, _) in zip(outputs, self._windows, strict=True)]
         separated = zip(self._normalizations, torch.cat(kept, dim=-1), strict=True)
         estimates = torch.cat([normalization.undo(estimate) for normalization, estimate in separated])
-        return estimates, self._similarities(outputs) if self._settings.similarity else None
+        return estimates, self._similarities(outputs) if self._similarity else None
 
     def _refine(self, outputs: Sequence[Tensor], rows: Sequence[int], runs: Sequence[ItemRun]) -> None:
         """Refine the outputs (B, 1, n) of each window in place, in the rows that ask for it."""

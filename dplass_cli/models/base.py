@@ -124,6 +124,19 @@ class BaseModel(nn.Module, ABC):
     def synthesise(self, analysis: Analysis, output: Tensor) -> Tensor:
         """Make waveforms, float32 (B, C, T), of transformed mixtures and the network's output maps."""
 
+    @abstractmethod
+    def separate_parts(self, real: Tensor, imaginary: Tensor, condition: Tensor) -> tuple[Tensor, Tensor]:
+        """Separate spectra without complex numbers, which exchange formats do not have.
+
+        Args:
+            real: real parts of the mixtures' spectra, float32 (B·C, frames, bins), C ``config.audio_channels``.
+            imaginary: their imaginary parts, likewise.
+            condition: float32 (B, D).
+
+        Returns:
+            (real, imaginary) parts of the targets' spectra, likewise.
+        """
+
     def forward(self, mixture: Tensor | Analysis, condition: Tensor) -> Tensor:
         """Separate the sound that the query describes.
 

@@ -11,10 +11,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from dplass_cli.errors import InputError
 from dplass_cli.models.base import BaseModel
 from dplass_cli.models.openvino import openvino_core, openvino_module
-from dplass_cli.models.resunet30 import ResUNet30, mask_and_rotation
 from dplass_cli.storage import make_folder, remove_file, write_bytes, writing_to
 
 
@@ -24,8 +22,6 @@ def export_graph(network: BaseModel, output: Path, metadata: Mapping[str, str]) 
     The output ends in ``.onnx`` (which stores the metadata), or in ``.xml`` for OpenVINO, whose weights go to ``.bin``.
     Returns the written files, the graph first.
     """
-    if not isinstance(network, ResUNet30):
-        raise InputError(f"--output {output}: graphs of {network.name} are not supported; give a ResUNet30 base")
     make_folder(output.parent)
     files = [output]
     with tempfile.TemporaryDirectory() as name, writing_to(output, only_disk_errors=True):
@@ -42,9 +38,9 @@ def export_graph(network: BaseModel, output: Path, metadata: Mapping[str, str]) 
     return files
 
 
-def _write_onnx(network: ResUNet30, metadata: Mapping[str, str], path: Path) -> None:
+def _write_onnx(network: BaseModel, metadata: Mapping[str, str], path: Path) -> None:
     config = network.config
-    example = torch.zeros(2, 1, 4 * config.n_fft), torch.zeros(2, config.condition_size)
+    example = torch.zeros(2, config.audio_channels, 4 * config.n_fft), torch.zeros(2, config.condition_size)
     any_size = torch.export.Dim.DYNAMIC
     with torch.no_grad():
         program = torch.onnx.export(
@@ -71,7 +67,7 @@ class OnnxWrapper(nn.Module):
     synthesis: Tensor
     squares: Tensor
 
-    def __init__(self, network: ResUNet30) -> None:
+    def __init__(self, network: BaseModel) -> None:
         super().__init__()
         self.network, self.n_fft, self.hop = network, network.config.n_fft, network.config.hop
         window = network.stft.window.double().cpu()
@@ -87,14 +83,13 @@ class OnnxWrapper(nn.Module):
         self.register_buffer("squares", window.square()[None, None].float())
 
     def forward(self, mixture: Tensor, condition: Tensor) -> Tensor:
-        """Separate mixtures (B, 1, T), T > n_fft/2, by conditions (B, D): (B, 1, T) float32."""
-        half, samples = self.n_fft // 2, mixture.shape[-1]
-        parts = F.conv1d(F.pad(mixture, (half, half), mode="reflect"), self.analysis, stride=self.hop)
-        real, imag = parts.transpose(1, 2).chunk(2, dim=-1)  # (B, frames, bins)
-        magnitude = torch.sqrt((real**2 + imag**2).clamp(min=1e-10))
-        base = self.network.base
-        mask, cosine, sine = mask_and_rotation(base.logits(magnitude[:, None], self.network.film(condition)))
-        masked = torch.cat((mask * (real * cosine - imag * sine), mask * (real * sine + imag * cosine)), dim=-1)
-        summed = F.conv_transpose1d(masked.transpose(1, 2), self.synthesis, stride=self.hop)
+        """Separate mixtures (B, C, T), T > n_fft/2, by conditions (B, D): (B, C, T) float32."""
+        half, (_, channels, samples) = self.n_fft // 2, mixture.shape
+        waveforms = mixture.reshape(-1, 1, samples) if channels > 1 else mixture
+        parts = F.conv1d(F.pad(waveforms, (half, half), mode="reflect"), self.analysis, stride=self.hop)
+        real, imaginary = parts.transpose(1, 2).chunk(2, dim=-1)  # each (B·C, frames, bins)
+        separated = torch.cat(self.network.separate_parts(real, imaginary, condition), dim=-1)
+        summed = F.conv_transpose1d(separated.transpose(1, 2), self.synthesis, stride=self.hop)
         envelope = F.conv_transpose1d(torch.ones_like(parts[:1, :1]), self.squares, stride=self.hop)
-        return (summed / envelope.clamp(min=1e-10))[..., half : half + samples]
+        waveforms = (summed / envelope.clamp(min=1e-10))[..., half : half + samples]
+        return waveforms.reshape(-1, channels, samples) if channels > 1 else waveforms

@@ -28,6 +28,8 @@ from dplass_cli.options.parse import from_mapping
 
 AUDIO_CHANNELS = LaSAFTConfig.audio_channels
 
+_FLOOR = 1e-10
+
 _ACTIVATIONS: dict[str, type[nn.Module]] = {
     "identity": nn.Identity,
     "sigmoid": nn.Sigmoid,
@@ -287,6 +289,18 @@ class LaSAFT(BaseModel):
             waveforms = self.transform.inverse(spectrum.flatten(0, 1), analysis.length)
             waveforms = waveforms.reshape(batch, AUDIO_CHANNELS, -1)
         return waveforms if channels == AUDIO_CHANNELS else waveforms.mean(dim=1, keepdim=True)
+
+    def separate_parts(self, real: Tensor, imaginary: Tensor, condition: Tensor) -> tuple[Tensor, Tensor]:
+        batch, shape = len(condition), real.shape
+        real, imaginary = (part.reshape(batch, AUDIO_CHANNELS, *shape[1:]) for part in (real, imaginary))
+        if self.config.spec_type == "complex":
+            output = self.estimate(torch.cat((real, imaginary), dim=1), condition)
+            real, imaginary = output.chunk(2, dim=1)
+        else:
+            magnitude = torch.sqrt(real**2 + imaginary**2)
+            scale = self.estimate(magnitude, condition) / magnitude.clamp(min=_FLOOR)
+            real, imaginary = scale * real, scale * imaginary
+        return real.reshape(shape), imaginary.reshape(shape)
 
     def adaptable_layers(self) -> list[AdaptableLayer]:
         """The convolutions; addresses count the densely connected ones of each block: ``encoder1.conv1`` …"""

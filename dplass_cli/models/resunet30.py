@@ -246,6 +246,11 @@ class ResUNet30(BaseModel):
             separated = apply_masks(analysis.spectrum, logits)
             return self.stft.inverse(separated, analysis.length)[:, None]
 
+    def separate_parts(self, real: Tensor, imaginary: Tensor, condition: Tensor) -> tuple[Tensor, Tensor]:
+        magnitude = torch.sqrt((real**2 + imaginary**2).clamp(min=_FLOOR))
+        mask, cosine, sine = mask_and_rotation(self.estimate(magnitude[:, None], condition))
+        return mask * (real * cosine - imaginary * sine), mask * (real * sine + imaginary * cosine)
+
     def adaptable_layers(self) -> list[AdaptableLayer]:
         """Kinds: ``conv`` (3x3 of a residual block), ``shortcut`` (its 1x1), ``upsample``, ``film``, ``edge``."""
         base = self.base

@@ -10,13 +10,16 @@ from dplass_cli.errors import InputError
 from dplass_cli.options.declaration import option, required, setting
 from dplass_cli.options.model_options import RunningOptions
 
+SONGS = "musdb18"
+"""The benchmark of whole songs with stems."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class EvaluateOptions(RunningOptions):
     """Options of ``evaluate``."""
 
     benchmark: tuple[str, ...] = option(
-        ("custom",), "audioset, audiocaps, clotho, esc50, vggsound, music or custom. Repeatable."
+        ("custom",), "audioset, audiocaps, clotho, esc50, vggsound, music, musdb18 or custom. Repeatable."
     )
     metadata_csv: Path | None = option(
         None, "The benchmark's table; for several benchmarks, the folder of their tables."
@@ -44,13 +47,19 @@ class EvaluateOptions(RunningOptions):
     similarity: bool = option(
         True, "Embed the outputs; policy audio needs it.", "--similarity/--no-similarity", shown="yes"
     )
-    metric: tuple[Literal["bss"], ...] = option((), "Additional metrics: bss (SDR of BSS Eval, 512 taps); slow.")
+    metric: tuple[Literal["bss", "museval"], ...] = option(
+        (), "Additional metrics: bss (SDR of BSS Eval, 512 taps; slow), museval (BSSEval v4 of musdb18; extra music)."
+    )
     report: bool = option(True, "Write report.html with sounds to listen to.", "--report/--no-report", shown="yes")
     examples: int = setting(4, "How many of the best and of the worst items are in the report.")
     check_published: bool = option(False, "Compare with published figures; exit code 1 if they are not met.")
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        if self.songs and len(self.benchmark) > 1:
+            raise InputError(f"--benchmark {SONGS}: evaluates whole songs; run the other benchmarks without it")
+        if "museval" in self.metric and not self.songs:
+            raise InputError(f"--metric museval: is for --benchmark {SONGS}; leave it out")
         if len(self.benchmark) > 1:
             if self.audio_dir:
                 raise InputError(f"--audio-dir {self.audio_dir}: is for one --benchmark; give --data-root for several")
@@ -60,3 +69,8 @@ class EvaluateOptions(RunningOptions):
                 raise InputError(
                     f"--metadata-csv {self.metadata_csv}: a table is for one --benchmark; give the tables' folder"
                 )
+
+    @property
+    def songs(self) -> bool:
+        """Whether songs with stems are evaluated, and not the items of a table."""
+        return SONGS in self.benchmark

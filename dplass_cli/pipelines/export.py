@@ -68,7 +68,7 @@ def export(options: ExportOptions) -> ExportResult:
         "encoder_fingerprint": fingerprint,
     }
     files = export_graph(network, options.output, metadata)
-    waveform: list[str | int] = ["batch", 1, "samples"]
+    waveform: list[str | int] = ["batch", network.config.audio_channels, "samples"]
     inputs: dict[str, list[str | int]] = {"mixture": waveform, "condition": ["batch", network.config.condition_size]}
     return ExportResult(files, form, adapter, inputs, {"target": waveform}, network.config.sample_rate, fingerprint)
 

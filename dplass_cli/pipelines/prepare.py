@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from dplass_cli.audio.folders import walk_folders
@@ -20,6 +21,7 @@ from dplass_cli.data.prepare.drawing import MixturesResult, draw_table
 from dplass_cli.data.prepare.locating import ClipIndex, listed_files
 from dplass_cli.data.prepare.merging import MergeResult, merge_manifests
 from dplass_cli.data.prepare.preparation import PrepareResult, prepare, require_output
+from dplass_cli.data.prepare.stems import stem_files, unpack_stems
 from dplass_cli.options.prepare_options import CorpusOptions, MergeOptions, MixturesOptions
 from dplass_cli.options.shell_command import shell_command
 from dplass_cli.storage import Progress, no_progress, require_folder
@@ -36,6 +38,10 @@ def prepare_corpus(options: CorpusOptions, progress: Progress = no_progress) -> 
         require_folder(folder)
     require_output(options.output)
     split = corpus.split if options.split is None else options.split
+    if corpus.stem_files and options.folder and (songs := stem_files(options.folder, split)):
+        unpacked = options.output.with_name(f"{options.output.stem}-stems")
+        unpack_stems(songs, options.folder, unpacked, progress)
+        options = replace(options, folder=unpacked)
     folders = options.audio_dir or ((options.folder,) if options.folder else tuple(p.parent for p in options.table))
     progress(0, 1, "finding clips")
     files = walk_folders(folders) if options.file_list is None else listed_files(options.file_list, folders)

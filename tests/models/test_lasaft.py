@@ -8,10 +8,14 @@ from typing import Any
 import pytest
 import torch
 from lasaft_checkpoints import golden_case
-from small_networks import SMALL_LASAFT, small_lasaft
+from small_networks import SMALL_LASAFT, fresh, small_lasaft
 
+from dplass_cli.adapters import adapted
+from dplass_cli.adapters.injection import layer_settings
 from dplass_cli.errors import InputError
+from dplass_cli.models.flops import layer_costs
 from dplass_cli.models.lasaft import LaSAFT
+from dplass_cli.options.adapter_settings import AdapterSettings
 from dplass_cli.options.network_settings import LaSAFTConfig
 
 PARAMETERS = {"lasaft": 8_447_692, "lasaft_masking": 9_064_298, "lightsaft": 2_379_388}
@@ -107,3 +111,48 @@ def test_inconsistent_configurations_are_refused() -> None:
         replace(SMALL_LASAFT, n_fft=260)
     with pytest.raises(InputError, match="kernel_size"):
         replace(SMALL_LASAFT, kernel_size=(2, 3))
+
+
+def test_all_convolutions_between_spectrograms_can_be_adapted() -> None:
+    network = small_lasaft()
+    settings = AdapterSettings("lora", targets=("conv", "downsample", "upsample", "edge"))
+    chosen = list(layer_settings(network, settings))
+    kinds = (torch.nn.Conv2d, torch.nn.ConvTranspose2d)
+    assert set(chosen) == {path for path, module in network.named_modules() if isinstance(module, kinds)}
+    assert chosen == [layer.path for layer in network.adaptable_layers()]
+
+
+@pytest.mark.parametrize("method", ["lora", "dora", "reconv", "conv-adapter"])
+def test_adapters_learn_on_its_convolutions(method: str) -> None:
+    network = small_lasaft()
+    mixture, condition = torch.randn(2, 2, 2000), torch.randn(2, 8)
+    with torch.inference_mode():
+        before = network(mixture, condition)
+    adapters = fresh(network, AdapterSettings(method))
+    with adapted(network, adapters):
+        trained = [parameter for adapter in adapters.values() for parameter in adapter.parameters()]
+        optimizer = torch.optim.Adam(trained, lr=1e-2)
+        losses = []
+        for _ in range(3):
+            loss = network(mixture, condition).square().mean()
+            losses.append(loss.item())
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+        assert losses[-1] < losses[0]
+    with torch.inference_mode():
+        assert torch.equal(network(mixture, condition), before)
+
+
+def test_costs_are_counted_per_layer() -> None:
+    costs = layer_costs(LaSAFTConfig(light=True))
+    assert sum(cost.parameters for cost in costs) == PARAMETERS["lightsaft"]
+    assert not any(cost.dead for cost in costs)
+    first = next(cost for cost in costs if cost.path == "spec2spec.encoders.0.tfc.H.0.0")
+    assert first.macs_per_second == pytest.approx(24 * 24 * 9 * 1024 * 44100 / 1024)
+    assert all(cost.macs_per_second == 0 for cost in costs if "condition_generator" in cost.path)
+
+
+def test_a_training_batch_of_one_item_is_normalised_with_the_running_statistics() -> None:
+    network = small_lasaft().train()
+    assert torch.isfinite(network(torch.randn(1, 2, 2000), torch.randn(1, 8))).all()

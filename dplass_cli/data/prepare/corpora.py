@@ -32,6 +32,7 @@ class Corpus:
         sentences: captions are sentences, not class names.
         caption_of: {value of the caption column: caption}; clips with other values are left out. Where it is empty, the
             values are the captions.
+        stem_files: clips may be audio tracks of ``.stem.mp4`` files, which are unpacked next to the manifest.
         unique_ids: an id repeated is a duplicate clip. Otherwise its records are further captions of the same clip.
         verb: the verb that prepares it, where that is not ``prepare KIND``.
         rejects: name of the file that lists the unused clips, with ``{manifest}`` for the manifest's stem.
@@ -55,6 +56,7 @@ class Corpus:
     seconds: float | None = None
     sentences: bool = False
     caption_of: Mapping[str, str] = field(default_factory=dict)
+    stem_files: bool = False
     unique_ids: bool = False
     verb: str = ""
     rejects: str = "{manifest}-rejects.csv"
@@ -64,6 +66,7 @@ class Corpus:
 
 
 _CLOTHO = ("caption_1", "caption_2", "caption_3", "caption_4", "caption_5")
+_SOURCES = {name: name for name in ("vocals", "drums", "bass", "other")}
 _STEMS = {"vocals": "singing voice", "drums": "drums", "bass": "bass"}  # "mixture" and "other" are not single sounds
 
 CORPORA = {
@@ -89,8 +92,12 @@ CORPORA = {
         ("folder",), id="path"),
     "fsd50k": Corpus("FSD50K: Freesound clips with AudioSet labels", "https://doi.org/10.5281/zenodo.4060432",
         ("labels",), "**/FSD50K.ground_truth/{split}.csv", split="dev", name="fname", labels="mids"),
-    "musdb18": Corpus("MUSDB18 as wav: vocals, drums and bass of each song", "https://doi.org/10.5281/zenodo.3338373",
-        ("stem",), id="parent", split="train", caption_of=_STEMS),
+    "musdb18": Corpus("MUSDB18, stem files or wav: vocals, drums and bass of each song",
+        "https://doi.org/10.5281/zenodo.3338373",
+        ("stem",), id="parent", split="train", caption_of=_STEMS, stem_files=True),
+    "musdb18-sources": Corpus("MUSDB18 by the names that LaSAFT knows: vocals, drums, bass and other of each song",
+        "https://doi.org/10.5281/zenodo.3338373",
+        ("stem",), id="parent", split="train", caption_of=_SOURCES, stem_files=True),
     "music21": Corpus("MUSIC21: solos of 21 instruments", "https://github.com/roudimit/MUSIC_dataset",
         ("class",), "**/MUSIC*_solo_videos.json", id="id", video=True),
     "vggsound": Corpus("VGGSound: ten-second clips in 309 classes", "https://www.robots.ox.ac.uk/~vgg/data/vggsound/",

@@ -136,6 +136,14 @@ def musdb18(root: Path) -> Rows:
     return {(f"train/A Classic - Song/{stem}.wav", caption, "A Classic - Song") for stem, caption in said.items()}
 
 
+def musdb18_sources(root: Path) -> Rows:
+    for song in ("train/A Classic - Song", "test/Other - Song"):
+        for stem in ("mixture", "vocals", "drums", "bass", "other"):
+            clip(root / song / f"{stem}.wav")
+    names = ("vocals", "drums", "bass", "other")
+    return {(f"train/A Classic - Song/{name}.wav", name, "A Classic - Song") for name in names}
+
+
 def music21(root: Path) -> Rows:
     videos = {"acoustic_guitar": ["-8AgRz5Jdrw"], "tuba": ["aaaaaaaaaaa"]}
     text(root / "MUSIC21_solo_videos.json", json.dumps({"version": 2.0, "videos": videos}))
@@ -185,6 +193,7 @@ MAKERS: dict[str, Callable[[Path], Rows]] = {
     "folder": folder,
     "fsd50k": fsd50k,
     "musdb18": musdb18,
+    "musdb18-sources": musdb18_sources,
     "music21": music21,
     "vggsound": vggsound,
     "wavcaps": wavcaps,
