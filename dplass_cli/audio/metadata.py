@@ -32,13 +32,17 @@ class Metadata:
 
     Attributes:
         tags: {name of :data:`TAGS`: text}.
-        chunks: (name, content) of a WAV's chunks; they contain its tags too.
+        chunks: (name, content) of a WAV's chunks; ``LIST`` contains its tags.
         speakers: which speakers a WAV's channels are for, as the bits of ``dwChannelMask``; None if it does not say.
     """
 
     tags: dict[str, str] = field(default_factory=dict)
     chunks: tuple[tuple[bytes, bytes], ...] = ()
     speakers: int | None = None
+
+    @property
+    def has_tag_chunk(self) -> bool:
+        return any(name == b"LIST" for name, _ in self.chunks)
 
     @property
     def ffmpeg_tags(self) -> dict[str, str]:

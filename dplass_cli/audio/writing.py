@@ -111,7 +111,7 @@ def audio_writer(
         try:
             encoded = os.fsencode(temporary)  # soundfile cannot encode names that are not UTF-8
             with soundfile.SoundFile(encoded, "w", sample_rate, channels, subtype, format=container) as stream:
-                for name, text in () if is_wav and metadata.chunks else metadata.tags.items():
+                for name, text in () if is_wav and metadata.has_tag_chunk else metadata.tags.items():
                     setattr(stream, name, text)
                 yield lambda audio: stream.write(audio.T)
             if is_wav:

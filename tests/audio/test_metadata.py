@@ -73,6 +73,7 @@ def test_lossy_files_get_the_tags(tmp_path: Path, name: str) -> None:
 def test_chunks_of_a_broadcast_wav_are_kept_byte_by_byte(tmp_path: Path) -> None:
     chunks = ((b"bext", BEXT), (b"iXML", IXML))
     first = write(tmp_path / "a.wav", Metadata(chunks=chunks), "PCM_24")
+    assert read_metadata(write(tmp_path / "c.wav", Metadata({"title": "T"}, chunks), "PCM_16")).tags == {"title": "T"}
     found = read_metadata(first)
     assert found.chunks == chunks
     second = write(tmp_path / "b.wav", found, "PCM_16")
