@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import shutil
 import socket
 import zipfile
 from collections.abc import Callable
@@ -15,12 +14,11 @@ import pytest
 import soundfile
 from browsing import wait_for
 from page_client import encoded, noise
+from quick_job import run_quickly
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from dplass_cli.separation.presence import Presence
 from dplass_cli.server.http_app import example_wav
 from dplass_cli.server.job_queue import ReportStep, SeparationJob, Sound
-from dplass_cli.server.spectrogram_images import write_image
 
 pytestmark = pytest.mark.browser
 
@@ -31,34 +29,6 @@ POSITION = "shown.player.position"
 def run_until_cancelled(job: SeparationJob, report: ReportStep) -> tuple[Sound, ...]:
     while True:
         report("separating", 0.25, 0.5)
-
-
-def run_quickly(job: SeparationJob, report: ReportStep) -> tuple[Sound, ...]:
-    """A job whose sounds are copies of the recording, a wav."""
-
-    def sound(name: str, kind: Any, query: str | None = None, **more: Any) -> Sound:
-        audio = job.folder / f"{name}.wav"
-        shutil.copyfile(job.upload, audio)
-        write_image(np.zeros((160, 90), np.float32), 0.0, audio.with_suffix(".png"))
-        return Sound(name, kind, audio, audio.with_suffix(".png"), query, **more)
-
-    found = Presence(0.93, 0.8, 0.1, -3.0, True)
-    sounds = [sound("recording", "recording")]
-    for number, query in enumerate(job.queries, 1):
-        unknown = (f"the encoder does not know what {query.text!r} is; did you mean 'rain'?",)
-        sounds.append(
-            sound(
-                str(number),
-                "target",
-                query.name,
-                presence=None if query.is_removal else found,
-                unknown=unknown if query.text == "rane" else (),
-                removes=("removed-1",) if query.is_removal else (),
-            )
-        )
-    removed = [sentence for query in job.queries if query.is_removal for sentence in query.sentences]
-    sounds += [sound("removed-1", "removed", removed[0], presence=found)] if removed else []
-    return (*sounds, sound("residual", "residual"))
 
 
 def open_page(listening: Callable[..., Any], chromium: Any, width: int = 1280, **options: Any) -> tuple[Any, Any, Any]:
