@@ -25,6 +25,8 @@ from dplass_cli.server.job_runner import SeparationRunner, parse_queries
 class CopyingSeparator:
     """Writes a copy of the recording for every query and for the residual, and knows no word with an x."""
 
+    bank = SimpleNamespace(keys=["domain0", "domain1"])
+    policy = SimpleNamespace(name="text")
     encoder = SimpleNamespace(out_of_vocabulary=lambda text: f"{text} is not known" if "x" in text else None)
 
     def separate_file(
