@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import itertools
 import os
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
@@ -38,6 +37,7 @@ from dplass_cli.audio.unfinished import (
     rewritten_au,
     rewritten_caf,
     rewritten_wav,
+    wav_part,
 )
 
 DECODING_ERRORS = (soundfile.LibsndfileError, ValueError)
@@ -207,9 +207,10 @@ def _joined_wav_parts(path: Path, stream: BinaryIO, layouts: Sequence[WavLayout]
     formats = {(layout.format[:2], layout.format[14:16], layout.format[24:40]) for layout in layouts}
     if len(formats) > 1:
         raise UnsupportedAudio(f"{path}: consists of WAV files of different sample formats; convert or replace it")
-    size, last = os.fstat(stream.fileno()).st_size, layouts[-1]
-    parts = [FilePart(one.begin, other.begin) for one, other in itertools.pairwise(layouts)]
-    rewritten, unfinished = rewritten_wav(stream, last.begin) or (FilePart(last.begin, size), False)
+    size, (_, *middle, last) = os.fstat(stream.fileno()).st_size, layouts
+    # Only the first file has been checked to be safe: of the others, libsndfile sees a header that is written here.
+    parts = [FilePart(0, layouts[1].begin), *(wav_part(stream, layout) for layout in middle)]
+    rewritten, unfinished = rewritten_wav(stream, last.begin) or (wav_part(stream, last), False)
     truncated = not unfinished and not is_open_length(last.length) and last.start + last.length > size
     return [*parts, rewritten], "unfinished" if unfinished else "truncated" if truncated else ""
 

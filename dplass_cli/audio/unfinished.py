@@ -107,11 +107,18 @@ def rewritten_wav(stream: BinaryIO, begin: int = 0) -> tuple[FilePart, bool] | N
         length += (available - length) // _WRAP * _WRAP
     elif magic != b"BW64":
         return None
+    return wav_part(stream, layout._replace(length=length)), unfinished
+
+
+def wav_part(stream: BinaryIO, layout: WavLayout) -> FilePart:
+    """The samples of a WAV, with a header of its format and their length and nothing else."""
+    stream.seek(layout.begin)
+    magic = stream.read(4)
     order: Literal["big", "little"] = "big" if magic == b"RIFX" else "little"
     frame = max(1, int.from_bytes(layout.format[12:14], order))
-    stop = min(size, layout.start + length)
+    stop = min(os.fstat(stream.fileno()).st_size, layout.start + layout.length)
     stop -= (stop - layout.start) % frame
-    return FilePart(layout.start, stop, _wav_header(magic, layout.format, stop - layout.start, order)), unfinished
+    return FilePart(layout.start, stop, _wav_header(magic, layout.format, stop - layout.start, order))
 
 
 def _wav_header(magic: bytes, form: bytes, length: int, order: Literal["big", "little"]) -> bytes:
