@@ -16,6 +16,7 @@ _SEARCHED_WHOLE = 1 << 20  # bytes of a file that is searched without looking at
 _NEAR = 1 << 16  # bytes in which a frame is expected to begin
 _PROBES = (0.15, 0.31, 0.44, 0.62, 0.83)  # shares of a file; uneven, so that joined files of one length are noticed
 _LONGEST_HEADER = 16
+_TOTAL, _LENGTHS = slice(18, 26), 1 << 36  # rate, channels, bits and, in the lowest 36 bits, samples (section 8.2)
 
 
 def joined_flac(stream: BinaryIO, start: int) -> list[FilePart]:
@@ -32,14 +33,28 @@ def joined_flac(stream: BinaryIO, start: int) -> list[FilePart]:
         starts = [start, *(found.start() for found in _BEGIN.finditer(data, start + 4))]
     if len(starts) == 1:
         return []
-    return [FilePart(first, stop) for first, stop in zip(starts, [*starts[1:], size], strict=True)]
+    return [_part(stream, first, stop) for first, stop in zip(starts, [*starts[1:], size], strict=True)]
+
+
+def _part(stream: BinaryIO, start: int, stop: int) -> FilePart:
+    """A file of several. Where its length was never written, it is that of its frames."""
+    stream.seek(start)
+    head = stream.read(_TOTAL.stop)
+    numbers = int.from_bytes(head[_TOTAL], "big")
+    if numbers % _LENGTHS or len(head) < _TOTAL.stop:
+        return FilePart(start, stop)
+    frames = _frames_near(stream, max(start, stop - _NEAR), int.from_bytes(head[10:12], "big"), stop)
+    ends = {first + samples for first, samples in frames}
+    # What looks like a header inside a frame follows on no other frame.
+    total = next((first + samples for first, samples in reversed(frames) if first in ends or len(frames) == 1), 0)
+    return FilePart(start + len(head), stop, head[: _TOTAL.start] + (numbers + total).to_bytes(8, "big"))
 
 
 def _may_be_joined(stream: BinaryIO, start: int, size: int) -> bool:
     """Whether the last frame is not the one that the header announces, or frames do not count up."""
     stream.seek(start)
     head = stream.read(42)
-    block, total = int.from_bytes(head[10:12], "big"), int.from_bytes(head[18:26], "big") % (1 << 36)
+    block, total = int.from_bytes(head[10:12], "big"), int.from_bytes(head[_TOTAL], "big") % _LENGTHS
     positions = [start + round(share * (size - start)) for share in _PROBES]
     firsts = [_frames_near(stream, position, block)[:1] for position in positions]
     numbers = [number for first in firsts for number, _ in first]
@@ -48,10 +63,12 @@ def _may_be_joined(stream: BinaryIO, start: int, size: int) -> bool:
     return not (counts_up and last and sum(last[0]) == total)
 
 
-def _frames_near(stream: BinaryIO, position: int, block: int) -> list[tuple[int, int]]:
-    """(First sample, samples) of the frames that begin within 64 KiB behind a byte."""
+def _frames_near(stream: BinaryIO, position: int, block: int, stop: int | None = None) -> list[tuple[int, int]]:
+    """(First sample, samples) of the frames that begin within 64 KiB behind a byte, and before another."""
     stream.seek(position)
-    data = stream.read(_NEAR + _LONGEST_HEADER)
+    data = stream.read(_NEAR + _LONGEST_HEADER if stop is None else min(stop - position, _NEAR)) + bytes(
+        _LONGEST_HEADER
+    )
     found = (_frame(data[place.start() : place.start() + _LONGEST_HEADER], block) for place in _SYNC.finditer(data))
     return [frame for frame in found if frame is not None]
 

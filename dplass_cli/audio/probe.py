@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 from typing import BinaryIO, Literal
 
+from dplass_cli.audio.flac_frames import joined_flac
 from dplass_cli.audio.ogg_pages import has_several_streams, ogg_is_truncated
 from dplass_cli.audio.unfinished import MAX_CHUNKS, WAV_MAGICS, has_open_flac_length, is_open_length, wav_layout
 
@@ -52,8 +53,11 @@ def sndfile_misreads(path: Path | str) -> bool:
     """
     with open(path, "rb") as stream:
         skip_tags(stream)
+        start = stream.tell()
         head = stream.read(_FLAC_HEAD_BYTES)
-        return has_open_flac_length(head) or (head[:4] == b"OggS" and has_several_streams(stream))
+        if has_open_flac_length(head):
+            return not joined_flac(stream, start)  # FFmpeg loses samples where another file begins
+        return head[:4] == b"OggS" and has_several_streams(stream)
 
 
 def _is_for_ffmpeg(head: bytes) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import itertools
 import os
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
@@ -38,12 +37,14 @@ from dplass_cli.audio.unfinished import (
     rewritten_au,
     rewritten_caf,
     rewritten_wav,
+    wav_layout,
+    wav_part,
 )
 
 DECODING_ERRORS = (soundfile.LibsndfileError, ValueError)
 """What reading damaged audio raises: ValueError where the file ends before the position that is sought."""
 
-_HEAD_BYTES, _MAX_PARTS = 1 << 16, 10_000
+_HEAD_BYTES, _MAX_PARTS, _LONGEST = 1 << 16, 10_000, 1 << 60
 _LARGEST_STEP = 1 << 22  # samples per channel that are read at once, so that no header decides what is allocated
 
 
@@ -124,6 +125,8 @@ def open_sndfile(path: Path) -> SndfileSource:
                 )
             if part is not None and part.frames is not None and part.frames > stream.frames:
                 raise UnsupportedAudio(f"{path}: the length of this MP2 is unknown; convert it to wav")
+            if stream.frames > _LONGEST:  # libsndfile's answer for an unknown length
+                raise UnsupportedAudio(f"{path}: does not say its length; convert it to wav")
             lengths.append(stream.frames if part is None or part.frames is None else part.frames)
     assert first is not None
     if sum(lengths) <= 0 and note == "truncated":
@@ -208,8 +211,11 @@ def _joined_wav_parts(path: Path, stream: BinaryIO, layouts: Sequence[WavLayout]
     if len(formats) > 1:
         raise UnsupportedAudio(f"{path}: consists of WAV files of different sample formats; convert or replace it")
     size, last = os.fstat(stream.fileno()).st_size, layouts[-1]
-    parts = [FilePart(one.begin, other.begin) for one, other in itertools.pairwise(layouts)]
-    rewritten, unfinished = rewritten_wav(stream, last.begin) or (FilePart(last.begin, size), False)
+    # Only the first file has been checked to be safe: of the others, libsndfile sees a header that is written here.
+    parts = [wav_part(stream, layout) for layout in layouts[:-1]]
+    if wav_layout(stream) == layouts[0]:
+        parts[0] = FilePart(0, layouts[1].begin)
+    rewritten, unfinished = rewritten_wav(stream, last.begin) or (wav_part(stream, last), False)
     truncated = not unfinished and not is_open_length(last.length) and last.start + last.length > size
     return [*parts, rewritten], "unfinished" if unfinished else "truncated" if truncated else ""
 

@@ -5,7 +5,9 @@ Recorders write the length last. A WAV has 32 bits for it, which wrap around at 
 
 from __future__ import annotations
 
+import mmap
 import os
+import re
 from typing import BinaryIO, Literal, NamedTuple
 
 from dplass_cli.audio.parts import FilePart
@@ -16,6 +18,7 @@ WAV_MAGICS = (b"RIFF", b"RIFX", *LONG_WAVS)
 MAX_CHUNKS = 1000
 _MAX_FORMAT_BYTES = 1 << 16
 _WRAP = 1 << 32
+_WAV_BEGIN = re.compile(rb"(?:RIFF|RIFX|RF64|BW64).{4}WAVE(?:fmt |ds64|JUNK|bext|LIST)", re.DOTALL)
 _FLAC_LENGTH = slice(18, 26)  # rate, channels, bits and, in the lowest 36 bits, samples (RFC 9639, section 8.2)
 
 
@@ -44,13 +47,27 @@ def is_open_length(length: int) -> bool:
 
 
 def joined_wavs(stream: BinaryIO) -> list[WavLayout]:
-    """The layouts of WAV files that follow each other; an empty list if there is only one."""
+    """The layouts of WAV files that follow each other; an empty list if there is only one.
+
+    A length that was never written is replaced where another file follows.
+    """
     layouts: list[WavLayout] = []
     start: int | None = 0
     while start is not None and (layout := wav_layout(stream, start)) is not None:
+        if layout.length == 0 or is_open_length(layout.length):
+            start = _searched_wav(stream, layout.start)
+            layout = layout if start is None else layout._replace(length=start - layout.start)
+        else:
+            start = _next_wav(stream, layout.start + layout.length)
         layouts.append(layout)
-        start = None if is_open_length(layout.length) else _next_wav(stream, layout.start + layout.length)
     return layouts if len(layouts) > 1 else []
+
+
+def _searched_wav(stream: BinaryIO, start: int) -> int | None:
+    """The first byte of a WAV behind samples whose length is unknown."""
+    with mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as data:
+        found = _WAV_BEGIN.search(data, start)
+    return None if found is None else found.start()
 
 
 def _next_wav(stream: BinaryIO, start: int) -> int | None:
@@ -107,11 +124,18 @@ def rewritten_wav(stream: BinaryIO, begin: int = 0) -> tuple[FilePart, bool] | N
         length += (available - length) // _WRAP * _WRAP
     elif magic != b"BW64":
         return None
+    return wav_part(stream, layout._replace(length=length)), unfinished
+
+
+def wav_part(stream: BinaryIO, layout: WavLayout) -> FilePart:
+    """The samples of a WAV, with a header of its format and their length and nothing else."""
+    stream.seek(layout.begin)
+    magic = stream.read(4)
     order: Literal["big", "little"] = "big" if magic == b"RIFX" else "little"
     frame = max(1, int.from_bytes(layout.format[12:14], order))
-    stop = min(size, layout.start + length)
+    stop = min(os.fstat(stream.fileno()).st_size, layout.start + layout.length)
     stop -= (stop - layout.start) % frame
-    return FilePart(layout.start, stop, _wav_header(magic, layout.format, stop - layout.start, order)), unfinished
+    return FilePart(layout.start, stop, _wav_header(magic, layout.format, stop - layout.start, order))
 
 
 def _wav_header(magic: bytes, form: bytes, length: int, order: Literal["big", "little"]) -> bytes:

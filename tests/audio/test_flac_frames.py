@@ -47,6 +47,19 @@ def test_joined_files_are_read_one_after_the_other(tmp_path: Path, lengths: tupl
     np.testing.assert_array_equal(part, whole[:, round(start * RATE) : round(end * RATE)])
 
 
+@pytest.mark.parametrize("unknown", [(True, False), (False, True), (True, True)])
+def test_joined_files_without_their_lengths_are_read_to_their_ends(tmp_path: Path, unknown: tuple[bool, ...]) -> None:
+    contents = [write_flac(tmp_path / "a.flac", length, seed) for seed, length in enumerate((1.0, 0.7))]
+    whole = expected(*contents, folder=tmp_path)
+    open_ended = [
+        content[:21] + bytes([content[21] & 0xF0]) + bytes(4) + content[26:] if without else content
+        for content, without in zip(contents, unknown, strict=True)
+    ]
+    (tmp_path / "j.flac").write_bytes(b"".join(open_ended))
+    assert audio_info(tmp_path / "j.flac").frames == whole.shape[1]
+    np.testing.assert_array_equal(read_audio(tmp_path / "j.flac")[0], whole)
+
+
 def test_joined_files_that_differ_in_channels_are_refused(tmp_path: Path) -> None:
     (tmp_path / "j.flac").write_bytes(b"".join(write_flac(tmp_path / "a.flac", 1, 0, channels) for channels in (1, 2)))
     with pytest.raises(UnsupportedAudio, match="its audio changes at 1 s from 1 channel at 16000 Hz to 2 channels"):

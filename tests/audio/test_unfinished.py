@@ -165,6 +165,16 @@ def test_joined_wavs_are_read_one_after_the_other(tmp_path: Path, form: str, sub
     np.testing.assert_array_equal(read_audio(path, 0.9, 1.7)[0], whole[:, 7200:13600])
 
 
+@pytest.mark.parametrize("length", [0, 0xFFFFFFFF, 0x7FFFF000])
+def test_joined_wavs_without_their_lengths_are_read_one_after_the_other(tmp_path: Path, length: int) -> None:
+    names = [tmp_path / "a.wav", tmp_path / "b.wav"]
+    clips = [wav_bytes(name, seconds) for name, seconds in zip(names, (1.0, 0.5), strict=True)]
+    place = clips[0].index(b"data") + 4
+    unknown = [clip[:place] + length.to_bytes(4, "little") + clip[place + 4 :] for clip in clips]
+    audio, _ = read_audio(joined(tmp_path / "j.wav", *unknown))
+    np.testing.assert_array_equal(audio, np.concatenate([read_audio(name)[0] for name in names], axis=1))
+
+
 def test_the_last_of_joined_wavs_may_be_incomplete(tmp_path: Path) -> None:
     first, last = wav_bytes(tmp_path / "a.wav", 1.0), wav_bytes(tmp_path / "b.wav", 2.0)
     info = audio_info(joined(tmp_path / "cut.wav", first, last[:-8000]))
