@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import soundfile
 import torch
@@ -14,11 +15,13 @@ from small_networks import FOUR_SOURCES, small_lasaft
 
 from dplass_cli.adapters.algebra import merge
 from dplass_cli.adapters.bank_folder import load_single_adapter
+from dplass_cli.audio.reading import read_audio
 from dplass_cli.audio.writing import write_audio
 from dplass_cli.data.manifest import Row, read_manifest, write_manifest
 from dplass_cli.data.mixture_tables import Mixture, write_mixtures
 from dplass_cli.encoders import load_encoder
 from dplass_cli.errors import InputError
+from dplass_cli.evaluation.metrics import sdr
 from dplass_cli.models import load_base
 from dplass_cli.options.adapter_settings import AdapterSettings
 from dplass_cli.options.data_settings import DataSettings
@@ -27,12 +30,14 @@ from dplass_cli.options.export_options import ExportOptions
 from dplass_cli.options.network_settings import LaSAFTConfig
 from dplass_cli.options.parse import build_options
 from dplass_cli.options.partition_options import PartitionOptions
+from dplass_cli.options.prepare_options import CorpusOptions
 from dplass_cli.options.separate_options import SeparateOptions
 from dplass_cli.options.train_options import TrainOptions
 from dplass_cli.options.train_settings import TrainSettings
-from dplass_cli.pipelines.evaluate import evaluate
+from dplass_cli.pipelines.evaluate import evaluate, evaluate_songs
 from dplass_cli.pipelines.export import export
 from dplass_cli.pipelines.partition import partition
+from dplass_cli.pipelines.prepare import prepare_corpus
 from dplass_cli.pipelines.separate import separate
 from dplass_cli.pipelines.train import train
 from dplass_cli.resources import resource
@@ -251,8 +256,9 @@ def test_evaluations_score_it_by_name(checkpoint: Path, stems: Path, bank: Path,
     assert all(score.similarity is None for score in result.item_scores.values())
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:::torch", "ignore:::copyreg", "ignore:::onnxscript", "ignore:::copy")
-@pytest.mark.parametrize("spec_type", ["complex", pytest.param("magnitude", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("spec_type", ["complex", "magnitude"])
 def test_an_exported_graph_separates_stereo(spec_type: str, tmp_path: Path) -> None:
     onnxruntime = pytest.importorskip("onnxruntime")
     network = small_lasaft(
@@ -268,3 +274,71 @@ def test_an_exported_graph_separates_stereo(spec_type: str, tmp_path: Path) -> N
     with torch.inference_mode():
         expected = network(torch.from_numpy(mixture), torch.from_numpy(condition)).numpy()
     assert np.abs(target - expected).max() < 1e-4
+
+
+@pytest.fixture(scope="module")
+def musdb(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Four short songs in the form of MUSDB18, two for training and two for testing."""
+    root = tmp_path_factory.mktemp("musdb")
+    for number, split in enumerate(("train", "train", "test", "test")):
+        stems = {}
+        for source, sound in zip(SOURCES, ("owl_hoot", "clock_tick", "helicopter", "flute"), strict=True):
+            mono = render(sound, 100 + number, 1.2, 44100)
+            stems[source] = np.stack([mono, 0.5 * mono]).astype(np.float32)
+        for name, audio in {**stems, "mixture": sum(stems.values())}.items():
+            path = root / split / f"Song {number}" / f"{name}.wav"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write_audio(path, audio, 44100, "FLOAT")
+    return root
+
+
+def test_the_base_and_an_adapter_are_compared_on_songs(
+    musdb: Path, bank: Path, checkpoint: Path, tmp_path: Path
+) -> None:
+    given = EvaluateOptions(
+        benchmark=("musdb18",),
+        data_root=musdb,
+        output=tmp_path / "evaluation",
+        base_checkpoint=str(checkpoint),
+        adapters=(str(bank),),
+        device="cpu",
+    )
+    result = evaluate_songs(given)
+    assert result.songs == 2
+    assert {(row["policy"], row["source"]) for row in result.scores} == {
+        (policy, source) for policy in ("base", "text") for source in (*SOURCES, "all")
+    }
+    scores = pd.read_csv(result.folder / "songs.csv")
+    separator = Separator.from_pretrained(checkpoint, adapters=(), policy="base", device="cpu")
+    mixture, rate = read_audio(musdb / "test" / "Song 2" / "mixture.wav")
+    reference, _ = read_audio(musdb / "test" / "Song 2" / "drums.wav")
+    expected = sdr(reference.ravel(), separator(mixture, rate, ["drums"])["drums"].ravel())
+    row = scores.query("song == 'Song 2' and source == 'drums' and policy == 'base'")
+    assert row.sdr.item() == pytest.approx(expected, abs=1e-3)
+    assert "| policy | source | SDR v4 |" in (result.folder / "results.md").read_text()
+
+
+def test_songs_become_training_data_by_the_names_of_their_sources(
+    musdb: Path, checkpoint: Path, tmp_path: Path
+) -> None:
+    prepare_corpus(CorpusOptions(kind="musdb18-sources", folder=musdb, output=tmp_path / "train.json"))
+    made = partition(
+        PartitionOptions(
+            tmp_path / "train.json", tmp_path / "partition", domains=2, features="text", encoder=str(checkpoint)
+        )
+    )
+    captions = [caption for domain in made.partition.domains for caption in domain.captions]
+    assert sorted(captions) == sorted(SOURCES)
+
+
+def test_what_songs_need_is_said(tmp_path: Path) -> None:
+    def given(**changes: object) -> EvaluateOptions:
+        defaults: dict[str, object] = {"benchmark": ("musdb18",), "output": tmp_path}
+        return EvaluateOptions(**{**defaults, **changes})  # type: ignore[arg-type]
+
+    with pytest.raises(InputError, match="--benchmark musdb18: give the folder that contains test as --data-root"):
+        evaluate_songs(given())
+    with pytest.raises(InputError, match="--benchmark musdb18: evaluates whole songs"):
+        given(benchmark=("musdb18", "esc50"))
+    with pytest.raises(InputError, match="--metric museval: is for --benchmark musdb18"):
+        given(benchmark=("custom",), metric=("museval",))
