@@ -13,7 +13,8 @@ import numpy as np
 from dplass_cli.domains.features import FloatArray, similarities
 
 TYPICAL = 3
-_LENGTH = 3  # words of a title; a fourth is added where it covers all that they leave
+_LENGTH = 3  # words of a title
+_WHOLE = 5  # most words of a title that covers every caption
 _DECIMALS = 5
 _READ = 100  # captions that are considered, those with the most clips
 _STEM = 4  # letters that a word must share with a longer form of it: bark, barking
@@ -45,7 +46,7 @@ def titles(domains: Sequence[Mapping[str, int]]) -> list[str]:
     words of one caption do not displace the only word of another. A word's weight is that count times log(1 + mean
     clips of words per domain / its clips in all domains): the class-based TF-IDF of Grootendorst, "BERTopic", 2022
     (equation 2). Forms of a word count as one; function words are left out. Of words of equal weight, those of captions
-    nearer to the centroid come first.
+    nearer to the centroid come first. A title that leaves captions out ends with "and more".
     """
     grouped = [_word_groups(captions) for captions in domains]
     totals = sum((group.forms for groups in grouped for group in groups), Counter[str]())
@@ -88,7 +89,8 @@ def _word_groups(captions: Mapping[str, int]) -> list[_WordGroup]:
 
 def _title(groups: Sequence[_WordGroup], captions: Mapping[str, int], totals: Mapping[str, int], mean: float) -> str:
     remaining, covered, chosen = list(groups), set[str](), list[_WordGroup]()
-    while remaining and len(chosen) < _LENGTH:
+    hidden = set(captions)
+    while remaining and len(chosen) < (_WHOLE if hidden else _LENGTH):
         if not any(group.captions - covered for group in remaining):
             covered = set()  # the title covers every caption: the other words compete by all of theirs
         weights = [
@@ -98,14 +100,10 @@ def _title(groups: Sequence[_WordGroup], captions: Mapping[str, int], totals: Ma
         ]
         chosen.append(remaining.pop(weights.index(max(weights))))
         covered |= chosen[-1].captions
-    hidden = _captions_of(remaining) - _captions_of(chosen)
-    chosen += [group for group in remaining if hidden and hidden <= group.captions][:1]
-    title = ", ".join(group.forms.most_common(1)[0][0] for group in chosen)
+        hidden -= chosen[-1].captions
+    words = [group.forms.most_common(1)[0][0] for group in (chosen[:_LENGTH] if hidden else chosen)]
+    title = ", ".join(words) + (" and more" if hidden and words else "")
     return title[:1].upper() + title[1:]
-
-
-def _captions_of(groups: Sequence[_WordGroup]) -> set[str]:
-    return set[str]().union(*(group.captions for group in groups))
 
 
 def _words(caption: str) -> list[str]:

@@ -46,9 +46,12 @@ def test_a_second_word_of_one_caption_displaces_no_other_caption() -> None:
     assert title == "Crackle, chainsaw, music"
 
 
-def test_a_fourth_word_is_added_where_nothing_else_is_hidden() -> None:
-    assert titled(["Clock", "Crackle", "Fire", "Music"], ["a dog"])[0] == "Clock, crackle, fire, music"
-    assert titled(["Clock", "Crackle", "Fire", "Music", "Rain"], ["a dog"])[0] == "Clock, crackle, fire"
+def test_a_title_of_few_captions_covers_all_of_them() -> None:
+    assert titled(["Crackle", "Fire", "Chainsaw", "Music"], ["a dog"])[0] == "Crackle, fire, chainsaw, music"
+
+
+def test_a_title_says_that_it_leaves_captions_out() -> None:
+    assert titled(["Clock", "Crackle", "Fire", "Music", "Rain", "Sea"], ["a dog"])[0] == "Clock, crackle, fire and more"
 
 
 def test_captions_without_words_stand_for_themselves() -> None:

@@ -156,3 +156,16 @@ def test_on_a_phone_nothing_is_wider_than_the_screen(folder: Path, chromium: Any
     assert errors == []
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
     assert page.evaluate("[...document.querySelectorAll('img')].every(i => i.getBoundingClientRect().width <= 390)")
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("width", [390, 1280])
+def test_tables_fit_the_screen_and_dark_mode_is_dark(folder: Path, chromium: Any, width: int) -> None:
+    page, errors = chromium(folder / "report.html", width)
+    page.emulate_media(color_scheme="dark")
+    page.evaluate("document.querySelectorAll('details').forEach(each => { each.open = true; })")
+    frames = "[...document.querySelectorAll('table')].map(table => table.parentElement)"
+    assert page.evaluate(f"{frames}.filter(frame => frame.scrollWidth > frame.clientWidth).length") == 0
+    background = page.evaluate("getComputedStyle(document.body).backgroundColor")
+    assert sum(map(int, re.findall(r"\d+", background))) < 150
+    assert errors == []
