@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import unicodedata
 from pathlib import Path
 from typing import Any
 
@@ -154,3 +155,18 @@ def test_other_files_are_refused_with_their_name(tmp_path: Path, text: str, mess
 def test_a_missing_manifest_is_refused_with_its_name(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"absent\.json: no such file"):
         read_manifest(tmp_path / "absent.json")
+
+
+def test_a_file_whose_accents_are_encoded_in_another_way_is_found(tmp_path: Path) -> None:
+    there = tmp_path / unicodedata.normalize("NFD", "café.wav")
+    there.touch()
+    write_manifest(tmp_path / "m.json", [Row(tmp_path / unicodedata.normalize("NFC", "café.wav"), "a café", id="c")])
+    (row,) = read_manifest(tmp_path / "m.json")
+    assert row.wav.is_file()
+
+
+def test_captions_and_labels_must_be_text(tmp_path: Path) -> None:
+    for row in (Row(Path("/a.wav"), "a \udcff"), Row(Path("/a.wav"), "x", ("\udcff",))):
+        write_manifest(tmp_path / "m.json", [row])
+        with pytest.raises(InputError, match=r"row 0: the caption or a label contains a lone surrogate; replace it"):
+            read_manifest(tmp_path / "m.json")

@@ -125,3 +125,15 @@ def test_the_hash_is_of_both_files_and_of_how_they_are_mixed(tmp_path: Path) -> 
 def test_hashes_leave_out_items_that_cannot_be_read(tmp_path: Path) -> None:
     items = [recorded(tmp_path, "0"), Item("1", "", "", Recorded(tmp_path / "gone.wav", tmp_path / "0-mixture.wav"))]
     assert audio_hashes(items, None, 2) == {"0": audio_sha256(items[0], None)}
+
+
+def test_every_noise_of_a_mixture_is_checked_and_hashed(tmp_path: Path) -> None:
+    clips = [tone(tmp_path / f"{name}.wav", 1.0) for name in "abc"]
+    rows = "idx,caption,src_wav,noise_wav,snr_db,noise2_wav\n0,x,a.wav,b.wav,0,c.wav\n1,x,a.wav,b.wav,0,\n"
+    three, two = read_items(find_benchmark("custom"), table(tmp_path, rows), None)
+    assert (three.files, two.files) == (tuple(clips), tuple(clips[:2]))
+    assert audio_sha256(three, 1.0) != audio_sha256(two, 1.0)
+    assert load_item(three, RATE, 1.0).mixture.shape == (RATE,)
+    clips[2].unlink()
+    lengths, unusable = check_items([three, two], RATE, 1.0, workers=1)
+    assert (lengths, list(unusable)) == ({"1": RATE}, ["0"])

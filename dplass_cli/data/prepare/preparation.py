@@ -300,7 +300,7 @@ def _reject_lists(clips: pd.DataFrame, id_heading: str) -> Iterator[pd.DataFrame
                 "start": part["start"],
                 "end": part["end"],
                 "reason": _reasons(part),
-                "path": [(path or "").encode("utf-8", "backslashreplace").decode() for path in part["path"]],
+                "path": [path or "" for path in part["path"]],
                 "labels": list(map(",".join, labels)),
             }
         )

@@ -121,11 +121,12 @@ def test_captions_are_cleaned_and_the_changes_counted(tmp_path: Path) -> None:
     assert result.cleaned == {"a dog  dog barks -> A dog barks": 2}
 
 
-def test_a_file_name_in_no_encoding_is_rejected(tmp_path: Path) -> None:
-    table = clips(("a", "/\udcff.wav", [caption("dog")]), ("b", "/ö.wav", [caption("dog")]))
+def test_a_file_name_may_be_in_no_encoding_and_a_caption_not(tmp_path: Path) -> None:
+    table = clips(("a", "/\udcff.wav", [caption("dog")]), ("b\udcff", "/ö.wav", [caption("d\udcffg")]))
     result = prepared(table, tmp_path)
-    assert [row.id for row in read_manifest(result.manifest)] == ["b"]
-    assert pd.read_csv(result.rejects)["path"].tolist() == ["/\\udcff.wav"]
+    assert [(row.id, row.wav) for row in read_manifest(result.manifest)] == [("a", Path("/\udcff.wav"))]
+    assert result.rejected == {"caption not UTF-8": 1}
+    assert b"b\xff" in result.rejects.read_bytes()
 
 
 def test_too_many_missing_clips_are_an_error_that_names_three(tmp_path: Path) -> None:
