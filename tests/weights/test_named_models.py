@@ -57,6 +57,14 @@ def test_a_model_that_is_not_there_names_the_command_that_fetches_it(fetched: Pa
     )
 
 
+def test_an_unknown_size_is_not_called_zero(fetched: Path) -> None:
+    with pytest.raises(InputError) as raised:
+        resolve_model(ModelSpec(name="lasaft"))
+    assert str(raised.value) == (
+        f"--model lasaft: {fetched}/lasaft/lasaft_large_2020.ckpt is missing; fetch it: dplass weights fetch lasaft"
+    )
+
+
 def test_an_unknown_name_is_refused() -> None:
     with pytest.raises(InputError, match="--model audiosepp: must be one of tiny, audiosep, audiosep"):
         resolve_model(ModelSpec(name="audiosepp"))
