@@ -21,7 +21,7 @@ def command(options: EvaluateOptions, run: VerbRun) -> None:
 
     Example: dplass evaluate --metadata-csv eval.csv --audio-dir audio --adapters run/bank --output eval
     """
-    from dplass_cli.evaluation.music import songs_table
+    from dplass_cli.evaluation.songs import songs_table
     from dplass_cli.pipelines.evaluate import evaluate, evaluate_songs, summary
 
     if options.songs:

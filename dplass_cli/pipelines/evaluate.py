@@ -12,7 +12,7 @@ from dplass_cli.errors import InputError
 from dplass_cli.evaluation.conditions import make_conditions
 from dplass_cli.evaluation.evaluation_run import EvaluateResult, EvaluationRun
 from dplass_cli.evaluation.evaluator import plan_runs
-from dplass_cli.evaluation.music import (
+from dplass_cli.evaluation.songs import (
     find_songs,
     require_museval,
     score_songs,
@@ -84,7 +84,7 @@ class SongsResult:
         benchmark: ``musdb18``.
         folder: the evaluation folder: ``songs.csv``, ``results.md`` and ``results.json``.
         songs: number of songs.
-        scores: one mapping per policy and source (:func:`~dplass_cli.evaluation.music.summarise`); dB.
+        scores: one mapping per policy and source (:func:`~dplass_cli.evaluation.songs.summarise`); dB.
     """
 
     benchmark: str

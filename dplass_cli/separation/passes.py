@@ -24,7 +24,7 @@ from dplass_cli.separation.policies import Choice, DomainTexts, Policy, chooses_
 from dplass_cli.separation.presence import PresenceMeter
 from dplass_cli.separation.queries import Plan, Source, Target
 from dplass_cli.separation.refinement import ResidualEmbedding
-from dplass_cli.separation.windows import Window, WindowedAudio
+from dplass_cli.separation.windows import Window, WindowedAudio, before_grid
 from dplass_cli.storage import Progress
 
 Read = Callable[[bool], WindowedAudio]
@@ -103,18 +103,20 @@ class Passes:
         normalization = self._normalization
         for window, part, prepared, kept in self._windows(last=True):
             mixture = prepared.mixtures[0]
+            left_out = (self._before_grid(window), 0)
             estimates = self._core.separate(prepared, requests).cpu()
             outputs = make_targets(estimates, mixture, plan, stft, self._core.shared_mask)
             if meter is not None:
                 meter.add(mixture[:, kept], dict(zip(plan.targets, outputs[..., kept], strict=True)))
             length = part.shape[-1]
+            outputs = F.pad(outputs, left_out)
             targets = normalization.undo(resampled(outputs.numpy(), self._rate, self._sample_rate, length))
             for output, target in zip(targets, plan.targets.values(), strict=True):
                 if target.source is None and normalization.offset is not None:
                     output += normalization.offset  # a removal leaves all else as it was
             high = None
             if self._sample_rate > self._rate:
-                low = resampled(mixture.numpy(), self._rate, self._sample_rate, length)
+                low = resampled(F.pad(mixture, left_out).numpy(), self._rate, self._sample_rate, length)
                 high = normalization.undo(normalization.apply(torch.from_numpy(part)) - low)[:, window.kept].numpy()
             yield part[:, window.kept], targets[..., window.kept].numpy(), high
 
@@ -123,12 +125,16 @@ class Passes:
         for window, part in self._read(last):
             # Before resampling, which an offset would make ring at the ends of the recording.
             heard = self._normalization.apply(torch.from_numpy(part))
-            mixture = resampled(heard.numpy(), self._sample_rate, self._rate)
+            left_out = self._before_grid(window)
+            mixture = resampled(heard.numpy(), self._sample_rate, self._rate)[:, left_out:]
             kept = slice(
-                window.kept.start * self._rate // self._sample_rate,
-                -(-window.kept.stop * self._rate // self._sample_rate),
+                window.kept.start * self._rate // self._sample_rate - left_out,
+                -(-window.kept.stop * self._rate // self._sample_rate) - left_out,
             )
             yield window, part, self._core.prepare(mixture[None]), kept
+
+    def _before_grid(self, window: Window) -> int:
+        return before_grid(window.start, self._sample_rate, self._core.bank.network.config)
 
 
 class PassProgress:

@@ -49,17 +49,30 @@ class WindowLayout(NamedTuple):
 def window_layout(sample_rate: int, config: NetworkConfig) -> WindowLayout:
     """The lengths of the windows over a recording of ``sample_rate`` Hz.
 
-    Both lengths are multiples of the network's time grid (the frames that its downsampling joins) and of the period
-    after which the samples of both rates coincide. Every window is therefore cut into the same frames, and resampled
-    at the same instants, as the whole recording would be.
+    Both lengths are multiples of the period after which the samples of both rates coincide and, if the common multiple
+    is no longer than a core, of the network's time grid (the frames that its downsampling joins). Otherwise
+    :func:`before_grid` samples are left out of each window, for which there is more context. Every window is therefore
+    resampled at the same instants, and cut into the same frames, as the whole recording would be.
     """
     common = math.gcd(sample_rate, config.sample_rate)
     network_period, recording_period = config.sample_rate // common, sample_rate // common
-    unit = math.lcm(config.grid[0] * config.hop, network_period) // network_period * recording_period
+    grid = config.grid[0] * config.hop
+    unit, context_seconds = math.lcm(grid, network_period) // network_period * recording_period, CONTEXT_SECONDS
+    if unit > CORE_SECONDS * sample_rate and unit > recording_period:
+        unit, context_seconds = recording_period, CONTEXT_SECONDS + grid / config.sample_rate
     return WindowLayout(
         core=max(1, round(CORE_SECONDS * sample_rate / unit)) * unit,
-        context=math.ceil(CONTEXT_SECONDS * sample_rate / unit) * unit,
+        context=math.ceil(context_seconds * sample_rate / unit) * unit,
     )
+
+
+def before_grid(start: int, sample_rate: int, config: NetworkConfig) -> int:
+    """Samples at the network's rate from the start of a window to the next point of the network's time grid.
+
+    ``start`` is the window's first sample at ``sample_rate`` Hz; windows of :func:`window_layout` start at a sample of
+    both rates.
+    """
+    return -(start * config.sample_rate // sample_rate) % (config.grid[0] * config.hop)
 
 
 def windows(length: int, core: int, context: int) -> Iterator[Window]:

@@ -69,7 +69,7 @@ def test_a_plan_for_people_and_for_programs(corpus: Path, tmp_path: Path) -> Non
         (["--set", "adapter.alpha=0"], "adapter.alpha=0.0: must be other than 0"),
         (["--set", "data.noise_dir=gone", "--dry-run"], "gone: no such folder"),
         (["--set", f"data.noise_dir={__file__}"], "test_train_command.py: is a file; expected a folder"),
-        (["--set", "data.segment_seconds=0.001"], "the base's transform needs more than 0.008 s"),
+        (["--set", "data.segment_seconds=0.001"], "the network's transform needs more than 0.008 s"),
     ],
 )
 def test_wrong_options_are_one_line_and_2(corpus: Path, tmp_path: Path, wrong: list[str], message: str) -> None:

@@ -33,7 +33,8 @@ class ScalingCore:
     gains: Mapping[str | None, float] = {None: 0.5, "quiet": 0.25, "loud": 1.0}
 
     def __init__(self) -> None:
-        network = SimpleNamespace(config=SimpleNamespace(sample_rate=RATE), stft=STFT(n_fft=256, hop=80))
+        config = SimpleNamespace(sample_rate=RATE, hop=80, grid=(1, 1))
+        network = SimpleNamespace(config=config, stft=STFT(n_fft=256, hop=80))
         self.bank = SimpleNamespace(keys=["quiet", "loud"], network=network)
 
     def prepare(self, mixtures: Tensor) -> Prepared:

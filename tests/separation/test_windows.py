@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from dplass_cli.audio.writing import write_audio
 from dplass_cli.errors import InputError
-from dplass_cli.options.network_settings import ResUNet30Config
-from dplass_cli.separation.windows import WindowLayout, audio_windows, file_windows, window_layout, windows
+from dplass_cli.options.network_settings import LaSAFTConfig, ResUNet30Config
+from dplass_cli.separation.windows import WindowLayout, audio_windows, before_grid, file_windows, window_layout, windows
 
 SIZES = {"length": st.integers(1, 400), "core": st.integers(1, 60), "context": st.integers(0, 30)}
 
@@ -69,3 +69,19 @@ def test_a_file_that_ends_early_is_refused(tmp_path: Path) -> None:
     write_audio(tmp_path / "a.wav", np.zeros((1, 100), np.float32), 8000)
     with pytest.raises(InputError, match=r"a\.wav: is .* shorter than its header says"):
         list(file_windows(tmp_path / "a.wav", 120, WindowLayout(50, 10)))
+
+
+@pytest.mark.parametrize("rate", [16000, 22050, 32000, 44100, 48000, 96000])
+def test_windows_stay_short_where_the_rates_rarely_coincide(rate: int) -> None:
+    config = LaSAFTConfig()
+    grid = config.grid[0] * config.hop
+    layout = window_layout(rate, config)
+    assert layout.core == pytest.approx(8 * rate, rel=0.05)
+    assert 1.0 <= layout.context / rate < 1.4
+    for window in windows(60 * rate, *layout):
+        start = window.start * config.sample_rate / rate
+        assert start.is_integer()  # a sample of both rates
+        left_out = before_grid(window.start, rate, config)
+        assert (start + left_out) % grid == 0
+        assert left_out < grid
+        assert window.first == 0 or (window.first - window.start) / rate - left_out / config.sample_rate > 1.0

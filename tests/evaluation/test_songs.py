@@ -14,7 +14,7 @@ import pytest
 from dplass_cli.audio.writing import write_audio
 from dplass_cli.errors import InputError
 from dplass_cli.evaluation.metrics import sdr
-from dplass_cli.evaluation.music import (
+from dplass_cli.evaluation.songs import (
     SOURCES,
     Song,
     find_songs,
