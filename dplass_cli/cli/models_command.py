@@ -16,7 +16,7 @@ def command(options: ModelsOptions, run: VerbRun) -> None:
     listed = list_models()
     rows = []
     for item in listed:
-        size = f"{item.size / 1e9:.2g} GB" if item.size else "bundled"
+        size = f"{item.size / 1e9:.2g} GB" if item.size else "unknown" if item.model.fetch else "bundled"
         state = "there" if not item.missing else f"dplass weights fetch {' '.join(item.model.fetch)}"
         rows.append([item.name, item.model.what, size, item.model.licence, state])
     run.table(listed, ["name", "what", "size", "licence", "state"], rows, left=5)

@@ -50,7 +50,7 @@ class ListedModel:
     Attributes:
         name: its name.
         model: its row.
-        size: bytes to fetch, about; 0 if it is bundled.
+        size: bytes to fetch, about; 0 if it is bundled or if they are not known.
         missing: files that are not there.
     """
 
@@ -125,9 +125,9 @@ def _of_table(name: str) -> ModelSpec:
     model = table[name]
     if missing := [path for path in _files(model) if not path.exists()]:
         size = next(listed.size for listed in list_models() if listed.name == name)
+        about = f" (about {size / 1e9:.2g} GB in all)" if size else ""
         raise InputError(
-            f"--model {name}: {missing[0]} is missing; fetch it (about {size / 1e9:.2g} GB in all):"
-            f" dplass weights fetch {' '.join(model.fetch)}"
+            f"--model {name}: {missing[0]} is missing; fetch it{about}: dplass weights fetch {' '.join(model.fetch)}"
         )
     if not model.fetch:
         return ModelSpec(base=model.base)
