@@ -50,7 +50,7 @@ class ListedModel:
     Attributes:
         name: its name.
         model: its row.
-        size: bytes to fetch, about; 0 if it is bundled or if they are not known.
+        size: bytes to fetch, about; 0 if it is bundled or nothing is known of their size.
         missing: files that are not there.
     """
 
