@@ -30,6 +30,7 @@ from dplass_cli.weights.checkpoint_files import (
     read_tensors,
     require_finite,
     require_layout,
+    tensors_sha256,
     write_safetensors,
 )
 
@@ -150,6 +151,17 @@ def load_adapter(folder: Path | str, network: BaseModel, base_sha256: str) -> Lo
     state = {key: tensor for key, tensor in tensors.items() if not key.startswith(STATISTICS)}
     load_adapter_state(layers, in_dtype(state, torch.float32), where)
     return LoadedAdapter(layers, statistics, info)
+
+
+def stored_fingerprint(folder: Path) -> str:
+    """The hash of an adapter folder, :func:`fingerprint` of what it contains; InputError if it is damaged."""
+    tensors = in_dtype(read_tensors(folder / WEIGHTS)[0], torch.float32)
+    return fingerprint(read_description(folder), {key.removeprefix(STATISTICS): v for key, v in tensors.items()})
+
+
+def fingerprint(info: AdapterInfo, tensors: Mapping[str, Tensor]) -> str:
+    """The sha256 over an adapter's tensors and statistics, as float32, and the settings of its layers."""
+    return tensors_sha256(tensors, [info.method, to_mapping(info.layers)])
 
 
 def _check_ranks(info: AdapterInfo, network: BaseModel, tensors: Mapping[str, Tensor], where: str) -> None:

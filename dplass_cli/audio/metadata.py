@@ -21,7 +21,7 @@ _FFMPEG_TAGS = {"tracknumber": "track"}  # where FFmpeg's name differs
 _KEPT_CHUNKS = (b"bext", b"iXML", b"LIST", b"cue ")
 """Broadcast description (EBU Tech 3285), field recorders' notes, tags and markers."""
 
-_MOST_BYTES = 1 << 20  # of a chunk; longer ones are not descriptions
+_MOST_BYTES = 1 << 20  # of all chunks that are kept; longer ones are not descriptions
 _EXTENSIBLE = 0xFFFE  # the sample format of a WAV that names its speakers
 _MASK = slice(20, 24)  # in "fmt ", the speakers as bits: front left, front right, front centre …
 
@@ -54,15 +54,19 @@ def read_metadata(path: Path) -> Metadata:
     try:
         if sndfile_misreads(path):
             return Metadata(_known(read_tags(path)))
-        with soundfile.SoundFile(str(path)) as stream:
+        # Without the name, from which libsndfile guesses formats such as .raw, and which need not be UTF-8.
+        with open(path, "rb") as file, soundfile.SoundFile(file.fileno(), closefd=False) as stream:
             tags = _known(stream.copy_metadata())
     except soundfile.LibsndfileError:  # a file for FFmpeg, or one whose header is rewritten to be read
         tags = _known(read_tags(path))
     with open(path, "rb") as file:
         if file.read(12)[8:] != b"WAVE":
             return Metadata(tags)
-        found = [chunk for chunk in wav_chunks(file) if chunk.length <= _MOST_BYTES]
-        contents = [(chunk.name, _content(file, chunk)) for chunk in found if chunk.name in (b"fmt ", *_KEPT_CHUNKS)]
+        contents, missing = [], _MOST_BYTES
+        for chunk in wav_chunks(file):
+            if chunk.name in (b"fmt ", *_KEPT_CHUNKS) and chunk.length <= missing:
+                contents.append((chunk.name, _content(file, chunk)))
+                missing -= chunk.length
     form = next((content for name, content in contents if name == b"fmt "), b"")
     speakers = int.from_bytes(form[_MASK], "little") if _names_speakers(form) else 0
     return Metadata(tags, tuple(each for each in contents if each[0] != b"fmt "), speakers or None)

@@ -72,8 +72,11 @@ def _searched_wav(stream: BinaryIO, start: int) -> int | None:
 
 def _next_wav(stream: BinaryIO, start: int) -> int | None:
     """The byte at which another WAV begins behind the chunks from a byte on."""
+    size = os.fstat(stream.fileno()).st_size
     for _ in range(MAX_CHUNKS):
         start += start % 2
+        if start >= size:  # the length of an RF64 may be more than can be sought to
+            return None
         stream.seek(start)
         head = stream.read(12)
         if len(head) < 12:

@@ -53,8 +53,12 @@ def load_base(
             config = network_config(described, str(path))
         else:
             config = published_config(state, hyper_parameters, str(path))
-    with torch.device("meta"):  # check the layout before allocating the sizes that the file claims
-        require_layout(make_network(config).state_dict(), state, str(path))
+    try:
+        with torch.device("meta"):  # check the layout before allocating the sizes that the file claims
+            claimed = make_network(config).state_dict()
+    except RuntimeError as error:  # not even a number of bytes
+        raise InputError(f"{path}: its configuration is of an impossible size; replace the file") from error
+    require_layout(claimed, state, str(path))
     network = make_network(config)
     load_strictly(network, in_dtype(state, torch.float32), str(path))
     network.source = str(base)

@@ -6,7 +6,12 @@ from collections.abc import Collection
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from dplass_cli.adapters.adapter_folder import read_description, require_separate_output, save_adapter
+from dplass_cli.adapters.adapter_folder import (
+    read_description,
+    require_separate_output,
+    save_adapter,
+    stored_fingerprint,
+)
 from dplass_cli.adapters.algebra import compress, merge, relative_changes
 from dplass_cli.adapters.bank_folder import (
     BANK,
@@ -159,20 +164,24 @@ def push_adapters(options: AdaptersPushOptions) -> Pushed:
         RunError: the Hub cannot be reached.
     """
     folder = bank_place(options.bank)
-    infos = {key: read_description(place) for key, place in find_adapters(folder).items() if place.is_dir()}
+    places = {key: place for key, place in find_adapters(folder).items() if place.is_dir()}
+    infos = {key: read_description(place) for key, place in places.items()}
     if not infos:
         raise InputError(f"{options.bank}: is a published file; make a bank of it with dplass adapters import")
     domains = read_bank(folder) if (folder / BANK).is_file() else {}
-    figures = (
-        _figures(options.evaluation, {info.base_sha256 for info in infos.values()}) if options.evaluation else None
-    )
+    figures = None
+    if options.evaluation is not None:
+        figures = _figures(options.evaluation, {info.base_sha256 for info in infos.values()}, places.values())
     card = model_card(parse_hub_address(options.address).repository, infos, domains, figures, options.licence)
     pushed = push_to_hub(folder, options.address, SHARED_FILES, card, options.private, f"{len(infos)} adapters")
     return Pushed(str(pushed), tuple(infos))
 
 
-def _figures(evaluation: Path, bases: Collection[str]) -> str:
-    """The table of an evaluation, in Markdown; InputError if it is of another base."""
-    if (base := read_results(evaluation).get("base_sha256")) not in bases:
+def _figures(evaluation: Path, bases: Collection[str], adapters: Collection[Path]) -> str:
+    """The table of an evaluation, in Markdown; InputError if it is of another base, or of other adapters."""
+    results = read_results(evaluation)
+    if (base := results.get("base_sha256")) not in bases:
         raise InputError(f"--evaluation {evaluation}: is of another base ({str(base)[:12]}…) than the adapters")
+    if set(results.get("adapters_sha256", {}).values()) != {stored_fingerprint(folder) for folder in adapters}:
+        raise InputError(f"--evaluation {evaluation}: is of other adapters; evaluate these ones, with --adapters")
     return read_text(evaluation / TABLE)

@@ -20,6 +20,7 @@ from dplass_cli.evaluation.songs import (
     songs_table,
     summarise,
 )
+from dplass_cli.evaluation.results_folder import is_evaluation
 from dplass_cli.options.evaluate_options import EvaluateOptions
 from dplass_cli.options.parse import to_mapping
 from dplass_cli.reports.evaluation_report import write_report
@@ -105,6 +106,8 @@ def evaluate_songs(options: EvaluateOptions, progress: Progress = no_progress) -
         require_museval()
     if options.data_root is None:
         raise InputError("--benchmark musdb18: give the folder that contains test as --data-root")
+    if is_evaluation(options.output):
+        raise InputError(f"{options.output}: contains the evaluation of another benchmark; give another --output")
     songs = find_songs(options.data_root, "test", options.output / "stems", progress)[: options.limit]
     models = load_models(options.model)
     separators = song_separators(models, options.select, options.model)

@@ -36,7 +36,7 @@ def prepare_corpus(options: CorpusOptions, progress: Progress = no_progress) -> 
     corpus = corpus_with_columns(options.kind, options.column)
     for folder in filter(None, (options.folder, *options.audio_dir)):
         require_folder(folder)
-    require_output(options.output)
+    require_output(options.output, *options.table, options.file_list, options.corrections, options.report)
     split = corpus.split if options.split is None else options.split
     if corpus.stem_files and options.folder and (songs := stem_files(options.folder, split)):
         unpacked = options.output.with_name(f"{options.output.stem}-stems")
@@ -55,6 +55,7 @@ def prepare_corpus(options: CorpusOptions, progress: Progress = no_progress) -> 
         records = rows_where(records, options.where, str(source))
     else:
         tables = options.table or tuple(find_tables(corpus, options.folder or Path(), split))
+        require_output(options.output, *tables)
         source = tables[0]
         records = read_records(corpus, tables, split, bool(options.split))
         require_columns(records, options.column, str(source))
@@ -77,7 +78,7 @@ def merge(options: MergeOptions) -> MergeResult:
     Raises:
         InputError: a manifest is unusable, or shares and manifests differ in number.
     """
-    require_output(options.output)
+    require_output(options.output, *options.manifests)
     return merge_manifests(options.manifests, options.output, options.share, options.seed)
 
 
@@ -87,7 +88,7 @@ def mixtures(options: MixturesOptions) -> MixturesResult:
     Raises:
         InputError: the manifest is unusable, or lacks clips of unrelated sounds.
     """
-    require_output(options.output)
+    require_output(options.output, options.manifest)
     return draw_table(
         options.manifest, options.output, options.count, (options.snr[0], options.snr[1]), options.seed, options.sources
     )

@@ -29,7 +29,8 @@ def prepare_audioset(options: PrepareAudiosetOptions, progress: Progress = no_pr
     """
     if absent := [folder for folder in options.audio_dir if not folder.is_dir()]:
         raise InputError(f"{some(absent)}: no such folder; check --audio-dir")
-    require_output(options.output)
+    read = (options.labels, options.caption_file, options.domains, options.name_map, options.ids, options.file_list)
+    require_output(options.output, *options.segments, *read, options.corrections, options.report)
     name_map = {} if options.name_map is None else read_pairs(options.name_map, ("YTID",), ("filename",))
     result = prepare(
         _find_clips(options, name_map, progress),

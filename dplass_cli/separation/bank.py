@@ -11,14 +11,12 @@ import torch
 from torch import Tensor
 
 from dplass_cli.adapters import METHODS
-from dplass_cli.adapters.adapter_folder import AdapterInfo, LoadedAdapter
+from dplass_cli.adapters.adapter_folder import AdapterInfo, LoadedAdapter, fingerprint
 from dplass_cli.adapters.bank_folder import BANK, BankDomain, bank_place, find_adapters, read_adapter, read_bank
 from dplass_cli.adapters.base import Adapter
 from dplass_cli.adapters.injection import adapter_state, layer_at, statistics_of
 from dplass_cli.errors import InputError, nearest
 from dplass_cli.models import BaseModel
-from dplass_cli.options.parse import to_mapping
-from dplass_cli.weights.checkpoint_files import tensors_sha256
 
 Activation = str | Mapping[str, float] | None
 """What the network runs as: one adapter by its key, a weighted sum of several, or None, the base alone."""
@@ -126,8 +124,7 @@ class AdapterBank:
     def fingerprint(self, key: str) -> str:
         """sha256 over an adapter's tensors, statistics and layer settings."""
         adapter = self.get(key)
-        settings = [adapter.info.method, to_mapping(adapter.info.layers)]
-        return tensors_sha256({**adapter_state(adapter.layers), **adapter.statistics}, settings)
+        return fingerprint(adapter.info, {**adapter_state(adapter.layers), **adapter.statistics})
 
     @torch.no_grad()
     def activate(self, which: Activation) -> None:

@@ -110,6 +110,8 @@ def _one_line_errors(address: HubAddress) -> Iterator[None]:
     disable_progress_bars()
     try:
         yield
+    except errors.HFValidationError as error:
+        raise InputError(f"{address}: not a name that the Hub accepts; check it") from error
     except errors.RevisionNotFoundError as error:
         raise InputError(f"{address}: no such revision; give a branch, tag or commit of it") from error
     except errors.GatedRepoError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import av
@@ -119,6 +120,19 @@ def test_a_long_wav_keeps_chunks_and_speakers(tmp_path: Path) -> None:
 def test_malformed_files_have_no_metadata(tmp_path: Path, chunks: bytes) -> None:
     (tmp_path / "a.wav").write_bytes(b"RIFF\0\0\0\0WAVE" + chunks)
     assert read_metadata(tmp_path / "a.wav") == Metadata()
+
+
+@pytest.mark.parametrize("name", [b"take.raw", b"caf\xe9.wav"])
+def test_the_name_of_a_file_does_not_matter(tmp_path: Path, name: bytes) -> None:
+    path = write(tmp_path / "a.wav", Metadata(TAGS), "PCM_16").rename(tmp_path / os.fsdecode(name))
+    assert read_metadata(path).tags == TAGS
+
+
+def test_many_chunks_are_kept_up_to_a_size_in_all(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.wav", Metadata(chunks=((b"bext", BEXT), *[(b"iXML", bytes(500_000))] * 20)), "PCM_16")
+    kept = read_metadata(path).chunks
+    assert kept[0] == (b"bext", BEXT)
+    assert sum(len(content) for _, content in kept) < 1 << 20
 
 
 def test_a_video_keeps_its_tags(tmp_path: Path) -> None:

@@ -141,6 +141,14 @@ def test_the_layout_of_a_wav_is_found_behind_other_chunks() -> None:
     assert (found.start, found.length) == (44 + 12, 4 * RATE)
 
 
+@pytest.mark.parametrize("length", [1 << 45, 1 << 61])  # more than file systems can seek to
+def test_an_rf64_whose_length_is_absurd_is_used_as_far_as_it_goes(tmp_path: Path, length: int) -> None:
+    path = tmp_path / "long.wav"
+    data = bytearray(with_length(content("RF64"), b"ds64", length, "<Q", at=16))
+    path.write_bytes(with_length(data, b"data", 0xFFFFFFFF))
+    assert (audio_info(path).frames, audio_info(path).note) == (RATE, "truncated")
+
+
 def joined(path: Path, *clips: bytes) -> Path:
     path.write_bytes(b"".join(clips))
     return path

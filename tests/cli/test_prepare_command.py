@@ -59,3 +59,19 @@ def test_manifests_are_merged_in_shares(folder: Path, tmp_path: Path) -> None:
     done = run("merge", tmp_path / "a.json", tmp_path / "b.json", "--output", tmp_path / "both.json")
     assert done.exit_code == 0, done.output
     assert "both.json: 4 rows" in done.stdout
+
+
+def test_an_output_that_is_also_an_input_is_refused(folder: Path, tmp_path: Path) -> None:
+    table, manifest = tmp_path / "list.csv", tmp_path / "a.json"
+    before = table.read_bytes()
+    manifest.write_text(json.dumps({"data": [{"wav": str(folder / "rain/a.wav"), "caption": "rain"}]}))
+    written = manifest.read_bytes()
+    for arguments in (
+        ["csv", folder, "--table", table, "-o", table],
+        ["merge", manifest, "-o", manifest],
+        ["mixtures", manifest, "-o", folder.parent / "corpus/../a.json"],
+    ):
+        done = run(*arguments)
+        assert done.exit_code == 2
+        assert done.stderr.endswith("would overwrite a file of another option; give another name\n")
+    assert (table.read_bytes(), manifest.read_bytes()) == (before, written)

@@ -116,6 +116,13 @@ def test_claimed_sizes_take_no_memory_before_the_layout_is_checked(tmp_path: Pat
         load_base(tmp_path / "a.safetensors")
 
 
+def test_claimed_sizes_that_no_memory_has_are_refused(tmp_path: Path) -> None:
+    config = {"name": "lasaft", "control_n_layer": 32, "embedding_dim": 1 << 20}
+    write_safetensors(tmp_path / "a.safetensors", {"x": torch.ones(1)}, {"config": config})
+    with pytest.raises(InputError, match="its configuration is of an impossible size"):
+        load_base(tmp_path / "a.safetensors")
+
+
 def _saved(path: Path, content: Any) -> Path:
     torch.save(content, path)
     return path

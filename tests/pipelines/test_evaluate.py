@@ -175,6 +175,15 @@ def test_figures_of_another_base_are_not_shared(options: EvaluateOptions, hub: F
     assert hub.commits == {}
 
 
+def test_figures_of_other_adapters_are_not_shared(
+    hub: FakeHub, options: EvaluateOptions, models: tuple[Path, Path]
+) -> None:
+    run(replace(options, items=("1",), select=("base",)))
+    with pytest.raises(InputError, match=r"--evaluation .*: is of other adapters; evaluate these ones"):
+        push_adapters(AdaptersPushOptions(models[1] / "domain0", "hf:me/bank", evaluation=options.output))
+    assert hub.commits == {}
+
+
 def test_policies_that_choose_by_text_run_one_adapter_per_item(options: EvaluateOptions) -> None:
     result = run(replace(options, select=("text",)))
     assert len(items(options.output)) == 10

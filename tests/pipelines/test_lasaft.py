@@ -22,6 +22,7 @@ from dplass_cli.data.mixture_tables import Mixture, write_mixtures
 from dplass_cli.encoders import load_encoder
 from dplass_cli.errors import InputError
 from dplass_cli.evaluation.metrics import sdr
+from dplass_cli.evaluation.results_folder import FORMAT
 from dplass_cli.models import load_base
 from dplass_cli.options.adapter_settings import AdapterSettings
 from dplass_cli.options.data_settings import DataSettings
@@ -44,6 +45,7 @@ from dplass_cli.resources import resource
 from dplass_cli.separation.bank import AdapterBank
 from dplass_cli.separation.separator import Separator
 from dplass_cli.sounds import render
+from dplass_cli.storage import write_json
 
 SOURCES = ["vocals", "drums", "bass", "other"]
 
@@ -345,3 +347,9 @@ def test_what_songs_need_is_said(tmp_path: Path) -> None:
         given(benchmark=("musdb18", "esc50"))
     with pytest.raises(InputError, match="--metric museval: is for --benchmark musdb18"):
         given(benchmark=("custom",), metric=("museval",))
+
+
+def test_songs_do_not_replace_the_evaluation_of_another_benchmark(tmp_path: Path) -> None:
+    write_json(tmp_path / "results.json", {"format": FORMAT, "benchmark": "custom"})
+    with pytest.raises(InputError, match="contains the evaluation of another benchmark; give another --output"):
+        evaluate_songs(EvaluateOptions(benchmark=("musdb18",), output=tmp_path, data_root=tmp_path))

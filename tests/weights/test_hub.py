@@ -71,6 +71,7 @@ def test_a_private_repository_needs_the_token(hub: FakeHub, tmp_path: Path, monk
         ("hf:me", "hf:me: expected hf:owner/name or hf:owner/name@revision"),
         ("hf:me/a/b", "hf:me/a/b: expected hf:owner/name"),
         ("hf:me/bank@", "hf:me/bank@: expected hf:owner/name"),
+        ("hf:me/a--b", "hf:me/a--b: not a name that the Hub accepts"),
     ],
 )
 def test_what_cannot_be_fetched_is_one_line(hub: FakeHub, tmp_path: Path, address: str, says: str) -> None:

@@ -25,7 +25,7 @@ from dplass_cli.errors import InputError, some
 from dplass_cli.file_names import is_text
 from dplass_cli.options.prepare_options import ClipSelection
 from dplass_cli.records import write_frames
-from dplass_cli.storage import Progress, make_folder, no_progress
+from dplass_cli.storage import Progress, make_folder, no_progress, resolved
 
 _log = logging.getLogger(__name__)
 
@@ -98,14 +98,20 @@ class PrepareResult:
     report: Path | None = None
 
 
-def require_output(output: Path) -> None:
+def require_output(output: Path, *others: Path | None) -> None:
     """Make the manifest's folder, before hours of work that could not be written.
 
+    Args:
+        output: the file to write.
+        others: files that are read, or written too.
+
     Raises:
-        InputError: the folder cannot be made, or ``output`` is a folder.
+        InputError: the folder cannot be made, or ``output`` is a folder or one of the ``others``.
     """
     if output.is_dir():
         raise InputError(f"{output}: is a folder; give the name of a file to write")
+    if any(resolved(output) == resolved(other) for other in others if other is not None):
+        raise InputError(f"--output {output}: would overwrite a file of another option; give another name")
     make_folder(output.parent)
 
 
