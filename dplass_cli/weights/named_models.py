@@ -83,7 +83,7 @@ def list_models() -> list[ListedModel]:
 
 def entries_to_fetch(names: Iterable[str]) -> list[str]:
     """Replace the names of models by the entries of known files that they consist of; InputError for a bundled one."""
-    models, entries = read_named_models(), []
+    models, entries = read_named_models(), list[str]()
     for name in names:
         if name in models and not models[name].fetch:
             raise InputError(f"{name}: is bundled, so there is nothing to fetch; leave it out")
