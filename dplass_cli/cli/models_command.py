@@ -7,7 +7,7 @@ from dplass_cli.options.models_options import ModelsOptions
 
 
 def command(options: ModelsOptions, run: VerbRun) -> None:
-    """List the models that --model can name: size, licence, and whether they are there.
+    """List the models that --model can name: figures, size, licence, and whether they are there.
 
     Example: dplass models
     """
@@ -17,9 +17,9 @@ def command(options: ModelsOptions, run: VerbRun) -> None:
     rows = []
     for item in listed:
         size = f"{item.size / 1e9:.2g} GB" if item.size else "unknown" if item.model.fetch else "bundled"
-        state = "there" if not item.missing else f"dplass weights fetch {' '.join(item.model.fetch)}"
-        rows.append([item.name, item.model.what, size, item.model.licence, state])
-    run.table(listed, ["name", "what", "size", "licence", "state"], rows, left=5)
+        state = "there" if not item.missing else f"dplass weights fetch {item.name}"
+        rows.append([item.name, item.model.what, item.model.figures, size, item.model.licence, state])
+    run.table(listed, ["name", "what", "SDRi", "size", "licence", "state"], rows, left=6)
     for item in listed:
         if item.model.note:
             run.note(f"{item.name}: {item.model.note}")

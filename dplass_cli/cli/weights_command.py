@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import typer
 
 from dplass_cli.cli.commands import add_command
@@ -32,7 +34,7 @@ def _list(options: WeightsOptions, run: VerbRun) -> None:
 def _fetch(options: WeightsFetchOptions, run: VerbRun) -> None:
     """Fetch missing files, resume interrupted downloads, and pin the hash of every file when it is first seen.
 
-    Example: dplass weights fetch clap roberta
+    A name of dplass models fetches all that the model consists of. Example: dplass weights fetch audiosep
     """
     from dplass_cli.pipelines.weights import fetch_weights, list_weights
     from dplass_cli.weights.named_models import list_models
@@ -40,7 +42,7 @@ def _fetch(options: WeightsFetchOptions, run: VerbRun) -> None:
     fetched = fetch_weights(options, run.progress)
     rows = [[f.path, _bytes(f.size), f.sha256[:12], "fetched" if f.downloaded else "was there"] for f in fetched]
     run.table(fetched, ["file", "size", "sha256", ""], rows, left=4)
-    for item in list_weights(options):
+    for item in list_weights(replace(options, names=tuple(dict.fromkeys(file.name for file in fetched)))):
         run.note(f"{item.name}: licence {item.row.licence}. {item.row.note or ''}".rstrip())
     for model in list_models():
         if not model.missing and {file.name for file in fetched} & set(model.model.fetch):

@@ -14,7 +14,7 @@ class WeightsOptions(Options):
 
     names: tuple[str, ...] = argument("NAME", "What to list.", (), shown="all")
     output: Path | None = option(
-        None, "Folder of fetched files.", also="-o", shown="$DPLASS_HOME, else ~/.cache/dplass"
+        None, "Folder of fetched files.", also="-o", shown="$DPLASS_HOME, else a folder of the user's caches"
     )
     table: Path | None = option(None, "Table of known files.", shown="the shipped one")
     lock: Path | None = option(None, "File with the pinned hashes.", shown="dplass-weights.lock.json in --output")
@@ -24,7 +24,7 @@ class WeightsOptions(Options):
 class WeightsFetchOptions(WeightsOptions):
     """Options of ``weights fetch``."""
 
-    names: tuple[str, ...] = argument("NAME", "What to fetch; see dplass weights list.", ())
+    names: tuple[str, ...] = argument("NAME", "What to fetch: names of dplass weights list or models.", ())
     offline: bool = option(False, "Fetch nothing; say what is missing.")
 
 

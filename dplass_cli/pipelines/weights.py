@@ -14,6 +14,7 @@ from dplass_cli.weights.fetching import (
     verify_files,
 )
 from dplass_cli.weights.known_files import default_folder, read_known_files, select_entries
+from dplass_cli.weights.named_models import entries_to_fetch
 
 
 def list_weights(options: WeightsOptions) -> list[ListedWeights]:
@@ -27,7 +28,7 @@ def list_weights(options: WeightsOptions) -> list[ListedWeights]:
 
 
 def fetch_weights(options: WeightsFetchOptions, progress: Progress = no_progress) -> list[FetchedFile]:
-    """Fetch the missing files of the named entries, check the present ones, and pin their hashes.
+    """Fetch the missing files of the named entries or models, check the present ones, and pin their hashes.
 
     Raises:
         InputError: no name or an unknown one is given; files are missing and ``offline`` is set, or they can only be
@@ -37,7 +38,8 @@ def fetch_weights(options: WeightsFetchOptions, progress: Progress = no_progress
     store, table = _store(options), read_known_files(options.table)
     if not options.names:
         raise InputError(f"no names given; name what to fetch: {some(table, limit=len(table))}")
-    entries = select_entries(table, options.names)
+    names = options.names if options.table else entries_to_fetch(options.names)
+    entries = select_entries(table, names)
     if options.offline:
         missing = [
             str(store.path(name, file)) for name, entry in entries.items() for file in store.missing(name, entry)

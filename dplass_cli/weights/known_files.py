@@ -8,6 +8,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+import platformdirs
+
 from dplass_cli.errors import InputError, check_choice
 from dplass_cli.options.parse import from_mapping, parse_yaml
 from dplass_cli.resources import resource
@@ -104,7 +106,9 @@ def published_hashes() -> dict[str, str]:
 
 
 def default_folder() -> Path:
-    """The default folder of fetched files: ``$DPLASS_HOME``, else ``~/.cache/dplass``.
+    """The default folder of fetched files: ``$DPLASS_HOME``, else the system's folder of caches, such as ~/.cache.
+
+    ``~/.cache/dplass``, which version 0.1 used on every system, is used where it exists.
 
     Raises:
         InputError: neither is known.
@@ -112,6 +116,7 @@ def default_folder() -> Path:
     if chosen := os.environ.get("DPLASS_HOME"):
         return Path(chosen)
     try:
-        return Path.home() / ".cache" / "dplass"
+        earlier = Path.home() / ".cache" / "dplass"
     except RuntimeError as error:
         raise InputError("HOME is not set and this user has no home folder; set DPLASS_HOME to a folder") from error
+    return earlier if earlier.is_dir() else platformdirs.user_cache_path("dplass", appauthor=False)

@@ -31,6 +31,7 @@ class NamedModel:
         adapters: banks, adapter folders or published files in that folder; None: the bundled ones with ``tiny``.
         fetch: the entries of known files that it consists of.
         note: remarks for the user.
+        figures: what it was measured to reach, and on what.
     """
 
     what: str
@@ -41,6 +42,7 @@ class NamedModel:
     adapters: tuple[str, ...] | None = None
     fetch: tuple[str, ...] = ()
     note: str = ""
+    figures: str = ""
 
 
 @dataclass(frozen=True)
@@ -77,6 +79,16 @@ def list_models() -> list[ListedModel]:
         size = sum(file.size or 0 for entry in model.fetch for file in known[entry].files)
         listed.append(ListedModel(name, model, size, tuple(path for path in _files(model) if not path.exists())))
     return listed
+
+
+def entries_to_fetch(names: Iterable[str]) -> list[str]:
+    """Replace the names of models by the entries of known files that they consist of; InputError for a bundled one."""
+    models, entries = read_named_models(), list[str]()
+    for name in names:
+        if name in models and not models[name].fetch:
+            raise InputError(f"{name}: is bundled, so there is nothing to fetch; leave it out")
+        entries += models[name].fetch if name in models else (name,)
+    return entries
 
 
 def resolve_model(spec: ModelSpec) -> ModelSpec:
@@ -126,9 +138,7 @@ def _of_table(name: str) -> ModelSpec:
     if missing := [path for path in _files(model) if not path.exists()]:
         size = next(listed.size for listed in list_models() if listed.name == name)
         about = f" (about {size / 1e9:.2g} GB in all)" if size else ""
-        raise InputError(
-            f"--model {name}: {missing[0]} is missing; fetch it{about}: dplass weights fetch {' '.join(model.fetch)}"
-        )
+        raise InputError(f"--model {name}: {missing[0]} is missing; fetch it{about}: dplass weights fetch {name}")
     if not model.fetch:
         return ModelSpec(base=model.base)
     folder = default_folder().expanduser()

@@ -17,7 +17,7 @@ def test_models_are_listed_with_the_command_that_fetches_them(tmp_path: Path, mo
     monkeypatch.setenv("DPLASS_HOME", str(tmp_path))
     done = run(app, ["models"])
     assert done.exit_code == 0, done.output
-    assert "dplass weights fetch audiosep roberta" in done.stdout
+    assert "dplass weights fetch audiosep" in done.stdout
     listed = {item["name"]: item for item in json.loads(run(app, ["models", "--json"]).stdout)}
     assert listed["tiny"]["missing"] == []
     assert listed["audiosep"]["missing"] == [

@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 
 import pytest
+from platformdirs import user_cache_path
 
 from dplass_cli.errors import InputError
 from dplass_cli.weights.known_files import KnownFile, WeightsEntry, default_folder, read_known_files
@@ -67,8 +68,12 @@ def test_invalid_tables_are_refused(tmp_path: Path, text: str, says: str) -> Non
         read_known_files(tmp_path / "t.yaml")
 
 
-def test_the_default_folder_follows_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_default_folder_follows_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DPLASS_HOME", "/somewhere")
     assert default_folder() == Path("/somewhere")
     monkeypatch.delenv("DPLASS_HOME")
-    assert default_folder() == Path.home() / ".cache" / "dplass"
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "caches"))
+    assert default_folder() == user_cache_path("dplass", appauthor=False)
+    (tmp_path / ".cache" / "dplass").mkdir(parents=True)  # where version 0.1 put fetched files
+    assert default_folder() == tmp_path / ".cache" / "dplass"

@@ -12,7 +12,7 @@ from dplass_cli.options.model_options import ModelSpec
 from dplass_cli.resources import resource
 from dplass_cli.separation.loading import load_models
 from dplass_cli.weights.known_files import read_known_files
-from dplass_cli.weights.named_models import list_models, read_named_models, resolve_model
+from dplass_cli.weights.named_models import entries_to_fetch, list_models, read_named_models, resolve_model
 
 
 @pytest.fixture(autouse=True)
@@ -53,8 +53,15 @@ def test_a_model_that_is_not_there_names_the_command_that_fetches_it(fetched: Pa
         resolve_model(ModelSpec(name="audiosep"))
     assert str(raised.value) == (
         f"--model audiosep: {fetched}/audiosep/audiosep_base_4M_steps.ckpt is missing; fetch it (about 1.3 GB in all):"
-        " dplass weights fetch audiosep roberta"
+        " dplass weights fetch audiosep"
     )
+
+
+def test_the_name_of_a_model_stands_for_what_it_consists_of() -> None:
+    assert entries_to_fetch(["audiosep", "clap"]) == ["audiosep", "roberta", "clap"]
+    assert entries_to_fetch(["audiosep+dplass"]) == ["audiosep", "roberta", "dplass-adapters"]
+    with pytest.raises(InputError, match="tiny: is bundled"):
+        entries_to_fetch(["tiny"])
 
 
 def test_an_unknown_size_is_not_called_zero(fetched: Path) -> None:
