@@ -52,5 +52,9 @@ def _separated(recording: bytes, query: str) -> bytes:
     with tempfile.TemporaryDirectory() as folder, one_at_a_time:
         path = Path(folder) / "recording"
         path.write_bytes(recording)
-        (target,) = separator.separate_file(path, [understood(query)], Path(folder) / "out", format="wav")
+        asked = understood(query)
+        for sentence in asked.sentences:
+            if note := separator.encoder.out_of_vocabulary(sentence):
+                raise InputError(note)
+        (target,) = separator.separate_file(path, [asked], Path(folder) / "out", format="wav")
         return target.path.read_bytes()

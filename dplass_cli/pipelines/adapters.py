@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath, PureWindowsPath
+from typing import Any
 
 from dplass_cli.adapters.adapter_folder import (
+    DESCRIPTION,
+    AdapterInfo,
     read_description,
     require_separate_output,
     save_adapter,
@@ -41,9 +44,10 @@ from dplass_cli.options.adapters_options import (
 )
 from dplass_cli.options.model_options import BaseOptions
 from dplass_cli.options.network_settings import network_config
+from dplass_cli.options.parse import to_mapping
 from dplass_cli.reports.model_card import model_card
-from dplass_cli.storage import Progress, no_progress, read_text
-from dplass_cli.weights.hub import parse_hub_address, push_to_hub
+from dplass_cli.storage import Progress, json_text, no_progress, read_text
+from dplass_cli.weights.hub import CARD, parse_hub_address, push_to_hub
 
 
 def describe(options: AdaptersInfoOptions) -> AdapterReport:
@@ -165,7 +169,7 @@ def push_adapters(options: AdaptersPushOptions) -> Pushed:
     """
     folder = bank_place(options.bank)
     places = {key: place for key, place in find_adapters(folder).items() if place.is_dir()}
-    infos = {key: read_description(place) for key, place in places.items()}
+    infos = {key: without_folders(read_description(place)) for key, place in places.items()}
     if not infos:
         raise InputError(f"{options.bank}: is a published file; make a bank of it with dplass adapters import")
     domains = read_bank(folder) if (folder / BANK).is_file() else {}
@@ -173,8 +177,27 @@ def push_adapters(options: AdaptersPushOptions) -> Pushed:
     if options.evaluation is not None:
         figures = _figures(options.evaluation, {info.base_sha256 for info in infos.values()}, places.values())
     card = model_card(parse_hub_address(options.address).repository, infos, domains, figures, options.licence)
-    pushed = push_to_hub(folder, options.address, SHARED_FILES, card, options.private, f"{len(infos)} adapters")
+    descriptions = {
+        (place.relative_to(folder) / DESCRIPTION).as_posix(): json_text(to_mapping(infos[key])).encode()
+        for key, place in places.items()
+    }
+    message = f"{len(infos)} adapter{'s' * (len(infos) > 1)}"
+    contents = {**descriptions, CARD: card.encode()}
+    pushed = push_to_hub(folder, options.address, SHARED_FILES, contents, options.private, message)
     return Pushed(str(pushed), tuple(infos))
+
+
+def without_folders(info: AdapterInfo) -> AdapterInfo:
+    """A description without the folders of this machine, which its training settings may name."""
+
+    def clean(value: Any) -> Any:
+        if isinstance(value, Mapping):
+            return {name: clean(inner) for name, inner in value.items()}
+        if isinstance(value, str) and (PurePosixPath(value).is_absolute() or PureWindowsPath(value).is_absolute()):
+            return PureWindowsPath(value).name  # which takes both separators
+        return value
+
+    return replace(info, training=clean(info.training))
 
 
 def _figures(evaluation: Path, bases: Collection[str], adapters: Collection[Path]) -> str:

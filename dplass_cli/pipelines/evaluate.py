@@ -12,6 +12,7 @@ from dplass_cli.errors import InputError
 from dplass_cli.evaluation.conditions import make_conditions
 from dplass_cli.evaluation.evaluation_run import EvaluateResult, EvaluationRun
 from dplass_cli.evaluation.evaluator import plan_runs
+from dplass_cli.evaluation.results_folder import is_evaluation
 from dplass_cli.evaluation.songs import (
     find_songs,
     require_museval,
@@ -20,12 +21,12 @@ from dplass_cli.evaluation.songs import (
     songs_table,
     summarise,
 )
-from dplass_cli.evaluation.results_folder import is_evaluation
 from dplass_cli.options.evaluate_options import EvaluateOptions
 from dplass_cli.options.parse import to_mapping
 from dplass_cli.reports.evaluation_report import write_report
 from dplass_cli.separation.loading import load_models
 from dplass_cli.storage import Progress, make_folder, no_progress, write_json, write_text
+from dplass_cli.versions import versions
 from dplass_cli.weights.hub import fetch_from_hub, is_hub_address
 
 REPORT = "report.html"
@@ -101,7 +102,7 @@ def evaluate_songs(options: EvaluateOptions, progress: Progress = no_progress) -
         InputError: wrong options, songs or models, or museval is not installed.
         RunError: an output is not finite.
     """
-    museval = "museval" in options.metric
+    options, museval = pinned(options), "museval" in options.metric
     if museval:
         require_museval()
     if options.data_root is None:
@@ -117,7 +118,13 @@ def evaluate_songs(options: EvaluateOptions, progress: Progress = no_progress) -
     write_text(options.output / "songs.csv", scores.to_csv(index=False))
     result = SongsResult("musdb18", options.output, len(songs), json.loads(table.to_json(orient="records")))
     write_text(options.output / "results.md", songs_table(result.scores).markdown())
-    write_json(options.output / "results.json", to_mapping(result))
+    models_used = {
+        "base_sha256": models.bank.base_sha256,
+        "encoder_fingerprint": models.encoder.fingerprint,
+        "adapters_sha256": {key: models.bank.fingerprint(key) for key in models.bank.keys},
+    }
+    more = {**models_used, "options": to_mapping(options), "versions": versions()}
+    write_json(options.output / "results.json", {**to_mapping(result), **more})
     return result
 
 

@@ -55,6 +55,7 @@ class Wish:
 
 def understood(sentence: str) -> Query:
     """The query that a sentence asks for; ``said`` is the sentence where its words were not taken as a description."""
+    sentence = " ".join(sentence.split())  # sentences that differ in blanks are the same query
     wish = wish_of(sentence)
     if wish is None:
         return Query(sentence)

@@ -8,14 +8,18 @@ from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import NamedTuple
 
 from dplass_cli.errors import InputError, RunError
 
 PREFIX = "hf:"
 _ADDRESS = re.compile(r"hf:(?P<repository>[\w.-]+/[\w.-]+)(?:@(?P<revision>[\w./-]+))?")
+CARD = "README.md"
+"""The model card of a repository."""
+
 _FETCHED = ["*.safetensors", "*.json"]
 
 
@@ -64,7 +68,12 @@ def fetch_from_hub(text: str) -> tuple[Path, HubAddress]:
 
 
 def push_to_hub(
-    folder: Path, text: str, patterns: Sequence[str], card: str, private: bool = False, message: str = "Upload"
+    folder: Path,
+    text: str,
+    patterns: Sequence[str],
+    contents: Mapping[str, bytes] = MappingProxyType({}),
+    private: bool = False,
+    message: str = "Upload",
 ) -> HubAddress:
     """Upload files of a folder in one commit, and create the repository if there is none.
 
@@ -72,7 +81,7 @@ def push_to_hub(
         folder: where the files are.
         text: the address, without a revision or with a branch.
         patterns: which files, as globs relative to the folder.
-        card: the model card, which becomes ``README.md``.
+        contents: {path in the repository: content} of further files, or instead of those in the folder.
         private: whether a repository that is created is private.
         message: of the commit.
 
@@ -87,8 +96,8 @@ def push_to_hub(
 
     address = parse_hub_address(text)
     files = sorted({path for pattern in patterns for path in folder.glob(pattern) if path.is_file()})
-    operations = [CommitOperationAdd(path.relative_to(folder).as_posix(), path) for path in files]
-    operations.append(CommitOperationAdd("README.md", card.encode()))
+    uploads: dict[str, Path | bytes] = {path.relative_to(folder).as_posix(): path for path in files}
+    operations = [CommitOperationAdd(name, content) for name, content in {**uploads, **contents}.items()]
     api = HfApi(library_name="dplass")
     with _one_line_errors(address):
         api.create_repo(address.repository, private=private or None, exist_ok=True)

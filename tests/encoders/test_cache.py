@@ -240,7 +240,7 @@ def test_a_cache_that_cannot_be_written_is_read(
 ) -> None:
     put(opened(tmp_path), 1, 2)
     request.getfixturevalue("read_only")
-    with caplog.at_level(logging.INFO):
+    with caplog.at_level(logging.INFO, logger="dplass_cli"):
         cache = opened(tmp_path)
     assert [record.getMessage() for record in caplog.records] == [
         f"{tmp_path}: cannot be written; its embeddings are used, and new ones are not kept"

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 
 from dplass_cli.adapters import adapted
-from dplass_cli.adapters.bank_folder import list_adapters, load_single_adapter
+from dplass_cli.adapters.adapter_folder import read_description
+from dplass_cli.adapters.bank_folder import bank_place, list_adapters, load_single_adapter
 from dplass_cli.errors import InputError
 from dplass_cli.models import BaseModel, load_base
 from dplass_cli.options.adapters_options import (
@@ -18,7 +20,14 @@ from dplass_cli.options.adapters_options import (
     AdaptersInfoOptions,
     AdaptersMergeOptions,
 )
-from dplass_cli.pipelines.adapters import compare, compress_adapter, describe, export_adapter, merge_adapter
+from dplass_cli.pipelines.adapters import (
+    compare,
+    compress_adapter,
+    describe,
+    export_adapter,
+    merge_adapter,
+    without_folders,
+)
 from dplass_cli.resources import resource
 
 ADAPTER = resource("assets/tiny/bank/domain0")
@@ -76,3 +85,11 @@ def test_an_output_that_is_a_source_is_refused(tmp_path: Path) -> None:
     base = tmp_path / "base.safetensors"
     with pytest.raises(InputError, match="would overwrite its own source"):
         merge_adapter(AdaptersMergeOptions(ADAPTER, base, base_checkpoint=str(base)))
+
+
+def test_shared_descriptions_name_no_folders_of_this_machine() -> None:
+    info = read_description(bank_place("tiny") / "domain0")
+    training = {"data": {"noise_dir": "/home/me/noise", "gain": 1}, "folder": "C:\\data\\rooms", "loss_type": "l1"}
+    shared = without_folders(replace(info, training=training))
+    assert shared.training == {"data": {"noise_dir": "noise", "gain": 1}, "folder": "rooms", "loss_type": "l1"}
+    assert replace(shared, training={}) == replace(info, training={})

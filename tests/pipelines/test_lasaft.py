@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -310,6 +311,9 @@ def test_the_base_and_an_adapter_are_compared_on_songs(
     )
     result = evaluate_songs(given)
     assert result.songs == 2
+    recorded = json.loads((result.folder / "results.json").read_text())
+    assert recorded["base_sha256"] == load_base(given.base_checkpoint).sha256()
+    assert len(recorded["adapters_sha256"]) == 1
     assert {(row["policy"], row["source"]) for row in result.scores} == {
         (policy, source) for policy in ("base", "text") for source in (*SOURCES, "all")
     }

@@ -9,7 +9,7 @@ from fake_hub import FakeHub, commit_name
 
 from dplass_cli.errors import InputError, RunError
 from dplass_cli.options.model_options import ModelSpec
-from dplass_cli.weights.hub import fetch_from_hub, parse_hub_address, push_to_hub
+from dplass_cli.weights.hub import CARD, fetch_from_hub, parse_hub_address, push_to_hub
 from dplass_cli.weights.named_models import resolve_model
 
 
@@ -26,11 +26,11 @@ def names(folder: Path) -> list[str]:
 
 def test_what_is_pushed_is_fetched_by_its_commit(hub: FakeHub, tmp_path: Path) -> None:
     source = bank(tmp_path / "bank")
-    first = push_to_hub(source, "hf:me/bank", ["*.json", "*/adapter.*"], "# card")
+    first = push_to_hub(source, "hf:me/bank", ["*.json", "*/adapter.*"], {CARD: b"# card"})
     assert str(first) == f"hf:me/bank@{commit_name(1)}"
-    assert hub.commits["me/bank"][-1]["README.md"] == b"# card"
+    assert hub.commits["me/bank"][-1][CARD] == b"# card"
     (source / "bank.json").write_bytes(b"newer")
-    push_to_hub(source, "hf:me/bank", ["bank.json"], "# card")
+    push_to_hub(source, "hf:me/bank", ["bank.json"])
     for address, content in ((str(first), b"content of bank.json"), ("hf:me/bank", b"newer")):
         folder, pinned = fetch_from_hub(address)
         assert names(folder) == ["bank.json", "domain0/adapter.json", "domain0/adapter.safetensors"]
@@ -44,7 +44,7 @@ def test_what_is_in_the_cache_works_without_the_hub(
 ) -> None:
     from huggingface_hub import constants
 
-    push_to_hub(bank(tmp_path / "bank"), "hf:me/bank", ["*.json"], "")
+    push_to_hub(bank(tmp_path / "bank"), "hf:me/bank", ["*.json"])
     folder, pinned = fetch_from_hub("hf:me/bank")
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
     assert fetch_from_hub("hf:me/bank") == (folder, pinned)
@@ -53,14 +53,14 @@ def test_what_is_in_the_cache_works_without_the_hub(
 
 
 def test_a_private_repository_needs_the_token(hub: FakeHub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    push_to_hub(bank(tmp_path / "bank"), "hf:me/secret", ["*.json"], "", private=True)
+    push_to_hub(bank(tmp_path / "bank"), "hf:me/secret", ["*.json"], private=True)
     assert hub.private == {"me/secret"}
     assert names(fetch_from_hub("hf:me/secret")[0]) == ["bank.json"]
     monkeypatch.setenv("HF_TOKEN", "hf_wrong")
     with pytest.raises(InputError, match=r"hf:me/secret@\w+: no such repository, or it is private; .*HF_TOKEN"):
         fetch_from_hub(f"hf:me/secret@{'0' * 40}")
     with pytest.raises(InputError, match=r"hf:me/bank: the Hub refuses access \(401\); set HF_TOKEN"):
-        push_to_hub(tmp_path / "bank", "hf:me/bank", ["*.json"], "")
+        push_to_hub(tmp_path / "bank", "hf:me/bank", ["*.json"])
 
 
 @pytest.mark.parametrize(
@@ -75,7 +75,7 @@ def test_a_private_repository_needs_the_token(hub: FakeHub, tmp_path: Path, monk
     ],
 )
 def test_what_cannot_be_fetched_is_one_line(hub: FakeHub, tmp_path: Path, address: str, says: str) -> None:
-    push_to_hub(bank(tmp_path / "bank"), "hf:me/bank", ["*.json"], "")
+    push_to_hub(bank(tmp_path / "bank"), "hf:me/bank", ["*.json"])
     with pytest.raises(InputError) as raised:
         fetch_from_hub(address)
     assert str(raised.value).startswith(says)
@@ -87,7 +87,7 @@ def test_a_hub_that_is_down_is_one_line(hub: FakeHub, tmp_path: Path, monkeypatc
 
     monkeypatch.setattr(constants, "ENDPOINT", "http://127.0.0.1:9")
     with pytest.raises(RunError, match=r"^hf:me/bank: .* cannot be reached"):
-        push_to_hub(bank(tmp_path / "bank"), "hf:me/bank", ["*.json"], "")
+        push_to_hub(bank(tmp_path / "bank"), "hf:me/bank", ["*.json"])
     with pytest.raises(RunError, match=r"^hf:me/bank: .* cannot be reached"):
         fetch_from_hub("hf:me/bank")
 
@@ -95,7 +95,7 @@ def test_a_hub_that_is_down_is_one_line(hub: FakeHub, tmp_path: Path, monkeypatc
 def test_a_model_on_the_hub_is_a_folder(hub: FakeHub, tmp_path: Path) -> None:
     (tmp_path / "model").mkdir()
     (tmp_path / "model" / "base.safetensors").write_bytes(b"base")
-    push_to_hub(tmp_path / "model", "hf:me/model", ["*.safetensors"], "")
+    push_to_hub(tmp_path / "model", "hf:me/model", ["*.safetensors"])
     spec = resolve_model(ModelSpec(name="hf:me/model"))
     assert Path(spec.base).read_bytes() == b"base"
     assert commit_name(1) in str(spec.base)

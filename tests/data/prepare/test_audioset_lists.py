@@ -125,7 +125,7 @@ def test_unreadable_lists_are_refused_with_their_name(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="is a folder"):
         read_segments(tmp_path)
     (tmp_path / "latin.csv").write_bytes(b'abc, 0.0, 10.0, "/m/\xe4"\n')
-    with pytest.raises(InputError, match=r"latin\.csv: not UTF-8"):
+    with pytest.raises(InputError, match=r"latin\.csv: line 1: not UTF-8"):
         read_segments(tmp_path / "latin.csv")
 
 
