@@ -26,7 +26,7 @@ _SUMMARIES = {
     "separate": "Separate the sounds that sentences describe from recordings.",
     "serve": "Serve a page that separates recordings: drop or record, describe, listen, download. Ctrl-C ends it.",
     "export": "Write a base with one adapter merged into it as a graph from waveform to waveform.",
-    "models": "List the models that --model can name: size, licence, and whether they are there.",
+    "models": "List the models that --model can name: figures, size, licence, and whether they are there.",
     "sounds": "List the sounds that the encoder knows, by the domain that serves them.",
     "embed": "Embed a manifest's clips; existing embeddings are kept. Under torchrun, each process embeds a share.",
     "retrieve": "Find the sounds of a manifest that are nearest to a sentence.",
