@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from typing import BinaryIO
 
 import soundfile
 
 from dplass_cli.audio.ffmpeg import read_tags
 from dplass_cli.audio.probe import sndfile_misreads
-from dplass_cli.audio.unfinished import LONG_WAVS, MAX_CHUNKS, UNKNOWN
+from dplass_cli.audio.unfinished import LONG_WAVS, WavChunk, wav_chunks
 
 TAGS = ("title", "artist", "album", "date", "genre", "tracknumber", "comment", "copyright")
 """The tags that are kept, as libsndfile names them."""
@@ -60,10 +59,13 @@ def read_metadata(path: Path) -> Metadata:
     except soundfile.LibsndfileError:  # a file for FFmpeg, or one whose header is rewritten to be read
         tags = _known(read_tags(path))
     with open(path, "rb") as file:
-        if file.read(12)[8:] != b"WAVE":
+        head = file.read(12)
+        if head[:4] == b"RIFX" or head[8:] != b"WAVE":  # the numbers in chunks of RIFX have the other byte order
             return Metadata(tags)
-        contents, missing = [], _MOST_BYTES
+        contents, missing, size = [], _MOST_BYTES, os.fstat(file.fileno()).st_size
         for chunk in wav_chunks(file):
+            if chunk.start + chunk.length > size:
+                break
             if chunk.name in (b"fmt ", *_KEPT_CHUNKS) and chunk.length <= missing:
                 contents.append((chunk.name, _content(file, chunk)))
                 missing -= chunk.length
@@ -77,43 +79,11 @@ def _known(tags: dict[str, str]) -> dict[str, str]:
     return {own[name.lower()]: text for name, text in tags.items() if name.lower() in own and text.strip()}
 
 
-class Chunk(NamedTuple):
-    """A chunk of a WAV.
-
-    Attributes:
-        name: four bytes.
-        start: where its content begins.
-        length: of the content, in bytes.
-    """
-
-    name: bytes
-    start: int
-    length: int
-
-
-def wav_chunks(stream: BinaryIO) -> Iterator[Chunk]:
-    """The chunks of a WAV or RF64 (little-endian), as far as they are inside the file."""
-    size, position, long_length = os.fstat(stream.fileno()).st_size, 12, 0
-    for _ in range(MAX_CHUNKS):
-        stream.seek(position)
-        head = stream.read(8)
-        length = int.from_bytes(head[4:], "little")
-        if head[:4] == b"ds64":  # EBU Tech 3306: bytes of the file, then of the samples
-            long_length = int.from_bytes(stream.read(16)[8:], "little")
-        if head[:4] == b"data" and length == UNKNOWN and long_length:
-            length = long_length
-        position += 8
-        if len(head) < 8 or position + length > size:
-            return
-        yield Chunk(head[:4], position, length)
-        position += length + length % 2
-
-
 def _names_speakers(form: bytes) -> bool:
     return int.from_bytes(form[:2], "little") == _EXTENSIBLE and len(form) >= _MASK.stop
 
 
-def _content(stream: BinaryIO, chunk: Chunk) -> bytes:
+def _content(stream: BinaryIO, chunk: WavChunk) -> bytes:
     stream.seek(chunk.start)
     return stream.read(chunk.length)
 

@@ -9,7 +9,14 @@ from typing import BinaryIO, Literal
 
 from dplass_cli.audio.flac_frames import joined_flac
 from dplass_cli.audio.ogg_pages import has_several_streams, ogg_is_truncated
-from dplass_cli.audio.unfinished import MAX_CHUNKS, WAV_MAGICS, has_open_flac_length, is_open_length, wav_layout
+from dplass_cli.audio.unfinished import (
+    MAX_CHUNKS,
+    WAV_MAGICS,
+    has_open_flac_length,
+    is_open_length,
+    wav_chunks,
+    wav_layout,
+)
 
 _HEAD_BYTES, _FLAC_HEAD_BYTES, _MAX_TAGS = 1 << 18, 42, 8
 _IMA_ADPCM = (b"\x11\x00", b"\x00\x11")  # the format tag in either byte order
@@ -83,7 +90,7 @@ def unsafe_reason(path: Path | str) -> str | None:
         if head[:4] in WAV_MAGICS and head[8:12] != b"WAVE":
             return f"is a RIFF file of type {head[8:12].decode('latin-1')!r}, such as a video, and not a WAV"
         if head[:4] in WAV_MAGICS:
-            formats = _wav_formats(stream, "big" if head[:4] == b"RIFX" else "little")
+            formats = _wav_formats(stream)
         elif head[:4] == b"riff":
             formats = _w64_formats(stream)
     if formats is None:
@@ -96,17 +103,14 @@ def unsafe_reason(path: Path | str) -> str | None:
     return None if formats[0] else "is a damaged WAV, which does not name its sample format before its samples"
 
 
-def _wav_formats(stream: BinaryIO, order: Literal["big", "little"]) -> list[bytes]:
+def _wav_formats(stream: BinaryIO) -> list[bytes]:
     """The format tag in the first ``fmt`` chunk before the samples; empty bytes if there is none."""
-    stream.seek(12)
-    for _ in range(MAX_CHUNKS):
-        head = stream.read(8)
-        if head[:4] == b"fmt ":
+    for chunk in wav_chunks(stream):
+        if chunk.name == b"fmt ":
+            stream.seek(chunk.start)
             return [stream.read(2)]
-        if len(head) < 8 or head[:4] == b"data":
+        if chunk.name == b"data":
             break
-        length = int.from_bytes(head[4:], order)
-        stream.seek(length + length % 2, os.SEEK_CUR)
     return [b""]
 
 

@@ -108,8 +108,9 @@ def open_sndfile(path: Path) -> SndfileSource:
         EmptyAudio: there are no samples.
         OSError: the file cannot be read.
     """
-    parts, note = _parts(path)
-    if not note and _is_truncated(path, file_stamp(path)):
+    stamp = file_stamp(path)
+    parts, note = _parts(path, stamp)
+    if not note and _is_truncated(path, stamp):
         note = "truncated"
     if len(parts) > _MAX_PARTS:
         raise UnsupportedAudio(f"{path}: consists of {len(parts):,} streams (limit: {_MAX_PARTS:,}); convert it to wav")
@@ -173,7 +174,8 @@ def _decoding(path: Path) -> Iterator[None]:
         raise DamagedAudio(f"{path}: damaged audio ({sndfile_reason(error)}); replace or remove it") from error
 
 
-def _parts(path: Path) -> tuple[Sequence[FilePart], Note]:
+@lru_cache(maxsize=4096)  # a file is looked at many times, and some are searched
+def _parts(path: Path, stamp: FileStamp) -> tuple[Sequence[FilePart], Note]:
     """The parts of a file that libsndfile does not find by itself, and how its header and content differ."""
     with open(path, "rb") as stream:
         tagged = skip_tags(stream)

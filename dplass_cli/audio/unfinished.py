@@ -8,6 +8,7 @@ from __future__ import annotations
 import mmap
 import os
 import re
+from collections.abc import Iterator
 from typing import BinaryIO, Literal, NamedTuple
 
 from dplass_cli.audio.parts import FilePart
@@ -87,25 +88,49 @@ def _next_wav(stream: BinaryIO, start: int) -> int | None:
     return None
 
 
-def wav_layout(stream: BinaryIO, begin: int = 0) -> WavLayout | None:
-    """Walk the chunks of a WAV or RF64 that begins at a byte to its samples; None if there are none."""
+class WavChunk(NamedTuple):
+    """A chunk of a WAV.
+
+    Attributes:
+        name: four bytes.
+        start: where its content begins.
+        length: of the content in bytes, as the header says; it may reach beyond the file.
+    """
+
+    name: bytes
+    start: int
+    length: int
+
+
+def wav_chunks(stream: BinaryIO, begin: int = 0) -> Iterator[WavChunk]:
+    """Walk the chunks of a WAV or RF64 that begins at a byte; the stream may be read in between."""
     stream.seek(begin)
     magic = stream.read(12)[:4]
     order: Literal["big", "little"] = "big" if magic == b"RIFX" else "little"
-    form, long_length = b"", 0
+    position, long_length = begin + 12, 0
     for _ in range(MAX_CHUNKS):
+        stream.seek(position)
         head = stream.read(8)
         if len(head) < 8:
-            return None
-        length, following = int.from_bytes(head[4:], order), stream.tell()
-        if head[:4] == b"data":  # RF64 has its length in 8 bytes in another chunk (EBU Tech 3306)
-            known = long_length if magic in LONG_WAVS and length == UNKNOWN else length
-            return WavLayout(form, following, known, begin)
-        if head[:4] == b"fmt " and not form:  # the first one: the one that is checked to be safe
-            form = stream.read(min(length, _MAX_FORMAT_BYTES))
-        elif head[:4] == b"ds64":
+            return
+        name, length = head[:4], int.from_bytes(head[4:], order)
+        if name == b"ds64":  # EBU Tech 3306: RF64 has the length of its samples here, in 8 bytes
             long_length = int.from_bytes(stream.read(16)[8:], order)
-        stream.seek(following + length + length % 2)
+        if name == b"data" and magic in LONG_WAVS and length == UNKNOWN:
+            length = long_length
+        yield WavChunk(name, position + 8, length)
+        position += 8 + length + length % 2
+
+
+def wav_layout(stream: BinaryIO, begin: int = 0) -> WavLayout | None:
+    """Find the samples of a WAV or RF64 that begins at a byte; None if there are none."""
+    form = b""
+    for chunk in wav_chunks(stream, begin):
+        if chunk.name == b"data":
+            return WavLayout(form, chunk.start, chunk.length, begin)
+        if chunk.name == b"fmt " and not form:  # the first one: the one that is checked to be safe
+            stream.seek(chunk.start)
+            form = stream.read(min(chunk.length, _MAX_FORMAT_BYTES))
     return None
 
 

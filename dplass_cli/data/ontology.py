@@ -32,7 +32,7 @@ class SoundKinds:
     with_ancestors: frozenset[str]
 
     def related(self, other: SoundKinds) -> bool:
-        """Whether a sound of one is a sound of the other, or contains one, or is contained in one."""
+        """Whether the two share a class, or a class of one is an ancestor of a class of the other."""
         return not (self.own.isdisjoint(other.with_ancestors) and other.own.isdisjoint(self.with_ancestors))
 
 
@@ -82,18 +82,10 @@ def kinds_of(names: Iterable[str]) -> SoundKinds:
     return SoundKinds(frozenset(own), frozenset(own).union(*(ontology.ancestors.get(kind, ()) for kind in own)))
 
 
-def related(label_a: str, label_b: str) -> bool:
-    """Whether two labels or captions are the same class, or one contains the other; see :func:`kinds_of`."""
-    return kinds_of([label_a]).related(kinds_of([label_b]))
-
-
 def kinds_of_clips(rows: Iterable[Row]) -> dict[object, SoundKinds]:
     """The sounds of each clip, by its labels and all of its captions: {its id, or its file if it has none: kinds}."""
     names: dict[object, set[str]] = defaultdict(set)
     for row in rows:
         names[row.id or row.wav].update((row.caption, *row.labels))
-    known: dict[frozenset[str], SoundKinds] = {}  # millions of clips share few sets of names
-    for found in map(frozenset, names.values()):
-        if found not in known:
-            known[found] = kinds_of(found)
-    return {clip: known[frozenset(found)] for clip, found in names.items()}
+    kinds = cache(kinds_of)  # millions of clips share few sets of names
+    return {clip: kinds(frozenset(found)) for clip, found in names.items()}

@@ -191,9 +191,7 @@ class EvaluationRun:
             "precision": "bf16-mixed" if self.settings.bfloat16 else "32-true",
             "table_sha256": file_sha256(self.table),
             "audio_sha256": text_sha256("\n".join(f"{item.idx} {sha256[item.idx]}" for item in result.items)),
-            "base_sha256": models.bank.base_sha256,
-            "encoder_fingerprint": models.encoder.fingerprint,
-            "adapters_sha256": {key: models.bank.fingerprint(key) for key in models.bank.keys},
+            **models.hashes,
             "options": {name: v for name, v in to_mapping(self.options).items() if name not in _NOT_MEASURED},
             "versions": versions(),
             "timing": {"forward_seconds": round(result.seconds, 3)},  # nothing else differs between repetitions

@@ -21,6 +21,7 @@ import torch
 
 from dplass_cli.audio.reading import Audio, audio_info, read_audio
 from dplass_cli.data.prepare.stems import stem_files, unpack_stems
+from dplass_cli.encoders.source_names import MUSDB_SOURCES
 from dplass_cli.errors import InputError
 from dplass_cli.evaluation.metrics import batch_scores
 from dplass_cli.evaluation.table import Figure, Table
@@ -30,7 +31,7 @@ from dplass_cli.separation.policies import Selection, default_selection, make_po
 from dplass_cli.separation.separator import Separator
 from dplass_cli.storage import Progress, no_progress, require_folder
 
-SOURCES = ("vocals", "drums", "bass", "other")
+SOURCES = MUSDB_SOURCES
 MIXTURE = "mixture"
 RATIOS = ("sdr_v4", "isr_v4", "sir_v4", "sar_v4")
 """BSSEval v4's ratios in dB, in museval's order: to distortion, image, interference and artefacts."""

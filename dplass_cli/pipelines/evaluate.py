@@ -12,7 +12,7 @@ from dplass_cli.errors import InputError
 from dplass_cli.evaluation.conditions import make_conditions
 from dplass_cli.evaluation.evaluation_run import EvaluateResult, EvaluationRun
 from dplass_cli.evaluation.evaluator import plan_runs
-from dplass_cli.evaluation.results_folder import is_evaluation
+from dplass_cli.evaluation.results_folder import RESULTS, TABLE, is_evaluation
 from dplass_cli.evaluation.songs import (
     find_songs,
     require_museval,
@@ -117,14 +117,9 @@ def evaluate_songs(options: EvaluateOptions, progress: Progress = no_progress) -
     make_folder(options.output)
     write_text(options.output / "songs.csv", scores.to_csv(index=False))
     result = SongsResult("musdb18", options.output, len(songs), json.loads(table.to_json(orient="records")))
-    write_text(options.output / "results.md", songs_table(result.scores).markdown())
-    models_used = {
-        "base_sha256": models.bank.base_sha256,
-        "encoder_fingerprint": models.encoder.fingerprint,
-        "adapters_sha256": {key: models.bank.fingerprint(key) for key in models.bank.keys},
-    }
-    more = {**models_used, "options": to_mapping(options), "versions": versions()}
-    write_json(options.output / "results.json", {**to_mapping(result), **more})
+    write_text(options.output / TABLE, songs_table(result.scores).markdown())
+    more = {**models.hashes, "options": to_mapping(options), "versions": versions()}
+    write_json(options.output / RESULTS, {**to_mapping(result), **more})
     return result
 
 

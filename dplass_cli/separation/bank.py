@@ -48,6 +48,7 @@ class AdapterBank:
         self._infos: dict[str, AdapterInfo] = {}
         self._adapters: dict[str, LoadedAdapter] = {}
         self._files: dict[str, Callable[[], LoadedAdapter]] = {}
+        self._fingerprints: dict[str, str] = {}
         self._base_weights: dict[str, Tensor] = {}
         self._base_statistics = {name: buffer.clone() for name, buffer in statistics_of(network).items()}
         self._branches: dict[str, Adapter] = {}
@@ -105,6 +106,7 @@ class AdapterBank:
         """Add an adapter that is already in memory; it must belong to this base."""
         self._infos[key] = adapter.info
         self._adapters[key] = adapter.to(self.device)
+        self._fingerprints.pop(key, None)
 
     def get(self, key: str) -> LoadedAdapter:
         """A loaded adapter.
@@ -123,8 +125,11 @@ class AdapterBank:
 
     def fingerprint(self, key: str) -> str:
         """sha256 over an adapter's tensors, statistics and layer settings."""
-        adapter = self.get(key)
-        return fingerprint(adapter.info, {**adapter_state(adapter.layers), **adapter.statistics})
+        if key not in self._fingerprints:
+            adapter = self.get(key)
+            state = {**adapter_state(adapter.layers), **adapter.statistics}
+            self._fingerprints[key] = fingerprint(adapter.info, state)
+        return self._fingerprints[key]
 
     @torch.no_grad()
     def activate(self, which: Activation) -> None:

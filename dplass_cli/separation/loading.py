@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from dplass_cli.adapters import METHODS
 from dplass_cli.adapters.bank_folder import TINY_BANK
@@ -33,6 +34,15 @@ class Models:
     network: BaseModel
     encoder: QueryEncoder
     bank: AdapterBank
+
+    @cached_property
+    def hashes(self) -> dict[str, Any]:
+        """What identifies the models in the results that they have reached."""
+        return {
+            "base_sha256": self.bank.base_sha256,
+            "encoder_fingerprint": self.encoder.fingerprint,
+            "adapters_sha256": {key: self.bank.fingerprint(key) for key in self.bank.keys},
+        }
 
     @cached_property
     def texts(self) -> DomainTexts:

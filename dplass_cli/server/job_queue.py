@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import logging
 import re
-import secrets
 import shutil
 import threading
 import time
@@ -21,7 +20,7 @@ from dplass_cli.errors import DplassError
 from dplass_cli.separation.bank import Activation
 from dplass_cli.separation.presence import Presence
 from dplass_cli.separation.queries import Query
-from dplass_cli.server.recording_store import QueueFull, RecordingStore, StoredRecording
+from dplass_cli.server.recording_store import QueueFull, RecordingStore, StoredRecording, new_folder
 
 _log = logging.getLogger(__name__)
 
@@ -193,26 +192,22 @@ class JobQueue:
         """Reserve a place during an upload; the job is queued when the block ends without an error.
 
         Raises:
-            QueueFull: there is no free place.
+            QueueFull: too many recordings are waiting.
         """
         with self._changed:
             if self._closed.is_set() or self._uploading + len(self._queue) >= self._max_waiting:
                 raise QueueFull("too many recordings are waiting; try again in a minute")
             self._folder.mkdir(mode=0o700, exist_ok=True)  # the system may have cleaned up its temporary files
             self._uploading += 1
-        job_id = secrets.token_urlsafe(16)
-        job = SeparationJob(job_id, self._folder / job_id)
         try:
-            job.folder.mkdir(mode=0o700)
-            yield job
-            with self._changed:
-                job.last_used = self._clock()
-                self._jobs[job.id] = job
-                self._queue.append(job)
-                self._changed.notify_all()
-        except BaseException:
-            shutil.rmtree(job.folder, ignore_errors=True)
-            raise
+            with new_folder(self._folder) as folder:
+                job = SeparationJob(folder.name, folder)
+                yield job
+                with self._changed:
+                    job.last_used = self._clock()
+                    self._jobs[job.id] = job
+                    self._queue.append(job)
+                    self._changed.notify_all()
         finally:
             with self._changed:
                 self._uploading -= 1
@@ -227,7 +222,7 @@ class JobQueue:
             return job
 
     def add(self, recording: StoredRecording, queries: tuple[Query, ...]) -> SeparationJob:
-        """Queue a job for a recording, which may then be dropped; QueueFull if there is no free place."""
+        """Queue a job for a recording, which may then be dropped; QueueFull if too many are waiting."""
         with self.admit() as job:
             recording.link_to(job.upload)
             job.name, job.queries, job.info = recording.name, queries, recording.info

@@ -18,7 +18,7 @@ _MAX_RECORDINGS = 32
 
 
 class QueueFull(RunError):
-    """There is no free place for another job or upload."""
+    """The server already holds as many jobs or uploads as it may."""
 
 
 class RecordingNotFound(DplassError, KeyError):
@@ -61,6 +61,18 @@ class StoredRecording:
             shutil.copyfile(self.upload, path)
 
 
+@contextlib.contextmanager
+def new_folder(parent: Path) -> Iterator[Path]:
+    """Create a folder with a random, unguessable name; it is removed if the block ends with an error."""
+    folder = parent / secrets.token_urlsafe(16)
+    try:
+        folder.mkdir(mode=0o700)
+        yield folder
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+
+
 class RecordingStore:
     """Holds uploaded recordings.
 
@@ -89,17 +101,13 @@ class RecordingStore:
                 raise QueueFull("too many recordings are being uploaded; try again in a minute")
             self._folder.mkdir(mode=0o700, exist_ok=True)  # the system may have cleaned up its temporary files
             self._uploading += 1
-        recording_id = secrets.token_urlsafe(16)
-        recording = StoredRecording(recording_id, self._folder / recording_id)
         try:
-            recording.folder.mkdir(mode=0o700)
-            yield recording
-            with self._lock:
-                recording.last_used = self._clock()
-                self._recordings[recording.id] = recording
-        except BaseException:
-            shutil.rmtree(recording.folder, ignore_errors=True)
-            raise
+            with new_folder(self._folder) as folder:
+                recording = StoredRecording(folder.name, folder)
+                yield recording
+                with self._lock:
+                    recording.last_used = self._clock()
+                    self._recordings[recording.id] = recording
         finally:
             with self._lock:
                 self._uploading -= 1

@@ -12,8 +12,9 @@ import soundfile
 from videos import make_video, tone
 
 from dplass_cli.audio.encoding import lossy_writer
-from dplass_cli.audio.metadata import Metadata, read_metadata, wav_chunks
+from dplass_cli.audio.metadata import Metadata, read_metadata
 from dplass_cli.audio.reading import read_audio
+from dplass_cli.audio.unfinished import wav_chunks
 from dplass_cli.audio.video import write_video
 from dplass_cli.audio.writing import audio_writer
 

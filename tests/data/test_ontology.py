@@ -8,8 +8,12 @@ import pytest
 
 from dplass_cli.data.csv_tables import filled_rows
 from dplass_cli.data.manifest import Row
-from dplass_cli.data.ontology import kinds_of, kinds_of_clips, related
+from dplass_cli.data.ontology import kinds_of, kinds_of_clips
 from dplass_cli.resources import resource
+
+
+def related(a: str, b: str) -> bool:
+    return kinds_of([a]).related(kinds_of([b]))
 
 
 @pytest.mark.parametrize(
