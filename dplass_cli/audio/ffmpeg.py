@@ -207,10 +207,10 @@ def _declared_frames(container: Any, stream: Any, rate: int) -> int | None:
     return frames
 
 
-def read_tags(path: Path) -> dict[str, str]:
-    """The tags of a file and of its first audio track, as FFmpeg names them; none if it cannot be opened."""
+def read_tags(path: Path, track: int = 0) -> dict[str, str]:
+    """The tags of a file and of one of its audio tracks, as FFmpeg names them; none if it cannot be opened."""
     try:
-        with _track(path, 0) as (_, container, stream):
+        with _track(path, track) as (_, container, stream):
             return {**stream.metadata, **container.metadata}
     except UnsupportedAudio:
         return {}

@@ -48,16 +48,16 @@ class Metadata:
         return {_FFMPEG_TAGS.get(name, name): text for name, text in self.tags.items()}
 
 
-def read_metadata(path: Path) -> Metadata:
-    """The metadata of an audio file that can be read; what is malformed is left out."""
+def read_metadata(path: Path, track: int = 0) -> Metadata:
+    """The metadata of an audio file, and of one of its tracks, that can be read; what is malformed is left out."""
     try:
         if sndfile_misreads(path):
-            return Metadata(_known(read_tags(path)))
+            return Metadata(_known(read_tags(path, track)))
         # Without the name, from which libsndfile guesses formats such as .raw, and which need not be UTF-8.
         with open(path, "rb") as file, soundfile.SoundFile(file.fileno(), closefd=False) as stream:
             tags = _known(stream.copy_metadata())
     except soundfile.LibsndfileError:  # a file for FFmpeg, or one whose header is rewritten to be read
-        tags = _known(read_tags(path))
+        tags = _known(read_tags(path, track))
     with open(path, "rb") as file:
         head = file.read(12)
         if head[:4] == b"RIFX" or head[8:] != b"WAVE":  # the numbers in chunks of RIFX have the other byte order

@@ -377,7 +377,7 @@ class Separator:
             meter = self._presence_meter(asked, planned)
             done = 0
             silencing = silence_if_absent is not None
-            with open_targets(paths, info, output, silencing, removals, read_metadata(path)) as files:
+            with open_targets(paths, info, output, silencing, removals, read_metadata(path, track)) as files:
                 for recording, targets, high in passes.targets(planned, meter):
                     files.write(recording, targets, high)
                     done += recording.shape[-1]

@@ -9,7 +9,7 @@ import av
 import numpy as np
 import pytest
 import soundfile
-from videos import make_video, tone
+from videos import make_tracks, make_video, tone
 
 from dplass_cli.audio.encoding import lossy_writer
 from dplass_cli.audio.metadata import Metadata, read_metadata
@@ -134,6 +134,11 @@ def test_many_chunks_are_kept_up_to_a_size_in_all(tmp_path: Path) -> None:
     kept = read_metadata(path).chunks
     assert kept[0] == (b"bext", BEXT)
     assert sum(len(content) for _, content in kept) < 1 << 20
+
+
+def test_a_track_has_its_own_tags(tmp_path: Path) -> None:
+    path = make_tracks(tmp_path / "a.mkv", SAMPLES, SAMPLES, titles=("Film", "Commentary"))
+    assert [read_metadata(path, track).tags["title"] for track in (0, 1)] == ["Film", "Commentary"]
 
 
 def test_a_video_keeps_its_tags(tmp_path: Path) -> None:

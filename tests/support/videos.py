@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import av
@@ -58,10 +58,12 @@ def packets(path: Path) -> list[tuple[bytes, float]]:
         return [(bytes(each), float(each.pts * each.time_base)) for each in container.demux(stream) if each.size]
 
 
-def make_tracks(path: Path, *tracks: Audio) -> Path:
+def make_tracks(path: Path, *tracks: Audio, titles: Sequence[str] = ()) -> Path:
     """A Matroska file without pictures: each track is float32 (1, n) at 48 kHz, stored as 16 bits."""
     with av.open(str(path), "w", format="matroska") as container:
         streams = [container.add_stream("pcm_s16le", rate=RATE, layout="mono") for _ in tracks]
+        for stream, title in zip(streams, titles, strict=False):
+            stream.metadata["title"] = title
         for stream, samples in zip(streams, tracks, strict=True):
             frame = av.AudioFrame.from_ndarray(np.round(samples * 32767).astype(np.int16), "s16", "mono")
             frame.sample_rate, frame.pts = RATE, 0
