@@ -96,11 +96,13 @@ class EvaluationRun:
         self.items = choose_items(found, options.items, options.limit)
         self.folder = options.output / name if len(options.benchmark) > 1 else options.output
         device = process_device(options.device)
+        bfloat16 = in_bfloat16(options.precision, device)
+        self.precision = "int8" if options.precision == "int8" else "bf16-mixed" if bfloat16 else "32-true"
         self.settings = EvaluatorSettings(
             seconds=self.benchmark.seconds,
             batch_size=options.batch_size or (_BATCH_ON_CPU if device.type == "cpu" else _BATCH_ELSEWHERE),
             workers=options.workers,
-            bfloat16=in_bfloat16(options.precision, device),
+            bfloat16=bfloat16,
             similarity=options.similarity,
             bss="bss" in options.metric,
         )
@@ -188,7 +190,7 @@ class EvaluationRun:
             **scores,
             "published": to_mapping(benchmark.published),
             "unusable": result.unusable,
-            "precision": "bf16-mixed" if self.settings.bfloat16 else "32-true",
+            "precision": self.precision,
             "table_sha256": file_sha256(self.table),
             "audio_sha256": text_sha256("\n".join(f"{item.idx} {sha256[item.idx]}" for item in result.items)),
             **models.hashes,

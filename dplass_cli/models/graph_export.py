@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -13,14 +14,27 @@ from torch.nn import functional as F
 
 from dplass_cli.models.base import BaseModel
 from dplass_cli.models.openvino import openvino_core, openvino_module
+from dplass_cli.models.quantization import Inputs, QuantizationExamples, nncf_module, quantize, sdr
 from dplass_cli.storage import make_folder, remove_file, write_bytes, writing_to
 
 
-def export_graph(network: BaseModel, output: Path, metadata: Mapping[str, str]) -> list[Path]:
+def export_graph(
+    network: BaseModel,
+    output: Path,
+    metadata: Mapping[str, str],
+    examples: QuantizationExamples | None = None,
+) -> list[Path]:
     """Write a network, with its adapter active, as a graph: ``mixture`` and ``condition`` in, ``target`` out.
 
-    The output ends in ``.onnx`` (which stores the metadata), or in ``.xml`` for OpenVINO, whose weights go to ``.bin``.
-    Returns the written files, the graph first.
+    Args:
+        network: the network.
+        output: ends in ``.onnx`` (which stores the metadata), or in ``.xml`` for OpenVINO, whose weights go to
+            ``.bin``.
+        metadata: of the ONNX file.
+        examples: quantise the convolutions to INT8 on these mixtures; OpenVINO only.
+
+    Returns:
+        The written files, the graph first.
     """
     make_folder(output.parent)
     files = [output]
@@ -29,6 +43,8 @@ def export_graph(network: BaseModel, output: Path, metadata: Mapping[str, str]) 
         _write_onnx(network, metadata, graph)
         if output.suffix == ".xml":
             model = openvino_core().read_model(graph)
+            if examples is not None:
+                model = _quantized(model, examples)
             graph = graph.with_suffix(".xml")  # its weights are next to it
             openvino_module().save_model(model, graph, compress_to_fp16=False)
             files.append(output.with_suffix(".bin"))
@@ -36,6 +52,26 @@ def export_graph(network: BaseModel, output: Path, metadata: Mapping[str, str]) 
         for file in reversed(files):  # the weights first, so that a graph that exists is complete
             write_bytes(file, graph.with_suffix(file.suffix).read_bytes())
     return files
+
+
+def _quantized(model: Any, examples: QuantizationExamples) -> Any:
+    """A graph in INT8, but for the transforms, masks and FiLM."""
+    scope, subgraph = nncf_module().IgnoredScope, nncf_module().Subgraph
+    ranks: dict[int, list[str]] = {3: [], 4: []}  # the transforms are convolutions of 3 dimensions
+    for operation in model.get_ordered_ops():
+        if operation.get_type_name() in ("Convolution", "ConvolutionBackpropData"):
+            ranks[len(operation.get_output_partial_shape(0))].append(operation.get_friendly_name())
+    first, last = ranks[4][0], ranks[4][-1]
+    before = subgraph(inputs=[model.input("mixture").node.get_friendly_name()], outputs=[first])
+    after = subgraph(inputs=[last], outputs=[result.get_friendly_name() for result in model.get_results()])
+    ignored = scope(names=ranks[3], types=["MatMul"], subgraphs=[before, after], validate=False)
+    feeds = [[examples.mixtures[[n]].numpy(), examples.conditions[[n]].numpy()] for n in range(len(examples))]
+
+    def score(infer: Callable[[Inputs], Tensor]) -> list[float]:
+        numbers = list(examples.validating)
+        return sdr(examples.references[numbers], torch.cat([infer(feeds[n]) for n in numbers]))
+
+    return quantize(model, [feeds[n] for n in examples.calibrating], score, ignored)
 
 
 def _write_onnx(network: BaseModel, metadata: Mapping[str, str], path: Path) -> None:

@@ -16,6 +16,7 @@ from types import ModuleType
 from typing import Any, get_args
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
@@ -86,33 +87,61 @@ class OpenVINOBody:
 
 
 class _OpenVINOGraph:
-    """A compiled network. The scales of batch norms are constants; everything else that can change is an input.
-
-    With the scales as inputs, OpenVINO would not use its fast memory layout for the convolutions.
-    """
+    """A compiled network. Weights that adapters change are inputs; only the scales of batch norms are constants."""
 
     def __init__(self, base: ResUNetBase, statistics: Tensor, bfloat16: bool) -> None:
-        openvino = openvino_module()
-        self._ops = openvino.opset13
         self._statistics, self._bfloat16 = statistics, bfloat16
-        self._inputs: list[Any] = []
-        self._feeds: list[_Feed] = []
-        self._slope = self._ops.constant(np.float32(SLOPE))
-        model = openvino.Model([self._ops.result(self._body(base))], self._inputs, "ResUNet30")
-        settings = {
-            "INFERENCE_NUM_THREADS": torch.get_num_threads(),
-            "INFERENCE_PRECISION_HINT": "bf16" if bfloat16 else "f32",
-            "PERFORMANCE_HINT": "LATENCY",
-            "ENABLE_CPU_PINNING": False,  # other processes may use the cores too
-        }
-        self._request = openvino_core().compile_model(model, "CPU", settings).create_infer_request()
+        self._body = BodyGraph(base)
+        self._run = compile_graph(self._body.model, "bf16" if bfloat16 else "f32")
 
     def matches(self, statistics: Tensor, bfloat16: bool) -> bool:
         return self._bfloat16 == bfloat16 and torch.equal(statistics, self._statistics)
 
     def __call__(self, x: Tensor, betas: Betas) -> Tensor:
-        inputs = [feed(x, betas).detach().contiguous().numpy() for feed in self._feeds]
-        return torch.from_numpy(self._request.infer(inputs, share_inputs=True)[0])
+        return self._run(self._body.inputs(x, betas))
+
+
+def compile_graph(model: Any, precision: str) -> Callable[[list[npt.NDArray[np.float32]]], Tensor]:
+    """Compile an OpenVINO model for torch's number of threads: a function from its inputs to its first output.
+
+    The output is valid until the next call.
+
+    Args:
+        model: an ``openvino.Model``.
+        precision: ``f32`` or ``bf16``, of what is not quantised.
+    """
+    settings = {
+        "INFERENCE_NUM_THREADS": torch.get_num_threads(),
+        "INFERENCE_PRECISION_HINT": precision,
+        "PERFORMANCE_HINT": "LATENCY",
+        "ENABLE_CPU_PINNING": False,  # other processes may use the cores too
+    }
+    request = openvino_core().compile_model(model, "CPU", settings).create_infer_request()
+    return lambda inputs: torch.from_numpy(request.infer(inputs, share_inputs=True)[0])
+
+
+class BodyGraph:
+    """The body of a network as an OpenVINO model, and the values of its inputs.
+
+    The inputs are the spectrogram, the shifts of the batch norms (which contain the betas) and, unless they are
+    constants, the weights of the convolutions. The scales of batch norms are always constants: with the scales as
+    inputs, OpenVINO would not use its fast memory layout for the convolutions.
+
+    Attributes:
+        model: the ``openvino.Model``.
+    """
+
+    def __init__(self, base: ResUNetBase, constant_weights: bool = False) -> None:
+        openvino = openvino_module()
+        self._ops, self._constant_weights = openvino.opset13, constant_weights
+        self._inputs: list[Any] = []
+        self._feeds: list[_Feed] = []
+        self._slope = self._ops.constant(np.float32(SLOPE))
+        self.model = openvino.Model([self._ops.result(self._body(base))], self._inputs, "ResUNet30")
+
+    def inputs(self, x: Tensor, betas: Betas) -> list[npt.NDArray[np.float32]]:
+        """The inputs of the model, in its order, for the arguments of ``ResUNetBase.body``."""
+        return [feed(x, betas).detach().contiguous().numpy() for feed in self._feeds]
 
     def _input(self, shape: list[int], feed: _Feed) -> Any:
         """Add an input with a shape, where -1 means any size, and the function that computes its value."""
@@ -164,6 +193,8 @@ class _OpenVINOGraph:
         return y if layer.bias is None else self._ops.add(y, self._ops.constant(_channels(layer.bias.detach()).numpy()))
 
     def _weight(self, layer: nn.Conv2d | nn.ConvTranspose2d) -> Any:
+        if self._constant_weights:
+            return self._ops.constant(layer.weight.detach().contiguous().numpy())
         return self._input(list(layer.weight.shape), lambda *_: layer.weight)
 
 

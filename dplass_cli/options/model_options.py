@@ -10,8 +10,10 @@ from dplass_cli.options.declaration import Options, Resume, option
 
 Backend = Literal["auto", "torch", "openvino"]
 
-Precision = Literal["auto", "32-true", "bf16-mixed"]
-"""Precision of the convolutions, by Lightning's names. Transforms, masks and input norms are always float32."""
+Precision = Literal["auto", "32-true", "bf16-mixed", "int8"]
+"""Precision of the convolutions: by Lightning's names, or ``int8`` in OpenVINO.
+
+Transforms, masks and input norms are always float32."""
 
 Stereo = Literal["shared", "each"]
 Refinement = Literal["none", "residual"]
@@ -141,7 +143,7 @@ class RunningOptions(ModelOptions):
     )
     precision: Precision = option(
         "auto",
-        "Precision of the convolutions: 32-true or bf16-mixed.",
+        "Precision of the convolutions: 32-true, bf16-mixed or int8 (extra, CPU).",
         shown="auto, bf16-mixed where the hardware has it",
         panel=DEVICE,
     )

@@ -6,12 +6,15 @@ import importlib.util
 from dataclasses import dataclass
 from pathlib import Path
 
+from dplass_cli.encoders import load_encoder_of
 from dplass_cli.errors import InputError
-from dplass_cli.models import load_base
+from dplass_cli.models import BaseModel, check_encoder, load_base
 from dplass_cli.models.graph_export import export_graph
+from dplass_cli.models.quantization import QuantizationExamples, require_int8
 from dplass_cli.options.export_options import ExportOptions, Format
 from dplass_cli.separation.bank import AdapterBank
 from dplass_cli.separation.policies.built_in import single_key
+from dplass_cli.separation.quantization_examples import quantization_examples
 from dplass_cli.versions import __version__
 
 _BY_SUFFIX: dict[str, Format] = {".onnx": "onnx", ".xml": "openvino"}
@@ -50,6 +53,8 @@ def export(options: ExportOptions) -> ExportResult:
         RunError: the disk is full.
     """
     form = _format(options)
+    if options.precision == "int8" and form != "openvino":
+        raise InputError(f"--precision int8: is written for OpenVINO; end --output {options.output} in .xml")
     if options.output.is_dir():
         raise InputError(f"--output {options.output}: is a folder; give the name of a file to write")
     network = load_base(options.base_checkpoint, trust=options.trust_checkpoint)
@@ -58,6 +63,7 @@ def export(options: ExportOptions) -> ExportResult:
         bank.load(path, options.trust_checkpoint)
     adapter = _chosen_adapter(bank, options.select)
     bank.activate(adapter)
+    examples = _examples(options, network) if options.precision == "int8" else None
     fingerprint = network.encoder_fingerprint or ""
     metadata = {
         "dplass": __version__,
@@ -67,10 +73,17 @@ def export(options: ExportOptions) -> ExportResult:
         "adapter": adapter or "",
         "encoder_fingerprint": fingerprint,
     }
-    files = export_graph(network, options.output, metadata)
+    files = export_graph(network, options.output, metadata, examples)
     waveform: list[str | int] = ["batch", network.config.audio_channels, "samples"]
     inputs: dict[str, list[str | int]] = {"mixture": waveform, "condition": ["batch", network.config.condition_size]}
     return ExportResult(files, form, adapter, inputs, {"target": waveform}, network.config.sample_rate, fingerprint)
+
+
+def _examples(options: ExportOptions, network: BaseModel) -> QuantizationExamples:
+    require_int8(network)
+    encoder = load_encoder_of(options.model)
+    check_encoder(network, encoder.fingerprint, encoder.size, options.encoder or options.base_checkpoint)
+    return quantization_examples(options.calibrate, encoder, network.config)
 
 
 def _format(options: ExportOptions) -> Format:

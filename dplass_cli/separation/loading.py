@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +14,13 @@ from dplass_cli.encoders import QueryEncoder, load_encoder_of
 from dplass_cli.errors import InputError
 from dplass_cli.models import BaseModel, check_encoder, load_base
 from dplass_cli.models.openvino import WARMUP_MACS, choose_backend
+from dplass_cli.models.quantization import run_in_int8
 from dplass_cli.options.model_options import ModelSpec
 from dplass_cli.resources import shipped
 from dplass_cli.separation.bank import AdapterBank
 from dplass_cli.separation.policies.base import DomainTexts
+from dplass_cli.separation.quantization_examples import BUILT_IN, quantization_examples
+from dplass_cli.weights.known_files import default_folder
 from dplass_cli.weights.named_models import resolve_model
 
 
@@ -58,9 +61,13 @@ def load_models(model: ModelSpec | None = None, keep: bool = True, warmup_macs: 
     """
     model = resolve_model(model or ModelSpec())
     network = load_base(model.base, process_device(model.device), trust=model.trust)
-    choose_backend(network, model.backend, warmup_macs)
     encoder = load_encoder_of(model)
     check_encoder(network, encoder.fingerprint, encoder.size, str(model.encoder or model.base))
+    if int8 := model.precision == "int8":
+        examples = partial(quantization_examples, BUILT_IN, encoder, network.config)
+        run_in_int8(network, model.backend, examples, default_folder() / "int8")
+    else:
+        choose_backend(network, model.backend, warmup_macs)
     bank = AdapterBank(network)
     for path in default_adapters(model.base) if model.adapters is None else model.adapters:
         for key in bank.load(path, model.trust, keep):
@@ -68,10 +75,9 @@ def load_models(model: ModelSpec | None = None, keep: bool = True, warmup_macs: 
                 raise InputError(
                     f"{path}: adapter {key!r} was trained with another encoder; name that one with --encoder"
                 )
-            if model.backend == "openvino" and not METHODS[bank.infos[key].method].linear:
-                raise InputError(
-                    f"--backend openvino: cannot run adapter {key!r} ({bank.infos[key].method}); use --backend torch"
-                )
+            if (int8 or model.backend == "openvino") and not METHODS[bank.infos[key].method].linear:
+                option, instead = ("--precision int8", "32-true") if int8 else ("--backend openvino", "--backend torch")
+                raise InputError(f"{option}: cannot run adapter {key!r} ({bank.infos[key].method}); use {instead}")
     return Models(network, encoder, bank)
 
 

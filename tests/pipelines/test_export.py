@@ -11,9 +11,11 @@ import torch
 from small_banks import write_small_bank
 from typer.testing import CliRunner
 
-from dplass_cli import AdapterBank, load_base
+from dplass_cli import AdapterBank, load_base, load_encoder
 from dplass_cli.cli import app
 from dplass_cli.models.openvino import openvino_core
+from dplass_cli.models.quantization import sdr
+from dplass_cli.sounds import render
 
 pytestmark = pytest.mark.filterwarnings("ignore:::torch", "ignore:::copyreg", "ignore:::onnxscript", "ignore:::copy")
 
@@ -90,6 +92,35 @@ def test_invalid_options_are_one_line_and_write_nothing(trained: tuple[Path, Pat
         assert said in done.stderr
         assert done.stderr.count("\n") == 1
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.filterwarnings("ignore:::nncf")
+def test_an_int8_graph_computes_about_the_same_with_a_quarter_of_the_weights(
+    trained: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("nncf", reason="pip install 'dplass[int8]'")
+    monkeypatch.setattr("dplass_cli.models.quantization.MAX_LOSS_DB", 99.0)  # random weights have nothing to lose
+    base, bank = trained
+    chosen = "--base-checkpoint", base, "--encoder", "tiny", "--adapters", bank, "--select", "single:1"
+    for precision in ("32-true", "int8"):
+        run(*chosen, "--precision", precision, "--output", tmp_path / f"{precision}.xml")
+    ours, wanted = (
+        openvino_core().compile_model(tmp_path / f"{precision}.xml", "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+        for precision in ("int8", "32-true")
+    )
+    mixture = render("rain", 5, 1.0, 32000)[None, None]
+    condition = load_encoder().embed_text(["rain"]).numpy()
+    expected, target = (torch.from_numpy(graph([mixture, condition])[0]) for graph in (wanted, ours))
+    assert min(sdr(expected, target)) > 15
+    types = [operation.get_type_name() for operation in openvino_core().read_model(tmp_path / "int8.xml").get_ops()]
+    assert "FakeQuantize" in types
+
+
+def test_int8_is_written_for_openvino_only(tmp_path: Path) -> None:
+    output = tmp_path / "a.onnx"
+    done = CliRunner().invoke(app, ["export", "--precision", "int8", "--output", str(output)])
+    assert done.exit_code == 2
+    assert f"--precision int8: is written for OpenVINO; end --output {output} in .xml" in " ".join(done.stderr.split())
 
 
 def test_missing_packages_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

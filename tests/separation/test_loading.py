@@ -77,3 +77,10 @@ def test_openvino_refuses_adapters_that_are_branches(tmp_path: Path) -> None:
     base, bank = write_small_bank(tmp_path, "conv-adapter")
     with pytest.raises(InputError, match=r"--backend openvino: cannot run adapter 'domain0' \(conv-adapter\)"):
         load_models(spec((base, bank), bank, backend="openvino"))
+
+
+def test_int8_refuses_adapters_that_are_branches(tmp_path: Path) -> None:
+    pytest.importorskip("nncf", reason="pip install 'dplass[int8]'")
+    base, bank = write_small_bank(tmp_path, "conv-adapter")
+    with pytest.raises(InputError, match=r"--precision int8: cannot run adapter 'domain0' .*; use 32-true"):
+        load_models(spec((base, bank), bank, precision="int8"))

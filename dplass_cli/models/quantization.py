@@ -1,0 +1,280 @@
+"""INT8 arithmetic in OpenVINO, which takes about 0.6 of float32's time on a CPU.
+
+NNCF (extra ``int8``) finds the ranges of the activations on example mixtures, and leaves layers in float32 whose
+quantisation would cost more than :data:`MAX_LOSS_DB`. A quantised graph contains its weights, so every adapter and
+blend has a graph of its own, which is made once and kept in a folder.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import importlib.util
+import io
+import logging
+import os
+import tempfile
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from dplass_cli.errors import InputError
+from dplass_cli.models.base import BaseModel
+from dplass_cli.models.openvino import Betas, BodyGraph, compile_graph, openvino_core, openvino_module
+from dplass_cli.models.resunet30 import ResUNet30
+from dplass_cli.options.model_options import Backend
+from dplass_cli.storage import locked, make_folder, write_bytes
+from dplass_cli.weights.checkpoint_files import tensors_sha256
+
+MAX_LOSS_DB = 0.1
+"""The largest loss of mean SDR on the validating examples; layers stay in float32 until it is met."""
+
+_GRAPHS = 8  # compiled at a time: a base and seven adapters
+_NEEDED = ("openvino", "nncf")
+_log = logging.getLogger(__name__)
+
+Inputs = list[npt.NDArray[np.float32]]
+
+
+@dataclass(frozen=True)
+class QuantizationExamples:
+    """Mixtures whose sources are known. The first half calibrates, the second validates.
+
+    Attributes:
+        mixtures: float32 (N, 1, T), N at least 2, at the network's rate and input level.
+        conditions: float32 (N, D), embeddings of the queries.
+        references: float32 (N, 1, T), what the queries describe.
+    """
+
+    mixtures: Tensor
+    conditions: Tensor
+    references: Tensor
+
+    def __len__(self) -> int:
+        return len(self.mixtures)
+
+    @property
+    def calibrating(self) -> range:
+        return range(len(self) // 2)
+
+    @property
+    def validating(self) -> range:
+        return range(len(self) // 2, len(self))
+
+
+def run_in_int8(
+    network: BaseModel, backend: Backend, examples: Callable[[], QuantizationExamples], folder: Path
+) -> None:
+    """Make a network run in INT8, with graphs that are kept in a folder.
+
+    Args:
+        network: its convolutions will be computed by an :class:`Int8Body`.
+        backend: what was asked for; INT8 has no other than OpenVINO.
+        examples: makes the examples; called only if there is something to quantise.
+        folder: of the quantised graphs.
+
+    Raises:
+        InputError: as :func:`require_int8`, or the backend is torch.
+    """
+    if backend == "torch":
+        raise InputError("--precision int8: runs in OpenVINO; leave --backend torch out")
+    resunet = require_int8(network)
+    resunet.base.runner = Int8Body(resunet, examples, folder)
+
+
+def require_int8(network: BaseModel) -> ResUNet30:
+    """The network, which can run in INT8 here.
+
+    Raises:
+        InputError: it is not a ResUNet30, it is not on the CPU, or a package is missing.
+    """
+    device = next(network.parameters()).device.type
+    if not isinstance(network, ResUNet30):
+        raise InputError("--precision int8: is available for ResUNet30 only; leave --precision out")
+    if device != "cpu":
+        raise InputError(f"--precision int8: runs on a CPU, not on {device}; give --device cpu, or leave it out")
+    missing = [name for name in _NEEDED if importlib.util.find_spec(name) is None]
+    if missing:
+        raise InputError(f"--precision int8: needs {' and '.join(missing)}; install with: pip install 'dplass[int8]'")
+    return network
+
+
+class Int8Body:
+    """A runner (:class:`~dplass_cli.models.resunet30.ResUNetBase`) that computes in INT8.
+
+    The graph of the current weights is made on the first call with them, which takes half a minute for the bundled
+    base, and read from the folder by later processes. Passes with gradients run in torch.
+
+    Args:
+        network: the network whose base this runner serves.
+        examples: makes the examples; called only if there is something to quantise.
+        folder: where quantised graphs are kept.
+    """
+
+    def __init__(self, network: ResUNet30, examples: Callable[[], QuantizationExamples], folder: Path) -> None:
+        self._network, self._examples, self._folder = network, examples, folder
+        self._graphs: OrderedDict[str, Callable[[Inputs], Tensor]] = OrderedDict()
+        self._inputs: Callable[[Tensor, Betas], Inputs] | None = None
+        self._seen: list[tuple[Tensor, int]] = []
+        self._key = ""
+
+    def __call__(self, x: Tensor, betas: Betas) -> Tensor:
+        """Compute :meth:`~dplass_cli.models.resunet30.ResUNetBase.body`."""
+        if torch.is_grad_enabled():
+            return self._network.base.body(x, dict(betas))
+        if self._changed():
+            self._key = self._state_sha256()
+        if self._key not in self._graphs:
+            with torch.autocast("cpu", enabled=False):
+                self._graphs[self._key] = self._compiled(self._key)
+            if len(self._graphs) > _GRAPHS:
+                self._graphs.popitem(last=False)
+        self._graphs.move_to_end(self._key)
+        assert self._inputs is not None
+        return self._graphs[self._key](self._inputs(x, betas))
+
+    def _changed(self) -> bool:
+        """Whether the weights are others than in the last call.
+
+        The compared tensors are kept, so that no new tensor can have the address of an old one.
+        """
+        state = [(tensor.detach(), tensor._version) for tensor in self._state().values()]
+        same = len(state) == len(self._seen) and all(
+            new.data_ptr() == old.data_ptr() and version == seen
+            for (new, version), (old, seen) in zip(state, self._seen, strict=True)
+        )
+        self._seen = state
+        return not same
+
+    def _state(self) -> dict[str, Tensor]:
+        return {
+            name: tensor for name, tensor in self._network.base.state_dict(keep_vars=True).items() if tensor.dim() > 0
+        }
+
+    def _state_sha256(self) -> str:
+        return tensors_sha256({name: tensor.detach().contiguous() for name, tensor in self._state().items()})
+
+    def _compiled(self, key: str) -> Callable[[Inputs], Tensor]:
+        body = BodyGraph(self._network.base, constant_weights=True)
+        self._inputs = body.inputs
+        graph = make_folder(self._folder) / f"{key}.xml"
+        with locked(graph.with_suffix(".lock")):
+            model = _read(graph)
+            if model is None:
+                _log.info("--precision int8: quantising the weights %s, once", key[:8])
+                model = self._quantized(body)
+                _write(model, graph)
+        return compile_graph(model, "f32")
+
+    def _quantized(self, body: BodyGraph) -> Any:
+        examples = self._examples()
+        fed: list[Inputs] = []
+
+        def record(x: Tensor, betas: Betas) -> Tensor:
+            fed.append(body.inputs(x, betas))
+            return self._network.base.body(x, dict(betas))
+
+        separate_examples(self._network, examples, examples.calibrating, record)
+
+        def score(infer: Callable[[Inputs], Tensor]) -> list[float]:
+            def run(x: Tensor, betas: Betas) -> Tensor:
+                return infer(body.inputs(x, betas))
+
+            targets = separate_examples(self._network, examples, examples.validating, run)
+            return sdr(examples.references[list(examples.validating)], targets)
+
+        return quantize(body.model, fed, score)
+
+
+def separate_examples(
+    network: ResUNet30, examples: QuantizationExamples, numbers: Sequence[int], run: Callable[[Tensor, Betas], Tensor]
+) -> Tensor:
+    """Separate some of the examples with another runner: float32 (n, 1, T)."""
+    before, network.base.runner = network.base.runner, run
+    try:
+        outputs = [network(examples.mixtures[[n]], examples.conditions[[n]]).clone() for n in numbers]
+    finally:
+        network.base.runner = before
+    return torch.cat(outputs)
+
+
+def sdr(references: Tensor, estimates: Tensor) -> list[float]:
+    """The SDR of each estimate, (N, 1, T), in dB."""
+    errors = (references - estimates).square().sum(dim=(1, 2)) + 1e-10
+    return (10 * torch.log10((references.square().sum(dim=(1, 2)) + 1e-10) / errors)).tolist()
+
+
+def quantize(
+    model: Any,
+    inputs: Sequence[Inputs],
+    score: Callable[[Callable[[Inputs], Tensor]], list[float]],
+    ignored: Any = None,
+) -> Any:
+    """Quantise an OpenVINO model after training.
+
+    Args:
+        model: an ``openvino.Model``.
+        inputs: of the calibrating examples.
+        score: the scores, in dB, of the validating examples under a function from the inputs to the output.
+        ignored: an ``nncf.IgnoredScope`` of what stays in float32.
+    """
+    nncf = nncf_module()
+
+    def validate(compiled: Any, _: object) -> tuple[float, None]:
+        return float(np.mean(score(lambda values: torch.from_numpy(compiled(values)[0])))), None
+
+    with contextlib.redirect_stdout(io.StringIO()):  # NNCF draws progress bars there
+        return nncf.quantize_with_accuracy_control(
+            model,
+            nncf.Dataset(list(inputs)),
+            nncf.Dataset([0]),  # the examples belong to the score
+            validate,
+            max_drop=MAX_LOSS_DB,
+            drop_type=nncf.DropType.ABSOLUTE,
+            preset=nncf.QuantizationPreset.MIXED,
+            subset_size=len(inputs),
+            ignored_scope=ignored,
+        )
+
+
+def nncf_module() -> ModuleType:
+    """Import NNCF without its telemetry, which ``NNCF_CI`` switches off."""
+    before = os.environ.get("NNCF_CI")
+    os.environ["NNCF_CI"] = "1"
+    try:
+        openvino_module()
+        nncf = importlib.import_module("nncf")
+    finally:
+        if before is None:
+            del os.environ["NNCF_CI"]
+        else:
+            os.environ["NNCF_CI"] = before
+    nncf.set_log_level(logging.ERROR)
+    return nncf
+
+
+def _read(graph: Path) -> Any | None:
+    """A graph that was written before; None if there is none or it cannot be read."""
+    if not graph.exists():
+        return None
+    try:
+        return openvino_core().read_model(graph)
+    except RuntimeError as error:
+        _log.info("%s: cannot be read (%s); quantising again", graph, str(error).splitlines()[0])
+        return None
+
+
+def _write(model: Any, graph: Path) -> None:
+    with tempfile.TemporaryDirectory() as name:
+        written = Path(name) / "graph.xml"
+        openvino_module().save_model(model, written, compress_to_fp16=False)
+        write_bytes(graph.with_suffix(".bin"), written.with_suffix(".bin").read_bytes())
+        write_bytes(graph, written.read_bytes())  # last, so that a graph that exists is complete

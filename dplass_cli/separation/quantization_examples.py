@@ -1,0 +1,78 @@
+"""Mixtures with known sources on which a network is quantised: of the built-in sounds, or of a manifest's clips."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+
+import torch
+
+from dplass_cli import sounds
+from dplass_cli.audio.level import array_normalization
+from dplass_cli.audio.reading import Audio, fit_length, read_mono
+from dplass_cli.data.manifest import read_manifest
+from dplass_cli.data.mixer import mix_at_snr
+from dplass_cli.encoders import QueryEncoder
+from dplass_cli.errors import InputError
+from dplass_cli.models.quantization import QuantizationExamples
+from dplass_cli.options.network_settings import NetworkConfig
+
+BUILT_IN = "built-in"
+"""The value of ``--calibrate`` that stands for the built-in sounds."""
+
+_COUNT = 24  # mixtures: half of them calibrate, half validate
+_SECONDS = 2.56
+_SNR_DB = (-5.0, 5.0)
+_SEED = 3000  # the built-in corpus uses other seeds for training and evaluation
+_TRIES = 20 * _COUNT  # clips may be silent, or have the same caption
+
+_Pair = tuple[str, Audio, Audio]
+"""The query, the target and the interferer, float32 (T,)."""
+
+
+def quantization_examples(source: str, encoder: QueryEncoder, config: NetworkConfig) -> QuantizationExamples:
+    """Draw mixtures of two sounds; the same ones for the same arguments.
+
+    Args:
+        source: ``built-in``, or the path of a manifest.
+        encoder: embeds the queries.
+        config: of the network that is quantised: its sample rate and input level.
+
+    Raises:
+        InputError: the manifest cannot be read, or its clips make no mixtures.
+    """
+    rate, rng = config.sample_rate, random.Random(_SEED)
+    pairs = _built_in_pairs(rate, rng) if source == BUILT_IN else _manifest_pairs(Path(source), rate, rng)
+    queries, mixtures, references = [], [], []
+    for query, target, other in islice(pairs, _COUNT):
+        mixture, reference = mix_at_snr(
+            torch.from_numpy(target)[None], torch.from_numpy(other)[None], torch.tensor([rng.uniform(*_SNR_DB)])
+        )
+        level = array_normalization(mixture.numpy(), rate, config.input_level_db)
+        queries.append(query)
+        mixtures.append(level.apply(mixture))
+        references.append(reference * level.gain)
+    if len(queries) < 2:
+        raise InputError(f"--calibrate {source}: no mixtures; give clips of at least two sounds that are not silent")
+    return QuantizationExamples(torch.stack(mixtures), encoder.embed_text(queries), torch.stack(references))
+
+
+def _built_in_pairs(rate: int, rng: random.Random) -> Iterator[_Pair]:
+    while True:
+        kinds = rng.sample(sounds.CATALOGUE, 2)
+        if kinds[0].group != kinds[1].group:
+            target, other = (sounds.render(kind.name, _SEED, _SECONDS, rate) for kind in kinds)
+            yield kinds[0].captions[0], target, other
+
+
+def _manifest_pairs(manifest: Path, rate: int, rng: random.Random) -> Iterator[_Pair]:
+    rows = read_manifest(manifest)
+    length = round(_SECONDS * rate)
+    for _ in range(_TRIES):
+        pair = rng.choices(rows, k=2)
+        if pair[0].caption != pair[1].caption:
+            target, other = (fit_length(read_mono(row.wav, rate, row.start, row.end), length) for row in pair)
+            if target.any() and other.any():
+                yield pair[0].caption, target, other

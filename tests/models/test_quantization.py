@@ -1,0 +1,145 @@
+"""INT8 in OpenVINO against float32: agreement, one graph per set of weights, the folder of graphs, and errors."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from small_networks import small_inputs, small_lasaft, small_network
+
+from dplass_cli.errors import InputError
+from dplass_cli.models.quantization import QuantizationExamples, run_in_int8, sdr
+from dplass_cli.models.resunet30 import ResUNet30
+
+pytestmark = pytest.mark.filterwarnings("ignore:::nncf", "ignore:::torch")
+
+
+def examples_of(network: ResUNet30) -> QuantizationExamples:
+    """Four noises, whose references are what the network makes of them: quantising loses nothing but precision."""
+    generator = torch.Generator().manual_seed(0)
+    mixtures = 0.1 * torch.randn(4, 1, 4000, generator=generator)
+    conditions = torch.nn.functional.normalize(torch.randn(4, network.config.condition_size, generator=generator))
+    before, network.base.runner = network.base.runner, None
+    references = network(mixtures, conditions) + 0.1 * torch.randn(4, 1, 4000, generator=generator)
+    network.base.runner = before
+    return QuantizationExamples(mixtures, conditions, references)
+
+
+class Counted:
+    """The examples of a network, and how often they were asked for."""
+
+    def __init__(self, network: ResUNet30) -> None:
+        self.network, self.calls = network, 0
+
+    def __call__(self) -> QuantizationExamples:
+        self.calls += 1
+        return examples_of(self.network)
+
+
+@pytest.fixture(scope="module")
+def graphs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder in which the graph of the small network has been made."""
+    pytest.importorskip("nncf", reason="pip install 'dplass[int8]'")
+    folder = tmp_path_factory.mktemp("int8")
+    network = small_network()
+    run_in_int8(network, "auto", Counted(network), folder)
+    separate(network)
+    return folder
+
+
+def separate(network: ResUNet30) -> torch.Tensor:
+    """The outputs for mixtures of the level that the network is quantised for."""
+    mixtures, conditions = small_inputs()
+    with torch.inference_mode():
+        return network(0.1 * mixtures, torch.nn.functional.normalize(conditions))
+
+
+def test_int8_agrees_with_float32_and_is_not_float32(graphs: Path) -> None:
+    network = small_network()
+    wanted = separate(network)
+    run_in_int8(network, "auto", Counted(network), graphs)
+    ours = separate(network)
+    assert min(sdr(wanted, ours)) > 12
+    assert (ours - wanted).abs().max() > 1e-6
+
+
+def test_graphs_are_read_from_the_folder_by_later_processes(graphs: Path) -> None:
+    network = small_network()
+    examples = Counted(network)
+    run_in_int8(network, "openvino", examples, graphs)
+    separate(network)
+    assert examples.calls == 0
+
+
+def test_a_damaged_graph_is_made_again(graphs: Path, tmp_path: Path) -> None:
+    (graph,) = graphs.glob("*.xml")
+    (tmp_path / graph.name).write_text("<net")
+    network = small_network()
+    examples = Counted(network)
+    run_in_int8(network, "auto", examples, tmp_path)
+    wanted = separate(network)
+    assert examples.calls == 1
+    assert torch.isfinite(wanted).all()
+
+
+def test_other_weights_have_a_graph_of_their_own(graphs: Path, tmp_path: Path) -> None:
+    for graph in graphs.iterdir():
+        (tmp_path / graph.name).write_bytes(graph.read_bytes())
+    network = small_network()
+    examples = Counted(network)
+    run_in_int8(network, "auto", examples, tmp_path)
+    layer = network.base.after_conv
+    own, other = layer.weight.data, -layer.weight.data
+    first = separate(network).clone()
+    layer.weight.data = other  # as activating an adapter does
+    changed = separate(network).clone()
+    assert max(sdr(first, changed)) < 6
+    layer.weight.data = own
+    assert torch.equal(separate(network), first)
+    layer.weight.data = other.clone()
+    assert torch.equal(separate(network), changed)
+    assert examples.calls == 1
+
+
+def test_passes_with_gradients_run_in_torch(tmp_path: Path) -> None:
+    pytest.importorskip("nncf", reason="pip install 'dplass[int8]'")
+    network = small_network()
+    wanted = network(*small_inputs())
+    run_in_int8(network, "auto", Counted(network), tmp_path)
+    assert torch.equal(network(*small_inputs()), wanted)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("network", "backend", "message"),
+    [
+        (small_network, "torch", "--precision int8: runs in OpenVINO; leave --backend torch out"),
+        (small_lasaft, "auto", "--precision int8: is available for ResUNet30 only; leave --precision out"),
+        (lambda: small_network().to("meta"), "auto", "--precision int8: runs on a CPU, not on meta"),
+    ],
+)
+def test_what_cannot_run_in_int8_is_said(
+    network: Callable[[], ResUNet30], backend: str, message: str, tmp_path: Path
+) -> None:
+    with pytest.raises(InputError, match=message):
+        run_in_int8(network(), backend, lambda: pytest.fail("examples were asked for"), tmp_path)  # type: ignore[arg-type]
+
+
+def test_a_missing_package_is_said_with_its_extra(tmp_path: Path) -> None:
+    script = (
+        "import sys\n"
+        "from importlib.machinery import PathFinder\n"
+        "found = PathFinder.find_spec\n"
+        "PathFinder.find_spec = lambda name, *rest: None if name == 'nncf' else found(name, *rest)\n"
+        "from pathlib import Path\n"
+        "from dplass_cli.models import load_base\n"
+        "from dplass_cli.models.quantization import run_in_int8\n"
+        "run_in_int8(load_base('tiny'), 'auto', list, Path(sys.argv[1]))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script, tmp_path], capture_output=True, text=True, check=False)
+    assert "InputError: --precision int8: needs " in done.stderr
+    assert "nncf; install with: pip install 'dplass[int8]'" in done.stderr
