@@ -1,16 +1,20 @@
-"""Measure speed and memory as ratios against the published procedure, in one run; writes JSON.
+"""Measure speed and memory as ratios against the published procedure, in one run; writes JSON and a Markdown table.
 
     python scripts/benchmark.py [--output benchmark.json] [--repeats 3] [--device auto] [--only SECTION …]
+    python scripts/benchmark.py --device cuda --minutes 9
 
 The published procedure ("plain" in the names of the figures) runs two convolutions per adapted layer and seven whole
 models, one item at a time, and transforms the mixture for each model. ``…_of_plain`` is this package's figure divided
-by that of the published procedure. Nothing is asserted.
+by that of the published procedure. Nothing is asserted. Results are written after every section, so a run that is
+stopped keeps what it has measured; with --minutes, no section starts after that time, and on a GPU those that need one
+come first.
 """
 
 from __future__ import annotations
 
 import argparse
 import platform
+import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -23,6 +27,7 @@ from benchmarks.adapters import disk, held, seven_adapters, switching, training_
 from benchmarks.corpora import partitioning, preparing
 from benchmarks.embedding import clap, embedding
 from benchmarks.evaluating import evaluation
+from benchmarks.gpu import lengths, throughput
 from benchmarks.separating import one_core, separation
 from benchmarks.starting import starting
 from benchmarks.training import training_loop
@@ -47,6 +52,11 @@ def sections(device: torch.device, repeats: int) -> dict[str, Callable[[], dict[
     """{name: measurement}; models are created when a measurement is called."""
     gpu = device.type == "cuda"
     found: dict[str, Callable[[], dict[str, Any]]] = {}
+    if gpu:
+        found["gpu: separating"] = partial(by_length, device, repeats)
+        found["gpu: throughput"] = lambda: throughput(
+            network("full width", device), (1, 4, 16, 64), measuring.SECONDS, repeats
+        )
     for size, batch, items in (("tiny", 4, 8), ("full width", 20 if gpu else 2, 1)):
         made = partial(network, size, device)
         found |= {
@@ -93,6 +103,22 @@ def separate(device: torch.device, repeats: int) -> dict[str, Any]:
     return separation(network("full width", device, encoder.size), encoder, 10.0, 300.0, repeats)
 
 
+def by_length(device: torch.device, repeats: int) -> dict[str, Any]:
+    """10 seconds, 5 minutes and an hour, with the tiny encoder."""
+    encoder = load_encoder("tiny", device=device)
+    return lengths(network("full width", device, encoder.size), encoder, (10.0, 300.0, 3600.0), repeats)
+
+
+def table(results: dict[str, Any]) -> str:
+    """The results as a Markdown table."""
+    lines = [f"{name}: {value}  " for name, value in results.items() if not isinstance(value, dict)]
+    lines += ["", "| section | figure | value |", "|---|---|---:|"]
+    for section, figures in results.items():
+        if isinstance(figures, dict):
+            lines += [f"| {section} | {name} | {value:.4g} |" for name, value in figures.items()]
+    return "\n".join(lines) + "\n"
+
+
 def separate_on_one_core(repeats: int) -> dict[str, Any]:
     """A minute, by the bundled models."""
     return one_core(network("tiny", torch.device("cpu")), load_encoder("tiny"), 60.0, repeats)
@@ -103,6 +129,7 @@ def main() -> None:
     parser.add_argument("--output", type=Path, default=Path("benchmark.json"))
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--device", default="auto")
+    parser.add_argument("--minutes", type=float, default=float("inf"), help="start no section after this time")
     parser.add_argument(
         "--clock", choices=("wall", "cpu"), default="wall", help="cpu: for machines that run other work"
     )
@@ -117,11 +144,17 @@ def main() -> None:
         "clock": arguments.clock,
         "torch": torch.__version__,
     }
+    ends = time.monotonic() + 60 * arguments.minutes
     for name, measure in sections(device, arguments.repeats).items():
-        if not arguments.only or name.startswith(tuple(arguments.only)):
-            results[name] = measure()
-            print(json_text({name: results[name]}), flush=True)
-    write_text(arguments.output, json_text(results) + "\n")
+        if arguments.only and not name.startswith(tuple(arguments.only)):
+            continue
+        if time.monotonic() > ends:
+            print(f"{name}: not measured, {arguments.minutes:g} minutes are over", flush=True)
+            continue
+        results[name] = measure()
+        print(json_text({name: results[name]}), flush=True)
+        write_text(arguments.output, json_text(results) + "\n")
+        write_text(arguments.output.with_suffix(".md"), table(results))
 
 
 if __name__ == "__main__":

@@ -81,9 +81,10 @@ def perturbed(network: BaseModel, method: str = "reconv") -> LoadedAdapter:
     return LoadedAdapter(adapters, {}, AdapterInfo(method, layers, network.sha256(), to_mapping(network.config)))
 
 
-def fastest(work: Callable[[], object], repeats: int) -> float:
+def fastest(work: Callable[[], object], repeats: int, warm_up: bool = True) -> float:
     """Seconds of the fastest run, after one to warm up."""
-    work()
+    if warm_up:
+        work()
     times = []
     for _ in range(repeats):
         synchronise()
