@@ -43,6 +43,11 @@ def tables(result: PrepareResult) -> Any:
         if len(result.classes) > _SHOWN:
             rows.append([f"… {len(result.classes) - _SHOWN} more (--json, --report)", "", ""])
         parts.append(plain_table(["class", "rows", "rejected"], rows))
+    if result.purity is not None:
+        parts.append(
+            f"purity: {result.purity.mean:.2f} on average of {result.purity.clips} clips, {result.purity.below} below"
+            " --min-purity"
+        )
     if result.cleaned:
         changed = [[change, count] for change, count in list(result.cleaned.items())[:_SHOWN]]
         parts.append(plain_table([f"caption changed ({len(result.cleaned)})", "rows"], changed))

@@ -20,9 +20,9 @@ from dplass_cli.data.prepare.corpus_reader import (
 from dplass_cli.data.prepare.drawing import MixturesResult, draw_table
 from dplass_cli.data.prepare.locating import ClipIndex, listed_files
 from dplass_cli.data.prepare.merging import MergeResult, merge_manifests
-from dplass_cli.data.prepare.preparation import PrepareResult, prepare, require_output
+from dplass_cli.data.prepare.preparation import PrepareResult, Purities, prepare, require_output
 from dplass_cli.data.prepare.stems import stem_files, unpack_stems
-from dplass_cli.options.prepare_options import CorpusOptions, MergeOptions, MixturesOptions
+from dplass_cli.options.prepare_options import ClipSelection, CorpusOptions, MergeOptions, MixturesOptions
 from dplass_cli.options.shell_command import shell_command
 from dplass_cli.storage import Progress, no_progress, require_folder
 
@@ -64,12 +64,24 @@ def prepare_corpus(options: CorpusOptions, progress: Progress = no_progress) -> 
     captions = column_label_captions(records, corpus, options.captions)
     clips = clip_table(records, corpus, index, captions, where=str(source))
     places = folders if options.file_list is None else (options.file_list,)
-    result = prepare(clips, corpus, options.output, options, places, progress=progress)
+    result = prepare(clips, corpus, options.output, options, places, progress=progress, purities=purity_scorer(options))
     if options.report is not None:
         from dplass_cli.reports.preparation_report import write_report
 
         write_report(options.report, result, shell_command(f"prepare {options.kind}", options))
     return result
+
+
+def purity_scorer(options: ClipSelection) -> Purities | None:
+    """What scores clips for ``--min-purity``; None without the option."""
+    if options.min_purity is None:
+        return None
+    from dplass_cli.devices import choose_device
+    from dplass_cli.domains.purity import PurityScorer
+    from dplass_cli.encoders import load_encoder
+
+    settings = options.purity
+    return PurityScorer(load_encoder(settings.encoder, settings.tokenizer, choose_device(settings.device)), settings)
 
 
 def merge(options: MergeOptions) -> MergeResult:

@@ -17,6 +17,7 @@ from dplass_cli.data.prepare.preparation import PrepareResult, prepare, require_
 from dplass_cli.errors import InputError, some
 from dplass_cli.options.prepare_audioset_options import PrepareAudiosetOptions
 from dplass_cli.options.shell_command import shell_command
+from dplass_cli.pipelines.prepare import purity_scorer
 from dplass_cli.storage import Progress, no_progress
 
 
@@ -40,6 +41,7 @@ def prepare_audioset(options: PrepareAudiosetOptions, progress: Progress = no_pr
         places=[options.file_list] if options.file_list else options.audio_dir,
         file_name=lambda ytid: name_map.get(ytid, f"{ytid}{READABLE[0]}"),
         progress=progress,
+        purities=purity_scorer(options),
     )
     if options.report is not None:
         from dplass_cli.reports.preparation_report import write_report

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import operator
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -53,16 +54,30 @@ def check_data_settings(settings: DataSettings, config: NetworkConfig) -> None:
 
 
 def embed_queries(
-    rows: Sequence[Row], mixtures: Sequence[Mixture], encoder: QueryEncoder, cache: Path | None, progress: Progress
+    rows: Sequence[Row],
+    mixtures: Sequence[Mixture],
+    encoder: QueryEncoder,
+    cache: Path | None,
+    progress: Progress,
+    interferers: Sequence[Row] = (),
 ) -> tuple[Tensor, dict[str | Clip, int]]:
     """Embed each distinct caption of targets and validation mixtures once; with a cache folder each target clip too.
 
     A clip that cannot be read has no audio embedding; training reports the file when it draws it.
 
+    Args:
+        rows: the targets.
+        mixtures: the validation mixtures.
+        encoder: embeds them.
+        cache: folder of audio embeddings; None: no clips are embedded.
+        progress: receives the clips done.
+        interferers: rows whose captions are compared with the targets'.
+
     Returns:
         float32 (N, D), and {caption or clip: its row in that table}.
     """
-    captions = sorted({row.caption for row in rows} | {mixture.source.caption for mixture in mixtures})
+    said = (*rows, *interferers, *(mixture.source for mixture in mixtures))
+    captions = sorted({row.caption for row in said})
     table = encoder.embed_text(captions)
     index: dict[str | Clip, int] = {caption: number for number, caption in enumerate(captions)}
     if cache is not None:
@@ -133,6 +148,7 @@ class TrainingCorpus:
             InputError: there is nothing to mix a target with, or a bad folder of noise or of impulse responses.
         """
         kinds = kinds_of_clips(row for rows in self.rows.values() for row in rows)
+        captions = self._captions_of_clips()
         sources = {
             domain: [
                 SourceClip(
@@ -141,6 +157,7 @@ class TrainingCorpus:
                     (self.index[row.caption],) if domain in domains else (),
                     self.index.get(clip_of(row)),
                     domain,
+                    captions.get(row.id or row.wav, ()),
                 )
                 for row in rows
             ]
@@ -163,6 +180,16 @@ class TrainingCorpus:
             }
         targets = [source for domain in domains for source in sources[domain]]
         return TrainingSamples(targets, pools, self.embeddings, self.settings, self.seed)
+
+    def _captions_of_clips(self) -> dict[object, tuple[int, ...]]:
+        """The rows in ``embeddings`` of all captions of each clip; empty where captions are not compared."""
+        if self.settings.semantic_filter is None or self.settings.noise_dir is not None:
+            return {}
+        found: dict[object, set[int]] = defaultdict(set)
+        for rows in self.rows.values():
+            for row in rows:
+                found[row.id or row.wav].add(self.index[row.caption])
+        return {clip: tuple(sorted(captions)) for clip, captions in found.items()}
 
     def validation(self, domains: Sequence[int]) -> ValidationMixtures:
         """The validation mixtures of these domains."""

@@ -6,6 +6,7 @@ the bank. ``base`` and ``distil`` are one job on all domains instead.
 
 from __future__ import annotations
 
+import logging
 import math
 import shutil
 from collections.abc import Callable, Sequence
@@ -47,6 +48,8 @@ from dplass_cli.versions import versions
 
 if TYPE_CHECKING:
     from dplass_cli.options.train_options import TrainOptions
+
+_log = logging.getLogger(__name__)
 
 _NETWORK_JOBS = {"base": "base", "distil": "student"}
 _DEV_RUN_BATCHES, _DEV_RUN_MIXTURES = 3, 2  # of --fast-dev-run
@@ -255,12 +258,14 @@ class TrainingRun:
         if options.fast_dev_run:
             mixtures = {domain: items[:_DEV_RUN_MIXTURES] for domain, items in mixtures.items()}
         cache = (options.cache or options.workspace / "embeddings") if options.data.use_text_ratio < 1 else None
+        compared = options.data.semantic_filter is not None and options.data.noise_dir is None
         embeddings, index = embed_queries(
             [row for domain in domains for row in rows[domain]],
             [mixture for items in mixtures.values() for mixture in items],
             self._models.encoder,
             cache,
             progress,
+            interferers=[row for items in rows.values() for row in items] if compared else (),
         )
         return TrainingCorpus(rows, mixtures, embeddings, index, options.data, options.train.random_seed)
 
@@ -285,6 +290,17 @@ def check_choices(options: TrainOptions) -> None:
     make_loss(options.train.loss_type)
     check_names(options.train.optimizer)
     find_method(options.adapter.method)
+
+
+def resumed(options: TrainOptions) -> TrainOptions:
+    """The options of ``--resume``: :meth:`Workspace.recorded` ones, unless there is nothing to resume."""
+    recorded = Workspace(options.workspace).recorded(options)
+    if recorded != options:
+        _log.warning(
+            "data.semantic_filter: this run continues with its own, %s",
+            recorded.data.semantic_filter or "null (it was started without one)",
+        )
+    return recorded
 
 
 def shortened(options: TrainOptions) -> TrainOptions:

@@ -107,3 +107,21 @@ def test_a_mixture_is_rendered_once(tmp_path: Path) -> None:
     for path in tmp_path.glob("*.wav"):
         path.unlink()
     assert validation[0] is first
+
+
+def test_captions_of_interferers_are_embedded_where_they_are_compared(rows: list[Row]) -> None:
+    _, index = embed_queries(rows[:1], [], load_encoder(), None, no_progress, interferers=rows)
+    assert set(index) == {"rain", "a dog"}
+
+
+def test_interferers_have_all_captions_of_their_clip(tmp_path: Path) -> None:
+    data = corpus(tmp_path)
+    second = replace(data.rows[1][0], caption="tone 00")
+    several = replace(data, rows={**data.rows, 1: [*data.rows[1], second]})
+    clip = next(source for source in several.samples([0]).interference[0] if source.row == second)
+    assert set(clip.captions) == {data.index["tone 10"], data.index["tone 00"]}
+
+
+def test_without_a_filter_captions_are_not_compared(tmp_path: Path) -> None:
+    samples = corpus(tmp_path, data=replace(DATA, semantic_filter=None)).samples([0])
+    assert {source.captions for source in samples.interference[0]} == {()}

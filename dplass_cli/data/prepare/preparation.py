@@ -6,7 +6,7 @@ import logging
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import chain
+from itertools import chain, repeat
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ import pandas as pd
 from dplass_cli.audio.source import Note
 from dplass_cli.data.captions import ClipCaption
 from dplass_cli.data.csv_tables import collector_paused
-from dplass_cli.data.manifest import manifest_item, write_items
+from dplass_cli.data.manifest import WEIGHT, manifest_item, write_items
 from dplass_cli.data.prepare.checking import TOLERANCE, Finding, check_clips
 from dplass_cli.data.prepare.cleaning import CaptionCleaner, read_corrections
 from dplass_cli.data.prepare.clip_table import MISSING
@@ -35,6 +35,7 @@ _NOTES: dict[Note, str] = {
 }
 
 OVER = "over --max-per-class"
+IMPURE = "low purity"
 _REPORTED = 1 << 14  # rows between two reports of progress
 _PART = 1 << 16  # rejected clips that are written at once
 
@@ -67,6 +68,25 @@ class AudioSummary:
     channels: dict[int, int]
 
 
+Purities = Callable[[Sequence[SourceRange], Sequence[Sequence[str]], Progress], Sequence["float | None"]]
+"""(clips, their captions, progress) -> the purity of each, 0 to 1; None for a clip that cannot be read."""
+
+
+@dataclass(frozen=True)
+class PuritySummary:
+    """Purity of the clips that were scored.
+
+    Attributes:
+        clips: their number.
+        mean: of their scores.
+        below: how many were rejected.
+    """
+
+    clips: int
+    mean: float
+    below: int
+
+
 @dataclass(frozen=True)
 class PrepareResult:
     """Result of :func:`prepare`.
@@ -83,6 +103,7 @@ class PrepareResult:
         cleaned: {"before -> after": how often} of corrected captions.
         converted: {"made", "found", "turned_down"}: copies made now, made by an earlier run, attenuated to full scale.
         report: the HTML page, where one was asked for.
+        purity: None where nothing was scored.
     """
 
     manifest: Path
@@ -96,6 +117,7 @@ class PrepareResult:
     cleaned: dict[str, int] = field(default_factory=dict)
     converted: dict[str, int] = field(default_factory=dict)
     report: Path | None = None
+    purity: PuritySummary | None = None
 
 
 def require_output(output: Path, *others: Path | None) -> None:
@@ -124,6 +146,7 @@ def prepare(
     places: Sequence[Path],
     file_name: Callable[[str], str] = str,
     progress: Progress = no_progress,
+    purities: Purities | None = None,
 ) -> PrepareResult:
     """Write the manifest of the usable clips, in their order, and a list of the others with the reasons.
 
@@ -137,6 +160,7 @@ def prepare(
         places: the folders or the list that were searched, for error messages.
         file_name: the file name that was looked for, by clip id, for error messages.
         progress: called as work goes on.
+        purities: scores clips for ``min_purity``; None: they are not scored.
 
     Raises:
         InputError: too many clips are missing, or none is usable.
@@ -149,12 +173,13 @@ def prepare(
     _require_present(clips, selection.max_missing, file_name, searched, corpus.hint)
     audio = None if selection.check == "none" else _check(clips, ranged, selection, progress)
     _require_present(clips, selection.max_missing, file_name, searched, corpus.hint)  # listed files may be gone
+    purity = None if purities is None else _score(clips, ranged, selection, purities, progress)
     if selection.max_per_class is not None:
         _balance(clips, selection.max_per_class)
     converted = {} if selection.convert is None else _convert(clips, ranged, selection, output, progress)
     _require_usable(clips, corpus.hint)
     cleaner = CaptionCleaner(read_corrections(selection.corrections)) if selection.clean else None
-    rows = write_items(output, _items(clips, ranged, cleaner, progress))
+    rows = write_items(output, _items(clips, ranged, cleaner, selection.purity.weight, progress))
     rejects = output.with_name(corpus.rejects.format(manifest=output.stem))
     unused = clips["fault"].notna()
     clips.loc[unused, "lost"] = clips.loc[unused, "texts"]
@@ -171,6 +196,7 @@ def prepare(
         cleaned={} if cleaner is None else {f"{a} -> {b}": count for (a, b), count in cleaner.changes.most_common()},
         converted=converted,
         report=selection.report,
+        purity=purity,
     )
 
 
@@ -221,6 +247,21 @@ def _check(clips: pd.DataFrame, ranged: bool, selection: ClipSelection, progress
     return AudioSummary(
         round(float(good["seconds"].sum()) / 3600, 4), _counts(good["sample_rate"]), _counts(good["channels"])
     )
+
+
+def _score(
+    clips: pd.DataFrame, ranged: bool, selection: ClipSelection, purities: Purities, progress: Progress
+) -> PuritySummary:
+    """Set ``purity`` of the clips without a fault, and reject those below ``min_purity``."""
+    usable = clips.index[clips["fault"].isna()]
+    captions = [[text.caption for text in texts] for texts in clips.loc[usable, "texts"]]
+    scores = purities(list(_sources(clips.loc[usable], ranged)), captions, progress)
+    scored = pd.Series(scores, index=usable, dtype="float64")
+    clips["purity"] = scored
+    clips.loc[usable[scored.isna()], "fault"] = "unreadable"
+    below = usable[scored < (selection.min_purity or 0.0)]
+    clips.loc[below, "fault"] = IMPURE
+    return PuritySummary(int(scored.notna().sum()), round(float(scored.mean()), 4) if len(scored) else 0.0, len(below))
 
 
 def _balance(clips: pd.DataFrame, limit: int) -> None:
@@ -277,20 +318,24 @@ def _sources(clips: pd.DataFrame, ranged: bool) -> Iterator[SourceRange]:
 
 
 def _items(
-    clips: pd.DataFrame, ranged: bool, cleaner: CaptionCleaner | None, progress: Progress
+    clips: pd.DataFrame, ranged: bool, cleaner: CaptionCleaner | None, weighted: bool, progress: Progress
 ) -> Iterator[dict[str, Any]]:
-    """Yield the manifest's items."""
+    """Yield the manifest's items, with the purity of clips that were scored."""
     used = clips[clips["fault"].isna()]
     if "copy" in used:  # a copy contains the range only
         sources: Iterator[SourceRange] = map(SourceRange, used["copy"])
     else:
         sources = _sources(used, ranged)
-    for done, (id, texts, source) in enumerate(zip(used["id"], used["texts"], sources, strict=True)):
+    purities = used["purity"] if "purity" in used else repeat(None, len(used))
+    for done, (id, texts, source, purity) in enumerate(zip(used["id"], used["texts"], sources, purities, strict=True)):
         if done % _REPORTED == 0:
             progress(done, len(used), "writing the manifest")
         for text in texts:
             caption = text.caption if cleaner is None else cleaner(text.caption)
-            yield manifest_item(source.path, caption, text.labels, id, source.start, source.end)
+            item = manifest_item(source.path, caption, text.labels, id, source.start, source.end)
+            if purity is not None:
+                item |= {"purity": purity, WEIGHT: purity} if weighted else {"purity": purity}
+            yield item
     progress(len(used), len(used), "writing the manifest")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -14,9 +15,9 @@ from dplass_cli.audio.writing import write_audio
 from dplass_cli.data.captions import ClipCaption
 from dplass_cli.data.manifest import read_manifest
 from dplass_cli.data.prepare.corpora import CORPORA, Corpus
-from dplass_cli.data.prepare.preparation import OVER, ClassCount, PrepareResult, prepare
+from dplass_cli.data.prepare.preparation import OVER, ClassCount, PrepareResult, PuritySummary, prepare
 from dplass_cli.errors import InputError
-from dplass_cli.options.prepare_options import ClipSelection
+from dplass_cli.options.prepare_options import ClipSelection, PuritySettings
 
 RANGES = Corpus("", "", ("caption",), hint="check the table")
 
@@ -144,3 +145,26 @@ def test_no_usable_clip_is_an_error_that_counts_the_reasons(tmp_path: Path) -> N
     table["fault"] = "several labels"
     with pytest.raises(InputError, match="try --captions each or joined"):
         prepared(table, tmp_path)
+
+
+def scored(table: pd.DataFrame, folder: Path, purities: list[float | None], **selection: Any) -> PrepareResult:
+    chosen = ClipSelection(**{"check": "none", "max_missing": 1.0, **selection})
+    return prepare(table, RANGES, folder / "train.json", chosen, [folder], purities=lambda *_: purities)
+
+
+def test_clips_of_low_purity_are_rejected(tmp_path: Path) -> None:
+    table = clips(*((name, f"/{name}.wav", [caption("dog")]) for name in "abcd"))
+    result = scored(table, tmp_path, [0.4, 0.5, None, 1.0], min_purity=0.5)
+    items = json.loads(result.manifest.read_text())["data"]
+    assert [(item["id"], item["purity"], "sampling_weight" in item) for item in items] == [
+        ("b", 0.5, False),
+        ("d", 1.0, False),
+    ]
+    assert rejects(result) == [("a", "low purity"), ("c", "unreadable")]
+    assert result.purity == PuritySummary(clips=3, mean=0.6333, below=1)
+
+
+def test_purities_become_weights_where_asked_for(tmp_path: Path) -> None:
+    table = clips(*((name, f"/{name}.wav", [caption("dog")]) for name in "ab"))
+    result = scored(table, tmp_path, [0.4, 1.0], min_purity=0.0, purity=PuritySettings(weight=True))
+    assert [row.weight for row in read_manifest(result.manifest)] == [0.4, 1.0]
