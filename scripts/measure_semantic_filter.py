@@ -5,8 +5,8 @@
 PARTITION is a folder of dplass partition, TABLE a table of mixtures for dplass evaluate whose clips are not in it, such
 as those of fold 4 for a partition of folds 1 to 3:
 
-    dplass prepare csv --table DATA/clips.csv --audio-dir DATA/audio --column wav=filename --column caption=audioset_label \
-        --where fold=1,2,3 --output train.json
+    dplass prepare csv --table DATA/clips.csv --audio-dir DATA/audio --column wav=filename \
+        --column caption=audioset_label --where fold=1,2,3 --output train.json
     dplass partition train.json --output partition
     python scripts/measure_semantic_filter.py partition DATA/eval_fold4.csv compared --audio-dir DATA/audio
 

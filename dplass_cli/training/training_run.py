@@ -25,7 +25,7 @@ from dplass_cli.adapters.injection import find_method, layer_settings
 from dplass_cli.data.batches import EpochBatches
 from dplass_cli.data.manifest import read_manifest
 from dplass_cli.data.mixture_tables import Mixture, read_mixtures
-from dplass_cli.devices import launched_together, process_rank
+from dplass_cli.devices import launched_together, process_rank, require_launcher
 from dplass_cli.domains.partition_folder import Partition, read_partition
 from dplass_cli.errors import InputError, check_choice
 from dplass_cli.models import BaseModel, in_fast_order, make_network
@@ -80,6 +80,7 @@ class TrainingRun:
         self.jobs = {bank_key(domain): [domain] for domain in domains}
         if options.what != "adapters":
             self.jobs = {_NETWORK_JOBS[options.what]: domains}
+        require_launcher(options.num_nodes)
         self._world_size = world_size(lightning_devices(options))
         check_choices(options)
         # torch, not a faster backend: such a backend takes over after some work, so a resumed run would be validated
