@@ -133,10 +133,16 @@ class Launch:
     def _start(self, task: TaskRecord) -> TaskRecord:
         if task.state != "waiting" or task.job:
             return task
+        if self._tasks[task.name].last:
+            others = [other for other in self._record.tasks if other.name != task.name]
+            if any(other.state in ("failed", "lost") for other in others):
+                return replace(task, state="failed", reason="a task that it needs is not done")
+            if any(other.state != "done" for other in others):
+                return task
         return replace(task, job=self._engine.start(self._tasks[task.name]), starts=task.starts + 1)
 
     def _looked_at(self, tasks: Sequence[TaskRecord]) -> tuple[TaskRecord, ...]:
-        active = [task for task in tasks if task.state in ("waiting", "running")]
+        active = [task for task in tasks if task.state in ("waiting", "running") and task.job]
         found = zip(active, self._engine.status([task.job for task in active]), strict=True)
         changed = {task.name: self._after(task, status) for task, status in found}
         return tuple(changed.get(task.name, task) for task in tasks)

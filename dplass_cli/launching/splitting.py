@@ -12,13 +12,19 @@ from dplass_cli.storage import read_json, require_file
 SHARED = ("embed", "evaluate")
 """Verbs whose processes take shares by RANK and WORLD_SIZE; the last one to finish writes the results."""
 
+PREPARING = ("prepare", "prepare-audioset")
+"""Verbs whose processes check and convert shares; another one writes the manifest when they are done."""
+
+_WITHOUT_CLIPS = ("merge", "mixtures")  # of prepare
+
 
 def split(words: Sequence[str], count: int | None, logs: Path) -> list[Task]:
     """The tasks of a verb.
 
     ``train`` becomes a task per domain, or ``count`` tasks with several domains each; every task has the sub-folder of
     the workspace that it is named after. Where processes train together (``--strategy ddp``), it is one task. ``embed``
-    and ``evaluate`` become ``count`` shares. Any other verb is one task.
+    and ``evaluate`` become ``count`` shares; ``prepare`` and ``prepare-audioset`` too, and a last task that writes the
+    manifest. Any other verb is one task.
 
     Args:
         words: the verb and its options.
@@ -32,11 +38,12 @@ def split(words: Sequence[str], count: int | None, logs: Path) -> list[Task]:
         raise InputError("no verb to launch; give it with its options, such as: train --data partition --workspace run")
     if words[0] == "train":
         return _training(words, count, logs)
-    if count not in (None, 1) and words[0] not in SHARED:
+    prepares = words[0] in PREPARING and not set(words[1:2]) & set(_WITHOUT_CLIPS)
+    if count not in (None, 1) and words[0] not in SHARED and not prepares:
         raise InputError(f"--tasks {count}: {words[0]} runs as one task; leave the option out")
     if count is None or count == 1:
         return [Task(words[0], verb_command(words), logs / f"{words[0]}.log")]
-    return [
+    shares = [
         Task(
             f"share{rank}",
             verb_command(words),
@@ -45,6 +52,7 @@ def split(words: Sequence[str], count: int | None, logs: Path) -> list[Task]:
         )
         for rank in range(count)
     ]
+    return [*shares, *([Task("manifest", verb_command(words), logs / "manifest.log", last=True)] if prepares else [])]
 
 
 def _training(words: Sequence[str], count: int | None, logs: Path) -> list[Task]:

@@ -35,6 +35,7 @@ class Task:
         environment: variables that are set for it.
         nodes: machines that it needs; more than one only for processes that train together.
         processes: processes per machine, which the batch system starts.
+        last: it starts when all others are done.
     """
 
     name: str
@@ -43,6 +44,7 @@ class Task:
     environment: dict[str, str] = field(default_factory=dict)
     nodes: int = 1
     processes: int = 1
+    last: bool = False
 
     def start(self) -> subprocess.Popen[bytes]:
         """Start the process; it is stopped when this process ends, however that happens (on Linux)."""

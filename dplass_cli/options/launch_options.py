@@ -17,7 +17,7 @@ class LaunchOptions(Options):
     words: tuple[str, ...] = argument("VERB", "The verb, followed by its options.")
     tasks: int | None = option(
         None,
-        "Tasks that share the work of train (by domains), embed or evaluate.",
+        "Tasks that share the work of train (by domains), prepare, embed or evaluate.",
         shown="one per domain for train, else one",
         least=1,
     )

@@ -113,3 +113,28 @@ def test_the_launch_of_another_command_is_refused(tmp_path: Path) -> None:
     launch(tmp_path, ScriptedEngine({"a": [[DONE]], "b": [[DONE]]})).follow(lambda tasks: None)
     with pytest.raises(InputError, match="contains the launch of another command; choose another --folder"):
         launch(tmp_path, ScriptedEngine({}), words=("embed", "other.json"))
+
+
+def test_the_last_task_starts_when_the_others_are_done(tmp_path: Path) -> None:
+    engine = ScriptedEngine({"a": [[RUNNING, LOST], [DONE]], "b": [[DONE]]})
+    tasks = [Task("a", ("true",), tmp_path / "a.log"), Task("b", ("true",), tmp_path / "b.log", last=True)]
+    seen: list[tuple[str, ...]] = []
+    Launch(tmp_path, engine, "scripted", ("prepare",), tasks, 2, 0).follow(
+        lambda records: seen.append(tuple(f"{task.state}{task.starts}" for task in records))
+    )
+    assert seen == [
+        ("waiting0", "waiting0"),
+        ("running1", "waiting0"),
+        ("waiting1", "waiting0"),
+        ("done2", "waiting0"),
+        ("done2", "done1"),
+    ]
+
+
+def test_the_last_task_fails_where_another_does(tmp_path: Path) -> None:
+    tasks = [Task("a", ("true",), tmp_path / "a.log"), Task("b", ("true",), tmp_path / "b.log", last=True)]
+    launched = Launch(tmp_path, ScriptedEngine({"a": [[status_of_exit(2)]]}), "scripted", ("prepare",), tasks, 2, 0)
+    assert ended(launched.follow(lambda records: None)) == [
+        ("failed", 1, "exit code 2"),
+        ("failed", 0, "a task that it needs is not done"),
+    ]

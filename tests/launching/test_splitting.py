@@ -56,6 +56,17 @@ def test_embed_and_evaluate_become_shares() -> None:
     assert tasks[0].command == tasks[1].command
 
 
+def test_preparing_becomes_shares_and_a_last_task() -> None:
+    tasks = split(["prepare-audioset", "--output", "train.json"], 2, Path("logs"))
+    assert [(task.name, task.last, task.environment.get("RANK")) for task in tasks] == [
+        ("share0", False, "0"),
+        ("share1", False, "1"),
+        ("manifest", True, None),
+    ]
+    with pytest.raises(InputError, match="--tasks 2: prepare runs as one task"):
+        split(["prepare", "merge", "a.json"], 2, Path("logs"))
+
+
 def test_other_verbs_are_one_task() -> None:
     assert words_of(["sweep", "sweep.yaml", "--workspace", "search"]) == {
         "sweep": ["sweep", "sweep.yaml", "--workspace", "search"]

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
 from itertools import chain, repeat
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,8 @@ from dplass_cli.data.prepare.cleaning import CaptionCleaner, read_corrections
 from dplass_cli.data.prepare.clip_table import MISSING
 from dplass_cli.data.prepare.converting import SourceRange, convert_clips
 from dplass_cli.data.prepare.corpora import Corpus
+from dplass_cli.data.prepare.finding_records import FindingRecords
+from dplass_cli.data.prepare.prepare_result import AudioSummary, ClassCount, PrepareResult, PuritySummary
 from dplass_cli.errors import InputError, some
 from dplass_cli.file_names import is_text
 from dplass_cli.options.prepare_options import ClipSelection
@@ -40,84 +42,8 @@ _REPORTED = 1 << 14  # rows between two reports of progress
 _PART = 1 << 16  # rejected clips that are written at once
 
 
-@dataclass(frozen=True)
-class ClassCount:
-    """How often a class occurs.
-
-    Attributes:
-        used: rows of the class in the manifest.
-        rejected: rejected clips of the class, or rows where a clip lost only some of its captions.
-    """
-
-    used: int = 0
-    rejected: int = 0
-
-
-@dataclass(frozen=True)
-class AudioSummary:
-    """Properties of the used clips, from their headers.
-
-    Attributes:
-        hours: total length.
-        sample_rates: {Hz: clips}, the most frequent first.
-        channels: {channels: clips}, likewise.
-    """
-
-    hours: float
-    sample_rates: dict[int, int]
-    channels: dict[int, int]
-
-
 Purities = Callable[[Sequence[SourceRange], Sequence[Sequence[str]], Progress], Sequence["float | None"]]
 """(clips, their captions, progress) -> the purity of each, 0 to 1; None for a clip that cannot be read."""
-
-
-@dataclass(frozen=True)
-class PuritySummary:
-    """Purity of the clips that were scored.
-
-    Attributes:
-        clips: their number.
-        mean: of their scores.
-        below: how many were rejected.
-    """
-
-    clips: int
-    mean: float
-    below: int
-
-
-@dataclass(frozen=True)
-class PrepareResult:
-    """Result of :func:`prepare`.
-
-    Attributes:
-        manifest: the manifest.
-        rejects: the list of clips that are not used, with the reasons.
-        segments: clips asked for.
-        used_clips: clips in the manifest.
-        rows: rows in the manifest.
-        rejected: {reason: lines of ``rejects``}.
-        classes: counts by class name, the most frequent first; empty where captions are sentences.
-        audio: None where nothing was checked.
-        cleaned: {"before -> after": how often} of corrected captions.
-        converted: {"made", "found", "turned_down"}: copies made now, made by an earlier run, attenuated to full scale.
-        report: the HTML page, where one was asked for.
-        purity: None where nothing was scored.
-    """
-
-    manifest: Path
-    rejects: Path
-    segments: int
-    used_clips: int
-    rows: int
-    rejected: dict[str, int]
-    classes: dict[str, ClassCount]
-    audio: AudioSummary | None = None
-    cleaned: dict[str, int] = field(default_factory=dict)
-    converted: dict[str, int] = field(default_factory=dict)
-    report: Path | None = None
-    purity: PuritySummary | None = None
 
 
 def require_output(output: Path, *others: Path | None) -> None:
@@ -147,6 +73,7 @@ def prepare(
     file_name: Callable[[str], str] = str,
     progress: Progress = no_progress,
     purities: Purities | None = None,
+    share: tuple[int, int] = (0, 1),
 ) -> PrepareResult:
     """Write the manifest of the usable clips, in their order, and a list of the others with the reasons.
 
@@ -161,6 +88,8 @@ def prepare(
         file_name: the file name that was looked for, by clip id, for error messages.
         progress: called as work goes on.
         purities: scores clips for ``min_purity``; None: they are not scored.
+        share: this process's (rank, number of processes). One of several only checks and converts its clips, and keeps
+            what it finds next to the manifest, in ``NAME-checks``; the process that writes the manifest finds it there.
 
     Raises:
         InputError: too many clips are missing, or none is usable.
@@ -171,7 +100,9 @@ def prepare(
     searched = f"{some(places)}; also {corpus.names_tried}"
     _reject_undecodable_captions(clips)
     _require_present(clips, selection.max_missing, file_name, searched, corpus.hint)
-    audio = None if selection.check == "none" else _check(clips, ranged, selection, progress)
+    if share[1] > 1:
+        return _prepare_share(clips, ranged, corpus, output, selection, share, progress)
+    audio = None if selection.check == "none" else _check(clips, ranged, selection, output, share, progress)
     _require_present(clips, selection.max_missing, file_name, searched, corpus.hint)  # listed files may be gone
     purity = None if purities is None else _score(clips, ranged, selection, purities, progress)
     if selection.max_per_class is not None:
@@ -180,7 +111,7 @@ def prepare(
     _require_usable(clips, corpus.hint)
     cleaner = CaptionCleaner(read_corrections(selection.corrections)) if selection.clean else None
     rows = write_items(output, _items(clips, ranged, cleaner, selection.purity.weight, progress))
-    rejects = output.with_name(corpus.rejects.format(manifest=output.stem))
+    rejects = _rejects(output, corpus)
     unused = clips["fault"].notna()
     clips.loc[unused, "lost"] = clips.loc[unused, "texts"]
     write_frames(rejects, _reject_lists(clips, corpus.id_heading))
@@ -198,6 +129,38 @@ def prepare(
         report=selection.report,
         purity=purity,
     )
+
+
+def _prepare_share(
+    clips: pd.DataFrame,
+    ranged: bool,
+    corpus: Corpus,
+    output: Path,
+    selection: ClipSelection,
+    share: tuple[int, int],
+    progress: Progress,
+) -> PrepareResult:
+    """Check and convert every n-th usable clip."""
+    rank, world = share
+    own = clips[clips["fault"].isna()].iloc[rank::world].copy()
+    audio = None if selection.check == "none" else _check(own, ranged, selection, output, share, progress)
+    converted = {} if selection.convert is None else _convert(own, ranged, selection, output, progress)
+    return PrepareResult(
+        manifest=output,
+        rejects=_rejects(output, corpus),
+        segments=len(own),
+        used_clips=int(own["fault"].isna().sum()),
+        rows=0,
+        rejected=_counts(own["fault"].dropna()),
+        classes={},
+        audio=audio,
+        converted=converted,
+        complete=False,
+    )
+
+
+def _rejects(output: Path, corpus: Corpus) -> Path:
+    return output.with_name(corpus.rejects.format(manifest=output.stem))
 
 
 def _reject_undecodable_captions(clips: pd.DataFrame) -> None:
@@ -226,14 +189,26 @@ def _require_usable(clips: pd.DataFrame, hint: str) -> None:
         raise InputError(f"no usable clip among {len(clips)} clips ({found}); {hint}")
 
 
-def _check(clips: pd.DataFrame, ranged: bool, selection: ClipSelection, progress: Progress) -> AudioSummary:
+def _check(
+    clips: pd.DataFrame,
+    ranged: bool,
+    selection: ClipSelection,
+    output: Path,
+    share: tuple[int, int],
+    progress: Progress,
+) -> AudioSummary:
     """Add the faults found in the files of clips without a fault; summarise the headers of the good ones."""
     usable = clips.index[clips["fault"].isna()]
     findings = []
-    for finding in check_clips(_sources(clips.loc[usable], ranged), selection.check, selection.limits):
-        findings.append(finding)
-        if len(findings) % 256 == 0 or len(findings) == len(usable):
-            progress(len(findings), len(usable), "checking clips")
+    kept = output.with_name(f"{output.stem}-checks")
+    with contextlib.ExitStack() as stack:
+        records = None
+        if share[1] > 1 or kept.is_dir():  # one process alone is faster without
+            records = stack.enter_context(FindingRecords(kept, selection.check, selection.limits, share))
+        for finding in check_clips(_sources(clips.loc[usable], ranged), selection.check, selection.limits, records):
+            findings.append(finding)
+            if len(findings) % 256 == 0 or len(findings) == len(usable):
+                progress(len(findings), len(usable), "checking clips")
     found = pd.DataFrame(findings, index=usable, columns=Finding._fields)
     listed = clips.loc[usable, "end"] - clips.loc[usable, "start"]  # NaN where the corpus has no times
     incomplete = (found["note"] == "truncated") & (found["seconds"] < listed - TOLERANCE) & found["fault"].isna()

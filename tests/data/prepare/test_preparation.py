@@ -15,9 +15,10 @@ from dplass_cli.audio.writing import write_audio
 from dplass_cli.data.captions import ClipCaption
 from dplass_cli.data.manifest import read_manifest
 from dplass_cli.data.prepare.corpora import CORPORA, Corpus
-from dplass_cli.data.prepare.preparation import OVER, ClassCount, PrepareResult, PuritySummary, prepare
+from dplass_cli.data.prepare.preparation import OVER, prepare
+from dplass_cli.data.prepare.prepare_result import ClassCount, PrepareResult, PuritySummary
 from dplass_cli.errors import InputError
-from dplass_cli.options.prepare_options import ClipSelection, PuritySettings
+from dplass_cli.options.prepare_options import ClipLimits, ClipSelection, PuritySettings
 
 RANGES = Corpus("", "", ("caption",), hint="check the table")
 
@@ -168,3 +169,26 @@ def test_purities_become_weights_where_asked_for(tmp_path: Path) -> None:
     table = clips(*((name, f"/{name}.wav", [caption("dog")]) for name in "ab"))
     result = scored(table, tmp_path, [0.4, 1.0], min_purity=0.0, purity=PuritySettings(weight=True))
     assert [row.weight for row in read_manifest(result.manifest)] == [0.4, 1.0]
+
+
+def test_shares_and_a_last_process_write_the_manifest_of_one_process(tmp_path: Path) -> None:
+    rows: list[tuple[str, str | None, Sequence[ClipCaption]]] = []
+    for number in range(7):
+        level = 0.0 if number == 3 else 0.5
+        write_audio(tmp_path / f"{number}.wav", np.full((1, 8000), level, np.float32), 16000)
+        rows.append((str(number), str(tmp_path / f"{number}.wav"), [caption("dog")]))
+    (tmp_path / "alone").mkdir()
+    (tmp_path / "shared").mkdir()
+    selection = {"check": "decode", "limits": ClipLimits(max_clipped=1.0)}
+    alone = prepared(clips(*rows), tmp_path / "alone", **selection)
+    chosen = ClipSelection(max_missing=1.0, **selection)  # type: ignore[arg-type]
+
+    def shared(share: tuple[int, int]) -> PrepareResult:
+        return prepare(clips(*rows), RANGES, tmp_path / "shared" / "train.json", chosen, [tmp_path], share=share)
+
+    parts = [shared((rank, 3)) for rank in range(3)]
+    assert [(part.segments, part.complete) for part in parts] == [(3, False), (2, False), (2, False)]
+    assert not parts[0].manifest.exists()
+    whole = shared((0, 1))
+    assert whole.manifest.read_bytes() == alone.manifest.read_bytes()
+    assert (whole.rejected, whole.audio) == (alone.rejected, alone.audio) == ({"silent": 1}, alone.audio)
