@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 from dplass_cli.launching.engine import Status, status_of_exit
 from dplass_cli.launching.task import Task, stop
@@ -14,12 +16,14 @@ class LocalEngine:
 
     Args:
         parallel: how many run at the same time; 0: all.
+        gpus: number of GPUs to spread them over; each task sees only its own. 0: every task sees all.
     """
 
     survives = False
 
-    def __init__(self, parallel: int = 0) -> None:
-        self._parallel = parallel
+    def __init__(self, parallel: int = 0, gpus: int = 0) -> None:
+        self._parallel, self._gpus = parallel, gpus
+        self._gpu_of: dict[int, int] = {}
         self._tasks: list[Task] = []
         self._processes: dict[int, subprocess.Popen[bytes]] = {}
 
@@ -54,8 +58,16 @@ class LocalEngine:
         return Status("running") if code is None else status_of_exit(code)
 
     def _start_waiting(self) -> None:
-        running = sum(process.poll() is None for process in self._processes.values())
+        running = {job for job, process in self._processes.items() if process.poll() is None}
         for job, task in enumerate(self._tasks):
-            if job not in self._processes and (not self._parallel or running < self._parallel):
+            if job not in self._processes and (not self._parallel or len(running) < self._parallel):
+                if self._gpus:
+                    task = self._on_a_gpu(job, task, running)
                 self._processes[job] = task.start()
-                running += 1
+                running.add(job)
+
+    def _on_a_gpu(self, job: int, task: Task, running: Iterable[int]) -> Task:
+        """The task with the GPU that the fewest running ones have."""
+        busy = Counter(self._gpu_of[other] for other in running)
+        self._gpu_of[job] = gpu = min(range(self._gpus), key=lambda gpu: busy[gpu])
+        return replace(task, environment={**task.environment, "CUDA_VISIBLE_DEVICES": str(gpu)})

@@ -32,6 +32,7 @@ class LaunchLocalOptions(LaunchOptions):
     """Options of ``launch local``."""
 
     parallel: int = option(0, "Tasks that run at the same time; 0: all.", least=0)
+    gpus: int = option(0, "GPUs to spread the tasks over; each sees only its own.", shown="all see all", least=0)
 
 
 @dataclass(frozen=True)

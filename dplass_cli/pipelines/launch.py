@@ -63,4 +63,5 @@ def _engine(options: LaunchOptions, folder: Path, tasks: list[Task]) -> Engine:
         return RayEngine(options)
     from dplass_cli.launching.local_engine import LocalEngine
 
-    return LocalEngine(getattr(options, "parallel", 0))
+    assert isinstance(options, LaunchLocalOptions)
+    return LocalEngine(options.parallel, options.gpus)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import operator
-from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -185,11 +185,13 @@ class TrainingCorpus:
         """The rows in ``embeddings`` of all captions of each clip; empty where captions are not compared."""
         if self.settings.semantic_filter is None or self.settings.noise_dir is not None:
             return {}
-        found: dict[object, set[int]] = defaultdict(set)
-        for rows in self.rows.values():
-            for row in rows:
-                found[row.id or row.wav].add(self.index[row.caption])
-        return {clip: tuple(sorted(captions)) for clip, captions in found.items()}
+        found: dict[object, tuple[int, ...]] = {}
+        once: dict[tuple[int, ...], tuple[int, ...]] = {}  # millions of clips have few sets of captions
+        for row in chain.from_iterable(self.rows.values()):
+            clip, caption = row.id or row.wav, self.index[row.caption]
+            if caption not in (known := found.get(clip, ())):
+                found[clip] = once.setdefault((*known, caption), (*known, caption))
+        return found
 
     def validation(self, domains: Sequence[int]) -> ValidationMixtures:
         """The validation mixtures of these domains."""

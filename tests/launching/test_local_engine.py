@@ -72,3 +72,13 @@ def test_left_over_ranks_do_not_reach_a_task(tmp_path: Path, monkeypatch: pytest
     assert [task.state for task in follow(tmp_path, plain, share)] == ["done", "done"]
     assert plain.log.read_text() == "['', '', '']\n"
     assert share.log.read_text() == "['1', '2', '0']\n"
+
+
+def test_running_tasks_are_spread_over_the_gpus(tmp_path: Path) -> None:
+    engine = LocalEngine(gpus=2)
+    code = "import os, sys; print(os.environ['CUDA_VISIBLE_DEVICES'], flush=True); sys.stdin.read()"
+    tasks = [Task(name, (sys.executable, "-S", "-c", code), tmp_path / f"{name}.log") for name in "abc"]
+    jobs = [engine.start(task) for task in tasks]
+    wait_until(lambda: {status.state for status in engine.status(jobs)} == {"done"})
+    assert [task.log.read_text().strip() for task in tasks[:2]] == ["0", "1"]
+    assert tasks[2].log.read_text().strip() in ("0", "1")

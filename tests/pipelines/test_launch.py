@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -11,7 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from fake_slurm import FakeSlurm
+from fake_slurm import FakeSlurm, wait_until
 from small_corpus import build, options, same_adapter
 
 from dplass_cli.audio.writing import write_audio
@@ -64,16 +65,23 @@ def launched(options: LaunchOptions, kill: Callable[[TaskRecord], None]) -> Laun
     return result
 
 
-def kill_process(text: str) -> None:
-    """Kill the process of this machine whose command contains a text."""
+def kill_process(text: str, parent: bool = False) -> None:
+    """Kill the process whose command contains a word, or its parent, as soon as there is one."""
+    found: list[int] = []
+    wait_until(lambda: bool(found.extend(processes(text)) or found))
+    above = Path(f"/proc/{found[0]}/stat").read_text().rpartition(")")[2].split()[1]
+    os.kill(int(above) if parent else found[0], signal.SIGKILL)
+
+
+def processes(text: str) -> list[int]:
+    """The processes of verbs with a word in their commands."""
+    found = []
     for path in Path("/proc").glob("[0-9]*/cmdline"):
-        try:
+        with contextlib.suppress(OSError):
             words = path.read_bytes().split(b"\0")
-        except OSError:
-            continue
-        if text.encode() in words and b"dplass_cli" in words:
-            os.kill(int(path.parent.name), signal.SIGKILL)
-            return
+            if text.encode() in words and b"dplass_cli" in words:
+                found.append(int(path.parent.name))
+    return found
 
 
 def assert_equal_to_an_undisturbed_run(manifest: Path, folder: Path, undisturbed: Path) -> None:
@@ -115,10 +123,11 @@ def test_shares_of_an_embedding_survive_the_loss_of_a_ray_worker(manifest: Path,
         cpus=1.0,
     )
     try:
-        result = launched(given, lambda task: kill_process(str(tmp_path / "out")))
+        result = launched(given, lambda task: kill_process(str(tmp_path / "out"), parent=True))
     finally:
         ray.shutdown()
     assert {task.state for task in result.tasks} == {"done"}
+    assert "WorkerCrashedError" in {task.reason for task in result.tasks}
     assert_equal_to_an_undisturbed_run(manifest, tmp_path / "out", tmp_path / "undisturbed")
 
 
