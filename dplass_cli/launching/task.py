@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
-import signal
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -17,7 +15,17 @@ INTERRUPTED = 3
 GRACE_SECONDS = 60.0
 """How long a verb may take to save after SIGTERM."""
 
-_PR_SET_PDEATHSIG = 1  # <sys/prctl.h>
+# Runs before the command, in its process. An orphan would work on a task that is started again elsewhere, so it gets
+# SIGTERM when its parent dies (PR_SET_PDEATHSIG, 1 in <sys/prctl.h>). SLURM sends SIGUSR2 to all processes of a job
+# before its time limit, and only the parent handles it. Not a preexec_fn, which can deadlock where there are threads.
+_GUARD = """
+import ctypes, os, signal, sys
+signal.signal(signal.SIGUSR2, signal.SIG_IGN)
+ctypes.CDLL(None).prctl(1, signal.SIGTERM)
+if os.getppid() != int(sys.argv[1]):
+    sys.exit(3)
+os.execvp(sys.argv[2], sys.argv[2:])
+"""
 
 # What a launcher around this process, or a platform, may have left. An empty variable counts as unset, and unlike a
 # missing one it also replaces what a batch system hands on.
@@ -51,12 +59,11 @@ class Task:
         self.log.parent.mkdir(parents=True, exist_ok=True)
         with open(self.log, "ab") as log:
             return subprocess.Popen(
-                self.command,
+                _guarded(self.command),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 env={**os.environ, **_CLEAN, **self.environment},
-                preexec_fn=_dying_with_parent(),
             )
 
     def run(self) -> int:
@@ -74,6 +81,12 @@ def verb_command(words: Sequence[str]) -> tuple[str, ...]:
     return (sys.executable, "-m", "dplass_cli", *words)
 
 
+def _guarded(command: Sequence[str]) -> tuple[str, ...]:
+    if not sys.platform.startswith("linux"):
+        return tuple(command)
+    return (sys.executable, "-S", "-c", _GUARD, str(os.getpid()), *command)
+
+
 def stop(process: subprocess.Popen[bytes]) -> None:
     """End a process: it may save first, for a minute."""
     if process.poll() is None:
@@ -83,21 +96,3 @@ def stop(process: subprocess.Popen[bytes]) -> None:
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
-
-
-def _dying_with_parent() -> Callable[[], None] | None:
-    """What a child calls first, so that it gets SIGTERM when its parent dies: an orphan would work on a restarted job.
-
-    Linked here, before the fork, because importing between fork and exec can deadlock. None where Linux is not.
-    """
-    if not sys.platform.startswith("linux"):
-        return None
-    prctl, parent = ctypes.CDLL(None).prctl, os.getpid()
-
-    def ask() -> None:
-        signal.signal(signal.SIGUSR2, signal.SIG_IGN)  # SLURM sends it to all processes of a job; only ours handles it
-        prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
-        if os.getppid() != parent:  # it died in between
-            os._exit(INTERRUPTED)
-
-    return ask
