@@ -21,6 +21,7 @@ import argparse
 from dataclasses import replace
 from pathlib import Path
 
+from dplass_cli.cli.console import quieten
 from dplass_cli.evaluation.comparison import compare_runs, read_run
 from dplass_cli.options.data_settings import DataSettings
 from dplass_cli.options.evaluate_options import EvaluateOptions
@@ -80,6 +81,7 @@ def main() -> None:
     parser.add_argument("--tokenizer", type=Path)
     parser.add_argument("--device", default="auto")
     arguments = parser.parse_args()
+    quieten(verbose=False)
     for seed in range(42, 42 + arguments.seeds):
         plain, _ = measure(arguments, None, seed)
         filtered, rejected = measure(arguments, arguments.threshold, seed)
