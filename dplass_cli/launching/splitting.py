@@ -15,7 +15,7 @@ SHARED = ("embed", "evaluate")
 PREPARING = ("prepare", "prepare-audioset")
 """Verbs whose processes check and convert shares; another one writes the manifest when they are done."""
 
-_WITHOUT_CLIPS = ("merge", "mixtures")  # of prepare
+_WITHOUT_CLIPS = ("merge", "mixtures", "shards")  # of prepare
 
 
 def split(words: Sequence[str], count: int | None, logs: Path) -> list[Task]:
