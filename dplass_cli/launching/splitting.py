@@ -60,6 +60,8 @@ def _training(words: Sequence[str], count: int | None, logs: Path) -> list[Task]
     if partition is None or workspace is None:
         raise InputError("train: launching it needs --data PARTITION and --workspace DIR on the command line")
     resumed = [*words, *([] if "--resume" in words else ["--resume"])]
+    if not any(word.startswith(("cache=", "--set=cache=")) for word in words):
+        resumed += ["--set", f"cache={Path(workspace) / 'embeddings'}"]  # one for all tasks
     if _value(words, "--strategy") == "ddp" or (_value(words, "--what") or "adapters") != "adapters":
         if count not in (None, 1):
             raise InputError(f"--tasks {count}: processes that train together are one task; leave the option out")

@@ -258,15 +258,16 @@ class TrainingRun:
         mixtures = {domain: self._validation_mixtures(domain) for domain in domains}
         if options.fast_dev_run:
             mixtures = {domain: items[:_DEV_RUN_MIXTURES] for domain, items in mixtures.items()}
-        cache = (options.cache or options.workspace / "embeddings") if options.data.use_text_ratio < 1 else None
+        folder = options.cache or options.workspace / "embeddings"
         compared = options.data.semantic_filter is not None and options.data.noise_dir is None
         embeddings, index = embed_queries(
             [row for domain in domains for row in rows[domain]],
             [mixture for items in mixtures.values() for mixture in items],
             self._models.encoder,
-            cache,
+            folder if options.data.use_text_ratio < 1 else None,
             progress,
             interferers=[row for items in rows.values() for row in items] if compared else (),
+            caption_cache=folder,
         )
         return TrainingCorpus(rows, mixtures, embeddings, index, options.data, options.train.random_seed)
 

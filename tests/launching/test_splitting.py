@@ -26,7 +26,7 @@ def words_of(words: list[str], count: int | None = None) -> dict[str, list[str]]
 
 def test_a_training_is_a_task_per_domain_with_clips(partition: str) -> None:
     train = ["train", "--data", partition, "--workspace=run", "--max-epochs", "3"]
-    own = ["train", "--data", partition, "--max-epochs", "3", "--resume", "--domain"]
+    own = ["train", "--data", partition, "--max-epochs", "3", "--resume", "--set", "cache=run/embeddings", "--domain"]
     assert words_of(train) == {
         "domain0": [*own, "0", "--workspace", "run/domain0"],
         "domain4": [*own, "4", "--workspace", "run/domain4"],
@@ -45,7 +45,7 @@ def test_processes_that_train_together_are_one_task(partition: str) -> None:
     train = ["train", "--data", partition, "--workspace", "run", "--strategy", "ddp", "--num-gpus", "4"]
     (task,) = split([*train, "--num-nodes=2"], None, Path("logs"))
     assert (task.nodes, task.processes) == (2, 4)
-    assert task.command[3:] == (*train, "--num-nodes=2", "--resume")
+    assert task.command[3:] == (*train, "--num-nodes=2", "--resume", "--set", "cache=run/embeddings")
 
 
 def test_embed_and_evaluate_become_shares() -> None:
