@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 import os
 from collections.abc import Mapping
@@ -90,27 +91,40 @@ def _has_bfloat16(device: torch.device) -> bool:
 
 
 def process_device(name: str = "auto") -> torch.device:
-    """Like :func:`choose_device`, but under ``torchrun`` each process gets its own GPU."""
+    """Like :func:`choose_device`, but under ``torchrun`` and ``srun`` each process gets its own GPU."""
     device = choose_device(name)
     local = _number("LOCAL_RANK")
+    if local is None and under_srun():
+        # With --gpus-per-task a task sees no other GPU than its own, which is the first one to it.
+        local = (_number("SLURM_LOCALID") or 0) % max(1, torch.cuda.device_count())
     return choose_device(f"cuda:{local}") if local is not None and str(device) == "cuda" else device
 
 
 def process_share() -> tuple[int, int]:
-    """This process's (rank, world size) under ``torchrun``; (0, 1) otherwise.
+    """This process's (rank, world size) under ``torchrun`` or ``srun``; (0, 1) otherwise.
 
     Platforms set ``RANK`` and ``WORLD_SIZE`` for processes that nobody has started together, so they count only next to
-    the ``LOCAL_RANK`` of a launcher.
+    the ``LOCAL_RANK`` of a launcher. Otherwise a warning says once that they are ignored.
 
     Raises:
         InputError: the rank is not below the world size, or a variable is not a number.
     """
     rank, world = _number("RANK"), _number("WORLD_SIZE")
     if rank is None or world is None or _number("LOCAL_RANK") is None:
-        return 0, 1
+        tasks = _number("SLURM_NTASKS") if under_srun() else None
+        if tasks is None and None not in (rank, world) and world != 1:
+            _warn_of_left_over(f"RANK={rank} and WORLD_SIZE={world}")
+        return (0, 1) if tasks is None else (_number("SLURM_PROCID") or 0, tasks)
     if not rank < world:
         raise InputError(f"RANK={rank}: must be below WORLD_SIZE={world}; start the processes with torchrun")
     return rank, world
+
+
+@functools.cache
+def _warn_of_left_over(variables: str) -> None:
+    _log.warning(
+        "%s without LOCAL_RANK: this process was not started by torchrun or srun, so they are ignored", variables
+    )
 
 
 def process_rank(num_nodes: int = 1) -> int:
@@ -127,6 +141,20 @@ def process_rank(num_nodes: int = 1) -> int:
 def launched_together() -> bool:
     """Whether torchrun or srun has started several processes for this run."""
     return process_share()[1] > 1 or (under_srun() and (_number("SLURM_NTASKS") or 1) > 1)
+
+
+def require_launcher(num_nodes: int) -> None:
+    """Check that something has started this process on several machines, or it would wait for the others in vain.
+
+    Raises:
+        InputError: it is a process of a SLURM job that ``srun`` has not started.
+    """
+    in_slurm = bool(os.environ.get("SLURM_JOB_ID", "").strip())
+    if num_nodes > 1 and in_slurm and not under_srun() and _number("RANK") is None:
+        raise InputError(
+            f"--num-nodes {num_nodes}: this process of a SLURM job was not started by srun, so it is the only one;"
+            " put srun before the command"
+        )
 
 
 def under_srun() -> bool:

@@ -15,6 +15,7 @@ from dplass_cli.devices import (
     process_device,
     process_rank,
     process_share,
+    require_launcher,
 )
 from dplass_cli.errors import InputError
 
@@ -126,6 +127,42 @@ def test_variables_of_a_platform_are_not_a_launch(platform: dict[str, str], monk
     for name, value in platform.items():
         monkeypatch.setenv(name, value)
     assert (process_rank(), process_share(), launched_together()) == (0, (0, 1), False)
+
+
+def test_left_over_variables_are_said_once(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    monkeypatch.setenv("RANK", "5")
+    monkeypatch.setenv("WORLD_SIZE", "16")
+    assert [process_share() for _ in range(2)] == [(0, 1), (0, 1)]
+    assert caplog.messages == [
+        "RANK=5 and WORLD_SIZE=16 without LOCAL_RANK: this process was not started by torchrun or srun, so they are"
+        " ignored"
+    ]
+
+
+def test_tasks_of_srun_take_shares(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    for name, value in {"SLURM_PROCID": "3", "SLURM_NTASKS": "4", "SLURM_STEP_NUM_TASKS": "4", "RANK": ""}.items():
+        monkeypatch.setenv(name, value)
+    assert process_share() == (3, 4)
+    assert launched_together()
+    assert not caplog.messages
+
+
+@pytest.mark.usefixtures("two_gpus")
+@pytest.mark.parametrize(("local", "device"), [("0", "cuda:0"), ("1", "cuda:1"), ("3", "cuda:1")])
+def test_each_task_of_srun_takes_a_gpu_that_it_sees(local: str, device: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in {"SLURM_LOCALID": local, "SLURM_NTASKS": "4", "SLURM_STEP_NUM_TASKS": "4"}.items():
+        monkeypatch.setenv(name, value)
+    assert process_device("auto") == torch.device(device)
+
+
+def test_several_machines_need_srun_in_a_slurm_job(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SLURM_JOB_ID", "7")
+    require_launcher(1)
+    with pytest.raises(InputError, match=r"--num-nodes 2: .* not started by srun, .*; put srun before the command"):
+        require_launcher(2)
+    monkeypatch.setenv("SLURM_NTASKS", "2")
+    monkeypatch.setenv("SLURM_STEP_NUM_TASKS", "2")
+    require_launcher(2)
 
 
 def test_a_platform_starts_trainings_on_several_nodes(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -35,6 +35,7 @@ _SUMMARIES = {
     "doctor": "Check versions, device, disk, models, hashes, data and benchmark; exit code 1 if something is wrong.",
     "download-audioset": "Fetch the audio of AudioSet's segments, cut to them. Needs the extra: pip install"
     " 'dplass[download]'.",
+    "launch": "Run a verb as several tasks: on this machine, a SLURM cluster or a Ray cluster.",
     "adapters": "Inspect adapters, and convert them.",
     "domains": "Assign sentences to a partition's domains, and compare two partitions.",
     "prepare": "Training manifests from other corpora, and from several manifests.",

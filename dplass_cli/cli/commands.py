@@ -34,6 +34,7 @@ def add_command(
     adopt: Callable[[Mapping[str, Any]], dict[str, Any]] = dict,
     interrupted: str = FILES_ARE_COMPLETE,
     instead: Mapping[str, Callable[[Any, VerbRun], None]] = MappingProxyType({}),
+    verbatim: bool = False,
 ) -> None:
     """Add a command whose flags are declared options.
 
@@ -47,6 +48,7 @@ def add_command(
         adopt: as :func:`~dplass_cli.options.parse.build_options`.
         interrupted: what is kept when the verb is interrupted, and how to go on.
         instead: {flag: the body of another verb, which runs in its place with the options that both have}.
+        verbatim: everything after the first argument is an argument, even if it looks like a flag.
     """
     options = typing.get_type_hints(body)["options"]
     fields = [field for field in option_fields(options) if field.on_command_line]
@@ -69,8 +71,9 @@ def add_command(
     command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     command.__annotations__ = {}
     aliases = {alias: field.flags[0] for field in (*fields, *common) for alias in field.declared.hidden}
-    kind = type("VerbCommand", (_VerbCommand,), {"options": options, "aliases": aliases})
-    group.command(name, cls=kind, help=help or inspect.getdoc(body))(command)
+    kind = type("VerbCommand", (_VerbCommand,), {"options": options, "aliases": aliases, "verbatim": verbatim})
+    settings = {"allow_interspersed_args": not verbatim}
+    group.command(name, cls=kind, help=help or inspect.getdoc(body), context_settings=settings)(command)
 
 
 class _VerbCommand(TyperCommand):
@@ -79,12 +82,16 @@ class _VerbCommand(TyperCommand):
     Class attributes:
         options: the dataclass of its options.
         aliases: {hidden spelling: flag}.
+        verbatim: words after the first argument are no flags of this command.
     """
 
     options: ClassVar[type]
+    verbatim: ClassVar[bool] = False
     aliases: ClassVar[dict[str, str]] = {}
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        if self.verbatim:
+            return super().parse_args(ctx, args)
         known = {flag for parameter in self.params for flag in (*parameter.opts, *parameter.secondary_opts)}
         end = args.index("--") if "--" in args else len(args)  # what follows are positional arguments
         options = [self._shown_spelling(word, known) for word in _one_file_per_flag(args[:end])]

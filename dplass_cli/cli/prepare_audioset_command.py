@@ -8,7 +8,7 @@ from dplass_cli.cli.console import VerbRun, plain_table
 from dplass_cli.options.prepare_audioset_options import PrepareAudiosetOptions
 
 if TYPE_CHECKING:
-    from dplass_cli.data.prepare.preparation import PrepareResult
+    from dplass_cli.data.prepare.prepare_result import PrepareResult
 
 _SHOWN = 15  # classes and changed captions in the tables; all are in --json and in the report
 
@@ -30,6 +30,10 @@ def tables(result: PrepareResult) -> Any:
     from rich.console import Group
 
     title = f"{result.manifest}: {result.rows} rows from {result.used_clips} of {result.segments} clips"
+    if not result.complete:
+        title = (
+            f"{result.manifest}: not written yet; {result.used_clips} of this share's {result.segments} clips are good"
+        )
     if result.audio is not None:
         rates = ", ".join(f"{rate} Hz" for rate in list(result.audio.sample_rates)[:3])
         title += f", {result.audio.hours:.2f} h, {rates}"
@@ -43,6 +47,11 @@ def tables(result: PrepareResult) -> Any:
         if len(result.classes) > _SHOWN:
             rows.append([f"… {len(result.classes) - _SHOWN} more (--json, --report)", "", ""])
         parts.append(plain_table(["class", "rows", "rejected"], rows))
+    if result.purity is not None:
+        parts.append(
+            f"purity: {result.purity.mean:.2f} on average of {result.purity.clips} clips, {result.purity.below} below"
+            " --min-purity"
+        )
     if result.cleaned:
         changed = [[change, count] for change, count in list(result.cleaned.items())[:_SHOWN]]
         parts.append(plain_table([f"caption changed ({len(result.cleaned)})", "rows"], changed))

@@ -36,6 +36,13 @@ def command(options: TrainOptions, run: VerbRun) -> None:
     for name, trained in _runs(result).items():
         for reason in trained.unreadable.values():
             run.note(f"{name}: skipped: {reason}")
+        if trained.near_pairs:
+            mixed = f"; {trained.near_pairs_mixed:,} were mixed because no other was found"
+            run.note(
+                f"{name}: data.semantic_filter rejected {trained.near_pairs:,} of {trained.pairs:,} pairs"
+                f" ({trained.near_pairs / trained.pairs:.1%}), whose captions mean nearly the same"
+                f"{mixed if trained.near_pairs_mixed else ''}"
+            )
 
 
 def _runs(result: TrainResult) -> dict[str, Trained]:

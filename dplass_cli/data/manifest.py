@@ -15,6 +15,9 @@ from dplass_cli.errors import InputError
 from dplass_cli.file_names import existing_path, is_text
 from dplass_cli.storage import atomic_path, read_text, require_no_surrogates
 
+WEIGHT = "sampling_weight"
+"""The key of :attr:`Row.weight`."""
+
 
 @dataclass(frozen=True, slots=True)
 class Row:
@@ -27,6 +30,7 @@ class Row:
         id: the clip's name in its corpus; clips with the same id are the same recording.
         start: seconds in the file.
         end: seconds in the file; None for its end.
+        weight: how often training draws it as a target, relative to other clips.
     """
 
     wav: Path
@@ -35,6 +39,7 @@ class Row:
     id: str = ""
     start: float = 0.0
     end: float | None = None
+    weight: float = 1.0
 
 
 def read_manifest(path: Path | str) -> list[Row]:
@@ -122,6 +127,9 @@ class _RowReader:
         start, end = item.get("start", 0.0), item.get("end")
         if not _seconds(start) or (end is not None and not (_seconds(end) and end > start)):
             raise InputError(f": 'start' and 'end' must be seconds with 0 <= start < end, not {start!r} and {end!r}")
+        weight = item.get(WEIGHT, 1.0)
+        if not (isinstance(weight, (int, float)) and not isinstance(weight, bool) and 0 <= weight < float("inf")):
+            raise InputError(f": {WEIGHT!r} must be a number of at least 0, not {weight!r}")
         return Row(
             wav=existing_path(self._folder / item["wav"]),  # an absolute wav replaces the folder
             caption=self._once(item["caption"].strip()),
@@ -129,6 +137,7 @@ class _RowReader:
             id=str(item.get("id") or ""),
             start=float(start),
             end=None if end is None else float(end),
+            weight=float(weight),
         )
 
     def _once(self, value: Any) -> Any:
@@ -177,7 +186,8 @@ def _line(item: Mapping[str, Any]) -> str:
 
 def row_item(row: Row) -> dict[str, Any]:
     """Return a row as an item for :func:`write_items`."""
-    return manifest_item(os.path.abspath(row.wav), row.caption, row.labels, row.id, row.start, row.end)
+    item = manifest_item(os.path.abspath(row.wav), row.caption, row.labels, row.id, row.start, row.end)
+    return item if row.weight == 1 else {**item, WEIGHT: row.weight}
 
 
 def manifest_item(

@@ -42,6 +42,7 @@ class SourceClip:
         text_rows: rows of the embedding table that describe it in words; each sample draws one.
         audio_row: row of the embedding table with its audio embedding; None if it has none.
         domain: id of its domain.
+        captions: rows of the embedding table of all captions of the clip, to which queries must not be near.
     """
 
     row: Row
@@ -49,6 +50,22 @@ class SourceClip:
     text_rows: tuple[int, ...] = ()
     audio_row: int | None = None
     domain: int = 0
+    captions: tuple[int, ...] = ()
+
+
+@dataclass(slots=True)
+class PairCounts:
+    """Pairs of a target and a clip of unrelated sounds that were considered for mixtures.
+
+    Attributes:
+        drawn: all of them.
+        near: those that ``data.semantic_filter`` rejected.
+        accepted: near pairs that were mixed, because no other was found.
+    """
+
+    drawn: int = 0
+    near: int = 0
+    accepted: int = 0
 
 
 class Batch(NamedTuple):
@@ -63,6 +80,7 @@ class Batch(NamedTuple):
         condition: float32 (B, D), query embeddings.
         domain: int64 (B,), ids of the targets' domains.
         number: int64 (B,), sample numbers.
+        pairs: int64 (B, 3), counts of :class:`PairCounts`.
         unreadable: files that were skipped.
     """
 
@@ -74,7 +92,16 @@ class Batch(NamedTuple):
     condition: Tensor
     domain: Tensor
     number: Tensor
+    pairs: Tensor
     unreadable: tuple[Unreadable, ...]
+
+
+class _Sample(NamedTuple):
+    rng: np.random.Generator
+    target: _Segment
+    interferers: list[_Segment]
+    pairs: PairCounts
+    unreadable: list[Unreadable]
 
 
 class _Segment(NamedTuple):
@@ -86,7 +113,8 @@ class _Segment(NamedTuple):
 class TrainingSamples(Dataset[Batch]):
     """Batches of one item, numbered across epochs: number = epoch · len + index.
 
-    Every epoch visits every target once, in its own order. A file that cannot be read is reported with the sample;
+    Every epoch visits every target once, in its own order. Where targets have weights, it draws as many of them, with
+    replacement, each in proportion to its weight. A file that cannot be read is reported with the sample;
     the next target, or another interferer, takes its place.
 
     Args:
@@ -110,6 +138,8 @@ class TrainingSamples(Dataset[Batch]):
     ) -> None:
         self.targets, self.interference, self.embeddings = list(targets), interference, embeddings
         self.settings, self.seed = settings, seed
+        weights = np.array([source.row.weight for source in self.targets])
+        self._shares = weights / weights.sum() if weights.any() and np.ptp(weights) else None
         self._order: tuple[int, npt.NDArray[np.int64]] = (-1, np.empty(0, np.int64))
         self._by_caption: dict[str, list[int]] = defaultdict(list)
         for number, source in enumerate(self.targets):
@@ -126,7 +156,7 @@ class TrainingSamples(Dataset[Batch]):
         return len(self.targets)
 
     def __getitem__(self, number: int) -> Batch:
-        rng, target, interferers, unreadable = self._draw(number)
+        rng, target, interferers, pairs, unreadable = self._draw(number)
         settings, count = self.settings, len(interferers)
         sources = np.zeros((settings.max_mix_num, settings.segment_samples), dtype=np.float32)
         sources[: count + 1] = [segment.audio for segment in (target, *interferers)]
@@ -145,19 +175,20 @@ class TrainingSamples(Dataset[Batch]):
             condition=self.embeddings[self._query(target.source, rng)][None],
             domain=torch.tensor([target.source.domain]),
             number=torch.tensor([number]),
+            pairs=torch.tensor([[pairs.drawn, pairs.near, pairs.accepted]]),
             unreadable=tuple(unreadable),
         )
 
     def describe(self, number: int) -> dict[str, Any]:
         """Describe a sample as JSON: captions, files and positions in them."""
-        _, target, interferers, _ = self._draw(number)
+        sample = self._draw(number)
         return {
             "number": number,
-            "target": _describe(target),
-            "interferers": [_describe(segment) for segment in interferers],
+            "target": _describe(sample.target),
+            "interferers": [_describe(segment) for segment in sample.interferers],
         }
 
-    def _draw(self, number: int) -> tuple[np.random.Generator, _Segment, list[_Segment], list[Unreadable]]:
+    def _draw(self, number: int) -> _Sample:
         epoch, index = divmod(number, len(self.targets))
         rng = np.random.default_rng((self.seed, epoch, index))
         order = self._epoch_order(epoch)
@@ -169,24 +200,49 @@ class TrainingSamples(Dataset[Batch]):
         else:
             raise RunError(f"none of {len(order)} training files can be read; the first: {': '.join(unreadable[0])}")
         count = int(rng.integers(2, self.settings.max_mix_num, endpoint=True)) - 1
-        return rng, target, [self._draw_interferer(target.source, rng, unreadable) for _ in range(count)], unreadable
+        pairs = PairCounts()
+        interferers = [self._draw_interferer(target.source, rng, pairs, unreadable) for _ in range(count)]
+        return _Sample(rng, target, interferers, pairs, unreadable)
 
     def _epoch_order(self, epoch: int) -> npt.NDArray[np.int64]:
         if self._order[0] != epoch:
-            self._order = epoch, np.random.default_rng((self.seed, epoch)).permutation(len(self.targets))
+            rng, count = np.random.default_rng((self.seed, epoch)), len(self.targets)
+            drawn = rng.permutation(count) if self._shares is None else rng.choice(count, count, p=self._shares)
+            self._order = epoch, drawn
         return self._order[1]
 
-    def _draw_interferer(self, target: SourceClip, rng: np.random.Generator, unreadable: list[Unreadable]) -> _Segment:
+    def _draw_interferer(
+        self, target: SourceClip, rng: np.random.Generator, pairs: PairCounts, unreadable: list[Unreadable]
+    ) -> _Segment:
         pool = self.interference[target.domain]
-        for _ in range(_INTERFERER_TRIES):
-            source = pool[rng.integers(len(pool))]
-            if not source.kinds.related(target.kinds) and _clip(source) != _clip(target):
+        for accept_near in (False, True):
+            rejected = pairs.near
+            for _ in range(_INTERFERER_TRIES):
+                source = pool[rng.integers(len(pool))]
+                if source.kinds.related(target.kinds) or _clip(source) == _clip(target):
+                    continue
+                pairs.drawn += not accept_near
+                near = self._are_near(target, source)
+                if near and not accept_near:
+                    pairs.near += 1
+                    continue
                 segment = self._read(source, rng, unreadable)
                 if segment is not None:
+                    pairs.accepted += near
                     return segment
+            if pairs.near == rejected:
+                break  # the filter is not what leaves nothing to mix
         raise RunError(
             f"no readable interference for {target.row.caption!r} in {_INTERFERER_TRIES} tries; check the other clips"
         )
+
+    def _are_near(self, target: SourceClip, source: SourceClip) -> bool:
+        """Whether a clip has a caption that means nearly the same as the target's."""
+        threshold = self.settings.semantic_filter
+        if threshold is None or not source.captions:
+            return False
+        similarities = self.embeddings[list(source.captions)] @ self.embeddings[list(target.text_rows)].T
+        return bool(similarities.max() >= threshold)
 
     def _read_same_caption(
         self, target: SourceClip, rng: np.random.Generator, unreadable: list[Unreadable]

@@ -40,6 +40,14 @@ class DataSettings(Options):
     interference: Literal["other", "any", "same"] = setting(
         "other", "Domains of the interferers: other than the target's, any, or the same."
     )
+    semantic_filter: float | None = setting(
+        0.8,
+        "Never mix a target with a clip that has a caption at least this similar to the query (cosine similarity of"
+        " the encoder's text embeddings); null: go by labels and AudioSet's ontology alone.",
+        above=0,
+        most=1,
+        resume="recorded",
+    )
     noise_dir: Path | None = setting(None, "Folder of recordings to take interferers from instead.")
     use_text_ratio: float = setting(
         1.0,

@@ -20,8 +20,12 @@ from dplass_cli.errors import InvalidValue, check_choice
 
 T = TypeVar("T")
 
-Resume = Literal["fixed", "longer", "free"]
-"""What a resumed run may change: nothing, how long it runs, or how it runs (which does not affect its figures)."""
+Resume = Literal["fixed", "longer", "free", "recorded"]
+"""What a resumed run may change: nothing, how long it runs, or how it runs (which does not affect its figures).
+
+``recorded``: nothing, and where the default is given it keeps its own value; one that was started before the option
+existed keeps None.
+"""
 
 _BOUNDS: dict[str, tuple[str, Callable[[Any, Any], bool]]] = {
     "least": ("at least", operator.ge),

@@ -37,6 +37,23 @@ class ClipLimits(Options):
 
 
 @dataclass(frozen=True)
+class PuritySettings(Options):
+    """How ``--min-purity`` scores clips: the share of windows whose sound is similar to the caption."""
+
+    encoder: str = setting("tiny", "Query encoder: tiny or a file.", named=True)
+    tokenizer: Path | None = setting(None, "Folder of the tokenizer, for a CLAP encoder.")
+    device: str = setting("auto", "auto, cpu, cuda, cuda:N or mps.")
+    window_seconds: float = setting(2.0, "Length of a window in seconds.", least=0.1)
+    similarity: float = setting(
+        0.25, "Cosine similarity of a window and the caption from which the caption holds.", least=-1, most=1
+    )
+    weight: bool = setting(
+        False, "Write each clip's purity as its sampling_weight: training draws it that much less often."
+    )
+    cache: Path | None = setting(None, "Folder of embeddings of windows to use and to keep.", shown="none")
+
+
+@dataclass(frozen=True)
 class ClipSelection(Options):
     """How candidates are checked and chosen."""
 
@@ -46,6 +63,13 @@ class ClipSelection(Options):
     check: Check = option("header", "How much of each clip to test: none, header or decode.")
     limits: ClipLimits = section(ClipLimits, "What a clip must have to be used.")
     max_missing: float = option(0.5, "Stop if a larger share of the clips is missing.", least=0, most=1)
+    min_purity: float | None = option(
+        None,
+        "Reject clips whose caption holds in a smaller share of their sound, 0 to 1 (see purity).",
+        least=0,
+        most=1,
+    )
+    purity: PuritySettings = section(PuritySettings, "How --min-purity scores clips.")
     clean: bool = option(False, "Correct captions (see metadata/caption_corrections.yaml).")
     corrections: Path | None = setting(None, "Table of corrections for --clean.", shown="the shipped one")
     convert: str | None = option(None, "Copy the clips into a form that is fast to read: 32k-mono-flac.")

@@ -40,7 +40,7 @@ class TrainOptions(ModelOptions):
     )
     cache: Path | None = setting(
         None,
-        "Folder of audio embeddings to use and to keep, where queries are audio.",
+        "Folder of embeddings to use and to keep: of audio, where queries are audio, and of more than 256 captions.",
         shown="in the workspace",
         resume="free",
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,9 +21,10 @@ from dplass_cli.data.prepare.corpus_reader import (
 from dplass_cli.data.prepare.drawing import MixturesResult, draw_table
 from dplass_cli.data.prepare.locating import ClipIndex, listed_files
 from dplass_cli.data.prepare.merging import MergeResult, merge_manifests
-from dplass_cli.data.prepare.preparation import PrepareResult, prepare, require_output
+from dplass_cli.data.prepare.preparation import Purities, prepare, require_output
+from dplass_cli.data.prepare.prepare_result import PrepareResult
 from dplass_cli.data.prepare.stems import stem_files, unpack_stems
-from dplass_cli.options.prepare_options import CorpusOptions, MergeOptions, MixturesOptions
+from dplass_cli.options.prepare_options import ClipSelection, CorpusOptions, MergeOptions, MixturesOptions
 from dplass_cli.options.shell_command import shell_command
 from dplass_cli.storage import Progress, no_progress, require_folder
 
@@ -64,12 +66,42 @@ def prepare_corpus(options: CorpusOptions, progress: Progress = no_progress) -> 
     captions = column_label_captions(records, corpus, options.captions)
     clips = clip_table(records, corpus, index, captions, where=str(source))
     places = folders if options.file_list is None else (options.file_list,)
-    result = prepare(clips, corpus, options.output, options, places, progress=progress)
-    if options.report is not None:
+    result = prepare(
+        clips,
+        corpus,
+        options.output,
+        options,
+        places,
+        progress=progress,
+        purities=purity_scorer(options),
+        share=prepared_share(),
+    )
+    if options.report is not None and result.complete:
         from dplass_cli.reports.preparation_report import write_report
 
         write_report(options.report, result, shell_command(f"prepare {options.kind}", options))
     return result
+
+
+def purity_scorer(options: ClipSelection) -> Purities | None:
+    """What scores clips for ``--min-purity``; None without the option."""
+    if options.min_purity is None:
+        return None
+    from dplass_cli.devices import choose_device
+    from dplass_cli.domains.purity import PurityScorer
+    from dplass_cli.encoders import load_encoder
+
+    settings = options.purity
+    return PurityScorer(load_encoder(settings.encoder, settings.tokenizer, choose_device(settings.device)), settings)
+
+
+def prepared_share() -> tuple[int, int]:
+    """This process's (rank, number of processes) among those that prepare together."""
+    if not any(os.environ.get(name) for name in ("WORLD_SIZE", "SLURM_STEP_NUM_TASKS")):
+        return 0, 1
+    from dplass_cli.devices import process_share  # imports torch
+
+    return process_share()
 
 
 def merge(options: MergeOptions) -> MergeResult:

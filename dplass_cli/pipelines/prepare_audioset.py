@@ -13,10 +13,12 @@ from dplass_cli.data.prepare.clip_table import clip_table
 from dplass_cli.data.prepare.corpora import CORPORA
 from dplass_cli.data.prepare.corpus_tables import read_captions, read_pairs
 from dplass_cli.data.prepare.locating import ClipIndex, listed_files
-from dplass_cli.data.prepare.preparation import PrepareResult, prepare, require_output
+from dplass_cli.data.prepare.preparation import prepare, require_output
+from dplass_cli.data.prepare.prepare_result import PrepareResult
 from dplass_cli.errors import InputError, some
 from dplass_cli.options.prepare_audioset_options import PrepareAudiosetOptions
 from dplass_cli.options.shell_command import shell_command
+from dplass_cli.pipelines.prepare import prepared_share, purity_scorer
 from dplass_cli.storage import Progress, no_progress
 
 
@@ -40,8 +42,10 @@ def prepare_audioset(options: PrepareAudiosetOptions, progress: Progress = no_pr
         places=[options.file_list] if options.file_list else options.audio_dir,
         file_name=lambda ytid: name_map.get(ytid, f"{ytid}{READABLE[0]}"),
         progress=progress,
+        purities=purity_scorer(options),
+        share=prepared_share(),
     )
-    if options.report is not None:
+    if options.report is not None and result.complete:
         from dplass_cli.reports.preparation_report import write_report
 
         write_report(options.report, result, shell_command("prepare-audioset", options))

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from dplass_cli.audio.reading import read_audio
 from dplass_cli.data.built_in_corpus import write_corpus, write_evaluation_mixtures, write_recording
-from dplass_cli.data.prepare.preparation import PrepareResult
+from dplass_cli.data.prepare.prepare_result import PrepareResult
 from dplass_cli.devices import choose_device
 from dplass_cli.domains.partitioning import PartitionResult
 from dplass_cli.errors import InputError

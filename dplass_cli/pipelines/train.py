@@ -10,7 +10,7 @@ from dplass_cli.options.train_options import TrainOptions
 from dplass_cli.storage import Progress, no_progress
 from dplass_cli.training.callbacks.epoch_reporter import EpochReport, no_report
 from dplass_cli.training.train_result import TrainResult
-from dplass_cli.training.training_run import TrainingRun, shortened
+from dplass_cli.training.training_run import TrainingRun, resumed, shortened
 
 
 def _nothing() -> None:
@@ -37,6 +37,8 @@ def train(
     """
     if options.fast_dev_run:
         options = shortened(options)
+    elif options.resume:
+        options = resumed(options)
     run = TrainingRun(options)
     if options.dry_run:
         return replace(run.result(), plan=run.plan())

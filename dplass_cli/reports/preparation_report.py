@@ -7,7 +7,7 @@ from pathlib import Path
 
 from markupsafe import Markup
 
-from dplass_cli.data.prepare.preparation import AudioSummary, ClassCount, PrepareResult
+from dplass_cli.data.prepare.prepare_result import AudioSummary, ClassCount, PrepareResult
 from dplass_cli.evaluation.table import Figure
 from dplass_cli.reports.page import Cell, Provenance, Section, picture, table, text, write_page
 from dplass_cli.reports.plots import FONT, new_figure, png, shorten

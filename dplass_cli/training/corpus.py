@@ -5,9 +5,11 @@ from __future__ import annotations
 import operator
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.utils.data import Dataset
@@ -19,13 +21,14 @@ from dplass_cli.data.ontology import kinds_of, kinds_of_clips
 from dplass_cli.data.samples import SourceClip, TrainingSamples
 from dplass_cli.domains.features import clip_of
 from dplass_cli.encoders import QueryEncoder
-from dplass_cli.encoders.cache import EmbeddingCache
+from dplass_cli.encoders.cache import EmbeddingCache, embedding_key
 from dplass_cli.encoders.clips import Clip, embed_clips
 from dplass_cli.errors import InputError
 from dplass_cli.options.data_settings import DataSettings
 from dplass_cli.options.network_settings import NetworkConfig
 from dplass_cli.storage import Progress
 
+_TEXT_BATCH = 256
 _CACHED_MIB = 512  # of rendered mixtures; every epoch asks for the same ones
 
 
@@ -53,17 +56,33 @@ def check_data_settings(settings: DataSettings, config: NetworkConfig) -> None:
 
 
 def embed_queries(
-    rows: Sequence[Row], mixtures: Sequence[Mixture], encoder: QueryEncoder, cache: Path | None, progress: Progress
+    rows: Sequence[Row],
+    mixtures: Sequence[Mixture],
+    encoder: QueryEncoder,
+    cache: Path | None,
+    progress: Progress,
+    interferers: Sequence[Row] = (),
+    caption_cache: Path | None = None,
 ) -> tuple[Tensor, dict[str | Clip, int]]:
     """Embed each distinct caption of targets and validation mixtures once; with a cache folder each target clip too.
 
     A clip that cannot be read has no audio embedding; training reports the file when it draws it.
 
+    Args:
+        rows: the targets.
+        mixtures: the validation mixtures.
+        encoder: embeds them.
+        cache: folder of audio embeddings; None: no clips are embedded.
+        progress: receives the clips done.
+        interferers: rows whose captions are compared with the targets'.
+        caption_cache: folder where the embeddings of many captions are kept; None: they are not.
+
     Returns:
         float32 (N, D), and {caption or clip: its row in that table}.
     """
-    captions = sorted({row.caption for row in rows} | {mixture.source.caption for mixture in mixtures})
-    table = encoder.embed_text(captions)
+    said = (*rows, *interferers, *(mixture.source for mixture in mixtures))
+    captions = sorted({row.caption for row in said})
+    table = _embed_captions(captions, encoder, caption_cache, progress)
     index: dict[str | Clip, int] = {caption: number for number, caption in enumerate(captions)}
     if cache is not None:
         clips = sorted({clip_of(row) for row in rows}, key=str)
@@ -72,6 +91,25 @@ def embed_queries(
         if embedded:
             table = torch.cat((table, torch.stack([torch.from_numpy(vector) for vector in embedded.values()])))
     return table, index
+
+
+def _embed_captions(captions: Sequence[str], encoder: QueryEncoder, folder: Path | None, progress: Progress) -> Tensor:
+    """Embed captions: float32 (N, D). Many of them take minutes, so they are kept for the other jobs of a run."""
+    if folder is None or len(captions) <= _TEXT_BATCH:
+        return encoder.embed_text(captions)
+    cache, parts = EmbeddingCache(folder, encoder), []
+    for first in range(0, len(captions), _TEXT_BATCH):
+        progress(first, len(captions), "embedding captions")
+        keys = {embedding_key("caption", caption): caption for caption in captions[first : first + _TEXT_BATCH]}
+        cache.refresh()  # another job may have been here first
+        found = dict(zip(keys, cache.get(list(keys)), strict=True))
+        absent = [key for key, vector in found.items() if vector is None]
+        if absent:
+            vectors = encoder.embed_text([keys[key] for key in absent]).numpy()
+            cache.add(absent, vectors)
+            found.update(zip(absent, vectors, strict=True))
+        parts.append(np.stack([vector for vector in found.values() if vector is not None]))
+    return torch.from_numpy(np.concatenate(parts))
 
 
 class ValidationMixtures(Dataset[dict[str, Any]]):
@@ -133,6 +171,7 @@ class TrainingCorpus:
             InputError: there is nothing to mix a target with, or a bad folder of noise or of impulse responses.
         """
         kinds = kinds_of_clips(row for rows in self.rows.values() for row in rows)
+        captions = self._captions_of_clips()
         sources = {
             domain: [
                 SourceClip(
@@ -141,6 +180,7 @@ class TrainingCorpus:
                     (self.index[row.caption],) if domain in domains else (),
                     self.index.get(clip_of(row)),
                     domain,
+                    captions.get(row.id or row.wav, ()),
                 )
                 for row in rows
             ]
@@ -163,6 +203,18 @@ class TrainingCorpus:
             }
         targets = [source for domain in domains for source in sources[domain]]
         return TrainingSamples(targets, pools, self.embeddings, self.settings, self.seed)
+
+    def _captions_of_clips(self) -> dict[object, tuple[int, ...]]:
+        """The rows in ``embeddings`` of all captions of each clip; empty where captions are not compared."""
+        if self.settings.semantic_filter is None or self.settings.noise_dir is not None:
+            return {}
+        found: dict[object, tuple[int, ...]] = {}
+        once: dict[tuple[int, ...], tuple[int, ...]] = {}  # millions of clips have few sets of captions
+        for row in chain.from_iterable(self.rows.values()):
+            clip, caption = row.id or row.wav, self.index[row.caption]
+            if caption not in (known := found.get(clip, ())):
+                found[clip] = once.setdefault((*known, caption), (*known, caption))
+        return found
 
     def validation(self, domains: Sequence[int]) -> ValidationMixtures:
         """The validation mixtures of these domains."""

@@ -34,6 +34,7 @@ class SeparationModule(lightning.LightningModule):
 
     Attributes:
         bad_files: {skipped file: reason}.
+        pairs: int64 (3,), the sums of the batches' counts of pairs, on any device.
         last_loss: loss of the last step that :meth:`check_loss` has seen.
         epoch_loss: mean loss of the last complete epoch.
         examples: (mixture, target, estimate) of the first validation items, each float32 (T,).
@@ -45,6 +46,7 @@ class SeparationModule(lightning.LightningModule):
         self.loss = make_loss(settings.loss_type)
         self.job, self.network, self.batches, self.settings = job, job.network, batches, settings
         self.bad_files: dict[str, str] = {}
+        self.pairs = torch.zeros(3, dtype=torch.int64)
         self.last_loss: float | None = None
         self.epoch_loss = float("nan")
         self.examples: list[tuple[Tensor, Tensor, Tensor]] = []
@@ -66,6 +68,7 @@ class SeparationModule(lightning.LightningModule):
         """Mix a batch, separate it, and return its loss."""
         self.check_loss()
         self._record_unreadable(batch.unreadable)
+        self.pairs = self.pairs.to(batch.pairs.device, non_blocking=True) + batch.pairs.sum(dim=0)
         with torch.autocast(self.device.type, enabled=False):
             mixture, target = self._heard(
                 *mix(batch.target, batch.interferers, batch.gains_db, batch.noise_gain_db, batch.present)
@@ -176,6 +179,7 @@ class SeparationModule(lightning.LightningModule):
         checkpoint["dplass"] = {
             "epoch_loss": (self._loss_sum, self._loss_count),
             "bad_files": self.bad_files,
+            "pairs": self.pairs.tolist(),
             "plateau": self._plateau.state_dict() if self._plateau else {},
             "items_a_step": self.batches.size * self.batches.world,
         }
@@ -204,6 +208,7 @@ class SeparationModule(lightning.LightningModule):
         self._loss_sum, self._loss_count = saved["epoch_loss"]
         self._restored_plateau = saved["plateau"]
         self.bad_files.update(saved["bad_files"])
+        self.pairs = torch.tensor(saved.get("pairs", (0, 0, 0)))  # version 0.1 had no counts
 
     def _record_unreadable(self, unreadable: Sequence[Unreadable]) -> None:
         self.bad_files.update(unreadable)

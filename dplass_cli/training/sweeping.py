@@ -17,6 +17,7 @@ from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, TrialState
 
 from dplass_cli.errors import InputError, RunError
+from dplass_cli.options.declaration import resume_rules
 from dplass_cli.options.parse import from_mapping, to_mapping
 from dplass_cli.options.sweep_options import Range
 from dplass_cli.storage import Progress, write_json
@@ -160,16 +161,18 @@ class Sweep:
         )
         # Shifted by the number of trials: otherwise a resumed search would draw the first ones' settings again.
         study.sampler = optuna.samplers.TPESampler(seed=sampler_seed + len(study.get_trials(deepcopy=False)))
-        settings = fixed_settings(self._options_of({}, ""))
+        options = self._options_of({}, "")
+        settings, rules = fixed_settings(options), resume_rules(options)
         fixed = {key: value for key, value in settings.items() if key not in self.space}
         before = study.user_attrs.get(_FIXED)
         if before is None:
             study.set_user_attr(_FIXED, fixed)
             return study
         for key, value in fixed.items():
-            if before.get(key, value) != value:
+            was = before.get(key, None if rules[key] == "recorded" else value)
+            if was != value:
                 raise InputError(
-                    f"{self.workspace}: this sweep was started with {key} {before[key]!r}, not {value!r};"
+                    f"{self.workspace}: this sweep was started with {key} {was!r}, not {value!r};"
                     " restore it, or choose another --workspace"
                 )
         return study

@@ -20,6 +20,9 @@ class Trained:
         unreadable: {skipped file: reason}.
         items_per_s: mixtures per second in the last epoch.
         loader_wait: share of the last epoch spent waiting for data, 0 to 1.
+        pairs: pairs of a target and an unrelated clip that were drawn; with several processes, by the first one.
+        near_pairs: those of them that ``data.semantic_filter`` rejected.
+        near_pairs_mixed: near pairs that were mixed all the same, because no other was found.
     """
 
     epochs: int = 0
@@ -31,6 +34,9 @@ class Trained:
     unreadable: dict[str, str] = field(default_factory=dict)
     items_per_s: float = 0.0
     loader_wait: float = 0.0
+    pairs: int = 0
+    near_pairs: int = 0
+    near_pairs_mixed: int = 0
 
 
 @dataclass(frozen=True)

@@ -103,6 +103,7 @@ class JobTrainer:
     def _trained(self) -> Trained:
         steps_per_epoch = math.ceil(self._trainer.num_training_batches / self.settings.accumulate)
         best = self._best.kept[0] if self._best.kept else None
+        drawn, near, accepted = self._module.pairs.tolist()
         return Trained(
             epochs=math.ceil(self._trainer.global_step / steps_per_epoch),
             steps=self._trainer.global_step,
@@ -111,6 +112,9 @@ class JobTrainer:
             best_epoch=best.epoch if best else None,
             validation_mixtures=len(self.job.validation),
             unreadable=dict(self._module.bad_files),
+            pairs=drawn,
+            near_pairs=near,
+            near_pairs_mixed=accepted,
             items_per_s=self._reporter.items_per_s,
             loader_wait=self._reporter.loader_wait,
         )

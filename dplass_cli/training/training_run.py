@@ -6,6 +6,7 @@ the bank. ``base`` and ``distil`` are one job on all domains instead.
 
 from __future__ import annotations
 
+import logging
 import math
 import shutil
 from collections.abc import Callable, Sequence
@@ -24,7 +25,7 @@ from dplass_cli.adapters.injection import find_method, layer_settings
 from dplass_cli.data.batches import EpochBatches
 from dplass_cli.data.manifest import read_manifest
 from dplass_cli.data.mixture_tables import Mixture, read_mixtures
-from dplass_cli.devices import launched_together, process_rank
+from dplass_cli.devices import launched_together, process_rank, require_launcher
 from dplass_cli.domains.partition_folder import Partition, read_partition
 from dplass_cli.errors import InputError, check_choice
 from dplass_cli.models import BaseModel, in_fast_order, make_network
@@ -47,6 +48,8 @@ from dplass_cli.versions import versions
 
 if TYPE_CHECKING:
     from dplass_cli.options.train_options import TrainOptions
+
+_log = logging.getLogger(__name__)
 
 _NETWORK_JOBS = {"base": "base", "distil": "student"}
 _DEV_RUN_BATCHES, _DEV_RUN_MIXTURES = 3, 2  # of --fast-dev-run
@@ -77,6 +80,7 @@ class TrainingRun:
         self.jobs = {bank_key(domain): [domain] for domain in domains}
         if options.what != "adapters":
             self.jobs = {_NETWORK_JOBS[options.what]: domains}
+        require_launcher(options.num_nodes)
         self._world_size = world_size(lightning_devices(options))
         check_choices(options)
         # torch, not a faster backend: such a backend takes over after some work, so a resumed run would be validated
@@ -254,13 +258,16 @@ class TrainingRun:
         mixtures = {domain: self._validation_mixtures(domain) for domain in domains}
         if options.fast_dev_run:
             mixtures = {domain: items[:_DEV_RUN_MIXTURES] for domain, items in mixtures.items()}
-        cache = (options.cache or options.workspace / "embeddings") if options.data.use_text_ratio < 1 else None
+        folder = options.cache or options.workspace / "embeddings"
+        compared = options.data.semantic_filter is not None and options.data.noise_dir is None
         embeddings, index = embed_queries(
             [row for domain in domains for row in rows[domain]],
             [mixture for items in mixtures.values() for mixture in items],
             self._models.encoder,
-            cache,
+            folder if options.data.use_text_ratio < 1 else None,
             progress,
+            interferers=[row for items in rows.values() for row in items] if compared else (),
+            caption_cache=folder,
         )
         return TrainingCorpus(rows, mixtures, embeddings, index, options.data, options.train.random_seed)
 
@@ -285,6 +292,17 @@ def check_choices(options: TrainOptions) -> None:
     make_loss(options.train.loss_type)
     check_names(options.train.optimizer)
     find_method(options.adapter.method)
+
+
+def resumed(options: TrainOptions) -> TrainOptions:
+    """The options of ``--resume``: :meth:`Workspace.recorded` ones, unless there is nothing to resume."""
+    recorded = Workspace(options.workspace).recorded(options)
+    if recorded != options:
+        _log.warning(
+            "data.semantic_filter: this run continues with its own, %s",
+            recorded.data.semantic_filter or "null (it was started without one)",
+        )
+    return recorded
 
 
 def shortened(options: TrainOptions) -> TrainOptions:

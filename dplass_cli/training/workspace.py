@@ -5,19 +5,21 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import yaml
 
 from dplass_cli.errors import InputError
-from dplass_cli.options.declaration import resume_rules
-from dplass_cli.options.parse import from_mapping, read_yaml, to_mapping
+from dplass_cli.options.declaration import option_fields, resume_rules
+from dplass_cli.options.parse import from_mapping, put, read_yaml, to_mapping
 from dplass_cli.options.train_settings import TrainSettings
 from dplass_cli.storage import locked, make_folder, read_json, write_json, write_text
 from dplass_cli.training.train_result import Trained
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
+
+OptionsT = TypeVar("OptionsT", bound="DataclassInstance")
 
 FINISHED = "trained.json"
 """Written to a job's folder in ``checkpoints/`` when the job is finished."""
@@ -68,6 +70,22 @@ class Workspace:
         """Lock the descriptions of the banks, which domains trained in parallel read and write."""
         return locked(self.folder / ".bank.lock")
 
+    def recorded(self, options: OptionsT) -> OptionsT:
+        """The options with those that the run in this folder keeps although its user does not repeat them.
+
+        Otherwise a default that a new version changes or adds would change the rest of an old run.
+        """
+        config = self.folder / _CONFIG
+        if not config.exists():
+            return options
+        before, settings = read_yaml(config), to_mapping(options)
+        defaults = {field.key: field.value for field in option_fields(type(options))}
+        for key, rule in resume_rules(options).items():
+            was = _at(before, key)
+            if rule == "recorded" and (was is _NEW or _at(settings, key) == defaults[key]):
+                put(settings, key, None if was is _NEW else was)
+        return from_mapping(type(options), settings, str(config))
+
     @contextlib.contextmanager
     def claim(self, options: DataclassInstance, resume: bool) -> Iterator[None]:
         """Start a run here and write its options to ``config.yaml``; or resume the one that is here.
@@ -89,7 +107,7 @@ class Workspace:
             before, rules = read_yaml(config), resume_rules(options)
             for key, now in fixed_settings(options).items():
                 was = _at(before, key)
-                if rules[key] == "fixed" and was not in (now, _NEW):
+                if rules[key] in ("fixed", "recorded") and was not in (now, _NEW):
                     raise InputError(
                         f"{self.folder}: was started with {key} {was!r}, not {now!r}; --resume requires the original"
                         " settings; restore them, or choose another --workspace"

@@ -25,7 +25,7 @@ class Numbers(Dataset[Batch]):
         if number == self.bad:
             raise RunError("none of 3 training files can be read")
         value = torch.tensor([number])
-        return Batch(value, value, value, value, value, value, value, value, ())
+        return Batch(value, value, value, value, value, value, value, value, value, ())
 
 
 def loader(samples: Any, workers: int = 0) -> TrainingLoader:

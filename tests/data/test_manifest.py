@@ -170,3 +170,11 @@ def test_captions_and_labels_must_be_text(tmp_path: Path) -> None:
         write_manifest(tmp_path / "m.json", [row])
         with pytest.raises(InputError, match=r"row 0: the caption or a label contains a lone surrogate; replace it"):
             read_manifest(tmp_path / "m.json")
+
+
+def test_sampling_weights_are_kept(tmp_path: Path) -> None:
+    write_manifest(tmp_path / "a.json", [Row(tmp_path / "a.wav", "rain", id="a", weight=0.25)])
+    assert read_manifest(tmp_path / "a.json")[0].weight == 0.25
+    (tmp_path / "b.json").write_text('{"data": [{"wav": "b.wav", "caption": "rain", "sampling_weight": -1}]}')
+    with pytest.raises(InputError, match=r"row 0: 'sampling_weight' must be a number of at least 0, not -1"):
+        read_manifest(tmp_path / "b.json")

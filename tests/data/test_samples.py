@@ -200,3 +200,79 @@ def test_a_sample_is_described_by_files_and_positions(sources: list[SourceClip])
 def test_a_target_without_interference_is_refused(sources: list[SourceClip]) -> None:
     with pytest.raises(InputError, match="no interference for 'x'"):
         samples_of(sources[:2], sources[:2])
+
+
+def described_in(sources: list[SourceClip], rows: dict[int, tuple[int, ...]]) -> list[SourceClip]:
+    """The sources with captions: {number of a clip: rows of the table}. The rows 6 and 7 are near each other."""
+    return [replace(source, captions=rows.get(number, (number,))) for number, source in enumerate(sources)]
+
+
+def near_samples(targets: list[SourceClip], interference: list[SourceClip], threshold: float | None) -> TrainingSamples:
+    table = torch.eye(10)
+    table[7, 6], table[7, 7] = 0.8, 0.6
+    return TrainingSamples(targets, {0: interference}, table, replace(SETTINGS, semantic_filter=threshold), 0)
+
+
+def mixed_with(samples: TrainingSamples, count: int = 40) -> set[int]:
+    """The clips that a target is mixed with."""
+    return {levels(samples[number].interferers)[0] for number in range(count)}
+
+
+def test_a_clip_with_a_near_caption_does_not_interfere(sources: list[SourceClip]) -> None:
+    clips = described_in(sources, {2: (2, 7)})
+    target = [replace(clips[0], text_rows=(6,))]
+    assert mixed_with(near_samples(target, clips, 0.75)) == {3, 4, 5}
+    assert mixed_with(near_samples(target, clips, 0.85)) == {2, 3, 4, 5}
+    assert mixed_with(near_samples(target, clips, None)) == {2, 3, 4, 5}
+
+
+def test_rejected_pairs_are_counted(sources: list[SourceClip]) -> None:
+    clips = described_in(sources, {2: (7,)})
+    samples = near_samples([replace(clips[0], text_rows=(6,))], clips, 0.75)
+    drawn, near, accepted = collate([samples[number] for number in range(200)]).pairs.sum(dim=0).tolist()
+    assert drawn == 200 + near
+    assert 0.15 < near / drawn < 0.35  # one of the four clips of other groups
+    assert accepted == 0
+
+
+def test_where_all_captions_are_near_the_filter_gives_way_and_says_so(sources: list[SourceClip]) -> None:
+    clips = described_in(sources, dict.fromkeys(range(6), (7,)))
+    samples = near_samples([replace(clips[0], text_rows=(6,))], clips, 0.75)
+    assert mixed_with(samples, 10) <= {2, 3, 4, 5}
+    assert samples[0].pairs[0, 2] == 1
+
+
+def test_a_filter_that_rejects_nothing_changes_no_sample(sources: list[SourceClip]) -> None:
+    clips = described_in(sources, {})
+    with_filter, without = (near_samples(clips, clips, threshold) for threshold in (0.75, None))
+    for number in range(20):
+        for name in ("target", "interferers", "gains_db", "condition"):
+            assert torch.equal(getattr(with_filter[number], name), getattr(without[number], name))
+
+
+def test_samples_with_a_filter_depend_on_seed_and_number_alone(sources: list[SourceClip]) -> None:
+    clips = described_in(sources, {2: (7,)})
+    targets = [replace(clip, text_rows=(6,)) for clip in clips]
+    first, again = (near_samples(targets, clips, 0.75) for _ in range(2))
+    forward = [first[number].interferers for number in range(12)]
+    backward = [again[number].interferers for number in reversed(range(12))][::-1]
+    assert all(map(torch.equal, forward, backward))
+
+
+def test_targets_are_drawn_in_proportion_to_their_weights(sources: list[SourceClip]) -> None:
+    weights = (1.0, 0.0, 0.5, 0.5, 0.5, 0.5)
+    weighted = [
+        replace(source, row=replace(source.row, weight=weight)) for source, weight in zip(sources, weights, strict=True)
+    ]
+    samples = samples_of(weighted, sources)
+    drawn = [queries(samples[number])[0] for number in range(300)]
+    assert drawn == [queries(samples[number])[0] for number in range(300)]
+    shares = np.bincount(drawn, minlength=6) / 300
+    assert shares[1] == 0
+    np.testing.assert_allclose(shares[[0, 2]], [1 / 3, 1 / 6], atol=0.08)
+
+
+def test_equal_weights_change_no_sample(sources: list[SourceClip]) -> None:
+    halves = [replace(source, row=replace(source.row, weight=0.5)) for source in sources]
+    for number in range(12):
+        assert torch.equal(samples_of(halves, halves)[number].target, samples_of(sources, sources)[number].target)

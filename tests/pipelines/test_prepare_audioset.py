@@ -23,7 +23,7 @@ from hypothesis import strategies as st
 from dplass_cli.audio.reading import audio_info, read_mono
 from dplass_cli.audio.writing import write_audio
 from dplass_cli.data.manifest import Row, read_manifest
-from dplass_cli.data.prepare.preparation import ClassCount
+from dplass_cli.data.prepare.prepare_result import ClassCount
 from dplass_cli.errors import InputError
 from dplass_cli.options.prepare_audioset_options import PrepareAudiosetOptions
 from dplass_cli.pipelines.prepare_audioset import prepare_audioset

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from dplass_cli.data.prepare.preparation import AudioSummary, ClassCount, PrepareResult
+from dplass_cli.data.prepare.prepare_result import AudioSummary, ClassCount, PrepareResult
 from dplass_cli.reports.preparation_report import verdict, write_report
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -107,3 +109,47 @@ def test_a_mixture_is_rendered_once(tmp_path: Path) -> None:
     for path in tmp_path.glob("*.wav"):
         path.unlink()
     assert validation[0] is first
+
+
+def test_captions_of_interferers_are_embedded_where_they_are_compared(rows: list[Row]) -> None:
+    _, index = embed_queries(rows[:1], [], load_encoder(), None, no_progress, interferers=rows)
+    assert set(index) == {"rain", "a dog"}
+
+
+class CountingEncoder:
+    """The tiny encoder, which counts the sentences that it embeds."""
+
+    def __init__(self) -> None:
+        self.encoder, self.sentences = load_encoder(), 0
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.encoder, name)
+
+    def embed_text(self, sentences: Sequence[str]) -> torch.Tensor:
+        self.sentences += len(sentences)
+        return self.encoder.embed_text(sentences)
+
+
+def test_many_captions_are_embedded_once_for_all_jobs_of_a_run(rows: list[Row], tmp_path: Path) -> None:
+    many = [replace(rows[0], caption=f"rain {number}") for number in range(300)]
+    counted, tables = CountingEncoder(), []
+    for _ in range(2):
+        table, index = embed_queries(many[:1], [], counted, None, no_progress, many, tmp_path / "cache")  # type: ignore[arg-type]
+        tables.append(table)
+    assert counted.sentences == 300
+    torch.testing.assert_close(tables[0], counted.encoder.embed_text(sorted(row.caption for row in many)))
+    assert torch.equal(*tables)
+    assert index["rain 0"] == 0
+
+
+def test_interferers_have_all_captions_of_their_clip(tmp_path: Path) -> None:
+    data = corpus(tmp_path)
+    second = replace(data.rows[1][0], caption="tone 00")
+    several = replace(data, rows={**data.rows, 1: [*data.rows[1], second]})
+    clip = next(source for source in several.samples([0]).interference[0] if source.row == second)
+    assert set(clip.captions) == {data.index["tone 10"], data.index["tone 00"]}
+
+
+def test_without_a_filter_captions_are_not_compared(tmp_path: Path) -> None:
+    samples = corpus(tmp_path, data=replace(DATA, semantic_filter=None)).samples([0])
+    assert {source.captions for source in samples.interference[0]} == {()}

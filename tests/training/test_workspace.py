@@ -55,6 +55,37 @@ def test_resuming_requires_the_original_settings(workspace: Workspace) -> None:
         pass
 
 
+def with_filter(given: TrainOptions, threshold: float | None) -> TrainOptions:
+    return replace(given, data=replace(given.data, semantic_filter=threshold))
+
+
+def test_a_run_from_before_the_semantic_filter_resumes_without_it(workspace: Workspace) -> None:
+    given = options(workspace.folder)
+    with workspace.claim(given, resume=False):
+        pass
+    config = workspace.folder / "config.yaml"
+    lines = config.read_text(encoding="utf-8").splitlines(keepends=True)
+    config.write_text("".join(line for line in lines if "semantic_filter" not in line), encoding="utf-8")
+    for _ in range(2):
+        resumed = workspace.recorded(given)
+        assert resumed == with_filter(given, None)
+        with workspace.claim(resumed, resume=True):
+            pass
+
+
+def test_a_resumed_run_keeps_its_semantic_filter(workspace: Workspace) -> None:
+    given = options(workspace.folder)
+    assert workspace.recorded(given) == given
+    with workspace.claim(with_filter(given, 0.7), resume=False):
+        pass
+    assert workspace.recorded(given) == with_filter(given, 0.7)
+    with (
+        pytest.raises(InputError, match=r"started with data.semantic_filter 0.7, not 0.9"),
+        workspace.claim(workspace.recorded(with_filter(given, 0.9)), resume=True),
+    ):
+        pass
+
+
 def test_a_resumed_run_may_be_longer_and_elsewhere(workspace: Workspace) -> None:
     given = options(workspace.folder)
     with workspace.claim(given, resume=False):

@@ -13,6 +13,7 @@ import numpy as np
 from dplass_cli.audio.reading import LARGEST_SAMPLE, open_audio
 from dplass_cli.audio.source import Audio, AudioSource, DamagedAudio, EmptyAudio, NotAudio, Note, UnsupportedAudio
 from dplass_cli.data.prepare.converting import SourceRange
+from dplass_cli.data.prepare.finding_records import FindingRecords
 from dplass_cli.errors import InputError
 from dplass_cli.options.prepare_options import Check, ClipLimits
 
@@ -124,12 +125,21 @@ def _samples_fault(blocks: Iterable[Audio], frames: int, limits: ClipLimits) -> 
     return "clipped" if 2 * min(high, low) > limits.max_clipped * samples else None
 
 
-def check_clips(clips: Iterable[SourceRange], check: Check, limits: ClipLimits) -> Iterator[Finding]:
+def check_clips(
+    clips: Iterable[SourceRange], check: Check, limits: ClipLimits, records: FindingRecords | None = None
+) -> Iterator[Finding]:
     """Check files, or ranges of them, in threads, and yield the findings in the same order.
 
-    Threads help because the disk and the decoder, which take the time, run outside Python's lock.
+    Threads help because the disk and the decoder, which take the time, run outside Python's lock. Findings in
+    ``records`` are used, and new ones added to them.
     """
     clips = iter(clips)
     with ThreadPoolExecutor() as pool:
         while some := list(islice(clips, _BATCH)):
-            yield from pool.map(lambda clip: check_clip(clip.path, check, limits, clip.start, clip.end), some)
+            known = [None] * len(some) if records is None else list(pool.map(records.get, some))
+            new = [clip for clip, found in zip(some, known, strict=True) if found is None]
+            findings = list(pool.map(lambda clip: check_clip(clip.path, check, limits, clip.start, clip.end), new))
+            if records is not None:
+                records.append(zip(new, findings, strict=True))
+            rest = iter(findings)
+            yield from (next(rest) if found is None else Finding(*found) for found in known)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
-from itertools import chain
+from itertools import chain, repeat
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +15,14 @@ import pandas as pd
 from dplass_cli.audio.source import Note
 from dplass_cli.data.captions import ClipCaption
 from dplass_cli.data.csv_tables import collector_paused
-from dplass_cli.data.manifest import manifest_item, write_items
+from dplass_cli.data.manifest import WEIGHT, manifest_item, write_items
 from dplass_cli.data.prepare.checking import TOLERANCE, Finding, check_clips
 from dplass_cli.data.prepare.cleaning import CaptionCleaner, read_corrections
 from dplass_cli.data.prepare.clip_table import MISSING
 from dplass_cli.data.prepare.converting import SourceRange, convert_clips
 from dplass_cli.data.prepare.corpora import Corpus
+from dplass_cli.data.prepare.finding_records import FindingRecords
+from dplass_cli.data.prepare.prepare_result import AudioSummary, ClassCount, PrepareResult, PuritySummary
 from dplass_cli.errors import InputError, some
 from dplass_cli.file_names import is_text
 from dplass_cli.options.prepare_options import ClipSelection
@@ -35,67 +37,13 @@ _NOTES: dict[Note, str] = {
 }
 
 OVER = "over --max-per-class"
+IMPURE = "low purity"
 _REPORTED = 1 << 14  # rows between two reports of progress
 _PART = 1 << 16  # rejected clips that are written at once
 
 
-@dataclass(frozen=True)
-class ClassCount:
-    """How often a class occurs.
-
-    Attributes:
-        used: rows of the class in the manifest.
-        rejected: rejected clips of the class, or rows where a clip lost only some of its captions.
-    """
-
-    used: int = 0
-    rejected: int = 0
-
-
-@dataclass(frozen=True)
-class AudioSummary:
-    """Properties of the used clips, from their headers.
-
-    Attributes:
-        hours: total length.
-        sample_rates: {Hz: clips}, the most frequent first.
-        channels: {channels: clips}, likewise.
-    """
-
-    hours: float
-    sample_rates: dict[int, int]
-    channels: dict[int, int]
-
-
-@dataclass(frozen=True)
-class PrepareResult:
-    """Result of :func:`prepare`.
-
-    Attributes:
-        manifest: the manifest.
-        rejects: the list of clips that are not used, with the reasons.
-        segments: clips asked for.
-        used_clips: clips in the manifest.
-        rows: rows in the manifest.
-        rejected: {reason: lines of ``rejects``}.
-        classes: counts by class name, the most frequent first; empty where captions are sentences.
-        audio: None where nothing was checked.
-        cleaned: {"before -> after": how often} of corrected captions.
-        converted: {"made", "found", "turned_down"}: copies made now, made by an earlier run, attenuated to full scale.
-        report: the HTML page, where one was asked for.
-    """
-
-    manifest: Path
-    rejects: Path
-    segments: int
-    used_clips: int
-    rows: int
-    rejected: dict[str, int]
-    classes: dict[str, ClassCount]
-    audio: AudioSummary | None = None
-    cleaned: dict[str, int] = field(default_factory=dict)
-    converted: dict[str, int] = field(default_factory=dict)
-    report: Path | None = None
+Purities = Callable[[Sequence[SourceRange], Sequence[Sequence[str]], Progress], Sequence["float | None"]]
+"""(clips, their captions, progress) -> the purity of each, 0 to 1; None for a clip that cannot be read."""
 
 
 def require_output(output: Path, *others: Path | None) -> None:
@@ -124,6 +72,8 @@ def prepare(
     places: Sequence[Path],
     file_name: Callable[[str], str] = str,
     progress: Progress = no_progress,
+    purities: Purities | None = None,
+    share: tuple[int, int] = (0, 1),
 ) -> PrepareResult:
     """Write the manifest of the usable clips, in their order, and a list of the others with the reasons.
 
@@ -137,6 +87,9 @@ def prepare(
         places: the folders or the list that were searched, for error messages.
         file_name: the file name that was looked for, by clip id, for error messages.
         progress: called as work goes on.
+        purities: scores clips for ``min_purity``; None: they are not scored.
+        share: this process's (rank, number of processes). One of several only checks and converts its clips, and keeps
+            what it finds next to the manifest, in ``NAME-checks``; the process that writes the manifest finds it there.
 
     Raises:
         InputError: too many clips are missing, or none is usable.
@@ -147,15 +100,18 @@ def prepare(
     searched = f"{some(places)}; also {corpus.names_tried}"
     _reject_undecodable_captions(clips)
     _require_present(clips, selection.max_missing, file_name, searched, corpus.hint)
-    audio = None if selection.check == "none" else _check(clips, ranged, selection, progress)
+    if share[1] > 1:
+        return _prepare_share(clips, ranged, corpus, output, selection, share, progress)
+    audio = None if selection.check == "none" else _check(clips, ranged, selection, output, share, progress)
     _require_present(clips, selection.max_missing, file_name, searched, corpus.hint)  # listed files may be gone
+    purity = None if purities is None else _score(clips, ranged, selection, purities, progress)
     if selection.max_per_class is not None:
         _balance(clips, selection.max_per_class)
     converted = {} if selection.convert is None else _convert(clips, ranged, selection, output, progress)
     _require_usable(clips, corpus.hint)
     cleaner = CaptionCleaner(read_corrections(selection.corrections)) if selection.clean else None
-    rows = write_items(output, _items(clips, ranged, cleaner, progress))
-    rejects = output.with_name(corpus.rejects.format(manifest=output.stem))
+    rows = write_items(output, _items(clips, ranged, cleaner, selection.purity.weight, progress))
+    rejects = _rejects(output, corpus)
     unused = clips["fault"].notna()
     clips.loc[unused, "lost"] = clips.loc[unused, "texts"]
     write_frames(rejects, _reject_lists(clips, corpus.id_heading))
@@ -171,7 +127,40 @@ def prepare(
         cleaned={} if cleaner is None else {f"{a} -> {b}": count for (a, b), count in cleaner.changes.most_common()},
         converted=converted,
         report=selection.report,
+        purity=purity,
     )
+
+
+def _prepare_share(
+    clips: pd.DataFrame,
+    ranged: bool,
+    corpus: Corpus,
+    output: Path,
+    selection: ClipSelection,
+    share: tuple[int, int],
+    progress: Progress,
+) -> PrepareResult:
+    """Check and convert every n-th usable clip."""
+    rank, world = share
+    own = clips[clips["fault"].isna()].iloc[rank::world].copy()
+    audio = None if selection.check == "none" else _check(own, ranged, selection, output, share, progress)
+    converted = {} if selection.convert is None else _convert(own, ranged, selection, output, progress)
+    return PrepareResult(
+        manifest=output,
+        rejects=_rejects(output, corpus),
+        segments=len(own),
+        used_clips=int(own["fault"].isna().sum()),
+        rows=0,
+        rejected=_counts(own["fault"].dropna()),
+        classes={},
+        audio=audio,
+        converted=converted,
+        complete=False,
+    )
+
+
+def _rejects(output: Path, corpus: Corpus) -> Path:
+    return output.with_name(corpus.rejects.format(manifest=output.stem))
 
 
 def _reject_undecodable_captions(clips: pd.DataFrame) -> None:
@@ -200,14 +189,26 @@ def _require_usable(clips: pd.DataFrame, hint: str) -> None:
         raise InputError(f"no usable clip among {len(clips)} clips ({found}); {hint}")
 
 
-def _check(clips: pd.DataFrame, ranged: bool, selection: ClipSelection, progress: Progress) -> AudioSummary:
+def _check(
+    clips: pd.DataFrame,
+    ranged: bool,
+    selection: ClipSelection,
+    output: Path,
+    share: tuple[int, int],
+    progress: Progress,
+) -> AudioSummary:
     """Add the faults found in the files of clips without a fault; summarise the headers of the good ones."""
     usable = clips.index[clips["fault"].isna()]
     findings = []
-    for finding in check_clips(_sources(clips.loc[usable], ranged), selection.check, selection.limits):
-        findings.append(finding)
-        if len(findings) % 256 == 0 or len(findings) == len(usable):
-            progress(len(findings), len(usable), "checking clips")
+    kept = output.with_name(f"{output.stem}-checks")
+    with contextlib.ExitStack() as stack:
+        records = None
+        if share[1] > 1 or kept.is_dir():  # one process alone is faster without
+            records = stack.enter_context(FindingRecords(kept, selection.check, selection.limits, share))
+        for finding in check_clips(_sources(clips.loc[usable], ranged), selection.check, selection.limits, records):
+            findings.append(finding)
+            if len(findings) % 256 == 0 or len(findings) == len(usable):
+                progress(len(findings), len(usable), "checking clips")
     found = pd.DataFrame(findings, index=usable, columns=Finding._fields)
     listed = clips.loc[usable, "end"] - clips.loc[usable, "start"]  # NaN where the corpus has no times
     incomplete = (found["note"] == "truncated") & (found["seconds"] < listed - TOLERANCE) & found["fault"].isna()
@@ -221,6 +222,21 @@ def _check(clips: pd.DataFrame, ranged: bool, selection: ClipSelection, progress
     return AudioSummary(
         round(float(good["seconds"].sum()) / 3600, 4), _counts(good["sample_rate"]), _counts(good["channels"])
     )
+
+
+def _score(
+    clips: pd.DataFrame, ranged: bool, selection: ClipSelection, purities: Purities, progress: Progress
+) -> PuritySummary:
+    """Set ``purity`` of the clips without a fault, and reject those below ``min_purity``."""
+    usable = clips.index[clips["fault"].isna()]
+    captions = [[text.caption for text in texts] for texts in clips.loc[usable, "texts"]]
+    scores = purities(list(_sources(clips.loc[usable], ranged)), captions, progress)
+    scored = pd.Series(scores, index=usable, dtype="float64")
+    clips["purity"] = scored
+    clips.loc[usable[scored.isna()], "fault"] = "unreadable"
+    below = usable[scored < (selection.min_purity or 0.0)]
+    clips.loc[below, "fault"] = IMPURE
+    return PuritySummary(int(scored.notna().sum()), round(float(scored.mean()), 4) if len(scored) else 0.0, len(below))
 
 
 def _balance(clips: pd.DataFrame, limit: int) -> None:
@@ -277,20 +293,24 @@ def _sources(clips: pd.DataFrame, ranged: bool) -> Iterator[SourceRange]:
 
 
 def _items(
-    clips: pd.DataFrame, ranged: bool, cleaner: CaptionCleaner | None, progress: Progress
+    clips: pd.DataFrame, ranged: bool, cleaner: CaptionCleaner | None, weighted: bool, progress: Progress
 ) -> Iterator[dict[str, Any]]:
-    """Yield the manifest's items."""
+    """Yield the manifest's items, with the purity of clips that were scored."""
     used = clips[clips["fault"].isna()]
     if "copy" in used:  # a copy contains the range only
         sources: Iterator[SourceRange] = map(SourceRange, used["copy"])
     else:
         sources = _sources(used, ranged)
-    for done, (id, texts, source) in enumerate(zip(used["id"], used["texts"], sources, strict=True)):
+    purities = used["purity"] if "purity" in used else repeat(None, len(used))
+    for done, (id, texts, source, purity) in enumerate(zip(used["id"], used["texts"], sources, purities, strict=True)):
         if done % _REPORTED == 0:
             progress(done, len(used), "writing the manifest")
         for text in texts:
             caption = text.caption if cleaner is None else cleaner(text.caption)
-            yield manifest_item(source.path, caption, text.labels, id, source.start, source.end)
+            item = manifest_item(source.path, caption, text.labels, id, source.start, source.end)
+            if purity is not None:
+                item |= {"purity": purity, WEIGHT: purity} if weighted else {"purity": purity}
+            yield item
     progress(len(used), len(used), "writing the manifest")
 
 

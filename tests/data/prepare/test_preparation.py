@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -14,9 +15,10 @@ from dplass_cli.audio.writing import write_audio
 from dplass_cli.data.captions import ClipCaption
 from dplass_cli.data.manifest import read_manifest
 from dplass_cli.data.prepare.corpora import CORPORA, Corpus
-from dplass_cli.data.prepare.preparation import OVER, ClassCount, PrepareResult, prepare
+from dplass_cli.data.prepare.preparation import OVER, prepare
+from dplass_cli.data.prepare.prepare_result import ClassCount, PrepareResult, PuritySummary
 from dplass_cli.errors import InputError
-from dplass_cli.options.prepare_options import ClipSelection
+from dplass_cli.options.prepare_options import ClipLimits, ClipSelection, PuritySettings
 
 RANGES = Corpus("", "", ("caption",), hint="check the table")
 
@@ -144,3 +146,49 @@ def test_no_usable_clip_is_an_error_that_counts_the_reasons(tmp_path: Path) -> N
     table["fault"] = "several labels"
     with pytest.raises(InputError, match="try --captions each or joined"):
         prepared(table, tmp_path)
+
+
+def scored(table: pd.DataFrame, folder: Path, purities: list[float | None], **selection: Any) -> PrepareResult:
+    chosen = ClipSelection(**{"check": "none", "max_missing": 1.0, **selection})
+    return prepare(table, RANGES, folder / "train.json", chosen, [folder], purities=lambda *_: purities)
+
+
+def test_clips_of_low_purity_are_rejected(tmp_path: Path) -> None:
+    table = clips(*((name, f"/{name}.wav", [caption("dog")]) for name in "abcd"))
+    result = scored(table, tmp_path, [0.4, 0.5, None, 1.0], min_purity=0.5)
+    items = json.loads(result.manifest.read_text())["data"]
+    assert [(item["id"], item["purity"], "sampling_weight" in item) for item in items] == [
+        ("b", 0.5, False),
+        ("d", 1.0, False),
+    ]
+    assert rejects(result) == [("a", "low purity"), ("c", "unreadable")]
+    assert result.purity == PuritySummary(clips=3, mean=0.6333, below=1)
+
+
+def test_purities_become_weights_where_asked_for(tmp_path: Path) -> None:
+    table = clips(*((name, f"/{name}.wav", [caption("dog")]) for name in "ab"))
+    result = scored(table, tmp_path, [0.4, 1.0], min_purity=0.0, purity=PuritySettings(weight=True))
+    assert [row.weight for row in read_manifest(result.manifest)] == [0.4, 1.0]
+
+
+def test_shares_and_a_last_process_write_the_manifest_of_one_process(tmp_path: Path) -> None:
+    rows: list[tuple[str, str | None, Sequence[ClipCaption]]] = []
+    for number in range(7):
+        level = 0.0 if number == 3 else 0.5
+        write_audio(tmp_path / f"{number}.wav", np.full((1, 8000), level, np.float32), 16000)
+        rows.append((str(number), str(tmp_path / f"{number}.wav"), [caption("dog")]))
+    (tmp_path / "alone").mkdir()
+    (tmp_path / "shared").mkdir()
+    selection = {"check": "decode", "limits": ClipLimits(max_clipped=1.0)}
+    alone = prepared(clips(*rows), tmp_path / "alone", **selection)
+    chosen = ClipSelection(max_missing=1.0, **selection)  # type: ignore[arg-type]
+
+    def shared(share: tuple[int, int]) -> PrepareResult:
+        return prepare(clips(*rows), RANGES, tmp_path / "shared" / "train.json", chosen, [tmp_path], share=share)
+
+    parts = [shared((rank, 3)) for rank in range(3)]
+    assert [(part.segments, part.complete) for part in parts] == [(3, False), (2, False), (2, False)]
+    assert not parts[0].manifest.exists()
+    whole = shared((0, 1))
+    assert whole.manifest.read_bytes() == alone.manifest.read_bytes()
+    assert (whole.rejected, whole.audio) == (alone.rejected, alone.audio) == ({"silent": 1}, alone.audio)

@@ -1,0 +1,1 @@
+"""Running a verb as several tasks on a cluster, or on this machine: splitting, submitting, following, restarting."""

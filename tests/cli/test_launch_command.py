@@ -1,0 +1,46 @@
+"""``dplass launch`` as it is called."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from dplass_cli.cli import app
+
+run = CliRunner().invoke
+
+
+def test_the_plan_shows_the_commands_and_starts_nothing(tmp_path: Path) -> None:
+    folder = tmp_path / "launch"
+    words = ["embed", "train.json", "--output", "embeddings", "--json"]
+    done = run(app, ["launch", "local", "--tasks", "2", "--folder", str(folder), "--dry-run", "--json", *words])
+    assert done.exit_code == 0, done.output
+    planned = json.loads(done.stdout)
+    assert planned["commands"]["share1"] == [sys.executable, "-m", "dplass_cli", *words]
+    assert not folder.exists()
+
+
+def test_options_after_the_verb_are_those_of_the_verb(tmp_path: Path) -> None:
+    done = run(app, ["launch", "local", "--dry-run", "--json", "evaluate", "--tasks", "2", "--folder", "x"])
+    assert done.exit_code == 0, done.output
+    assert json.loads(done.stdout)["commands"]["evaluate"][3:] == ["evaluate", "--tasks", "2", "--folder", "x"]
+
+
+def test_a_verb_is_run_and_what_failed_is_listed(tmp_path: Path) -> None:
+    folder = tmp_path / "launch"
+    launch = ["launch", "local", "--set", "poll_seconds=0.05", "--folder", str(folder)]
+    done = run(app, [*launch, "weights", "nonsense"])
+    assert done.exit_code == 1
+    assert f"dplass: weights: failed (exit code 2, started 1 times); see {folder / 'weights.log'}" in done.stderr
+    assert "nonsense: no such command" in (folder / "weights.log").read_text()
+
+
+def test_a_missing_extra_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "ray", None)
+    done = run(app, ["launch", "ray", "--folder", str(tmp_path), "weights", "list"])
+    assert done.exit_code == 2
+    assert done.stderr == "dplass: launch ray: needs the extra; pip install 'dplass[ray]'\n"
