@@ -23,6 +23,7 @@ from dplass_cli.data.ontology import SoundKinds
 from dplass_cli.data.shard_order import EpochOrder, ShardOrder, ShardPools
 from dplass_cli.errors import InputError, RunError
 from dplass_cli.options.data_settings import DataSettings
+from dplass_cli.shards.addresses import address
 from dplass_cli.shards.shard_store import ShardError, shard_store
 
 _log = logging.getLogger(__name__)
@@ -250,7 +251,7 @@ class TrainingSamples(Dataset[Batch]):
                     break
         except InputError as error:
             if isinstance(error, ShardError):  # it counts once, not once per clip, and has been logged
-                unreadable.append((str(error.shard), str(error)))
+                unreadable.append((address(error.shard), str(error)))
             else:
                 unreadable.append((str(row.wav), str(error)))
                 _log.warning("skipped: %s", error)

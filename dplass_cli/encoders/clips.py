@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence, Sized
 from concurrent.futures import ThreadPoolExecutor
@@ -19,8 +18,8 @@ from dplass_cli.encoders.base import QueryEncoder
 from dplass_cli.encoders.cache import EmbeddingCache, Vectors, embedding_key
 from dplass_cli.errors import InputError, RunError
 from dplass_cli.options.embed_options import EmbeddingSettings, Identity
-from dplass_cli.shards.addresses import address, member_of, shard_of
-from dplass_cli.shards.shard_store import shard_store
+from dplass_cli.shards.addresses import address, shard_of
+from dplass_cli.shards.shard_store import clip_sha256, shard_store
 from dplass_cli.storage import Progress, file_sha256, no_progress
 
 _LOOKUP_BATCH = 4096  # clips looked up in the cache at once
@@ -100,9 +99,8 @@ def clip_key(clip: Clip, identity: Identity) -> bytes | None:
     """The key of a clip in its encoder's cache; None if the file cannot be identified because it is missing."""
     known: tuple[object, ...]
     try:
-        if (member := member_of(clip.wav)) is not None:  # its name contains its size and checksum
-            content = identity == "content"
-            known = (hashlib.sha256(shard_store().read(member)).hexdigest() if content else address(clip.wav),)
+        if shard_of(clip.wav) is not None:  # its name contains its size and checksum
+            known = (clip_sha256(clip.wav) if identity == "content" else address(clip.wav),)
         else:
             state = clip.wav.stat()
             known = (clip.wav.absolute(), state.st_size, state.st_mtime_ns)

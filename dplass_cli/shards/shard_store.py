@@ -23,7 +23,7 @@ from pathlib import Path
 from dplass_cli.errors import InputError, RunError
 from dplass_cli.options.sizes import bytes_of
 from dplass_cli.resources import default_folder
-from dplass_cli.shards.addresses import ShardMember, address, is_remote
+from dplass_cli.shards.addresses import ShardMember, address, is_remote, member_of
 from dplass_cli.shards.remote_files import RemoteFileError, download, read_range
 from dplass_cli.shards.shard_index import ShardEntry, read_index
 from dplass_cli.storage import file_sha256, locked, make_folder
@@ -232,3 +232,14 @@ def shard_store() -> ShardStore:
     return ShardStore(
         Path(folder) if folder else default_folder().expanduser() / "shards", bytes_of(limit, "DPLASS_SHARD_CACHE_SIZE")
     )
+
+
+def clip_sha256(path: Path) -> str:
+    """Hash the bytes of an audio file, or of a clip in a shard.
+
+    Raises:
+        InputError: the clip or its shard cannot be read.
+        RunError: the file cannot be read.
+    """
+    member = member_of(path)
+    return file_sha256(path) if member is None else hashlib.sha256(shard_store().read(member)).hexdigest()

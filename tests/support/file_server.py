@@ -26,7 +26,7 @@ class FileServer:
         corrupt: {path: number of the next answers in which a byte differs}.
         refuse: {path: HTTP status}.
         requests: {path: number of requests for its content}.
-        sent: bytes of content that were sent.
+        sent: {path: bytes of its content that were sent}.
     """
 
     url: str = ""
@@ -36,7 +36,7 @@ class FileServer:
     corrupt: Counter[str] = field(default_factory=Counter)
     refuse: dict[str, int] = field(default_factory=dict)
     requests: Counter[str] = field(default_factory=Counter)
-    sent: int = 0
+    sent: Counter[str] = field(default_factory=Counter)
 
     def serve(self, folder: Path, name: str = "shards") -> Path:
         """Serve the files of a folder; returns its address as a path."""
@@ -90,7 +90,7 @@ class _Handler(BaseHTTPRequestHandler):
                 self.close_connection = True
             else:
                 self.wfile.write(content)
-                files.sent += len(content)
+                files.sent[path] += len(content)
 
 
 @contextlib.contextmanager

@@ -93,7 +93,7 @@ def write_shards(rows: Sequence[Row], options: ShardsOptions, progress: Progress
     """
     rate, suffix = check_form(options.convert)
     limit = bytes_of(options.size, "--size")
-    clips = _Clips(rows, options.seed)
+    clips = _ShuffledClips(rows, options.seed)
     source = {
         "rows_sha256": clips.sha256,
         "clips": len(clips),
@@ -133,7 +133,7 @@ def write_shards(rows: Sequence[Row], options: ShardsOptions, progress: Progress
     )
 
 
-class _Clips:
+class _ShuffledClips:
     """The distinct clips of manifest rows, in random order, each with its rows."""
 
     def __init__(self, rows: Sequence[Row], seed: int) -> None:
@@ -156,7 +156,7 @@ class _Clips:
         return _Clip(place, SourceRange(str(rows[0].wav), rows[0].start, rows[0].end), rows)
 
 
-def _encoded(clips: _Clips, places: range, rate: int, suffix: str) -> Iterator[_Encoded]:
+def _encoded(clips: _ShuffledClips, places: range, rate: int, suffix: str) -> Iterator[_Encoded]:
     """Encode clips in threads, a few ahead of the consumer, and yield them in order."""
     with ThreadPoolExecutor() as pool:
         pending = (pool.submit(_encode, clips[place], rate, suffix) for place in places)
