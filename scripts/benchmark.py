@@ -24,6 +24,7 @@ from benchmarks.corpora import partitioning, preparing
 from benchmarks.embedding import clap, embedding
 from benchmarks.evaluating import evaluation
 from benchmarks.separating import one_core, separation
+from benchmarks.sharded import sharded
 from benchmarks.starting import starting
 from benchmarks.training import training_loop
 from dplass_cli import load_base, load_encoder
@@ -43,7 +44,7 @@ def network(size: str, device: torch.device, condition_size: int = 512) -> BaseM
     return model.to(memory_format=torch.channels_last).to(device)
 
 
-def sections(device: torch.device, repeats: int) -> dict[str, Callable[[], dict[str, Any]]]:
+def sections(device: torch.device, repeats: int, clips: int) -> dict[str, Callable[[], dict[str, Any]]]:
     """{name: measurement}; models are created when a measurement is called."""
     gpu = device.type == "cuda"
     found: dict[str, Callable[[], dict[str, Any]]] = {}
@@ -64,6 +65,7 @@ def sections(device: torch.device, repeats: int) -> dict[str, Callable[[], dict[
         "embedding": lambda: embedding(clap(device), 64 if gpu else 8, repeats),
         "preparing": lambda: preparing(_AUDIOSET),
         "partitioning": lambda: partitioning(_MILLIONS),
+        "shards": lambda: sharded(clips),
         "starting": partial(starting, repeats),
     }
 
@@ -106,6 +108,7 @@ def main() -> None:
     parser.add_argument(
         "--clock", choices=("wall", "cpu"), default="wall", help="cpu: for machines that run other work"
     )
+    parser.add_argument("--clips", type=int, default=20_000, help="of the section shards")
     parser.add_argument("--only", nargs="*", default=[], help="sections whose names start with one of these")
     arguments = parser.parse_args()
     device = choose_device(arguments.device)
@@ -117,7 +120,7 @@ def main() -> None:
         "clock": arguments.clock,
         "torch": torch.__version__,
     }
-    for name, measure in sections(device, arguments.repeats).items():
+    for name, measure in sections(device, arguments.repeats, arguments.clips).items():
         if not arguments.only or name.startswith(tuple(arguments.only)):
             results[name] = measure()
             print(json_text({name: results[name]}), flush=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -125,7 +126,8 @@ def test_training_and_evaluation_from_a_server_equal_those_from_disk(
             )
         )
         assert result is not None
-        scores.append((losses(place / "run", "domain1"), (place / "evaluation" / "items.csv").read_text()))
+        with open(place / "evaluation" / "items.csv", newline="") as stream:
+            scores.append((losses(place / "run", "domain1"), [row["sdri"] for row in csv.DictReader(stream)]))
     assert scores[0] == scores[1]
     assert row_item(read_manifest(tmp_path / "server" / "partition" / "domain1.json")[0])["wav"].startswith("http://")
 
