@@ -26,7 +26,7 @@ from dplass_cli.resources import default_folder
 from dplass_cli.shards.addresses import ShardMember, address, is_remote, member_of
 from dplass_cli.shards.remote_files import RemoteFileError, download, read_range
 from dplass_cli.shards.shard_index import ShardEntry, read_index
-from dplass_cli.storage import file_sha256, locked, make_folder
+from dplass_cli.storage import file_sha256, locked
 
 _log = logging.getLogger(__name__)
 
@@ -38,7 +38,8 @@ LARGEST_MEMBER = 1 << 28
 """Bytes of a clip; more is not read into memory."""
 
 _DEFAULT_LIMIT = "20GB"
-_EXPECTED = 64  # shards that are remembered as expected
+_EXPECTED = 16  # shards that are remembered as expected; those expected again later are fetched again if necessary
+_ABANDONED = 3600.0  # seconds without progress after which a partial copy is one of a killed process
 _TOUCH_SECONDS = 60.0
 
 
@@ -67,6 +68,7 @@ class ShardStore:
         self._expected: dict[Path, None] = {}
         self._failed: dict[Path, tuple[float, ShardError]] = {}
         self._touched: dict[Path, float] = {}
+        self._used: set[Path] = set()
         self._ahead: queue.SimpleQueue[Path] = queue.SimpleQueue()
         self._fetcher: threading.Thread | None = None
 
@@ -101,11 +103,14 @@ class ShardStore:
 
     def expect(self, shards: Iterable[Path]) -> None:
         """Announce shards that will be read from end to end, in this order; remote ones are fetched ahead."""
-        for shard in shards:
-            if is_remote(shard) and shard not in self._expected:
-                self._expected[shard] = None
+        remote = [shard for shard in shards if is_remote(shard)]
+        for shard in remote:
+            if shard not in self._expected:
+                self._used.discard(shard)
                 self._ahead.put(shard)
-        while len(self._expected) > _EXPECTED:
+            self._expected.pop(shard, None)
+            self._expected[shard] = None  # the latest are last
+        while len(self._expected) > max(_EXPECTED, 2 * len(remote)):
             del self._expected[next(iter(self._expected))]
         if not self._ahead.empty() and (self._fetcher is None or not self._fetcher.is_alive()):
             # A daemon: what it has not finished is continued by the next process that needs the shard.
@@ -128,6 +133,7 @@ class ShardStore:
             with contextlib.suppress(FileNotFoundError):
                 content = _read_file(copy, member.start, member.size)
                 self._touch(copy)
+                self._used.add(member.shard)
                 return content
             if member.shard not in self._expected or entry.bytes > self.limit:
                 break
@@ -145,7 +151,7 @@ class ShardStore:
                 # The reader that needs the shard raises the error.
                 with contextlib.suppress(InputError, RunError):
                     entry = _remote_entry(shard)
-                    if entry is not None and entry.bytes <= self.limit:
+                    if entry is not None and entry.bytes <= self.limit and shard not in self._used:
                         self._fetch(shard, entry)
 
     def _fetch(self, shard: Path, entry: ShardEntry) -> None:
@@ -154,8 +160,8 @@ class ShardStore:
         with locked(copy.with_suffix(".lock")):
             if copy.exists():
                 return
-            self._make_room(entry.bytes)
-            partial = copy.with_suffix(".part")
+            partial = copy.with_name(f"{copy.stem}.{entry.bytes}.part")
+            self._make_room(partial, entry.bytes)
             for _ in range(2):  # bytes of an earlier run, or of a bad connection, may be damaged
                 download(shard, partial, entry.bytes)
                 if file_sha256(partial) == entry.sha256:
@@ -164,20 +170,26 @@ class ShardStore:
                 partial.unlink()
         raise RemoteFileError(f"{address(shard)}: its checksum differs from the index; upload or prepare it again")
 
-    def _make_room(self, needed: int) -> None:
-        """Remove the copies used longest ago, so that another of ``needed`` bytes stays within the limit."""
-        make_folder(self.folder)
-        copies = []
-        for path in self.folder.glob("*/*.tar"):
-            with contextlib.suppress(FileNotFoundError):
-                state = path.stat()
-                copies.append((state.st_mtime, state.st_size, path))
-        total = sum(size for _, size, _ in copies)
-        for _, size, path in sorted(copies):
-            if total + needed <= self.limit:
-                break
-            path.unlink(missing_ok=True)
-            total -= size
+    def _make_room(self, partial: Path, needed: int) -> None:
+        """Remove the copies used longest ago, so that a further one stays within the limit, and begin it.
+
+        Others may be arriving at the same time; the names of partial copies say how large they will be.
+        """
+        with locked(self.folder / "room.lock"):
+            copies, total = [], needed
+            for path in (*self.folder.glob("*/*.tar"), *self.folder.glob("*/*.part")):
+                with contextlib.suppress(FileNotFoundError):
+                    state = path.stat()
+                    size = int(path.suffixes[-2][1:]) if path.suffix == ".part" else state.st_size
+                    total += 0 if path == partial else size
+                    if path.suffix != ".part" or (path != partial and time.time() - state.st_mtime > _ABANDONED):
+                        copies.append((state.st_mtime, size, path))
+            for _, size, path in sorted(copies):
+                if total <= self.limit:
+                    break
+                path.unlink(missing_ok=True)
+                total -= size
+            partial.touch()
 
     def _touch(self, copy: Path) -> None:
         """Record the use of a copy in its time of change, at most once a minute."""

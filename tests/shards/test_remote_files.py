@@ -62,14 +62,20 @@ def test_a_missing_file_is_not_tried_again(server: FileServer) -> None:
 
 def test_a_refusal_is_not_tried_again(server: FileServer, path: Path, caplog: pytest.LogCaptureFixture) -> None:
     server.refuse["/a.bin"] = 403
-    with caplog.at_level(logging.INFO), pytest.raises(RemoteFileError, match="the server answers 403"):
+    with (
+        caplog.at_level(logging.INFO, remote_files.__name__),
+        pytest.raises(RemoteFileError, match="the server answers 403"),
+    ):
         read_range(path, 0, 10)
     assert "trying again" not in caplog.text
 
 
 def test_a_busy_server_is_tried_again(server: FileServer, path: Path, caplog: pytest.LogCaptureFixture) -> None:
     server.refuse["/a.bin"] = 503
-    with caplog.at_level(logging.INFO), pytest.raises(RemoteFileError, match="the server answers 503"):
+    with (
+        caplog.at_level(logging.INFO, remote_files.__name__),
+        pytest.raises(RemoteFileError, match="the server answers 503"),
+    ):
         read_range(path, 0, 10)
     assert "trying again" in caplog.text
 

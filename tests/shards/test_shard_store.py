@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import threading
 import time
 from pathlib import Path
@@ -197,3 +198,28 @@ def test_damaged_bytes_of_a_clip_are_noticed(shard_folder: Path, tmp_path: Path)
 def test_a_clip_too_large_for_memory_is_refused(store: ShardStore, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="the limit is"):
         store.read(ShardMember(tmp_path / "clips.tar", 512, 1 << 40, 0))
+
+
+def test_copies_that_are_arriving_count_towards_the_limit(tmp_path: Path, members: list[ShardMember]) -> None:
+    store = ShardStore(tmp_path / "cache", 2 * SHARD)
+    store.expect([members[0].shard])
+    store.read(members[0])
+    arriving = next(store.folder.glob("*/*.tar")).parent / f"clips-000009-0.{SHARD}.part"
+    arriving.touch()
+    store.expect([members[3].shard])
+    store.read(members[3])
+    assert fetched(store) == ["clips-000001"]
+    assert arriving.exists()
+
+
+def test_a_partial_copy_of_a_killed_process_makes_room(tmp_path: Path, members: list[ShardMember]) -> None:
+    store = ShardStore(tmp_path / "cache", 2 * SHARD)
+    store.expect([members[0].shard])
+    store.read(members[0])
+    abandoned = next(store.folder.glob("*/*.tar")).parent / f"clips-000009-0.{SHARD}.part"
+    abandoned.touch()
+    os.utime(abandoned, (0, 0))
+    store.expect([members[3].shard])
+    store.read(members[3])
+    assert fetched(store) == ["clips-000000", "clips-000001"]
+    assert not abandoned.exists()
