@@ -36,7 +36,7 @@ def sharded(clips: int) -> dict[str, float]:
         write_clips(folder, clips)
         figures["writing_files_per_s"] = clips / (time.perf_counter() - began)
         files, shards = folder / "train.json", folder / "shards" / "manifest.json"
-        form = ["--size", "100MB", "--convert", "32k-mono-flac"]
+        form = ["--size", "5MB", "--convert", "32k-mono-flac"]
         steps = {
             "prepare_shards": ["-m", "dplass_cli", "prepare", "shards", str(files), "-o", str(shards.parent), *form],
             "embed_files": ["-m", "dplass_cli", "embed", str(files), "-o", str(folder / "a")],
