@@ -152,7 +152,7 @@ def _retried(path: Path, attempt: Callable[[Any, str], T]) -> T:
     wait = FIRST_WAIT
     for left in reversed(range(TRIES)):
         try:
-            files = _file_system(scheme, os.getpid())
+            files = file_system(scheme, os.getpid())
             return attempt(files, files._strip_protocol(url))
         except RemoteFileError:
             raise
@@ -176,7 +176,7 @@ def _retried(path: Path, attempt: Callable[[Any, str], T]) -> T:
 
 
 @functools.lru_cache(maxsize=16)
-def _file_system(scheme: str, process: int) -> Any:
+def file_system(scheme: str, process: int) -> Any:
     """fsspec's file system for a scheme; one per process, since its connections do not survive a fork."""
     import fsspec
 
