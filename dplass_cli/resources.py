@@ -1,11 +1,15 @@
-"""Files shipped with the package: bundled weights, configurations, tables, page templates."""
+"""Files shipped with the package, such as bundled weights and page templates, and the folder of fetched ones."""
 
 from __future__ import annotations
 
+import os
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import platformdirs
+
+from dplass_cli.errors import InputError
 from dplass_cli.storage import read_text
 
 if TYPE_CHECKING:
@@ -37,3 +41,20 @@ def page_template(name: str) -> Template:
 
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, keep_trailing_newline=True)
     return environment.from_string(read_text(resource(f"assets/pages/{name}")))
+
+
+def default_folder() -> Path:
+    """The default folder of fetched files: ``$DPLASS_HOME``, else the system's folder of caches, such as ~/.cache.
+
+    ``~/.cache/dplass``, which version 0.1 used on every system, is used where it exists.
+
+    Raises:
+        InputError: neither is known.
+    """
+    if chosen := os.environ.get("DPLASS_HOME"):
+        return Path(chosen)
+    try:
+        earlier = Path.home() / ".cache" / "dplass"
+    except RuntimeError as error:
+        raise InputError("HOME is not set and this user has no home folder; set DPLASS_HOME to a folder") from error
+    return earlier if earlier.is_dir() else platformdirs.user_cache_path("dplass", appauthor=False)

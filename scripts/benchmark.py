@@ -29,6 +29,7 @@ from benchmarks.embedding import clap, embedding
 from benchmarks.evaluating import evaluation
 from benchmarks.gpu import lengths, throughput
 from benchmarks.separating import one_core, separation
+from benchmarks.sharded import sharded
 from benchmarks.starting import starting
 from benchmarks.training import training_loop
 from dplass_cli import load_base, load_encoder
@@ -48,7 +49,7 @@ def network(size: str, device: torch.device, condition_size: int = 512) -> BaseM
     return model.to(memory_format=torch.channels_last).to(device)
 
 
-def sections(device: torch.device, repeats: int) -> dict[str, Callable[[], dict[str, Any]]]:
+def sections(device: torch.device, repeats: int, clips: int) -> dict[str, Callable[[], dict[str, Any]]]:
     """{name: measurement}; models are created when a measurement is called."""
     gpu = device.type == "cuda"
     found: dict[str, Callable[[], dict[str, Any]]] = {}
@@ -74,6 +75,7 @@ def sections(device: torch.device, repeats: int) -> dict[str, Callable[[], dict[
         "embedding": lambda: embedding(clap(device), 64 if gpu else 8, repeats),
         "preparing": lambda: preparing(_AUDIOSET),
         "partitioning": lambda: partitioning(_MILLIONS),
+        "shards": lambda: sharded(clips),
         "starting": partial(starting, repeats),
     }
 
@@ -133,6 +135,7 @@ def main() -> None:
     parser.add_argument(
         "--clock", choices=("wall", "cpu"), default="wall", help="cpu: for machines that run other work"
     )
+    parser.add_argument("--clips", type=int, default=20_000, help="of the section shards")
     parser.add_argument("--only", nargs="*", default=[], help="sections whose names start with one of these")
     arguments = parser.parse_args()
     device = choose_device(arguments.device)
@@ -145,7 +148,7 @@ def main() -> None:
         "torch": torch.__version__,
     }
     ends = time.monotonic() + 60 * arguments.minutes
-    for name, measure in sections(device, arguments.repeats).items():
+    for name, measure in sections(device, arguments.repeats, arguments.clips).items():
         if arguments.only and not name.startswith(tuple(arguments.only)):
             continue
         if time.monotonic() > ends:

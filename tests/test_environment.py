@@ -21,7 +21,7 @@ def test_users_without_an_entry_and_empty_numbers_are_no_obstacle() -> None:
         "import dplass_cli.training.trainer\n"
         "from torch._inductor.runtime.cache_dir_utils import default_cache_dir\n"
         "print(default_cache_dir())\n"
-        "from dplass_cli.weights.known_files import default_folder\n"
+        "from dplass_cli.resources import default_folder\n"
         "try: default_folder()\n"
         "except ValueError as error: print(error)\n"
     )

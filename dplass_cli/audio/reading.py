@@ -13,6 +13,7 @@ import soundfile
 from dplass_cli.audio.ffmpeg import FFmpegSource, measure
 from dplass_cli.audio.folders import UNSUPPORTED
 from dplass_cli.audio.probe import is_for_ffmpeg, sndfile_misreads, unsafe_reason
+from dplass_cli.audio.shard_members import member_source
 from dplass_cli.audio.sndfile import open_sndfile, sndfile_reason
 from dplass_cli.audio.source import (
     Audio,
@@ -60,6 +61,10 @@ def open_audio(path: Path | str, track: int = 0) -> AudioSource:
         EmptyAudio: it has no samples.
         DamagedAudio: FFmpeg cannot decode a part of it.
     """
+    if (member := member_source(Path(path))) is not None:
+        if track:
+            raise no_such_track(Path(path), 1)
+        return member
     path = require_file(path, "audio file")
     if path.stat().st_size == 0:
         raise EmptyAudio(f"{path}: the file is empty (0 bytes); replace or remove it")

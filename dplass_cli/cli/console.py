@@ -8,6 +8,7 @@ import logging
 import os
 import signal
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from types import FrameType
 from typing import Any
@@ -65,9 +66,10 @@ class VerbRun:
         typer.echo(text, err=True)
 
     def some_failed(self, reasons: Iterable[str]) -> None:
-        """Print why items failed, one line each, and end with exit code 1; does nothing if none did."""
-        for reason in (failed := list(reasons)):
-            self.note(f"dplass: {reason}")
+        """Print why items failed, a line per reason, and end with exit code 1; does nothing if none did."""
+        failed = Counter(reasons)
+        for reason, count in failed.items():
+            self.note(f"dplass: {reason}" + (f" ({count:,} times)" if count > 1 else ""))
         if failed:
             raise typer.Exit(EXIT_SOME_FAILED)
 

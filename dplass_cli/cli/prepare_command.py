@@ -8,7 +8,7 @@ from dplass_cli.cli.commands import add_command
 from dplass_cli.cli.console import VerbRun
 from dplass_cli.cli.prepare_audioset_command import tables
 from dplass_cli.data.prepare.corpora import CORPORA
-from dplass_cli.options.prepare_options import CorpusOptions, MergeOptions, MixturesOptions
+from dplass_cli.options.prepare_options import CorpusOptions, MergeOptions, MixturesOptions, ShardsOptions
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -47,6 +47,25 @@ def _mixtures(options: MixturesOptions, run: VerbRun) -> None:
     run.table(result, ["table", "mixtures", "captions", "clips"], rows)
 
 
+def _shards(options: ShardsOptions, run: VerbRun) -> None:
+    """Write the clips of a manifest into tar files (WebDataset shards), on disk or at s3://, gs:// or hf://.
+
+    Each clip is a flac or wav with a JSON file. The folder's manifest.json is read by embed, partition and prepare
+    mixtures like any other, also at an address. Run the command again to resume.
+
+    Example: dplass prepare shards train.json --output shards --size 1GB
+    """
+    from dplass_cli.pipelines.prepare import shards
+
+    result = shards(options, run.progress)
+    row = [result.manifest, result.shards, result.written, result.clips, result.rows, round(result.bytes / 1e6, 1)]
+    columns = ["manifest", "shards", "written now", "clips", "rows", "MB"]
+    run.table(result, columns, [row])
+    if result.rejected:
+        rejects = f"{result.manifest.removesuffix('manifest.json')}rejects.csv"
+        run.note(f"{result.rejected:,} clips cannot be read and were left out; {rejects} lists them")
+
+
 for _kind, _corpus in CORPORA.items():
     if _corpus.verb:  # it has a verb of its own
         continue
@@ -54,3 +73,4 @@ for _kind, _corpus in CORPORA.items():
     add_command(app, _kind, _prepare, given={"kind": _kind}, help=_help)
 add_command(app, "merge", _merge)
 add_command(app, "mixtures", _mixtures)
+add_command(app, "shards", _shards, interrupted="complete shards are kept; run the same command again to resume")

@@ -13,6 +13,8 @@ from typing import Any
 from dplass_cli.data.csv_tables import MAX_SECONDS, collector_paused
 from dplass_cli.errors import InputError
 from dplass_cli.file_names import existing_path, is_text
+from dplass_cli.shards.addresses import address, is_remote, located
+from dplass_cli.shards.remote_files import read_remote_text
 from dplass_cli.storage import atomic_path, read_text, require_no_surrogates
 
 WEIGHT = "sampling_weight"
@@ -24,7 +26,7 @@ class Row:
     """One clip with one caption.
 
     Attributes:
-        wav: the audio file.
+        wav: the audio file, or a clip in a shard (:mod:`~dplass_cli.shards.addresses`).
         caption: the sounds in it.
         labels: AudioSet machine ids, where known.
         id: the clip's name in its corpus; clips with the same id are the same recording.
@@ -43,7 +45,7 @@ class Row:
 
 
 def read_manifest(path: Path | str) -> list[Row]:
-    """Read a manifest; ``wav`` paths, relative to the manifest's folder, become absolute.
+    """Read a manifest from disk or an address; ``wav`` paths, relative to the manifest's folder, become absolute.
 
     A file whose name has its accents encoded in another way is found (:func:`~dplass_cli.file_names.existing_path`).
 
@@ -53,12 +55,12 @@ def read_manifest(path: Path | str) -> list[Row]:
         InputError: not a manifest, no rows, or a row without a usable ``wav`` or ``caption`` (names the row).
     """
     path = Path(path)
-    text = read_text(path)
+    text = read_remote_text(path) if is_remote(path) else read_text(path)
     if not text.strip():
         raise InputError(f"{path}: the file is empty; expected JSON")
     with collector_paused():
         try:
-            content = json.loads(text, object_hook=_RowReader(Path(os.path.abspath(path.parent))))
+            content = json.loads(text, object_hook=_RowReader(Path(address(path.parent))))
         except (ValueError, RecursionError) as error:
             raise InputError(f"{path}: not valid JSON ({error}); repair it or write it again") from error
     rows = content.get("data") if isinstance(content, dict) else None
@@ -131,7 +133,7 @@ class _RowReader:
         if not (isinstance(weight, (int, float)) and not isinstance(weight, bool) and 0 <= weight < float("inf")):
             raise InputError(f": {WEIGHT!r} must be a number of at least 0, not {weight!r}")
         return Row(
-            wav=existing_path(self._folder / item["wav"]),  # an absolute wav replaces the folder
+            wav=existing_path(located(self._folder, item["wav"])),
             caption=self._once(item["caption"].strip()),
             labels=self._once(tuple(map(self._once, labels))),
             id=str(item.get("id") or ""),
@@ -158,7 +160,7 @@ def write_items(path: Path | str, items: Iterable[Mapping[str, Any]]) -> int:
 
     Names that are not UTF-8 are written as escapes (:func:`~dplass_cli.storage.write_text`).
 
-    Values are texts, finite numbers and tuples of texts; ``wav`` must be an absolute path.
+    Values are texts, finite numbers and tuples of texts; ``wav`` must be absolute, or relative to the manifest.
     """
     count = 0
     with (
@@ -186,7 +188,7 @@ def _line(item: Mapping[str, Any]) -> str:
 
 def row_item(row: Row) -> dict[str, Any]:
     """Return a row as an item for :func:`write_items`."""
-    item = manifest_item(os.path.abspath(row.wav), row.caption, row.labels, row.id, row.start, row.end)
+    item = manifest_item(address(row.wav), row.caption, row.labels, row.id, row.start, row.end)
     return item if row.weight == 1 else {**item, WEIGHT: row.weight}
 
 

@@ -22,6 +22,7 @@ from dplass_cli.data.mixer import add_at_same_energy, mix_at_snr
 from dplass_cli.errors import InputError
 from dplass_cli.file_names import existing_path
 from dplass_cli.records import write_rows
+from dplass_cli.shards.addresses import address, located
 from dplass_cli.storage import require_file
 
 COLUMNS = ("idx", "caption", "src_wav", "noise_wav", "snr_db")
@@ -73,7 +74,7 @@ def read_mixtures(path: Path | str, audio_dir: Path | None = None) -> list[Mixtu
         sides = ["src", "noise", *(f"noise{number}" for number, name in further if row[name])]
         source, noise, *noises = (
             Row(
-                wav=existing_path(folder / row[f"{side}_wav"]),
+                wav=existing_path(located(folder, row[f"{side}_wav"])),
                 caption=row["caption"].strip() if side == "src" else "",
                 start=_number(row.get(f"{side}_start") or "0", f"{where}: {side}_start"),
                 end=_number(row[f"{side}_end"], f"{where}: {side}_end") if row.get(f"{side}_end") else None,
@@ -123,7 +124,7 @@ def write_mixtures(path: Path | str, mixtures: Sequence[Mixture]) -> None:
             "snr_db": str(mixture.snr_db),
         }
         for side, row in zip(sides, mixture.rows, strict=False):
-            values[f"{side}_wav"] = str(row.wav.absolute())
+            values[f"{side}_wav"] = address(row.wav)
             values[f"{side}_start"], values[f"{side}_end"] = str(row.start), "" if row.end is None else str(row.end)
         rows.append({column: values[column] for column in columns})
     write_rows(path, columns, rows)

@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -19,8 +20,11 @@ from dplass_cli.audio.reading import Audio, audio_info, fit_length, read_mono
 from dplass_cli.data.augmentations import Scene, augmentations
 from dplass_cli.data.manifest import Row
 from dplass_cli.data.ontology import SoundKinds
+from dplass_cli.data.shard_order import EpochOrder, ShardOrder, ShardPools
 from dplass_cli.errors import InputError, RunError
 from dplass_cli.options.data_settings import DataSettings
+from dplass_cli.shards.addresses import address
+from dplass_cli.shards.shard_store import ShardError, shard_store
 
 _log = logging.getLogger(__name__)
 
@@ -113,8 +117,9 @@ class _Segment(NamedTuple):
 class TrainingSamples(Dataset[Batch]):
     """Batches of one item, numbered across epochs: number = epoch · len + index.
 
-    Every epoch visits every target once, in its own order. Where targets have weights, it draws as many of them, with
-    replacement, each in proportion to its weight. A file that cannot be read is reported with the sample;
+    Every epoch visits every target once, in its own order, shard by shard where clips are in shards
+    (:mod:`~dplass_cli.data.shard_order`). Where targets have weights, it draws as many of them, with replacement, each
+    in proportion to its weight. A file that cannot be read is reported with the sample;
     the next target, or another interferer, takes its place.
 
     Args:
@@ -138,9 +143,14 @@ class TrainingSamples(Dataset[Batch]):
     ) -> None:
         self.targets, self.interference, self.embeddings = list(targets), interference, embeddings
         self.settings, self.seed = settings, seed
-        weights = np.array([source.row.weight for source in self.targets])
-        self._shares = weights / weights.sum() if weights.any() and np.ptp(weights) else None
-        self._order: tuple[int, npt.NDArray[np.int64]] = (-1, np.empty(0, np.int64))
+        self._shards = ShardOrder(
+            [source.row.wav for source in self.targets],
+            [source.row.weight for source in self.targets],
+            settings.shard_streams,
+            settings.shards_together,
+        )
+        self._order: tuple[int, EpochOrder | None] = (-1, None)
+        self._pools: dict[int, ShardPools] = {}
         self._by_caption: dict[str, list[int]] = defaultdict(list)
         for number, source in enumerate(self.targets):
             self._by_caption[source.row.caption].append(number)
@@ -191,7 +201,7 @@ class TrainingSamples(Dataset[Batch]):
     def _draw(self, number: int) -> _Sample:
         epoch, index = divmod(number, len(self.targets))
         rng = np.random.default_rng((self.seed, epoch, index))
-        order = self._epoch_order(epoch)
+        order, group = self._epoch_order(epoch, index)
         unreadable: list[Unreadable] = []
         for step in range(len(order)):
             target = self._read(self.targets[order[(index + step) % len(order)]], rng, unreadable)
@@ -201,24 +211,39 @@ class TrainingSamples(Dataset[Batch]):
             raise RunError(f"none of {len(order)} training files can be read; the first: {': '.join(unreadable[0])}")
         count = int(rng.integers(2, self.settings.max_mix_num, endpoint=True)) - 1
         pairs = PairCounts()
-        interferers = [self._draw_interferer(target.source, rng, pairs, unreadable) for _ in range(count)]
+        interferers = [self._draw_interferer(target.source, group, rng, pairs, unreadable) for _ in range(count)]
         return _Sample(rng, target, interferers, pairs, unreadable)
 
-    def _epoch_order(self, epoch: int) -> npt.NDArray[np.int64]:
+    def _epoch_order(self, epoch: int, index: int) -> tuple[npt.NDArray[np.int64], tuple[Path, ...]]:
+        """The targets of an epoch in order, and the shards that a sample's clips come from."""
         if self._order[0] != epoch:
-            rng, count = np.random.default_rng((self.seed, epoch)), len(self.targets)
-            drawn = rng.permutation(count) if self._shares is None else rng.choice(count, count, p=self._shares)
-            self._order = epoch, drawn
-        return self._order[1]
+            self._order = epoch, self._shards.epoch(np.random.default_rng((self.seed, epoch)))
+        order = self._order[1]
+        assert order is not None
+        group = order.group_of[index]
+        if shards := order.groups[group]:
+            following = order.following[group]
+            shard_store().expect((*shards, *(order.groups[following] if following is not None else ())))
+        return order.order, shards
 
     def _draw_interferer(
-        self, target: SourceClip, rng: np.random.Generator, pairs: PairCounts, unreadable: list[Unreadable]
+        self,
+        target: SourceClip,
+        group: tuple[Path, ...],
+        rng: np.random.Generator,
+        pairs: PairCounts,
+        unreadable: list[Unreadable],
     ) -> _Segment:
         pool = self.interference[target.domain]
+        nearby = self._nearby(target.domain, group)
         for accept_near in (False, True):
             rejected = pairs.near
-            for _ in range(_INTERFERER_TRIES):
-                source = pool[rng.integers(len(pool))]
+            for attempt in range(_INTERFERER_TRIES):
+                # The last tries take any clip: those in the same shards may all be of related sounds.
+                if nearby is not None and len(nearby) and attempt < _INTERFERER_TRIES // 2:
+                    source = pool[nearby[rng.integers(len(nearby))]]
+                else:
+                    source = pool[rng.integers(len(pool))]
                 if source.kinds.related(target.kinds) or _clip(source) == _clip(target):
                     continue
                 pairs.drawn += not accept_near
@@ -243,6 +268,14 @@ class TrainingSamples(Dataset[Batch]):
             return False
         similarities = self.embeddings[list(source.captions)] @ self.embeddings[list(target.text_rows)].T
         return bool(similarities.max() >= threshold)
+
+    def _nearby(self, domain: int, group: tuple[Path, ...]) -> npt.NDArray[np.int64] | None:
+        """Numbers of a domain's possible interferers in a group of shards; None where targets are in no shards."""
+        if not group:
+            return None
+        if domain not in self._pools:
+            self._pools[domain] = ShardPools([source.row.wav for source in self.interference[domain]])
+        return self._pools[domain].of(group)
 
     def _read_same_caption(
         self, target: SourceClip, rng: np.random.Generator, unreadable: list[Unreadable]
@@ -274,8 +307,11 @@ class TrainingSamples(Dataset[Batch]):
                 if np.sqrt(np.square(best.audio).mean()) > _SILENCE:
                     break
         except InputError as error:
-            unreadable.append((str(row.wav), str(error)))
-            _log.warning("skipped: %s", error)
+            if isinstance(error, ShardError):  # it counts once, not once per clip, and has been logged
+                unreadable.append((address(error.shard), str(error)))
+            else:
+                unreadable.append((str(row.wav), str(error)))
+                _log.warning("skipped: %s", error)
             return None
         return best
 

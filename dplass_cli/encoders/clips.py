@@ -18,6 +18,8 @@ from dplass_cli.encoders.base import QueryEncoder
 from dplass_cli.encoders.cache import EmbeddingCache, Vectors, embedding_key
 from dplass_cli.errors import InputError, RunError
 from dplass_cli.options.embed_options import EmbeddingSettings, Identity
+from dplass_cli.shards.addresses import address, shard_of
+from dplass_cli.shards.shard_store import clip_sha256, shard_store
 from dplass_cli.storage import Progress, file_sha256, no_progress
 
 _LOOKUP_BATCH = 4096  # clips looked up in the cache at once
@@ -72,6 +74,7 @@ def embed_clips(
                 found = {clip: vector for clip, vector in cached if vector is not None}
             absent = [clip for clip in part if clip not in found]
             done += len(found)
+            shard_store().expect(dict.fromkeys(filter(None, (shard_of(clip.wav) for clip in absent))))
             reading = _read_ahead(absent, encoder.sample_rate, pool, settings)
             while batch := list(islice(reading, settings.batch)):
                 progress(done, total, "embedding clips")
@@ -94,12 +97,16 @@ def _keys(clips: Sequence[Clip], pool: ThreadPoolExecutor, identity: Identity) -
 
 def clip_key(clip: Clip, identity: Identity) -> bytes | None:
     """The key of a clip in its encoder's cache; None if the file cannot be identified because it is missing."""
+    known: tuple[object, ...]
     try:
-        state = clip.wav.stat()
-        known: tuple[object, ...] = (clip.wav.absolute(), state.st_size, state.st_mtime_ns)
-        if identity == "content":
-            known = (_content_sha256(*known),)
-    except (OSError, RunError):
+        if shard_of(clip.wav) is not None:  # its name contains its size and checksum
+            known = (clip_sha256(clip.wav) if identity == "content" else address(clip.wav),)
+        else:
+            state = clip.wav.stat()
+            known = (clip.wav.absolute(), state.st_size, state.st_mtime_ns)
+            if identity == "content":
+                known = (_content_sha256(*known),)
+    except (OSError, InputError, RunError):
         return None  # reading it later reports what is wrong
     return embedding_key(identity, *known, clip.start, clip.end)
 

@@ -18,6 +18,7 @@ from dplass_cli.encoders.clips import Clip, clip_key, embed_clips
 from dplass_cli.errors import InputError
 from dplass_cli.options.embed_options import EmbedOptions
 from dplass_cli.records import write_rows
+from dplass_cli.shards.addresses import shard_of
 from dplass_cli.storage import Progress, atomic_path, no_progress, read_json, text_sha256, write_json
 
 ROWS, DESCRIPTION = "rows.npy", "embeddings.json"
@@ -64,7 +65,7 @@ def embed_manifest_clips(
     clips = list(dict.fromkeys(rows))
     cache = EmbeddingCache(options.output, encoder, options.embedding.identity, writable=True)
     failed: dict[Clip, str] = {}
-    share = clips[rank::world]
+    share = _share(clips, rank, world)
     done = sum(1 for _ in embed_clips(share, encoder, cache, options.embedding, failed, progress))
     reasons = {str(clip.wav): reason for clip, reason in failed.items()}
     write_rows(
@@ -80,6 +81,17 @@ def embed_manifest_clips(
         cache.refresh()
         complete = _write_rows(rows, options, cache, encoder, failed_anywhere)
     return EmbedResult(len(rows), len(share), cache.hits, done - cache.hits, reasons, complete)
+
+
+def _share(clips: Sequence[Clip], rank: int, world: int) -> list[Clip]:
+    """A process's clips: each process reads shards of its own; other clips are dealt out in turn."""
+    shards: dict[Path, int] = {}
+    share = []
+    for number, clip in enumerate(clips):
+        shard = shard_of(clip.wav)
+        if (number if shard is None else shards.setdefault(shard, len(shards))) % world == rank:
+            share.append(clip)
+    return share
 
 
 def _done(cache: EmbeddingCache, rank: int, world: int) -> Path:

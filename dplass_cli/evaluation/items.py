@@ -15,7 +15,8 @@ from dplass_cli.data.mixture_tables import Mixture, read_mixtures, render
 from dplass_cli.errors import InputError, RunError, check_choice, nearest
 from dplass_cli.evaluation.benchmarks import Benchmark, find_audio, find_benchmark, find_table
 from dplass_cli.file_names import existing_path, is_text
-from dplass_cli.storage import Progress, file_sha256, no_progress, text_sha256
+from dplass_cli.shards.shard_store import clip_sha256
+from dplass_cli.storage import Progress, no_progress, text_sha256
 
 
 @dataclass(frozen=True)
@@ -207,7 +208,7 @@ def load_item(item: Item, sample_rate: int, seconds: float | None) -> Loaded:
     return Loaded(mixture, reference, sha256)
 
 
-def audio_sha256(item: Item, seconds: float | None, hashed: Callable[[Path], str] = file_sha256) -> str:
+def audio_sha256(item: Item, seconds: float | None, hashed: Callable[[Path], str] = clip_sha256) -> str:
     """The first 16 digits of a sha256 over an item's files and how they are mixed; ``hashed`` hashes one file.
 
     Raises:
@@ -228,8 +229,8 @@ def audio_hashes(items: Sequence[Item], seconds: float | None, workers: int) -> 
     """Hash the audio of items, reading each file once: {item: hash}, without items that cannot be read."""
 
     def hashed(file: Path) -> str | None:
-        with contextlib.suppress(RunError):
-            return file_sha256(file)
+        with contextlib.suppress(InputError, RunError):
+            return clip_sha256(file)
         return None
 
     files = list(dict.fromkeys(file for item in items for file in item.files))

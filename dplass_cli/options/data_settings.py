@@ -61,6 +61,15 @@ class DataSettings(Options):
     augment: AugmentationSettings = section(
         AugmentationSettings, "Augmentations of training mixtures; all are off by default."
     )
+    shards_together: int = setting(
+        2, "Shards whose clips are mixed with one another; those of the next samples are fetched meanwhile.", least=1
+    )
+    shard_streams: int = setting(
+        1,
+        "Groups of shards that are read at the same time, in turn: as many as processes on several machines, so that"
+        " each reads shards of its own.",
+        least=1,
+    )
     max_bad_files: int = option(20, "Stop the run if more files than this are unreadable.", resume="free", least=0)
 
     @property

@@ -9,6 +9,7 @@ from typing import Literal
 
 from dplass_cli.errors import InputError, InvalidValue
 from dplass_cli.options.declaration import Options, argument, option, required, section, setting
+from dplass_cli.options.sizes import bytes_of
 
 ClassCaptions = Literal["single", "each", "joined"]
 Captions = Literal[ClassCaptions, "file"]
@@ -120,6 +121,24 @@ class MergeOptions(Options):
         (), "Rows of each manifest per row of the first, in their order. Repeatable.", shown="all rows of each"
     )
     seed: int = option(42, "Seed of the choice of rows.")
+
+
+@dataclass(frozen=True)
+class ShardsOptions(Options):
+    """Options of ``prepare shards``."""
+
+    manifest: Path = argument("MANIFEST", "The manifest of the clips.")
+    output: Path = required("Folder of the shards, or an address such as s3://bucket/folder.", also="-o")
+    size: str = option("1GB", "Size at which a shard is closed and the next one begun: 500MB, 1GB.")
+    convert: str = option("32k-mono-flac", "Form of the clips: rate, mono, and flac or wav.")
+    seed: int = option(42, "Seed of the order of the clips in the shards.")
+    verify: bool = option(False, "Hash the shards that exist, and write damaged ones again.")
+    max_missing: float = option(0.5, "Stop if a larger share of the clips cannot be read.", least=0, most=1)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_form(self.convert)
+        bytes_of(self.size, "--size")
 
 
 @dataclass(frozen=True)

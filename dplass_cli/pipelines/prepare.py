@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from dplass_cli.audio.folders import walk_folders
+from dplass_cli.data.manifest import read_manifest
 from dplass_cli.data.prepare.clip_table import clip_table, column_label_captions
 from dplass_cli.data.prepare.converting import is_copy
 from dplass_cli.data.prepare.corpus_reader import (
@@ -23,8 +24,15 @@ from dplass_cli.data.prepare.locating import ClipIndex, listed_files
 from dplass_cli.data.prepare.merging import MergeResult, merge_manifests
 from dplass_cli.data.prepare.preparation import Purities, prepare, require_output
 from dplass_cli.data.prepare.prepare_result import PrepareResult
+from dplass_cli.data.prepare.sharding import ShardsResult, write_shards
 from dplass_cli.data.prepare.stems import stem_files, unpack_stems
-from dplass_cli.options.prepare_options import ClipSelection, CorpusOptions, MergeOptions, MixturesOptions
+from dplass_cli.options.prepare_options import (
+    ClipSelection,
+    CorpusOptions,
+    MergeOptions,
+    MixturesOptions,
+    ShardsOptions,
+)
 from dplass_cli.options.shell_command import shell_command
 from dplass_cli.storage import Progress, no_progress, require_folder
 
@@ -112,6 +120,16 @@ def merge(options: MergeOptions) -> MergeResult:
     """
     require_output(options.output, *options.manifests)
     return merge_manifests(options.manifests, options.output, options.share, options.seed)
+
+
+def shards(options: ShardsOptions, progress: Progress = no_progress) -> ShardsResult:
+    """Write the clips of a manifest into shards, with a manifest of their own.
+
+    Raises:
+        InputError: the manifest is unusable, the folder contains other shards, or too many clips cannot be read.
+        RunError: the disk is full.
+    """
+    return write_shards(read_manifest(options.manifest), options, progress)
 
 
 def mixtures(options: MixturesOptions) -> MixturesResult:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dplass_cli.errors import InputError, some
 from dplass_cli.options.weights_options import WeightsFetchOptions, WeightsOptions, WeightsVerifyOptions
+from dplass_cli.resources import default_folder
 from dplass_cli.storage import Progress, no_progress
 from dplass_cli.weights.fetching import (
     FetchedFile,
@@ -13,7 +14,7 @@ from dplass_cli.weights.fetching import (
     list_entries,
     verify_files,
 )
-from dplass_cli.weights.known_files import default_folder, read_known_files, select_entries
+from dplass_cli.weights.known_files import read_known_files, select_entries
 from dplass_cli.weights.named_models import entries_to_fetch
 
 

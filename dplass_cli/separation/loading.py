@@ -16,11 +16,10 @@ from dplass_cli.models import BaseModel, check_encoder, load_base
 from dplass_cli.models.openvino import WARMUP_MACS, choose_backend
 from dplass_cli.models.quantization import run_in_int8
 from dplass_cli.options.model_options import ModelSpec
-from dplass_cli.resources import shipped
+from dplass_cli.resources import default_folder, shipped
 from dplass_cli.separation.bank import AdapterBank
 from dplass_cli.separation.policies.base import DomainTexts
 from dplass_cli.separation.quantization_examples import BUILT_IN, quantization_examples
-from dplass_cli.weights.known_files import default_folder
 from dplass_cli.weights.named_models import resolve_model
 
 

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-
-import platformdirs
 
 from dplass_cli.errors import InputError, check_choice
 from dplass_cli.options.parse import from_mapping, parse_yaml
@@ -103,20 +100,3 @@ def published_hashes() -> dict[str, str]:
     """The hashes in the shipped table: {file name: sha256}."""
     files = (file for entry in read_known_files().values() for file in entry.files)
     return {file.name: file.sha256 for file in files if file.sha256 is not None}
-
-
-def default_folder() -> Path:
-    """The default folder of fetched files: ``$DPLASS_HOME``, else the system's folder of caches, such as ~/.cache.
-
-    ``~/.cache/dplass``, which version 0.1 used on every system, is used where it exists.
-
-    Raises:
-        InputError: neither is known.
-    """
-    if chosen := os.environ.get("DPLASS_HOME"):
-        return Path(chosen)
-    try:
-        earlier = Path.home() / ".cache" / "dplass"
-    except RuntimeError as error:
-        raise InputError("HOME is not set and this user has no home folder; set DPLASS_HOME to a folder") from error
-    return earlier if earlier.is_dir() else platformdirs.user_cache_path("dplass", appauthor=False)

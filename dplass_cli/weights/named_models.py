@@ -9,10 +9,10 @@ from pathlib import Path
 from dplass_cli.errors import InputError, check_choice
 from dplass_cli.options.model_options import ModelSpec
 from dplass_cli.options.parse import from_mapping, parse_yaml
-from dplass_cli.resources import resource
+from dplass_cli.resources import default_folder, resource
 from dplass_cli.storage import read_text
 from dplass_cli.weights.hub import fetch_from_hub, is_hub_address
-from dplass_cli.weights.known_files import default_folder, read_known_files
+from dplass_cli.weights.known_files import read_known_files
 
 BASE, ENCODER, BANK = "base.safetensors", "encoder.safetensors", "bank"
 """What a folder given as ``--model`` contains; only the base is required."""

@@ -32,6 +32,7 @@ def test_a_corpus_is_a_verb_that_says_what_it_is_and_where_from() -> None:
     helps = {words[1]: command.help for words, command in verbs() if words[0] == "prepare"}
     assert helps.pop("merge")
     assert helps.pop("mixtures")
+    assert helps.pop("shards")
     assert helps.keys() >= {"csv", "folder", "esc50"}
     for kind, text in helps.items():
         assert text.startswith(f"{CORPORA[kind].what} ({CORPORA[kind].source})")

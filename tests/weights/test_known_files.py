@@ -10,7 +10,8 @@ import pytest
 from platformdirs import user_cache_path
 
 from dplass_cli.errors import InputError
-from dplass_cli.weights.known_files import KnownFile, WeightsEntry, default_folder, read_known_files
+from dplass_cli.resources import default_folder
+from dplass_cli.weights.known_files import KnownFile, WeightsEntry, read_known_files
 
 
 def test_the_shipped_table_is_valid() -> None:

@@ -16,6 +16,7 @@ from dplass_cli.data.prepare.converting import SourceRange
 from dplass_cli.data.prepare.finding_records import FindingRecords
 from dplass_cli.errors import InputError
 from dplass_cli.options.prepare_options import Check, ClipLimits
+from dplass_cli.shards.addresses import shard_of
 
 BLOCK = 1 << 18  # samples decoded at a time, so that memory does not grow with the length of a file
 FULL_SCALE = 0.999
@@ -72,7 +73,7 @@ def check_clip(
     limits = limits or ClipLimits()
     path = Path(path)
     try:
-        if not path.is_file():
+        if shard_of(path) is None and not path.is_file():
             return Finding("broken link" if path.is_symlink() else "missing")
         source = open_audio(path)
     except InputError as error:

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from dplass_cli.audio.reading import read_mono
+from dplass_cli.audio.reading import Audio, read_mono
 from dplass_cli.audio.writing import write_audio
 from dplass_cli.errors import InputError
 from dplass_cli.options.prepare_options import FORM, check_form
@@ -86,13 +86,26 @@ def _convert(source: SourceRange, folder: Path, rate: int, suffix: str) -> Copie
         changed = Path(source.path).stat().st_mtime_ns
         if target.is_file() and target.stat().st_mtime_ns == changed:
             return CopiedClip(str(target))
-        audio = read_mono(source.path, rate, source.start, source.end)
+        audio, turned_down = mono_copy(source, rate)
     except (InputError, OSError):
         return CopiedClip(None)
-    peak = float(np.abs(audio).max(initial=0.0))
-    write_audio(target, (audio / max(peak, 1.0))[None], rate, "PCM_16")
+    write_audio(target, audio[None], rate, "PCM_16")
     os.utime(target, ns=(changed, changed))
-    return CopiedClip(str(target), made=True, turned_down=peak > 1.0)
+    return CopiedClip(str(target), made=True, turned_down=turned_down)
+
+
+def mono_copy(source: SourceRange, rate: int) -> tuple[Audio, bool]:
+    """Read a clip as mono, float32 (T,), at a sample rate in Hz; one above full scale is attenuated to it.
+
+    Returns:
+        the samples, and whether they were attenuated.
+
+    Raises:
+        InputError: the clip cannot be read.
+    """
+    audio = read_mono(source.path, rate, source.start, source.end)
+    peak = float(np.abs(audio).max(initial=0.0))
+    return audio / np.float32(max(peak, 1.0)), peak > 1.0
 
 
 def _target(source: SourceRange, folder: Path, rate: int, suffix: str) -> Path:

@@ -1,0 +1,100 @@
+"""Clips in shards against the same clips as single files: writing, embedding, and an epoch of training samples.
+
+Each measurement runs in a process of its own, whose peak memory is reported.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from dplass_cli.audio.writing import write_audio
+from dplass_cli.data.batches import EpochBatches, TrainingLoader
+from dplass_cli.data.manifest import Row, read_manifest, write_manifest
+from dplass_cli.data.ontology import kinds_of
+from dplass_cli.data.samples import SourceClip, TrainingSamples
+from dplass_cli.options.data_settings import DataSettings
+
+RATE, SECONDS, KINDS = 32000, 0.25, 20
+_FOLDERS = 1000  # files per folder
+
+
+def sharded(clips: int) -> dict[str, float]:
+    """Items per second and peak memory (MiB) of each step, on single files and on shards, in a temporary folder."""
+    figures: dict[str, float] = {"clips": clips}
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        began = time.perf_counter()
+        write_clips(folder, clips)
+        figures["writing_files_per_s"] = clips / (time.perf_counter() - began)
+        files, shards = folder / "train.json", folder / "shards" / "manifest.json"
+        form = ["--size", "5MB", "--convert", "32k-mono-flac"]
+        steps = {
+            "prepare_shards": ["-m", "dplass_cli", "prepare", "shards", str(files), "-o", str(shards.parent), *form],
+            "embed_files": ["-m", "dplass_cli", "embed", str(files), "-o", str(folder / "a")],
+            "embed_shards": ["-m", "dplass_cli", "embed", str(shards), "-o", str(folder / "b")],
+            "samples_of_files": ["-m", "benchmarks.sharded", str(files)],
+            "samples_of_shards": ["-m", "benchmarks.sharded", str(shards)],
+        }
+        for step, arguments in steps.items():
+            seconds, cpu, mib = _run(arguments)
+            figures |= {f"{step}_per_s": clips / seconds, f"{step}_cpu_ms": 1e3 * cpu / clips, f"{step}_peak_mib": mib}
+    return figures
+
+
+def write_clips(folder: Path, clips: int) -> None:
+    """Write tones in noise as single files, and ``train.json``."""
+    with ProcessPoolExecutor() as pool:
+        parts = pool.map(
+            _write_part, [(folder, first, min(first + _FOLDERS, clips)) for first in range(0, clips, _FOLDERS)]
+        )
+        write_manifest(folder / "train.json", (row for part in parts for row in part))
+
+
+def _write_part(part: tuple[Path, int, int]) -> list[Row]:
+    folder, first, last = part
+    (folder / f"part{first // _FOLDERS:05d}").mkdir()
+    rows = []
+    for number in range(first, last):
+        random = np.random.default_rng(number)
+        audio = 0.05 * random.standard_normal(round(RATE * SECONDS), dtype=np.float32)
+        audio += 0.2 * np.sin(random.uniform(0.01, 1.0) * np.arange(len(audio), dtype=np.float32))
+        path = folder / f"part{first // _FOLDERS:05d}" / f"{number:08d}.flac"
+        write_audio(path, audio[None], RATE, "PCM_16")
+        rows.append(Row(path, f"sound of kind {number % KINDS}", id=f"{number:08d}"))
+    return rows
+
+
+def read_epoch(manifest: Path) -> int:
+    """Read the batches of an epoch of training samples in two worker processes; return the number of samples."""
+    kinds = [kinds_of([f"kind {number}"]) for number in range(KINDS)]
+    sources = [SourceClip(row, kinds[int(row.caption.split()[-1])], (0,)) for row in read_manifest(manifest)]
+    settings = DataSettings(segment_seconds=SECONDS)
+    samples = TrainingSamples(sources, {0: sources}, torch.zeros(1, 128), settings, seed=0)
+    return sum(len(batch.number) for batch in TrainingLoader(samples, EpochBatches(len(samples), 20), workers=2))
+
+
+def _run(arguments: list[str]) -> tuple[float, float, float]:
+    """Run Python: wall seconds, CPU seconds, and peak memory in MiB."""
+    root = Path(__file__).parents[2]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(root), str(root / "scripts")])}
+    began = time.perf_counter()
+    process = subprocess.Popen([sys.executable, *arguments], env=environment, stdout=subprocess.DEVNULL)
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        raise RuntimeError(f"{arguments}: exit code {process.returncode}")
+    return time.perf_counter() - began, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024
+
+
+if __name__ == "__main__":
+    torch.set_num_threads(1)
+    read_epoch(Path(sys.argv[1]))
