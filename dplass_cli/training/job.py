@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence, Sized
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -54,7 +54,7 @@ class Job:
         name: of its folders, logs and rows of ``metrics.csv``, such as ``domain3``.
         network: whatever requires a gradient is trained.
         samples: training samples.
-        validation: may be empty; then the last weights count as the best.
+        validation: a dataset with a length; may be empty, then the last weights count as the best.
         export: writes the network's current weights; called after every best epoch and at the end.
         adapt_batchnorm: batch norm normalises with the batches' statistics and updates its running ones.
     """
@@ -62,7 +62,7 @@ class Job:
     name: str
     network: nn.Module
     samples: Samples
-    validation: Sized
+    validation: Any
     export: Callable[[Which, Trained], None]
     adapt_batchnorm: bool = False
 

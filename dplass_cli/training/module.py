@@ -13,6 +13,7 @@ from dplass_cli.data.batches import EpochBatches
 from dplass_cli.data.mixer import mix
 from dplass_cli.data.samples import Batch
 from dplass_cli.evaluation.metrics import batch_scores
+from dplass_cli.models import BaseModel
 from dplass_cli.options.train_settings import TrainSettings
 from dplass_cli.training.job import TrainingJob
 from dplass_cli.training.job_module import JobModule
@@ -27,6 +28,7 @@ class SeparationModule(JobModule):
 
     scores = SCORES
     job: TrainingJob
+    network: BaseModel
 
     def __init__(self, job: TrainingJob, batches: EpochBatches, settings: TrainSettings) -> None:
         super().__init__(job, batches, settings)

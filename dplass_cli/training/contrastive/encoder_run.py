@@ -122,6 +122,8 @@ class EncoderRun:
         """The encoder to train: new towers, those of the given encoder, or new heads over it."""
         options = self.options
         if options.towers is not None:
+            if options.towers.kinds:
+                raise InputError("towers.kinds: new towers have no anchors of kinds; leave it out")
             if options.contrastive.parts == "heads":
                 raise InputError("contrastive.parts heads: cannot be trained with new towers; leave out towers.…")
             with self._seeded():
