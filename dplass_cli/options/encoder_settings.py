@@ -94,7 +94,7 @@ class ContrastiveSettings(Options):
     temperature: float = setting(0.07, "Initial temperature of the similarities; it is learned.", above=0)
     hard_negatives: float = setting(
         0.0,
-        "Exponent of the weights of negatives: the larger, the more those count that are similar.",
+        "Exponent of the weights of negatives; larger values give more weight to similar ones.",
         shown="0: all count alike",
         least=0,
     )
