@@ -15,8 +15,9 @@ interrupted = "finished trials are kept; run the same command again"
 
 
 def command(options: SweepOptions, run: VerbRun) -> None:
-    """Search training settings by validation SDRi (of encoders: mAP@10), and repeat a training with several seeds.
+    """Search training settings by validation SDRi, and repeat a training with several seeds.
 
+    Encoders are compared by mAP@10.
     The section sweep lists the settings: `sweep: {trials: 20, parameters: {train.optimizer.learning_rate: {low: 1e-5,
     high: 1e-2, log: true}, adapter.rank: [2, 4, 8]}}`. Run again, it continues.
 

@@ -17,8 +17,9 @@ interrupted = "run again with --resume to continue from the last checkpoint"
 
 
 def command(options: TrainOptions, run: VerbRun) -> None:
-    """Train one adapter for each domain of a partition; or a network, or a query encoder (--what).
+    """Train one adapter for each domain of a partition.
 
+    --what trains a whole network or a query encoder instead.
     An interrupted run (Ctrl-C, SIGTERM) saves and exits with code 3; --resume continues it, after a kill too.
     AudioSep's published audiosep_base.yaml is accepted as --config.
 
