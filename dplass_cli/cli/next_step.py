@@ -57,11 +57,13 @@ def _after_preparation(folders: list[Path]) -> NextStep | None:
             ("dplass results scan .", separate),
         )
     # Before the bank, which contains the adapters that an unfinished run has written so far.
-    if run := _quoted(next(filter(_is_unfinished_run, folders), None)):
+    unfinished = next(filter(_is_unfinished_run, folders), None)
+    if unfinished is not None:
+        run = _quoted(unfinished)
         return NextStep(
             f"{run} is an unfinished training run",
             "resume it with its original settings",
-            (f"dplass train --data {partition or 'PARTITION'} --workspace {run} --resume",),
+            (f"dplass train {_trained_data(unfinished, partition)} --workspace {run} --resume",),
         )
     if bank:
         return NextStep(
@@ -121,6 +123,13 @@ def _entries(folder: Path) -> list[Path]:
         return sorted(islice((path for path in folder.iterdir() if not path.name.startswith(".")), _MAX_ENTRIES))
     except OSError:
         return []
+
+
+def _trained_data(run: Path, partition: str) -> str:
+    """What an unfinished run trains, and on which data, as options of ``train``."""
+    if (run / "checkpoints" / "encoder").is_dir():
+        return "--what encoder --data MANIFEST"
+    return f"--data {partition or 'PARTITION'}"
 
 
 def _is_unfinished_run(folder: Path) -> bool:

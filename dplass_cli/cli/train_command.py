@@ -19,6 +19,7 @@ interrupted = "run again with --resume to continue from the last checkpoint"
 def command(options: TrainOptions, run: VerbRun) -> None:
     """Train one adapter for each domain of a partition.
 
+    --what trains a whole network or a query encoder instead.
     An interrupted run (Ctrl-C, SIGTERM) saves and exits with code 3; --resume continues it, after a kill too.
     AudioSep's published audiosep_base.yaml is accepted as --config.
 
@@ -52,6 +53,8 @@ def _runs(result: TrainResult) -> dict[str, Trained]:
 
 
 def _table(result: TrainResult) -> Any:
+    if result.network is not None and result.network.retrieval:
+        return _encoder_table(result, result.network)
     rows = [
         [
             name,
@@ -69,6 +72,15 @@ def _table(result: TrainResult) -> Any:
     ]  # fmt: skip
     what = "a network" if result.output.suffix else "a bank of adapters"
     return plain_table(columns, rows, f"{result.output}: {what}")
+
+
+def _encoder_table(result: TrainResult, trained: Trained) -> Any:
+    found = trained.retrieval
+    recall = (f"{found[f'recall{k}']:.1%}" for k in (1, 5, 10))
+    counts = (trained.epochs, trained.steps, trained.validation_mixtures)
+    row = [*counts, *recall, f"{found['map10']:.3f}", len(trained.unreadable), f"{trained.items_per_s:.1f}"]
+    columns = ["epochs", "steps", "validation clips", "R@1", "R@5", "R@10", "mAP@10", "unreadable files", "items/s"]
+    return plain_table(columns, [row], f"{result.output}: an encoder, its best epoch", left=0)
 
 
 def _plan_table(result: TrainResult) -> Any:

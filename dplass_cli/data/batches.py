@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import torch
-from torch.utils.data import DataLoader, Sampler
+from torch.utils.data import DataLoader, Dataset, Sampler
 
-from dplass_cli.data.samples import Batch, TrainingSamples, collate
+from dplass_cli.data.samples import collate
 from dplass_cli.errors import DplassError
 
 
@@ -62,19 +62,26 @@ class EpochBatches(Sampler[list[int]]):
         return range(first + self.rank, first + count, self.world), count
 
 
-class TrainingLoader(DataLoader[Batch]):
+class TrainingLoader(DataLoader[Any]):
     """Loads batches ahead in worker processes.
 
     Args:
         samples: the samples.
         batches: their numbers.
         workers: number of processes; 0 loads in this one, on demand.
+        collate: makes a batch of samples.
 
     Attributes:
         waited: seconds spent waiting for batches; the reader may reset it.
     """
 
-    def __init__(self, samples: TrainingSamples, batches: EpochBatches, workers: int) -> None:
+    def __init__(
+        self,
+        samples: Dataset[Any],
+        batches: EpochBatches,
+        workers: int,
+        collate: Callable[[Sequence[Any]], Any] = collate,
+    ) -> None:
         super().__init__(
             samples,
             batch_sampler=batches,
@@ -85,7 +92,7 @@ class TrainingLoader(DataLoader[Batch]):
         )
         self.waited = 0.0
 
-    def __iter__(self) -> Iterator[Batch]:  # type: ignore[override]
+    def __iter__(self) -> Iterator[Any]:  # type: ignore[override]
         batches = super().__iter__()
         while True:
             began = time.perf_counter()

@@ -294,18 +294,9 @@ class TrainingSamples(Dataset[Batch]):
 
     def _read(self, source: SourceClip, rng: np.random.Generator, unreadable: list[Unreadable]) -> _Segment | None:
         """Read a random segment, in clips with silence the loudest of a few; None if the file is unreadable."""
-        row, seconds = source.row, self.settings.segment_seconds
-        best = _Segment(np.zeros(self.settings.segment_samples, dtype=np.float32), source, row.start)
+        row = source.row
         try:
-            end = min(row.end or np.inf, audio_info(row.wav).seconds)
-            for _ in range(_SEGMENT_TRIES):
-                start = rng.uniform(row.start, max(row.start, end - seconds))
-                audio = read_mono(row.wav, self.settings.sampling_rate, start, min(end, start + seconds))
-                audio = fit_length(audio, self.settings.segment_samples)
-                if np.square(audio).sum() >= np.square(best.audio).sum():
-                    best = _Segment(audio, source, float(start))
-                if np.sqrt(np.square(best.audio).mean()) > _SILENCE:
-                    break
+            audio, start = read_segment(row.wav, row.start, row.end, self.settings, rng)
         except InputError as error:
             if isinstance(error, ShardError):  # it counts once, not once per clip, and has been logged
                 unreadable.append((address(error.shard), str(error)))
@@ -313,7 +304,38 @@ class TrainingSamples(Dataset[Batch]):
                 unreadable.append((str(row.wav), str(error)))
                 _log.warning("skipped: %s", error)
             return None
-        return best
+        return _Segment(audio, source, start)
+
+
+def read_segment(
+    wav: Path, start: float, end: float | None, settings: DataSettings, rng: np.random.Generator
+) -> tuple[Audio, float]:
+    """Read a random segment of a clip, where there is silence the loudest of a few.
+
+    Args:
+        wav: the file.
+        start: of the clip, seconds.
+        end: of the clip, seconds; None for the end of the file.
+        settings: length and sample rate of the segment; a shorter clip is padded with silence.
+        rng: draws the place.
+
+    Returns:
+        float32 (T,), and where it starts in the file, seconds.
+
+    Raises:
+        InputError: the file is unreadable.
+    """
+    seconds, samples = settings.segment_seconds, settings.segment_samples
+    loudest, place = np.zeros(samples, dtype=np.float32), start
+    last = min(end or np.inf, audio_info(wav).seconds)
+    for _ in range(_SEGMENT_TRIES):
+        begin = float(rng.uniform(start, max(start, last - seconds)))
+        audio = fit_length(read_mono(wav, settings.sampling_rate, begin, min(last, begin + seconds)), samples)
+        if np.square(audio).sum() >= np.square(loudest).sum():
+            loudest, place = audio, begin
+        if np.sqrt(np.square(loudest).mean()) > _SILENCE:
+            break
+    return loudest, place
 
 
 def _clip(source: SourceClip) -> object:

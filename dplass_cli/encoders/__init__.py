@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import torch
 
 from dplass_cli.devices import process_device
 from dplass_cli.encoders.base import QueryEncoder
 from dplass_cli.encoders.laion import LaionConfig, LaionEncoder, clap_state, load_laion
+from dplass_cli.encoders.projection_heads import ProjectedEncoder, ProjectionHeads
 from dplass_cli.encoders.source_names import SourceNamesEncoder, contained_source_names
-from dplass_cli.encoders.tiny import TinyEncoder, TinyEncoderConfig
+from dplass_cli.encoders.tiny import TinyEncoder
 from dplass_cli.errors import InputError
+from dplass_cli.options.encoder_settings import HeadsConfig, TinyEncoderConfig
 from dplass_cli.options.model_options import ModelSpec
 from dplass_cli.options.parse import from_mapping, to_mapping
 from dplass_cli.resources import resource
@@ -27,16 +30,18 @@ from dplass_cli.weights.named_models import resolve_model
 __all__ = [
     "LaionConfig",
     "LaionEncoder",
+    "ProjectedEncoder",
     "QueryEncoder",
     "SourceNamesEncoder",
     "TinyEncoder",
     "TinyEncoderConfig",
     "load_encoder",
     "load_encoder_of",
+    "save_heads",
     "save_tiny_encoder",
 ]
 
-_TINY_FORMAT = "dplass-tiny-encoder-1"
+_TINY_FORMAT, _HEADS_FORMAT = "dplass-tiny-encoder-1", "dplass-projection-heads-1"
 
 
 def load_encoder(
@@ -48,19 +53,59 @@ def load_encoder(
     """Load a query encoder.
 
     Args:
-        encoder: ``tiny`` (bundled), a file written by ``scripts/train_tiny.py``, a LAION CLAP ``.pt`` (HTSAT-base or
-            -tiny, with or without feature fusion), AudioSep's checkpoint, which contains one as ``query_encoder.*``, or
-            LaSAFT's, which knows four sources by name.
+        encoder: ``tiny`` (bundled), a file written by ``dplass train --what encoder``, a LAION CLAP ``.pt`` (HTSAT-base
+            or -tiny, with or without feature fusion), AudioSep's checkpoint, which contains one as ``query_encoder.*``,
+            or LaSAFT's, which knows four sources by name.
         tokenizer: folder of RoBERTa's tokenizer files (``vocab.json`` and ``merges.txt``, or ``tokenizer.json``), for
             LAION's encoder.
         device: where it computes.
         trust: read pickled files that contain more than weights; such files can run arbitrary code.
 
     Raises:
-        InputError: the file is missing or contains no encoder, or LAION's encoder lacks its package or tokenizer.
+        InputError: the file is missing or contains no encoder, LAION's encoder lacks its package or tokenizer, or heads
+            lack the encoder that they belong to.
     """
-    path = resource("assets/tiny/encoder.safetensors") if encoder == "tiny" else Path(encoder)
+    path = _file_of(encoder)
     tensors, metadata = read_tensors(path, trust, mapped=True)
+    if metadata.get("format") != _HEADS_FORMAT:
+        return _encoder_in(tensors, metadata, path, tokenizer, device)
+    config = from_mapping(HeadsConfig, described_config(metadata, path), str(path))
+    frozen_path = _frozen_file(config, path)
+    frozen_tensors, frozen_metadata = read_tensors(frozen_path, trust, mapped=True)
+    if frozen_metadata.get("format") == _HEADS_FORMAT:
+        raise InputError(f"{path}: its heads belong to {frozen_path}, which has heads itself; train them again")
+    frozen = _encoder_in(frozen_tensors, frozen_metadata, frozen_path, tokenizer, device)
+    if frozen.fingerprint != config.encoder_fingerprint:
+        raise InputError(
+            f"{path}: its heads belong to another encoder than {frozen_path} ({config.encoder_fingerprint[:12]}…, not"
+            f" {frozen.fingerprint[:12]}…); put the original file next to it"
+        )
+    heads = ProjectionHeads(config)
+    load_strictly(heads, in_dtype(tensors, torch.float32), str(path))
+    return ProjectedEncoder(frozen, heads.eval().requires_grad_(False).to(device))
+
+
+def _file_of(encoder: str | Path) -> Path:
+    return resource("assets/tiny/encoder.safetensors") if encoder == "tiny" else Path(encoder)
+
+
+def _frozen_file(config: HeadsConfig, path: Path) -> Path:
+    """The file of the encoder that the heads in ``path`` belong to: next to them, or where it was in training."""
+    recorded = _file_of(config.encoder)
+    found = next((each for each in (path.parent / recorded.name, recorded) if each.exists() and each != path), None)
+    if found is None:
+        raise InputError(f"{path}: its heads belong to {recorded}, which does not exist; put that file next to it")
+    return found
+
+
+def _encoder_in(
+    tensors: dict[str, Any],
+    metadata: dict[str, str],
+    path: Path,
+    tokenizer: Path | str | None,
+    device: str | torch.device,
+) -> QueryEncoder:
+    """The encoder that the content of a file is, heads excepted."""
     if metadata.get("format") == _TINY_FORMAT:
         config = from_mapping(TinyEncoderConfig, described_config(metadata, path), str(path))
         tiny = TinyEncoder(config)
@@ -72,7 +117,7 @@ def load_encoder(
     if state is None:
         raise InputError(
             f"{path}: contains no query encoder; give the one it was trained with as --encoder: a LAION CLAP .pt with"
-            " --tokenizer FOLDER, AudioSep's checkpoint, a file written by scripts/train_tiny.py, or tiny"
+            " --tokenizer FOLDER, AudioSep's checkpoint, a file written by train --what encoder, or tiny"
         )
     return load_laion(state, str(path), tokenizer, device)
 
@@ -87,3 +132,8 @@ def save_tiny_encoder(path: Path | str, encoder: TinyEncoder, dtype: torch.dtype
     """Write a tiny encoder with its configuration, atomically."""
     metadata = {"format": _TINY_FORMAT, "config": to_mapping(encoder.config)}
     write_safetensors(path, in_dtype(encoder.state_dict(), dtype), metadata)
+
+
+def save_heads(path: Path | str, heads: ProjectionHeads) -> None:
+    """Write projection heads with their configuration, atomically; the encoder that they belong to is not written."""
+    write_safetensors(path, heads.state_dict(), {"format": _HEADS_FORMAT, "config": to_mapping(heads.config)})

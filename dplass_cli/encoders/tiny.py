@@ -14,7 +14,6 @@ from __future__ import annotations
 import re
 import zlib
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import cached_property
 
 import torch
@@ -23,6 +22,7 @@ from torch.nn import functional as F
 
 from dplass_cli.audio.resampling import resample_tensor
 from dplass_cli.encoders.vocabulary import vocabulary_note
+from dplass_cli.options.encoder_settings import TinyEncoderConfig
 from dplass_cli.options.parse import to_mapping
 from dplass_cli.weights.checkpoint_files import tensors_sha256
 
@@ -30,63 +30,6 @@ _WORD = re.compile(r"[^\W_]+")
 _RMS_FLOOR = 1e-5
 _WINDOW_SECONDS = 10.0
 _SHORTEST_SECONDS = 1.0
-
-# Largest sizes that a file may claim before its tensors are checked: together less than a gigabyte.
-_LIMITS = {
-    "size": 4096,
-    "buckets": 1 << 18,
-    "word_size": 256,
-    "hidden": 4096,
-    "sample_rate": 384_000,
-    "n_fft": 1 << 14,
-    "hop": 1 << 14,
-    "mels": 1024,
-    "widths": 1024,
-}
-_MAX_BLOCKS, _MAX_KINDS = 8, 10_000
-
-
-@dataclass(frozen=True)
-class TinyEncoderConfig:
-    """Sizes of the two towers.
-
-    Attributes:
-        size: length of an embedding.
-        buckets: hash buckets of character n-grams.
-        word_size: length of a word's vector.
-        hidden: width of the hidden layer of both towers.
-        sample_rate: Hz.
-        n_fft: window of the mel spectrogram, in samples.
-        hop: hop of the mel spectrogram, in samples.
-        mels: bands of the mel spectrogram.
-        widths: channels of the convolution blocks.
-        kinds: names of the kinds of sound that sentences are classified into; with none, sentences are embedded
-            directly.
-        sharpness: factor of the cosines between sentences and kinds before the softmax.
-    """
-
-    size: int = 128
-    buckets: int = 16384
-    word_size: int = 64
-    hidden: int = 256
-    sample_rate: int = 32000
-    n_fft: int = 1024
-    hop: int = 640
-    mels: int = 64
-    widths: tuple[int, ...] = (32, 64, 128, 256)
-    kinds: tuple[str, ...] = ()
-    sharpness: float = 10.0
-
-    def __post_init__(self) -> None:
-        for name, limit in _LIMITS.items():
-            value = getattr(self, name)
-            sizes = value if isinstance(value, tuple) else (value,)
-            if not sizes or not all(1 <= size <= limit for size in sizes):
-                raise ValueError(f"{name} must be from 1 to {limit}, not {value}")
-        if len(self.widths) > _MAX_BLOCKS or len(self.kinds) > _MAX_KINDS or self.hop > self.n_fft:
-            raise ValueError(
-                f"expected at most {_MAX_BLOCKS} widths and {_MAX_KINDS} kinds, and a hop of at most n_fft"
-            )
 
 
 class TextTower(nn.Module):
@@ -209,6 +152,12 @@ class TinyEncoder(nn.Module):
     @cached_property
     def fingerprint(self) -> str:
         return tensors_sha256(self.state_dict(), to_mapping(self.config))
+
+    def train(self, mode: bool = True) -> TinyEncoder:
+        """Switch between training and evaluation, and forget what was computed with earlier weights."""
+        self._texts.clear()
+        self.__dict__.pop("fingerprint", None)
+        return super().train(mode)
 
     @torch.inference_mode()
     def embed_text(self, sentences: Sequence[str]) -> Tensor:

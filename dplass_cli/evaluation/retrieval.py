@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -105,17 +105,30 @@ class SoundIndex:
 
     def evaluate(self) -> Retrieval:
         """Measure how well the distinct captions retrieve their own sounds."""
-        relevant: dict[str, set[int]] = {}
-        for row, clip in enumerate(self._clips):
-            for caption in self._captions[clip]:
-                relevant.setdefault(caption, set()).add(row)
-        return evaluate_retrieval(self._embed(list(relevant)), list(relevant.values()), self._vectors)
+        return evaluate_captions([self._captions[clip] for clip in self._clips], self._vectors, self._embed)
 
     def _embed(self, sentences: Sequence[str]) -> Vectors:
         if not sentences:
             return np.empty((0, self._encoder.size), dtype=np.float32)
         vectors: Vectors = self._encoder.embed_text(sentences).numpy()
         return vectors
+
+
+def evaluate_captions(
+    captions: Sequence[Sequence[str]], sounds: Vectors, embed: Callable[[Sequence[str]], Vectors]
+) -> Retrieval:
+    """Measure how well the distinct captions of N sounds retrieve them.
+
+    Args:
+        captions: of each sound.
+        sounds: (N, D), unit norm.
+        embed: embeds sentences, (M, D), unit norm.
+    """
+    relevant: dict[str, set[int]] = {}
+    for row, own in enumerate(captions):
+        for caption in own:
+            relevant.setdefault(caption, set()).add(row)
+    return evaluate_retrieval(embed(list(relevant)), list(relevant.values()), sounds)
 
 
 def rank(query: Vectors, sounds: Vectors, top: int) -> list[tuple[int, float]]:

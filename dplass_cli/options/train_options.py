@@ -10,6 +10,7 @@ from dplass_cli.errors import InputError
 from dplass_cli.options.adapter_settings import AdapterSettings
 from dplass_cli.options.data_settings import DataSettings
 from dplass_cli.options.declaration import option, required, section, setting
+from dplass_cli.options.encoder_settings import ContrastiveSettings, TinyEncoderConfig
 from dplass_cli.options.model_options import DEVICE, ModelOptions, adapters_option
 from dplass_cli.options.network_settings import LaSAFTConfig, ResUNet30Config
 from dplass_cli.options.train_settings import TrainSettings
@@ -19,12 +20,12 @@ from dplass_cli.options.train_settings import TrainSettings
 class TrainOptions(ModelOptions):
     """Options of ``train``."""
 
-    partition: Path = required("The partition folder.", "--data")
+    partition: Path = required("The partition folder; for --what encoder, a manifest.", "--data")
     workspace: Path = required("Folder of checkpoints, logs and the bank.", resume="free")
-    what: Literal["adapters", "base", "distil"] = option(
+    what: Literal["adapters", "base", "distil", "encoder"] = option(
         "adapters",
         "adapters: one per domain; base: the whole network; distil: one network that learns what the base does"
-        " with each domain's adapter.",
+        " with each domain's adapter; encoder: the query encoder, on clips and their captions.",
     )
     domain: str = option("all", "all, or numbers such as 0,3.", resume="longer")
     network: ResUNet30Config | LaSAFTConfig | None = setting(
@@ -32,6 +33,12 @@ class TrainOptions(ModelOptions):
         "For --what base and distil: train a new network of this configuration instead of the base.",
         shown="the base",
     )
+    towers: TinyEncoderConfig | None = setting(
+        None,
+        "For --what encoder: train new towers of this configuration instead of those of --encoder.",
+        shown="those of the encoder",
+    )
+    contrastive: ContrastiveSettings = section(ContrastiveSettings, "How an encoder is trained.")
     adapter: AdapterSettings = section(AdapterSettings, "The adapters.", flags=True)
     data: DataSettings = section(DataSettings, "How training samples are drawn and mixed.", flags=True)
     train: TrainSettings = section(TrainSettings, "How the weights are trained.", flags=True)

@@ -1,4 +1,4 @@
-"""What one training trains and writes: a domain's adapter over the frozen base, or a whole network."""
+"""What one training trains and writes; here a domain's adapter over the frozen base, or a whole network."""
 
 from __future__ import annotations
 
@@ -6,17 +6,19 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal, Protocol
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from dplass_cli.adapters import adapted, make_adapters
 from dplass_cli.adapters.adapter_folder import AdapterInfo, LoadedAdapter, save_adapter
 from dplass_cli.adapters.bank_folder import bank_key
 from dplass_cli.adapters.injection import moved_statistics
+from dplass_cli.data.batches import EpochBatches, TrainingLoader
 from dplass_cli.data.samples import TrainingSamples
 from dplass_cli.models import BaseModel, save_base
+from dplass_cli.options.data_settings import DataSettings
 from dplass_cli.separation.bank import AdapterBank
 from dplass_cli.training.corpus import TrainingCorpus, ValidationMixtures
 from dplass_cli.training.train_result import Trained
@@ -28,27 +30,69 @@ Teacher = Callable[[Tensor, Tensor, Tensor], Tensor]
 """(mixture (B, 1, T), condition (B, D), domain int64 (B,)) -> the output (B, 1, T) that a student learns."""
 
 
+class Samples(Protocol):
+    """The training samples of any job.
+
+    Attributes:
+        settings: their sample rate, and how many unreadable files stop the run.
+    """
+
+    settings: DataSettings
+
+    def __len__(self) -> int: ...
+
+    def describe(self, number: int) -> dict[str, Any]:
+        """What sample ``number`` consists of, for the log."""
+        ...
+
+
 @dataclass(frozen=True)
-class TrainingJob:
-    """One training.
+class Job:
+    """One training, of whatever kind.
 
     Attributes:
         name: of its folders, logs and rows of ``metrics.csv``, such as ``domain3``.
         network: whatever requires a gradient is trained.
         samples: training samples.
-        validation: may be empty; then the last weights count as the best.
+        validation: a dataset with a length; may be empty, then the last weights count as the best.
         export: writes the network's current weights; called after every best epoch and at the end.
         adapt_batchnorm: batch norm normalises with the batches' statistics and updates its running ones.
-        teacher: gives the targets of distillation; None for the true targets.
     """
 
     name: str
+    network: nn.Module
+    samples: Samples
+    validation: Any
+    export: Callable[[Which, Trained], None]
+    adapt_batchnorm: bool = False
+
+    def loader(self, batches: EpochBatches, workers: int) -> TrainingLoader:
+        """Load the samples in batches."""
+        raise NotImplementedError
+
+    def is_unread(self, parameter: str) -> bool:
+        """Whether no forward pass reads a parameter of the network."""
+        return False
+
+
+@dataclass(frozen=True)
+class TrainingJob(Job):
+    """The training of a separation network, or of an adapter on one.
+
+    Attributes:
+        teacher: gives the targets of distillation; None for the true targets.
+    """
+
     network: BaseModel
     samples: TrainingSamples
     validation: ValidationMixtures
-    export: Callable[[Which, Trained], None]
-    adapt_batchnorm: bool = False
     teacher: Teacher | None = None
+
+    def loader(self, batches: EpochBatches, workers: int) -> TrainingLoader:
+        return TrainingLoader(self.samples, batches, workers)
+
+    def is_unread(self, parameter: str) -> bool:
+        return self.network.is_unread(parameter)
 
 
 @contextmanager

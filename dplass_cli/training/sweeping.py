@@ -1,4 +1,4 @@
-"""Searching training settings by validation SDRi with Optuna, and repeating a training with several seeds.
+"""Searching training settings by validation score with Optuna, and repeating a training with several seeds.
 
 A sweep that was interrupted is resumed: Optuna's journal holds its trials, and each training resumes in its folder.
 """
@@ -74,12 +74,14 @@ class TrialScore:
         folder: its sub-folder.
         settings: {key.path: value}.
         state: how it ended: ``complete``, ``pruned``, ``fail`` or ``running``.
-        sdri: mean over domains of the best validation SDRi in dB; None where there is none.
+        score: mean over domains of the best validation SDRi in dB, or mAP@10 of an encoder; None where there is none.
+        sdri: the same; None for an encoder.
     """
 
     folder: str
     settings: dict[str, Any]
     state: str
+    score: float | None
     sdri: float | None
 
 
@@ -91,9 +93,10 @@ class SweepResult:
         workspace: folder of the sweep.
         best: the best training's settings; empty without a search.
         trials: the trainings of the search.
-        seeds: {seed: mean over domains of the best validation SDRi in dB}.
+        seeds: {seed: score}, as those of the trials.
         mean: of ``seeds``.
         deviation: sample standard deviation of ``seeds``.
+        measure: what the scores are: ``SDRi (dB)`` or ``mAP@10``.
     """
 
     workspace: Path
@@ -102,6 +105,7 @@ class SweepResult:
     seeds: dict[int, float]
     mean: float | None
     deviation: float | None
+    measure: str
 
 
 class Sweep:
@@ -136,13 +140,15 @@ class Sweep:
             best = study.best_params if complete else {}
             prefix = f"{_folder(study.best_trial)}_" if complete else ""
             scores = self._repeat(best, seeds, prefix, progress)
+            is_encoder = self._options_of({}, "").what == "encoder"
             result = SweepResult(
                 self.workspace,
                 best,
-                tuple(_score(trial) for trial in _current_trials(study)),
+                tuple(_score(trial, is_encoder) for trial in _current_trials(study)),
                 scores,
                 statistics.mean(scores.values()) if scores else None,
                 statistics.stdev(scores.values()) if scores else None,
+                "mAP@10" if is_encoder else "SDRi (dB)",
             )
             write_json(self.workspace / "sweep.json", to_mapping(result))
         return result
@@ -198,12 +204,12 @@ class Sweep:
         finished_before = Workspace(self.workspace / folder).count_finished()
         epochs: list[int] = []
 
-        def report(epoch: int, sdri: float) -> None:
+        def report(epoch: int, score: float) -> None:
             # Optuna compares trials at equal steps. Domains are trained one after another, each from epoch 0, so an
             # epoch number that does not rise starts the next domain.
             epochs.append(epoch)
             domain = finished_before + sum(later <= earlier for earlier, later in pairwise(epochs))
-            trial.report(sdri, domain * options.train.max_epochs + epoch)
+            trial.report(score, domain * options.train.max_epochs + epoch)
             if trial.should_prune():
                 raise optuna.TrialPruned
 
@@ -223,12 +229,12 @@ class Sweep:
         return scores
 
     def _train(self, options: TrainOptions, folder: str, progress: Progress, report: EpochReport) -> float:
-        """Train; return the mean over domains of the best validation SDRi in dB."""
+        """Train; return the mean over domains of the best validation score."""
         result = self._train_job(options, lambda done, total, what: progress(done, total, f"{folder}, {what}"), report)
         outcomes = [trained for trained in (*result.domains.values(), result.network) if trained is not None]
-        scores = [trained.best_sdri for trained in outcomes if trained.best_sdri is not None]
+        scores = [trained.best_score for trained in outcomes if trained.best_score is not None]
         if not scores:
-            raise InputError(f"{options.partition}: has no validation mixtures, which settings are compared on")
+            raise InputError(f"{options.partition}: has no validation data, which settings are compared on")
         return statistics.mean(scores)
 
 
@@ -255,7 +261,7 @@ def _suggest(trial: optuna.Trial, key: str, values: list[Any] | Range) -> Any:
         ) from error
 
 
-def _score(trial: FrozenTrial) -> TrialScore:
+def _score(trial: FrozenTrial, is_encoder: bool) -> TrialScore:
     reported = [value for value in trial.intermediate_values.values() if value == value]  # without NaN
-    sdri = trial.value if trial.state == TrialState.COMPLETE else max(reported, default=None)
-    return TrialScore(_folder(trial), trial.params, trial.state.name.lower(), sdri)
+    score = trial.value if trial.state == TrialState.COMPLETE else max(reported, default=None)
+    return TrialScore(_folder(trial), trial.params, trial.state.name.lower(), score, None if is_encoder else score)

@@ -15,7 +15,7 @@ from lightning.fabric.utilities.rank_zero import rank_zero_only
 from lightning.pytorch.loggers import Logger, TensorBoardLogger, WandbLogger
 from torch.utils.data import DataLoader
 
-from dplass_cli.data.batches import EpochBatches, TrainingLoader
+from dplass_cli.data.batches import EpochBatches
 from dplass_cli.devices import under_srun
 from dplass_cli.errors import InputError, RunError, first_line
 from dplass_cli.storage import Progress, make_folder, write_json
@@ -24,8 +24,9 @@ from dplass_cli.training.callbacks.epoch_reporter import EpochReport, EpochRepor
 from dplass_cli.training.callbacks.stopping import FinalValidation, Interruption, Patience
 from dplass_cli.training.callbacks.tensorboard_examples import TensorBoardExamples, tensorboard_errors
 from dplass_cli.training.hardware import lightning_devices, world_size
-from dplass_cli.training.job import TrainingJob, Which
-from dplass_cli.training.module import NotFinite, SeparationModule
+from dplass_cli.training.job import Job, Which
+from dplass_cli.training.job_module import JobModule, NotFinite
+from dplass_cli.training.module import SeparationModule
 from dplass_cli.training.train_result import Trained
 from dplass_cli.training.workspace import Workspace
 
@@ -36,15 +37,23 @@ if TYPE_CHECKING:
 class JobTrainer:
     """Trains one job. Writes checkpoints, TensorBoard events, a text log and rows of ``metrics.csv``.
 
+    ``module`` is the Lightning module of such jobs.
+
     Raises:
         InputError: Weights & Biases refuses the login, or the tasks of a SLURM job are not those of the training.
     """
 
     def __init__(
-        self, job: TrainingJob, options: TrainOptions, progress: Progress, report: EpochReport = no_report
+        self,
+        job: Job,
+        options: TrainOptions,
+        progress: Progress,
+        report: EpochReport = no_report,
+        module: type[JobModule] = SeparationModule,
     ) -> None:
         self.job, self.settings, self.workspace = job, options.train, Workspace(options.workspace)
         settings = self.settings
+        self._scores = module.scores
         self._folder = make_folder(self.workspace.checkpoints(job.name))
         self._interruption = Interruption()
         self._reporter = EpochReporter(self.workspace, job.name, progress, report)
@@ -65,7 +74,7 @@ class JobTrainer:
             self._trainer.world_size,
             self._position,
         )
-        self._module = SeparationModule(job, self._batches, settings)
+        self._module = module(job, self._batches, settings)
 
     def fit(self, resume: bool) -> Trained:
         """Train, export the best and the last weights, and leave the network at the best.
@@ -77,7 +86,7 @@ class JobTrainer:
         """
         job, settings = self.job, self.settings
         lightning.seed_everything(settings.random_seed, workers=True, verbose=False)
-        loader = TrainingLoader(job.samples, self._batches, settings.num_workers)
+        loader = job.loader(self._batches, settings.num_workers)
         validation = DataLoader(job.validation, settings.batch_size_per_device) if len(job.validation) else None
         checkpoint = self._last.path if resume and self._last.path.exists() else None
         try:
@@ -103,20 +112,16 @@ class JobTrainer:
     def _trained(self) -> Trained:
         steps_per_epoch = math.ceil(self._trainer.num_training_batches / self.settings.accumulate)
         best = self._best.kept[0] if self._best.kept else None
-        drawn, near, accepted = self._module.pairs.tolist()
         return Trained(
             epochs=math.ceil(self._trainer.global_step / steps_per_epoch),
             steps=self._trainer.global_step,
-            best_sdri=best.sdri if best else None,
-            best_si_sdr=best.si_sdr if best else None,
             best_epoch=best.epoch if best else None,
             validation_mixtures=len(self.job.validation),
             unreadable=dict(self._module.bad_files),
-            pairs=drawn,
-            near_pairs=near,
-            near_pairs_mixed=accepted,
             items_per_s=self._reporter.items_per_s,
             loader_wait=self._reporter.loader_wait,
+            **self._module.counts(),
+            **self._module.outcome(dict(zip(self._scores, best.scores, strict=True)) if best else {}),
         )
 
     def _position(self) -> tuple[int, int]:
@@ -150,7 +155,7 @@ class JobTrainer:
             callbacks=[
                 FinalValidation(),
                 self._interruption,
-                *([Patience(settings.patience)] if settings.patience and len(job.validation) else []),
+                *([Patience(self._scores[0], settings.patience)] if settings.patience and len(job.validation) else []),
                 TensorBoardExamples(job.samples.settings.sampling_rate),
                 self._reporter,
                 self._best,
@@ -191,16 +196,16 @@ def _environment(devices: Mapping[str, Any]) -> list[LightningEnvironment]:
     return [LightningEnvironment()]
 
 
-def _strategy(job: TrainingJob, devices: Mapping[str, Any]) -> str:
+def _strategy(job: Job, devices: Mapping[str, Any]) -> str:
     """Lightning's strategy. DDP must know when some trainable parameter gets no gradient, or it would wait for it."""
     if world_size(devices) == 1:
         return str(devices["strategy"])
     trained = {name for name, parameter in job.network.named_parameters() if parameter.requires_grad}
-    return "ddp_find_unused_parameters_true" if any(job.network.is_unread(name) for name in trained) else "ddp"
+    return "ddp_find_unused_parameters_true" if any(job.is_unread(name) for name in trained) else "ddp"
 
 
 @torch.no_grad()
-def _restore(module: SeparationModule, checkpoint: Path) -> None:
+def _restore(module: JobModule, checkpoint: Path) -> None:
     """Copy a checkpoint's trained tensors into the module; it has no others, so they are copied by name."""
     state = torch.load(checkpoint, map_location=module.device, weights_only=True)["state_dict"]
     own = module.state_dict()

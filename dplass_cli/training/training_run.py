@@ -31,6 +31,7 @@ from dplass_cli.errors import InputError, check_choice
 from dplass_cli.models import BaseModel, in_fast_order, make_network
 from dplass_cli.options.network_settings import NetworkConfig
 from dplass_cli.options.parse import to_mapping
+from dplass_cli.options.train_settings import TrainSettings
 from dplass_cli.separation.bank import AdapterBank
 from dplass_cli.separation.loading import load_models
 from dplass_cli.storage import Progress, read_text, resolved
@@ -116,20 +117,11 @@ class TrainingRun:
         return tuple(self._plan_job(name, domains) for name, domains in self.jobs.items())
 
     def _plan_job(self, name: str, domains: Sequence[int]) -> PlannedJob:
-        settings, partition = self.options.train, self.options.partition
+        partition = self.options.partition
         rows = sum(len(read_manifest(partition / f"domain{domain}.json")) for domain in domains)
+        mixtures = sum(len(self._validation_mixtures(domain)) for domain in domains)
         world = 1 if self.devices() else self._world_size
-        batches = len(EpochBatches(rows, settings.batch_size_per_device, world=world))
-        steps_per_epoch = math.ceil(min(batches, settings.steps_per_epoch or batches) / settings.accumulate)
-        steps = steps_per_epoch * settings.max_epochs
-        return PlannedJob(
-            name,
-            rows,
-            sum(len(self._validation_mixtures(domain)) for domain in domains),
-            self._count_parameters(),
-            steps_per_epoch,
-            min(steps, settings.max_steps) if settings.max_steps > 0 else steps,
-        )
+        return plan_job(name, rows, mixtures, self._count_parameters(), self.options.train, world)
 
     def _count_parameters(self) -> int:
         if self.options.what == "adapters":
@@ -153,6 +145,15 @@ class TrainingRun:
                 # The bank first: a kill in between repeats a job, where a finished job without adapter would be lost.
                 self.write_banks()
                 self.workspace.mark_finished(name, options.train, trained)
+
+    def train_unfinished(self, prepare: Callable[[], None], progress: Progress, report: EpochReport) -> None:
+        """Train all unfinished jobs: domains in parallel on several devices, where ``prepare`` is called first."""
+        devices = self.devices()
+        if len(devices) > 1:
+            self.train_in_processes(devices, prepare, progress)
+        else:
+            self.train(self.unfinished(), progress, report)
+        self.write_banks()  # each of the parallel processes described only its own adapter
 
     def train_in_processes(self, devices: Sequence[str], prepare: Callable[[], None], progress: Progress) -> None:
         """Train the unfinished domains in parallel, each in its own process, where ``prepare`` is called first.
@@ -285,6 +286,21 @@ def _train_domain(
     torch.set_num_threads(threads)
     run = TrainingRun(replace(options, device=device, num_gpus=0, parallel=1))
     run.train(list(run.jobs), progress)
+
+
+def plan_job(name: str, rows: int, validation: int, parameters: int, settings: TrainSettings, world: int) -> PlannedJob:
+    """What a job on ``rows`` samples would do, in ``world`` processes."""
+    batches = len(EpochBatches(rows, settings.batch_size_per_device, world=world))
+    steps_per_epoch = math.ceil(min(batches, settings.steps_per_epoch or batches) / settings.accumulate)
+    steps = steps_per_epoch * settings.max_epochs
+    return PlannedJob(
+        name,
+        rows,
+        validation,
+        parameters,
+        steps_per_epoch,
+        min(steps, settings.max_steps) if settings.max_steps > 0 else steps,
+    )
 
 
 def check_choices(options: TrainOptions) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
@@ -14,7 +14,15 @@ from torch.nn import functional as F
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from dplass_cli.audio.reading import read_mono
-from dplass_cli.encoders.tiny import AudioTower, TextTower, TinyEncoderConfig
+from dplass_cli.encoders import TinyEncoderConfig
+from dplass_cli.encoders.tiny import AudioTower, TextTower
+from dplass_cli.training.contrastive.spectrogram_augmentation import (
+    INTERFERENCE_DB,
+    add,
+    augmented,
+    loudest_crop,
+    mel_energy,
+)
 from tiny_models.clips import RATE, Sound, by_kind
 from tiny_models.kinds import Carriers, Kind, made_up
 
@@ -23,9 +31,7 @@ _PARTS = (0.40, 0.25, 0.23, 0.12)  # of a batch: wordings of kinds, single words
 _MADE_UP = (0, 0, 0, 1, 2)  # made-up words put into a sentence
 _CLIPS = 64  # per step
 _SECONDS = (1.5, 5.0)
-_INTERFERENCE_DB = (-40.0, -3.0)
 _BUILT_IN = 0.15  # share of built-in sounds in kinds that have clips
-_ECHO_SECONDS = (0.1, 0.8)  # reverberation times
 
 
 def fit_text(
@@ -83,13 +89,6 @@ def fit_text(
     return tower
 
 
-class _Spectrogram(NamedTuple):
-    """A sound's mel spectrogram, (mels, frames), and the mean square of its frames, (frames,)."""
-
-    mel: Tensor
-    energy: Tensor
-
-
 def fit_audio(
     config: TinyEncoderConfig,
     anchors: Tensor,
@@ -101,8 +100,8 @@ def fit_audio(
 ) -> AudioTower:
     """Train the audio tower to embed sounds at the anchors of their kinds; returns the moving average of the weights.
 
-    Sounds are mixed as mel spectrograms: with random phases, energies add up. A run that was stopped goes on at its
-    checkpoint, and ends with the tower that an undisturbed one ends with.
+    Sounds are augmented as in ``dplass train --what encoder``; here the kinds take the place of captions, and their
+    anchors are given. A stopped run resumes from its checkpoint, with the result of an uninterrupted one.
 
     Args:
         related: float32 (K, K), how a sound of each kind counts: rows sum to 1, most of it for its own kind.
@@ -112,7 +111,8 @@ def fit_audio(
     torch.manual_seed(1)
     rng = np.random.default_rng(1)
     tower = AudioTower(config)
-    spectrograms = _spectrograms(tower, training_sounds, config)
+    waveforms = (torch.from_numpy(read_mono(sound.wav, RATE)) for sound in training_sounds)
+    spectrograms = [mel_energy(tower, audio, config.hop) for audio in waveforms]
     clips = {
         kind: ([n for n in numbers if training_sounds[n].real], [n for n in numbers if not training_sounds[n].real])
         for kind, numbers in by_kind(training_sounds).items()
@@ -131,9 +131,9 @@ def fit_audio(
         for kind in rng.choice(list(clips), _CLIPS):
             real, built_in = clips[str(kind)]
             pool = built_in if built_in and (not real or rng.random() < _BUILT_IN) else real
-            scene = _crop(spectrograms[rng.choice(pool)], frames, rng)
-            other = _crop(spectrograms[rng.integers(len(spectrograms))], frames, rng)
-            spectra.append(_augmented(_add(scene, other, rng.uniform(*_INTERFERENCE_DB)), rng, config))
+            scene = loudest_crop(spectrograms[rng.choice(pool)], frames, rng)
+            other = loudest_crop(spectrograms[rng.integers(len(spectrograms))], frames, rng)
+            spectra.append(augmented(add(scene, other, rng.uniform(*INTERFERENCE_DB)), rng, config))
             targets.append(related[place[str(kind)]])
         images = torch.stack(spectra)[:, None].contiguous(memory_format=torch.channels_last)
         points = tower.embed(images)
@@ -172,68 +172,3 @@ def _step(loss: Tensor, optimizer: torch.optim.Optimizer, schedule: torch.optim.
     loss.backward()
     optimizer.step()
     schedule.step()
-
-
-@torch.no_grad()
-def _spectrograms(tower: AudioTower, training_sounds: Sequence[Sound], config: TinyEncoderConfig) -> list[_Spectrogram]:
-    spectrograms = []
-    for sound in training_sounds:
-        audio = torch.from_numpy(read_mono(sound.wav, RATE))
-        frames = len(audio) // config.hop
-        audio = audio[: frames * config.hop]
-        energy = audio.reshape(frames, config.hop).square().mean(dim=1)
-        spectrograms.append(_Spectrogram(tower.mel(audio[None])[0, :, :frames], energy))
-    return spectrograms
-
-
-def _crop(sound: _Spectrogram, frames: int, rng: np.random.Generator) -> _Spectrogram:
-    """The loudest of three random crops, padded with silence at the end."""
-    starts = rng.integers(0, max(1, len(sound.energy) - frames + 1), 3).tolist()
-    start = max(starts, key=lambda start: float(sound.energy[start : start + frames].sum()))
-    mel, energy = sound.mel[:, start : start + frames], sound.energy[start : start + frames]
-    missing = (0, frames - len(energy))
-    return _Spectrogram(F.pad(mel, missing), F.pad(energy, missing))
-
-
-def _add(scene: _Spectrogram, other: _Spectrogram, gain_db: float) -> _Spectrogram:
-    """A scene plus another sound, scaled to be ``gain_db`` louder."""
-    ratio = float(scene.energy.mean() / other.energy.mean().clamp(min=1e-9))
-    gain = min(ratio, 1e6) * 10 ** (gain_db / 10)
-    return _Spectrogram(scene.mel + gain * other.mel, scene.energy + gain * other.energy)
-
-
-def _augmented(scene: _Spectrogram, rng: np.random.Generator, config: TinyEncoderConfig) -> Tensor:
-    """The input of the tower, (mels, frames), for a scene as other rooms and microphones would give it.
-
-    A random equaliser, an exponential decay after every frame (the energy of a room's reverberation), a limit of the
-    band and a floor of noise (a phone, a codec), and masked stripes (SpecAugment).
-    """
-    mels, frames = scene.mel.shape
-    height = torch.linspace(-1, 1, mels)
-    tilt, bend = torch.randn(2)
-    curve = 0.4 * tilt * height + 0.4 * bend * height.square() + 0.03 * torch.randn(mels).cumsum(dim=0)
-    mel = scene.mel * 10 ** curve[:, None] / scene.energy.mean().clamp(min=1e-10)
-    if rng.random() < 0.25:
-        mel = mel + rng.uniform(0.05, 0.5) * _decayed(
-            mel, rng.uniform(*_ECHO_SECONDS) * config.sample_rate / config.hop
-        )
-    if rng.random() < 0.25:
-        mel[int(rng.integers(mels // 2, mels)) :] *= 1e-4
-    if rng.random() < 0.25:
-        mel = mel + 10 ** rng.uniform(-4.0, -1.0) * torch.rand(mel.shape)
-    masked = AudioTower.compress(mel)
-    if rng.random() < 0.5:
-        low = int(rng.integers(0, mels - 8))
-        masked[low : low + int(rng.integers(1, 9))] = masked.mean()
-    if rng.random() < 0.5:
-        first = int(rng.integers(0, max(1, frames - 10)))
-        masked[:, first : first + int(rng.integers(1, max(2, frames // 5)))] = masked.min()
-    return masked
-
-
-def _decayed(mel: Tensor, frames: float) -> Tensor:
-    """Energies (mels, T) smeared by a decay of 60 dB in so many frames."""
-    length = max(2, round(frames))
-    kernel = 10.0 ** (-6.0 * torch.arange(length, dtype=mel.dtype) / frames)
-    smeared = F.conv1d(F.pad(mel[:, None], (length - 1, 0)), (kernel / kernel.sum()).flip(0)[None, None])
-    return smeared[:, 0]

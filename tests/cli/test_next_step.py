@@ -69,3 +69,10 @@ def test_a_bank_next_to_an_evaluation_is_used(tmp_path: Path, monkeypatch: pytes
     make(tmp_path, "run/bank/bank.json", "e/results.json", "e/items.csv")
     monkeypatch.chdir(tmp_path)
     assert "--adapters run/bank" in CliRunner().invoke(app, []).stdout
+
+
+def test_an_unfinished_encoder_is_resumed_from_its_manifest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    make(tmp_path, "enc/config.yaml", "enc/checkpoints/encoder/last.ckpt", "p/partition.json")
+    monkeypatch.chdir(tmp_path)
+    said = CliRunner().invoke(app, []).stdout
+    assert "dplass train --what encoder --data MANIFEST --workspace enc --resume" in said

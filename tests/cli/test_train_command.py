@@ -36,7 +36,10 @@ def test_a_plan_for_people_and_for_programs(corpus: Path, tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
-        (["--what", "bases"], "dplass: --what bases: must be one of adapters, base, distil; did you mean 'base'?"),
+        (
+            ["--what", "bases"],
+            "dplass: --what bases: must be one of adapters, base, distil, encoder; did you mean 'base'?",
+        ),
         (["--set", "train.loss_type=l1_wave"], "; did you mean 'l1_wav'?"),
         (["--set", "train.optimizer.schedule=cos"], "train.optimizer.schedule cos: must be one of plateau"),
         (

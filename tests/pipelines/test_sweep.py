@@ -9,9 +9,11 @@ import optuna
 import pytest
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
+from small_captions import encoder_options, write_clips
 from small_corpus import train_steps
 
 from dplass_cli.errors import InputError
+from dplass_cli.options.parse import to_mapping
 from dplass_cli.options.sweep_options import SweepOptions
 from dplass_cli.pipelines.sweep import sweep
 
@@ -118,3 +120,16 @@ def test_wrong_ranges_are_refused_before_anything_is_written(corpus: Path, tmp_p
     with pytest.raises(InputError, match="sweep must be a section with 'parameters:', not 3"):
         sweep(SweepOptions(tmp_path / "sweep.yaml", tmp_path / "search"))
     assert not (tmp_path / "search").exists()
+
+
+def test_encoders_are_compared_by_their_retrieval(tmp_path: Path) -> None:
+    manifest = write_clips(tmp_path)
+    given = encoder_options(manifest, tmp_path / "unused", epochs=1)
+    path = tmp_path / "sweep.yaml"
+    path.write_text("{what: encoder, sweep: {trials: 2, parameters: {contrastive.hard_negatives: [0.0, 0.5]}}}")
+    train = {name: getattr(given, name) for name in ("partition", "device")}
+    nested = {name: to_mapping(getattr(given, name)) for name in ("towers", "contrastive", "train")}
+    result = sweep(SweepOptions(path, tmp_path / "search", train={**train, **nested}))
+    assert result.measure == "mAP@10"
+    assert all(trial.score is not None and 0 < trial.score <= 1 and trial.sdri is None for trial in result.trials)
+    assert (tmp_path / "search" / "trial0001" / "encoder.safetensors").is_file()

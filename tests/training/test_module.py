@@ -23,7 +23,8 @@ from dplass_cli.models import BaseModel
 from dplass_cli.options.data_settings import DataSettings
 from dplass_cli.training.corpus import ValidationMixtures
 from dplass_cli.training.job import TrainingJob
-from dplass_cli.training.module import NotFinite, SeparationModule
+from dplass_cli.training.job_module import NotFinite
+from dplass_cli.training.module import SeparationModule
 from dplass_cli.training.optimizers import PLATEAU
 
 
@@ -177,7 +178,7 @@ def test_loading_completes_a_checkpoint_with_the_frozen_tensors(network: BaseMod
 def test_another_global_batch_size_cannot_resume(network: BaseModel) -> None:
     checkpoint = checkpoint_of(module(network))
     other = module(network, world=2)
-    with pytest.raises(InputError, match="uses 2 mixtures per step over all devices, not 4"):
+    with pytest.raises(InputError, match="uses 2 items per step over all devices, not 4"):
         other.on_load_checkpoint(checkpoint)
 
 

@@ -141,7 +141,7 @@ def test_without_a_space_seeds_repeat_the_configuration(tmp_path: Path) -> None:
 
 
 def test_without_validation_settings_cannot_be_compared(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="partition: has no validation mixtures"):
+    with pytest.raises(InputError, match="partition: has no validation data"):
         Trainings(tmp_path, None).sweep(RATES, trials=1)
 
 

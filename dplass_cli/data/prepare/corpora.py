@@ -75,7 +75,7 @@ CORPORA = {
         sentences=True),
     "audioldm": Corpus("AudioLDM's format: dataset_root.json and the lists it names",
         "https://github.com/haoheliu/AudioLDM-training-finetuning",
-        ("caption",), "**/dataset_root.json", split="train", name="wav", id="id", sentences=True),
+        ("caption",), "**/dataset_root.json", split="train", name="wav", id="id", labels="labels", sentences=True),
     "audioset": Corpus("AudioSet: ten-second clips in 527 classes", "https://research.google.com/audioset/download.html",
         ("mids",), columns=("ytid", "start", "end", "mids"), id="ytid", start="start", end="end", labels="mids",
         video=True, unique_ids=True, verb="prepare-audioset", rejects="rejects.csv",

@@ -14,7 +14,6 @@ from lightning.pytorch.plugins.io import TorchCheckpointIO
 
 from dplass_cli.storage import atomic_path, remove_file
 from dplass_cli.training.callbacks.stopping import Interruption
-from dplass_cli.training.module import SCORES
 
 
 class AtomicCheckpointIO(TorchCheckpointIO):
@@ -28,23 +27,21 @@ class AtomicCheckpointIO(TorchCheckpointIO):
 
 
 class SavedEpoch(NamedTuple):
-    """An epoch whose weights are kept. Checkpoints store it as a plain tuple in this order.
+    """An epoch whose weights are kept. Checkpoints store it as a plain tuple: the scores, epoch and file.
 
     Attributes:
-        sdri: validation SDRi in dB.
-        si_sdr: validation SI-SDR in dB.
+        scores: validation scores; the first decides which epoch is better.
         epoch: number of the epoch, from 0.
         file: name of the checkpoint.
     """
 
-    sdri: float
-    si_sdr: float
+    scores: tuple[float, ...]
     epoch: int
     file: str
 
 
 class BestCheckpoints(Checkpoint):
-    """Keeps the trained weights of the ``count`` epochs with the best validation SDRi.
+    """Keeps the trained weights of the ``count`` epochs with the best validation score.
 
     Files are named by step (``step00001200.ckpt``), not by epoch: a longer run continues an epoch that ``max_steps``
     has cut short, and validates it a second time. ``on_improvement`` follows an epoch that is better than all before.
@@ -59,12 +56,12 @@ class BestCheckpoints(Checkpoint):
 
     def on_train_epoch_end(self, trainer: Any, module: Any) -> None:
         """Save the weights if the epoch is among the best, and remove those that no longer are."""
-        sdri, si_sdr = (float(trainer.callback_metrics.get(name, torch.nan)) for name in SCORES)
-        if not math.isfinite(sdri) or (len(self.kept) == self.count and sdri <= self.kept[-1].sdri):
+        scores = tuple(float(trainer.callback_metrics.get(name, torch.nan)) for name in module.scores)
+        if not math.isfinite(scores[0]) or (len(self.kept) == self.count and scores[0] <= self.kept[-1].scores[0]):
             return
-        new = SavedEpoch(sdri, si_sdr, trainer.current_epoch, f"step{trainer.global_step:08d}.ckpt")
+        new = SavedEpoch(scores, trainer.current_epoch, f"step{trainer.global_step:08d}.ckpt")
         trainer.save_checkpoint(self.folder / new.file, weights_only=True)
-        self.kept = sorted([*self.kept, new], key=lambda saved: -saved.sdri)
+        self.kept = sorted([*self.kept, new], key=lambda saved: -saved.scores[0])
         for dropped in self.kept[self.count :]:
             if trainer.is_global_zero:
                 remove_file(self.folder / dropped.file)
@@ -74,14 +71,14 @@ class BestCheckpoints(Checkpoint):
 
     def state_dict(self) -> dict[str, Any]:
         """The kept epochs, so that a resumed run compares with the epochs before it."""
-        return {"kept": [tuple(saved) for saved in self.kept]}
+        return {"kept": [(*saved.scores, saved.epoch, saved.file) for saved in self.kept]}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Restore the kept epochs, except those whose files later epochs replaced before the run was killed.
 
         The resumed run repeats those later epochs.
         """
-        kept = (SavedEpoch(*entry) for entry in state["kept"])
+        kept = (SavedEpoch(tuple(scores), epoch, file) for *scores, epoch, file in state["kept"])
         self.kept = [saved for saved in kept if (self.folder / saved.file).is_file()]
 
 

@@ -11,29 +11,15 @@ from lightning.pytorch.callbacks import Checkpoint
 
 from dplass_cli.records import csv_rows, write_rows
 from dplass_cli.storage import Progress, append_text, locked, read_text
-from dplass_cli.training.module import SCORES
 from dplass_cli.training.workspace import Workspace
 
 EpochReport = Callable[[int, float], None]
-"""Receives each epoch's number and validation SDRi in dB (nan without validation); may raise to end the run."""
+"""Receives each epoch's number and first validation score, such as SDRi in dB (nan without); may raise to end it."""
 
 
-def no_report(epoch: int, sdri: float) -> None:
+def no_report(epoch: int, score: float) -> None:
     """Ignore the report."""
 
-
-METRICS_COLUMNS = (
-    "run",
-    "epoch",
-    "step",
-    "train_loss",
-    *SCORES,
-    "learning_rate",
-    "unreadable",
-    "items_per_s",
-    "loader_wait",
-)
-"""Columns of ``metrics.csv``."""
 
 _LOG_SECONDS = 10.0  # between two lines of the text log within an epoch
 
@@ -45,7 +31,7 @@ class EpochReporter(Checkpoint):
     which computes the epoch's loss, and that of :class:`Checkpoint` callbacks after it.
 
     Attributes:
-        items_per_s: mixtures per second in this epoch.
+        items_per_s: samples per second in this epoch.
         loader_wait: share of this epoch spent waiting for data, 0 to 1.
     """
 
@@ -69,7 +55,7 @@ class EpochReporter(Checkpoint):
 
     def on_train_batch_end(self, trainer: Any, module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
         now = time.perf_counter()
-        self._items += len(batch.target) * trainer.world_size
+        self._items += len(batch.number) * trainer.world_size
         passed = max(now - self._epoch_started, 1e-9)
         self.items_per_s, self.loader_wait = self._items / passed, trainer.train_dataloader.waited / passed
         if not trainer.is_global_zero:
@@ -85,8 +71,8 @@ class EpochReporter(Checkpoint):
 
     def _status(self, trainer: Any, module: Any) -> str:
         parts = [] if module.last_loss is None else [f"loss {module.last_loss:.4f}"]
-        if SCORES[0] in trainer.callback_metrics:
-            parts.append(f"SDRi {float(trainer.callback_metrics[SCORES[0]]):.2f} dB")
+        if module.scores[0] in trainer.callback_metrics:
+            parts.append(module.shown_score(float(trainer.callback_metrics[module.scores[0]])))
         return ", ".join([*parts, f"{self.items_per_s:.1f} items/s", f"waiting {self.loader_wait:.0%}"])
 
     def on_train_epoch_end(self, trainer: Any, module: Any) -> None:
@@ -99,7 +85,7 @@ class EpochReporter(Checkpoint):
             "epoch": trainer.current_epoch,
             "step": trainer.global_step,
             "train_loss": f"{module.epoch_loss:.9g}",
-            **{score: f"{metrics.get(score, np.nan):.6f}" for score in SCORES},
+            **{score: f"{metrics.get(score, np.nan):.6f}" for score in module.scores},
             "learning_rate": f"{trainer.optimizers[0].param_groups[0]['lr']:.6g}",
             "unreadable": len(module.bad_files),
             "items_per_s": f"{self.items_per_s:.2f}",
@@ -108,11 +94,11 @@ class EpochReporter(Checkpoint):
         self._add_row(row)
         self._log(" ".join(f"{key}={value}" for key, value in row.items()))
         for key, value in metrics.items():
-            if key.startswith(f"{SCORES[0]}/"):
+            if key.startswith(f"{module.scores[0]}/"):
                 self._log(f"{key} {value:.4f}")
         for logger in trainer.loggers:
             logger.log_metrics({"train_loss_epoch": module.epoch_loss}, step=trainer.global_step)
-        self.report(trainer.current_epoch, metrics.get(SCORES[0], np.nan))
+        self.report(trainer.current_epoch, metrics.get(module.scores[0], np.nan))
 
     def _add_row(self, row: dict[str, Any]) -> None:
         """Add a row to the table, in place of rows of epochs that this run repeats."""
@@ -120,7 +106,7 @@ class EpochReporter(Checkpoint):
         with locked(table.with_name(".metrics.lock")):  # domains that train in parallel share the table
             rows = csv_rows(read_text(table), table) if table.is_file() else []
             kept = [old for old in rows if old["run"] != self.job or int(old["epoch"]) < row["epoch"]]
-            write_rows(table, METRICS_COLUMNS, [*kept, row])
+            write_rows(table, tuple(row), [*kept, row])
 
     def _log(self, line: str) -> None:
         append_text(self.workspace.log(self.job), f"{time.strftime('%Y-%m-%d %H:%M:%S')} {line}\n")

@@ -11,8 +11,6 @@ from typing import Any
 
 from lightning.pytorch.callbacks import Callback, EarlyStopping
 
-from dplass_cli.training.module import SCORES
-
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
@@ -30,20 +28,20 @@ class FinalValidation(Callback):
 
 
 class Patience(EarlyStopping):
-    """Ends a run after some epochs without a better validation SDRi. A run that it ended stays ended when resumed.
+    """Ends a run after some epochs without a better validation score. A run that it ended stays ended when resumed.
 
     The class's name is the key of its state in checkpoints.
     """
 
-    def __init__(self, epochs: int) -> None:
-        super().__init__(SCORES[0], mode="max", patience=epochs, check_on_train_epoch_end=True)
+    def __init__(self, score: str, epochs: int) -> None:
+        super().__init__(score, mode="max", patience=epochs, check_on_train_epoch_end=True)
 
     def on_train_start(self, trainer: Any, module: Any) -> None:
         """Stop before the first step where patience has run out already, which Lightning does not restore."""
         trainer.should_stop = self.wait_count >= self.patience and trainer.current_epoch >= trainer.min_epochs
 
     def on_train_epoch_start(self, trainer: Any, module: Any) -> None:
-        """Withdraw a stop that ``min_epochs`` has delayed: SDRi may improve until then."""
+        """Withdraw a stop that ``min_epochs`` has delayed: the score may improve until then."""
         trainer.should_stop = False
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:

@@ -12,8 +12,9 @@ import pytest
 import torch
 
 from dplass_cli.errors import RunError
-from dplass_cli.training.callbacks.checkpoints import AtomicCheckpointIO, BestCheckpoints, LastCheckpoint
+from dplass_cli.training.callbacks.checkpoints import AtomicCheckpointIO, BestCheckpoints, LastCheckpoint, SavedEpoch
 from dplass_cli.training.callbacks.stopping import Interruption
+from dplass_cli.training.module import SeparationModule
 
 
 def test_a_checkpoint_can_be_loaded_without_pickled_code(tmp_path: Path) -> None:
@@ -52,7 +53,7 @@ class EndedEpochs:
     def end_epoch(self, callback: BestCheckpoints, sdri: float) -> None:
         self.callback_metrics = {"val_sdri": torch.tensor(sdri), "val_si_sdr": torch.tensor(sdri - 1)}
         self.global_step += 10
-        callback.on_train_epoch_end(self, None)
+        callback.on_train_epoch_end(self, SeparationModule)
         self.current_epoch += 1
 
 
@@ -76,7 +77,7 @@ def after(folder: Path, count: int, scores: list[float], improvements: list[int]
 
 def test_the_best_epochs_are_kept_best_first(tmp_path: Path) -> None:
     kept = after(tmp_path, 2, [1.0, 3.0, 2.0, 0.0]).kept
-    assert [(saved.sdri, saved.si_sdr, saved.epoch) for saved in kept] == [(3.0, 2.0, 1), (2.0, 1.0, 2)]
+    assert [(saved.scores, saved.epoch) for saved in kept] == [((3.0, 2.0), 1), ((2.0, 1.0), 2)]
     assert files(tmp_path) == ["step00000020.ckpt", "step00000030.ckpt"]
 
 
@@ -110,7 +111,7 @@ def test_the_state_of_version_0_1_can_be_read(tmp_path: Path) -> None:
     resumed: Any = BestCheckpoints(tmp_path, 1, lambda: None)
     assert resumed.state_key == "BestCheckpoints"
     resumed.load_state_dict({"kept": [(3.0, 2.0, 1, "step00000020.ckpt")]})
-    assert resumed.kept[0].file == "step00000020.ckpt"
+    assert resumed.kept == [SavedEpoch((3.0, 2.0), 1, "step00000020.ckpt")]
 
 
 class TakenSteps:

@@ -25,7 +25,7 @@ def test_the_last_step_requests_a_stop(step: int, max_steps: int, stops: bool) -
 
 def waited(epochs: int, patience: int) -> Patience:
     """Early stopping after some epochs without improvement."""
-    made = Patience(patience)
+    made = Patience("val_sdri", patience)
     made.wait_count = epochs
     return made
 
@@ -48,18 +48,18 @@ def test_min_epochs_come_before_patience() -> None:
 
 def test_a_delayed_stop_is_withdrawn_at_the_next_epoch() -> None:
     trainer: Any = SimpleNamespace(should_stop=True)
-    Patience(1).on_train_epoch_start(trainer, None)
+    Patience("val_sdri", 1).on_train_epoch_start(trainer, None)
     assert not trainer.should_stop
 
 
 def test_a_resumed_run_may_have_another_patience() -> None:
-    resumed = Patience(9)
+    resumed = Patience("val_sdri", 9)
     resumed.load_state_dict({**waited(2, patience=3).state_dict(), "best_score": torch.tensor(1.0)})
     assert (resumed.wait_count, resumed.patience) == (2, 9)
 
 
 def test_its_state_has_the_key_of_version_0_1() -> None:
-    assert Patience(3).state_key == "Patience{'monitor': 'val_sdri', 'mode': 'max'}"
+    assert Patience("val_sdri", 3).state_key == "Patience{'monitor': 'val_sdri', 'mode': 'max'}"
 
 
 @pytest.fixture

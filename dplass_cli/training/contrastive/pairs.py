@@ -1,0 +1,127 @@
+"""What contrastive training trains: the two towers of a tiny encoder, or two heads over a frozen encoder."""
+
+from __future__ import annotations
+
+import math
+from abc import abstractmethod
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+
+from dplass_cli.encoders import ProjectedEncoder, QueryEncoder, TinyEncoder, save_heads, save_tiny_encoder
+from dplass_cli.encoders.clips import Clip, embed_clips
+
+_LARGEST_SCALE = 100.0  # as in CLIP: the loss of a well-trained batch would raise it without bound
+
+Vectors = npt.NDArray[np.float32]
+
+
+class TrainedPair(nn.Module):
+    """An encoder of sounds and one of sentences that are trained together, with the temperature between them.
+
+    Args:
+        encoder: the query encoder that they make up.
+        captions: all captions of the training.
+        temperature: initial temperature of the similarities.
+    """
+
+    def __init__(self, encoder: QueryEncoder, captions: Sequence[str], temperature: float) -> None:
+        super().__init__()
+        self.encoder, self.captions = encoder, captions
+        self.log_scale = nn.Parameter(torch.tensor(-math.log(temperature)))
+
+    @property
+    def scale(self) -> Tensor:
+        """Factor of the cosines."""
+        return self.log_scale.exp().clamp(max=_LARGEST_SCALE)
+
+    @abstractmethod
+    def audio(self, inputs: Tensor) -> Tensor:
+        """Embed the inputs of B clips: (B, D), unit norm."""
+
+    @abstractmethod
+    def text(self, captions: Sequence[int]) -> Tensor:
+        """Embed M captions, places in the list of all: (M, D), unit norm."""
+
+    @abstractmethod
+    def embed(self, clips: Sequence[Clip], failed: dict[Clip, str]) -> dict[Clip, Vectors]:
+        """Embed whole clips as the encoder does, {clip: (D,)}; ``failed`` receives those that are unreadable."""
+
+    @abstractmethod
+    def save(self, path: Path) -> None:
+        """Write the encoder to a file."""
+
+
+class TowerPair(TrainedPair):
+    """The towers of a tiny encoder. Inputs are compressed mel spectrograms (B, mels, frames)."""
+
+    encoder: TinyEncoder
+
+    def __init__(self, encoder: TinyEncoder, captions: Sequence[str], temperature: float) -> None:
+        super().__init__(encoder.requires_grad_(True), captions, temperature)
+
+    def audio(self, inputs: Tensor) -> Tensor:
+        return self.encoder.audio.embed(inputs[:, None])
+
+    def text(self, captions: Sequence[int]) -> Tensor:
+        embeddings: Tensor = self.encoder.text([self.captions[each] for each in captions])
+        return embeddings
+
+    def embed(self, clips: Sequence[Clip], failed: dict[Clip, str]) -> dict[Clip, Vectors]:
+        return dict(embed_clips(clips, self.encoder, failed=failed))
+
+    def save(self, path: Path) -> None:
+        save_tiny_encoder(path, self.encoder, torch.float32)
+
+
+class HeadPair(TrainedPair):
+    """The heads over a frozen encoder. Inputs are its embeddings (B, D).
+
+    Args:
+        encoder: the frozen encoder with its heads.
+        captions: all captions of the training.
+        temperature: initial temperature of the similarities.
+        vectors: {clip: its embedding by the frozen encoder, (D,)}.
+        failed: {clip that has none: reason}.
+    """
+
+    encoder: ProjectedEncoder
+
+    def __init__(
+        self,
+        encoder: ProjectedEncoder,
+        captions: Sequence[str],
+        temperature: float,
+        vectors: Mapping[Clip, Vectors],
+        failed: Mapping[Clip, str],
+    ) -> None:
+        super().__init__(encoder, captions, temperature)
+        self.heads = encoder.heads.requires_grad_(True)
+        self._vectors, self._failed = vectors, failed
+        self._texts: Tensor
+        self.register_buffer("_texts", encoder.frozen.embed_text(captions).clone(), persistent=False)
+
+    def audio(self, inputs: Tensor) -> Tensor:
+        embeddings: Tensor = self.heads.audio(inputs)
+        return embeddings
+
+    def text(self, captions: Sequence[int]) -> Tensor:
+        embeddings: Tensor = self.heads.text(self._texts[list(captions)])
+        return embeddings
+
+    @torch.no_grad()
+    def embed(self, clips: Sequence[Clip], failed: dict[Clip, str]) -> dict[Clip, Vectors]:
+        failed |= {clip: self._failed[clip] for clip in clips if clip in self._failed}
+        known = [clip for clip in clips if clip not in failed]
+        device = self.log_scale.device
+        return {
+            clip: self.heads.audio(torch.from_numpy(self._vectors[clip])[None].to(device))[0].cpu().numpy()
+            for clip in known
+        }
+
+    def save(self, path: Path) -> None:
+        save_heads(path, self.heads)
