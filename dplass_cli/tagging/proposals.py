@@ -44,13 +44,11 @@ class Proposer:
         take a share of that sound.
 
         Raises:
-            InputError: the recording cannot be read or is too short, or no sound reaches the threshold.
+            InputError: the recording cannot be read or is too short.
         """
         tags = self._tagger(path, track).sounds
         if not tags:
-            raise InputError(
-                f"{path}: no sound reaches --threshold {self._threshold:g}; lower it, or describe a sound with --query"
-            )
+            return ()
         vectors = self._encoder.embed_text([tag.sound for tag in tags])
         kinds = [kinds_of([tag.sound]) for tag in tags]
         kept: list[int] = []
@@ -96,11 +94,17 @@ def with_proposals(recordings: Sequence[Recording], encoder: QueryEncoder, optio
         propose = propose or Proposer(encoder, options.threshold)
         path = str(recording.path)
         try:
-            tags = proposals.found[path] = propose(recording.path, options.track - 1)
+            tags = propose(recording.path, options.track - 1)
+            if not tags:
+                raise InputError(
+                    f"{path}: no sound reaches --threshold {options.threshold:g}; lower it, or describe a sound with"
+                    " --query"
+                )
         except DplassError as error:
             proposals.failed[path] = str(error)
             errors.append(error)
             continue
+        proposals.found[path] = tags
         queries = [each for query in recording.queries for each in _replaced(query, tags)]
         proposals.recordings.append(replace(recording, queries=tuple(dict.fromkeys(queries)), consistent=True))
     if not proposals.recordings:

@@ -24,7 +24,7 @@ def test_a_table_says_what_is_there_and_when(rain: Path) -> None:
     done = CliRunner().invoke(app, ["tag", str(rain), "--device", "cpu"])
     assert done.exit_code == 0, done.output
     assert f"{rain} (2.0 s)" in done.stdout.replace("\n", "")
-    assert ["Rain", "0.0-2.0"] == next(line.split() for line in done.stdout.splitlines() if "Rain" in line)[:2]
+    assert next(line.split() for line in done.stdout.splitlines() if "Rain" in line)[:2] == ["Rain", "0.0-2.0"]
 
 
 def test_json_has_the_same(rain: Path, tmp_path: Path) -> None:

@@ -58,7 +58,7 @@ def test_a_recording_without_sounds_does_not_stop_the_others(tmp_path: Path) -> 
 
 
 def test_auto_with_spans_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="^--spans: says where one sound is; name that sound instead of --query auto"):
+    with pytest.raises(InputError, match=r"^--spans: says where one sound is; name that sound instead of --query auto"):
         proposed(recording(tmp_path, Query("auto", spans=((0.0, 1.0),))))
 
 
@@ -69,7 +69,8 @@ def test_of_sounds_that_contain_each_other_one_is_proposed(tmp_path: Path) -> No
     from dplass_cli.sounds import render
 
     write_audio(path, render("male_speech", 3, 3.0, 32000)[None], 32000)
-    options = SeparateOptions(output=Path("out"), threshold=0.02)
+    options = SeparateOptions(output=Path("out"), threshold=0.1)
     found = with_proposals([Recording(path, (Query("auto"),), "voice")], encoder, options)
-    voices = [query.text for query in found.recordings[0].queries if "speech" in query.text.casefold()]
-    assert voices == ["Male speech, man speaking"]
+    sounds = [query.text for query in found.recordings[0].queries]
+    assert sounds[0] == "Male speech, man speaking"
+    assert "Speech" not in sounds
