@@ -19,6 +19,8 @@ def command(options: TagOptions, run: VerbRun) -> None:
 
     Example: dplass tag mix.wav --labels scenes --output tags --picture
     """
+    if options.fit is not None:
+        return _fit(options, run)
     from dplass_cli.pipelines.tag import tag
 
     result = tag(options, run.progress)
@@ -34,6 +36,23 @@ def command(options: TagOptions, run: VerbRun) -> None:
     for written in result.files.values():
         run.note("written: " + ", ".join(written))
     run.some_failed(f"{path} failed: {reason}" for path, reason in result.failed.items())
+
+
+def _fit(options: TagOptions, run: VerbRun) -> None:
+    """Fit a head, and show what it reaches."""
+    from dplass_cli.pipelines.fit_head import fit_head
+
+    def tables() -> Any:
+        from rich.console import Group
+
+        from dplass_cli.reports.head_report import head_tables
+
+        return Group(*(table.rich() for table in head_tables(result.figures, result.key)))
+
+    result = fit_head(options, run.progress)
+    run.result(result, tables)
+    run.note(f"written: {result.head}, and report.html, results.md and results.json next to it")
+    run.some_failed(result.failed.values())
 
 
 def _tables(result: TagResult) -> Any:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from dplass_cli.encoders import load_encoder_of
+from dplass_cli.encoders import QueryEncoder, load_encoder_of
 from dplass_cli.errors import DplassError, InputError
 from dplass_cli.options.tag_options import TagOptions
 from dplass_cli.separation.recordings import find_recordings
 from dplass_cli.storage import Progress, no_progress
 from dplass_cli.tagging.audacity_labels import write_audacity_labels
+from dplass_cli.tagging.head import read_head
 from dplass_cli.tagging.labels import SentenceLabels, named_labels
-from dplass_cli.tagging.tagger import WINDOW_SECONDS, RecordingTags, Tagger
+from dplass_cli.tagging.tagger import WINDOW_SECONDS, Labels, RecordingTags, Tagger
 
 
 @dataclass(frozen=True)
@@ -44,14 +45,13 @@ def tag(options: TagOptions, progress: Progress = no_progress) -> TagResult:
         InputError: wrong options, labels or encoder, or no recording could be tagged.
     """
     if not options.recordings:
-        raise InputError("no recording is given; name recordings or folders")
+        raise InputError("no recording is given; name recordings or folders, or --fit MANIFEST")
     if options.picture and options.output is None:
         raise InputError("--picture: is written to --output; name a folder")
     recordings = find_recordings(options.recordings, None, (), options.output)
     encoder = load_encoder_of(options.model)
-    source = "--encoder" if options.labels is None else f"--labels {options.labels}"
-    labels = SentenceLabels(named_labels(options.labels, encoder), encoder, source)
-    tagger = Tagger(encoder, labels, options.threshold, options.window or WINDOW_SECONDS, options.top)
+    labels, unknown, window_seconds = _labels(options, encoder)
+    tagger = Tagger(encoder, labels, options.threshold, options.window or window_seconds, options.top)
     tags: dict[str, RecordingTags] = {}
     files: dict[str, list[str]] = {}
     failed: dict[str, DplassError] = {}
@@ -74,4 +74,16 @@ def tag(options: TagOptions, progress: Progress = no_progress) -> TagResult:
     if not tags:
         raise next(iter(failed.values()))
     reasons = {name: str(error) for name, error in failed.items()}
-    return TagResult(encoder.name, labels.calibrated, len(labels.names), tags, files, labels.unknown, reasons)
+    return TagResult(encoder.name, labels.calibrated, len(labels.names), tags, files, unknown, reasons)
+
+
+def _labels(options: TagOptions, encoder: QueryEncoder) -> tuple[Labels, dict[str, str], float]:
+    """The labels, those that the encoder does not know, and the length of their windows in seconds."""
+    if options.head is not None:
+        if options.labels is not None:
+            raise InputError("--head: has labels of its own; leave out --labels")
+        head = read_head(options.head, encoder)
+        return head, {}, head.config.window_seconds
+    source = "--encoder" if options.labels is None else f"--labels {options.labels}"
+    labels = SentenceLabels(named_labels(options.labels, encoder), encoder, source)
+    return labels, labels.unknown, WINDOW_SECONDS

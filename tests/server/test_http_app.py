@@ -387,7 +387,7 @@ def test_an_unfinished_job_has_no_downloads(serve: Serve) -> None:
     ("method", "address", "message"),
     [
         ("POST", "/jobs?querry=rain", "querry: no such parameter; did you mean 'query'?"),
-        ("POST", "/jobs?query=rain&zzz=each", "zzz: no such parameter; known: consistent, name, query, recording, remove"),
+        ("POST", "/jobs?query=rain&zzz=each", "zzz: no such parameter; known: consistent, name, query, recording"),
         ("POST", "/recordings?nam=a", "nam: no such parameter; did you mean 'name'?"),
         ("GET", "/jobs/abc?wait=1", "wait: no such parameter; this request has none"),
         ("GET", "/jobs/abc/all.zip?fromat=mp3", "fromat: no such parameter; did you mean 'format'?"),
