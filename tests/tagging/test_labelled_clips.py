@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -52,7 +53,7 @@ def test_a_share_contains_every_label_and_larger_shares_contain_it() -> None:
         [sum(rows[n] for n, each in enumerate(given) if label in each.labels) for label in "abc"] for rows in drawn
     ]
     assert counts == [[1, 1, 1], [2, 2, 1], [5, 5, 1], [10, 10, 1]]
-    for smaller, larger in zip(drawn, drawn[1:], strict=False):
+    for smaller, larger in pairwise(drawn):
         assert larger[smaller].all()
 
 
