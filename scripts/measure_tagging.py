@@ -1,6 +1,6 @@
 """Measure ``tag`` and ``separate --query auto`` with the bundled models, and fit the probability of a tag.
 
-    python scripts/measure_tagging.py DATA [--fit] [--recordings 240] [--mixtures 50]
+    python scripts/measure_tagging.py DATA [--fit] [--recordings 120] [--mixtures 50]
 
 DATA is a folder with clips.csv and audio/ (see docs/tiny.md). Recordings of one, two and three clips of different
 classes, 5 s, each within 6 dB of the first, are drawn with a fixed seed. Prints the tables of docs/tagging.md, for fold
@@ -18,7 +18,8 @@ import argparse
 import csv
 import random
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
@@ -51,10 +52,10 @@ Values = npt.NDArray[np.float64]
 
 
 class Clip(NamedTuple):
-    """One source: samples float32 (T,), and its kind."""
+    """One source: its kind, and a function that gives its samples, float32 (T,)."""
 
-    audio: Audio
     kind: str
+    audio: Callable[[], Audio]
 
 
 class Measured(NamedTuple):
@@ -81,15 +82,16 @@ class Cosines:
 def read_clips(data: Path, folds: Sequence[str], kinds: Sequence[str]) -> list[Clip]:
     with open(data / "clips.csv", encoding="utf-8", newline="") as stream:
         rows = [row for row in csv.DictReader(stream) if row["fold"] in folds and row["audioset_label"] in kinds]
-    return [
-        Clip(fit_length(read_mono(data / "audio" / r["filename"], RATE), SECONDS * RATE), r["audioset_label"])
-        for r in rows
-    ]
+    return [Clip(row["audioset_label"], partial(read_clip, data / "audio" / row["filename"])) for row in rows]
+
+
+def read_clip(path: Path) -> Audio:
+    return fit_length(read_mono(path, RATE), SECONDS * RATE)
 
 
 def built_in(kinds: Sequence[str], seed: int) -> list[Clip]:
     known = [kind for kind in sounds.CATALOGUE if kind.label in kinds]
-    return [Clip(sounds.render(kind.name, seed, float(SECONDS), RATE), kind.label) for kind in known]
+    return [Clip(kind.label, partial(sounds.render, kind.name, seed, float(SECONDS), RATE)) for kind in known]
 
 
 def draw(rng: random.Random, clips: Sequence[Clip], count: int) -> list[Clip]:
@@ -102,7 +104,7 @@ def draw(rng: random.Random, clips: Sequence[Clip], count: int) -> list[Clip]:
 
 def mix(clips: Sequence[Clip], gains_db: Sequence[float]) -> npt.NDArray[np.float32]:
     """The sources at gains relative to equal energies, float32 (N, T); their sum is the mixture."""
-    stacked = np.stack([clip.audio for clip in clips])
+    stacked = np.stack([clip.audio() for clip in clips])
     rms = np.sqrt(np.square(stacked).mean(axis=1, keepdims=True)).clip(min=1e-6)
     return (0.1 * stacked / rms * 10.0 ** (np.array(gains_db)[:, None] / 20.0)).astype(np.float32)
 
@@ -235,7 +237,7 @@ def main() -> None:
     parser.add_argument("data", type=Path)
     parser.add_argument("--fit", action="store_true")
     parser.add_argument("--fit-folds", nargs="+", default=["1", "2", "3"])
-    parser.add_argument("--recordings", type=int, default=240)
+    parser.add_argument("--recordings", type=int, default=120)
     parser.add_argument("--mixtures", type=int, default=50)
     arguments = parser.parse_args()
     encoder = Separator.from_pretrained().encoder
