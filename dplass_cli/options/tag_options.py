@@ -33,7 +33,7 @@ class TagOptions(EncoderOptions):
         shown="those of dplass sounds",
         named=True,
     )
-    head: Path | None = option(None, "A head that --fit has written, which replaces --labels: head.safetensors")
+    head: Path | None = option(None, "File of a head, which --fit writes; its labels replace --labels.")
     output: Path | None = option(
         None,
         "Folder of label files for Audacity, one per recording; with --fit, of the head and its report.",

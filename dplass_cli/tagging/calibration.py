@@ -41,4 +41,5 @@ def tag_scores(similarities: Scores, calibration: TagCalibration | None) -> Scor
     """Compute scores from 0 to 1 from cosines of any shape: probabilities, or without a calibration the cosines."""
     if calibration is None:
         return similarities.clip(0.0, 1.0)
-    return 1.0 / (1.0 + np.exp(-(calibration.similarity * similarities + calibration.bias)))
+    scores: Scores = 1.0 / (1.0 + np.exp(-(calibration.similarity * similarities + calibration.bias)))
+    return scores

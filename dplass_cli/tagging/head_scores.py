@@ -60,12 +60,13 @@ def predicted(scores: Scores, exclusive: bool) -> Truth:
 
 def head_scores(truth: Truth, scores: Scores, exclusive: bool) -> HeadScores:
     """Measure scores (N, L) of N clips, at least one."""
-    per_label = [each for each in label_scores(truth, scores, exclusive) if each.average_precision is not None]
+    per_label = label_scores(truth, scores, exclusive)
+    precisions = [each.average_precision for each in per_label if each.average_precision is not None]
     return HeadScores(
         clips=len(truth),
         accuracy=float((truth == predicted(scores, exclusive)).all(axis=1).mean()),
-        macro_f1=float(np.mean([each.f1 for each in per_label])),
-        map=float(np.mean([each.average_precision for each in per_label])),
+        macro_f1=float(np.mean([each.f1 for each in per_label if each.clips])),
+        map=float(np.mean(precisions)),
     )
 
 
