@@ -47,14 +47,14 @@ def labelled_clips(manifest: Path, key: str, wanted: Collection[str] = (), sourc
         InputError: the manifest is unusable, or contains no clip of a wanted label.
     """
     names = class_names()
-    labels: dict[Clip, set[str]] = defaultdict(set)
+    labels: dict[Clip, set[str]] = {}
     ids: dict[Clip, tuple[str, str]] = {}
     for row, group in zip(read_manifest(manifest), row_values(manifest, key), strict=True):
         clip = clip_of(row)
-        labels[clip].update(names.get(label, label) for label in row.labels or (row.caption,))
+        labels.setdefault(clip, set()).update(names.get(label, label) for label in row.labels or (row.caption,))
         ids.setdefault(clip, (row.id, group))
     if wanted:
-        labels = {clip: own & set(wanted) for clip, own in labels.items() if not own.isdisjoint(wanted)}  # type: ignore[assignment]
+        labels = {clip: own & set(wanted) for clip, own in labels.items() if not own.isdisjoint(wanted)}
         missing = set(wanted).difference(*labels.values())
         if missing:
             raise InputError(
