@@ -23,8 +23,10 @@ def head_tables(figures: HeadFigures, key: str) -> list[Table]:
         figures: what the head reaches.
         key: of the manifest, by whose values clips are grouped.
     """
-    groups = {"all": figures.test, **figures.groups}
-    classes = [
+    groups: list[list[str | Figure]] = [
+        [name, *_cells(scores)] for name, scores in {"all": figures.test, **figures.groups}.items()
+    ]
+    classes: list[list[str | Figure]] = [
         [
             label,
             Figure(each.clips, "d"),
@@ -35,14 +37,12 @@ def head_tables(figures: HeadFigures, key: str) -> list[Table]:
         ]
         for label, each in figures.classes.items()
     ]
-    fractions = [
+    fractions: list[list[str | Figure]] = [
         [f"{percent}%", Figure(figures.fraction_clips[percent], "d"), *_cells(scores)[1:]]
         for percent, scores in figures.fractions.items()
     ]
     tables = [
-        Table(
-            "Test clips", (key if figures.groups else "", *_SCORES), [[name, *_cells(s)] for name, s in groups.items()]
-        ),
+        Table("Test clips", (key if figures.groups else "", *_SCORES), groups),
         Table("Labels", ("label", "clips", "precision", "recall", "F1", "AP"), classes),
         Table("Share of the training clips", ("share", *_SCORES), fractions),
     ]
