@@ -52,7 +52,7 @@ def separate(
     for meaning in meanings(queries_of(recordings)):
         note(meaning)
     separator = Separator.from_spec(options.model, options.select, options.stereo, options.refine)
-    proposals = with_proposals(recordings, separator.encoder, options)
+    proposals = with_proposals(recordings, separator.encoder, options, progress)
     for path, tags in proposals.found.items():
         note(f"{path}: found " + ", ".join(f"{tag.sound} ({tag.score:.2f})" for tag in tags))
     queries = queries_of(proposals.recordings)

@@ -12,6 +12,7 @@ from dplass_cli.errors import DplassError, InputError
 from dplass_cli.options.separate_options import SeparateOptions
 from dplass_cli.separation.queries import Query
 from dplass_cli.separation.recordings import Recording
+from dplass_cli.storage import Progress, no_progress
 from dplass_cli.tagging.labels import SentenceLabels, named_labels
 from dplass_cli.tagging.tagger import Tag, Tagger
 
@@ -37,7 +38,7 @@ class Proposer:
         self._encoder, self._threshold = encoder, threshold
         self._tagger = Tagger(encoder, SentenceLabels(named_labels(None, encoder), encoder, "--query auto"), threshold)
 
-    def __call__(self, path: Path, track: int = 0) -> tuple[Tag, ...]:
+    def __call__(self, path: Path, track: int = 0, progress: Progress = no_progress) -> tuple[Tag, ...]:
         """The sounds of a recording, the most probable first; at most :data:`MAX_PROPOSALS`.
 
         A sound that contains a more probable one, is contained in it, or means the same, is left out: its target would
@@ -46,7 +47,7 @@ class Proposer:
         Raises:
             InputError: the recording cannot be read or is too short.
         """
-        tags = self._tagger(path, track).sounds
+        tags = self._tagger(path, track, progress).sounds
         if not tags:
             return ()
         vectors = self._encoder.embed_text([tag.sound for tag in tags])
@@ -73,10 +74,15 @@ class Proposals:
     failed: dict[str, str]
 
 
-def with_proposals(recordings: Sequence[Recording], encoder: QueryEncoder, options: SeparateOptions) -> Proposals:
+def with_proposals(
+    recordings: Sequence[Recording],
+    encoder: QueryEncoder,
+    options: SeparateOptions,
+    progress: Progress = no_progress,
+) -> Proposals:
     """Replace the query ``auto`` by the sounds of each recording, whose targets then share it.
 
-    What is kept out of the targets, or turned down, applies to each of the sounds.
+    What is kept out of the targets is kept out of each of them.
 
     Raises:
         InputError: ``auto`` has spans, the encoder cannot compare sounds, or no recording is left.
@@ -94,7 +100,7 @@ def with_proposals(recordings: Sequence[Recording], encoder: QueryEncoder, optio
         propose = propose or Proposer(encoder, options.threshold)
         path = str(recording.path)
         try:
-            tags = propose(recording.path, options.track - 1)
+            tags = propose(recording.path, options.track - 1, progress)
             if not tags:
                 raise InputError(
                     f"{path}: no sound reaches --threshold {options.threshold:g}; lower it, or describe a sound with"
