@@ -24,6 +24,19 @@ _GATE_DB = 50.0
 TRAINED_RANGE_DB = 12.0
 """How far the level of a training mixture may be from the input level of the network."""
 
+_SILENT_PEAK = 1e-4
+"""-80 dB relative to full scale: three steps of 16-bit samples."""
+
+
+def without_offset(sound: Tensor) -> Tensor:
+    """A sound without its offset, which is not part of it; float32 (T,)."""
+    return sound - sound.mean() if len(sound) else sound
+
+
+def is_silent(sound: Tensor) -> bool:
+    """Whether a sound, float32 (T,), T at least 1, has nothing to describe: its embedding would be arbitrary."""
+    return float(sound.abs().max()) <= _SILENT_PEAK
+
 
 @dataclass(frozen=True)
 class Normalization:

@@ -24,6 +24,7 @@ _SUMMARIES = {
     "sweep": "Search training settings by validation SDRi, and repeat a training with several seeds.",
     "evaluate": "Measure the base and every adapter, and compare the policies that select an adapter.",
     "separate": "Separate the sounds that sentences describe from recordings.",
+    "tag": "Say which sounds recordings contain, and when, by the encoder's embeddings of overlapping windows.",
     "serve": "Serve a page that separates recordings: drop or record, describe, listen, download. Ctrl-C ends it.",
     "export": "Write a base with one adapter merged into it as a graph from waveform to waveform.",
     "models": "List the models that --model can name: figures, size, licence, and whether they are there.",

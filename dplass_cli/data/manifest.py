@@ -81,6 +81,11 @@ def read_manifest(path: Path | str) -> list[Row]:
     return rows
 
 
+def row_values(path: Path | str, key: str) -> list[str]:
+    """The values of a further key, such as ``device``, of the rows of a manifest that can be read; "" without it."""
+    return [str(item.get(key) or "") for item in json.loads(read_text(path))["data"]]
+
+
 def _name(rows: list[Row]) -> None:
     """Give ids to rows without: the name of the file, or its path below the common folder where files share a name."""
     unnamed = [index for index, row in enumerate(rows) if not row.id]

@@ -40,14 +40,16 @@ class SoundKinds:
 class _Ontology:
     ancestors: dict[str, frozenset[str]]  # of each class, with itself
     by_name: dict[str, frozenset[str]]  # {case-folded name, or one of its synonyms: classes}
+    names: dict[str, str]  # {class: name}
 
 
 @cache
 def _ontology() -> _Ontology:
     parents: dict[str, list[str]] = {}
     by_name: dict[str, set[str]] = defaultdict(set)
+    names: dict[str, str] = {}
     for _, row in filled_rows(resource("metadata/audioset_ontology.csv"), ("mid", "name"), "the ontology"):
-        parents[row["mid"]] = row["parents"].split()
+        parents[row["mid"]], names[row["mid"]] = row["parents"].split(), row["name"]
         for name in _synonyms(row["name"].casefold()):
             by_name[name].add(row["mid"])
 
@@ -56,7 +58,7 @@ def _ontology() -> _Ontology:
         return frozenset([mid]).union(*map(ancestors, parents[mid]))
 
     return _Ontology(
-        {mid: ancestors(mid) for mid in parents}, {name: frozenset(mids) for name, mids in by_name.items()}
+        {mid: ancestors(mid) for mid in parents}, {name: frozenset(mids) for name, mids in by_name.items()}, names
     )
 
 
@@ -65,6 +67,11 @@ def _synonyms(name: str) -> set[str]:
     plain = _PARENTHESIS.sub("", name)
     parts = {part.strip().removeprefix("and ") for part in plain.split(",")}
     return {name, plain, *parts} - {"etc."}
+
+
+def class_names() -> dict[str, str]:
+    """{machine id: name} of AudioSet's classes."""
+    return dict(_ontology().names)
 
 
 def kinds_of(names: Iterable[str]) -> SoundKinds:

@@ -111,8 +111,12 @@ class AudioTower(nn.Module):
 
     def forward(self, waveforms: Tensor) -> Tensor:
         """Embed waveforms, float32 (N, T): float32 (N, size), unit norm. The level of a waveform does not matter."""
+        return self.embed(self.inputs(waveforms))
+
+    def inputs(self, waveforms: Tensor) -> Tensor:
+        """Compute the compressed mel spectrograms of waveforms, float32 (N, T): (N, 1, mels, frames)."""
         rms = waveforms.square().mean(dim=-1, keepdim=True).sqrt()
-        return self.embed(self.compress(self.mel(waveforms / rms.clamp(min=_RMS_FLOOR)))[:, None])
+        return self.compress(self.mel(waveforms / rms.clamp(min=_RMS_FLOOR)))[:, None]
 
     @staticmethod
     def compress(mel: Tensor) -> Tensor:

@@ -8,6 +8,7 @@ from typing import Literal
 
 from dplass_cli.options.declaration import argument, option, required
 from dplass_cli.options.model_options import SeparatorOptions
+from dplass_cli.options.tag_options import threshold_option
 
 Clipping = Literal["limit", "scale", "error"]
 Highband = Literal["residual", "target", "drop"]
@@ -24,7 +25,10 @@ class SeparateOptions(SeparatorOptions):
         "INPUT", "Recordings, folders, patterns, or - for a recording on standard input.", ()
     )
     query: tuple[str, ...] = option(
-        (), "What to separate: -q 'a dog barking', or a wish: -q 'remove the wind'. Repeatable.", also="-q"
+        (),
+        "What to separate: -q 'a dog barking', a wish: -q 'remove the wind', or the sounds that are found: -q auto."
+        " Repeatable.",
+        also="-q",
     )
     output: Path = required(
         "Folder of the targets, the file of a single target, such as dog.mp3, or - for standard output.", also="-o"
@@ -47,6 +51,9 @@ class SeparateOptions(SeparatorOptions):
     list: Path | None = option(None, "File of lines: path, TAB, query, TAB, output name.", panel=QUERIES)
     consistent: bool = option(
         False, "Assign each sound to one target only: the targets sum to at most the input.", panel=QUERIES
+    )
+    threshold: float = threshold_option(
+        "For --query auto: the lowest probability of a sound that is found.", panel=QUERIES
     )
     silence_if_absent: float | None = option(
         None,

@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from dplass_cli.audio.folders import readable_files
+from dplass_cli.audio.level import is_silent, without_offset
 from dplass_cli.audio.reading import read_mono
 from dplass_cli.encoders import QueryEncoder
 from dplass_cli.errors import InputError
@@ -25,7 +26,6 @@ OUTSIDE_WEIGHT = 0.6
 """How much of the embedding around the spans is subtracted from the embedding inside them; see docs/separate.md."""
 
 _AROUND_SECONDS = 10.0  # how far around a span the recording is embedded
-_SILENT_PEAK = 1e-4  # -80 dB relative to full scale: three steps of 16-bit samples
 _SPAN = re.compile(r"\s*(\d+(?:\.\d+)?)\s*-\s*(\d+(?:\.\d+)?)\s*")
 
 Span = tuple[float, float]
@@ -223,36 +223,26 @@ def condition(query: Query, encoder: QueryEncoder, excerpt: Excerpt) -> Tensor:
 
 def _embed_examples(like: Path, encoder: QueryEncoder) -> Tensor:
     files = readable_files(like) if like.is_dir() else (like,)
-    sounds = [_centred(torch.from_numpy(read_mono(file, encoder.sample_rate))) for file in files]
+    sounds = [without_offset(torch.from_numpy(read_mono(file, encoder.sample_rate))) for file in files]
     for file, sound in zip(files, sounds, strict=True):
-        if _is_silent(sound):
+        if is_silent(sound):
             raise InputError(f"--like {file}: is silent; give a recording of the sound")
     return F.normalize(encoder.embed_audio(sounds, encoder.sample_rate).mean(dim=0), dim=-1)
 
 
 def _embed_spans(spans: Sequence[Span], encoder: QueryEncoder, excerpt: Excerpt) -> Tensor:
     """Embed the spans and subtract a share of the embedding around them: float32 (D,), unit norm."""
-    inside = _centred(torch.cat([excerpt(start, end) for start, end in spans]))
+    inside = without_offset(torch.cat([excerpt(start, end) for start, end in spans]))
     assert len(inside), "check_spans refuses spans outside the recording"
-    if _is_silent(inside):
+    if is_silent(inside):
         given = ",".join(f"{start:g}-{end:g}" for start, end in spans)
         raise InputError(f"--spans {given}: the recording is silent there; give the times at which the sound occurs")
-    around = _centred(torch.cat([excerpt(start, end) for start, end in _gaps(spans)]))
+    around = without_offset(torch.cat([excerpt(start, end) for start, end in _gaps(spans)]))
     rate = encoder.sample_rate
     if not len(around):
         return encoder.embed_audio([inside], rate)[0]
     within, outside = encoder.embed_audio([inside, around], rate)
     return F.normalize(within - OUTSIDE_WEIGHT * outside, dim=-1)
-
-
-def _centred(sound: Tensor) -> Tensor:
-    """A sound without its offset, which is not part of it; float32 (T,)."""
-    return sound - sound.mean() if len(sound) else sound
-
-
-def _is_silent(sound: Tensor) -> bool:
-    """Whether a sound has nothing to describe: an embedding of silence would select an arbitrary target."""
-    return float(sound.abs().max()) < _SILENT_PEAK
 
 
 def _gaps(spans: Sequence[Span]) -> list[Span]:

@@ -31,11 +31,13 @@ class Recording:
         path: the audio file.
         queries: what to separate.
         name: common stem of the outputs, relative to the output folder; may contain folders.
+        consistent: its targets share the recording, also where the options do not ask for it.
     """
 
     path: Path
     queries: tuple[Query, ...]
     name: str
+    consistent: bool = False
 
 
 def requested_recordings(options: SeparateOptions) -> list[Recording]:
@@ -193,7 +195,7 @@ def separate_recordings(
                 name=Path(recording.name).name,
                 taken=taken,
                 progress=report,
-                consistent=options.consistent,
+                consistent=options.consistent or recording.consistent,
                 silence_if_absent=options.silence_if_absent,
                 mix=options.mix,
                 template=template,

@@ -47,10 +47,11 @@ from dplass_cli.server.job_runner import (
     parse_queries,
 )
 from dplass_cli.server.recording_store import QueueFull, RecordingNotFound, StoredRecording
-from dplass_cli.server.request_parameters import check_parameters, format_of, gains_of, name_of
+from dplass_cli.server.request_parameters import check_parameters, format_of, gains_of, is_set, name_of
 from dplass_cli.server.root_path import below
 from dplass_cli.server.uploads import receive_recording
 from dplass_cli.storage import json_text, read_text
+from dplass_cli.tagging.tagger import Tag
 from dplass_cli.versions import __version__
 
 _RETRY_SECONDS = 20
@@ -68,6 +69,7 @@ def make_app(jobs: JobQueue, runner: SeparationRunner, options: ServeOptions) ->
         Route("/recordings/{id}", handlers.recording),
         Route("/recordings/{id}", handlers.forget, methods=["DELETE"]),
         Route("/recordings/{id}/suggestions", handlers.suggestions),
+        Route("/recordings/{id}/sounds", handlers.find_sounds),
         Route("/jobs", handlers.create, methods=["POST"]),
         Route("/jobs/{id}", handlers.status),
         Route("/jobs/{id}", handlers.cancel, methods=["DELETE"]),
@@ -118,6 +120,7 @@ class _Handlers:
             script=Markup("\n".join(read_text(resource(f"assets/pages/{name}")) for name in _SCRIPTS)),
             settings=Markup(json_text(settings)),
             kinds=self._runner.kinds,
+            finds_sounds=self._runner.finds_sounds,
             formats=FORMATS,
             query_length=MAX_QUERY_LENGTH,
             served_by=self._runner.description,
@@ -159,16 +162,26 @@ class _Handlers:
         suggested = [{"sound": sound, "similarity": round(similarity, 4)} for sound, similarity in found]
         return JSONResponse({"suggestions": suggested})
 
+    async def find_sounds(self, request: Request) -> Response:
+        check_parameters(request)
+        recording = self._jobs.recordings.find(request.path_params["id"])
+        try:
+            found = await anyio.to_thread.run_sync(self._runner.find_sounds, recording.upload)
+        except InputError as error:
+            raise HTTPException(415, without_paths(error, recording.folder)) from error
+        return JSONResponse({"sounds": [_describe_tag(tag) for tag in found]})
+
     async def create(self, request: Request) -> Response:
-        check_parameters(request, *QUERY_PARAMETERS, "recording", "name")
+        check_parameters(request, *QUERY_PARAMETERS, "recording", "name", "consistent")
+        consistent = is_set(request, "consistent")
         asked = [pair for pair in request.query_params.multi_items() if pair[0] in QUERY_PARAMETERS]
         queries = parse_queries(asked)
         recording_id = request.query_params.get("recording")
         if recording_id is not None:
-            job = self._jobs.add(self._jobs.recordings.find(recording_id), queries)
+            job = self._jobs.add(self._jobs.recordings.find(recording_id), queries, consistent)
         else:
             with self._jobs.admit() as job:
-                job.name, job.queries = name_of(request), queries
+                job.name, job.queries, job.consistent = name_of(request), queries, consistent
                 job.info = await receive_recording(
                     request, job.upload, self._upload_bytes, self._runner, self._options.max_seconds
                 )
@@ -244,6 +257,7 @@ class _Handlers:
             "error": job.error or None,
             "name": job.name,
             "queries": [query.said or query.name for query in job.queries],
+            "consistent": job.consistent,
             "seconds": job.info.seconds,
             "sample_rate": job.info.sample_rate,
             "channels": job.info.channels,
@@ -260,6 +274,15 @@ def _describe_recording(recording: StoredRecording) -> dict[str, Any]:
         "seconds": recording.info.seconds,
         "sample_rate": recording.info.sample_rate,
         "channels": recording.info.channels,
+    }
+
+
+def _describe_tag(tag: Tag) -> dict[str, Any]:
+    return {
+        "sound": tag.sound,
+        "score": round(tag.score, 4),
+        "calibrated": tag.calibrated,
+        "spans": [{"start": round(span.start, 3), "end": round(span.end, 3)} for span in tag.spans],
     }
 
 

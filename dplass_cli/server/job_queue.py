@@ -88,6 +88,7 @@ class SeparationJob:
         folder: contains all files of the job.
         name: the recording's name, for downloads.
         queries: what to separate.
+        consistent: the targets share the recording, so that no sound is in two of them.
         info: header of the recording.
         state: where the job is in its life.
         step: what is being done while it runs.
@@ -105,6 +106,7 @@ class SeparationJob:
     folder: Path
     name: str = ""
     queries: tuple[Query, ...] = ()
+    consistent: bool = False
     info: AudioInfo | None = None
     state: State = "queued"
     step: str = ""
@@ -221,11 +223,12 @@ class JobQueue:
             job.last_used = self._clock()
             return job
 
-    def add(self, recording: StoredRecording, queries: tuple[Query, ...]) -> SeparationJob:
+    def add(self, recording: StoredRecording, queries: tuple[Query, ...], consistent: bool = False) -> SeparationJob:
         """Queue a job for a recording, which may then be dropped; QueueFull if too many are waiting."""
         with self.admit() as job:
             recording.link_to(job.upload)
             job.name, job.queries, job.info = recording.name, queries, recording.info
+            job.consistent = consistent
         return job
 
     def seconds_left(self, job: SeparationJob) -> float | None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 
 from dplass_cli.audio.reading import AudioInfo, audio_info, even_blocks, read_blocks
 from dplass_cli.audio.writing import audio_writer
 from dplass_cli.errors import InputError
+from dplass_cli.options.tag_options import TAG_THRESHOLD
 from dplass_cli.separation.output import RESIDUAL, Separated
 from dplass_cli.separation.queries import Query, named
 from dplass_cli.separation.separator import Separator
@@ -16,6 +17,8 @@ from dplass_cli.separation.wishes import understood, wish_of
 from dplass_cli.server.job_queue import ReportStep, SeparationJob, Sound
 from dplass_cli.server.spectrogram_images import mel_levels, write_image
 from dplass_cli.server.suggestions import Suggestion, suggest
+from dplass_cli.tagging.proposals import Proposer
+from dplass_cli.tagging.tagger import Tag
 
 MAX_QUERIES, MAX_QUERY_LENGTH = 8, 300
 MAX_SENTENCES = 2 * MAX_QUERIES
@@ -70,6 +73,23 @@ class SeparationRunner:
         """What a recording probably contains, the most similar first; InputError if it is damaged."""
         return suggest(path, info, self._separator.encoder)
 
+    @property
+    def finds_sounds(self) -> bool:
+        """Whether the encoder can compare recordings with sounds."""
+        return self._separator.encoder.embeds_audio
+
+    def find_sounds(self, path: Path) -> tuple[Tag, ...]:
+        """The sounds of a recording, the most probable first, as for ``separate --query auto``.
+
+        Raises:
+            InputError: the recording is damaged or too short, or the encoder cannot compare sounds.
+        """
+        return self._propose(path)
+
+    @cached_property
+    def _propose(self) -> Proposer:
+        return Proposer(self._separator.encoder, TAG_THRESHOLD)
+
     def __call__(self, job: SeparationJob, report: ReportStep) -> tuple[Sound, ...]:
         """Run a job: the recording, a target per query, the sounds that queries remove, and the residual.
 
@@ -87,6 +107,7 @@ class SeparationRunner:
             list(asked.values()),
             job.folder,
             residual=not all(query.is_removal for query in job.queries),
+            consistent=job.consistent,
             name="sound",
             progress=lambda done, total, what: report(
                 what.partition(" ")[0], done / total, _READING + _SEPARATING * done / total

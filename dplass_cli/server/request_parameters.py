@@ -30,6 +30,14 @@ def name_of(request: Request) -> str:
     return name
 
 
+def is_set(request: Request, name: str) -> bool:
+    """Whether a parameter is ``true``; without it, or with ``false``, it is not (HTTPException)."""
+    value = request.query_params.get(name, "false")
+    if value not in ("true", "false"):
+        raise HTTPException(400, f"{name} {value[:20]!r}: expected true or false")
+    return value == "true"
+
+
 def format_of(name: str, job: SeparationJob) -> DownloadFormat:
     """A format by its name, which this job's recording can be downloaded in (HTTPException)."""
     assert job.info is not None

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import torch
 
+from dplass_cli.audio.level import is_silent, without_offset
 from dplass_cli.audio.reading import AudioInfo, read_mono
 from dplass_cli.encoders import QueryEncoder
 
@@ -18,7 +19,6 @@ COUNT = 6
 _EXCERPT_SECONDS = 2.5
 _STEP_SECONDS = 1.25
 _MOST_EXCERPTS = 48  # spread over longer recordings
-_SILENT_PEAK = 1e-4  # -80 dB relative to full scale
 
 
 class Suggestion(NamedTuple):
@@ -47,8 +47,8 @@ def suggest(path: Path, info: AudioInfo, encoder: QueryEncoder) -> list[Suggesti
     excerpts = []
     for start in _starts(info.seconds):
         excerpt = torch.from_numpy(read_mono(path, encoder.sample_rate, start, start + _EXCERPT_SECONDS))
-        if float(excerpt.abs().max()) > _SILENT_PEAK:
-            excerpts.append(excerpt - excerpt.mean())  # an offset is no sound
+        if not is_silent(excerpt):
+            excerpts.append(without_offset(excerpt))
     if not excerpts:
         return []
     similarities = encoder.embed_audio(excerpts, encoder.sample_rate) @ encoder.embed_text(encoder.kinds).T

@@ -8,7 +8,15 @@ import numpy as np
 import pytest
 import torch
 
-from dplass_cli.audio.level import UNCHANGED, array_normalization, file_normalization, near_level, normalization_of
+from dplass_cli.audio.level import (
+    UNCHANGED,
+    array_normalization,
+    file_normalization,
+    is_silent,
+    near_level,
+    normalization_of,
+    without_offset,
+)
 from dplass_cli.audio.reading import Audio, audio_info
 from dplass_cli.audio.writing import write_audio
 
@@ -95,3 +103,11 @@ def test_training_mixtures_are_brought_into_the_range_of_the_level() -> None:
     single = [normalization_of([row[None].numpy()], RATE, LEVEL_DB).gain for row in mixtures]
     assert exactly[1][:, 0].tolist() == pytest.approx(single, rel=1e-3)
     assert near_level(torch.zeros(1, RATE), RATE, LEVEL_DB)[1].item() == 1.0
+
+
+def test_three_steps_of_16_bits_around_an_offset_are_silence() -> None:
+    sound = 0.1 + torch.tensor([3.0, -3.0]) / 32768
+    assert not is_silent(sound)
+    assert is_silent(without_offset(sound))
+    assert not is_silent(without_offset(0.1 + torch.tensor([4.0, -4.0]) / 32768))
+    assert len(without_offset(torch.zeros(0))) == 0

@@ -65,6 +65,7 @@ def test_listing_weights_imports_none() -> None:
         ("retrieve", {"torch"}),
         ("separate", {"torch"}),
         ("serve", {"torch"}),
+        ("tag", {"torch"}),
     ],
 )
 def test_a_verb_begins_without_libraries_that_it_may_not_need(pipeline: str, allowed: set[str]) -> None:

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dplass_cli.data.manifest import Row, read_manifest, write_manifest
+from dplass_cli.data.manifest import Row, read_manifest, row_values, write_manifest
 from dplass_cli.errors import InputError
 
 WORDS = st.text(min_size=1, max_size=20).map(str.strip).filter(bool)
@@ -67,6 +67,12 @@ def test_files_of_one_name_in_several_folders_are_several_recordings(tmp_path: P
 def test_unknown_keys_are_let_be_and_known_ones_read(tmp_path: Path) -> None:
     item = {"wav": "a.wav", "caption": "x", "labels": ["/m/a"], "id": "n", "start": 1, "end": 2.5, "split": "train"}
     assert read_manifest(write(tmp_path / "m.json", item)) == [Row(tmp_path / "a.wav", "x", ("/m/a",), "n", 1.0, 2.5)]
+
+
+def test_values_of_further_keys_are_read(tmp_path: Path) -> None:
+    given = {"wav": "a.wav", "caption": "rain"}
+    path = write(tmp_path / "m.json", {**given, "device": "s1"}, given, {**given, "device": 3})
+    assert row_values(path, "device") == ["s1", "", "3"]
 
 
 def test_relative_paths_are_relative_to_the_manifest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

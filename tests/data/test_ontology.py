@@ -8,7 +8,7 @@ import pytest
 
 from dplass_cli.data.csv_tables import filled_rows
 from dplass_cli.data.manifest import Row
-from dplass_cli.data.ontology import kinds_of, kinds_of_clips
+from dplass_cli.data.ontology import class_names, kinds_of, kinds_of_clips
 from dplass_cli.resources import resource
 
 
@@ -83,3 +83,7 @@ def test_the_table_has_all_classes_of_the_ontology() -> None:
         *("Human sounds", "Animal", "Music", "Natural sounds", "Sounds of things", "Source-ambiguous sounds"),
         "Channel, environment and background",
     ]
+
+
+def test_classes_have_names() -> None:
+    assert class_names()["/m/05tny_"] == "Bark"

@@ -238,6 +238,50 @@ def test_what_is_in_a_recording_is_suggested(serve: Serve) -> None:
     assert similarities == sorted(similarities, reverse=True)
 
 
+def test_sounds_of_a_recording_are_found_with_their_times(serve: Serve) -> None:
+    client = serve(finish_at_once)
+    recording = client.http.post("/recordings", content=example_wav()).json()
+    (rain, *_) = client.http.get(f"/recordings/{recording['id']}/sounds").json()["sounds"]
+    assert (rain["sound"], rain["calibrated"]) == ("Rain", True)
+    assert rain["score"] > 0.3
+    assert rain["spans"][0]["start"] == 0.0
+
+
+def test_a_recording_without_sounds_has_an_empty_list_and_a_short_one_is_refused(serve: Serve) -> None:
+    client = serve(finish_at_once)
+    short = {"error": "the recording: 0.10 s are too short to tag; expected at least 0.25 s"}
+    for seconds, status, said in ((1.0, 200, {"sounds": []}), (0.1, 415, short)):
+        silence = encoded(np.zeros(round(16000 * seconds), np.float32), 16000)
+        recording = client.http.post("/recordings", content=silence).json()
+        answer = client.http.get(f"/recordings/{recording['id']}/sounds")
+        assert answer.status_code == status
+        assert answer.json() == (
+            said or {"error": "the recording: 0.10 s are too short to tag; expected at least 0.25 s"}
+        )
+
+
+@pytest.mark.parametrize(
+    ("given", "consistent"), [("", False), ("&consistent=true", True), ("&consistent=false", False)]
+)
+def test_targets_share_the_recording_where_that_is_asked_for(serve: Serve, given: str, consistent: bool) -> None:
+    seen: list[bool] = []
+
+    def look(job: SeparationJob, report: ReportStep) -> tuple[Sound, ...]:
+        seen.append(job.consistent)
+        return finish_at_once(job, report)
+
+    client = serve(look)
+    sent = client.http.post(f"/jobs?query=rain{given}", content=example_wav())
+    assert client.wait_until_finished(sent.json()["id"])["consistent"] is consistent
+    assert seen == [consistent]
+
+
+def test_another_word_than_true_or_false_is_refused(serve: Serve) -> None:
+    answer = serve(finish_at_once).http.post("/jobs?query=rain&consistent=yes", content=example_wav())
+    assert answer.status_code == 400
+    assert answer.json()["error"] == "consistent 'yes': expected true or false"
+
+
 def test_removed_sounds_are_separated_too_and_all_sounds_add_up_to_the_recording(serve: Serve) -> None:
     client = serve()
     example, rate = soundfile.read(io.BytesIO(example_wav()), frames=80_000, dtype="float32")
@@ -343,7 +387,7 @@ def test_an_unfinished_job_has_no_downloads(serve: Serve) -> None:
     ("method", "address", "message"),
     [
         ("POST", "/jobs?querry=rain", "querry: no such parameter; did you mean 'query'?"),
-        ("POST", "/jobs?query=rain&zzz=each", "zzz: no such parameter; known: name, query, recording, remove"),
+        ("POST", "/jobs?query=rain&zzz=each", "zzz: no such parameter; known: consistent, name, query, recording"),
         ("POST", "/recordings?nam=a", "nam: no such parameter; did you mean 'name'?"),
         ("GET", "/jobs/abc?wait=1", "wait: no such parameter; this request has none"),
         ("GET", "/jobs/abc/all.zip?fromat=mp3", "fromat: no such parameter; did you mean 'format'?"),

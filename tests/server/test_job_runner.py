@@ -30,7 +30,14 @@ class CopyingSeparator:
     encoder = SimpleNamespace(out_of_vocabulary=lambda text: f"{text} is not known" if "x" in text else None)
 
     def separate_file(
-        self, path: Path, queries: Sequence[Query], folder: Path, residual: bool, name: str, progress: Any
+        self,
+        path: Path,
+        queries: Sequence[Query],
+        folder: Path,
+        residual: bool,
+        consistent: bool,
+        name: str,
+        progress: Any,
     ) -> list[Separated]:
         written = []
         for done in range(3):

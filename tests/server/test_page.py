@@ -92,6 +92,30 @@ def test_a_recording_is_separated_played_and_downloaded(
     page.close()
 
 
+def test_what_is_in_it_fills_the_list_and_separates_consistently(listening: Any, chromium: Any) -> None:
+    seen: list[tuple[list[str], bool]] = []
+
+    def look(job: SeparationJob, report: ReportStep) -> tuple[Sound, ...]:
+        seen.append(([query.text for query in job.queries], job.consistent))
+        return run_quickly(job, report)
+
+    page, errors, _ = open_page(listening, chromium, run_job=look)
+    page.get_by_role("button", name="What is in it?").click()
+    assert page.get_by_text("Choose, drop or record a recording first.").is_visible()
+    choose(page, "dog.wav", example_wav())
+    page.get_by_role("button", name="What is in it?").click()
+    page.get_by_text("Found: Rain (").wait_for(timeout=60_000)
+    assert page.get_by_label("Sound 1, in words").input_value() == "Rain"
+    assert page.get_by_label("Give each sound to one track only").is_checked()
+    page.get_by_role("button", name="Separate", exact=True).click()
+    page.locator("#results").wait_for(state="visible", timeout=90_000)
+    ((queries, consistent),) = seen
+    assert queries[0] == "Rain"
+    assert consistent
+    assert errors == []
+    page.close()
+
+
 @pytest.mark.parametrize("width", [1280, 390])
 def test_one_transport_plays_all_tracks(listening: Any, chromium: Any, width: int) -> None:
     page, errors, _ = open_page(listening, chromium, width, run_job=run_quickly)

@@ -6,29 +6,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
+from level_encoder import LevelEncoder
 
 from dplass_cli.audio.reading import audio_info
 from dplass_cli.audio.writing import write_audio
 from dplass_cli.server.suggestions import suggest
-
-
-class LevelEncoder:
-    """Knows two kinds: audio is "loud" where its first sample is high, and "quiet" otherwise."""
-
-    sample_rate = 1000
-
-    def __init__(self, *kinds: str) -> None:
-        self.kinds = kinds
-        self.excerpts: list[float] = []
-
-    def embed_text(self, sentences: tuple[str, ...]) -> torch.Tensor:
-        return torch.eye(2)[[["loud", "quiet"].index(sentence) for sentence in sentences]]
-
-    def embed_audio(self, waveforms: list[torch.Tensor], sample_rate: int) -> torch.Tensor:
-        self.excerpts = [len(waveform) / sample_rate for waveform in waveforms]
-        loud = torch.tensor([float(waveform.abs().max()) for waveform in waveforms])
-        return torch.stack([loud, 1.0 - loud], dim=1)
 
 
 def suggested(folder: Path, audio: np.ndarray, encoder: LevelEncoder) -> list[tuple[str, float]]:  # type: ignore[type-arg]

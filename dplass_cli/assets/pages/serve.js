@@ -141,7 +141,7 @@ function asked() { // [[parameter, text]], without empty ones
 }
 
 function rememberQueries() {
-  remember({queries: asked()});
+  remember({queries: asked(), consistent: $("consistent").checked});
 }
 
 // --- separating
@@ -180,7 +180,9 @@ async function create(mine, queries) {
   const given = recording;
   show("Sending");
   announce("Sending");
-  const post = async () => ask("POST", "jobs?" + new URLSearchParams([["recording", await given.ready], ...queries]));
+  const post = async () => ask("POST", "jobs?" + new URLSearchParams([
+    ["recording", await given.ready], ...queries, ...($("consistent").checked ? [["consistent", "true"]] : []),
+  ]));
   try {
     return await post();
   } catch (error) {
@@ -244,7 +246,8 @@ function cancel() {
 
 // What was on the page before it was reloaded.
 async function restore() {
-  const {queries = [], recording: known, job: last} = remembered();
+  const {queries = [], consistent = false, recording: known, job: last} = remembered();
+  $("consistent").checked = consistent;
   for (const [wish, text] of queries.slice(0, settings.queries)) addQuery(text, wish);
   if (!queries.length) addQuery();
   if (known) {
@@ -273,6 +276,8 @@ $("limits").textContent = `${settings.bytes / 1e6} MB and ${+(settings.seconds /
 $("form").addEventListener("submit", separate);
 $("cancel").addEventListener("click", cancel);
 $("add").addEventListener("click", () => addQuery().focus());
+$("find").addEventListener("click", find);
+$("consistent").addEventListener("change", rememberQueries);
 $("play").addEventListener("click", playOrPause);
 $("seek").addEventListener("input", () => { shown.player.seek(Number($("seek").value)); draw(); });
 $("format").addEventListener("change", mixChanged);

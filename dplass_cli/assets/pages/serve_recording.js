@@ -7,6 +7,7 @@ function choose(blob, name) {
   recording = null;
   $("chosen").hidden = true;
   $("suggested").hidden = true;
+  $("found").hidden = true;
   if (!blob.size) return complain(`${name} is empty.`, null, "wrong-file");
   if (blob.size > settings.bytes) {
     return complain(`${name} has ${(blob.size / 1e6).toFixed(1)} MB; the limit is ${$("limits").textContent}.`, null, "wrong-file");
@@ -80,6 +81,35 @@ function suggest(suggestions) {
     return button;
   }));
   $("suggested").hidden = !suggestions.length;
+}
+
+// "What is in it?": the sounds that are found become the queries, and share the recording.
+async function find() {
+  complain("");
+  if (!recording) return complain("Choose, drop or record a recording first.", $("file"));
+  const mine = recording;
+  $("find").disabled = true;
+  tell("Listening…");
+  try {
+    const {sounds} = await ask("GET", `recordings/${await mine.ready}/sounds`);
+    if (recording !== mine) return;
+    if (!sounds.length) return tell("No sound that the model knows was found. Describe one in your own words.");
+    $("queries").replaceChildren();
+    for (const {sound} of sounds.slice(0, settings.queries)) addQuery(sound);
+    $("consistent").checked = true;
+    rememberQueries();
+    tell(`Found: ${sounds.map(({sound, score, calibrated}) => calibrated ? `${sound} (${Math.round(100 * score)}%)` : sound).join("; ")}. Change the list, or press Separate.`);
+  } catch (error) {
+    $("found").hidden = true;
+    if (recording === mine) complain(error.message);
+  } finally {
+    $("find").disabled = false;
+  }
+}
+
+function tell(text) {
+  $("found").textContent = text;
+  $("found").hidden = false;
 }
 
 async function record() {
