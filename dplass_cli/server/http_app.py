@@ -309,10 +309,12 @@ class _OpenedFileResponse(FileResponse):
             try:
                 file = stack.enter_context(open(self.path, "rb"))
                 if self._once:
-                    Path(self.path).unlink()
+                    stack.callback(Path(self.path).unlink, missing_ok=True)
             except FileNotFoundError as error:  # dropped between the look-up and now
                 raise JobNotFound from error
-            self.path = f"/dev/fd/{file.fileno()}"  # starlette opens a path itself; this one outlives the removal
+            opened = Path(f"/dev/fd/{file.fileno()}")
+            if opened.exists():  # Windows has none, but removes no file that is open
+                self.path = str(opened)  # starlette opens a path itself; this one outlives the removal
             await super().__call__(scope, receive, send)
 
 
