@@ -22,6 +22,7 @@ from dplass_cli.data.prepare.locating import ClipIndex, listed_files
 from dplass_cli.data.prepare.merging import MergeResult, merge_manifests
 from dplass_cli.data.prepare.preparation import PrepareResult, prepare, require_output
 from dplass_cli.data.prepare.stems import stem_files, unpack_stems
+from dplass_cli.extras import drawn
 from dplass_cli.options.prepare_options import CorpusOptions, MergeOptions, MixturesOptions
 from dplass_cli.options.shell_command import shell_command
 from dplass_cli.storage import Progress, no_progress, require_folder
@@ -65,7 +66,7 @@ def prepare_corpus(options: CorpusOptions, progress: Progress = no_progress) -> 
     clips = clip_table(records, corpus, index, captions, where=str(source))
     places = folders if options.file_list is None else (options.file_list,)
     result = prepare(clips, corpus, options.output, options, places, progress=progress)
-    if options.report is not None:
+    if options.report is not None and drawn("prepare"):
         from dplass_cli.reports.preparation_report import write_report
 
         write_report(options.report, result, shell_command(f"prepare {options.kind}", options))

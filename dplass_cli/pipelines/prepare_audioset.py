@@ -15,6 +15,7 @@ from dplass_cli.data.prepare.corpus_tables import read_captions, read_pairs
 from dplass_cli.data.prepare.locating import ClipIndex, listed_files
 from dplass_cli.data.prepare.preparation import PrepareResult, prepare, require_output
 from dplass_cli.errors import InputError, some
+from dplass_cli.extras import drawn
 from dplass_cli.options.prepare_audioset_options import PrepareAudiosetOptions
 from dplass_cli.options.shell_command import shell_command
 from dplass_cli.storage import Progress, no_progress
@@ -41,7 +42,7 @@ def prepare_audioset(options: PrepareAudiosetOptions, progress: Progress = no_pr
         file_name=lambda ytid: name_map.get(ytid, f"{ytid}{READABLE[0]}"),
         progress=progress,
     )
-    if options.report is not None:
+    if options.report is not None and drawn("prepare-audioset"):
         from dplass_cli.reports.preparation_report import write_report
 
         write_report(options.report, result, shell_command("prepare-audioset", options))

@@ -6,7 +6,6 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-import lightning
 import torch
 from torch import Tensor
 
@@ -18,6 +17,7 @@ from dplass_cli.errors import InputError, RunError, some
 from dplass_cli.evaluation.metrics import batch_scores
 from dplass_cli.options.train_settings import TrainSettings
 from dplass_cli.training.job import TrainingJob
+from dplass_cli.training.lightning_classes import LightningModule
 from dplass_cli.training.losses import make_loss
 from dplass_cli.training.optimizers import OPTIMIZERS, PLATEAU, SCHEDULES, check_names
 
@@ -27,7 +27,7 @@ SCORES = ("val_sdri", "val_si_sdr")
 _DIVERGED = "start again in another --workspace with a lower train.optimizer.learning_rate or --precision 32-true"
 
 
-class SeparationModule(lightning.LightningModule):
+class SeparationModule(LightningModule):
     """Trains whatever of a network requires a gradient; the rest is frozen.
 
     A checkpoint contains the trained tensors only: the frozen ones come from the base.
