@@ -14,6 +14,7 @@ import tempfile
 import time
 import zlib
 from collections.abc import Callable, Iterator, Mapping
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -89,7 +90,7 @@ def allow_open_files(count: int) -> int:
         how many of them can be open at once, at least 1.
     """
     try:
-        import resource
+        resource: Any = import_module("resource")
     except ImportError:  # Windows has no such limit
         return count
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)

@@ -35,7 +35,7 @@ def run_in_processes(work: Work, jobs: Mapping[str, Any], devices: Sequence[str]
     waiting, free = list(jobs), list(devices)
     running: dict[str, tuple[SpawnProcess, str]] = {}
     failed: dict[str, str] = {}
-    stops: dict[str, Connection[Any, Any]] = {}  # to the processes; closed when this one ends, even if it is killed
+    stops: dict[str, Any] = {}  # to the processes; closed when this one ends, even if it is killed
     try:
         while waiting or running:
             while waiting and free:
