@@ -28,7 +28,7 @@ def nvidia_driver(description: Path = NVIDIA_DRIVER) -> str | None:
     if not description.exists():
         return None
     try:
-        words = description.read_text().splitlines()[0].split()
+        words = description.read_text(encoding="utf-8").splitlines()[0].split()
     except (OSError, IndexError):
         return "unknown"
     return next((word for word in words if word[0].isdigit()), "unknown")

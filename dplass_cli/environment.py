@@ -37,8 +37,8 @@ def complete_environment() -> None:
             del os.environ[name]
     try:
         getpass.getuser()
-    except (KeyError, OSError):
-        os.environ["USER"] = str(os.getuid())
+    except (KeyError, OSError, ImportError):  # Windows has neither that database nor numbers of users
+        os.environ["USER"] = str(os.getuid()) if hasattr(os, "getuid") else "user"
     home = os.path.expanduser("~")  # noqa: PTH111 (Path raises an error where there is no home folder)
     if home == "~" or not os.access(home, os.W_OK | os.X_OK):
         for name in {"MPLCONFIGDIR", "NUMBA_CACHE_DIR"} - os.environ.keys():

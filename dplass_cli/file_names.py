@@ -1,9 +1,10 @@
-"""Names of files, which are bytes: those that are not UTF-8, and those that differ in how accents are encoded."""
+"""Names of files: those that are not UTF-8, differ in how accents are encoded, or are reserved on Windows."""
 
 from __future__ import annotations
 
 import os
 import re
+import sys
 import unicodedata
 from pathlib import Path
 
@@ -30,3 +31,31 @@ def existing_path(path: Path) -> Path:
         forms = (part, *(unicodedata.normalize(form, part) for form in ("NFC", "NFD")))
         found /= next((form for form in forms if os.path.lexists(found / form)), part)
     return found
+
+
+def usable_name(name: str, platform: str = sys.platform) -> str:
+    """A file name that the platform accepts, with its suffix; on Linux and macOS it is ``name``.
+
+    Windows has characters that no name may contain (``a:b`` would be a stream of the file ``a``), ignores dots and
+    blanks at the end, and reserves the names of devices, with any suffix.
+    """
+    if platform != "win32":
+        return name
+    name = _FORBIDDEN.sub("_", name)
+    kept = name.rstrip(". ")
+    name = kept + "_" * (len(name) - len(kept))
+    return f"_{name}" if _DEVICE.fullmatch(name.partition(".")[0].rstrip()) else name
+
+
+_FORBIDDEN = re.compile(r'[<>:"/\\|?*\x00-\x1f]')
+_DEVICE = re.compile(r"CON|PRN|AUX|NUL|CONIN\$|CONOUT\$|(COM|LPT)[0-9¹²³]", re.IGNORECASE)
+
+
+def longest_name(folder: Path, platform: str = sys.platform) -> int:
+    """How many bytes a file name in a folder may have: 255, or what Windows' limit of 259 for paths leaves."""
+    return min(255, 258 - len(os.path.abspath(folder))) if platform == "win32" else 255
+
+
+def with_slashes(path: str, separator: str = os.sep) -> str:
+    """The path with ``/`` between its folders, which Windows accepts too."""
+    return path if separator == "/" else path.replace(separator, "/")

@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import fcntl
 import hashlib
 import json
 import math
 import os
 import re
-import resource
 import shutil
 import tempfile
+import time
 import zlib
 from collections.abc import Callable, Iterator, Mapping
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 from dplass_cli.errors import InputError, RunError
+from dplass_cli.file_locks import NO_LOCKS, lock_if_possible, remove_locked, try_lock, wait_for_lock
 
 
 @contextlib.contextmanager
@@ -38,28 +39,43 @@ def atomic_path(path: Path | str) -> Iterator[Path]:
         raise InputError(f"{path}: is a folder; give the name of a file to write")
     make_folder(path.parent)
     temporary = path.with_name(f".writing-{zlib.crc32(path.name.encode(errors='surrogateescape')):08x}{path.suffix}")
+    lock = None
     try:
-        handle = _open_exclusively(temporary)
-        if handle is None:  # another process is writing the same file: the last to finish wins
+        lock = lock_if_possible(temporary.with_name(f"{temporary.name}.lock"))
+        if lock is None:  # another process is writing the same file: the last to finish wins
             handle, name = tempfile.mkstemp(dir=path.parent, prefix=".writing-", suffix=path.suffix)
             temporary = Path(name)
+        else:
+            handle = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o600)
+        os.close(handle)  # Windows renames no file that is open
     except OSError as error:
+        if lock is not None:
+            remove_locked(lock)
         remedy = _MORE_FILES if error.errno in _LIMIT_ERRORS else "choose another output folder"
         raise InputError(f"{path}: cannot write there ({error.strerror}); {remedy}") from error
-    owned = True
     try:
         with writing_to(path):
-            os.truncate(temporary, 0)
             yield temporary
             with open(temporary, "rb+") as written:
                 os.fsync(written.fileno())
             os.chmod(temporary, 0o666 & ~_umask())  # mkstemp creates private files; outputs have ordinary permissions
-            os.replace(temporary, path)
-            owned = False  # from now on another process may write under this temporary name
+            _replace(temporary, path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
     finally:
-        if owned:
-            temporary.unlink(missing_ok=True)
-        os.close(handle)
+        if lock is not None:
+            remove_locked(lock)
+
+
+def _replace(temporary: Path, path: Path) -> None:
+    """Rename a file, and try again for a second: on Windows, a virus scanner may have the old or new file open."""
+    for wait in (0.05, 0.15, 0.3, 0.5):
+        with contextlib.suppress(PermissionError):
+            os.replace(temporary, path)
+            return
+        time.sleep(wait)
+    os.replace(temporary, path)
 
 
 _LIMIT_ERRORS = {errno.EMFILE, errno.ENFILE}
@@ -73,6 +89,10 @@ def allow_open_files(count: int) -> int:
     Returns:
         how many of them can be open at once, at least 1.
     """
+    try:
+        resource: Any = import_module("resource")
+    except ImportError:  # Windows has no such limit
+        return count
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     needed = count + _OPEN_ELSEWHERE
     if soft == resource.RLIM_INFINITY or needed <= soft:
@@ -101,23 +121,12 @@ def writing_to(path: Path | str, only_disk_errors: bool = False) -> Iterator[Non
     except OSError as error:
         if only_disk_errors and error.errno not in _DISK_ERRORS:
             raise
-        remedy = _MORE_FILES if error.errno in _LIMIT_ERRORS else "free space"
+        remedy = "free space"
+        if error.errno in _LIMIT_ERRORS:
+            remedy = _MORE_FILES
+        elif isinstance(error, PermissionError):
+            remedy = "check its permissions, close programs that have it open"
         raise RunError(f"{path}: writing failed ({error.strerror or error}); {remedy} and run again") from error
-
-
-def _open_exclusively(path: Path) -> int | None:
-    """Create or open a file and lock it; returns the descriptor, or None if it cannot be locked.
-
-    It cannot be locked while another process holds it, or on a file system without locks. The inode is compared because
-    the previous holder may have renamed the file between opening and locking.
-    """
-    handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
-    with contextlib.suppress(OSError):
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        if os.fstat(handle).st_ino == path.stat().st_ino:
-            return handle
-    os.close(handle)
-    return None
 
 
 @contextlib.contextmanager
@@ -132,10 +141,10 @@ def scratch_folder(path: Path | str) -> Iterator[Path]:
     """
     path = make_folder(path)
     try:
-        handle = _open_exclusively(path / ".lock")
+        lock = lock_if_possible(path / ".lock")
     except OSError as error:
         raise InputError(f"{path}: cannot write there ({error.strerror}); choose another output folder") from error
-    if handle is None:
+    if lock is None:
         with tempfile.TemporaryDirectory(dir=path.parent, prefix=f"{path.name}-") as name:
             yield Path(name)
         return
@@ -146,7 +155,8 @@ def scratch_folder(path: Path | str) -> Iterator[Path]:
         yield path
     finally:
         shutil.rmtree(path, ignore_errors=True)
-        os.close(handle)
+        lock.release()
+        shutil.rmtree(path, ignore_errors=True)  # on Windows, the file of the lock can be removed only now
 
 
 def _umask() -> int:
@@ -199,7 +209,7 @@ def remove_file(path: Path) -> None:
 def locked(path: Path | str, waiting: Callable[[], object] = lambda: None) -> Iterator[None]:
     """Hold an exclusive lock on a file; the operating system releases it when the process ends, however that happens.
 
-    The file is created and never removed. ``waiting`` is called if another process holds the lock, before waiting.
+    The file is created, and only Windows removes it. ``waiting`` is called before waiting for another process.
 
     Raises:
         InputError: the file cannot be created, or its file system has no locks.
@@ -207,22 +217,18 @@ def locked(path: Path | str, waiting: Callable[[], object] = lambda: None) -> It
     path = Path(path)
     make_folder(path.parent)
     try:
-        handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
-    except OSError as error:
-        raise InputError(f"{path.parent}: cannot write there ({error.strerror}); choose another folder") from error
-    try:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        if (lock := try_lock(path)) is None:
             waiting()
-            fcntl.flock(handle, fcntl.LOCK_EX)
-        except OSError as error:  # without locks, several processes would overwrite each other
-            raise InputError(
-                f"{path.parent}: files cannot be locked on this file system ({error.strerror}); choose another folder"
-            ) from error
+            lock = wait_for_lock(path)
+    except OSError as error:
+        what = "cannot write there"
+        if error.errno in NO_LOCKS:  # without locks, several processes would overwrite each other
+            what = "files cannot be locked on this file system"
+        raise InputError(f"{path.parent}: {what} ({error.strerror}); choose another folder") from error
+    try:
         yield
     finally:
-        os.close(handle)  # the file stays: removing it would let two processes in
+        lock.release()
 
 
 def write_text(path: Path | str, text: str, errors: str = "backslashreplace") -> None:

@@ -100,8 +100,9 @@ def test_the_leftover_of_a_killed_writer_is_overwritten(tmp_path: Path) -> None:
         killed.start()
         killed.join()
         assert killed.exitcode == -signal.SIGKILL
-    (leftover,) = tmp_path.iterdir()
-    assert leftover.name.startswith(".writing-")
+    leftovers = list(tmp_path.iterdir())
+    assert len(leftovers) == 2  # the file, and its lock
+    assert all(path.name.startswith(".writing-") for path in leftovers)
     storage.write_text(tmp_path / "a.json", "whole")
     assert [path.name for path in tmp_path.iterdir()] == ["a.json"]
     assert (tmp_path / "a.json").read_text() == "whole"
@@ -119,19 +120,19 @@ def test_two_writers_of_one_file_do_not_interfere(tmp_path: Path) -> None:
 
 
 def test_writing_needs_no_locks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuses(handle: int, how: int) -> None:
+    def refuses(path: Path) -> None:
         raise OSError(errno.ENOLCK, "No locks available")
 
-    monkeypatch.setattr(storage.fcntl, "flock", refuses)
+    monkeypatch.setattr("dplass_cli.file_locks.try_lock", refuses)
     storage.write_text(tmp_path / "a.txt", "whole")
     assert (tmp_path / "a.txt").read_text() == "whole"
 
 
 def test_an_exclusive_lock_needs_a_file_system_with_locks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuses(handle: int, how: int) -> None:
+    def refuses(path: Path) -> None:
         raise OSError(errno.ENOSYS, "Function not implemented")
 
-    monkeypatch.setattr(storage.fcntl, "flock", refuses)
+    monkeypatch.setattr(storage, "try_lock", refuses)
     with (
         pytest.raises(InputError, match="files cannot be locked on this file system"),
         storage.locked(tmp_path / "lock"),
@@ -163,6 +164,28 @@ def test_a_file_that_another_process_starts_after_the_rename_is_left_alone(
         temporary.write_text("ours")
     assert (tmp_path / "a.txt").read_text() == "ours"
     assert temporary.read_text() == "the other's"
+
+
+def test_a_file_that_another_program_has_open_is_replaced_when_it_is_closed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    replace, refused = os.replace, [1, 2]
+
+    def replace_unless_open(source: Path, target: Path) -> None:
+        if refused:
+            raise PermissionError(errno.EACCES, f"Access is denied {refused.pop()}")
+        replace(source, target)
+
+    monkeypatch.setattr(os, "replace", replace_unless_open)
+    write_text(tmp_path / "a.txt", "whole")
+    assert (tmp_path / "a.txt").read_text() == "whole"
+    refused.extend(range(9))
+    failing = pytest.raises(
+        RunError, match=r"a.txt: writing failed \(Access is denied \d\); check its permissions, close"
+    )
+    with failing:
+        write_text(tmp_path / "a.txt", "new")
+    assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [("a.txt", "whole")]
 
 
 def test_a_lone_surrogate_in_json_is_refused(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from dplass_cli.errors import InputError, some
+from dplass_cli.file_names import with_slashes
 from dplass_cli.storage import require_folder
 
 _log = logging.getLogger(__name__)
@@ -54,7 +55,7 @@ def walk_folders(folders: Iterable[Path | str], output: Path | None = None) -> I
                 continue
             seen.add(real)
             subfolders[:] = sorted(name for name in subfolders if not name.startswith("."))
-            prefix = folder.rstrip("/") + "/"
+            prefix = with_slashes(folder).rstrip("/") + "/"
             yield from (prefix + name for name in sorted(names) if not name.startswith("."))
 
 

@@ -35,5 +35,7 @@ def command(options: ServeOptions, run: VerbRun) -> None:
 
 def _on_a_desktop() -> bool:
     """Whether there is a screen, and a user at the terminal."""
-    windows = sys.platform == "darwin" or bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
+    windows = sys.platform in ("darwin", "win32") or bool(
+        os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
+    )
     return windows and sys.stdout.isatty()

@@ -12,7 +12,7 @@ from typing import Any
 
 from dplass_cli.data.csv_tables import MAX_SECONDS, collector_paused
 from dplass_cli.errors import InputError
-from dplass_cli.file_names import existing_path, is_text
+from dplass_cli.file_names import existing_path, is_text, with_slashes
 from dplass_cli.shards.addresses import address, is_remote, located
 from dplass_cli.shards.remote_files import read_remote_text
 from dplass_cli.storage import atomic_path, read_text, require_no_surrogates
@@ -93,10 +93,14 @@ def _name(rows: list[Row]) -> None:
     shared = {
         row.wav.stem for row in map(rows.__getitem__, unnamed) if files.setdefault(row.wav.stem, row.wav) != row.wav
     }
-    top = os.path.commonpath({rows[index].wav.parent for index in unnamed}) if shared else ""
+    try:
+        top = os.path.commonpath({rows[index].wav.parent for index in unnamed}) if shared else ""
+    except ValueError:  # they are on several drives of Windows
+        top = ""
     for index in unnamed:
         wav = rows[index].wav
-        name = os.path.relpath(wav, top).removesuffix(wav.suffix) if wav.stem in shared else wav.stem
+        path = with_slashes(os.path.relpath(wav, top) if top else str(wav))
+        name = path.removesuffix(wav.suffix) if wav.stem in shared else wav.stem
         rows[index] = replace(rows[index], id=name)
 
 

@@ -137,7 +137,7 @@ class EmbeddingCache:
 
     def _release_pages(self) -> None:
         """Release the mapped pages, or reading all rows would keep the whole file in memory."""
-        if isinstance(self.vectors.base, mmap.mmap):
+        if isinstance(self.vectors.base, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):  # Windows has no madvise
             self.vectors.base.madvise(mmap.MADV_DONTNEED)
 
     def add(self, keys: Sequence[bytes], vectors: Vectors) -> None:

@@ -21,6 +21,7 @@ from torch.overrides import TorchFunctionMode
 
 from dplass_cli.encoders.laion_audio import F_MAX, F_MIN, HOP, MELS, N_FFT, SAMPLE_RATE, WINDOW
 from dplass_cli.errors import InputError
+from dplass_cli.extras import require_extra
 
 _PRIVATE = f"{__package__}._laion_clap"
 _INSTALL = "pip install 'laion-clap>=1.1.7,<2'"
@@ -109,6 +110,7 @@ def _import_package() -> ModuleType:
     """Import the module of the package's model, and nothing else of the package."""
     if f"{_PRIVATE}.model" in sys.modules:
         return sys.modules[f"{_PRIVATE}.model"]
+    require_extra("clap", "LAION's CLAP")
     found = importlib.util.find_spec("laion_clap")
     if found is None or found.origin is None:
         raise InputError(f"LAION's CLAP needs the package laion-clap, which is not installed; {_INSTALL}")

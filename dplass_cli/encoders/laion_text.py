@@ -11,6 +11,7 @@ from torch import Tensor
 
 from dplass_cli.encoders.laion_model import CONTEXT, PAD, ROBERTA
 from dplass_cli.errors import InputError, first_line
+from dplass_cli.extras import require_extra
 
 _log = logging.getLogger(__name__)
 
@@ -57,6 +58,7 @@ class Tokenizer:
 
 
 def _read(folder: Path) -> Any:
+    require_extra("clap", "LAION's CLAP")
     from transformers import RobertaTokenizerFast
 
     try:

@@ -23,6 +23,7 @@ from dplass_cli.domains.partition_folder import PARTITION_FILE, read_partition
 from dplass_cli.encoders import QueryEncoder, load_encoder
 from dplass_cli.errors import DplassError, InputError, first_line, some
 from dplass_cli.evaluation.items import check_items, find_items
+from dplass_cli.extras import missing_libraries
 from dplass_cli.models import BaseModel, check_encoder, load_base
 from dplass_cli.options.doctor_options import DoctorOptions
 from dplass_cli.options.model_options import ModelSpec
@@ -96,7 +97,8 @@ def _check_versions() -> Iterator[DoctorCheck]:
     if unmet := unmet_requirements(required):
         yield DoctorCheck("versions", "wrong", some(unmet), _INSTALL)
         return
-    installed = [f"{name} {version(name)}" for name in ("torch", "lightning", "numpy")]
+    names = ("torch", "numpy", *(() if missing_libraries("train") else ("lightning",)))
+    installed = [f"{name} {version(name)}" for name in names]
     yield DoctorCheck("versions", "ok", ", ".join([f"Python {platform.python_version()}", *installed]))
 
 

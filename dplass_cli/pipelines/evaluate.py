@@ -21,6 +21,7 @@ from dplass_cli.evaluation.songs import (
     songs_table,
     summarise,
 )
+from dplass_cli.extras import drawn
 from dplass_cli.options.evaluate_options import EvaluateOptions
 from dplass_cli.options.parse import to_mapping
 from dplass_cli.reports.evaluation_report import write_report
@@ -56,7 +57,7 @@ def evaluate(options: EvaluateOptions, progress: Progress = no_progress) -> dict
     results = {}
     for run in runs:
         result = run.run(models, conditions, process_share(), progress)
-        if result.complete and options.report:
+        if result.complete and options.report and drawn("evaluate"):
             write_report(run.folder / REPORT, result, models, conditions, options.examples)
         if result.complete:
             run.write(result, models)

@@ -27,6 +27,7 @@ from dplass_cli.domains.validation import split_rows, validation_mixtures
 from dplass_cli.encoders import load_encoder_of
 from dplass_cli.encoders.cache import EmbeddingCache, check_encoder
 from dplass_cli.errors import InputError
+from dplass_cli.extras import drawn
 from dplass_cli.options.partition_options import PartitionOptions
 from dplass_cli.reports.partition_report import write_report
 from dplass_cli.reports.projection import check_projection
@@ -92,7 +93,8 @@ def partition(options: PartitionOptions, progress: Progress = no_progress) -> Pa
         numbers=numbers,
         unmatched=unmatched,
     )
-    write_report(result, features, ids, by_domain, imbalance_warnings(made), options)
+    if drawn("partition"):
+        write_report(result, features, ids, by_domain, imbalance_warnings(made), options)
     made.save(options.output)
     return result
 

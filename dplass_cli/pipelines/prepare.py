@@ -26,6 +26,7 @@ from dplass_cli.data.prepare.preparation import Purities, prepare, require_outpu
 from dplass_cli.data.prepare.prepare_result import PrepareResult
 from dplass_cli.data.prepare.sharding import ShardsResult, write_shards
 from dplass_cli.data.prepare.stems import stem_files, unpack_stems
+from dplass_cli.extras import drawn
 from dplass_cli.options.prepare_options import (
     ClipSelection,
     CorpusOptions,
@@ -84,7 +85,7 @@ def prepare_corpus(options: CorpusOptions, progress: Progress = no_progress) -> 
         purities=purity_scorer(options),
         share=prepared_share(),
     )
-    if options.report is not None and result.complete:
+    if options.report is not None and result.complete and drawn("prepare"):
         from dplass_cli.reports.preparation_report import write_report
 
         write_report(options.report, result, shell_command(f"prepare {options.kind}", options))

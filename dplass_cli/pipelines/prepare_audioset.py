@@ -16,6 +16,7 @@ from dplass_cli.data.prepare.locating import ClipIndex, listed_files
 from dplass_cli.data.prepare.preparation import prepare, require_output
 from dplass_cli.data.prepare.prepare_result import PrepareResult
 from dplass_cli.errors import InputError, some
+from dplass_cli.extras import drawn
 from dplass_cli.options.prepare_audioset_options import PrepareAudiosetOptions
 from dplass_cli.options.shell_command import shell_command
 from dplass_cli.pipelines.prepare import prepared_share, purity_scorer
@@ -45,7 +46,7 @@ def prepare_audioset(options: PrepareAudiosetOptions, progress: Progress = no_pr
         purities=purity_scorer(options),
         share=prepared_share(),
     )
-    if options.report is not None and result.complete:
+    if options.report is not None and result.complete and drawn("prepare-audioset"):
         from dplass_cli.reports.preparation_report import write_report
 
         write_report(options.report, result, shell_command("prepare-audioset", options))

@@ -19,6 +19,7 @@ from dplass_cli.evaluation.comparison import (
     scan_table,
 )
 from dplass_cli.evaluation.fad import embed_folder, frechet_distance
+from dplass_cli.extras import drawn
 from dplass_cli.options.results_options import ResultsFadOptions
 from dplass_cli.reports.evaluation_plots import differences
 from dplass_cli.storage import Progress, no_progress, write_bytes, write_json, write_text
@@ -54,10 +55,9 @@ def compare_results(
         write_json(output / "comparison.json", [vars(line) for line in lines])
         write_text(output / "comparison.md", comparison_table(lines).markdown())
         others = [line for line in lines if line.run != lines[0].run]
-        drawn = differences(
-            [(f"{line.policy}: {line.run}", line.difference, line.difference_ci) for line in others], "the first run"
-        )
-        write_bytes(output / "comparison.png", drawn)
+        if drawn("results compare"):
+            rows = [(f"{line.policy}: {line.run}", line.difference, line.difference_ci) for line in others]
+            write_bytes(output / "comparison.png", differences(rows, "the first run"))
     return ResultsComparison(lines, output)
 
 

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable
-from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
-from dplass_cli.errors import InputError
+from dplass_cli.extras import require_extra
 from dplass_cli.options.serve_options import ServeOptions
 
 if TYPE_CHECKING:
     from dplass_cli.server.http_server import ServerAddress
-
-_EXTRA = "pip install 'dplass[serve]'"
 
 
 def serve(options: ServeOptions, started: Callable[[ServerAddress], None]) -> None:
@@ -24,8 +21,7 @@ def serve(options: ServeOptions, started: Callable[[ServerAddress], None]) -> No
     Raises:
         InputError: wrong options or models, the extra is not installed, or the port is in use.
     """
-    if find_spec("starlette") is None or find_spec("uvicorn") is None:
-        raise InputError(f"serve: requires the extra 'serve'; run {_EXTRA}")
+    require_extra("serve", "serve")
     from dplass_cli.separation.separator import Separator
     from dplass_cli.server.http_server import listen, run_server
     from dplass_cli.server.job_runner import SeparationRunner

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from dplass_cli.errors import InputError, shown
+from dplass_cli.extras import require_extra
 from dplass_cli.options.parse import build_options, from_mapping, read_yaml
 from dplass_cli.options.sweep_options import SweepOptions, SweepSettings
 from dplass_cli.options.train_options import TrainOptions
@@ -24,6 +25,7 @@ def sweep(options: SweepOptions, progress: Progress = no_progress) -> SweepResul
         InputError: bad options; or another run is using the workspace.
         RunError: a training could not go on for a reason that other settings would not change.
     """
+    require_extra("train", "sweep")
     section = read_yaml(options.config).get(_SECTION) or {}
     if not isinstance(section, Mapping):
         raise InputError(f"{options.config}: {_SECTION} must be a section with 'parameters:', not {shown(section)}")

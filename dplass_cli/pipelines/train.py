@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from dplass_cli.devices import process_rank
+from dplass_cli.extras import require_extra
 from dplass_cli.options.train_options import TrainOptions
 from dplass_cli.storage import Progress, no_progress
 from dplass_cli.training.callbacks.epoch_reporter import EpochReport, no_report
@@ -36,6 +37,7 @@ def train(
         InputError: bad options, partition, manifest, base or encoder; or another run is using the workspace.
         RunError: training could not go on.
     """
+    require_extra("train", "train")
     if options.fast_dev_run:
         options = shortened(options)
     elif options.resume:

@@ -21,6 +21,7 @@ from dplass_cli.audio.reading import Audio, AudioInfo, audio_info, read_audio
 from dplass_cli.audio.video import check_video, write_video
 from dplass_cli.audio.writing import NO_METADATA, audio_writer, container_of, default_subtype
 from dplass_cli.errors import InputError, RunError, check_choice
+from dplass_cli.file_names import longest_name, usable_name
 from dplass_cli.options.separate_options import Clipping, FileFormat, Highband
 from dplass_cli.separation.bank import Activation
 from dplass_cli.separation.notebook import NotebookSound, seconds_shown, sounds_html, target_note
@@ -37,7 +38,7 @@ _WRITTEN = {"WAV": ".wav", "WAVEX": ".wav", "RF64": ".wav", "FLAC": ".flac", "OG
 _FLOATING = ("FLOAT", "DOUBLE")  # sample formats that represent samples above full scale
 _CEILING = 0.999
 _FILES_PER_TARGET = 2  # the file, and the lock on its temporary name
-_LONGEST_PART, _LONGEST_NAME = 60, 255  # bytes; file systems accept names of up to 255
+_LONGEST_PART, _SHORTEST_STEM = 60, 20  # bytes
 
 
 @dataclass(frozen=True)
@@ -354,8 +355,9 @@ def target_paths(
     check_template(template, queries)
     parts = name_parts(queries)
     fixed = max(len(os.fsencode(template.format(stem="", query=part) + suffix)) for part in parts.values())
-    stem = _cut(name, _LONGEST_NAME - fixed)
-    paths = {query: folder / (template.format(stem=stem, query=part) + suffix) for query, part in parts.items()}
+    stem = _cut(name, max(longest_name(folder) - fixed, _SHORTEST_STEM))
+    names = {query: template.format(stem=stem, query=part) + suffix for query, part in parts.items()}
+    paths = {query: folder / usable_name(name) for query, name in names.items()}
     for path in paths.values():
         if resolved(path) in taken:
             raise InputError(f"{path}: would overwrite an input or another output; use another --output")

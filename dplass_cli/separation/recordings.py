@@ -14,7 +14,7 @@ from typing import cast, get_args
 from dplass_cli.audio.folders import audio_files
 from dplass_cli.audio.video import SOUNDS
 from dplass_cli.errors import DplassError, InputError
-from dplass_cli.file_names import existing_path, is_text
+from dplass_cli.file_names import existing_path, is_text, usable_name, with_slashes
 from dplass_cli.options.separate_options import FileFormat, SeparateOptions
 from dplass_cli.separation.output import Existing, Separated, check_template, unused_name
 from dplass_cli.separation.queries import Query, named, parse_spans
@@ -105,7 +105,11 @@ def find_recordings(
     if not recordings:
         raise InputError("no input is given; name recordings, folders or a --list")
     taken: set[str] = set()  # two folders may contain files of the same name
-    return [replace(recording, name=unused_name(recording.name, taken)) for recording in recordings]
+    return [replace(recording, name=unused_name(_usable(recording.name), taken)) for recording in recordings]
+
+
+def _usable(name: str) -> str:
+    return "/".join(map(usable_name, with_slashes(name).split("/")))
 
 
 def _expand(entry: Path, output: Path | None) -> list[tuple[Path, str]]:

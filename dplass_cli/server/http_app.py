@@ -12,16 +12,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-import anyio
 import numpy as np
 import soundfile
 from markupsafe import Markup
-from starlette.applications import Starlette
-from starlette.exceptions import HTTPException
-from starlette.requests import ClientDisconnect, Request
-from starlette.responses import FileResponse, HTMLResponse, JSONResponse, Response, StreamingResponse
-from starlette.routing import Route
-from starlette.types import ASGIApp, Receive, Scope, Send
 
 from dplass_cli import sounds
 from dplass_cli.errors import InputError, RunError
@@ -50,6 +43,23 @@ from dplass_cli.server.recording_store import QueueFull, RecordingNotFound, Stor
 from dplass_cli.server.request_parameters import check_parameters, format_of, gains_of, is_set, name_of
 from dplass_cli.server.root_path import below
 from dplass_cli.server.uploads import receive_recording
+from dplass_cli.server.web_classes import (
+    ASGIApp,
+    ClientDisconnect,
+    FileResponse,
+    HTMLResponse,
+    HTTPException,
+    JSONResponse,
+    Receive,
+    Request,
+    Response,
+    Route,
+    Scope,
+    Send,
+    Starlette,
+    StreamingResponse,
+    anyio,
+)
 from dplass_cli.storage import json_text, read_text
 from dplass_cli.tagging.tagger import Tag
 from dplass_cli.versions import __version__
@@ -332,10 +342,12 @@ class _OpenedFileResponse(FileResponse):
             try:
                 file = stack.enter_context(open(self.path, "rb"))
                 if self._once:
-                    Path(self.path).unlink()
+                    stack.callback(Path(self.path).unlink, missing_ok=True)
             except FileNotFoundError as error:  # dropped between the look-up and now
                 raise JobNotFound from error
-            self.path = f"/dev/fd/{file.fileno()}"  # starlette opens a path itself; this one outlives the removal
+            opened = Path(f"/dev/fd/{file.fileno()}")
+            if opened.exists():  # Windows has none, but removes no file that is open
+                self.path = str(opened)  # starlette opens a path itself; this one outlives the removal
             await super().__call__(scope, receive, send)
 
 

@@ -12,15 +12,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-import h11
-from uvicorn import Config, Server
-from uvicorn.protocols.http.h11_impl import H11Protocol
-
 from dplass_cli.errors import InputError
 from dplass_cli.options.serve_options import ServeOptions
 from dplass_cli.server.http_app import make_app
 from dplass_cli.server.job_queue import JobQueue
 from dplass_cli.server.job_runner import SeparationRunner
+from dplass_cli.server.web_classes import Config, H11Protocol, Server, h11
 
 _SHUTDOWN_SECONDS = 2  # for responses under way
 _MAX_CONNECTIONS = 200

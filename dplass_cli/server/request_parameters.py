@@ -5,12 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 
-from starlette.exceptions import HTTPException
-from starlette.requests import Request
-
 from dplass_cli.errors import nearest
 from dplass_cli.server.downloads import FORMATS, GAIN_RANGE_DB, DownloadFormat, formats_for
 from dplass_cli.server.job_queue import SeparationJob, Sound
+from dplass_cli.server.web_classes import HTTPException, Request
 
 MAX_NAME_LENGTH = 255
 

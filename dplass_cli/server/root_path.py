@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from starlette.responses import RedirectResponse
-from starlette.types import ASGIApp, Receive, Scope, Send
+from dplass_cli.server.web_classes import ASGIApp, Receive, RedirectResponse, Scope, Send
 
 
 def below(root_path: str, app: ASGIApp) -> ASGIApp:

@@ -6,15 +6,12 @@ import errno
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-import anyio
-from starlette.exceptions import HTTPException
-from starlette.requests import Request
-
 from dplass_cli.audio.probe import is_common
 from dplass_cli.audio.reading import AudioInfo, audio_info
 from dplass_cli.errors import InputError
 from dplass_cli.server.job_queue import without_paths
 from dplass_cli.server.job_runner import SeparationRunner
+from dplass_cli.server.web_classes import HTTPException, Request, anyio
 
 STALLED_SECONDS = 30.0
 """An upload that sends nothing for this long is given up."""

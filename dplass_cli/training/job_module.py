@@ -6,7 +6,6 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
-import lightning
 import torch
 from torch import Tensor
 
@@ -15,12 +14,13 @@ from dplass_cli.data.samples import Unreadable
 from dplass_cli.errors import InputError, RunError, some
 from dplass_cli.options.train_settings import TrainSettings
 from dplass_cli.training.job import Job
+from dplass_cli.training.lightning_classes import LightningModule
 from dplass_cli.training.optimizers import OPTIMIZERS, PLATEAU, SCHEDULES, check_names
 
 _DIVERGED = "start again in another --workspace with a lower train.optimizer.learning_rate or --precision 32-true"
 
 
-class JobModule(lightning.LightningModule):
+class JobModule(LightningModule):
     """Trains whatever of a job's network requires a gradient; the rest is frozen.
 
     A checkpoint contains the trained tensors only: the frozen ones come from the job.

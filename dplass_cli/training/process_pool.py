@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
 import os
 import queue
@@ -9,6 +10,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnProcess
 from typing import Any
 
@@ -33,12 +35,15 @@ def run_in_processes(work: Work, jobs: Mapping[str, Any], devices: Sequence[str]
     waiting, free = list(jobs), list(devices)
     running: dict[str, tuple[SpawnProcess, str]] = {}
     failed: dict[str, str] = {}
+    stops: dict[str, Any] = {}  # to the processes; closed when this one ends, even if it is killed
     try:
         while waiting or running:
             while waiting and free:
                 job, device = waiting.pop(0), free.pop(0)
-                process = context.Process(target=_run_job, args=(work, job, jobs[job], device, messages))
+                orders, stops[job] = context.Pipe(duplex=False)
+                process = context.Process(target=_run_job, args=(work, job, jobs[job], device, messages, orders))
                 process.start()
+                orders.close()
                 running[job] = process, device
             _forward(messages, failed, progress)
             for job, (process, device) in list(running.items()):
@@ -47,11 +52,13 @@ def run_in_processes(work: Work, jobs: Mapping[str, Any], devices: Sequence[str]
                     if process.exitcode:
                         failed.setdefault(job, f"its process exited with code {process.exitcode}")
                     free.append(device)
+                    stops.pop(job).close()
                     del running[job]
         _forward(messages, failed, progress)
     except BaseException:
-        for process, _ in running.values():
-            process.terminate()
+        for job in running:
+            with contextlib.suppress(OSError):  # it has just ended
+                stops[job].send("stop")
         for process, _ in running.values():
             process.join()
         raise
@@ -80,11 +87,11 @@ def _forward(messages: Any, failed: dict[str, str], progress: Progress) -> None:
         return
 
 
-def _run_job(work: Work, job: str, argument: Any, device: str, messages: Any) -> None:
+def _run_job(work: Work, job: str, argument: Any, device: str, messages: Any, orders: Connection[Any, Any]) -> None:
     """Body of a process: the exit code says whether the job is done; the reason of a failure is sent."""
-    # Ctrl-C goes to the whole process group. The parent alone reacts to it and terminates its children, once.
+    # Ctrl-C goes to the whole process group. The parent alone reacts to it and stops its children, once.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_exit_with_parent, daemon=True).start()
+    threading.Thread(target=_obey, args=(orders,), daemon=True).start()
 
     def progress(done: int, total: int, what: str) -> None:
         messages.put(("progress", (done, total, what)))
@@ -98,9 +105,13 @@ def _run_job(work: Work, job: str, argument: Any, device: str, messages: Any) ->
         raise SystemExit(error.exit_code) from error
 
 
-def _exit_with_parent() -> None:
-    """Exit at once when the parent is killed: a resumed run would write the same files as an orphan."""
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
+def _obey(orders: Connection[Any, Any]) -> None:
+    """Stop this process when the parent says so, as SIGTERM does; Windows would end it without saving.
+
+    When the parent is killed, exit at once: a resumed run would write the same files as an orphan.
+    """
+    try:
+        orders.recv()
+    except (EOFError, OSError):
         os._exit(1)
+    signal.raise_signal(signal.SIGTERM)

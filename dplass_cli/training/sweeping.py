@@ -12,10 +12,6 @@ from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import optuna
-from optuna.storages.journal import JournalFileBackend
-from optuna.trial import FrozenTrial, TrialState
-
 from dplass_cli.errors import InputError, RunError
 from dplass_cli.options.declaration import resume_rules
 from dplass_cli.options.parse import from_mapping, to_mapping
@@ -27,6 +23,9 @@ from dplass_cli.training.training_run import check_choices
 from dplass_cli.training.workspace import Workspace, fixed_settings
 
 if TYPE_CHECKING:
+    import optuna
+    from optuna.trial import FrozenTrial
+
     from dplass_cli.options.train_options import TrainOptions
 
 _JOURNAL, _STUDY = "sweep.journal", "dplass"
@@ -132,6 +131,8 @@ class Sweep:
             InputError: the workspace contains a sweep of another configuration, or another process uses it.
             RunError: a repeated training could not go on.
         """
+        from optuna.trial import TrialState
+
         with Workspace(self.workspace).lock("sweep"):
             study = self._open_study(prune, sampler_seed)
             if self.space:
@@ -155,6 +156,9 @@ class Sweep:
 
     def _open_study(self, prune: bool, sampler_seed: int) -> optuna.Study:
         """Open or create the study; scores under other settings are not comparable, so they are refused."""
+        import optuna
+        from optuna.storages.journal import JournalFileBackend
+
         optuna.logging.disable_default_handler()  # it would print; its messages go through logging instead
         optuna.logging.enable_propagation()
         pruner = optuna.pruners.MedianPruner(n_startup_trials=4, n_warmup_steps=1)
@@ -184,6 +188,8 @@ class Sweep:
         return study
 
     def _search(self, study: optuna.Study, trials: int, progress: Progress) -> None:
+        from optuna.trial import TrialState
+
         for trial in _current_trials(study):
             # An interrupted or killed trial cannot be continued in Optuna. A new trial gets its settings and folder,
             # where its training resumes. A trial with an error is not repeated: its settings are to blame.
@@ -198,6 +204,8 @@ class Sweep:
             study.optimize(lambda trial: self._train_trial(trial, progress), n_trials=remaining, catch=(RunError,))
 
     def _train_trial(self, trial: optuna.Trial, progress: Progress) -> float:
+        from optuna import TrialPruned
+
         chosen = {key: _suggest(trial, key, values) for key, values in self.space.items()}
         folder = _folder(trial)
         options = self._options_of(chosen, folder)
@@ -211,7 +219,7 @@ class Sweep:
             domain = finished_before + sum(later <= earlier for earlier, later in pairwise(epochs))
             trial.report(score, domain * options.train.max_epochs + epoch)
             if trial.should_prune():
-                raise optuna.TrialPruned
+                raise TrialPruned
 
         try:
             return self._train(options, folder, progress, report)
@@ -262,6 +270,8 @@ def _suggest(trial: optuna.Trial, key: str, values: list[Any] | Range) -> Any:
 
 
 def _score(trial: FrozenTrial, is_encoder: bool) -> TrialScore:
+    from optuna.trial import TrialState
+
     reported = [value for value in trial.intermediate_values.values() if value == value]  # without NaN
     score = trial.value if trial.state == TrialState.COMPLETE else max(reported, default=None)
     return TrialScore(_folder(trial), trial.params, trial.state.name.lower(), score, None if is_encoder else score)

@@ -8,11 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import lightning
 import torch
-from lightning.fabric.plugins.environments.lightning import LightningEnvironment
-from lightning.fabric.utilities.rank_zero import rank_zero_only
-from lightning.pytorch.loggers import Logger, TensorBoardLogger, WandbLogger
 from torch.utils.data import DataLoader
 
 from dplass_cli.data.batches import EpochBatches
@@ -31,6 +27,10 @@ from dplass_cli.training.train_result import Trained
 from dplass_cli.training.workspace import Workspace
 
 if TYPE_CHECKING:
+    import lightning
+    from lightning.fabric.plugins.environments.lightning import LightningEnvironment
+    from lightning.pytorch.loggers import Logger
+
     from dplass_cli.options.train_options import TrainOptions
 
 
@@ -84,6 +84,8 @@ class JobTrainer:
             RunError: too many unreadable files, a loss that is not finite, a full disk; the last checkpoint is kept.
             KeyboardInterrupt: a stop was requested; the last checkpoint contains every completed step.
         """
+        import lightning
+
         job, settings = self.job, self.settings
         lightning.seed_everything(settings.random_seed, workers=True, verbose=False)
         loader = job.loader(self._batches, settings.num_workers)
@@ -134,6 +136,9 @@ class JobTrainer:
         return loop.epoch_progress.current.processed, done if done < self._trainer.num_training_batches else 0
 
     def _make_trainer(self, devices: dict[str, Any]) -> lightning.Trainer:
+        import lightning
+        from lightning.pytorch.loggers import TensorBoardLogger
+
         job, settings = self.job, self.settings
         loggers: list[Logger] = [TensorBoardLogger(self.workspace.tensorboard, name=job.name, version="")]
         if settings.wandb_project:
@@ -172,6 +177,7 @@ class JobTrainer:
 
 
 def _weights_and_biases(project: str, workspace: Path, name: str) -> Logger:
+    from lightning.pytorch.loggers import WandbLogger
     from wandb.errors import Error
 
     logger = WandbLogger(project=project, name=f"{workspace.name}-{name}", save_dir=workspace)
@@ -189,6 +195,9 @@ def _environment(devices: Mapping[str, Any]) -> list[LightningEnvironment]:
     Without it, Lightning would take a platform's ``RANK``, or the tasks of a SLURM job that ``srun`` has not started,
     for processes of this training.
     """
+    from lightning.fabric.plugins.environments.lightning import LightningEnvironment
+    from lightning.fabric.utilities.rank_zero import rank_zero_only
+
     if under_srun() or devices["num_nodes"] > 1 or torch.distributed.is_torchelastic_launched():
         return []
     if world_size(devices) == 1:

@@ -6,6 +6,7 @@ import hashlib
 import json
 import pickle
 import re
+import sys
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -68,7 +69,8 @@ def read_tensors(path: Path | str, trust: bool = False, mapped: bool = False) ->
         raise InputError(f"{path}: not a checkpoint (neither safetensors nor saved by PyTorch); check the path")
     try:
         with torch.serialization.safe_globals(_PLAIN_NUMBERS):
-            mmap = mapped and zipfile.is_zipfile(path)  # files written by PyTorch before 1.6 cannot be mapped
+            # Files written by PyTorch before 1.6 cannot be mapped, and Windows replaces no file that is mapped.
+            mmap = mapped and sys.platform != "win32" and zipfile.is_zipfile(path)
             _require_uncompressed(path)
             content = torch.load(path, map_location="cpu", weights_only=not trust, mmap=mmap)
     except pickle.UnpicklingError as error:
@@ -138,6 +140,8 @@ def _read_safetensors(path: Path) -> tuple[dict[str, Any], dict[str, str]]:
     try:
         with safe_open(path, framework="pt") as archive:
             tensors, metadata = {key: archive.get_tensor(key) for key in archive.keys()}, archive.metadata()  # noqa: SIM118
+            if sys.platform == "win32":  # the tensors map the file, which could not be replaced while they exist
+                tensors = {key: tensor.clone() for key, tensor in tensors.items()}
     except Exception as error:  # its own errors, and those of creating tensors from its header
         raise InputError(f"{path}: not a readable safetensors file ({first_line(error)}); fetch it again") from error
     _require_plain(tensors, path)

@@ -77,7 +77,7 @@ def test_a_port_that_is_taken() -> None:
 
 
 def test_without_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("dplass_cli.pipelines.serve.find_spec", lambda name: None)
+    monkeypatch.setattr("dplass_cli.extras.find_spec", lambda name: None)
     done = CliRunner().invoke(app, ["serve", "--no-open"])
     assert done.exit_code == 2
     assert "pip install 'dplass[serve]'" in done.stderr

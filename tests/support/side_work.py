@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import time
 from pathlib import Path
 
@@ -22,6 +23,14 @@ def work(marker: Path, device: str, progress: Progress) -> None:
             progress(1, 1, job)
             time.sleep(0.02)
         assert (folder / "last").exists()
+    if job == "saving":  # until it is told to stop, as a training is
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
+        try:
+            progress(1, 1, "ready")
+            time.sleep(60)
+        except KeyboardInterrupt:
+            marker.write_text("saved")
+            raise
     if job == "endless":
         marker.write_text(str(os.getpid()))
         time.sleep(600)

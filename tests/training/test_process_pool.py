@@ -37,6 +37,16 @@ def test_a_job_that_reports_all_the_time_does_not_block_the_others(tmp_path: Pat
     assert {path.name for path in tmp_path.iterdir()} == {"chatty", "quick", "last"}
 
 
+def test_an_interruption_lets_the_processes_save(tmp_path: Path) -> None:
+    def interrupt(done: int, total: int, what: str) -> None:
+        if what == "ready":
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run_in_processes(work, jobs(tmp_path, "saving"), ["a"], interrupt)
+    assert (tmp_path / "saving").read_text() == "saved"
+
+
 PARENT = """
 from pathlib import Path
 from side_work import work

@@ -8,6 +8,7 @@ import errno
 import os
 import resource
 import signal
+import sys
 import zipfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -328,3 +329,19 @@ def test_the_hash_ignores_order_and_memory_layout_only() -> None:
     hashes = {tensors_sha256(other) for other in others} | {wanted, tensors_sha256(tensors, {"rank": 4})}
     assert len(hashes) == len(others) + 2
     assert tensors_sha256(tensors, {"x": 1, "y": 2}) == tensors_sha256(tensors, {"y": 2, "x": 1})
+
+
+@pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="needs /proc")
+@pytest.mark.parametrize("name", ["a.safetensors", "a.ckpt"])
+def test_on_windows_no_file_stays_mapped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """A mapped file could not be replaced there."""
+    path = tmp_path / name
+    tensors = {"a": torch.ones(3, 4)}
+    save_file(tensors, path) if path.suffix == ".safetensors" else torch.save(tensors, path)
+    monkeypatch.setattr(sys, "platform", "win32")
+    found, _ = read_tensors(path, mapped=True)
+    assert torch.equal(found["a"], tensors["a"])
+    assert str(path) not in Path("/proc/self/maps").read_text()
+    monkeypatch.undo()
+    found, _ = read_tensors(path, mapped=True)
+    assert str(path) in Path("/proc/self/maps").read_text()

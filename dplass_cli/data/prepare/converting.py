@@ -14,6 +14,7 @@ import numpy as np
 from dplass_cli.audio.reading import Audio, read_mono
 from dplass_cli.audio.writing import write_audio
 from dplass_cli.errors import InputError
+from dplass_cli.file_names import with_slashes
 from dplass_cli.options.prepare_options import FORM, check_form
 from dplass_cli.storage import Progress, make_folder, text_sha256
 
@@ -53,10 +54,12 @@ class CopiedClip(NamedTuple):
 
 def is_copy(path: str, folder: Path | None = None) -> bool:
     """Whether an absolute path looks like a copy, in ``folder`` or in a folder named after a form."""
-    match = _COPY.fullmatch(path)
+    match = _COPY.fullmatch(with_slashes(path))
     if match is None:
         return False
-    return _COPIES.fullmatch(match[1]) is not None or (folder is not None and match[1] == os.path.abspath(folder))
+    return _COPIES.fullmatch(match[1]) is not None or (
+        folder is not None and match[1] == with_slashes(os.path.abspath(folder))
+    )
 
 
 def convert_clips(sources: Sequence[SourceRange], folder: Path, form: str, progress: Progress) -> list[CopiedClip]:

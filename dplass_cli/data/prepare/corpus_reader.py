@@ -14,6 +14,7 @@ from dplass_cli.audio.folders import SUFFIXES
 from dplass_cli.data.prepare.corpora import CORPORA, Corpus
 from dplass_cli.data.prepare.corpus_tables import read_table
 from dplass_cli.errors import InputError, check_choice, nearest, similar, some
+from dplass_cli.file_names import with_slashes
 from dplass_cli.storage import read_json
 
 COLUMN_FIELDS = ("captions", "end", "id", "labels", "name", "start")
@@ -141,7 +142,7 @@ def file_records(files: Sequence[str], folder: Path, split: str) -> pd.DataFrame
     Raises:
         InputError: there is no audio file.
     """
-    root = os.path.abspath(folder) + "/"
+    root = with_slashes(os.path.abspath(folder)) + "/"
     records = []
     for file in files:
         path = file.removeprefix(root)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from dplass_cli.audio.folders import FFMPEG_SUFFIXES, SNDFILE_SUFFIXES, SUFFIXES, UNSUPPORTED
 from dplass_cli.errors import InputError
+from dplass_cli.file_names import with_slashes
 from dplass_cli.storage import require_file
 
 _MAX_LOOKUPS = 16  # files of a listed folder that are looked up before the first place is assumed
@@ -184,11 +185,12 @@ def listed_files(file_list: Path | str, folders: Iterable[Path | str] = ()) -> I
     Raises:
         InputError: the list is missing or cannot be read.
     """
-    places = [os.path.abspath(place) for place in (*folders, Path(file_list).parent, Path())]
+    places = [with_slashes(os.path.abspath(place)) for place in (*folders, Path(file_list).parent, Path())]
     found: dict[str, str] = {}
     tries: Counter[str] = Counter()
     for line in _lines(file_list):
-        if line.startswith("/"):
+        line = with_slashes(line)
+        if os.path.isabs(line):  # noqa: PTH117 (a list may have millions of lines)
             yield line
             continue
         folder = os.path.dirname(line)  # noqa: PTH120

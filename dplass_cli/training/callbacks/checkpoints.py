@@ -9,11 +9,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
-from lightning.pytorch.callbacks import Checkpoint
-from lightning.pytorch.plugins.io import TorchCheckpointIO
 
 from dplass_cli.storage import atomic_path, remove_file
 from dplass_cli.training.callbacks.stopping import Interruption
+from dplass_cli.training.lightning_classes import Checkpoint, TorchCheckpointIO
 
 
 class AtomicCheckpointIO(TorchCheckpointIO):

@@ -7,10 +7,10 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from lightning.pytorch.callbacks import Checkpoint
 
 from dplass_cli.records import csv_rows, write_rows
 from dplass_cli.storage import Progress, append_text, locked, read_text
+from dplass_cli.training.lightning_classes import Checkpoint
 from dplass_cli.training.workspace import Workspace
 
 EpochReport = Callable[[int, float], None]

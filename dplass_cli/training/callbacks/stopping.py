@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
-from lightning.pytorch.callbacks import Callback, EarlyStopping
+from dplass_cli.training.lightning_classes import Callback, EarlyStopping
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 

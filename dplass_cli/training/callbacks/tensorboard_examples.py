@@ -11,12 +11,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
-from lightning.pytorch.callbacks import Checkpoint
-from lightning.pytorch.loggers import TensorBoardLogger
-from tensorboard.summary.writer import event_file_writer
 from torch import Tensor
 
 from dplass_cli.storage import writing_to
+from dplass_cli.training.lightning_classes import Checkpoint
 
 
 class TensorBoardExamples(Checkpoint):
@@ -30,6 +28,8 @@ class TensorBoardExamples(Checkpoint):
 
     def on_train_epoch_end(self, trainer: Any, module: Any) -> None:
         """Add the estimates; in the first epoch mixtures and targets too, which never change."""
+        from lightning.pytorch.loggers import TensorBoardLogger
+
         boards = [logger.experiment for logger in trainer.loggers if isinstance(logger, TensorBoardLogger)]
         for number, (mixture, target, estimate) in enumerate(module.examples if trainer.is_global_zero else ()):
             parts = {"estimate": estimate}
@@ -61,6 +61,8 @@ def tensorboard_errors(workspace: Path) -> Iterator[None]:
     Raises:
         RunError: the disk is full or failed.
     """
+
+    from tensorboard.summary.writer import event_file_writer
 
     def hook(failed: threading.ExceptHookArgs) -> None:
         if type(failed.thread).__module__ != event_file_writer.__name__:
