@@ -119,11 +119,11 @@ def _sources(found: Sequence[Sound], kinds: Sequence[Kind], carriers: Carriers) 
 
 
 def make_partition(found: Sequence[Sound], encoder: Path, work: Path) -> Partition:
-    """Seven domains of the kinds. Each weighs as many sounds as it has, so that recorded kinds are spread out."""
+    """Seven domains of about equally many kinds."""
     manifest = work / "train.json"
     write_manifest(manifest, [Row(Path(sound.wav), sound.kind, id=sound.clip) for sound in found])
     options = PartitionOptions(
-        manifest, work / "partition", DOMAINS, features="text", weight="clips", encoder=str(encoder)
+        manifest, work / "partition", DOMAINS, features="text", encoder=str(encoder), cache=work / "embeddings"
     )
     partition(options)
     return read_partition(work / "partition")
