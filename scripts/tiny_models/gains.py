@@ -50,7 +50,7 @@ def cross_validate(
     (without / encoder.name).write_bytes(encoder.read_bytes())
     kept = [sound for sound in found if sound.fold != FOLD]
     train_base(kept, kinds, carriers, encoder, work, without / "base.safetensors", steps[0])
-    train_adapters(kept, domains, without, work, steps[1], range(DOMAINS))
+    train_adapters(kept, kinds, domains, without, work, steps[1], range(DOMAINS))
     drawn = draw(corpora, kinds, FOLD, count)
     write_mixtures(work / "mixtures.csv", [mixture for _, mixture in drawn])
     options = EvaluateOptions(

@@ -107,7 +107,7 @@ def _sources(found: Sequence[Sound], kinds: Sequence[Kind], carriers: Carriers) 
         sentences = [*kind.wordings, *(carriers.around(wording, rng, 0.6) for wording in kind.wordings)]
         rows[kind.name] = tuple(range(len(texts), len(texts) + len(sentences)))
         texts += sentences
-    alike = {kind.name: frozenset({kind.name, *(f"like {name}" for name in kind.alike)}) for kind in kinds}
+    alike = {kind.name: (kind.name, *_alike(kind)) for kind in kinds}
     sources = []
     for kind, numbers in by_kind(found).items():
         source = [
@@ -116,6 +116,11 @@ def _sources(found: Sequence[Sound], kinds: Sequence[Kind], carriers: Carriers) 
         ]
         sources += source * max(1, round(_SOURCES_PER_KIND / len(source)))
     return sources, texts
+
+
+def _alike(kind: Kind) -> tuple[str, ...]:
+    """Labels that the kinds which sound alike have in common."""
+    return tuple(f"like {name}" for name in kind.alike)
 
 
 def make_partition(found: Sequence[Sound], encoder: Path, work: Path) -> Partition:
@@ -130,7 +135,13 @@ def make_partition(found: Sequence[Sound], encoder: Path, work: Path) -> Partiti
 
 
 def train_adapters(
-    found: Sequence[Sound], domains: Partition, models: Path, work: Path, steps: int, only: Collection[int]
+    found: Sequence[Sound],
+    kinds: Sequence[Kind],
+    domains: Partition,
+    models: Path,
+    work: Path,
+    steps: int,
+    only: Collection[int],
 ) -> None:
     """Train the adapters of some domains, and write the bank once all are there.
 
@@ -139,7 +150,7 @@ def train_adapters(
     """
     network, encoder = load_base(models / "base.safetensors"), load_encoder(models / "encoder.safetensors")
     settings = _settings(steps, learning_rate=5e-4, warm_up=20, batch=4)
-    corpus = _corpus(found, domains, encoder.embed_text, settings.random_seed)
+    corpus = _corpus(found, kinds, domains, encoder.embed_text, settings.random_seed)
     base_sha256 = network.sha256()
     bank = make_folder(models / "bank")
     for domain in (domain for domain in domains.domains if domain.id in only):
@@ -166,12 +177,16 @@ def _options(work: Path, settings: TrainSettings) -> TrainOptions:
     return TrainOptions(partition=work / "partition", workspace=work, train=settings)
 
 
-def _corpus(found: Sequence[Sound], domains: Partition, embed: Any, seed: int) -> TrainingCorpus:
-    """All sounds by domain, asked for by the name of their kind; none is kept for validation."""
+def _corpus(found: Sequence[Sound], kinds: Sequence[Kind], domains: Partition, embed: Any, seed: int) -> TrainingCorpus:
+    """All sounds by domain, asked for by the name of their kind; none is kept for validation.
+
+    Kinds that sound alike share a label, and so never meet in a mixture.
+    """
+    alike = {kind.name: _alike(kind) for kind in kinds}
     of = {caption: domain.id for domain in domains.domains for caption in domain.captions}
     rows: dict[int, list[Row]] = {domain.id: [] for domain in domains.domains}
     for sound in found:
-        rows[of[sound.kind]].append(Row(Path(sound.wav), sound.kind, id=sound.clip))
+        rows[of[sound.kind]].append(Row(Path(sound.wav), sound.kind, alike[sound.kind], id=sound.clip))
     captions = sorted(of)
     table: Tensor = embed(captions)
     index: dict[str | Clip, int] = {caption: number for number, caption in enumerate(captions)}
