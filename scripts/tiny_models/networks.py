@@ -124,12 +124,10 @@ def _alike(kind: Kind) -> tuple[str, ...]:
 
 
 def make_partition(found: Sequence[Sound], encoder: Path, work: Path) -> Partition:
-    """Seven domains of about equally many kinds."""
+    """Seven domains of the kinds, by how they sound."""
     manifest = work / "train.json"
     write_manifest(manifest, [Row(Path(sound.wav), sound.kind, id=sound.clip) for sound in found])
-    options = PartitionOptions(
-        manifest, work / "partition", DOMAINS, features="text", encoder=str(encoder), cache=work / "embeddings"
-    )
+    options = PartitionOptions(manifest, work / "partition", DOMAINS, encoder=str(encoder), cache=work / "embeddings")
     partition(options)
     return read_partition(work / "partition")
 
