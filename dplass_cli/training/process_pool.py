@@ -114,4 +114,9 @@ def _obey(orders: Connection[Any, Any]) -> None:
         orders.recv()
     except (EOFError, OSError):
         os._exit(1)
-    signal.raise_signal(signal.SIGTERM)
+    if hasattr(signal, "pthread_kill"):  # to the main thread, which may be waiting in a system call
+        main = threading.main_thread().ident
+        assert main is not None
+        signal.pthread_kill(main, signal.SIGTERM)
+    else:
+        signal.raise_signal(signal.SIGTERM)

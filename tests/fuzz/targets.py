@@ -17,6 +17,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
+import filelock  # noqa: F401  # makes a temporary folder when it is imported, which the rules forbid
 from fuzz.harness import Target
 from small_banks import write_small_bank
 from small_networks import small_network
@@ -419,7 +420,7 @@ def _server(folder: Path) -> tuple[Any, Any, asyncio.AbstractEventLoop]:
 
     config = SimpleNamespace(sample_rate=32000)
     bank = SimpleNamespace(keys=[], network=SimpleNamespace(config=config))
-    separator = SimpleNamespace(bank=bank, encoder=SimpleNamespace(kinds=()))
+    separator = SimpleNamespace(bank=bank, encoder=SimpleNamespace(kinds=(), embeds_audio=False))
     runner = SeparationRunner(cast(Any, separator))
     (folder / "jobs").mkdir()
     jobs = JobQueue(lambda job, report: (), folder / "jobs")  # not started: the target takes the queued jobs itself

@@ -316,7 +316,7 @@ def test_scores_of_replaced_audio_are_computed_again(
     assert [row == old for row, old in zip(after, before, strict=True)] == [True, False, True]  # seconds too
     run(replace(more, output=tmp_path / "anew"))
     with monkeypatch.context() as patched:  # a file that cannot be read at the moment counts as unchanged
-        patched.setattr("dplass_cli.evaluation.items.file_sha256", unreadable)
+        patched.setattr("dplass_cli.shards.shard_store.file_sha256", unreadable)
         assert run(replace(more, report=False)).complete
     assert untimed(given.output) == untimed(tmp_path / "anew")
 

@@ -94,6 +94,7 @@ def test_invalid_options_are_one_line_and_write_nothing(trained: tuple[Path, Pat
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:::nncf")
 def test_an_int8_graph_computes_about_the_same_with_a_quarter_of_the_weights(
     trained: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
