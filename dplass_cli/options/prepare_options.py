@@ -183,7 +183,7 @@ class GenerateOptions(Options):
         None, "Scale of the guidance by the caption; up to 1: none.", shown="the pipeline's", least=0
     )
     seconds: float | None = option(None, "Length of a clip.", shown="the pipeline's", above=0, most=600)
-    batch_size: int = option(4, "Clips that are generated together; it changes them by rounding errors only.", least=1)
+    batch_size: int = option(4, "Clips that are generated together.", least=1)
     device: str = option("auto", "auto, cpu, cuda, cuda:N or mps.")
     min_similarity: float | None = option(
         None,
