@@ -8,7 +8,13 @@ from dplass_cli.cli.commands import add_command
 from dplass_cli.cli.console import VerbRun
 from dplass_cli.cli.prepare_audioset_command import tables
 from dplass_cli.data.prepare.corpora import CORPORA
-from dplass_cli.options.prepare_options import CorpusOptions, MergeOptions, MixturesOptions, ShardsOptions
+from dplass_cli.options.prepare_options import (
+    CorpusOptions,
+    GenerateOptions,
+    MergeOptions,
+    MixturesOptions,
+    ShardsOptions,
+)
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -66,6 +72,23 @@ def _shards(options: ShardsOptions, run: VerbRun) -> None:
         run.note(f"{result.rejected:,} clips cannot be read and were left out; {rejects} lists them")
 
 
+def _generate(options: GenerateOptions, run: VerbRun) -> None:
+    """Generate clips from captions by a text-to-audio pipeline of AudioLDM's family.
+
+    The folder gets a file per clip, such as a_dog_barking_1.wav, and manifest.json with "source": "generated". Run the
+    command again to resume.
+
+    Example: dplass prepare generate captions.txt --model cvssp/audioldm2 --output generated --per-caption 3
+    """
+    from dplass_cli.pipelines.prepare import generate
+
+    result = generate(options, run.progress)
+    row = [result.manifest, result.captions, result.clips, result.generated, result.rows]
+    run.table(result, ["manifest", "captions", "clips", "generated now", "rows"], [row])
+    if result.rejected:
+        run.note(f"{result.rejected:,} clips were rejected; {result.manifest.with_name('rejects.csv')} lists them")
+
+
 for _kind, _corpus in CORPORA.items():
     if _corpus.verb:  # it has a verb of its own
         continue
@@ -74,3 +97,4 @@ for _kind, _corpus in CORPORA.items():
 add_command(app, "merge", _merge)
 add_command(app, "mixtures", _mixtures)
 add_command(app, "shards", _shards, interrupted="complete shards are kept; run the same command again to resume")
+add_command(app, "generate", _generate, interrupted="complete clips are kept; run the same command again to resume")

@@ -33,6 +33,7 @@ class Row:
         start: seconds in the file.
         end: seconds in the file; None for its end.
         weight: how often training draws it as a target, relative to other clips.
+        source: where it comes from: ``generated``, or the manifest that it was merged from; empty: not known.
     """
 
     wav: Path
@@ -42,6 +43,7 @@ class Row:
     start: float = 0.0
     end: float | None = None
     weight: float = 1.0
+    source: str = ""
 
 
 def read_manifest(path: Path | str) -> list[Row]:
@@ -149,6 +151,7 @@ class _RowReader:
             start=float(start),
             end=None if end is None else float(end),
             weight=float(weight),
+            source=self._once(str(item.get("source") or "")),
         )
 
     def _once(self, value: Any) -> Any:
@@ -198,7 +201,11 @@ def _line(item: Mapping[str, Any]) -> str:
 def row_item(row: Row) -> dict[str, Any]:
     """Return a row as an item for :func:`write_items`."""
     item = manifest_item(address(row.wav), row.caption, row.labels, row.id, row.start, row.end)
-    return item if row.weight == 1 else {**item, WEIGHT: row.weight}
+    if row.weight != 1:
+        item[WEIGHT] = row.weight
+    if row.source:
+        item["source"] = row.source
+    return item
 
 
 def manifest_item(

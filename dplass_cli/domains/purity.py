@@ -1,7 +1,8 @@
-"""Purity of clips: in how much of a clip its caption holds, by an encoder's embeddings of sounds and sentences."""
+"""How well clips and their captions fit, by an encoder's embeddings of sounds and sentences."""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -17,31 +18,35 @@ from dplass_cli.encoders.base import QueryEncoder
 from dplass_cli.encoders.cache import EmbeddingCache, Vectors
 from dplass_cli.encoders.clips import Clip, clip_key
 from dplass_cli.errors import InputError
-from dplass_cli.options.prepare_options import PuritySettings
+from dplass_cli.options.prepare_options import PuritySettings, WindowSettings
 from dplass_cli.storage import Progress
 
 _SILENCE = 1e-3  # RMS below which a window has no sound that a caption could describe
 _BATCH = 64  # clips that are read in parallel and embedded together
 
 
-class PurityScorer:
-    """Scores clips: the share of a clip's windows whose sound is similar to its caption.
+class WindowScorer(ABC):
+    """Scores clips by the similarity of their windows and captions.
 
-    Windows without sound do not count, and a clip of silence scores 0. The score of a clip with several captions is
-    the mean of theirs.
+    Windows without sound do not count, and a clip of silence scores 0.
 
     Args:
         encoder: embeds windows and captions.
-        settings: length of a window, the similarity that is required, and a cache of the windows' embeddings.
+        settings: length of a window, and a cache of the windows' embeddings.
+
+    Attributes:
+        name: of the score; ``--min-NAME`` is the option, and NAME its section of settings.
 
     Raises:
         InputError: the encoder embeds no sounds.
     """
 
-    def __init__(self, encoder: QueryEncoder, settings: PuritySettings) -> None:
+    name: str
+
+    def __init__(self, encoder: QueryEncoder, settings: WindowSettings) -> None:
         if not encoder.embeds_audio:
             raise InputError(
-                f"--min-purity: the encoder {encoder.name} embeds no sounds; choose another purity.encoder"
+                f"--min-{self.name}: the encoder {encoder.name} embeds no sounds; choose another {self.name}.encoder"
             )
         self._encoder, self._settings = encoder, settings
         self._cache = None if settings.cache is None else EmbeddingCache(settings.cache, encoder)
@@ -50,19 +55,23 @@ class PurityScorer:
     def __call__(
         self, clips: Sequence[SourceRange], captions: Sequence[Sequence[str]], progress: Progress
     ) -> list[float | None]:
-        """Score clips, in their order, each 0 to 1; None for one that cannot be read."""
+        """Score clips, in their order; None for one that cannot be read."""
         scores: list[float | None] = []
         with ThreadPoolExecutor() as pool:
             for first in range(0, len(clips), _BATCH):
-                progress(first, len(clips), "scoring purity")
+                progress(first, len(clips), f"scoring {self.name}")
                 embedded = self._embed(clips[first : first + _BATCH], pool)
                 described = captions[first : first + _BATCH]
                 scores += [
                     None if windows is None else self._score(windows, texts)
                     for windows, texts in zip(embedded, described, strict=True)
                 ]
-        progress(len(clips), len(clips), "scoring purity")
+        progress(len(clips), len(clips), f"scoring {self.name}")
         return scores
+
+    @abstractmethod
+    def _of_similarities(self, similarities: Vectors) -> float:
+        """The score of a clip, by the cosine similarity of each window and caption, (windows, captions)."""
 
     def _score(self, windows: Vectors, captions: Sequence[str]) -> float:
         sounding = windows[windows.any(axis=1)]
@@ -72,7 +81,7 @@ class PurityScorer:
             if caption not in self._captions:
                 self._captions[caption] = self._encoder.embed_text([caption])[0].numpy()
         texts = np.stack([self._captions[caption] for caption in captions])
-        return round(float((sounding @ texts.T >= self._settings.similarity).mean()), 4)
+        return round(self._of_similarities(sounding @ texts.T), 4)
 
     def _embed(self, clips: Sequence[SourceRange], pool: ThreadPoolExecutor) -> list[Vectors | None]:
         """The embeddings of each clip's windows, float32 (N, D), zeros for silence; None for an unreadable clip."""
@@ -126,3 +135,35 @@ class PurityScorer:
             keys = {window: key for window in windows if (key := identify(window)) is not None}
             self._cache.add(list(keys.values()), np.stack([embedded[window] for window in keys]))
         return embedded
+
+
+class PurityScorer(WindowScorer):
+    """Scores clips, 0 to 1: the share of a clip's windows whose sound is similar to its caption.
+
+    The score of a clip with several captions is the mean of theirs.
+
+    Args:
+        encoder: embeds windows and captions.
+        settings: those of the windows, and the similarity that is required.
+
+    Raises:
+        InputError: the encoder embeds no sounds.
+    """
+
+    name = "purity"
+
+    def __init__(self, encoder: QueryEncoder, settings: PuritySettings) -> None:
+        super().__init__(encoder, settings)
+        self._required = settings.similarity
+
+    def _of_similarities(self, similarities: Vectors) -> float:
+        return float((similarities >= self._required).mean())
+
+
+class SimilarityScorer(WindowScorer):
+    """Scores clips, -1 to 1: the mean cosine similarity of a clip's windows and its captions."""
+
+    name = "similarity"
+
+    def _of_similarities(self, similarities: Vectors) -> float:
+        return float(similarities.mean())

@@ -38,20 +38,26 @@ class ClipLimits(Options):
 
 
 @dataclass(frozen=True)
-class PuritySettings(Options):
-    """How ``--min-purity`` scores clips: the share of windows whose sound is similar to the caption."""
+class WindowSettings(Options):
+    """How windows of clips are compared with captions."""
 
     encoder: str = setting("tiny", "Query encoder: tiny or a file.", named=True)
     tokenizer: Path | None = setting(None, "Folder of the tokenizer, for a CLAP encoder.")
     device: str = setting("auto", "auto, cpu, cuda, cuda:N or mps.")
     window_seconds: float = setting(2.0, "Length of a window in seconds.", least=0.1)
+    cache: Path | None = setting(None, "Folder of embeddings of windows to use and to keep.", shown="none")
+
+
+@dataclass(frozen=True)
+class PuritySettings(WindowSettings):
+    """How ``--min-purity`` scores clips: the share of windows whose sound is similar to the caption."""
+
     similarity: float = setting(
         0.25, "Cosine similarity of a window and the caption from which the caption holds.", least=-1, most=1
     )
     weight: bool = setting(
         False, "Write each clip's purity as its sampling_weight: training draws it that much less often."
     )
-    cache: Path | None = setting(None, "Folder of embeddings of windows to use and to keep.", shown="none")
 
 
 @dataclass(frozen=True)
@@ -161,6 +167,31 @@ class MixturesOptions(Options):
         given = ",".join(f"{value:g}" for value in self.snr)
         if len(self.snr) != 2 or not -100.0 <= self.snr[0] <= self.snr[1] <= 100.0:
             raise InputError(f"--snr {given}: expected the lowest and the highest ratio in dB, such as -5,5")
+
+
+@dataclass(frozen=True)
+class GenerateOptions(Options):
+    """Options of ``prepare generate``."""
+
+    captions: Path = argument("CAPTIONS", "Text file: one caption per line, or caption<TAB>name.")
+    model: str = required("Pipeline of AudioLDM's family: a folder, or a repository such as cvssp/audioldm2.")
+    output: Path = required("Folder of the clips and their manifest.json.", also="-o")
+    per_caption: int = option(1, "Clips per caption, 1 to 5.", least=1, most=5)
+    seed: int = option(42, "Seed; that of a clip also depends on the caption's place and the clip's number.", least=0)
+    steps: int | None = option(None, "Denoising steps.", shown="the pipeline's", least=1)
+    guidance: float | None = option(
+        None, "Scale of the guidance by the caption; up to 1: none.", shown="the pipeline's", least=0
+    )
+    seconds: float | None = option(None, "Length of a clip.", shown="the pipeline's", above=0, most=600)
+    batch_size: int = option(4, "Clips that are generated together.", least=1)
+    device: str = option("auto", "auto, cpu, cuda, cuda:N or mps.")
+    min_similarity: float | None = option(
+        None,
+        "Reject clips with a smaller cosine similarity of caption and sound, averaged over windows.",
+        least=-1,
+        most=1,
+    )
+    similarity: WindowSettings = section(WindowSettings, "How --min-similarity scores clips.")
 
 
 def check_form(form: str) -> tuple[int, str]:

@@ -20,6 +20,7 @@ from dplass_cli.data.prepare.corpus_reader import (
     rows_where,
 )
 from dplass_cli.data.prepare.drawing import MixturesResult, draw_table
+from dplass_cli.data.prepare.generating import GenerateResult, generate_clips
 from dplass_cli.data.prepare.locating import ClipIndex, listed_files
 from dplass_cli.data.prepare.merging import MergeResult, merge_manifests
 from dplass_cli.data.prepare.preparation import Purities, prepare, require_output
@@ -30,6 +31,7 @@ from dplass_cli.extras import drawn
 from dplass_cli.options.prepare_options import (
     ClipSelection,
     CorpusOptions,
+    GenerateOptions,
     MergeOptions,
     MixturesOptions,
     ShardsOptions,
@@ -104,6 +106,19 @@ def purity_scorer(options: ClipSelection) -> Purities | None:
     return PurityScorer(load_encoder(settings.encoder, settings.tokenizer, choose_device(settings.device)), settings)
 
 
+def similarity_scorer(options: GenerateOptions) -> Purities | None:
+    """What scores clips for ``--min-similarity``; None without the option."""
+    if options.min_similarity is None:
+        return None
+    from dplass_cli.devices import choose_device
+    from dplass_cli.domains.purity import SimilarityScorer
+    from dplass_cli.encoders import load_encoder
+
+    settings = options.similarity
+    encoder = load_encoder(settings.encoder, settings.tokenizer, choose_device(settings.device))
+    return SimilarityScorer(encoder, settings)
+
+
 def prepared_share() -> tuple[int, int]:
     """This process's (rank, number of processes) among those that prepare together."""
     if not any(os.environ.get(name) for name in ("WORLD_SIZE", "SLURM_STEP_NUM_TASKS")):
@@ -143,3 +158,13 @@ def mixtures(options: MixturesOptions) -> MixturesResult:
     return draw_table(
         options.manifest, options.output, options.count, (options.snr[0], options.snr[1]), options.seed, options.sources
     )
+
+
+def generate(options: GenerateOptions, progress: Progress = no_progress) -> GenerateResult:
+    """Generate clips from a list of captions, with their manifest.
+
+    Raises:
+        InputError: the list, the pipeline or the encoder is unusable, an extra is missing, or no clip is left.
+        RunError: the disk is full, or the pipeline makes samples that are not finite.
+    """
+    return generate_clips(options, similarity_scorer(options), progress)

@@ -49,8 +49,12 @@ def parse_hub_address(text: str) -> HubAddress:
     return HubAddress(match["repository"], match["revision"])
 
 
-def fetch_from_hub(text: str) -> tuple[Path, HubAddress]:
+def fetch_from_hub(text: str, also: Sequence[str] = ()) -> tuple[Path, HubAddress]:
     """Fetch a repository into the Hub's cache, unless it is there, and return its folder.
+
+    Args:
+        text: the address.
+        also: patterns of files to fetch in addition to safetensors and JSON.
 
     Returns:
         (the folder, the address with the commit as its revision).
@@ -63,7 +67,9 @@ def fetch_from_hub(text: str) -> tuple[Path, HubAddress]:
 
     address = parse_hub_address(text)
     with _one_line_errors(address):
-        folder = Path(snapshot_download(address.repository, revision=address.revision, allow_patterns=_FETCHED))
+        folder = Path(
+            snapshot_download(address.repository, revision=address.revision, allow_patterns=[*_FETCHED, *also])
+        )
     return folder, HubAddress(address.repository, folder.name)  # the cache names snapshots by their commits
 
 

@@ -31,6 +31,7 @@ def folder(clips: dict[str, Path], tmp_path: Path) -> Path:
 def test_a_corpus_is_a_verb_that_says_what_it_is_and_where_from() -> None:
     helps = {words[1]: command.help for words, command in verbs() if words[0] == "prepare"}
     assert helps.pop("merge")
+    assert helps.pop("generate")
     assert helps.pop("mixtures")
     assert helps.pop("shards")
     assert helps.keys() >= {"csv", "folder", "esc50"}

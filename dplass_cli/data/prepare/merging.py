@@ -47,7 +47,7 @@ class MergeResult:
 
 
 def merge_manifests(manifests: Sequence[Path], output: Path, share: Sequence[float], seed: int) -> MergeResult:
-    """Merge manifests; each row of the result names its ``source``.
+    """Merge manifests; each row of the result names its ``source``: its own, or the manifest that it comes from.
 
     Without shares, all rows of each source are used. With them, all rows of the first, and share_k / share_0 times as
     many of source k, drawn uniformly without replacement; one with fewer rows is repeated before the rest is drawn.
@@ -71,7 +71,7 @@ def merge_manifests(manifests: Sequence[Path], output: Path, share: Sequence[flo
     def items() -> Iterator[dict[str, Any]]:
         for number, (path, rows, count) in enumerate(zip(manifests, sources, wanted, strict=True)):
             for row in _drawn(rows, count, np.random.default_rng((seed, number))):
-                yield {**row_item(row), "source": os.path.abspath(path)}
+                yield {"source": os.path.abspath(path), **row_item(row)}
 
     return MergeResult(output, write_items(output, items()), tuple(merged))
 
