@@ -89,8 +89,8 @@ class _Handler(BaseHTTPRequestHandler):
                 self.wfile.write(content[: len(content) // 2])
                 self.close_connection = True
             else:
+                files.sent[path] += len(content)  # before the client can look
                 self.wfile.write(content)
-                files.sent[path] += len(content)
 
 
 @contextlib.contextmanager
