@@ -12,6 +12,7 @@ _log = logging.getLogger(__name__)
 _LIBRARIES = {
     "clap": ("torchvision", "transformers"),
     "generate": ("diffusers", "transformers"),
+    "int8": ("nncf", "openvino"),
     "report": ("matplotlib",),
     "serve": ("anyio", "h11", "matplotlib", "starlette", "uvicorn"),
     "train": ("lightning", "optuna", "tensorboard"),

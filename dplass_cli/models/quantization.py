@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import importlib
-import importlib.util
 import io
 import logging
 import os
@@ -27,6 +26,7 @@ import torch
 from torch import Tensor
 
 from dplass_cli.errors import InputError
+from dplass_cli.extras import require_extra
 from dplass_cli.models.base import BaseModel
 from dplass_cli.models.openvino import Betas, BodyGraph, compile_graph, openvino_core, openvino_module
 from dplass_cli.models.resunet30 import ResUNet30
@@ -38,7 +38,6 @@ MAX_LOSS_DB = 0.1
 """The largest loss of mean SDR on the validating examples; layers stay in float32 until it is met."""
 
 _GRAPHS = 8  # compiled at a time: a base and seven adapters
-_NEEDED = ("openvino", "nncf")
 _log = logging.getLogger(__name__)
 
 Inputs = list[npt.NDArray[np.float32]]
@@ -101,9 +100,7 @@ def require_int8(network: BaseModel) -> ResUNet30:
         raise InputError("--precision int8: is available for ResUNet30 only; leave --precision out")
     if device != "cpu":
         raise InputError(f"--precision int8: runs on a CPU, not on {device}; give --device cpu, or leave it out")
-    missing = [name for name in _NEEDED if importlib.util.find_spec(name) is None]
-    if missing:
-        raise InputError(f"--precision int8: needs {' and '.join(missing)}; install with: pip install 'dplass[int8]'")
+    require_extra("int8", "--precision int8")
     return network
 
 

@@ -60,8 +60,8 @@ def test_seeds_depend_on_the_seed_the_caption_and_the_take(captions: Path) -> No
     [
         ("\n  \n", "contains no caption"),
         ("A dog\na dog!\n", "line 2: its files would have the name of line 1, 'a_dog'"),
-        ("a dog\ta/b\n", "line 1: 'a/b' is no file name"),
-        ("?!\n", "line 1: '' is no file name"),
+        ("a dog\ta/b\n", "line 1: 'a/b' is not a file name"),
+        ("?!\n", "line 1: '' is not a file name"),
         ("a dog\tdog\tdog\n", "line 1: expected caption or caption<TAB>name"),
     ],
 )

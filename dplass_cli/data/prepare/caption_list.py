@@ -48,7 +48,7 @@ def read_captions(path: Path) -> list[ListedCaption]:
             raise InputError(f"{path}: line {number}: expected caption or caption<TAB>name, not {line[:80]!r}")
         name = rest[0] if rest and rest[0] else _readable(caption)
         if not name or name in (".", "..") or set(name) & set("/\\\0"):
-            raise InputError(f"{path}: line {number}: {name!r} is no file name; write caption<TAB>name")
+            raise InputError(f"{path}: line {number}: {name!r} is not a file name; write caption<TAB>name")
         first = lines.setdefault(name.casefold(), number)  # some file systems ignore case
         if first != number:
             raise InputError(
