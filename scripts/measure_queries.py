@@ -1,8 +1,8 @@
 """Measure the kinds of queries and outputs: consistent targets, refinement, negatives, examples, spans, presence.
 
-    python scripts/measure_queries.py DATA [--folds 4] [--mixtures 60] [--section NAME…] [--fit]
+    python scripts/measure_queries.py DATA… [--folds 4] [--mixtures 60] [--section NAME…] [--fit]
 
-DATA is a folder with clips.csv and audio/ (see docs/tiny.md). Mixtures of two and three clips of different classes,
+DATA is a folder with clips.csv and audio/ (see docs/tiny.md). Mixtures of two and three clips that do not sound alike,
 5 s, all of the same energy, are drawn with a fixed seed; queries are the first captions of the classes. Prints the
 tables of docs/separate.md: mean SDRi in dB, and the mean difference to the first method with its standard error.
 
@@ -18,6 +18,7 @@ import random
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 from pathlib import Path
 
 import numpy as np
@@ -39,12 +40,14 @@ from dplass_cli.separation.presence import CALIBRATION, Calibration, Presence, P
 from dplass_cli.separation.queries import Query, condition, named, plan
 from dplass_cli.separation.refinement import ResidualEmbedding, resplit
 from dplass_cli.storage import write_json
+from tiny_models.kinds import alike_by_name, read_kinds
 
 RATE, SECONDS = 32000, 5
 ACTIVE_DB, GAP, LONGEST_SPANS = -25.0, 4, 2.5  # relative to the loudest 0.1 s; steps of 0.1 s; seconds
 ASSETS = Path(__file__).parents[1] / "dplass_cli"
 MODELS = load_models()
 NETWORK, ENCODER, CORE = MODELS.network, MODELS.encoder, SeparationCore(MODELS.bank)
+ALIKE = alike_by_name(read_kinds()[0])
 
 Scores = dict[str, dict[int, list[float]]]
 """{method: {number of sources: SDRi of each mixture, dB}}."""
@@ -58,11 +61,13 @@ class Clip:
         wav: audio file.
         category: its class.
         caption: the first caption of the class.
+        alike: the sets of alike kinds that it belongs to.
     """
 
     wav: Path
     category: str
     caption: str
+    alike: frozenset[str]
 
     def audio(self) -> Tensor:
         """float32 (T,)."""
@@ -72,15 +77,26 @@ class Clip:
 def read_clips(data: Path, folds: Sequence[str]) -> list[Clip]:
     with open(data / "clips.csv", encoding="utf-8", newline="") as stream:
         rows = [row for row in csv.DictReader(stream) if row["fold"] in folds]
-    return [Clip(data / "audio" / r["filename"], r["category"], r["captions"].split("|")[0]) for r in rows]
+    return [
+        Clip(data / "audio" / r["filename"], r["category"], r["captions"].split("|")[0], ALIKE[r["category"]])
+        for r in rows
+    ]
 
 
 def draw(rng: random.Random, clips: Sequence[Clip], count: int) -> list[Clip]:
-    """Clips of different classes."""
+    """Clips that do not sound alike, classes about equally often."""
+    by_class: dict[str, list[Clip]] = defaultdict(list)
+    for clip in clips:
+        by_class[clip.category].append(clip)
     while True:
-        drawn = rng.sample(clips, count)
-        if len({clip.category for clip in drawn}) == count:
+        drawn = [rng.choice(by_class[name]) for name in rng.sample(sorted(by_class), count)]
+        if apart([clip.alike for clip in drawn]):
             return drawn
+
+
+def apart(alike: Sequence[frozenset[str]]) -> bool:
+    """Whether no two of some sounds are alike."""
+    return all(not one & other for one, other in combinations(alike, 2))
 
 
 def mix(sources: Sequence[Tensor], gains_db: Sequence[float]) -> tuple[Tensor, Tensor]:
@@ -236,21 +252,23 @@ def measure_presence(clips: Sequence[Clip], mixtures: int, built_in: bool, seed:
     """(present, presence) of queries for sounds in mixtures of one to three sources, and for absent sounds."""
     rng = random.Random(seed)
     captions = {clip.category: clip.caption for clip in clips}
-    kinds = {kind.label: kind for kind in sounds.CATALOGUE}
+    kinds = {kind.name: kind for kind in sounds.CATALOGUE}
     measured = []
     for number in range(mixtures):
         count = rng.choice((1, 2, 2, 3))
         if built_in and number % 2:
-            labels = rng.sample(list(kinds), count + 2)
+            names = rng.sample(list(kinds), count + 2)
+            while not apart([ALIKE[name] for name in names]):
+                names = rng.sample(list(kinds), count + 2)
             sources = [
-                torch.from_numpy(sounds.render(kinds[label].name, 5000 + number, float(SECONDS), RATE))
-                for label in labels[:count]
+                torch.from_numpy(sounds.render(name, 5000 + number, float(SECONDS), RATE)) for name in names[:count]
             ]
-            queries = [kinds[label].captions[0] for label in labels]
+            queries = [kinds[name].captions[0] for name in names]
         else:
             drawn = draw(rng, clips, count)
             sources = [clip.audio() for clip in drawn]
-            absent = sorted(captions.keys() - {clip.category for clip in drawn})
+            heard = frozenset().union(*(clip.alike for clip in drawn))
+            absent = [name for name in sorted(captions) if not ALIKE[name] & heard]
             queries = [clip.caption for clip in drawn] + [captions[name] for name in rng.sample(absent, 2)]
         mixture, _ = mix(sources, [0.0] + [rng.uniform(-6.0, 6.0) for _ in sources[1:]])
         conditions = dict(zip(queries, ENCODER.embed_text(queries), strict=True))
@@ -322,13 +340,13 @@ SECTIONS = {"refinement": refinement, "consistency": consistency, "not": negativ
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("data", type=Path)
+    parser.add_argument("data", type=Path, nargs="+")
     parser.add_argument("--folds", default="4")
     parser.add_argument("--mixtures", type=int, default=60)
     parser.add_argument("--section", nargs="*", choices=[*SECTIONS, "presence"], default=[*SECTIONS, "presence"])
     parser.add_argument("--fit", action="store_true")
     arguments = parser.parse_args()
-    clips = read_clips(arguments.data, arguments.folds.split(","))
+    clips = [clip for data in arguments.data for clip in read_clips(data, arguments.folds.split(","))]
     with torch.inference_mode():
         if arguments.fit:
             fit(clips, arguments.mixtures)

@@ -24,9 +24,11 @@ from dplass_cli.options.model_options import ModelSpec
 from dplass_cli.separation.loading import Models, load_models
 from dplass_cli.separation.policies import Choice, Policy, make_policy
 from dplass_cli.separation.refinement import TARGET_SHARE
-from tiny_models.selection_rules import RULES, AdapterOutputs, AllAdapters, IntArray, ScaledAdapter
+from dplass_cli.storage import read_json
+from tiny_models.selection_rules import RULES, AdapterOutputs, AllAdapters, IntArray, ScaledAdapter, cross_fitted
 
 BATCH = 8
+PENALTIES = (0.005, 0.02, 0.08)
 SHARES = (0.1, 0.15, 0.2, 0.25, 0.3)
 BY_QUERY: tuple[Policy, ...] = (
     *map(make_policy, ("text", "blend")),
@@ -42,8 +44,10 @@ Scores = npt.NDArray[np.float64]
 class Fold:
     """Mixtures of a fold, and the policies run on them."""
 
-    def __init__(self, mixtures: Path, models: Models) -> None:
+    def __init__(self, work: Path, models: Models) -> None:
         self.models = models
+        mixtures = work / "gains" / "mixtures.csv"
+        self._kinds = {sound["clip"].partition(":")[2]: sound["kind"] for sound in read_json(work / "sounds.json")}
         benchmark, _, self.items = find_items("custom", None, mixtures, None)
         rate = models.network.config.sample_rate
         self.loaded: list[Loaded] = [load_item(item, rate, benchmark.seconds) for item in self.items]
@@ -83,16 +87,20 @@ class Fold:
     def adapter_outputs(self) -> AdapterOutputs:
         """The outputs of the base and every adapter on every item."""
         encoder, rate = self.models.encoder, self.models.network.config.sample_rate
+        queries = encoder.embed_text([item.query for item in self.items])
         everything = [self.separate([ItemRun(key)] * len(self.items)) for key in (None, *self.models.bank.keys)]
         outputs = torch.stack(everything, dim=1)
         return AdapterOutputs(
-            queries=encoder.embed_text([item.query for item in self.items]),
+            queries=queries,
+            probabilities=torch.tensor([list(self.models.texts.probabilities(query).values()) for query in queries]),
             mixtures=self.mixtures,
+            targets=self.targets,
             mixture_embeddings=encoder.embed_audio(self.mixtures, rate),
             outputs=outputs,
             output_embeddings=torch.stack([encoder.embed_audio(output, rate) for output in outputs]),
             sdri=np.stack([self.sdri(output) for output in everything], axis=1),
             clips=[item.files[0].name for item in self.items],
+            kinds=[self._kinds[item.files[0].stem] for item in self.items],
             by_text=np.array(
                 [1 + self.models.bank.keys.index(str(run.activation)) for run in self.runs(make_policy("text"))]
             ),
@@ -125,7 +133,7 @@ def main() -> None:
     models = load_models(
         ModelSpec(base=folder / "base.safetensors", encoder=folder / "encoder.safetensors", adapters=(folder / "bank",))
     )
-    fold = Fold(arguments.work / "gains" / "mixtures.csv", models)
+    fold = Fold(arguments.work, models)
     outputs = fold.adapter_outputs()
     base = outputs.sdri[:, 0]
     print(f"{len(base)} mixtures\n\n| method | SDRi (dB) | difference to the base (dB) |\n|---|---:|---:|")
@@ -133,6 +141,15 @@ def main() -> None:
     every = np.arange(len(base))
     for name, choose in RULES.items():
         print_row(name, outputs.sdri[every, choose(outputs)], base)
+    for penalty in PENALTIES:
+        blends = cross_fitted(outputs, penalty)
+        for refine in (False, True):
+            fitted = [
+                ItemRun(blend.choose(Choice(query, models.bank, models.texts)), blend if refine else None)
+                for blend, query in zip(blends, outputs.queries, strict=True)
+            ]
+            name = f"fitted blend, penalty {penalty}{'+residual' * refine}"
+            print_row(name, fold.sdri(fold.separate(fitted)), base)
     for policy in BY_QUERY:
         print_row(policy.name, fold.sdri(fold.separate(fold.runs(policy))), base)
     print_row("audio", outputs.sdri[every, fold.by_audio(outputs)], base)

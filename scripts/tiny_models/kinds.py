@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -75,6 +75,14 @@ def read_kinds() -> tuple[tuple[Kind, ...], Carriers]:
         for name, entry in table["kinds"].items()
     ]
     return tuple(kinds), Carriers(tuple(table["before"]), tuple(table["after"]))
+
+
+def alike_by_name(kinds: Sequence[Kind]) -> dict[str, frozenset[str]]:
+    """Names of the sets of alike kinds, by class of ``clips.csv`` and by built-in sound; its own kind's is one of them.
+
+    Sounds that share one are never mixed.
+    """
+    return {name: frozenset({kind.name, *kind.alike}) for kind in kinds for name in (*kind.categories, *kind.builtin)}
 
 
 def held_out() -> Mapping[str, list[str]]:

@@ -18,20 +18,26 @@ class AdapterOutputs:
 
     Attributes:
         queries: embeddings of the queries, float32 (N, D).
+        probabilities: the query's probability of each domain, float32 (N, K).
         mixtures: float32 (N, T).
+        targets: the true sources, float32 (N, T); only for fitting, as ``sdri``.
         mixture_embeddings: float32 (N, D).
         outputs: float32 (N, 1 + K, T), the base's first.
         output_embeddings: float32 (N, 1 + K, D).
         sdri: dB, float64 (N, 1 + K); only for fitting rules, on clips other than those that they choose for.
         clips: the target's file of each mixture.
+        kinds: the target's kind of sound.
         by_text: the column of the adapter of the query's domain, int64 (N,).
     """
 
     queries: Tensor
+    probabilities: Tensor
     mixtures: Tensor
+    targets: Tensor
     mixture_embeddings: Tensor
     outputs: Tensor
     output_embeddings: Tensor
     sdri: npt.NDArray[np.float64]
     clips: Sequence[str]
+    kinds: Sequence[str]
     by_text: IntArray
