@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import platformdirs
 
 from dplass_cli.errors import InputError
-from dplass_cli.storage import read_text
+from dplass_cli.storage import read_json, read_text
 
 if TYPE_CHECKING:
     from jinja2 import Template
@@ -32,6 +32,36 @@ def resource(name: str) -> Path:
     path = shipped(name)
     assert path is not None, f"{name} is not part of this installation"
     return path
+
+
+BUNDLED_MODELS = ("tiny", "tiny-0.1")
+"""The models that are shipped with the package: today's, and version 0.1's, to which its users' adapters belong."""
+
+
+def bundled_or_path(name: str | Path, file: str) -> Path:
+    """A file of a bundled model by the model's name, or any other path as it is."""
+    return resource(f"assets/{name}/{file}") if str(name) in BUNDLED_MODELS else Path(name)
+
+
+@cache
+def calibrations(file: str) -> tuple[tuple[str, Any], ...]:
+    """(name, content) of a calibration file, such as ``presence.json``, of every bundled model."""
+    return tuple((name, read_json(resource(f"assets/{name}/{file}"))) for name in BUNDLED_MODELS)
+
+
+def bundled_encoder(name: str, fingerprint: str | None) -> str:
+    """The encoder that ``tiny`` means to what belongs to a fingerprint: of the bundled ones, that one if it is there.
+
+    So partitions and bases that were made with version 0.1 go on working under the name that its encoder had.
+    """
+    owners = (owner for owner, fitted in calibrations("presence.json") if fitted["encoder"] == fingerprint)
+    return next(owners, name) if name == "tiny" else name
+
+
+def shown_hash(value: str) -> str:
+    """The beginning of the hash of a base or an encoder, and which bundled model has it."""
+    owner = next((name for name, fitted in calibrations("presence.json") if value in fitted.values()), None)
+    return f"{value[:12]}…" + (f", the bundled {owner}" if owner else "")
 
 
 @cache

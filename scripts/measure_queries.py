@@ -44,7 +44,7 @@ from tiny_models.kinds import alike_by_name, read_kinds
 
 RATE, SECONDS = 32000, 5
 ACTIVE_DB, GAP, LONGEST_SPANS = -25.0, 4, 2.5  # relative to the loudest 0.1 s; steps of 0.1 s; seconds
-ASSETS = Path(__file__).parents[1] / "dplass_cli"
+ASSETS = Path(__file__).parents[1] / "dplass_cli" / "assets" / "tiny"
 MODELS = load_models()
 NETWORK, ENCODER, CORE = MODELS.network, MODELS.encoder, SeparationCore(MODELS.bank)
 ALIKE = alike_by_name(read_kinds()[0])

@@ -44,7 +44,7 @@ from dplass_cli.tagging.tagger import Tagger
 from tiny_models.kinds import alike_by_name, read_kinds
 
 RATE, SECONDS = 32000, 5
-ASSETS = Path(__file__).parents[1] / "dplass_cli"
+ASSETS = Path(__file__).parents[1] / "dplass_cli" / "assets" / "tiny"
 BINS = (0.0, 0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 0.9, 1.0)
 THRESHOLDS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.7)
 KINDS = read_kinds()[0]

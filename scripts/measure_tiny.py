@@ -35,10 +35,18 @@ from tiny_models.kinds import held_out, read_kinds
 
 ASSETS = Path(__file__).parents[1] / "dplass_cli" / "assets" / "tiny"
 POLICIES = (
-    "base", "text", "text-knn", "validated", "audio", "blend",
-    "base+residual", "text+residual", "validated+residual", "oracle",
-)  # fmt: skip
-DEFAULT = "validated+residual"
+    "base",
+    "text",
+    "text-knn",
+    "audio",
+    "blend",
+    "base+residual",
+    "text+residual",
+    "text-knn+residual",
+    "oracle",
+)
+DEFAULT = "text-knn+residual"
+EARLIER = ("base", "text", "validated+residual", "oracle")
 DRAWS = 10_000
 
 Sdri = dict[tuple[str, str], float]
@@ -55,10 +63,17 @@ def interval(differences: dict[str, list[float]]) -> tuple[float, float, float]:
     return float(sums.sum() / counts.sum()), float(low), float(high)
 
 
-def run(table: Path, data: Path, bank: str, output: Path, select: Sequence[str]) -> tuple[EvaluateResult, Sdri]:
-    """Evaluate the bundled models on a table of mixtures."""
+def run(
+    table: Path, data: Path, bank: str, output: Path, select: Sequence[str], model: str = "tiny"
+) -> tuple[EvaluateResult, Sdri]:
+    """Evaluate bundled models on a table of mixtures."""
     options = EvaluateOptions(
-        output=output, metadata_csv=table, audio_dir=data / "audio", adapters=(bank,), select=tuple(select)
+        output=output,
+        metadata_csv=table,
+        audio_dir=data / "audio",
+        base_checkpoint=model,
+        adapters=(bank,),
+        select=tuple(select),
     )
     result = evaluate(options)["custom"]
     return result, {(score.idx, score.run): score.sdri for score in read_item_scores(output) if score.sdri is not None}
@@ -166,15 +181,23 @@ def main() -> None:
     rows = {row["filename"]: row for row in read_clips(arguments.data)}
     result, sdri = run(table, arguments.data, arguments.adapters, work / "captions", POLICIES)
     print_policies(result)
+    print("\nVersion 0.1's models on the same mixtures:")
+    print_policies(run(table, arguments.data, "tiny-0.1", work / "earlier", EARLIER, "tiny-0.1")[0])
     classes: dict[str, list[str]] = defaultdict(list)
     for idx, clip in clips.items():
         classes[rows[clip]["category"]].append(idx)
+    kind_of = {category: kind for kind in read_kinds()[0] for category in kind.categories}
+    groups: dict[str, list[str]] = defaultdict(list)
+    for idx, clip in clips.items():
+        group = kind_of[rows[clip]["category"]].group
+        groups[group if group in ("instruments", "speech", "music") else "events"].append(idx)
+    print_groups(dict(sorted(groups.items())), clips, sdri, dict.fromkeys(groups, DEFAULT))
     print_groups(dict(sorted(classes.items())), clips, sdri, dict.fromkeys(classes, DEFAULT))
     domains: dict[str, list[str]] = {}
     adapters = {}
     for domain in read_bank(arguments.adapters).values():
         name = f"{domain.id} {domain.name}"
-        found = [i for i, clip in clips.items() if rows[clip]["captions"].split("|")[0] in domain.captions]
+        found = [i for i, clip in clips.items() if kind_of[rows[clip]["category"]].name in domain.captions]
         if found:
             domains[name], adapters[name] = found, bank_key(domain.id)
     print_groups(domains, clips, sdri, adapters)

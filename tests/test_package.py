@@ -27,6 +27,6 @@ def test_models_show_what_they_are_in_one_line() -> None:
     bank.load("tiny")
     bank.activate("domain1")
     domains = [f"domain{number}" for number in range(7)]
-    assert repr(base) == "ResUNet30('tiny', 3.7 M parameters, 32000 Hz, condition_size=128)"
+    assert repr(base) == "ResUNet30('tiny', 7.9 M parameters, 32000 Hz, condition_size=128)"
     assert repr(bank) == f"AdapterBank(base='tiny', adapters={domains}, active='domain1')"
-    assert repr(load_encoder("tiny")) == "TinyEncoder(size=128, 32000 Hz, 75 kinds of sound)"
+    assert repr(load_encoder("tiny")) == "TinyEncoder(size=128, 32000 Hz, 186 kinds of sound)"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from jinja2 import UndefinedError
 
-from dplass_cli.resources import page_template, resource, shipped
+from dplass_cli.resources import BUNDLED_MODELS, calibrations, page_template, resource, shipped, shown_hash
 
 
 @pytest.mark.parametrize("name", ["assets/tiny/base.safetensors", "configs", "metadata/weights.yaml"])
@@ -28,3 +28,11 @@ def test_a_page_escapes_what_is_inserted() -> None:
 def test_a_page_without_one_of_its_values_is_an_error() -> None:
     with pytest.raises(UndefinedError):
         page_template("report.html").render(title="x")
+
+
+def test_the_models_of_version_0_1_are_recognised_by_their_hashes() -> None:
+    fitted = dict(calibrations("presence.json"))
+    assert set(fitted) == set(BUNDLED_MODELS) == {"tiny", "tiny-0.1"}
+    assert shown_hash(fitted["tiny-0.1"]["base"]) == "92c5fe71dc71…, the bundled tiny-0.1"
+    assert shown_hash(fitted["tiny"]["encoder"]).endswith("…, the bundled tiny")
+    assert shown_hash("f" * 64) == "ffffffffffff…"

@@ -24,6 +24,7 @@ from dplass_cli.models import BaseModel
 from dplass_cli.options.adapter_settings import StoredType
 from dplass_cli.options.network_settings import ResUNet30Config
 from dplass_cli.options.parse import from_mapping, to_mapping
+from dplass_cli.resources import shown_hash
 from dplass_cli.storage import make_folder, read_json, remove_file, require_file, resolved, write_json
 from dplass_cli.weights.checkpoint_files import (
     in_dtype,
@@ -133,7 +134,7 @@ def load_adapter(folder: Path | str, network: BaseModel, base_sha256: str) -> Lo
     if info.base_sha256 != base_sha256 or differing:
         other = f" of another configuration ({some(differing)})" if differing else ""
         raise InputError(
-            f"{folder}: belongs to another base{other} ({info.base_sha256[:12]}…) than {network.source}"
+            f"{folder}: belongs to another base{other} ({shown_hash(info.base_sha256)}) than {network.source}"
             f" ({base_sha256[:12]}…); give --base-checkpoint the base it was trained on"
         )
     where = str(folder / WEIGHTS)

@@ -25,7 +25,7 @@ from dplass_cli.domains.partition_folder import Partition
 from dplass_cli.errors import InputError, some
 from dplass_cli.models import BaseModel
 from dplass_cli.options.parse import from_mapping
-from dplass_cli.resources import shipped
+from dplass_cli.resources import bundled_or_path
 from dplass_cli.storage import make_folder, read_json, remove_file, require_file, resolved, write_json
 from dplass_cli.weights.checkpoint_files import read_tensors, write_safetensors
 from dplass_cli.weights.hub import fetch_from_hub, is_hub_address
@@ -34,8 +34,6 @@ BANK, _CENTROIDS = "bank.json", "centroids.safetensors"
 _FORMAT = "dplass-bank-1"
 SHARED_FILES = tuple(f"{folder}{name}" for folder in ("", "*/") for name in (WEIGHTS, DESCRIPTION, BANK, _CENTROIDS))
 """The files of a bank or adapter folder, as patterns."""
-
-TINY_BANK = "assets/tiny/bank"  # among the files shipped with the package
 
 
 @dataclass(frozen=True)
@@ -68,7 +66,7 @@ def bank_place(path: Path | str) -> Path:
     """The folder of a bank given by its path, as ``tiny``, the bundled one, or by its address on the Hub (fetched)."""
     if is_hub_address(path):
         return fetch_from_hub(str(path))[0]
-    return (shipped(TINY_BANK) if str(path) == "tiny" else None) or Path(path)
+    return bundled_or_path(path, "bank")
 
 
 def find_adapters(path: Path | str) -> dict[str, Path]:

@@ -17,7 +17,7 @@ from dplass_cli.errors import InputError
 from dplass_cli.options.encoder_settings import HeadsConfig, TinyEncoderConfig
 from dplass_cli.options.model_options import ModelSpec
 from dplass_cli.options.parse import from_mapping, to_mapping
-from dplass_cli.resources import resource
+from dplass_cli.resources import bundled_or_path
 from dplass_cli.weights.checkpoint_files import (
     described_config,
     in_dtype,
@@ -65,7 +65,7 @@ def load_encoder(
         InputError: the file is missing or contains no encoder, LAION's encoder lacks its package or tokenizer, or heads
             lack the encoder that they belong to.
     """
-    path = _file_of(encoder)
+    path = bundled_or_path(encoder, "encoder.safetensors")
     tensors, metadata = read_tensors(path, trust, mapped=True)
     if metadata.get("format") != _HEADS_FORMAT:
         return _encoder_in(tensors, metadata, path, tokenizer, device)
@@ -85,13 +85,9 @@ def load_encoder(
     return ProjectedEncoder(frozen, heads.eval().requires_grad_(False).to(device))
 
 
-def _file_of(encoder: str | Path) -> Path:
-    return resource("assets/tiny/encoder.safetensors") if encoder == "tiny" else Path(encoder)
-
-
 def _frozen_file(config: HeadsConfig, path: Path) -> Path:
     """The file of the encoder that the heads in ``path`` belong to: next to them, or where it was in training."""
-    recorded = _file_of(config.encoder)
+    recorded = bundled_or_path(config.encoder, "encoder.safetensors")
     found = next((each for each in (path.parent / recorded.name, recorded) if each.exists() and each != path), None)
     if found is None:
         raise InputError(f"{path}: its heads belong to {recorded}, which does not exist; put that file next to it")

@@ -13,7 +13,7 @@ from dplass_cli.models.registry import NETWORKS, make_network, published_config
 from dplass_cli.models.resunet30 import ResUNet30
 from dplass_cli.options.network_settings import NetworkConfig, ResUNet30Config, network_config
 from dplass_cli.options.parse import to_mapping
-from dplass_cli.resources import resource
+from dplass_cli.resources import bundled_or_path, shown_hash
 from dplass_cli.weights.checkpoint_files import (
     described_config,
     in_dtype,
@@ -44,7 +44,7 @@ def load_base(
     Raises:
         InputError: the file is missing, or is not a checkpoint of this network (the first mismatching keys are named).
     """
-    path = resource("assets/tiny/base.safetensors") if base == "tiny" else Path(base)
+    path = bundled_or_path(base, "base.safetensors")
     state, metadata = read_base_state(path, trust)
     if config is None:
         described = described_config(metadata, path)
@@ -97,7 +97,7 @@ def check_encoder(network: BaseModel, fingerprint: str, size: int, encoder: str)
     if expected is not None and expected != fingerprint:
         raise InputError(
             f"--encoder {encoder}: the base {network.source} was trained with another encoder"
-            f" ({expected[:12]}…, not {fingerprint[:12]}…); give that encoder"
+            f" ({shown_hash(expected)}; not {shown_hash(fingerprint)}); give that encoder"
         )
     if size != network.config.condition_size:
         raise InputError(

@@ -46,6 +46,7 @@ from dplass_cli.options.model_options import BaseOptions
 from dplass_cli.options.network_settings import network_config
 from dplass_cli.options.parse import to_mapping
 from dplass_cli.reports.model_card import model_card
+from dplass_cli.resources import BUNDLED_MODELS
 from dplass_cli.storage import Progress, json_text, no_progress, read_text
 from dplass_cli.weights.hub import CARD, parse_hub_address, push_to_hub
 
@@ -63,7 +64,7 @@ def describe(options: AdaptersInfoOptions) -> AdapterReport:
         return cost_report(_base(options).config, None)
     if adapter.is_file():
         published = read_published(adapter, options.trust_checkpoint)
-        config = None if options.base_checkpoint == "tiny" else _base(options).config
+        config = None if options.base_checkpoint in BUNDLED_MODELS else _base(options).config
         network = contained_base(published, config)
         return cost_report(network.config, from_published(published, network, network.sha256()).info)
     info = read_description(single_adapter(adapter))
@@ -109,7 +110,7 @@ def merge_adapter(options: AdaptersMergeOptions) -> None:
     if output.suffix == ".safetensors":
         save_base(output, network, network.encoder_fingerprint)
     else:
-        write_audiosep(output, network, None if base == "tiny" else base, trust)
+        write_audiosep(output, network, None if base in BUNDLED_MODELS else base, trust)
 
 
 def compress_adapter(options: AdaptersCompressOptions) -> dict[str, float]:

@@ -28,6 +28,7 @@ from dplass_cli.models import BaseModel, check_encoder, load_base
 from dplass_cli.options.doctor_options import DoctorOptions
 from dplass_cli.options.model_options import ModelSpec
 from dplass_cli.options.prepare_options import ClipLimits
+from dplass_cli.resources import shown_hash
 from dplass_cli.separation.bank import AdapterBank
 from dplass_cli.separation.loading import default_adapters
 from dplass_cli.storage import Progress, file_sha256, free_space, no_progress
@@ -212,7 +213,8 @@ def _check_data(options: DoctorOptions, models: _Models, progress: Progress) -> 
         rows = [row for manifest in manifests for row in read_manifest(manifest)]
         yield DoctorCheck("data", "ok", f"{folder}: {len(partition.domains)} domains, {len(rows):,} rows")
         if models.encoder is not None and partition.encoder_fingerprint != models.encoder.fingerprint:
-            found = f"{folder}: made with another encoder ({partition.encoder_name})"
+            made_with = f"{partition.encoder_name}, {shown_hash(partition.encoder_fingerprint)}"
+            found = f"{folder}: made with another encoder ({made_with})"
             remedy = "partition again with the encoder of the base, or give that --encoder"
             yield DoctorCheck("data", "wrong", found, remedy)
     else:

@@ -11,6 +11,7 @@ from dplass_cli.domains.assignment import AssignedSentence, assign_to_domains
 from dplass_cli.domains.partition_folder import read_partition
 from dplass_cli.encoders import load_encoder
 from dplass_cli.errors import InputError
+from dplass_cli.resources import bundled_encoder, shown_hash
 
 if TYPE_CHECKING:
     from dplass_cli.domains.agreement import PartitionAgreement
@@ -32,11 +33,13 @@ def assign_sentences(
     if not sentences or not all(sentence.strip() for sentence in sentences):
         raise InputError("no sentence to assign; give one with words, such as 'a kettle boiling'")
     domains = read_partition(partition)
+    encoder = bundled_encoder(encoder, domains.encoder_fingerprint)
     model = load_encoder(encoder, tokenizer, choose_device(device), trust)
     if model.fingerprint != domains.encoder_fingerprint:
         raise InputError(
-            f"{partition}: was made with another encoder ({domains.encoder_name}, {domains.encoder_fingerprint[:12]}…)"
-            f" than --encoder {encoder} ({model.fingerprint[:12]}…); give that encoder"
+            f"{partition}: was made with another encoder ({domains.encoder_name},"
+            f" {shown_hash(domains.encoder_fingerprint)}) than --encoder {encoder} ({model.fingerprint[:12]}…);"
+            " give that encoder"
         )
     return assign_to_domains(sentences, domains, model)
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
 from dplass_cli.adapters import METHODS
-from dplass_cli.adapters.bank_folder import TINY_BANK
 from dplass_cli.devices import process_device
 from dplass_cli.encoders import QueryEncoder, load_encoder_of
 from dplass_cli.errors import InputError
@@ -16,7 +15,7 @@ from dplass_cli.models import BaseModel, check_encoder, load_base
 from dplass_cli.models.openvino import WARMUP_MACS, choose_backend
 from dplass_cli.models.quantization import run_in_int8
 from dplass_cli.options.model_options import ModelSpec
-from dplass_cli.resources import default_folder, shipped
+from dplass_cli.resources import BUNDLED_MODELS, bundled_encoder, default_folder, shown_hash
 from dplass_cli.separation.bank import AdapterBank
 from dplass_cli.separation.policies.base import DomainTexts
 from dplass_cli.separation.quantization_examples import BUILT_IN, quantization_examples
@@ -60,6 +59,8 @@ def load_models(model: ModelSpec | None = None, keep: bool = True, warmup_macs: 
     """
     model = resolve_model(model or ModelSpec())
     network = load_base(model.base, process_device(model.device), trust=model.trust)
+    if model.encoder is not None:
+        model = replace(model, encoder=bundled_encoder(str(model.encoder), network.encoder_fingerprint))
     encoder = load_encoder_of(model)
     check_encoder(network, encoder.fingerprint, encoder.size, str(model.encoder or model.base))
     if int8 := model.precision == "int8":
@@ -72,7 +73,8 @@ def load_models(model: ModelSpec | None = None, keep: bool = True, warmup_macs: 
         for key in bank.load(path, model.trust, keep):
             if bank.infos[key].encoder_fingerprint not in ("", encoder.fingerprint):
                 raise InputError(
-                    f"{path}: adapter {key!r} was trained with another encoder; name that one with --encoder"
+                    f"{path}: adapter {key!r} was trained with another encoder"
+                    f" ({shown_hash(bank.infos[key].encoder_fingerprint)}); name that one with --encoder"
                 )
             if (int8 or model.backend == "openvino") and not METHODS[bank.infos[key].method].linear:
                 option, instead = ("--precision int8", "32-true") if int8 else ("--backend openvino", "--backend torch")
@@ -81,5 +83,5 @@ def load_models(model: ModelSpec | None = None, keep: bool = True, warmup_macs: 
 
 
 def default_adapters(base: str | Path) -> tuple[str, ...]:
-    """The adapters to load where none are named: the bundled ones for the bundled base, otherwise none."""
-    return ("tiny",) if base == "tiny" and shipped(TINY_BANK) else ()
+    """The adapters to load where none are named: its own for a bundled base, otherwise none."""
+    return (str(base),) if base in BUNDLED_MODELS else ()

@@ -11,10 +11,9 @@ from torch import Tensor
 
 from dplass_cli.encoders import QueryEncoder
 from dplass_cli.options.parse import from_mapping
-from dplass_cli.resources import resource
-from dplass_cli.storage import read_json
+from dplass_cli.resources import calibrations
 
-CALIBRATION = "assets/tiny/presence.json"
+CALIBRATION = "presence.json"
 _QUIETEST_DB = -60.0
 _SHORTEST_SECONDS = 1.0
 
@@ -61,8 +60,10 @@ class Presence:
 
 def calibration_of(base: str, encoder: str) -> Calibration | None:
     """The calibration for a base and an encoder, by their hashes; None if there is none."""
-    found = from_mapping(Calibration, read_json(resource(CALIBRATION)), CALIBRATION)
-    return found if (found.base, found.encoder) == (base, encoder) else None
+    for name, fitted in calibrations(CALIBRATION):
+        if (fitted["base"], fitted["encoder"]) == (base, encoder):
+            return from_mapping(Calibration, fitted, f"{name}/{CALIBRATION}")
+    return None
 
 
 def presence(

@@ -8,10 +8,9 @@ import numpy as np
 import numpy.typing as npt
 
 from dplass_cli.options.parse import from_mapping
-from dplass_cli.resources import resource
-from dplass_cli.storage import read_json
+from dplass_cli.resources import calibrations
 
-TAG_CALIBRATION = "assets/tiny/tagging.json"
+TAG_CALIBRATION = "tagging.json"
 
 Scores = npt.NDArray[np.float32]
 
@@ -33,8 +32,10 @@ class TagCalibration:
 
 def tag_calibration_of(encoder: str) -> TagCalibration | None:
     """The calibration for an encoder, by its fingerprint; None if there is none."""
-    found = from_mapping(TagCalibration, read_json(resource(TAG_CALIBRATION)), TAG_CALIBRATION)
-    return found if found.encoder == encoder else None
+    for name, fitted in calibrations(TAG_CALIBRATION):
+        if fitted["encoder"] == encoder:
+            return from_mapping(TagCalibration, fitted, f"{name}/{TAG_CALIBRATION}")
+    return None
 
 
 def tag_scores(similarities: Scores, calibration: TagCalibration | None) -> Scores:

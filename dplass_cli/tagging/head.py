@@ -12,6 +12,7 @@ from torch import from_numpy
 from dplass_cli.encoders import QueryEncoder
 from dplass_cli.errors import InputError
 from dplass_cli.options.parse import from_mapping, to_mapping
+from dplass_cli.resources import shown_hash
 from dplass_cli.tagging.calibration import Scores
 from dplass_cli.weights.checkpoint_files import (
     described_config,
@@ -83,8 +84,8 @@ def read_head(path: Path, encoder: QueryEncoder) -> TaggingHead:
     config = from_mapping(HeadConfig, described_config(metadata, path), str(path))
     if config.encoder != encoder.fingerprint:
         raise InputError(
-            f"{path}: was fitted on another encoder ({config.encoder[:12]}, not {encoder.fingerprint[:12]}); name that"
-            " one with --encoder, or fit it again"
+            f"{path}: was fitted on another encoder ({shown_hash(config.encoder)}; not {encoder.fingerprint[:12]}…);"
+            " name that one with --encoder, or fit it again"
         )
     labels = len(config.labels)
     require_layout({"weight": torch.empty(labels, encoder.size), "bias": torch.empty(labels)}, tensors, str(path))

@@ -42,7 +42,7 @@ class Proposer:
         """The sounds of a recording, the most probable first; at most :data:`MAX_PROPOSALS`.
 
         A sound that contains a more probable one, is contained in it, or means the same, is left out: its target would
-        take a share of that sound.
+        take a share of that sound. So is "speech" with "male speech", which the ontology does not list by that name.
 
         Raises:
             InputError: the recording cannot be read or is too short.
@@ -54,9 +54,21 @@ class Proposer:
         kinds = [kinds_of([tag.sound]) for tag in tags]
         kept: list[int] = []
         for row, (kind, vector) in enumerate(zip(kinds, vectors, strict=True)):
-            if not any(kind.related(kinds[other]) or float(vector @ vectors[other]) > _SAME for other in kept):
+            name = tags[row].sound
+            if not any(
+                kind.related(kinds[other])
+                or float(vector @ vectors[other]) > _SAME
+                or _one_names_a_kind_of_the_other(name, tags[other].sound)
+                for other in kept
+            ):
                 kept.append(row)
         return tuple(tags[row] for row in kept[:MAX_PROPOSALS])
+
+
+def _one_names_a_kind_of_the_other(one: str, other: str) -> bool:
+    """Whether one name ends in the other, as a compound noun ends in what it is a kind of: "male speech"."""
+    one, other = f" {one.casefold()}", f" {other.casefold()}"
+    return one.endswith(other) or other.endswith(one)
 
 
 @dataclass(frozen=True)

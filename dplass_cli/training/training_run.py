@@ -32,6 +32,7 @@ from dplass_cli.models import BaseModel, in_fast_order, make_network
 from dplass_cli.options.network_settings import NetworkConfig
 from dplass_cli.options.parse import to_mapping
 from dplass_cli.options.train_settings import TrainSettings
+from dplass_cli.resources import shown_hash
 from dplass_cli.separation.bank import AdapterBank
 from dplass_cli.separation.loading import load_models
 from dplass_cli.storage import Progress, read_text, resolved
@@ -90,7 +91,8 @@ class TrainingRun:
         if self.partition.encoder_fingerprint != self._models.encoder.fingerprint:
             raise InputError(
                 f"{options.partition}: made with another encoder ({self.partition.encoder_name},"
-                f" {self.partition.encoder_fingerprint[:12]}…); partition again with the base's encoder"
+                f" {shown_hash(self.partition.encoder_fingerprint)}); name its model, or partition"
+                " again with the base's encoder"
             )
         config = self._models.network.config if self._new_network is None else self._new_network
         check_data_settings(options.data, config)

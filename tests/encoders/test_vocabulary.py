@@ -15,9 +15,7 @@ def tiny() -> TinyEncoder:
     return encoder
 
 
-@pytest.mark.parametrize(
-    "sentence", ["a dog barking", "Please, only the RAIN!", "the wrombling dog by the gronk", "dog and rain"]
-)
+@pytest.mark.parametrize("sentence", ["a dog barking", "Please, only the RAIN!", "the wrombling dog", "dog and rain"])
 def test_known_sentences_get_no_note(tiny: TinyEncoder, sentence: str) -> None:
     assert tiny.out_of_vocabulary(sentence) is None
 
@@ -64,7 +62,7 @@ def test_an_encoder_without_kinds_gives_no_notes() -> None:
 def test_the_kinds_are_probabilities_in_descending_order(tiny: TinyEncoder) -> None:
     kinds = tiny.kinds_of("a dog barking")
     assert sum(kinds.values()) == pytest.approx(1.0, abs=1e-5)
-    assert next(iter(kinds)) == "Bark"
+    assert next(iter(kinds)) == "dog bark"
     assert list(kinds.values()) == sorted(kinds.values(), reverse=True)
     assert set(kinds) == set(tiny.config.kinds)
 

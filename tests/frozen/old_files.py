@@ -39,7 +39,8 @@ NETWORK = """network:
   hop: 16
   condition_size: 128
 """
-MODELS = ("--base-checkpoint", "base.safetensors", "--encoder", "tiny")
+OLD_ENCODER = ("--encoder", "tiny-0.1", "--device", "cpu")
+MODELS = ("--base-checkpoint", "base.safetensors", "--encoder", "tiny-0.1")
 TRAINING = (
     "train.batch_size_per_device=2",
     "train.num_workers=0",
@@ -89,7 +90,7 @@ def make(folder: Path) -> None:
         dplass("prepare", "folder", "corpus", "--output", "train.json")
         dplass("prepare", "folder", "corpus", "--output", "train.jsonl")
         dplass("embed", "train.json", "--output", "embeddings", "--identity", "content")
-        cached = ("--cache", "embeddings", "--set", "val_mixtures=2", "--device", "cpu")
+        cached = ("--cache", "embeddings", "--set", "val_mixtures=2", *OLD_ENCODER)
         dplass("partition", "train.json", "--output", "partition", "--domains", 3, *cached)
         on = ("--data", "partition", "--device", "cpu", *sets(*TRAINING))
         Path("network.yaml").write_text(NETWORK, encoding="utf-8")
@@ -146,16 +147,16 @@ def copy(files: Path, folder: Path) -> Path:
 
 def use_manifests(folder: Path) -> Any:
     """Both forms of a manifest are read, and embeddings are found again where the files were moved."""
-    embedded = dplass("embed", "train.json", "--output", "embeddings")
+    embedded = dplass("embed", "train.json", "--output", "embeddings", *OLD_ENCODER)
     merged = dplass("prepare", "merge", "train.json", "train.jsonl", "--output", "both.json")
-    found = dplass("retrieve", "a dog barking", "--data", "train.jsonl", "--cache", "embeddings", "--device", "cpu")
+    found = dplass("retrieve", "a dog barking", "--data", "train.jsonl", "--cache", "embeddings", *OLD_ENCODER)
     return {"embedded": embedded, "merged": merged["rows"], "found": found}
 
 
 def use_partition(folder: Path) -> Any:
     """A partition is asked about sentences, compared, and looked at before a training."""
     assigned = dplass("domains", "assign", "a puppy barks", "rain on the roof", "--partition", "partition")
-    cached = ("--cache", "embeddings", "--set", "val_mixtures=2", "--device", "cpu")
+    cached = ("--cache", "embeddings", "--set", "val_mixtures=2", *OLD_ENCODER)
     dplass("partition", "train.json", "--output", "again", "--domains", 3, "--map", "pca", *cached)
     compared = dplass("domains", "compare", "partition", "again")
     planned = dplass("train", "--data", "partition", "--workspace", "plan", "--dry-run", *MODELS)
@@ -179,7 +180,7 @@ def use_bases(folder: Path) -> Any:
         "conv-adapter": (*MODELS, "--adapters", "conv-adapter/domain2", "--select", "single:2"),
         "published": (*MODELS, "--adapters", "cluster0_model.pt", "--select", "single:0"),
         "one": (*MODELS, "--adapters", "run/bank/domain0", "--select", "single:0"),
-        "merged": ("--base-checkpoint", "merged.safetensors", "--encoder", "tiny", "--select", "base"),
+        "merged": ("--base-checkpoint", "merged.safetensors", "--encoder", "tiny-0.1", "--select", "base"),
         "base": (*MODELS, "--select", "base"),
     }
     return {name: _separated(name, *words) for name, words in runs.items()}

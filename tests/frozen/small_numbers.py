@@ -52,10 +52,10 @@ def sounds(seconds: float, rate: int) -> dict[str, Floats]:
 
 def models(folder: Path) -> tuple[str | Path, ...]:
     """Options that name version 0.1's bundled models."""
-    base = load_base("tiny")
+    base = load_base("tiny-0.1")
     base.config = dataclasses.replace(base.config, input_level_db=None)
     save_base(folder / "base.safetensors", base, base.encoder_fingerprint, torch.float16)
-    return "--base-checkpoint", folder / "base.safetensors", "--encoder", "tiny", "--adapters", "tiny"
+    return "--base-checkpoint", folder / "base.safetensors", "--encoder", "tiny-0.1", "--adapters", "tiny-0.1"
 
 
 def measure(folder: Path) -> Any:

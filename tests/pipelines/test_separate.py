@@ -22,7 +22,7 @@ def test_the_sounds_that_are_found_are_separated_consistently(tmp_path: Path) ->
     options = SeparateOptions(inputs=(path,), query=("auto",), output=tmp_path / "out", residual=True, device="cpu")
     result = separate(options, note=said.append)
     found = {tag.sound for tag in result.found[str(path)]}
-    assert {"Rain", "Siren"} <= found
+    assert {"rain", "siren"} <= found
     assert {target.query for target in result.written[str(path)]} == found | {"residual"}
     (line,) = said
     assert line.startswith(f"{path}: found ")

@@ -26,7 +26,7 @@ def test_sounds_of_the_encoder_are_found(rain: Path) -> None:
     assert (result.encoder, result.calibrated, result.labels) == ("tiny", True, len(load_encoder().kinds))
     found = result.tags[str(rain)]
     assert found.seconds == 3.0
-    assert found.sounds[0].sound == "Rain"
+    assert found.sounds[0].sound == "rain"
     assert found.sounds[0].spans[0].start == 0.0
     assert (result.files, result.failed, result.unknown) == ({}, {}, {})
 
@@ -42,7 +42,7 @@ def test_labels_of_a_file_are_found_and_unknown_ones_are_named(rain: Path, tmp_p
 def test_a_label_file_and_a_picture_are_written_per_recording(rain: Path, tmp_path: Path) -> None:
     result = tag(TagOptions(recordings=(rain.parent,), output=tmp_path / "tags", picture=True, device="cpu"))
     assert result.files == {str(rain): [str(tmp_path / "tags" / "rain.txt"), str(tmp_path / "tags" / "rain.png")]}
-    assert "Rain" in (tmp_path / "tags" / "rain.txt").read_text()
+    assert "rain" in (tmp_path / "tags" / "rain.txt").read_text()
     assert (tmp_path / "tags" / "rain.png").read_bytes().startswith(b"\x89PNG")
 
 

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
 from small_banks import write_small_bank
 
 from dplass_cli.adapters.adapter_folder import LoadedAdapter
+from dplass_cli.encoders import load_encoder
 from dplass_cli.errors import InputError
 from dplass_cli.options.model_options import ModelSpec
+from dplass_cli.resources import resource
 from dplass_cli.separation.loading import default_adapters, load_models
 
 
@@ -63,7 +66,7 @@ def test_an_adapter_of_another_encoder_is_refused(files: tuple[Path, Path], tmp_
     _, bank = write_small_bank(tmp_path)
     described = bank / "domain1" / "adapter.json"
     described.write_text(json.dumps({**json.loads(described.read_text()), "encoder_fingerprint": "another"}))
-    with pytest.raises(InputError, match=r"bank: adapter 'domain1' was trained with another encoder; .*--encoder"):
+    with pytest.raises(InputError, match=r"bank: adapter 'domain1' was trained with another encoder \(.*--encoder"):
         load_models(spec(files, bank))
 
 
@@ -84,3 +87,18 @@ def test_int8_refuses_adapters_that_are_branches(tmp_path: Path) -> None:
     base, bank = write_small_bank(tmp_path, "conv-adapter")
     with pytest.raises(InputError, match=r"--precision int8: cannot run adapter 'domain0' .*; use 32-true"):
         load_models(spec((base, bank), bank, precision="int8"))
+
+
+def test_tiny_is_the_bundled_encoder_that_a_base_was_trained_with(tmp_path: Path) -> None:
+    """Bases that were trained with version 0.1 name its encoder ``tiny``."""
+    shutil.copy(resource("assets/tiny-0.1/base.safetensors"), tmp_path)
+    old = load_models(ModelSpec(base=tmp_path / "base.safetensors", encoder="tiny", adapters=()))
+    assert old.encoder.fingerprint == load_encoder("tiny-0.1").fingerprint
+    new = load_models(ModelSpec(encoder="tiny", adapters=()))
+    assert new.encoder.fingerprint == load_encoder("tiny").fingerprint != old.encoder.fingerprint
+
+
+def test_adapters_of_version_0_1_name_the_base_that_they_belong_to() -> None:
+    with pytest.raises(InputError, match=r"another base .*\(92c5fe71dc71…, the bundled tiny-0\.1\) than tiny"):
+        load_models(ModelSpec(adapters=(resource("assets/tiny-0.1/bank"),)))
+    assert load_models(ModelSpec(name="tiny-0.1")).bank.keys == [f"domain{number}" for number in range(7)]

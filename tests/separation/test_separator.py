@@ -15,13 +15,13 @@ import torch
 from embedded_sounds import embedded
 
 from dplass_cli import Separator, sounds
-from dplass_cli.adapters.bank_folder import TINY_BANK, write_bank
+from dplass_cli.adapters.bank_folder import write_bank
 from dplass_cli.audio.reading import read_audio
 from dplass_cli.audio.writing import write_audio
 from dplass_cli.devices import in_bfloat16
 from dplass_cli.errors import InputError, RunError
 from dplass_cli.evaluation.metrics import sdr
-from dplass_cli.resources import shipped
+from dplass_cli.resources import resource
 from dplass_cli.separation.bank import AdapterBank
 from dplass_cli.separation.core import Prepared, Request, SeparationCore
 from dplass_cli.separation.policies import default_selection, make_policy
@@ -50,19 +50,19 @@ def test_the_described_sound_is_separated(separator: Separator) -> None:
 
 
 def test_defaults_follow_what_is_known_about_the_adapters(separator: Separator, tmp_path: Path) -> None:
+    measured = Separator.from_pretrained("tiny-0.1")
+    assert any(domain.sdri_gain_db for domain in measured.bank.domains.values())
+    assert (measured.policy.name, measured.refine) == ("validated", "residual")
     bundled = separator.bank.domains.values()
-    assert any(domain.sdri_gain_db for domain in bundled)
-    assert default_selection("tiny", separator.bank) == ("validated", "residual")
-    bundle = shipped(TINY_BANK)
-    assert bundle
+    bundle = resource("assets/tiny/bank")
     shutil.copytree(bundle, tmp_path / "bank")
     described = {key: value for key, value in read_json(bundle / "bank.json").items() if key != "domains"}
     write_bank(tmp_path / "bank", [replace(domain, sdri_gain_db=0.0) for domain in bundled], described)
     trained = Separator.from_pretrained(adapters=tmp_path / "bank")
-    assert (trained.policy.name, trained.refine) == ("text", "residual")
+    assert (trained.policy.name, trained.refine) == ("text-knn", "residual")
     write_audio(tmp_path / "m.wav", dog_in_the_rain()[0][None], 32000)
     (target,) = trained.separate_file(tmp_path / "m.wav", ["a dog barking"], tmp_path / "out")
-    assert target.adapter == "domain1"
+    assert target.adapter == "domain2"
     assert default_selection("audiosep.ckpt", trained.bank) == ("text", "none")
     assert default_selection("audiosep.ckpt", AdapterBank(trained.bank.network)) == ("base", "none")
     assert default_selection("tiny", AdapterBank(trained.bank.network)) == ("base", "residual")

@@ -38,7 +38,7 @@ def test_a_file_gives_the_same_head(tmp_path: Path) -> None:
 
 def test_a_head_of_another_encoder_is_refused(tmp_path: Path) -> None:
     head(encoder="another").save(path := tmp_path / "head.safetensors")
-    with pytest.raises(InputError, match=rf"^{path}: was fitted on another encoder \(another, not level\); name"):
+    with pytest.raises(InputError, match=rf"^{path}: was fitted on another encoder \(another…; not level…\); name"):
         read_head(path, LevelEncoder())
 
 

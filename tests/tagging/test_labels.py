@@ -41,7 +41,7 @@ def test_a_list_that_cannot_be_used_is_refused(tmp_path: Path, text: str, said: 
 
 def test_without_a_name_the_labels_are_those_of_the_encoder_or_of_the_bundled_one() -> None:
     assert named_labels(None, LevelEncoder("loud", "quiet")) == {"loud": ("loud",), "quiet": ("quiet",)}
-    assert "Rain" in named_labels(None, LevelEncoder())
+    assert "rain" in named_labels(None, LevelEncoder())
 
 
 def test_the_lists_that_are_shipped_have_names() -> None:

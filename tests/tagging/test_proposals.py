@@ -72,5 +72,5 @@ def test_of_sounds_that_contain_each_other_one_is_proposed(tmp_path: Path) -> No
     options = SeparateOptions(output=Path("out"), threshold=0.1)
     found = with_proposals([Recording(path, (Query("auto"),), "voice")], encoder, options)
     sounds = [query.text for query in found.recordings[0].queries]
-    assert sounds[0] == "Male speech, man speaking"
-    assert "Speech" not in sounds
+    assert sounds[0] in ("male speech", "speech")
+    assert len({"male speech", "speech"} & set(sounds)) == 1

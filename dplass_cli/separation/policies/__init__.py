@@ -9,6 +9,7 @@ from typing import NamedTuple
 from dplass_cli.adapters import METHODS
 from dplass_cli.errors import InputError, check_choice
 from dplass_cli.options.model_options import Refinement
+from dplass_cli.resources import BUNDLED_MODELS
 from dplass_cli.separation.bank import AdapterBank
 from dplass_cli.separation.policies.base import Choice, DomainTexts, Policy, Requirement, chooses_by_query
 from dplass_cli.separation.policies.built_in import (
@@ -96,19 +97,21 @@ def parse_selection(name: str, bank: AdapterBank) -> Selection:
 def default_selection(base: str | Path, bank: AdapterBank) -> Selection:
     """The policy and the refinement that measurements support (``docs/tiny.md``, ``docs/choosing.md``).
 
-    With the bundled base: ``validated``, or ``text`` where no gain was measured (as in a bank that ``train`` wrote),
+    With a bundled base: ``validated``, or ``text-knn`` where no gain was measured (as in a bank that ``train`` wrote),
     with refinement. With other bases: ``text``, without refinement. Without adapters: ``base``. One adapter without a
     domain serves every query.
 
     Raises:
         InputError: there are several adapters and none has a domain.
     """
-    refine: Refinement = "residual" if base == "tiny" else "none"
+    refine: Refinement = "residual" if base in BUNDLED_MODELS else "none"
     if not bank.keys:
         return Selection("base", refine)
     if bank.domains:
         measured = any(domain.sdri_gain_db for domain in bank.domains.values())
-        return Selection("validated" if measured and base == "tiny" else "text", refine)
+        if base not in BUNDLED_MODELS:
+            return Selection("text", refine)
+        return Selection("validated" if measured else "text-knn", refine)
     if len(bank.keys) > 1:
         raise InputError(
             f"--adapters: the {len(bank.keys)} adapters have no domains, so queries cannot choose among them; use"
