@@ -22,6 +22,7 @@ from dplass_cli.data.manifest import Row, read_manifest, write_manifest
 from dplass_cli.data.mixture_tables import Mixture, write_mixtures
 from dplass_cli.encoders import load_encoder
 from dplass_cli.errors import InputError
+from dplass_cli.evaluation.item_records import read_item_scores
 from dplass_cli.evaluation.metrics import sdr
 from dplass_cli.evaluation.results_folder import FORMAT
 from dplass_cli.models import load_base
@@ -40,6 +41,7 @@ from dplass_cli.pipelines.evaluate import evaluate, evaluate_songs
 from dplass_cli.pipelines.export import export
 from dplass_cli.pipelines.partition import partition
 from dplass_cli.pipelines.prepare import prepare_corpus
+from dplass_cli.pipelines.results import compare_results, scan_results
 from dplass_cli.pipelines.separate import separate
 from dplass_cli.pipelines.train import train
 from dplass_cli.resources import resource
@@ -325,6 +327,40 @@ def test_the_base_and_an_adapter_are_compared_on_songs(
     row = scores.query("song == 'Song 2' and source == 'drums' and policy == 'base'")
     assert row.sdr.item() == pytest.approx(expected, abs=1e-3)
     assert "| policy | source | SDR v4 |" in (result.folder / "results.md").read_text()
+    page = (result.folder / "report.html").read_text()
+    assert [title in page for title in ("MUSDB18</h2>", "Worst under text", "“vocals”, item Song ")] == [True] * 3
+    means = {row["policy"]: row["sdri"] for row in result.scores if row["source"] == "all"}
+    assert {name: score["sdri"] for name, score in recorded["policies"].items()} == pytest.approx(means)
+    (base, text) = scan_results(tmp_path)
+    assert (base.benchmark, base.policy, text.policy, base.n) == ("musdb18", "base", "text", 8)
+
+
+def test_an_interrupted_evaluation_of_songs_resumes_with_the_next_song(
+    musdb: Path, checkpoint: Path, tmp_path: Path
+) -> None:
+    given = EvaluateOptions(
+        benchmark=("musdb18",), data_root=musdb, output=tmp_path / "one", base_checkpoint=str(checkpoint), device="cpu"
+    )
+    seen: list[str] = []
+
+    def stop_at_the_second_song(done: int, total: int, what: str) -> None:
+        seen.append(what)
+        if what == "Song 3":
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        evaluate_songs(given, stop_at_the_second_song)
+    assert seen == ["Song 2", "Song 3"]
+    kept = read_item_scores(tmp_path / "one")
+    assert [score.idx for score in kept] == [f"Song 2/{source}" for source in SOURCES]
+    with pytest.raises(InputError, match="contains an evaluation of other models, items or settings"):
+        evaluate_songs(replace(given, precision="bf16-mixed"))
+    resumed = evaluate_songs(given)
+    whole = evaluate_songs(replace(given, output=tmp_path / "two", report=False))
+    assert resumed.scores == whole.scores
+    assert read_item_scores(tmp_path / "one")[:4] == kept  # with the seconds that they took
+    lines = compare_results([tmp_path / "one", tmp_path / "two"]).lines
+    assert [(line.policy, line.n, line.difference) for line in lines] == [("base", 8, 0.0)] * 2
 
 
 def test_songs_become_training_data_by_the_names_of_their_sources(
