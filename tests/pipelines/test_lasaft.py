@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -26,6 +27,7 @@ from dplass_cli.evaluation.item_records import read_item_scores
 from dplass_cli.evaluation.metrics import sdr
 from dplass_cli.evaluation.results_folder import FORMAT
 from dplass_cli.models import load_base
+from dplass_cli.models.openvino import openvino_core
 from dplass_cli.options.adapter_settings import AdapterSettings
 from dplass_cli.options.data_settings import DataSettings
 from dplass_cli.options.evaluate_options import EvaluateOptions
@@ -134,6 +136,8 @@ def test_consistent_targets_add_up_to_the_recording(checkpoint: Path) -> None:
 def test_what_the_network_cannot_do_is_refused(checkpoint: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="--backend openvino: runs ResUNet30, but the base is LaSAFT"):
         Separator.from_pretrained(checkpoint, device="cpu", backend="openvino")
+    with pytest.raises(InputError, match="--precision int8: is available for ResUNet30 only; leave --precision out"):
+        Separator.from_pretrained(checkpoint, device="cpu", precision="int8")
     with pytest.raises(InputError, match=r"its embeddings have 128 values, the base .* expects 4"):
         Separator.from_pretrained(checkpoint, encoder="tiny", device="cpu")
     separator = Separator.from_pretrained(checkpoint, device="cpu")
@@ -282,6 +286,10 @@ def test_an_exported_graph_separates_stereo(spec_type: str, tmp_path: Path) -> N
     with torch.inference_mode():
         expected = network(torch.from_numpy(mixture), torch.from_numpy(condition)).numpy()
     assert np.abs(target - expected).max() < 1e-4
+    if importlib.util.find_spec("openvino") is not None:
+        export(ExportOptions(base_checkpoint=str(path), adapters=(), output=tmp_path / "graph.xml"))
+        compiled = openvino_core().compile_model(tmp_path / "graph.xml", "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+        assert np.abs(compiled([mixture, condition])[0] - expected).max() < 1e-4
 
 
 @pytest.fixture(scope="module")
@@ -387,6 +395,13 @@ def test_what_songs_need_is_said(tmp_path: Path) -> None:
         given(benchmark=("musdb18", "esc50"))
     with pytest.raises(InputError, match="--metric museval: is for --benchmark musdb18"):
         given(benchmark=("custom",), metric=("museval",))
+
+
+def test_policies_that_see_the_stems_are_refused_for_songs(musdb: Path, bank: Path, checkpoint: Path) -> None:
+    given = {"base_checkpoint": str(checkpoint), "adapters": (str(bank),), "device": "cpu", "select": ("oracle",)}
+    options = EvaluateOptions(benchmark=("musdb18",), data_root=musdb, output=musdb / "evaluation", **given)  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="--select oracle: is not available for --benchmark musdb18; leave it out"):
+        evaluate_songs(options)
 
 
 def test_songs_do_not_replace_the_evaluation_of_another_benchmark(tmp_path: Path) -> None:

@@ -147,6 +147,7 @@ def test_each_caption_becomes_clips_with_rows_of_a_manifest(
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:.torch.jit.script. is deprecated:DeprecationWarning")  # transformers' VITS
 @pytest.mark.parametrize("with_head", [True, False])
 def test_the_second_version_of_audioldm_makes_clips(
     options: GenerateOptions, tmp_path: Path, with_head: bool, capfd: pytest.CaptureFixture[str]

@@ -77,7 +77,7 @@ def save_second_generator(folder: Path, with_head: bool = True) -> Path:
         intermediate_size=16,
         num_attention_heads=1,
         num_hidden_layers=1,
-        projection_dim=8,
+        projection_dim=16,
         max_position_embeddings=40,
     )
     clap_audio = ClapAudioConfig(
@@ -89,7 +89,7 @@ def save_second_generator(folder: Path, with_head: bool = True) -> Path:
         num_attention_heads=[1, 1],
         num_hidden_layers=1,
         hidden_size=192,
-        projection_dim=8,
+        projection_dim=16,
         patch_size=2,
         patch_stride=2,
         patch_embed_input_channels=4,
