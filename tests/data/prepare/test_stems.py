@@ -95,5 +95,5 @@ def test_folders_without_stems_are_refused_with_what_is_expected(tmp_path: Path)
     with pytest.raises(InputError, match=r"no usable clip .*; expected songs as train/SONG/mixture\.wav"):
         prepare_corpus(options)
     write_stems(tmp_path / "musdb" / "train" / "B", "mixture")
-    with pytest.raises(InputError, match=r"clips are missing .* allow more with --max-missing"):
+    with pytest.raises(InputError, match=r"no usable clip .*missing: 1.*; expected songs"):
         prepare_corpus(options)
