@@ -166,6 +166,22 @@ def read_mono(
     return resample(mono, rate, sample_rate)
 
 
+def read_channels(
+    path: Path | str, sample_rate: int, channels: int, start: float = 0.0, end: float | None = None
+) -> Audio:
+    """Read a range like :func:`read_audio`, at ``sample_rate`` Hz with a number of channels: float32 (C, frames).
+
+    Audio with another number of channels becomes mono, the same in all channels.
+    """
+    from dplass_cli.audio.resampling import resample
+
+    audio, rate = read_audio(path, start, end)
+    _require_moderate_size(path, channels * (audio.shape[1] * sample_rate // rate))
+    if len(audio) != channels:
+        audio = np.repeat(audio.mean(axis=0, dtype=np.float32)[None], channels, axis=0)
+    return resample(audio, rate, sample_rate)
+
+
 def read_blocks(path: Path | str, sizes: Iterable[int], track: int = 0) -> Iterator[Audio]:
     """Yield consecutive blocks of a track, float32 (C, n), with n taken from ``sizes``.
 

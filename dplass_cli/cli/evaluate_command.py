@@ -21,12 +21,13 @@ def command(options: EvaluateOptions, run: VerbRun) -> None:
 
     Example: dplass evaluate --metadata-csv eval.csv --audio-dir audio --adapters run/bank --output eval
     """
-    from dplass_cli.evaluation.songs import songs_table
     from dplass_cli.pipelines.evaluate import evaluate, evaluate_songs, summary
 
     if options.songs:
         evaluated = evaluate_songs(options, run.progress)
-        run.result(evaluated, lambda: songs_table(evaluated.scores).rich())
+        run.result(evaluated, lambda: evaluated.table.rich())
+        if not evaluated.complete:
+            run.note(f"{evaluated.benchmark}: other processes are still at work; the last one writes the results")
         return
     results = evaluate(options, run.progress)
     shown = {name: summary(result) for name, result in results.items()}

@@ -11,6 +11,12 @@ def command(options: ModelsOptions, run: VerbRun) -> None:
 
     Example: dplass models
     """
+    if options.costs:
+        from dplass_cli.pipelines.model_costs import costs_table, model_costs
+
+        costs = model_costs()
+        run.result(costs, lambda: costs_table(costs).rich())
+        return
     from dplass_cli.weights.named_models import list_models
 
     listed = list_models()

@@ -1,8 +1,9 @@
 """Augmentations of training mixtures: one function each, and their table.
 
-Each takes its settings, a scene and a random generator, and returns the scene's augmented sources (S, T); the scene is
-not changed. All randomness comes from the generator, so that a sample stays a pure function of its number. The mixer
-matches energies afterwards, so levels among the sources have no effect.
+Each takes its settings, a scene and a random generator, and returns the scene's augmented sources (S, T), or (S, C, T)
+with several channels, which are augmented alike; the scene is not changed. All randomness comes from the generator, so
+that a sample stays a pure function of its number. The mixer matches energies afterwards, so levels among the sources
+have no effect.
 """
 
 from __future__ import annotations
@@ -39,9 +40,10 @@ class Scene:
     """The sources of a training mixture before they are mixed.
 
     Attributes:
-        sources: float32 (S, T), the target first, then the interferers.
+        sources: float32 (S, T) or (S, C, T), the target first, then the interferers.
         sample_rate: Hz.
-        another: reads a segment (T,) of another clip that the target's caption describes; None where there is none.
+        another: reads a segment (T,) or (C, T) of another clip that the target's caption describes; None where there is
+            none.
     """
 
     sources: Audio
@@ -68,14 +70,15 @@ def shift_sources(settings: ShiftSettings, scene: Scene, rng: Generator) -> Audi
     shifted = scene.sources.copy()
     for source in shifted:
         if rng.random() < settings.probability:
-            source[:] = np.roll(source, int(rng.integers(-largest, largest, endpoint=True)))
+            source[:] = np.roll(source, int(rng.integers(-largest, largest, endpoint=True)), axis=-1)
     return shifted
 
 
 def flip_polarity(settings: PolaritySettings, scene: Scene, rng: Generator) -> Audio:
     """Flip the sign of each source at random."""
     flipped = rng.random(len(scene.sources)) < settings.probability
-    return scene.sources * np.where(flipped, -1.0, 1.0).astype(np.float32)[:, None]
+    signs = np.where(flipped, -1.0, 1.0).astype(np.float32)
+    return scene.sources * signs.reshape(-1, *[1] * (scene.sources.ndim - 1))
 
 
 def reverberate(settings: ReverberationSettings, scene: Scene, rng: Generator) -> Audio:
@@ -86,7 +89,8 @@ def reverberate(settings: ReverberationSettings, scene: Scene, rng: Generator) -
         if rng.random() < settings.probability:
             response = _read_response(responses[rng.integers(len(responses))], scene.sample_rate)
             direct = int(np.abs(response).argmax())
-            wet = oaconvolve(source, response)[direct : direct + len(source)]
+            shaped = response.reshape(*[1] * (source.ndim - 1), -1)
+            wet = oaconvolve(source, shaped, axes=-1)[..., direct : direct + source.shape[-1]]
             energy = float(np.square(wet).sum())
             if energy > 0:
                 source[:] = wet * np.sqrt(float(np.square(source).sum()) / energy)
@@ -115,14 +119,15 @@ def mask_scene(settings: MaskingSettings, scene: Scene, rng: Generator) -> Audio
     if rng.random() >= settings.probability or length <= _N_FFT:
         return scene.sources
     window = torch.hann_window(_N_FFT)
-    spectrum = torch.stft(torch.from_numpy(scene.sources), _N_FFT, _HOP, window=window, return_complex=True)
+    signals = torch.from_numpy(scene.sources.reshape(-1, length))
+    spectrum = torch.stft(signals, _N_FFT, _HOP, window=window, return_complex=True)
     _, bins, frames = spectrum.shape
     for _ in range(settings.frequency_masks):
         spectrum[:, _random_span(rng, bins, round(settings.frequency_share * bins))] = 0
     for _ in range(settings.time_masks):
         spectrum[:, :, _random_span(rng, frames, round(settings.time_seconds * scene.sample_rate / _HOP))] = 0
     masked: Audio = torch.istft(spectrum, _N_FFT, _HOP, window=window, length=length).numpy()
-    return masked
+    return masked.reshape(scene.sources.shape)
 
 
 def _random_span(rng: Generator, length: int, longest: int) -> slice:

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from dplass_cli.audio.reading import fit_length, read_mono
+from dplass_cli.audio.reading import fit_length, read_channels, read_mono
 from dplass_cli.data.csv_tables import filled_rows, header_and_rows
 from dplass_cli.data.manifest import Row
 from dplass_cli.data.mixer import add_at_same_energy, mix_at_snr
@@ -131,24 +131,31 @@ def write_mixtures(path: Path | str, mixtures: Sequence[Mixture]) -> None:
 
 
 def render(
-    mixture: Mixture, sample_rate: int, seconds: float = 5.0
+    mixture: Mixture, sample_rate: int, seconds: float = 5.0, channels: int = 1
 ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
     """Read and mix a row at a sample rate in Hz.
 
-    All clips are read as mono, cut or zero-padded at the end, mixed at the row's energy ratio and declipped together.
-    Several noises are brought to the same energy before they are added up.
+    All clips are read as mono, or with a number of channels above 1, cut or zero-padded at the end, mixed at the row's
+    energy ratio and declipped together. Several noises are brought to the same energy before they are added up.
 
     Returns:
-        (mixture, target), float32 (T,).
+        (mixture, target), float32 (T,), or (C, T) with several channels.
 
     Raises:
         InputError: a clip cannot be read.
     """
     length = round(seconds * sample_rate)
-    source, *noises = (
-        torch.from_numpy(fit_length(read_mono(row.wav, sample_rate, row.start, row.end), length))[None]
+    clips = [
+        fit_length(
+            read_mono(row.wav, sample_rate, row.start, row.end)
+            if channels == 1
+            else read_channels(row.wav, sample_rate, channels, row.start, row.end),
+            length,
+        )
         for row in mixture.rows
-    )
+    ]
+    # Energies and peaks are those of all channels together.
+    source, *noises = (torch.from_numpy(clip.reshape(1, -1)) for clip in clips)
     noise = noises[0] if len(noises) == 1 else add_at_same_energy(torch.cat(noises))[None]
     mixed, target = mix_at_snr(source, noise, torch.tensor([mixture.snr_db]))
-    return mixed[0].numpy(), target[0].numpy()
+    return mixed.numpy().reshape(clips[0].shape), target.numpy().reshape(clips[0].shape)

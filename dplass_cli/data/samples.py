@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from dplass_cli.audio.reading import Audio, audio_info, fit_length, read_mono
+from dplass_cli.audio.reading import Audio, audio_info, fit_length, read_channels, read_mono
 from dplass_cli.data.augmentations import Scene, augmentations
 from dplass_cli.data.manifest import Row
 from dplass_cli.data.ontology import SoundKinds
@@ -76,8 +76,8 @@ class Batch(NamedTuple):
     """Targets and interferers, not mixed yet: that is done on the training device.
 
     Attributes:
-        target: float32 (B, T).
-        interferers: float32 (B, K, T), zeros where an item has fewer than K.
+        target: float32 (B, T); (B, C, T) for networks that separate several channels together.
+        interferers: float32 (B, K, T) or (B, K, C, T), zeros where an item has fewer than K.
         gains_db: float32 (B, K), gain of each interferer relative to the target.
         noise_gain_db: float32 (B,), gain of the summed interferers relative to the target.
         present: bool (B,), whether the target is in the mixture.
@@ -109,7 +109,7 @@ class _Sample(NamedTuple):
 
 
 class _Segment(NamedTuple):
-    audio: Audio  # float32 (T,)
+    audio: Audio  # float32 (T,) or (C, T)
     source: SourceClip
     start: float  # seconds in the file
 
@@ -128,6 +128,7 @@ class TrainingSamples(Dataset[Batch]):
         embeddings: float32 (N, D), the query embeddings.
         settings: how samples are drawn.
         seed: determines, with the number, everything random in a sample.
+        channels: of the audio; clips with another number of channels are read as mono.
 
     Raises:
         InputError: a target has no possible interferer.
@@ -140,9 +141,10 @@ class TrainingSamples(Dataset[Batch]):
         embeddings: Tensor,
         settings: DataSettings,
         seed: int,
+        channels: int = 1,
     ) -> None:
         self.targets, self.interference, self.embeddings = list(targets), interference, embeddings
-        self.settings, self.seed = settings, seed
+        self.settings, self.seed, self.channels = settings, seed, channels
         self._shards = ShardOrder(
             [source.row.wav for source in self.targets],
             [source.row.weight for source in self.targets],
@@ -168,7 +170,7 @@ class TrainingSamples(Dataset[Batch]):
     def __getitem__(self, number: int) -> Batch:
         rng, target, interferers, pairs, unreadable = self._draw(number)
         settings, count = self.settings, len(interferers)
-        sources = np.zeros((settings.max_mix_num, settings.segment_samples), dtype=np.float32)
+        sources = np.zeros((settings.max_mix_num, *target.audio.shape), dtype=np.float32)
         sources[: count + 1] = [segment.audio for segment in (target, *interferers)]
         another = partial(self._read_same_caption, target.source, rng, unreadable)
         for augment in augmentations(settings.augment):
@@ -296,7 +298,7 @@ class TrainingSamples(Dataset[Batch]):
         """Read a random segment, in clips with silence the loudest of a few; None if the file is unreadable."""
         row = source.row
         try:
-            audio, start = read_segment(row.wav, row.start, row.end, self.settings, rng)
+            audio, start = read_segment(row.wav, row.start, row.end, self.settings, rng, self.channels)
         except InputError as error:
             if isinstance(error, ShardError):  # it counts once, not once per clip, and has been logged
                 unreadable.append((address(error.shard), str(error)))
@@ -308,7 +310,7 @@ class TrainingSamples(Dataset[Batch]):
 
 
 def read_segment(
-    wav: Path, start: float, end: float | None, settings: DataSettings, rng: np.random.Generator
+    wav: Path, start: float, end: float | None, settings: DataSettings, rng: np.random.Generator, channels: int = 1
 ) -> tuple[Audio, float]:
     """Read a random segment of a clip, where there is silence the loudest of a few.
 
@@ -318,19 +320,25 @@ def read_segment(
         end: of the clip, seconds; None for the end of the file.
         settings: length and sample rate of the segment; a shorter clip is padded with silence.
         rng: draws the place.
+        channels: of the segment.
 
     Returns:
-        float32 (T,), and where it starts in the file, seconds.
+        float32 (T,), or (C, T) with several channels, and where it starts in the file, seconds.
 
     Raises:
         InputError: the file is unreadable.
     """
     seconds, samples = settings.segment_seconds, settings.segment_samples
-    loudest, place = np.zeros(samples, dtype=np.float32), start
+    loudest, place = np.zeros(samples if channels == 1 else (channels, samples), dtype=np.float32), start
     last = min(end or np.inf, audio_info(wav).seconds)
     for _ in range(_SEGMENT_TRIES):
         begin = float(rng.uniform(start, max(start, last - seconds)))
-        audio = fit_length(read_mono(wav, settings.sampling_rate, begin, min(last, begin + seconds)), samples)
+        finish = min(last, begin + seconds)
+        if channels == 1:
+            audio = read_mono(wav, settings.sampling_rate, begin, finish)
+        else:
+            audio = read_channels(wav, settings.sampling_rate, channels, begin, finish)
+        audio = fit_length(audio, samples)
         if np.square(audio).sum() >= np.square(loudest).sum():
             loudest, place = audio, begin
         if np.sqrt(np.square(loudest).mean()) > _SILENCE:

@@ -63,6 +63,27 @@ def score_conditions(
     )
 
 
+def score_fixed_runs(conditions: Sequence[Condition], items: Sequence[Item], known: Known, rule: Aggregation) -> Scores:
+    """Aggregate by ``rule`` the scores of conditions that each have a run of their own name on every item."""
+    names = [item.idx for item in items]
+    scores = score_table(known).loc[names]
+    silent = set(scores.index[scores["sdri"].isna()].get_level_values("idx"))
+    audible = [item for item in items if item.idx not in silent]
+    groups = [item.group for item in audible]
+    aggregator = _Aggregator(scores, [item.idx for item in audible], groups, rule, (), {})
+    chosen = {condition.name: dict.fromkeys(names, condition.name) for condition in conditions}
+    sdri = sdri_table(chosen, known, [item.idx for item in audible])
+    return Scores(
+        policies={condition.name: aggregator.score(condition, chosen[condition.name]) for condition in conditions},
+        adapters={},
+        domains={},
+        classes=_breakdown(sdri, groups),
+        confusion={},
+        chosen=chosen,
+        silent=[idx for idx in names if idx in silent],
+    )
+
+
 def score_table(known: Known) -> Any:
     """The scores as a data frame: a column per metric, indexed by item and run; NaN where a metric is None."""
     table = pd.DataFrame.from_records([vars(score) for score in known.values()], index=["idx", "run"])

@@ -5,19 +5,28 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any, Protocol
 
 from dplass_cli.adapters.bank_folder import BankDomain
+from dplass_cli.audio.reading import Audio
 from dplass_cli.devices import in_bfloat16, process_device
 from dplass_cli.errors import InputError, some
 from dplass_cli.evaluation.aggregation import Known, score_conditions
+from dplass_cli.evaluation.benchmarks import Benchmark
 from dplass_cli.evaluation.conditions import Condition, default_name
-from dplass_cli.evaluation.evaluator import EvaluatorSettings, evaluate_batches, make_batches, plan_runs
+from dplass_cli.evaluation.evaluator import (
+    EvaluatorSettings,
+    evaluate_batches,
+    make_batches,
+    plan_runs,
+    separate_item,
+)
 from dplass_cli.evaluation.item_records import ItemRecords
-from dplass_cli.evaluation.items import Item, audio_hashes, check_items, choose_items, find_items
+from dplass_cli.evaluation.items import Item, audio_hashes, check_items, choose_items, find_items, load_item
 from dplass_cli.evaluation.reference_results import ReferenceCheck, check_reference_results
 from dplass_cli.evaluation.results_folder import FORMAT, RESULTS, TABLE, write_choices
 from dplass_cli.evaluation.scores import Scores
-from dplass_cli.evaluation.table import policy_table
+from dplass_cli.evaluation.table import Table, policy_table
 from dplass_cli.options.evaluate_options import EvaluateOptions
 from dplass_cli.options.parse import to_mapping
 from dplass_cli.separation.loading import Models
@@ -30,8 +39,46 @@ _BATCH_ON_CPU, _BATCH_ELSEWHERE = 4, 16
 
 
 @dataclass(frozen=True)
+class Sounds:
+    """An item, or a part of it, to listen to.
+
+    Attributes:
+        mixture: float32 (C, T).
+        target: the reference, float32 (C, T).
+        estimate: the separated target, float32 (C, T).
+        sample_rate: Hz.
+    """
+
+    mixture: Audio
+    target: Audio
+    estimate: Audio
+    sample_rate: int
+
+
+class AnyEvaluation(Protocol):
+    """What is evaluated: the items of a table, or songs.
+
+    Attributes:
+        options: as given.
+        benchmark: its row of the table of benchmarks.
+        items: those to evaluate.
+        folder: the evaluation folder.
+        precision: of the convolutions.
+    """
+
+    options: EvaluateOptions
+    benchmark: Benchmark
+    items: list[Item]
+    folder: Path
+    precision: str
+
+    def listen(self, item: Item, run: str, models: Models, conditions: Sequence[Condition]) -> Sounds:
+        """Separate an item again by what has the name ``run``, for a report."""
+
+
+@dataclass(frozen=True)
 class EvaluateResult:
-    """Result of :meth:`EvaluationRun.run`; ``results.json`` holds the same.
+    """Result of an evaluation; ``results.json`` holds the same.
 
     Attributes:
         run: what was evaluated.
@@ -44,7 +91,7 @@ class EvaluateResult:
         default: the condition that ``separate`` uses by default with these models; None if it requires a choice.
     """
 
-    run: EvaluationRun
+    run: AnyEvaluation
     unusable: dict[str, str]
     complete: bool
     scores: Scores = field(default_factory=lambda: Scores({}, {}, {}, {}, {}, {}, []))
@@ -96,13 +143,12 @@ class EvaluationRun:
         self.items = choose_items(found, options.items, options.limit)
         self.folder = options.output / name if len(options.benchmark) > 1 else options.output
         device = process_device(options.device)
-        bfloat16 = in_bfloat16(options.precision, device)
-        self.precision = "int8" if options.precision == "int8" else "bf16-mixed" if bfloat16 else "32-true"
+        self.precision = evaluation_precision(options)
         self.settings = EvaluatorSettings(
             seconds=self.benchmark.seconds,
             batch_size=options.batch_size or (_BATCH_ON_CPU if device.type == "cpu" else _BATCH_ELSEWHERE),
             workers=options.workers,
-            bfloat16=bfloat16,
+            bfloat16=in_bfloat16(options.precision, device),
             similarity=options.similarity,
             bss="bss" in options.metric,
         )
@@ -166,43 +212,80 @@ class EvaluationRun:
             file_sha256(self.table),
             str(folders),
             str((options.query_column, settings.seconds, settings.bfloat16, settings.similarity, settings.bss)),
-            models.bank.base_sha256,
-            models.encoder.fingerprint,
-            *(f"{key}|{models.bank.fingerprint(key)}" for key in models.bank.keys),
-            *(f"{key}|{_described(domain)}" for key, domain in models.bank.domains.items()),
+            *described_models(models),
         ]
         return text_sha256("\n".join(parts))
 
+    def listen(self, item: Item, run: str, models: Models, conditions: Sequence[Condition]) -> Sounds:
+        """Separate an item again by what has the name ``run``, for a report."""
+        rate = models.network.config.sample_rate
+        loaded = load_item(item, rate, self.settings.seconds)
+        planned = plan_runs([item], conditions, models)[item.idx][run]
+        estimate = separate_item(item, loaded, planned, models, self.settings)
+        return Sounds(loaded.mixture[None], loaded.reference[None], estimate[None], rate)
+
     def write(self, result: EvaluateResult, models: Models) -> None:
-        """Write ``choices.csv``, ``results.md`` and, last, ``results.json``, which marks a finished evaluation."""
-        benchmark = self.benchmark
-        scores = to_mapping(result.scores)
-        del scores["chosen"]  # is in choices.csv
-        sha256 = {idx: score.sha256 for (idx, _), score in result.item_scores.items()}
-        description = {
-            "format": FORMAT,
-            "benchmark": benchmark.name,
-            "title": benchmark.title,
-            "aggregation": benchmark.aggregation,
-            "default": result.default,
-            "items": result.n,
-            "expected_rows": benchmark.rows,
-            **scores,
-            "published": to_mapping(benchmark.published),
-            "unusable": result.unusable,
-            "precision": self.precision,
-            "table_sha256": file_sha256(self.table),
-            "audio_sha256": text_sha256("\n".join(f"{item.idx} {sha256[item.idx]}" for item in result.items)),
-            **models.hashes,
-            "options": {name: v for name, v in to_mapping(self.options).items() if name not in _NOT_MEASURED},
-            "versions": versions(),
-            "timing": {"forward_seconds": round(result.seconds, 3)},  # nothing else differs between repetitions
-        }
-        title = f"{benchmark.title}, {benchmark.aggregation}, 95% bootstrap intervals"
-        write_choices(self.folder, self.items, result.scores.chosen)
-        table = policy_table(title, result.scores.policies, benchmark, result.default)
-        write_text(self.folder / TABLE, table.markdown())
-        write_json(self.folder / RESULTS, description)
+        """Write ``choices.csv``, ``results.md`` and ``results.json``."""
+        write_results(result, models, {"table_sha256": file_sha256(self.table)})
+
+
+def evaluation_precision(options: EvaluateOptions) -> str:
+    """The precision of the convolutions on this process's device, as ``results.json`` names it."""
+    if options.precision == "int8":
+        return "int8"
+    return "bf16-mixed" if in_bfloat16(options.precision, process_device(options.device)) else "32-true"
+
+
+def described_models(models: Models) -> list[str]:
+    """Everything about the models that scores depend on."""
+    return [
+        models.bank.base_sha256,
+        models.encoder.fingerprint,
+        *(f"{key}|{models.bank.fingerprint(key)}" for key in models.bank.keys),
+        *(f"{key}|{_described(domain)}" for key, domain in models.bank.domains.items()),
+    ]
+
+
+def write_results(
+    result: EvaluateResult, models: Models, more: Mapping[str, Any], tables: Sequence[Table] = ()
+) -> None:
+    """Write ``choices.csv``, ``results.md`` and, last, ``results.json``, which marks a finished evaluation.
+
+    Args:
+        result: of a complete evaluation.
+        models: the evaluated models.
+        more: further entries of ``results.json``.
+        tables: of ``results.md``, above the one of the policies.
+    """
+    run = result.run
+    benchmark, folder = run.benchmark, run.folder
+    scores = to_mapping(result.scores)
+    del scores["chosen"]  # is in choices.csv
+    sha256 = {idx: score.sha256 for (idx, _), score in result.item_scores.items()}
+    description = {
+        "format": FORMAT,
+        "benchmark": benchmark.name,
+        "title": benchmark.title,
+        "aggregation": benchmark.aggregation,
+        "default": result.default,
+        "items": result.n,
+        "expected_rows": benchmark.rows,
+        **scores,
+        "published": to_mapping(benchmark.published),
+        "unusable": result.unusable,
+        "precision": run.precision,
+        "audio_sha256": text_sha256("\n".join(f"{item.idx} {sha256[item.idx]}" for item in result.items)),
+        **more,
+        **models.hashes,
+        "options": {name: v for name, v in to_mapping(run.options).items() if name not in _NOT_MEASURED},
+        "versions": versions(),
+        "timing": {"forward_seconds": round(result.seconds, 3)},  # nothing else differs between repetitions
+    }
+    title = f"{benchmark.title}, {benchmark.aggregation}, 95% bootstrap intervals"
+    write_choices(folder, run.items, result.scores.chosen)
+    policies = policy_table(title, result.scores.policies, benchmark, result.default)
+    write_text(folder / TABLE, "\n".join(table.markdown() for table in (*tables, policies)))
+    write_json(folder / RESULTS, description)
 
 
 def _described(domain: BankDomain) -> str:

@@ -19,7 +19,7 @@ from dplass_cli.errors import InputError
 from dplass_cli.evaluation.conditions import BASE, Condition
 from dplass_cli.evaluation.item_records import ItemRecords
 from dplass_cli.evaluation.items import Item, Loaded, load_item
-from dplass_cli.evaluation.metrics import batch_scores, bss_sdr
+from dplass_cli.evaluation.metrics import batch_scores, bss_sdr, decibels
 from dplass_cli.evaluation.scores import ItemScore
 from dplass_cli.separation.bank import Activation
 from dplass_cli.separation.core import NonFiniteOutput, OutputEmbedding, Request, SeparationCore
@@ -28,8 +28,6 @@ from dplass_cli.separation.policies import Choice, Policy
 from dplass_cli.separation.refinement import ResidualEmbedding, resplit
 from dplass_cli.separation.windows import window_layout, windows
 from dplass_cli.storage import Progress
-
-_SILENT_DB = -200.0
 
 
 @dataclass(frozen=True)
@@ -293,7 +291,7 @@ class PreparedItems:
             "si_sdr": si_sdr,
             "si_sdri": si_sdr - si_before,
         }
-        level_db = (_decibels(estimates) - _decibels(self._mixture)).tolist()
+        level_db = (decibels(estimates) - decibels(self._mixture)).tolist()
         silent = (self._reference == 0).all(dim=-1).tolist()
         scores = []
         for row, (item, audio) in enumerate(zip(self._items, self._loaded, strict=True)):
@@ -306,9 +304,3 @@ class PreparedItems:
                 metrics["similarity"] = similarities[row]
             scores.append(ItemScore(item.idx, item.query, run, audio.sha256, **metrics))
         return scores
-
-
-def _decibels(audio: Tensor) -> Tensor:
-    """The mean energy of audio (B, T) in dB; -200 for silence."""
-    energy = audio.square().mean(dim=-1).cpu().double()
-    return 10.0 * torch.log10(energy.clamp(min=10.0 ** (_SILENT_DB / 10.0)))

@@ -26,6 +26,9 @@ class ItemRecords:
         folder: the evaluation folder.
         key: what the scores depend on; the first line of every file.
         hashes: {item: current hash of its audio} for names of items. Scores of audio that has changed are not known.
+        rank: number of this process.
+        world: how many processes share the items.
+        kind: of the scores; its fields are the columns.
 
     Attributes:
         known: {(item, run): score}.
@@ -35,8 +38,16 @@ class ItemRecords:
         InputError: the folder holds scores under another key.
     """
 
-    def __init__(self, folder: Path, key: str, hashes: Hashes, rank: int = 0, world: int = 1) -> None:
-        self.folder, self.key = folder, key
+    def __init__(
+        self,
+        folder: Path,
+        key: str,
+        hashes: Hashes,
+        rank: int = 0,
+        world: int = 1,
+        kind: type[ItemScore] = ItemScore,
+    ) -> None:
+        self.folder, self.key, self._kind = folder, key, kind
         self.known: dict[tuple[str, str], ItemScore] = {}
         self.failed: dict[str, str] = {}
         self._alone = world == 1
@@ -48,22 +59,21 @@ class ItemRecords:
         own = folder / ITEMS if self._alone else folder / "parts" / f"items-{rank}-of-{world}.csv"
         with locked(folder / ".lock"):
             for path in [folder / ITEMS, *self._parts()]:
-                if path.is_file() and read_records(path, COLUMNS, key) is None:
+                if path.is_file() and read_records(path, kind.columns(), key) is None:
                     raise InputError(
                         f"{folder}: contains an evaluation of other models, items or settings; give another --output or"
                         " delete it"
                     )
             self._take(self._read())
-            kept = [score for score in _read_file(own, key) if self._is_current(score)]
-            _write_file(own, kept, key)
+            self._write(own, [score for score in self._read_file(own) if self._is_current(score)])
         self.failed = {}
-        self._record = Records(own, COLUMNS, key)
+        self._record = Records(own, kind.columns(), key)
 
     def append(self, scores: Sequence[ItemScore]) -> None:
         """Add scores that are not known yet; they are in the file when this returns."""
         rows = [score.to_row() for score in scores if (score.idx, score.run) not in self.known]
         self._record.append(rows)
-        added = [ItemScore.from_row(row, self._record.path) for row in rows]
+        added = [self._kind.from_row(row, self._record.path) for row in rows]
         self._outdated -= {(score.idx, score.sha256) for score in added}
         self._take(added)
 
@@ -80,8 +90,8 @@ class ItemRecords:
             self.failed = {idx: self.failed[idx] for idx in missing}
             first = [(idx, run) for idx, runs in wanted.items() for run in runs if (idx, run) in self.known]
             others = sorted(self.known.keys() - set(first))
-            failed = [ItemScore.failed(idx, reason) for idx, reason in self.failed.items()]
-            _write_file(self.folder / ITEMS, [*map(self.known.__getitem__, [*first, *others]), *failed], self.key)
+            failed = [self._kind.failed(idx, reason) for idx, reason in self.failed.items()]
+            self._write(self.folder / ITEMS, [*map(self.known.__getitem__, [*first, *others]), *failed])
         return True
 
     def __enter__(self) -> ItemRecords:
@@ -93,9 +103,15 @@ class ItemRecords:
     def _read(self) -> Iterator[ItemScore]:
         # Items that an earlier run could not read are tried again; with several processes this run's failures are in
         # their parts.
-        yield from (score for score in _read_file(self.folder / ITEMS, self.key) if self._alone or not score.error)
+        yield from (score for score in self._read_file(self.folder / ITEMS) if self._alone or not score.error)
         for path in self._parts():
-            yield from _read_file(path, self.key)
+            yield from self._read_file(path)
+
+    def _read_file(self, path: Path) -> list[ItemScore]:
+        return [self._kind.from_row(row, path) for row in read_records(path, self._kind.columns(), self.key) or []]
+
+    def _write(self, path: Path, scores: Iterable[ItemScore]) -> None:
+        write_rows(path, self._kind.columns(), (score.to_row() for score in scores), self.key)
 
     def _parts(self) -> list[Path]:
         return sorted((self.folder / "parts").glob("items-*.csv"))
@@ -112,7 +128,7 @@ class ItemRecords:
 
 
 def read_item_scores(folder: Path) -> list[ItemScore]:
-    """Read the scores of a finished evaluation, without those of items that could not be read.
+    """Read the scores of a finished evaluation of any kind, without those of items that could not be read.
 
     Raises:
         InputError: there are none, or they are damaged.
@@ -121,17 +137,10 @@ def read_item_scores(folder: Path) -> list[ItemScore]:
     try:
         with open(path, encoding="utf-8", errors="surrogateescape") as stream:
             key = stream.readline().removesuffix("\n").removeprefix("# ")
+            columns = tuple(stream.readline().removesuffix("\n").split(","))
     except OSError as error:
         raise InputError(f"{path}: cannot read the items of the evaluation ({error.strerror})") from error
-    rows = read_records(path, COLUMNS, key)
-    if rows is None:
+    rows = read_records(path, columns, key)
+    if rows is None or columns[: len(COLUMNS)] != COLUMNS:
         raise InputError(f"{path}: not the items of an evaluation of this version; evaluate again")
     return [ItemScore.from_row(row, path) for row in rows if not row["error"]]
-
-
-def _read_file(path: Path, key: str) -> list[ItemScore]:
-    return [ItemScore.from_row(row, path) for row in read_records(path, COLUMNS, key) or []]
-
-
-def _write_file(path: Path, scores: Iterable[ItemScore], key: str) -> None:
-    write_rows(path, COLUMNS, (score.to_row() for score in scores), key)

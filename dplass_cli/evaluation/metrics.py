@@ -11,6 +11,7 @@ from torch import Tensor
 
 _POWER_FLOOR = 1e-10
 _LOAD = 1e-9
+_SILENT_DB = -200.0
 
 
 def sdr(reference: npt.NDArray[Any], estimate: npt.NDArray[Any]) -> float:
@@ -50,6 +51,12 @@ def si_sdr(reference: npt.NDArray[Any], estimate: npt.NDArray[Any]) -> float:
     residual = estimate - projection
     ratio = (eps + float(np.sum(projection**2))) / (eps + float(np.sum(residual**2)))
     return float(10.0 * np.log10(ratio))
+
+
+def decibels(audio: Tensor) -> Tensor:
+    """The mean energy of audio (B, T) in dB, float64 (B,) on the CPU; -200 for silence."""
+    energy = audio.square().mean(dim=-1).cpu().double()
+    return 10.0 * torch.log10(energy.clamp(min=10.0 ** (_SILENT_DB / 10.0)))
 
 
 def batch_scores(reference: Tensor, estimate: Tensor) -> tuple[Tensor, Tensor]:

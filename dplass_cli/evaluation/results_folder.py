@@ -19,11 +19,16 @@ FORMAT = "dplass-evaluation-1"
 
 def is_evaluation(folder: Path) -> bool:
     """Whether a folder holds the results of an evaluation."""
+    return evaluated_benchmark(folder) is not None
+
+
+def evaluated_benchmark(folder: Path) -> str | None:
+    """The benchmark whose results a folder holds; None if it holds no results."""
     try:
         content = read_json(folder / RESULTS)
     except InputError:
-        return False
-    return isinstance(content, dict) and content.get("format") == FORMAT
+        return None
+    return str(content.get("benchmark")) if isinstance(content, dict) and content.get("format") == FORMAT else None
 
 
 def read_results(folder: Path) -> dict[str, Any]:

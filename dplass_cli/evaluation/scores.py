@@ -57,7 +57,7 @@ class ItemScore:
 
     def to_row(self) -> dict[str, str]:
         """Format as a row of ``items.csv``: {column: text}."""
-        return {column: _text(name, getattr(self, name)) for name, column in _COLUMN_OF.items()}
+        return {column: _text(name, getattr(self, name)) for name, column in _columns_of(type(self)).items()}
 
     @classmethod
     def from_row(cls, row: Mapping[str, str], path: Path) -> ItemScore:
@@ -66,32 +66,62 @@ class ItemScore:
         Raises:
             InputError: a metric is not a number.
         """
-        return cls(**{name: _value(name, row, path) for name in _COLUMN_OF})  # type: ignore[arg-type]
+        return cls(**{name: _value(name, row, path) for name in _columns_of(cls)})  # type: ignore[arg-type]
+
+    @classmethod
+    def columns(cls) -> tuple[str, ...]:
+        """The columns of ``items.csv``."""
+        return tuple(_columns_of(cls).values())
 
 
-_COLUMN_OF = {field.name: {"run": "adapter"}.get(field.name, field.name) for field in fields(ItemScore)}
-_NUMBERS = {field.name for field in fields(ItemScore) if field.default is None}
+@dataclass(frozen=True)
+class SongScore(ItemScore):
+    """Scores of one source of a song, whose item is named ``SONG/SOURCE``, over all channels.
+
+    Attributes:
+        sdr_v4: SDR of BSSEval version 4, median over frames of one second, dB.
+        isr_v4: its ratio to spatial distortion.
+        sir_v4: its ratio to interference.
+        sar_v4: its ratio to artefacts.
+    """
+
+    sdr_v4: float | None = None
+    isr_v4: float | None = None
+    sir_v4: float | None = None
+    sar_v4: float | None = None
+
+
+def _column(name: str) -> str:
+    return "adapter" if name == "run" else name
+
+
+def _columns_of(kind: type[ItemScore]) -> dict[str, str]:
+    """{field: column}"""
+    return {field.name: _column(field.name) for field in fields(kind)}
+
+
+_TEXTS = {field.name for field in fields(ItemScore) if field.default is not None}
 _DECIMALS = {"seconds": 4}
 
-COLUMNS = tuple(_COLUMN_OF.values())
-"""The columns of ``items.csv``."""
+COLUMNS = ItemScore.columns()
+"""The columns of ``items.csv``; those of songs are followed by more."""
 
 
 def _text(name: str, value: str | float | None) -> str:
-    if name not in _NUMBERS:
+    if name in _TEXTS:
         return str(value)
     return "" if value is None else f"{value:.{_DECIMALS.get(name, 6)}f}"
 
 
 def _value(name: str, row: Mapping[str, str], path: Path) -> str | float | None:
-    text = row[_COLUMN_OF[name]]
-    if name not in _NUMBERS:
+    text = row[_column(name)]
+    if name in _TEXTS:
         return text
     try:
         return float(text) if text else None
     except ValueError as error:
         raise InputError(
-            f"{path}: item {row['idx']}: {_COLUMN_OF[name]} is {text!r}, not a number; delete the row and run again"
+            f"{path}: item {row['idx']}: {_column(name)} is {text!r}, not a number; delete the row and run again"
         ) from error
 
 

@@ -1,4 +1,4 @@
-"""MUSDB18: whole songs in stereo, each source separated by its name and compared with its stem.
+"""The songs of MUSDB18 and their scores: each source in stereo against its stem.
 
 BSSEval v4 as museval computes it (Stöter, Liutkus and Ito, "The 2018 Signal Separation Evaluation Campaign", 2018):
 ratios of frames of one second, their median per song, and the median over the songs. Its SDR needs no filters: the
@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -23,12 +24,11 @@ from dplass_cli.audio.reading import Audio, audio_info, read_audio
 from dplass_cli.data.prepare.stems import stem_files, unpack_stems
 from dplass_cli.encoders.source_names import MUSDB_SOURCES
 from dplass_cli.errors import InputError
-from dplass_cli.evaluation.metrics import batch_scores
+from dplass_cli.evaluation.items import Item, Recorded, audio_sha256
+from dplass_cli.evaluation.metrics import batch_scores, decibels
+from dplass_cli.evaluation.scores import SongScore
 from dplass_cli.evaluation.table import Figure, Table
-from dplass_cli.options.model_options import ModelSpec
-from dplass_cli.separation.loading import Models
-from dplass_cli.separation.policies import Selection, default_selection, make_policy, parse_selection
-from dplass_cli.separation.separator import Separator
+from dplass_cli.shards.shard_store import clip_sha256
 from dplass_cli.storage import Progress, no_progress, require_folder
 
 SOURCES = MUSDB_SOURCES
@@ -37,9 +37,6 @@ RATIOS = ("sdr_v4", "isr_v4", "sir_v4", "sar_v4")
 """BSSEval v4's ratios in dB, in museval's order: to distortion, image, interference and artefacts."""
 
 Ratios = npt.NDArray[np.float64]
-
-SeparateSong = Callable[[Audio, int], dict[str, Audio]]
-"""(song float32 (C, T), Hz) -> {source: estimate float32 (C, T)}."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +55,31 @@ class Song:
         """The file of the mixture or of a stem."""
         return self.folder / f"{name}.wav"
 
+    @property
+    def items(self) -> list[Item]:
+        """An item per source, named ``SONG/SOURCE``."""
+        files = {source: Recorded(self.stem(source), self.stem(MIXTURE)) for source in SOURCES}
+        return [Item(f"{self.name}/{source}", source, source, audio) for source, audio in files.items()]
+
+
+@dataclass(frozen=True)
+class LoadedSong:
+    """A song's audio.
+
+    Attributes:
+        items: one per source.
+        sample_rate: Hz.
+        mixture: float32 (C, T).
+        stems: {source: float32 (C, T)}.
+        sha256: {source: hash of its stem and the mixture}.
+    """
+
+    items: Sequence[Item]
+    sample_rate: int
+    mixture: Audio
+    stems: Mapping[str, Audio]
+    sha256: Mapping[str, str]
+
 
 def find_songs(root: Path, split: str, unpacked: Path, progress: Progress = no_progress) -> list[Song]:
     """The songs of a split, such as ``test``, in order; stem files are unpacked below ``unpacked`` first.
@@ -70,7 +92,8 @@ def find_songs(root: Path, split: str, unpacked: Path, progress: Progress = no_p
         unpack_stems(files, root, unpacked, progress)
         root = unpacked
     folder = root / split if (root / split).is_dir() else root
-    songs = [Song(path.parent.name, path.parent) for path in sorted(folder.glob(f"*/{MIXTURE}.wav"))]
+    folders = [path.parent for path in sorted(folder.glob(f"*/{MIXTURE}.wav"))]
+    songs = [Song(path.name.encode(errors="backslashreplace").decode(), path) for path in folders]
     if not songs:
         raise InputError(f"{folder}: contains no songs; expected SONG/{MIXTURE}.wav and stems, or SONG.stem.mp4")
     for song in songs:
@@ -86,40 +109,17 @@ def require_museval() -> None:
         raise InputError("--metric museval: museval is not installed; pip install 'dplass[music]', or leave it out")
 
 
-def score_song(song: Song, separate: SeparateSong, museval: bool = False) -> pd.DataFrame:
-    """Separate a song and score each source that is not silent throughout.
-
-    Args:
-        song: the song.
-        separate: yields the estimates.
-        museval: also compute the ratios that need museval.
-
-    Returns:
-        a row per source: song, source, ``sdr``, ``sdri``, ``si_sdr`` of the whole song over all channels, and
-        :data:`RATIOS`, medians over frames, in dB; NaN where a ratio is not computed or not defined.
+def load_song(song: Song) -> LoadedSong:
+    """Read a song.
 
     Raises:
         InputError: a file cannot be read, or a stem has another rate, length or number of channels than the mixture.
-        RunError: an estimate contains NaN or infinity.
     """
     mixture, rate = read_audio(song.stem(MIXTURE))
-    references = {source: _stem(song, source, mixture, rate) for source in SOURCES}
-    estimates = separate(mixture, rate)
-    ratios = museval_ratios(references, estimates, rate) if museval else None
-    rows = []
-    for number, (source, reference) in enumerate(references.items()):
-        if not reference.any():
-            continue
-        signals = [torch.from_numpy(audio.reshape(1, -1)) for audio in (reference, estimates[source], mixture)]
-        sdr, si_sdr = (float(value) for value in batch_scores(signals[0], signals[1]))
-        before = float(batch_scores(signals[0], signals[2])[0])
-        row = {"song": song.name, "source": source, "sdr": sdr, "sdri": sdr - before, "si_sdr": si_sdr}
-        row |= dict.fromkeys(RATIOS, float("nan"))
-        row["sdr_v4"] = _median(frame_sdr(reference, estimates[source], rate))
-        if ratios is not None:
-            row |= {name: _median(ratios[position, number]) for position, name in enumerate(RATIOS)}
-        rows.append(row)
-    return pd.DataFrame(rows, columns=["song", "source", "sdr", "sdri", "si_sdr", *RATIOS])
+    stems = {source: _stem(song, source, mixture, rate) for source in SOURCES}
+    hashed = cache(clip_sha256)  # the mixture belongs to every item
+    items = song.items
+    return LoadedSong(items, rate, mixture, stems, {item.query: audio_sha256(item, None, hashed) for item in items})
 
 
 def _stem(song: Song, source: str, mixture: Audio, rate: int) -> Audio:
@@ -131,6 +131,42 @@ def _stem(song: Song, source: str, mixture: Audio, rate: int) -> Audio:
             f" {mixture.shape[1]}, {mixture.shape[0]} and {rate}; replace it"
         )
     return read_audio(path)[0]
+
+
+def score_song(
+    song: LoadedSong, estimates: Mapping[str, Audio], run: str, museval: bool = False, seconds: float | None = None
+) -> list[SongScore]:
+    """Score the estimates of a song's sources; of a silent stem, only the level is known.
+
+    Args:
+        song: the song.
+        estimates: {source: float32 (C, T)}.
+        run: what separated them.
+        museval: also compute the ratios that need museval.
+        seconds: that separating the song took.
+
+    Returns:
+        A score per source. SDR and SI-SDR are of the whole song, the ratios of v4 medians over frames; a ratio is None
+        where it is not defined.
+    """
+    ratios = museval_ratios(song.stems, estimates, song.sample_rate) if museval else None
+    scores = []
+    for number, item in enumerate(song.items):
+        reference, estimate = song.stems[item.query], estimates[item.query]
+        signals = [torch.from_numpy(audio.reshape(1, -1)) for audio in (reference, estimate, song.mixture)]
+        metrics: dict[str, Any] = {
+            "level_db": float(decibels(signals[1]) - decibels(signals[2])),
+            "seconds": None if seconds is None else seconds / len(song.items),
+        }
+        if reference.any():
+            sdr, si_sdr = (float(value) for value in batch_scores(signals[0], signals[1]))
+            sdr_mixture, before = (float(value) for value in batch_scores(signals[0], signals[2]))
+            metrics |= {"sdr_mixture": sdr_mixture, "sdr": sdr, "sdri": sdr - sdr_mixture}
+            metrics |= {"si_sdr": si_sdr, "si_sdri": si_sdr - before}
+            frames = [frame_sdr(reference, estimate, song.sample_rate)] if ratios is None else ratios[:, number]
+            metrics |= {name: _median(values) for name, values in zip(RATIOS, frames, strict=False)}
+        scores.append(SongScore(item.idx, item.query, run, song.sha256[item.query], **metrics))
+    return scores
 
 
 def frame_sdr(reference: Audio, estimate: Audio, rate: int) -> Ratios:
@@ -160,16 +196,28 @@ def museval_ratios(references: Mapping[str, Audio], estimates: Mapping[str, Audi
     return np.stack(museval.evaluate(true, found, win=rate, hop=rate, mode="v4"))
 
 
-def _median(values: Ratios) -> float:
+def _median(values: Ratios) -> float | None:
     known = values[np.isfinite(values)]
-    return float(np.median(known)) if len(known) else float("nan")
+    return float(np.median(known)) if len(known) else None
+
+
+def songs_frame(scores: Iterable[SongScore]) -> pd.DataFrame:
+    """The scores of sources that are not silent: ``song``, ``source``, the metrics in dB, and the ``policy``."""
+    metrics = ["sdr", "sdri", "si_sdr", *RATIOS]
+    rows = [
+        (score.idx.rpartition("/")[0], score.query, *(getattr(score, name) for name in metrics), score.run)
+        for score in scores
+        if score.sdri is not None
+    ]
+    frame = pd.DataFrame(rows, columns=["song", "source", *metrics, "policy"])
+    return frame.astype(dict.fromkeys(metrics, float))
 
 
 def summarise(scores: pd.DataFrame) -> pd.DataFrame:
     """The scores of each policy and source over the songs.
 
     Args:
-        scores: rows of :func:`score_song` with a column ``policy``.
+        scores: as :func:`songs_frame` returns them.
 
     Returns:
         a row per policy and source, in the order of the first song, and one per policy for all sources (their mean):
@@ -196,37 +244,3 @@ def songs_table(scores: Sequence[Mapping[str, Any]]) -> Table:
 
 _HEADINGS = {name: name.replace("_v4", "").upper() + " v4" for name in RATIOS}
 _HEADINGS |= {"sdr": "SDR", "sdri": "SDRi", "si_sdr": "SI-SDR"}
-
-
-def song_separators(models: Models, select: Sequence[str] | None, spec: ModelSpec) -> dict[str, SeparateSong]:
-    """How songs are separated under each policy, {its name: the function}.
-
-    Without ``select`` they are the base and, with adapters, the policy that ``separate`` would use.
-
-    Raises:
-        InputError: an unknown policy, or one that lacks what it requires or needs the reference.
-    """
-    bank = models.bank
-    default = [Selection("base"), *([default_selection(spec.base, bank)] if bank.keys else [])]
-    chosen = default if select is None else [parse_selection(name, bank) for name in select]
-
-    def of(selection: Selection) -> SeparateSong:
-        policy, refine = make_policy(selection.policy), selection.refine or "none"
-        separator = Separator(bank, models.encoder, policy, precision=spec.precision, refine=refine)
-        separator.check(SOURCES)
-        return lambda song, rate: separator(song, rate, SOURCES)
-
-    return {selection.name: of(selection) for selection in chosen}
-
-
-def score_songs(
-    songs: Sequence[Song], separators: dict[str, SeparateSong], museval: bool, progress: Progress = no_progress
-) -> pd.DataFrame:
-    """Score every song under every policy, {name: how it separates}: rows of :func:`score_song` with ``policy``."""
-    parts = []
-    for number, song in enumerate(songs):
-        progress(number, len(songs), song.name)
-        for policy, separate in separators.items():
-            parts.append(score_song(song, separate, museval).assign(policy=policy))
-    progress(len(songs), len(songs), "songs")
-    return pd.concat(parts, ignore_index=True)

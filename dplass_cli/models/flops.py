@@ -1,4 +1,4 @@
-"""Counts a network's parameters, unused parameters and multiply-accumulates per layer, without computing anything.
+"""Counts parameters, multiply-accumulates and sizes of networks and their layers, without computing anything.
 
 The network is built on torch's ``meta`` device, where tensors have shapes but no values.
 """
@@ -14,7 +14,10 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from dplass_cli.models.base import BaseModel
 from dplass_cli.models.registry import make_network
+from dplass_cli.models.resunet30 import ResUNet30
 from dplass_cli.options.network_settings import NetworkConfig
+
+_CONVOLUTIONS = (nn.Conv2d, nn.ConvTranspose2d)
 
 
 @dataclass(frozen=True)
@@ -64,6 +67,53 @@ def layer_costs(
     return rows
 
 
+@dataclass(frozen=True)
+class NetworkCosts:
+    """The costs of a whole network.
+
+    Attributes:
+        name: of the network or model.
+        parameters: number of parameters.
+        macs_per_second: multiply-accumulates per second of audio (convolutions and matrix products only).
+        macs_per_query: multiply-accumulates per query, independent of the length of the audio.
+        float32_bytes: size of all tensors.
+        float16_bytes: the same with two bytes per number.
+        int8_bytes: with one byte per weight of a convolution and four per other number; None where ``--precision int8``
+            is not available.
+    """
+
+    name: str
+    parameters: int
+    macs_per_second: float
+    macs_per_query: float
+    float32_bytes: int
+    float16_bytes: int
+    int8_bytes: int | None
+
+
+def network_costs(name: str, config: NetworkConfig) -> NetworkCosts:
+    """Count the costs of a network; ``name`` is that of the result."""
+    with torch.device("meta"):
+        network = make_network(config).eval()
+    weights = sum(layer.weight.numel() for layer in network.modules() if isinstance(layer, _CONVOLUTIONS))
+    numbers = sum(tensor.numel() for tensor in network.state_dict().values() if tensor.is_floating_point())
+    macs = []
+    for cells in (1, 2):
+        with torch.no_grad(), FlopCounterMode(display=False) as counter:
+            _run(network, cells)
+        macs.append(counter.get_total_flops() / 2)
+    per_cell = macs[1] - macs[0]
+    return NetworkCosts(
+        name=name,
+        parameters=sum(parameter.numel() for parameter in network.parameters()),
+        macs_per_second=per_cell * config.sample_rate / (config.grid[0] * config.hop),
+        macs_per_query=macs[0] - per_cell,
+        float32_bytes=4 * numbers,
+        float16_bytes=2 * numbers,
+        int8_bytes=weights + 4 * (numbers - weights) if isinstance(network, ResUNet30) else None,
+    )
+
+
 def _run(network: BaseModel, cells: int) -> torch.Tensor:
     """Compute logits for a number of grid cells (in time) and one query; the STFT is not included."""
     config = network.config
@@ -104,7 +154,7 @@ def _dead(network: BaseModel, layers: Mapping[str, nn.Module]) -> dict[str, int]
 
 def _kind(layer: nn.Module) -> str:
     name = type(layer).__name__
-    if isinstance(layer, (nn.Conv2d, nn.ConvTranspose2d)):
+    if isinstance(layer, _CONVOLUTIONS):
         return f"{name} {'x'.join(map(str, layer.kernel_size))} {layer.in_channels}→{layer.out_channels}"
     if isinstance(layer, nn.Linear):
         return f"{name} {layer.in_features}→{layer.out_features}"

@@ -39,7 +39,7 @@ class EvaluateOptions(RunningOptions):
         shown="as --select says, such as text+residual; for all policies, one with refinement",
     )
     output: Path = required("Folder of the results; an interrupted evaluation resumes there.", also="-o")
-    limit: int | None = option(None, "Evaluate only this many items, the first ones.", least=1)
+    limit: int | None = option(None, "Evaluate only this many items (of musdb18: songs), the first ones.", least=1)
     items: tuple[str, ...] | None = option(None, "Evaluate only the items of these names, such as 3,17.", split=True)
     max_missing: float = option(0.05, "Stop if a larger share of the items has no usable audio.", least=0, most=1)
     batch_size: int | None = option(None, "Items per forward.", shown="4 on a CPU, 16 elsewhere", least=1)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import replace
 from typing import Any
 
 from dplass_cli.devices import process_device, process_share
@@ -12,22 +10,13 @@ from dplass_cli.errors import InputError
 from dplass_cli.evaluation.conditions import make_conditions
 from dplass_cli.evaluation.evaluation_run import EvaluateResult, EvaluationRun
 from dplass_cli.evaluation.evaluator import plan_runs
-from dplass_cli.evaluation.results_folder import RESULTS, TABLE, is_evaluation
-from dplass_cli.evaluation.songs import (
-    find_songs,
-    require_museval,
-    score_songs,
-    song_separators,
-    songs_table,
-    summarise,
-)
+from dplass_cli.evaluation.songs_run import SongsResult, SongsRun
 from dplass_cli.extras import drawn
 from dplass_cli.options.evaluate_options import EvaluateOptions
 from dplass_cli.options.parse import to_mapping
 from dplass_cli.reports.evaluation_report import write_report
 from dplass_cli.separation.loading import load_models
-from dplass_cli.storage import Progress, make_folder, no_progress, write_json, write_text
-from dplass_cli.versions import versions
+from dplass_cli.storage import Progress, no_progress
 from dplass_cli.weights.hub import fetch_from_hub, is_hub_address
 
 REPORT = "report.html"
@@ -79,23 +68,6 @@ def pinned(options: EvaluateOptions) -> EvaluateOptions:
     )
 
 
-@dataclass(frozen=True)
-class SongsResult:
-    """Result of :func:`evaluate_songs`.
-
-    Attributes:
-        benchmark: ``musdb18``.
-        folder: the evaluation folder: ``songs.csv``, ``results.md`` and ``results.json``.
-        songs: number of songs.
-        scores: one mapping per policy and source (:func:`~dplass_cli.evaluation.songs.summarise`); dB.
-    """
-
-    benchmark: str
-    folder: Path
-    songs: int
-    scores: list[dict[str, Any]]
-
-
 def evaluate_songs(options: EvaluateOptions, progress: Progress = no_progress) -> SongsResult:
     """Evaluate policies on the songs of MUSDB18; only the base, or also the default one where there are adapters.
 
@@ -103,25 +75,16 @@ def evaluate_songs(options: EvaluateOptions, progress: Progress = no_progress) -
         InputError: wrong options, songs or models, or museval is not installed.
         RunError: an output is not finite.
     """
-    options, museval = pinned(options), "museval" in options.metric
-    if museval:
-        require_museval()
-    if options.data_root is None:
-        raise InputError("--benchmark musdb18: give the folder that contains test as --data-root")
-    if is_evaluation(options.output):
-        raise InputError(f"{options.output}: contains the evaluation of another benchmark; give another --output")
-    songs = find_songs(options.data_root, "test", options.output / "stems", progress)[: options.limit]
-    models = load_models(options.model)
-    separators = song_separators(models, options.select, options.model)
-    scores = score_songs(songs, separators, museval, progress)
-    table = summarise(scores)
-    make_folder(options.output)
-    write_text(options.output / "songs.csv", scores.to_csv(index=False))
-    result = SongsResult("musdb18", options.output, len(songs), json.loads(table.to_json(orient="records")))
-    write_text(options.output / TABLE, songs_table(result.scores).markdown())
-    more = {**models.hashes, "options": to_mapping(options), "versions": versions()}
-    write_json(options.output / RESULTS, {**to_mapping(result), **more})
-    return result
+    options = pinned(options)
+    run = SongsRun(options, progress)
+    models = load_models(options.model, warmup_macs=0.0)  # so that a resumed run computes the same bits
+    conditions = run.conditions(models)
+    result = run.run(models, conditions, process_share(), progress)
+    if not result.complete:
+        return run.result(result)
+    if options.report and drawn("evaluate"):
+        write_report(run.folder / REPORT, result, models, conditions, options.examples, [run.result(result).table])
+    return run.write(result, models)
 
 
 def summary(result: EvaluateResult) -> dict[str, Any]:

@@ -26,7 +26,7 @@ from dplass_cli.data.prepare.merging import MergeResult, merge_manifests
 from dplass_cli.data.prepare.preparation import Purities, prepare, require_output
 from dplass_cli.data.prepare.prepare_result import PrepareResult
 from dplass_cli.data.prepare.sharding import ShardsResult, write_shards
-from dplass_cli.data.prepare.stems import stem_files, unpack_stems
+from dplass_cli.data.prepare.stems import add_missing_stems, stem_files, unpack_stems
 from dplass_cli.extras import drawn
 from dplass_cli.options.prepare_options import (
     ClipSelection,
@@ -64,6 +64,8 @@ def prepare_corpus(options: CorpusOptions, progress: Progress = no_progress) -> 
         # copies that an earlier run made may lie below the folder
         clip_files = [file for file in files if not is_copy(file, options.convert_dir)]
         records = file_records(clip_files, source, split)
+        if corpus.stem_files:
+            records = add_missing_stems(records, corpus.caption_of)
         require_columns(records, options.column, str(source))
         records = rows_where(records, options.where, str(source))
     else:

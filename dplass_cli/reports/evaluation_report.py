@@ -14,11 +14,10 @@ from dplass_cli.audio.reading import Audio
 from dplass_cli.audio.spectrograms import spectrogram_db, spectrogram_png
 from dplass_cli.evaluation.aggregation import sdri_table
 from dplass_cli.evaluation.conditions import BASE, Condition
-from dplass_cli.evaluation.evaluation_run import EvaluateResult
-from dplass_cli.evaluation.evaluator import plan_runs, separate_item
-from dplass_cli.evaluation.items import Item, load_item
+from dplass_cli.evaluation.evaluation_run import EvaluateResult, Sounds
+from dplass_cli.evaluation.items import Item
 from dplass_cli.evaluation.scores import Breakdown, Scores
-from dplass_cli.evaluation.table import Figure, display_name, policy_table
+from dplass_cli.evaluation.table import Figure, Table, display_name, policy_table
 from dplass_cli.options.shell_command import shell_command
 from dplass_cli.reports import evaluation_plots as plots
 from dplass_cli.reports.page import (
@@ -51,29 +50,37 @@ class Example:
         item: the item.
         run: what separated it.
         sdri: dB.
-        mixture: float32 (T,).
-        target: the reference, float32 (T,).
-        estimate: the separated target, float32 (T,).
+        sounds: its audio.
     """
 
     item: Item
     run: str
     sdri: float
-    mixture: Audio
-    target: Audio
-    estimate: Audio
+    sounds: Sounds
 
 
 def write_report(
-    path: Path, result: EvaluateResult, models: Models, conditions: Sequence[Condition], examples: int
+    path: Path,
+    result: EvaluateResult,
+    models: Models,
+    conditions: Sequence[Condition],
+    examples: int,
+    tables: Sequence[Table] = (),
 ) -> None:
-    """Write the report of a complete result, with that many of its worst and of its best items to listen to.
+    """Write the report of a complete result.
+
+    Args:
+        path: of the page.
+        result: the scores.
+        models: the evaluated models.
+        conditions: the evaluated conditions.
+        examples: how many of the worst and of the best items there are to listen to.
+        tables: further results, each with a section of its own below the policies.
 
     Raises:
         InputError: the folder cannot be written.
     """
     scores, benchmark = result.scores, result.run.benchmark
-    sample_rate = models.network.config.sample_rate
     silent = set(scores.silent)
     audible = [item for item in result.items if item.idx not in silent]
     sdri = sdri_table(scores.chosen, result.item_scores, [item.idx for item in audible])
@@ -94,7 +101,8 @@ def write_report(
         lead,
         [
             Section("Policies", _policies(result, sdri)),
-            Section("Worst and best items", _examples(*extremes, shown, sample_rate)),
+            *(Section(each.title, [result_table(each)]) for each in tables),
+            Section("Worst and best items", _examples(*extremes, shown)),
             Section("Classes", _breakdown(scores.classes, "class", _drawn(result))),
             Section("Domains", [*_domains(models), *_breakdown(scores.domains, "domain", _drawn(result))]),
             Section("Adapters", _adapters(result, models)),
@@ -162,7 +170,7 @@ def _policies(result: EvaluateResult, sdri: Any) -> list[Markup]:
     return parts
 
 
-def _examples(worst: Sequence[Example], best: Sequence[Example], shown: str, sample_rate: int) -> list[Markup]:
+def _examples(worst: Sequence[Example], best: Sequence[Example], shown: str) -> list[Markup]:
     parts = []
     for title, examples in (("Worst", worst), ("Best", best)):
         if examples:
@@ -171,14 +179,15 @@ def _examples(worst: Sequence[Example], best: Sequence[Example], shown: str, sam
             by = "" if example.run == shown else f" by {example.run}"
             caption = f"“{example.item.query}”, item {example.item.idx}: {example.sdri:+.1f} dB{by}"
             parts.append(text(caption))
-            top = float(spectrogram_db(example.mixture).max())
-            sounds = {"mixture": example.mixture, "target": example.target, "estimate": example.estimate}
-            parts.append(row(_sound(name, audio, sample_rate, top, caption) for name, audio in sounds.items()))
+            sounds = example.sounds
+            top = float(spectrogram_db(sounds.mixture.mean(axis=0)).max())
+            named = {"mixture": sounds.mixture, "target": sounds.target, "estimate": sounds.estimate}
+            parts.append(row(_sound(name, audio, sounds.sample_rate, top, caption) for name, audio in named.items()))
     return parts
 
 
 def _sound(name: str, audio: Audio, sample_rate: int, top_db: float, caption: str) -> Markup:
-    drawn = spectrogram_png(spectrogram_db(audio), top_db, _SPECTROGRAM)
+    drawn = spectrogram_png(spectrogram_db(audio.mean(axis=0)), top_db, _SPECTROGRAM)
     spectrogram = picture(drawn, f"Spectrogram of the {name} of {caption}", kind="spectrogram")
     sound = player(audio, sample_rate, f"{name}, 0 to {sample_rate / 2000:g} kHz")
     return Markup("<div>{}{}</div>").format(spectrogram, sound)
@@ -282,16 +291,13 @@ def worst_and_best(
 
     There are ``count`` examples of each kind, fewer where there are not enough items.
     """
-    settings = result.run.settings
     name, silent = example_condition(result), set(result.scores.silent)
     runs, items = result.scores.chosen[name], {item.idx: item for item in result.items if item.idx not in silent}
     sdri = sdri_table({name: runs}, result.item_scores, list(items))[name].sort_values(kind="stable")
     count = min(count, len(sdri) // 2)
 
     def example(idx: str) -> Example:
-        loaded = load_item(items[idx], models.network.config.sample_rate, settings.seconds)
-        run = plan_runs([items[idx]], conditions, models)[idx][runs[idx]]
-        estimate = separate_item(items[idx], loaded, run, models, settings)
-        return Example(items[idx], runs[idx], float(sdri[idx]), loaded.mixture, loaded.reference, estimate)
+        sounds = result.run.listen(items[idx], runs[idx], models, conditions)
+        return Example(items[idx], runs[idx], float(sdri[idx]), sounds)
 
     return [example(idx) for idx in sdri.index[:count]], [example(idx) for idx in sdri.index[::-1][:count]]

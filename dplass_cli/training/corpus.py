@@ -115,14 +115,19 @@ def _embed_captions(captions: Sequence[str], encoder: QueryEncoder, folder: Path
 class ValidationMixtures(Dataset[dict[str, Any]]):
     """Mixtures by domain with their captions' embeddings (D,). Rendered mixtures are cached up to 512 MiB.
 
-    An item is ``{"mixture": float32 (T,), "target": float32 (T,), "condition": float32 (D,), "domain": int}``.
+    An item is ``{"mixture": float32 (T,), "target": float32 (T,), "condition": float32 (D,), "domain": int}``; with
+    several channels, the audio is (C, T).
     """
 
     def __init__(
-        self, mixtures: Mapping[int, Sequence[Mixture]], embeddings: dict[str, Tensor], sample_rate: int
+        self,
+        mixtures: Mapping[int, Sequence[Mixture]],
+        embeddings: dict[str, Tensor],
+        sample_rate: int,
+        channels: int = 1,
     ) -> None:
         self.items = [(domain, mixture) for domain, items in mixtures.items() for mixture in items]
-        self.embeddings, self.sample_rate = embeddings, sample_rate
+        self.embeddings, self.sample_rate, self.channels = embeddings, sample_rate, channels
         self._rendered: dict[int, dict[str, Any]] = {}
 
     def __len__(self) -> int:
@@ -132,7 +137,7 @@ class ValidationMixtures(Dataset[dict[str, Any]]):
         if index in self._rendered:
             return self._rendered[index]
         domain, mixture = self.items[index]
-        mixed, target = render(mixture, self.sample_rate)
+        mixed, target = render(mixture, self.sample_rate, channels=self.channels)
         item = {
             "mixture": torch.from_numpy(mixed),
             "target": torch.from_numpy(target),
@@ -164,8 +169,8 @@ class TrainingCorpus:
     settings: DataSettings
     seed: int
 
-    def samples(self, domains: Sequence[int]) -> TrainingSamples:
-        """Training samples whose targets come from these domains.
+    def samples(self, domains: Sequence[int], channels: int = 1) -> TrainingSamples:
+        """Training samples whose targets come from these domains, with a number of channels.
 
         Raises:
             InputError: there is nothing to mix a target with, or a bad folder of noise or of impulse responses.
@@ -202,7 +207,7 @@ class TrainingCorpus:
                 for domain in domains
             }
         targets = [source for domain in domains for source in sources[domain]]
-        return TrainingSamples(targets, pools, self.embeddings, self.settings, self.seed)
+        return TrainingSamples(targets, pools, self.embeddings, self.settings, self.seed, channels)
 
     def _captions_of_clips(self) -> dict[object, tuple[int, ...]]:
         """The rows in ``embeddings`` of all captions of each clip; empty where captions are not compared."""
@@ -216,12 +221,12 @@ class TrainingCorpus:
                 found[clip] = once.setdefault((*known, caption), (*known, caption))
         return found
 
-    def validation(self, domains: Sequence[int]) -> ValidationMixtures:
-        """The validation mixtures of these domains."""
+    def validation(self, domains: Sequence[int], channels: int = 1) -> ValidationMixtures:
+        """The validation mixtures of these domains, with a number of channels."""
         chosen = {domain: self.mixtures[domain] for domain in domains}
         embeddings = {
             mixture.source.caption: self.embeddings[self.index[mixture.source.caption]]
             for mixtures in chosen.values()
             for mixture in mixtures
         }
-        return ValidationMixtures(chosen, embeddings, self.settings.sampling_rate)
+        return ValidationMixtures(chosen, embeddings, self.settings.sampling_rate, channels)

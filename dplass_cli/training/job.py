@@ -27,7 +27,7 @@ Which = Literal["best", "last"]
 """Which weights are exported: those of the best epoch, or those after the last step."""
 
 Teacher = Callable[[Tensor, Tensor, Tensor], Tensor]
-"""(mixture (B, 1, T), condition (B, D), domain int64 (B,)) -> the output (B, 1, T) that a student learns."""
+"""(mixture (B, C, T), condition (B, D), domain int64 (B,)) -> the output (B, C, T) that a student learns."""
 
 
 class Samples(Protocol):
@@ -123,9 +123,8 @@ def adapter_job(
             )
             save_adapter(folders[which], LoadedAdapter(adapters, statistics, described))
 
-        yield TrainingJob(
-            bank_key(domain), network, corpus.samples([domain]), corpus.validation([domain]), export, adapt_batchnorm
-        )
+        samples, validation = _data(network, corpus, [domain])
+        yield TrainingJob(bank_key(domain), network, samples, validation, export, adapt_batchnorm)
         network.cpu()  # Lightning leaves it on the device that it trained on
 
 
@@ -147,8 +146,16 @@ def network_job(
     def export(which: Which, trained: Trained) -> None:
         save_base(files[which], network, encoder_fingerprint)
 
-    yield TrainingJob(name, network, corpus.samples(domains), corpus.validation(domains), export, True, teacher)
+    yield TrainingJob(name, network, *_data(network, corpus, domains), export, True, teacher)
     network.cpu().requires_grad_(False)
+
+
+def _data(
+    network: BaseModel, corpus: TrainingCorpus, domains: Sequence[int]
+) -> tuple[TrainingSamples, ValidationMixtures]:
+    """What a network trains and is validated on, with as many channels as it separates together."""
+    channels = network.config.audio_channels
+    return corpus.samples(domains, channels), corpus.validation(domains, channels)
 
 
 class RoutedTeacher:

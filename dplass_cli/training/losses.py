@@ -1,4 +1,6 @@
-"""Training losses by name: (estimate, target, mixture), each float32 (B, T), to one value per item, (B,).
+"""Training losses by name: (estimate, target, mixture), float32 (B, T) or (B, C, T), to one value per item, (B,).
+
+Distances of spectra are means over the channels; an SDR is that of all channels together.
 
 Where the target is silent (the query names a sound that is absent), an SDR is undefined. The losses then measure the
 estimate's energy relative to the mixture's, as in Wisdom et al. 2021 ("What's All the FUSS About Free Universal Sound
@@ -25,11 +27,12 @@ _RESOLUTIONS = ((512, 128), (1024, 256), (2048, 512))
 
 def l1_wav(estimate: Tensor, target: Tensor, mixture: Tensor) -> Tensor:
     """Mean absolute difference of the waveforms, the published loss."""
-    return (estimate - target).abs().mean(dim=-1)
+    return (estimate - target).abs().flatten(1).mean(dim=-1)
 
 
 def negative_sdr(estimate: Tensor, target: Tensor, mixture: Tensor) -> Tensor:
     """Negative SDR in dB, saturating near 30 dB."""
+    estimate, target, mixture = estimate.flatten(1), target.flatten(1), mixture.flatten(1)
     energy = target.square().sum(dim=-1)
     reference = torch.where(energy > _EPS, energy, mixture.square().sum(dim=-1))
     error = (estimate - target).square().sum(dim=-1)
@@ -41,6 +44,7 @@ def negative_si_sdr(estimate: Tensor, target: Tensor, mixture: Tensor) -> Tensor
 
     It does not determine the estimate's level; where that matters, add a loss that does, such as ``l1_wav``.
     """
+    estimate, target, mixture = estimate.flatten(1), target.flatten(1), mixture.flatten(1)
     energy = target.square().sum(dim=-1)
     scaled = ((estimate * target).sum(dim=-1) / (energy + _EPS))[:, None] * target
     signal, error = scaled.square().sum(dim=-1), (estimate - scaled).square().sum(dim=-1)
@@ -50,12 +54,12 @@ def negative_si_sdr(estimate: Tensor, target: Tensor, mixture: Tensor) -> Tensor
 
 def spec_mse(estimate: Tensor, target: Tensor, mixture: Tensor) -> Tensor:
     """Mean squared difference of the real and imaginary parts of the spectra, LaSAFT's loss (n_fft 2048, hop 1024)."""
-    difference = estimate - target
+    difference = (estimate - target).reshape(-1, estimate.shape[-1])
     window = torch.hann_window(_SPEC_N_FFT, device=difference.device)
     short = max(0, _SPEC_N_FFT - difference.shape[-1])
     padded = torch.nn.functional.pad(difference, (0, short))
     spectrum = torch.stft(padded, _SPEC_N_FFT, _SPEC_N_FFT // 2, window=window, return_complex=True)
-    return torch.view_as_real(spectrum).square().mean(dim=(1, 2, 3))
+    return torch.view_as_real(spectrum).square().mean(dim=(1, 2, 3)).reshape(len(estimate), -1).mean(dim=1)
 
 
 def multi_resolution_stft(estimate: Tensor, target: Tensor, mixture: Tensor) -> Tensor:
@@ -63,6 +67,8 @@ def multi_resolution_stft(estimate: Tensor, target: Tensor, mixture: Tensor) -> 
 
     Resolutions longer than the audio are left out. Where the target is silent, both terms refer to the mixture.
     """
+    batch = len(estimate)
+    estimate, target, mixture = (audio.reshape(-1, audio.shape[-1]) for audio in (estimate, target, mixture))
     silent = target.square().sum(dim=-1) <= _EPS
     total, used = torch.zeros_like(estimate[:, 0]), 0
     for n_fft, hop in _RESOLUTIONS:
@@ -76,7 +82,7 @@ def multi_resolution_stft(estimate: Tensor, target: Tensor, mixture: Tensor) -> 
         floor = 1e-3 * norm[:, None, None] / (true.shape[1] * true.shape[2]) ** 0.5 + _EPS
         distance = (torch.log(estimated + floor) - torch.log(true + floor)).abs().mean(dim=(1, 2))
         total, used = total + convergence + distance, used + 1
-    return total / max(1, used)
+    return (total / max(1, used)).reshape(batch, -1).mean(dim=1)
 
 
 def _magnitude(audio: Tensor, n_fft: int, hop: int, window: Tensor) -> Tensor:

@@ -66,19 +66,20 @@ class SeparationModule(JobModule):
         self.record_unreadable(batch.unreadable)
         self.pairs = self.pairs.to(batch.pairs.device, non_blocking=True) + batch.pairs.sum(dim=0)
         with torch.autocast(self.device.type, enabled=False):
-            mixture, target = self._heard(
-                *mix(batch.target, batch.interferers, batch.gains_db, batch.noise_gain_db, batch.present)
-            )
+            # Energies and peaks are those of all channels together.
+            flat = batch.target.flatten(1), batch.interferers.flatten(2)
+            mixed = self._heard(*mix(*flat, batch.gains_db, batch.noise_gain_db, batch.present))
+            mixture, target = (_by_channel(audio, batch.target.shape[-1]) for audio in mixed)
         if self.job.teacher is not None:
-            target = self.job.teacher(mixture[:, None], batch.condition, batch.domain)[:, 0].float()
-        estimate = self.network(mixture[:, None], batch.condition)[:, 0]
+            target = self.job.teacher(mixture, batch.condition, batch.domain).float()
+        estimate = self.network(mixture, batch.condition)
         with torch.autocast(self.device.type, enabled=False):
             loss = self.loss(estimate.float(), target, mixture).mean() * self.batches.weight(index)
         self.record_loss(loss, batch.number)
         return loss
 
     def _heard(self, mixture: Tensor, target: Tensor, range_db: float = TRAINED_RANGE_DB) -> tuple[Tensor, Tensor]:
-        """Mixtures and their targets, float32 (B, T), within ``range_db`` of the network's input level."""
+        """Mixtures and their targets, float32 (B, C·T), within ``range_db`` of the network's input level."""
         config = self.network.config
         if config.input_level_db is None:
             return mixture, target
@@ -90,8 +91,9 @@ class SeparationModule(JobModule):
 
     def validation_step(self, batch: dict[str, Any], index: int) -> None:
         """Score a batch of validation mixtures. Items with a silent target have no score."""
-        mixture, target = self._heard(batch["mixture"], batch["target"], range_db=0.0)
-        estimate = self.network(mixture[:, None], batch["condition"])[:, 0].float()
+        length = batch["mixture"].shape[-1]
+        mixture, target = self._heard(batch["mixture"].flatten(1), batch["target"].flatten(1), range_db=0.0)
+        estimate = self.network(_by_channel(mixture, length), batch["condition"]).flatten(1).float()
         sdr, si_sdr = batch_scores(target, estimate)
         scores = torch.stack((sdr - batch_scores(target, mixture)[0], si_sdr, torch.ones_like(sdr)), dim=1)
         values = scores.float().to(target.device) * (target.abs().amax(dim=-1) > 0)[:, None]
@@ -99,7 +101,7 @@ class SeparationModule(JobModule):
             self._scores[domain] = self._scores.get(domain, torch.zeros_like(row)) + row
         for item in zip(mixture, target, estimate, strict=True):
             if len(self.examples) < self.settings.examples:
-                self.examples.append(tuple(part.cpu() for part in item))
+                self.examples.append(tuple(part.reshape(-1, length).mean(dim=0).cpu() for part in item))
 
     def on_validation_epoch_end(self) -> None:
         """Log the mean SDRi and SI-SDR in dB over all items, and per domain where there are several."""
@@ -110,3 +112,8 @@ class SeparationModule(JobModule):
         for group, sums in groups.items():
             for name, value in zip(SCORES, sums[:2] / sums[2].clamp(min=1), strict=True):
                 self.log(f"{name}{group}", value, rank_zero_only=False)
+
+
+def _by_channel(flat: Tensor, length: int) -> Tensor:
+    """Audio (B, C·T), one channel after another, as (B, C, T)."""
+    return flat.reshape(len(flat), -1, length)

@@ -121,3 +121,16 @@ def test_captions_without_mixtures_are_refused(tmp_path: Path, name: str, text: 
         InputError, match=rf"{name}: lists captions and no mixtures.*; make a .* dplass prepare mixtures"
     ):
         read_mixtures(tmp_path / name)
+
+
+def test_stereo_rows_are_mixed_at_the_ratio_of_all_channels(tmp_path: Path) -> None:
+    generator = np.random.default_rng(0)
+    for name, sides in (("a", (0.1, 0.02)), ("b", (0.0, 0.05))):
+        audio = generator.standard_normal((2, 5 * 8000)) * np.array(sides)[:, None]
+        write_audio(tmp_path / f"{name}.wav", audio.astype(np.float32), 8000, "FLOAT")
+    row = Mixture(Row(tmp_path / "a.wav", "a"), Row(tmp_path / "b.wav", "b"), 6.0)
+    mixture, target = render(row, 8000, channels=2)
+    assert mixture.shape == target.shape == (2, 40000)
+    np.testing.assert_array_equal(mixture[0], target[0])  # the noise is on the right
+    noise = mixture - target
+    assert 10 * np.log10(np.square(target).mean() / np.square(noise).mean()) == pytest.approx(6.0, abs=1e-3)

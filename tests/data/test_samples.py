@@ -276,3 +276,16 @@ def test_equal_weights_change_no_sample(sources: list[SourceClip]) -> None:
     halves = [replace(source, row=replace(source.row, weight=0.5)) for source in sources]
     for number in range(12):
         assert torch.equal(samples_of(halves, halves)[number].target, samples_of(sources, sources)[number].target)
+
+
+def test_samples_of_a_stereo_network_keep_the_channels(sources: list[SourceClip], tmp_path: Path) -> None:
+    left = np.random.default_rng(0).uniform(0.1, 0.5, RATE // 2).astype(np.float32)
+    write_audio(tmp_path / "stereo.wav", np.stack([left, -0.5 * left]), RATE, "FLOAT")
+    stereo = SourceClip(Row(tmp_path / "stereo.wav", "x", id="stereo"), kinds_of(["stereo"]), (0,))
+    sample = TrainingSamples([stereo], {0: sources[:1]}, torch.eye(10), SETTINGS, 0, channels=2)[0]
+    np.testing.assert_array_equal(sample.target[0], np.stack([left, -0.5 * left]))
+    assert sample.interferers.shape == (1, 1, 2, RATE // 2)
+    mono = sample.interferers[0, 0]
+    assert mono.any()
+    assert torch.equal(mono[0], mono[1])
+    assert collate([sample, sample]).interferers.shape == (2, 1, 2, RATE // 2)

@@ -29,6 +29,7 @@ def test_benchmarks_are_aggregated_as_published() -> None:
     assert rules == {
         "audioset": "mean-of-class-medians",
         "music": "mean-of-class-means",
+        "musdb18": "mean-of-class-means",
         **dict.fromkeys(("audiocaps", "clotho", "esc50", "vggsound", "custom"), "mean"),
     }
 

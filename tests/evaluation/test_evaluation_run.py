@@ -170,5 +170,6 @@ def test_the_worst_and_the_best_items_are_separated_again(options: EvaluateOptio
     sdri = {idx: result.item_scores[idx, run].sdri or 0.0 for idx, run in result.scores.chosen["text"].items()}
     assert worst.item.idx == min(sdri, key=sdri.__getitem__)
     assert best.item.idx == max(sdri, key=sdri.__getitem__)
-    error = np.mean((best.estimate - best.target) ** 2) / np.mean((best.mixture - best.target) ** 2)
+    sounds = best.sounds
+    error = np.mean((sounds.estimate - sounds.target) ** 2) / np.mean((sounds.mixture - sounds.target) ** 2)
     assert -10 * np.log10(error) == pytest.approx(best.sdri, abs=1e-3)

@@ -8,19 +8,21 @@ from types import ModuleType
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import pytest
 
 from dplass_cli.audio.writing import write_audio
 from dplass_cli.errors import InputError
 from dplass_cli.evaluation.metrics import sdr
+from dplass_cli.evaluation.scores import SongScore
 from dplass_cli.evaluation.songs import (
     SOURCES,
     Song,
     find_songs,
     frame_sdr,
+    load_song,
     require_museval,
     score_song,
+    songs_frame,
     songs_table,
     summarise,
 )
@@ -69,21 +71,24 @@ def test_frames_are_energy_ratios_of_one_second() -> None:
 def test_scores_are_of_each_source_against_its_stem(tmp_path: Path) -> None:
     sounds = stems(2)
     sounds["other"] = np.zeros_like(sounds["bass"])
-    song = write_song(tmp_path / "A", sounds)
-    scores = score_song(song, lambda mixture, rate: {name: 0.9 * audio for name, audio in sounds.items()})
+    song = load_song(write_song(tmp_path / "A", sounds))
+    scores = songs_frame(score_song(song, {name: 0.9 * audio for name, audio in sounds.items()}, "text"))
     assert list(scores.source) == ["vocals", "drums", "bass"]  # a silent stem has no score
+    assert set(scores.song) == {"A"}
+    assert set(scores.policy) == {"text"}
     np.testing.assert_allclose(scores.sdr, 20.0, atol=1e-3)
     np.testing.assert_allclose(scores.sdr_v4, 20.0, atol=1e-3)
     assert scores.sir_v4.isna().all()
-    unchanged = score_song(song, lambda mixture, rate: dict.fromkeys(SOURCES, mixture))
-    np.testing.assert_allclose(unchanged.sdri, 0.0, atol=1e-6)
+    unchanged = score_song(song, dict.fromkeys(SOURCES, song.mixture), "base")
+    np.testing.assert_allclose([score.sdri for score in unchanged[:3]], 0.0, atol=1e-6)
+    assert [score.level_db for score in unchanged] == [0.0] * 4
 
 
 def test_a_stem_of_another_length_is_refused(tmp_path: Path) -> None:
     song = write_song(tmp_path / "A", stems(3))
     write_audio(song.stem("drums"), stems(3, 1.0)["drums"], RATE, "FLOAT")
     with pytest.raises(InputError, match=r"drums\.wav: 8000 samples, .* but the mixture has 20000"):
-        score_song(song, lambda mixture, rate: dict.fromkeys(SOURCES, mixture))
+        load_song(song)
 
 
 def test_ratios_of_museval_are_medians_over_frames(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -97,10 +102,9 @@ def test_ratios_of_museval_are_medians_over_frames(tmp_path: Path, monkeypatch: 
     museval.evaluate = evaluate  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "museval", museval)
     sounds = stems(4)
-    scores = score_song(write_song(tmp_path / "A", sounds), lambda mixture, rate: sounds, museval=True)
-    assert scores.sdr_v4.tolist()[:2] == [2.0, 2.0]
-    assert scores.sar_v4.tolist()[:2] == [5.0, 5.0]
-    assert np.isnan(scores.sdr_v4[2])
+    scores = score_song(load_song(write_song(tmp_path / "A", sounds)), sounds, "base", museval=True)
+    assert [score.sdr_v4 for score in scores] == [2.0, 2.0, None, 0.0]
+    assert [score.sar_v4 for score in scores[:2]] == [5.0, 5.0]
 
 
 def test_without_museval_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -111,15 +115,12 @@ def test_without_museval_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> 
 
 def test_sources_are_summarised_over_the_songs() -> None:
     rows = [("A", 1.0, 10.0), ("B", 2.0, 20.0), ("C", 6.0, 60.0)]
-    empty = {"isr_v4": np.nan, "sir_v4": np.nan, "sar_v4": np.nan, "sdri": 0.0, "si_sdr": 0.0, "policy": "base"}
-    scores = pd.DataFrame(
-        [
-            {"song": song, "source": source, "sdr": mean, "sdr_v4": median, **empty}
-            for song, mean, median in rows
-            for source in ("drums", "bass")
-        ]
-    )
-    table = summarise(scores)
+    scores = [
+        SongScore(f"{song}/{source}", source, "base", sdr=mean, sdr_v4=median, sdri=0.0, si_sdr=0.0)
+        for song, mean, median in rows
+        for source in ("drums", "bass")
+    ]
+    table = summarise(songs_frame(scores))
     assert table.source.tolist() == ["drums", "bass", "all"]
     assert table.sdr.tolist() == [3.0, 3.0, 3.0]
     assert table.sdr_v4.tolist() == [20.0, 20.0, 20.0]

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from small_networks import SMALL, small_network
+from small_networks import SMALL, SMALL_LASAFT, small_lasaft, small_network
 
-from dplass_cli.models.flops import layer_costs
+from dplass_cli.models.flops import layer_costs, network_costs
 from dplass_cli.options.network_settings import ResUNet30Config
 
 LAYERS = {cost.path: cost for cost in layer_costs(SMALL)}
@@ -53,3 +53,24 @@ def test_what_is_attached_to_a_layer_adds_work_but_no_parameters() -> None:
 
 def test_the_published_network_is_counted_without_memory_for_it() -> None:
     assert sum(cost.parameters for cost in layer_costs(ResUNet30Config())) == 26_447_941
+
+
+def test_a_network_costs_what_its_layers_do() -> None:
+    costs = network_costs("small", SMALL)
+    assert costs.parameters == sum(cost.parameters for cost in LAYERS.values())
+    assert costs.macs_per_second == pytest.approx(sum(cost.macs_per_second for cost in LAYERS.values()))
+    assert costs.macs_per_query == pytest.approx(sum(cost.macs_per_query for cost in LAYERS.values()))
+
+
+def test_int8_stores_one_byte_per_weight_of_a_convolution() -> None:
+    network, costs = small_network(), network_costs("small", SMALL)
+    kernels = sum(parameter.numel() for parameter in network.parameters() if parameter.dim() == 4)
+    assert costs.float16_bytes * 2 == costs.float32_bytes
+    assert costs.int8_bytes == costs.float32_bytes - 3 * kernels
+
+
+def test_products_with_a_query_count_in_the_cost_of_lasaft() -> None:
+    costs = network_costs("lasaft", SMALL_LASAFT)
+    assert costs.parameters == sum(parameter.numel() for parameter in small_lasaft().parameters())
+    assert costs.macs_per_second > sum(cost.macs_per_second for cost in layer_costs(SMALL_LASAFT))
+    assert costs.int8_bytes is None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -22,9 +23,11 @@ from dplass_cli.data.manifest import Row, read_manifest, write_manifest
 from dplass_cli.data.mixture_tables import Mixture, write_mixtures
 from dplass_cli.encoders import load_encoder
 from dplass_cli.errors import InputError
+from dplass_cli.evaluation.item_records import read_item_scores
 from dplass_cli.evaluation.metrics import sdr
 from dplass_cli.evaluation.results_folder import FORMAT
 from dplass_cli.models import load_base
+from dplass_cli.models.openvino import openvino_core
 from dplass_cli.options.adapter_settings import AdapterSettings
 from dplass_cli.options.data_settings import DataSettings
 from dplass_cli.options.evaluate_options import EvaluateOptions
@@ -40,6 +43,7 @@ from dplass_cli.pipelines.evaluate import evaluate, evaluate_songs
 from dplass_cli.pipelines.export import export
 from dplass_cli.pipelines.partition import partition
 from dplass_cli.pipelines.prepare import prepare_corpus
+from dplass_cli.pipelines.results import compare_results, scan_results
 from dplass_cli.pipelines.separate import separate
 from dplass_cli.pipelines.train import train
 from dplass_cli.resources import resource
@@ -132,6 +136,8 @@ def test_consistent_targets_add_up_to_the_recording(checkpoint: Path) -> None:
 def test_what_the_network_cannot_do_is_refused(checkpoint: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="--backend openvino: runs ResUNet30, but the base is LaSAFT"):
         Separator.from_pretrained(checkpoint, device="cpu", backend="openvino")
+    with pytest.raises(InputError, match="--precision int8: is available for ResUNet30 only; leave --precision out"):
+        Separator.from_pretrained(checkpoint, device="cpu", precision="int8")
     with pytest.raises(InputError, match=r"its embeddings have 128 values, the base .* expects 4"):
         Separator.from_pretrained(checkpoint, encoder="tiny", device="cpu")
     separator = Separator.from_pretrained(checkpoint, device="cpu")
@@ -280,6 +286,10 @@ def test_an_exported_graph_separates_stereo(spec_type: str, tmp_path: Path) -> N
     with torch.inference_mode():
         expected = network(torch.from_numpy(mixture), torch.from_numpy(condition)).numpy()
     assert np.abs(target - expected).max() < 1e-4
+    if importlib.util.find_spec("openvino") is not None:
+        export(ExportOptions(base_checkpoint=str(path), adapters=(), output=tmp_path / "graph.xml"))
+        compiled = openvino_core().compile_model(tmp_path / "graph.xml", "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+        assert np.abs(compiled([mixture, condition])[0] - expected).max() < 1e-4
 
 
 @pytest.fixture(scope="module")
@@ -325,6 +335,40 @@ def test_the_base_and_an_adapter_are_compared_on_songs(
     row = scores.query("song == 'Song 2' and source == 'drums' and policy == 'base'")
     assert row.sdr.item() == pytest.approx(expected, abs=1e-3)
     assert "| policy | source | SDR v4 |" in (result.folder / "results.md").read_text()
+    page = (result.folder / "report.html").read_text()
+    assert [title in page for title in ("MUSDB18</h2>", "Worst under text", "“vocals”, item Song ")] == [True] * 3
+    means = {row["policy"]: row["sdri"] for row in result.scores if row["source"] == "all"}
+    assert {name: score["sdri"] for name, score in recorded["policies"].items()} == pytest.approx(means)
+    (base, text) = scan_results(tmp_path)
+    assert (base.benchmark, base.policy, text.policy, base.n) == ("musdb18", "base", "text", 8)
+
+
+def test_an_interrupted_evaluation_of_songs_resumes_with_the_next_song(
+    musdb: Path, checkpoint: Path, tmp_path: Path
+) -> None:
+    given = EvaluateOptions(
+        benchmark=("musdb18",), data_root=musdb, output=tmp_path / "one", base_checkpoint=str(checkpoint), device="cpu"
+    )
+    seen: list[str] = []
+
+    def stop_at_the_second_song(done: int, total: int, what: str) -> None:
+        seen.append(what)
+        if what == "Song 3":
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        evaluate_songs(given, stop_at_the_second_song)
+    assert seen == ["Song 2", "Song 3"]
+    kept = read_item_scores(tmp_path / "one")
+    assert [score.idx for score in kept] == [f"Song 2/{source}" for source in SOURCES]
+    with pytest.raises(InputError, match="contains an evaluation of other models, items or settings"):
+        evaluate_songs(replace(given, precision="bf16-mixed"))
+    resumed = evaluate_songs(given)
+    whole = evaluate_songs(replace(given, output=tmp_path / "two", report=False))
+    assert resumed.scores == whole.scores
+    assert read_item_scores(tmp_path / "one")[:4] == kept  # with the seconds that they took
+    lines = compare_results([tmp_path / "one", tmp_path / "two"]).lines
+    assert [(line.policy, line.n, line.difference) for line in lines] == [("base", 8, 0.0)] * 2
 
 
 def test_songs_become_training_data_by_the_names_of_their_sources(
@@ -351,6 +395,13 @@ def test_what_songs_need_is_said(tmp_path: Path) -> None:
         given(benchmark=("musdb18", "esc50"))
     with pytest.raises(InputError, match="--metric museval: is for --benchmark musdb18"):
         given(benchmark=("custom",), metric=("museval",))
+
+
+def test_policies_that_see_the_stems_are_refused_for_songs(musdb: Path, bank: Path, checkpoint: Path) -> None:
+    given = {"base_checkpoint": str(checkpoint), "adapters": (str(bank),), "device": "cpu", "select": ("oracle",)}
+    options = EvaluateOptions(benchmark=("musdb18",), data_root=musdb, output=musdb / "evaluation", **given)  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="--select oracle: is not available for --benchmark musdb18; leave it out"):
+        evaluate_songs(options)
 
 
 def test_songs_do_not_replace_the_evaluation_of_another_benchmark(tmp_path: Path) -> None:

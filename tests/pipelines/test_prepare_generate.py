@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tiny_generator import RATE, save_generator
+from tiny_generator import RATE, save_generator, save_second_generator
 
 from dplass_cli import extras
 from dplass_cli.audio.reading import audio_info, read_mono
@@ -144,6 +144,22 @@ def test_each_caption_becomes_clips_with_rows_of_a_manifest(
     }
     assert {(audio_info(row.wav).seconds, audio_info(row.wav).sample_rate) for row in rows} == {(0.25, RATE)}
     assert len(set(contents(options.output).values())) == 4
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:.torch.jit.script. is deprecated:DeprecationWarning")  # transformers' VITS
+@pytest.mark.parametrize("with_head", [True, False])
+def test_the_second_version_of_audioldm_makes_clips(
+    options: GenerateOptions, tmp_path: Path, with_head: bool, capfd: pytest.CaptureFixture[str]
+) -> None:
+    second = str(save_second_generator(tmp_path / "tiny-audioldm2", with_head))
+    capfd.readouterr()
+    result = generate(replace(options, model=second))
+    assert capfd.readouterr() == ("", "")
+    assert (result.clips, result.rows, result.sample_rate) == (4, 4, RATE)
+    clips = contents(options.output)
+    assert len(set(clips.values())) == 4
+    assert all(audio_info(options.output / name).seconds == 0.25 for name in clips)
 
 
 @pytest.mark.slow

@@ -59,3 +59,16 @@ def test_weighted_sums(audio: tuple[torch.Tensor, ...]) -> None:
     for wrong in ({}, {"l1_wav": 0.0}, {"l1_wav": -1.0, "negative_sdr": 2.0}):
         with pytest.raises(InputError, match="weights above 0"):
             make_loss(wrong)
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_equal_channels_cost_what_one_does(name: str, audio: tuple[torch.Tensor, ...]) -> None:
+    stereo = [each[:, None].expand(-1, 2, -1) for each in audio]
+    torch.testing.assert_close(make_loss(name)(*stereo), make_loss(name)(*audio), rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("name", ["negative_sdr", "negative_si_sdr"])
+def test_ratios_are_those_of_all_channels_together(name: str, audio: tuple[torch.Tensor, ...]) -> None:
+    stereo = [torch.stack([each, 0.1 * each.flip(-1)], dim=1) for each in audio]
+    joint = [each.flatten(1) for each in stereo]
+    torch.testing.assert_close(make_loss(name)(*stereo), make_loss(name)(*joint))

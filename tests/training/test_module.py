@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import torch
 from small_jobs import RATE, adapters_on, corpus, settings
-from small_networks import SMALL, small_network
+from small_networks import SMALL, small_lasaft, small_network
 
 from dplass_cli.adapters.injection import statistics_of
 from dplass_cli.audio.level import near_level
@@ -227,3 +227,19 @@ def test_validation_scores_are_means_over_items_with_a_target(network: BaseModel
     assert logged["val_sdri"] == pytest.approx(float(sdri[:2].mean()), abs=1e-4)
     assert logged["val_sdri/domain1"] == pytest.approx(float(sdri[1]), abs=1e-4)
     assert len(made.examples) == 3
+
+
+def test_a_stereo_network_trains_on_channels_mixed_together(tmp_path: Path) -> None:
+    network = small_lasaft()
+    adapters_on(network)
+    samples = corpus(tmp_path).samples([0], channels=2)
+    batch = batch_of(samples)
+    sides = torch.tensor([1.0, 0.25])[:, None]  # a target on the left, an interferer on the right
+    batch = batch._replace(target=batch.target * sides, interferers=batch.interferers * sides.flip(0))
+    gains = batch.gains_db, batch.noise_gain_db
+    flat = mix(batch.target.flatten(1), batch.interferers.flatten(2), *gains)
+    mixture, target = (audio.unflatten(1, (2, -1)) for audio in flat)
+    assert not torch.allclose(mixture[:, 0], mixture[:, 1])
+    loss = module(network).training_step(batch, 0).detach()
+    with torch.no_grad():
+        torch.testing.assert_close(loss, (network(mixture, batch.condition) - target).abs().mean())

@@ -67,6 +67,7 @@ class Corpus:
 
 _CLOTHO = ("caption_1", "caption_2", "caption_3", "caption_4", "caption_5")
 _SOURCES = {name: name for name in ("vocals", "drums", "bass", "other")}
+_SONGS = "expected songs as train/SONG/mixture.wav with their stems, or train/SONG.stem.mp4"
 _STEMS = {"vocals": "singing voice", "drums": "drums", "bass": "bass"}  # "mixture" and "other" are not single sounds
 
 CORPORA = {
@@ -94,10 +95,12 @@ CORPORA = {
         ("labels",), "**/FSD50K.ground_truth/{split}.csv", split="dev", name="fname", labels="mids"),
     "musdb18": Corpus("MUSDB18, stem files or wav: vocals, drums and bass of each song",
         "https://doi.org/10.5281/zenodo.3338373",
-        ("stem",), id="parent", split="train", caption_of=_STEMS, stem_files=True),
+        ("stem",), id="parent", split="train", caption_of=_STEMS, stem_files=True,
+        hint=_SONGS),
     "musdb18-sources": Corpus("MUSDB18 by the names that LaSAFT knows: vocals, drums, bass and other of each song",
         "https://doi.org/10.5281/zenodo.3338373",
-        ("stem",), id="parent", split="train", caption_of=_SOURCES, stem_files=True),
+        ("stem",), id="parent", split="train", caption_of=_SOURCES, stem_files=True,
+        hint=_SONGS),
     "music21": Corpus("MUSIC21: solos of 21 instruments", "https://github.com/roudimit/MUSIC_dataset",
         ("class",), "**/MUSIC*_solo_videos.json", id="id", video=True),
     "vggsound": Corpus("VGGSound: ten-second clips in 309 classes", "https://www.robots.ox.ac.uk/~vgg/data/vggsound/",

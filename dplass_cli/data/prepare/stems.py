@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
+
+import pandas as pd
 
 from dplass_cli.audio.ffmpeg import measure
 from dplass_cli.audio.writing import audio_writer
@@ -21,6 +23,26 @@ def stem_files(folder: Path, split: str) -> list[Path]:
     """The stem files below a folder, in order; with a split, those below a folder of that name."""
     found = sorted(folder.rglob(f"*{SUFFIX}"))
     return [path for path in found if not split or split in path.relative_to(folder).parts[:-1]]
+
+
+def add_missing_stems(records: pd.DataFrame, stems: Collection[str]) -> pd.DataFrame:
+    """Add a record without a file for each stem that a song lacks; a song is a folder with a mixture.
+
+    Args:
+        records: one per audio file, as :func:`~dplass_cli.data.prepare.corpus_reader.file_records` returns them.
+        stems: the names of those that each song should have.
+    """
+    songs = records["path"].str.rpartition("/")[0]
+    found = set(zip(songs, records["stem"], strict=True))
+    absent = [
+        {**record, "path": f"{song}/{name}" if song else name, "stem": name, "file": None}
+        for song, record in zip(songs, records.to_dict("records"), strict=True)
+        if record["stem"] == STEMS[0]
+        for name in stems
+        if (song, name) not in found
+    ]
+    added = pd.DataFrame(absent, columns=records.columns, dtype=object)
+    return pd.concat([records, added], ignore_index=True) if absent else records
 
 
 def unpack_stems(files: Sequence[Path], root: Path, output: Path, progress: Progress = no_progress) -> None:

@@ -24,6 +24,7 @@ INDEX = "model_index.json"
 
 _REPOSITORY = re.compile(r"[\w.-]+/[\w.-]+(@[\w./-]+)?")
 _VOCABULARIES = ("*.txt", "*.model")  # of tokenizers
+_LANGUAGE_MODEL_TOKENS = 8  # of AudioLDM 2, as published
 
 
 def pipeline_folder(model: str) -> Path:
@@ -92,6 +93,7 @@ class TextToAudio:
                 ) from error
             if "audio_length_in_s" not in inspect.signature(pipeline.__call__).parameters:
                 raise InputError(f"{folder}: {type(pipeline).__name__} makes no audio; expected AudioLDM's family")
+            self._sampling |= _language_model_options(pipeline)
             self._pipeline: Any = pipeline.to(choose_device(device))
         self._pipeline.set_progress_bar_config(disable=True)
         self.sample_rate = int(self._pipeline.vocoder.config.sampling_rate)
@@ -114,6 +116,23 @@ class TextToAudio:
         if not np.isfinite(made).all():
             raise RunError(f"{self._folder}: made samples that are not finite; use --device cpu or another model")
         return [np.asarray(audio, np.float32)[None] for audio in made]
+
+
+def _language_model_options(pipeline: Any) -> dict[str, Any]:
+    """Prepare the language model of AudioLDM 2, which writes the embeddings of a caption: options of the call."""
+    model = getattr(pipeline, "language_model", None)
+    if model is None:
+        return {}
+    if not hasattr(model, "_update_model_kwargs_for_generation"):
+        # Published pipelines name GPT2Model, which no longer generates; with a head it does, and only the states count.
+        from transformers import GPT2LMHeadModel
+
+        with torch.device("meta"):
+            generating = GPT2LMHeadModel(model.config)
+        generating.transformer, generating.lm_head = model, torch.nn.Identity()
+        pipeline.language_model = generating.eval()
+    tokens = getattr(model.config, "max_new_tokens", None) or _LANGUAGE_MODEL_TOKENS
+    return {"max_new_tokens": tokens}
 
 
 @contextlib.contextmanager

@@ -22,6 +22,8 @@ from dplass_cli.options.augmentation_settings import (
 )
 from dplass_cli.options.parse import from_mapping
 
+RATE = 8000
+
 
 def every(responses: Path, probability: float = 1.0) -> dict[str, Any]:
     return {
@@ -48,6 +50,18 @@ def test_all_are_functions_of_the_generator_and_change_no_input(scene: Scene, re
         assert varies or name == "reverberation"  # which has one room alone
         assert all(result.shape == before.shape and result.dtype == np.float32 for result in results)
         np.testing.assert_array_equal(scene.sources, before)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_channels_are_augmented_alike(seed: int, scene: Scene, responses: Path) -> None:
+    another = scene.another()
+    assert another is not None
+    stereo = Scene(np.stack([scene.sources, 2 * scene.sources], axis=1), RATE, lambda: np.stack([another, 2 * another]))
+    for name, settings in every(responses).items():
+        mono, both = augmented(scene, seed, **{name: settings}), augmented(stereo, seed, **{name: settings})
+        np.testing.assert_allclose(both[:, 1], 2 * both[:, 0], atol=1e-5)
+        if name != "reverberation":  # whose energy is that of both channels
+            np.testing.assert_allclose(both[:, 0], mono, atol=1e-5)
 
 
 def test_none_happens_with_probability_0(scene: Scene, responses: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from pathlib import Path
 
 import numpy as np
@@ -66,3 +67,33 @@ def test_the_songs_of_a_split_are_prepared(kind: str, captions: set[str], tmp_pa
     assert {row.caption for row in rows} == captions
     assert {row.id for row in rows} == {"A Song"}
     assert all(row.wav.is_relative_to(tmp_path / "train-stems" / "train") for row in rows)
+
+
+def write_stems(folder: Path, *stems: str) -> None:
+    folder.mkdir(parents=True)
+    for stem in stems:
+        soundfile.write(str(folder / f"{stem}.wav"), np.full((800, 2), 0.1), 8000)
+
+
+def test_a_stem_that_a_song_lacks_is_among_the_rejects(tmp_path: Path) -> None:
+    write_stems(tmp_path / "musdb" / "train" / "A Song", "mixture", "vocals", "drums", "other")
+    write_stems(tmp_path / "musdb" / "train" / "Voices alone", "vocals")
+    result = prepare_corpus(CorpusOptions(kind="musdb18", folder=tmp_path / "musdb", output=tmp_path / "train.json"))
+    assert sorted((row.id, row.caption) for row in read_manifest(result.manifest)) == [
+        ("A Song", "drums"),
+        ("A Song", "singing voice"),
+        ("Voices alone", "singing voice"),
+    ]
+    with open(tmp_path / "train-rejects.csv", newline="") as stream:
+        rejects = [(row["id"], row["reason"]) for row in csv.DictReader(stream)]
+    assert rejects.count(("A Song", "missing")) == 1
+
+
+def test_folders_without_stems_are_refused_with_what_is_expected(tmp_path: Path) -> None:
+    write_stems(tmp_path / "musdb" / "train" / "A Song", "take1")
+    options = CorpusOptions(kind="musdb18", folder=tmp_path / "musdb", output=tmp_path / "train.json")
+    with pytest.raises(InputError, match=r"no usable clip .*; expected songs as train/SONG/mixture\.wav"):
+        prepare_corpus(options)
+    write_stems(tmp_path / "musdb" / "train" / "B", "mixture")
+    with pytest.raises(InputError, match=r"no usable clip .*missing: 1.*; expected songs"):
+        prepare_corpus(options)

@@ -1,0 +1,36 @@
+"""``models --costs``: what the bundled and the published networks cost."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from dplass_cli.evaluation.table import Figure, Table
+from dplass_cli.models import load_base
+from dplass_cli.models.flops import NetworkCosts, network_costs
+from dplass_cli.models.registry import PUBLISHED
+from dplass_cli.weights.named_models import read_named_models
+
+
+def model_costs() -> list[NetworkCosts]:
+    """The costs of the bases of all bundled models, then those of published networks."""
+    bundled = {name: load_base(model.base).config for name, model in read_named_models().items() if not model.fetch}
+    return [network_costs(name, config) for name, config in {**bundled, **PUBLISHED}.items()]
+
+
+def costs_table(costs: Sequence[NetworkCosts]) -> Table:
+    """The costs, a row each."""
+    rows = [
+        (
+            cost.name,
+            Figure(cost.parameters / 1e6),
+            Figure(cost.macs_per_second / 1e9),
+            *map(_megabytes, (cost.float32_bytes, cost.float16_bytes, cost.int8_bytes)),
+        )
+        for cost in costs
+    ]
+    columns = ("network", "parameters (M)", "MACs per second of audio (G)", "float32 (MB)", "float16 (MB)", "INT8 (MB)")
+    return Table("", columns, rows)
+
+
+def _megabytes(size: int | None) -> Figure:
+    return Figure(None if size is None else size / 1e6, ".1f")
