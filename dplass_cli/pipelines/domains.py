@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from dplass_cli.devices import choose_device
 from dplass_cli.domains.assignment import AssignedSentence, assign_to_domains
 from dplass_cli.domains.partition_folder import read_partition
-from dplass_cli.encoders import load_encoder
+from dplass_cli.encoders import load_encoder, space_of
 from dplass_cli.errors import InputError
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def assign_sentences(
         raise InputError("no sentence to assign; give one with words, such as 'a kettle boiling'")
     domains = read_partition(partition)
     model = load_encoder(encoder, tokenizer, choose_device(device), trust)
-    if model.fingerprint != domains.encoder_fingerprint:
+    if space_of(model) != domains.encoder_fingerprint:
         raise InputError(
             f"{partition}: was made with another encoder ({domains.encoder_name}, {domains.encoder_fingerprint[:12]}…)"
             f" than --encoder {encoder} ({model.fingerprint[:12]}…); give that encoder"

@@ -27,6 +27,7 @@ from dplass_cli.data.manifest import read_manifest
 from dplass_cli.data.mixture_tables import Mixture, read_mixtures
 from dplass_cli.devices import launched_together, process_rank, require_launcher
 from dplass_cli.domains.partition_folder import Partition, read_partition
+from dplass_cli.encoders import space_of
 from dplass_cli.errors import InputError, check_choice
 from dplass_cli.models import BaseModel, in_fast_order, make_network
 from dplass_cli.options.network_settings import NetworkConfig
@@ -89,13 +90,14 @@ class TrainingRun:
         # by torch where the original was validated by the backend.
         model = replace(options.model, device="cpu", backend="torch")
         self._models = load_models(model if options.what == "distil" else replace(model, adapters=()), keep=False)
-        if self.partition.encoder_fingerprint != self._models.encoder.fingerprint:
+        if self.partition.encoder_fingerprint != space_of(self._models.encoder):
             raise InputError(
                 f"{options.partition}: made with another encoder ({self.partition.encoder_name},"
                 f" {self.partition.encoder_fingerprint[:12]}…); partition again with the base's encoder"
             )
         if options.what == "distil":
             check_teacher(options.distil.select, self._models.bank, self.partition, domains)
+            check_student(self._network_config(), self._models.network.config)
         check_data_settings(options.data, self._network_config())
         self._layers = layer_settings(self._models.network, options.adapter)  # checks the adapter's targets
         self._trained_here = set(self.unfinished())
@@ -198,7 +200,7 @@ class TrainingRun:
 
     def _job(self, name: str, corpus: TrainingCorpus, network: BaseModel) -> AbstractContextManager[TrainingJob]:
         options, workspace = self.options, self.options.workspace
-        fingerprint = self._models.encoder.fingerprint
+        fingerprint = space_of(self._models.encoder)
         if options.what != "adapters":
             return network_job(
                 network,
@@ -236,29 +238,24 @@ class TrainingRun:
         return RoutedTeacher(load, route, student.config.input_level_db)
 
     def _network_config(self) -> NetworkConfig:
-        """The configuration of the network to train or to put adapters on; InputError if it cannot be trained so."""
+        """The configuration of the network to train or to put adapters on."""
         options, base = self.options, self._models.network.config
         if options.what == "adapters":
             return base
         if options.what == "distil" and options.distil.width != 1.0:
             return base.scaled(options.distil.width)
-        config = options.network
-        if config is None:
-            return base
-        if config.condition_size != self._models.encoder.size:
-            raise InputError(
-                f"network.condition_size {config.condition_size}: condition_size must be the encoder's"
-                f" {self._models.encoder.size}; set it to {self._models.encoder.size}"
-            )
-        if options.what == "distil":
-            check_student(config, base)
-        return config
+        return base if options.network is None else options.network
 
     def _network(self) -> BaseModel:
         """The network to train or to put adapters on: the base, or a new one where the options describe another."""
         config = self._network_config()
         if config is self._models.network.config:
             return self._models.network
+        if config.condition_size != self._models.encoder.size:
+            raise InputError(
+                f"network.condition_size {config.condition_size}: condition_size must be the encoder's"
+                f" {self._models.encoder.size}; set it to {self._models.encoder.size}"
+            )
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.options.train.random_seed)
             return in_fast_order(make_network(config))
