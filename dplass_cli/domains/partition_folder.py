@@ -13,7 +13,7 @@ from torch import Tensor
 
 from dplass_cli.domains.features import CaptionFeatures, FloatArray, IntArray, text_features, unit
 from dplass_cli.domains.naming import TYPICAL, nearest, titles
-from dplass_cli.encoders.base import QueryEncoder
+from dplass_cli.encoders.base import QueryEncoder, space_of
 from dplass_cli.errors import InputError
 from dplass_cli.options.partition_options import Features
 from dplass_cli.storage import read_json, require_file, require_folder, write_json
@@ -127,7 +127,7 @@ def build_partition(
         audio_centroids=torch.from_numpy(np.stack([audio for _, audio, _ in found])).float(),
         text_centroids=torch.from_numpy(np.stack([text for _, _, text in found])).float(),
         encoder_name=encoder.name,
-        encoder_fingerprint=encoder.fingerprint,
+        encoder_fingerprint=space_of(encoder),
         **described,
     )
 

@@ -47,3 +47,11 @@ class QueryEncoder(Protocol):
     def out_of_vocabulary(self, sentence: str) -> str | None:
         """A note for the user if the encoder does not know what a sentence describes; else None."""
         ...
+
+
+def space_of(encoder: QueryEncoder) -> str:
+    """The space that an encoder embeds into: the fingerprint of the encoder that bases, adapters and so on belong to.
+
+    It is the encoder's own, unless it has an attribute ``space``, as one with another text side for the same space.
+    """
+    return getattr(encoder, "space", None) or encoder.fingerprint

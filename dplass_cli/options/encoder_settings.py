@@ -79,6 +79,27 @@ class HeadsConfig(Options):
 
 
 @dataclass(frozen=True)
+class MiniLMConfig(Options):
+    """How MiniLM's similarities become probabilities of the kinds of a tiny encoder.
+
+    Attributes:
+        encoder_fingerprint: of the tiny encoder.
+        sharpness: factor of the similarities before the softmax.
+        unknown: similarity above which a sentence is rather of a kind than of none.
+        nearest: how many wordings of a kind are averaged, those nearest to the sentence.
+    """
+
+    encoder_fingerprint: str
+    sharpness: float
+    unknown: float
+    nearest: int
+
+    def __post_init__(self) -> None:
+        if not (0 < self.sharpness <= 1000 and -1 <= self.unknown <= 1 and 1 <= self.nearest <= _MAX_KINDS):
+            raise ValueError("sharpness is from 0 to 1000, unknown from -1 to 1, nearest at least 1")
+
+
+@dataclass(frozen=True)
 class ContrastiveSettings(Options):
     """How an encoder learns that captions belong to their clips and to no others."""
 

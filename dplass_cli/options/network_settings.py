@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Literal
 
 from dplass_cli.errors import check_choice
@@ -38,6 +38,10 @@ class NetworkConfig(Options):
     @abstractmethod
     def grid(self) -> tuple[int, int]:
         """Cells (time frames, frequency bins) of the spectrogram under one cell of the innermost level."""
+
+    @abstractmethod
+    def scaled(self, width: float) -> NetworkConfig:
+        """The configuration with ``width`` times the channels, each at least 1; everything else is the same."""
 
     @property
     def input_level_db(self) -> float | None:
@@ -90,6 +94,10 @@ class ResUNet30Config(NetworkConfig):
             raise ValueError(
                 f"n_fft/2, {self.n_fft // 2}, must be a multiple of the frequency downsampling, {self.grid[1]}"
             )
+
+    def scaled(self, width: float) -> ResUNet30Config:
+        channels = tuple(_scaled(each, width) for each in self.channels)
+        return replace(self, pre_channels=_scaled(self.pre_channels, width), channels=channels)
 
     @property
     def grid(self) -> tuple[int, int]:
@@ -152,6 +160,9 @@ class LaSAFTConfig(NetworkConfig):
         unit = 2 * self.grid[1]
         check_field(self, "n_fft", self.n_fft % unit == 0, f"a multiple of {unit}, by the number of blocks")
 
+    def scaled(self, width: float) -> LaSAFTConfig:
+        return replace(self, internal_channels=_scaled(self.internal_channels, width))
+
     @property
     def grid(self) -> tuple[int, int]:
         """Cells (time frames, frequency bins) of the spectrogram under one cell of the middle block."""
@@ -161,6 +172,10 @@ class LaSAFTConfig(NetworkConfig):
     def conditioned_blocks(self) -> int:
         """The number of blocks that are gated by the query."""
         return self.n_blocks if self.condition_to == "full" else self.n_blocks // 2
+
+
+def _scaled(channels: int, width: float) -> int:
+    return max(1, round(channels * width))
 
 
 CONFIGS: dict[str, type[NetworkConfig]] = {"resunet30": ResUNet30Config, "lasaft": LaSAFTConfig}

@@ -10,6 +10,7 @@ from dplass_cli.errors import InputError
 from dplass_cli.options.adapter_settings import AdapterSettings
 from dplass_cli.options.data_settings import DataSettings
 from dplass_cli.options.declaration import option, required, section, setting
+from dplass_cli.options.distil_settings import DistilSettings
 from dplass_cli.options.encoder_settings import ContrastiveSettings, TinyEncoderConfig
 from dplass_cli.options.model_options import DEVICE, ModelOptions, adapters_option
 from dplass_cli.options.network_settings import LaSAFTConfig, ResUNet30Config
@@ -38,6 +39,7 @@ class TrainOptions(ModelOptions):
         "For --what encoder: train new towers of this configuration instead of those of --encoder.",
         shown="those of the encoder",
     )
+    distil: DistilSettings = section(DistilSettings, "What a student is, and what it learns from.")
     contrastive: ContrastiveSettings = section(ContrastiveSettings, "How an encoder is trained.")
     adapter: AdapterSettings = section(AdapterSettings, "The adapters.", flags=True)
     data: DataSettings = section(DataSettings, "How training samples are drawn and mixed.", flags=True)
@@ -85,3 +87,5 @@ class TrainOptions(ModelOptions):
         super().__post_init__()
         if self.adapters and self.what != "distil":
             raise InputError(f"--adapters: with --what {self.what} there is nothing to learn from them; leave them out")
+        if self.network is not None and self.distil.width != 1.0:
+            raise InputError("distil.width, network: both describe the student; leave one of them out")

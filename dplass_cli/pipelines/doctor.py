@@ -20,7 +20,7 @@ from dplass_cli.data.prepare.checking import check_clips
 from dplass_cli.data.prepare.converting import SourceRange
 from dplass_cli.devices import choose_device, nvidia_driver
 from dplass_cli.domains.partition_folder import PARTITION_FILE, read_partition
-from dplass_cli.encoders import QueryEncoder, load_encoder
+from dplass_cli.encoders import QueryEncoder, load_encoder, space_of
 from dplass_cli.errors import DplassError, InputError, first_line, some
 from dplass_cli.evaluation.items import check_items, find_items
 from dplass_cli.extras import missing_libraries
@@ -163,7 +163,7 @@ class _Models:
         self.encoder = load_encoder(name, self.spec.tokenizer, trust=self.spec.trust)
         yield DoctorCheck("encoder", "ok", f"{name}: {self.encoder.name}, {self.encoder.size} values per query")
         if self.base is not None:
-            check_encoder(self.base, self.encoder.fingerprint, self.encoder.size, name)
+            check_encoder(self.base, space_of(self.encoder), self.encoder.size, name)
         if not torch.isfinite(self.encoder.embed_text(["a dog barking"])).all():
             raise InputError(f"{name}: its embedding of a sentence is not finite; fetch the file again")
 
@@ -175,7 +175,7 @@ class _Models:
                 yield DoctorCheck("adapters", "note", "not checked, because the base is missing", "fix the base first")
             return
         bank = AdapterBank(self.base)
-        fitting = None if self.encoder is None else ("", self.encoder.fingerprint)
+        fitting = None if self.encoder is None else ("", space_of(self.encoder))
         for path in paths:
             keys = bank.load(path, self.spec.trust)
             other = [key for key in keys if fitting and bank.infos[key].encoder_fingerprint not in fitting]
@@ -212,7 +212,7 @@ def _check_data(options: DoctorOptions, models: _Models, progress: Progress) -> 
         manifests = [folder / f"domain{domain.id}.json" for domain in partition.domains if domain.clips]
         rows = [row for manifest in manifests for row in read_manifest(manifest)]
         yield DoctorCheck("data", "ok", f"{folder}: {len(partition.domains)} domains, {len(rows):,} rows")
-        if models.encoder is not None and partition.encoder_fingerprint != models.encoder.fingerprint:
+        if models.encoder is not None and partition.encoder_fingerprint != space_of(models.encoder):
             made_with = f"{partition.encoder_name}, {shown_hash(partition.encoder_fingerprint)}"
             found = f"{folder}: made with another encoder ({made_with})"
             remedy = "partition again with the encoder of the base, or give that --encoder"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from dplass_cli.devices import choose_device
 from dplass_cli.domains.assignment import AssignedSentence, assign_to_domains
 from dplass_cli.domains.partition_folder import read_partition
-from dplass_cli.encoders import load_encoder
+from dplass_cli.encoders import load_encoder, space_of
 from dplass_cli.errors import InputError
 from dplass_cli.resources import bundled_encoder, shown_hash
 
@@ -35,7 +35,7 @@ def assign_sentences(
     domains = read_partition(partition)
     encoder = bundled_encoder(encoder, domains.encoder_fingerprint)
     model = load_encoder(encoder, tokenizer, choose_device(device), trust)
-    if model.fingerprint != domains.encoder_fingerprint:
+    if space_of(model) != domains.encoder_fingerprint:
         raise InputError(
             f"{partition}: was made with another encoder ({domains.encoder_name},"
             f" {shown_hash(domains.encoder_fingerprint)}) than --encoder {encoder} ({model.fingerprint[:12]}…);"

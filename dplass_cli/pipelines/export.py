@@ -6,7 +6,7 @@ import importlib.util
 from dataclasses import dataclass
 from pathlib import Path
 
-from dplass_cli.encoders import load_encoder_of
+from dplass_cli.encoders import load_encoder_of, space_of
 from dplass_cli.errors import InputError
 from dplass_cli.models import BaseModel, check_encoder, load_base
 from dplass_cli.models.graph_export import export_graph
@@ -82,7 +82,7 @@ def export(options: ExportOptions) -> ExportResult:
 def _examples(options: ExportOptions, network: BaseModel) -> QuantizationExamples:
     require_int8(network)
     encoder = load_encoder_of(options.model)
-    check_encoder(network, encoder.fingerprint, encoder.size, options.encoder or options.base_checkpoint)
+    check_encoder(network, space_of(encoder), encoder.size, options.encoder or options.base_checkpoint)
     return quantization_examples(options.calibrate, encoder, network.config)
 
 

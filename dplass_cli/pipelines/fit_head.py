@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from dplass_cli.encoders import QueryEncoder, load_encoder_of
+from dplass_cli.encoders import QueryEncoder, load_encoder_of, space_of
 from dplass_cli.encoders.cache import EmbeddingCache
 from dplass_cli.encoders.clips import Clip, embed_clips
 from dplass_cli.errors import InputError
@@ -65,7 +65,7 @@ def fit_head(options: TagOptions, progress: Progress = no_progress) -> FitHeadRe
     else:
         training, test = given, _embedded(options.test, options, encoder, (), failed, progress)
     head, figures = fit_and_measure(
-        training, test, encoder.fingerprint, options.head_fit, options.seed, options.fraction, augment, str(options.fit)
+        training, test, space_of(encoder), options.head_fit, options.seed, options.fraction, augment, str(options.fit)
     )
     output = make_folder(options.output)
     head.save(output / "head.safetensors")

@@ -9,7 +9,7 @@ from typing import Any
 
 from dplass_cli.adapters import METHODS
 from dplass_cli.devices import process_device
-from dplass_cli.encoders import QueryEncoder, load_encoder_of
+from dplass_cli.encoders import QueryEncoder, load_encoder_of, space_of
 from dplass_cli.errors import InputError
 from dplass_cli.models import BaseModel, check_encoder, load_base
 from dplass_cli.models.openvino import WARMUP_MACS, choose_backend
@@ -62,7 +62,7 @@ def load_models(model: ModelSpec | None = None, keep: bool = True, warmup_macs: 
     if model.encoder is not None:
         model = replace(model, encoder=bundled_encoder(str(model.encoder), network.encoder_fingerprint))
     encoder = load_encoder_of(model)
-    check_encoder(network, encoder.fingerprint, encoder.size, str(model.encoder or model.base))
+    check_encoder(network, space_of(encoder), encoder.size, str(model.encoder or model.base))
     if int8 := model.precision == "int8":
         examples = partial(quantization_examples, BUILT_IN, encoder, network.config)
         run_in_int8(network, model.backend, examples, default_folder() / "int8")
@@ -71,7 +71,7 @@ def load_models(model: ModelSpec | None = None, keep: bool = True, warmup_macs: 
     bank = AdapterBank(network)
     for path in default_adapters(model.base) if model.adapters is None else model.adapters:
         for key in bank.load(path, model.trust, keep):
-            if bank.infos[key].encoder_fingerprint not in ("", encoder.fingerprint):
+            if bank.infos[key].encoder_fingerprint not in ("", space_of(encoder)):
                 raise InputError(
                     f"{path}: adapter {key!r} was trained with another encoder"
                     f" ({shown_hash(bank.infos[key].encoder_fingerprint)}); name that one with --encoder"

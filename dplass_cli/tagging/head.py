@@ -9,7 +9,7 @@ from typing import ClassVar
 import torch
 from torch import from_numpy
 
-from dplass_cli.encoders import QueryEncoder
+from dplass_cli.encoders import QueryEncoder, space_of
 from dplass_cli.errors import InputError
 from dplass_cli.options.parse import from_mapping, to_mapping
 from dplass_cli.resources import shown_hash
@@ -82,7 +82,7 @@ def read_head(path: Path, encoder: QueryEncoder) -> TaggingHead:
     if metadata.get("format") != _FORMAT:
         raise InputError(f"{path}: not a tagging head; give the head.safetensors that 'dplass tag --fit' wrote")
     config = from_mapping(HeadConfig, described_config(metadata, path), str(path))
-    if config.encoder != encoder.fingerprint:
+    if config.encoder != space_of(encoder):
         raise InputError(
             f"{path}: was fitted on another encoder ({shown_hash(config.encoder)}; not {encoder.fingerprint[:12]}…);"
             " name that one with --encoder, or fit it again"

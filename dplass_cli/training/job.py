@@ -19,7 +19,6 @@ from dplass_cli.data.batches import EpochBatches, TrainingLoader
 from dplass_cli.data.samples import TrainingSamples
 from dplass_cli.models import BaseModel, save_base
 from dplass_cli.options.data_settings import DataSettings
-from dplass_cli.separation.bank import AdapterBank
 from dplass_cli.training.corpus import TrainingCorpus, ValidationMixtures
 from dplass_cli.training.train_result import Trained
 
@@ -80,13 +79,15 @@ class TrainingJob(Job):
     """The training of a separation network, or of an adapter on one.
 
     Attributes:
-        teacher: gives the targets of distillation; None for the true targets.
+        teacher: gives the outputs that a student learns; None: there are only the true targets.
+        target_share: share of a student's loss that compares with the true target.
     """
 
     network: BaseModel
     samples: TrainingSamples
     validation: ValidationMixtures
     teacher: Teacher | None = None
+    target_share: float = 0.0
 
     def loader(self, batches: EpochBatches, workers: int) -> TrainingLoader:
         return TrainingLoader(self.samples, batches, workers)
@@ -137,6 +138,7 @@ def network_job(
     encoder_fingerprint: str,
     files: Mapping[Which, Path],
     teacher: Teacher | None = None,
+    target_share: float = 0.0,
 ) -> Iterator[TrainingJob]:
     """The job of a whole network, on several domains at once. The network is frozen again after the block."""
     # A parameter that forward never reads gets no gradient, and DDP would wait for it.
@@ -146,7 +148,8 @@ def network_job(
     def export(which: Which, trained: Trained) -> None:
         save_base(files[which], network, encoder_fingerprint)
 
-    yield TrainingJob(name, network, *_data(network, corpus, domains), export, True, teacher)
+    samples, validation = _data(network, corpus, domains)
+    yield TrainingJob(name, network, samples, validation, export, True, teacher, target_share)
     network.cpu().requires_grad_(False)
 
 
@@ -156,26 +159,3 @@ def _data(
     """What a network trains and is validated on, with as many channels as it separates together."""
     channels = network.config.audio_channels
     return corpus.samples(domains, channels), corpus.validation(domains, channels)
-
-
-class RoutedTeacher:
-    """Separates each item with the adapter of its domain; a domain without an adapter is served by the base.
-
-    ``load`` is called with the device of the first batch, which is the one that trains.
-    """
-
-    def __init__(self, load: Callable[[torch.device], AdapterBank]) -> None:
-        self._load = load
-        self._bank: AdapterBank | None = None
-
-    @torch.no_grad()
-    def __call__(self, mixture: Tensor, condition: Tensor, domain: Tensor) -> Tensor:
-        """Separate a batch: a :data:`Teacher`."""
-        self._bank = self._bank or self._load(mixture.device)
-        output = torch.empty_like(mixture)
-        for number in sorted(set(domain.tolist())):
-            key = bank_key(number)
-            self._bank.activate(key if key in self._bank.keys else None)
-            items = (domain == number).nonzero()[:, 0]
-            output[items] = self._bank.network(mixture[items], condition[items]).to(output.dtype)
-        return output

@@ -70,13 +70,22 @@ class SeparationModule(JobModule):
             flat = batch.target.flatten(1), batch.interferers.flatten(2)
             mixed = self._heard(*mix(*flat, batch.gains_db, batch.noise_gain_db, batch.present))
             mixture, target = (_by_channel(audio, batch.target.shape[-1]) for audio in mixed)
+        taught = None
         if self.job.teacher is not None:
-            target = self.job.teacher(mixture, batch.condition, batch.domain).float()
+            taught = self.job.teacher(mixture, batch.condition, batch.domain).float()
         estimate = self.network(mixture, batch.condition)
         with torch.autocast(self.device.type, enabled=False):
-            loss = self.loss(estimate.float(), target, mixture).mean() * self.batches.weight(index)
+            losses = self._losses(estimate.float(), target, taught, mixture)
+            loss = losses.mean() * self.batches.weight(index)
         self.record_loss(loss, batch.number)
         return loss
+
+    def _losses(self, estimate: Tensor, target: Tensor, taught: Tensor | None, mixture: Tensor) -> Tensor:
+        """The loss of each item, (B,); of a student, weighted between the teacher's output and the true target."""
+        if taught is None:
+            return self.loss(estimate, target, mixture)
+        share, losses = self.job.target_share, self.loss(estimate, taught, mixture)
+        return (1.0 - share) * losses + share * self.loss(estimate, target, mixture) if share else losses
 
     def _heard(self, mixture: Tensor, target: Tensor, range_db: float = TRAINED_RANGE_DB) -> tuple[Tensor, Tensor]:
         """Mixtures and their targets, float32 (B, C·T), within ``range_db`` of the network's input level."""

@@ -27,6 +27,7 @@ from dplass_cli.data.manifest import read_manifest
 from dplass_cli.data.mixture_tables import Mixture, read_mixtures
 from dplass_cli.devices import launched_together, process_rank, require_launcher
 from dplass_cli.domains.partition_folder import Partition, read_partition
+from dplass_cli.encoders import space_of
 from dplass_cli.errors import InputError, check_choice
 from dplass_cli.models import BaseModel, in_fast_order, make_network
 from dplass_cli.options.network_settings import NetworkConfig
@@ -38,8 +39,9 @@ from dplass_cli.separation.loading import load_models
 from dplass_cli.storage import Progress, read_text, resolved
 from dplass_cli.training.callbacks.epoch_reporter import EpochReport, no_report
 from dplass_cli.training.corpus import TrainingCorpus, check_data_settings, embed_queries
+from dplass_cli.training.distillation import Route, RoutedTeacher, check_student, check_teacher, make_route
 from dplass_cli.training.hardware import count_gpus, lightning_devices, parallel_devices, world_size
-from dplass_cli.training.job import RoutedTeacher, TrainingJob, Which, adapter_job, network_job
+from dplass_cli.training.job import TrainingJob, Which, adapter_job, network_job
 from dplass_cli.training.losses import make_loss
 from dplass_cli.training.optimizers import check_names
 from dplass_cli.training.process_pool import run_in_processes
@@ -87,15 +89,18 @@ class TrainingRun:
         check_choices(options)
         # torch, not a faster backend: such a backend takes over after some work, so a resumed run would be validated
         # by torch where the original was validated by the backend.
-        self._models = load_models(replace(options.model, adapters=(), device="cpu", backend="torch"))
-        if self.partition.encoder_fingerprint != self._models.encoder.fingerprint:
+        model = replace(options.model, device="cpu", backend="torch")
+        self._models = load_models(model if options.what == "distil" else replace(model, adapters=()), keep=False)
+        if self.partition.encoder_fingerprint != space_of(self._models.encoder):
             raise InputError(
                 f"{options.partition}: made with another encoder ({self.partition.encoder_name},"
                 f" {shown_hash(self.partition.encoder_fingerprint)}); name its model, or partition"
                 " again with the base's encoder"
             )
-        config = self._models.network.config if self._new_network is None else self._new_network
-        check_data_settings(options.data, config)
+        if options.what == "distil":
+            check_teacher(options.distil.select, self._models.bank, self.partition, domains)
+            check_student(self._network_config(), self._models.network.config)
+        check_data_settings(options.data, self._network_config())
         self._layers = layer_settings(self._models.network, options.adapter)  # checks the adapter's targets
         self._trained_here = set(self.unfinished())
 
@@ -197,9 +202,8 @@ class TrainingRun:
 
     def _job(self, name: str, corpus: TrainingCorpus, network: BaseModel) -> AbstractContextManager[TrainingJob]:
         options, workspace = self.options, self.options.workspace
-        fingerprint = self._models.encoder.fingerprint
+        fingerprint = space_of(self._models.encoder)
         if options.what != "adapters":
-            teacher = RoutedTeacher(self._load_teachers) if options.what == "distil" else None
             return network_job(
                 network,
                 corpus,
@@ -207,7 +211,8 @@ class TrainingRun:
                 self.jobs[name],
                 fingerprint,
                 {"best": workspace / f"{name}.safetensors", "last": workspace / f"{name}_last.safetensors"},
-                teacher,
+                self._teacher(network) if options.what == "distil" else None,
+                options.distil.target_share,
             )
         (number,) = self.jobs[name]
         info = AdapterInfo(
@@ -225,21 +230,28 @@ class TrainingRun:
         folders: dict[Which, Path] = {"best": self.workspace.bank / name, "last": self.workspace.last_bank / name}
         return adapter_job(network, corpus, number, info, folders)
 
-    def _load_teachers(self, device: torch.device) -> AdapterBank:
-        bank = load_models(replace(self.options.model, device=str(device), backend="torch")).bank
-        if not bank.keys:
-            raise InputError("--what distil: needs adapters to learn from; add --adapters BANK")
-        return bank
+    def _teacher(self, student: BaseModel) -> RoutedTeacher:
+        def load(device: torch.device) -> AdapterBank:
+            return load_models(replace(self.options.model, device=str(device), backend="torch")).bank
 
-    @property
-    def _new_network(self) -> NetworkConfig | None:
-        """The configuration of a new network to train; None: the base, or adapters over it."""
-        return None if self.options.what == "adapters" else self.options.network
+        def route(bank: AdapterBank) -> Route:
+            return make_route(self.options.distil.select, bank, self._models.encoder)
+
+        return RoutedTeacher(load, route, student.config.input_level_db)
+
+    def _network_config(self) -> NetworkConfig:
+        """The configuration of the network to train or to put adapters on."""
+        options, base = self.options, self._models.network.config
+        if options.what == "adapters":
+            return base
+        if options.what == "distil" and options.distil.width != 1.0:
+            return base.scaled(options.distil.width)
+        return base if options.network is None else options.network
 
     def _network(self) -> BaseModel:
-        """The network to train or to put adapters on: the base, or a new one where the options describe one."""
-        config = self._new_network
-        if config is None:
+        """The network to train or to put adapters on: the base, or a new one where the options describe another."""
+        config = self._network_config()
+        if config is self._models.network.config:
             return self._models.network
         if config.condition_size != self._models.encoder.size:
             raise InputError(

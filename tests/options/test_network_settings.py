@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from dplass_cli.options.network_settings import ResUNet30Config
+from dplass_cli.options.network_settings import LaSAFTConfig, ResUNet30Config
 
 
 def test_the_published_grid_is_32_frames_by_64_bins() -> None:
@@ -31,3 +31,12 @@ def test_a_stem_multiplies_the_grid() -> None:
 def test_an_impossible_size_is_refused(wrong: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         ResUNet30Config(**wrong)
+
+
+def test_a_scaled_network_differs_in_its_channels_only() -> None:
+    narrow = ResUNet30Config(channels=(5, 8), downsample=((2, 2), (1, 2)), input_level_db=-21.0).scaled(0.5)
+    assert narrow == ResUNet30Config(
+        pre_channels=16, channels=(2, 4), downsample=((2, 2), (1, 2)), input_level_db=-21.0
+    )
+    assert LaSAFTConfig().scaled(0.5) == LaSAFTConfig(internal_channels=12)
+    assert LaSAFTConfig().scaled(0.001).internal_channels == 1

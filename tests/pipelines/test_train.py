@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from small_corpus import SMALL, losses, options
@@ -16,11 +17,15 @@ from dplass_cli.audio.writing import write_audio
 from dplass_cli.data.manifest import read_manifest
 from dplass_cli.encoders import load_encoder
 from dplass_cli.errors import InputError, RunError
-from dplass_cli.models import load_base
+from dplass_cli.models import load_base, save_base
+from dplass_cli.models.resunet30 import ResUNet30
 from dplass_cli.options.augmentation_settings import AugmentationSettings, PolaritySettings
+from dplass_cli.options.distil_settings import DistilSettings
+from dplass_cli.options.model_options import ModelSpec
 from dplass_cli.options.train_options import TrainOptions
 from dplass_cli.pipelines.train import train
 from dplass_cli.separation.bank import AdapterBank
+from dplass_cli.separation.separator import Separator
 from dplass_cli.sounds import render
 
 
@@ -70,14 +75,67 @@ def test_a_fresh_network_of_any_width(corpus: Path, tmp_path: Path) -> None:
         train(replace(given, workspace=tmp_path / "no", network=replace(SMALL, condition_size=512)))
 
 
+def distil(corpus: Path, bank: Path, workspace: Path, **settings: Any) -> TrainOptions:
+    """Options of a student of the small base and its adapters."""
+    given = replace(options(corpus, workspace), what="distil", adapters=(str(bank),))
+    return replace(given, distil=DistilSettings(**settings))
+
+
 def test_a_student_learns_the_outputs_of_the_adapters(corpus: Path, bank: Path, tmp_path: Path) -> None:
-    given = replace(options(corpus, tmp_path / "run"), what="distil", adapters=(str(bank),))
+    given = distil(corpus, bank, tmp_path / "run")
     result = train(given)
     assert result.output.name == "student.safetensors"
     curve = losses(tmp_path / "run", "student")
     assert curve[-1]["train_loss"] < 0.7 * curve[0]["train_loss"]
     with pytest.raises(InputError, match="needs adapters to learn from"):
         train(replace(given, workspace=tmp_path / "no", adapters=None))
+
+
+def test_a_student_of_half_the_width_is_a_base_of_its_own(corpus: Path, bank: Path, tmp_path: Path) -> None:
+    given = distil(corpus, bank, tmp_path / "run", width=0.5, target_share=0.3, select="text")
+    result = train(replace(given, train=replace(given.train, max_epochs=3)))
+    curve = losses(tmp_path / "run", "student")
+    assert curve[-1]["train_loss"] < 0.9 * curve[0]["train_loss"]
+    assert load_base(result.output).config == replace(SMALL, pre_channels=2, channels=(2, 4))
+    separator = Separator.from_spec(ModelSpec(base=result.output, encoder="tiny", device="cpu"))
+    separated = separator(render("rain", 1, 2.5, 32000)[None], 32000, ["rain"])
+    assert np.isfinite(separated["rain"]).all()
+
+
+def test_a_student_that_is_resumed_equals_one_that_was_not_interrupted(
+    corpus: Path, bank: Path, tmp_path: Path
+) -> None:
+    def state(name: str, *stops: int) -> dict[str, torch.Tensor]:
+        given = distil(corpus, bank, tmp_path / name, width=0.5, target_share=0.3)
+        given = replace(given, train=replace(given.train, save_step_frequency=1), resume=True)
+        for stop in stops:
+
+            def progress(step: int, total: int, what: str, stop: int = stop) -> None:
+                if step == stop:
+                    raise RuntimeError("stands for a kill")
+
+            with pytest.raises(RuntimeError, match="kill"):
+                train(given, progress)
+        train(given)
+        return load_base(tmp_path / name / "student_last.safetensors").state_dict()
+
+    stopped, whole = state("stopped", 3, 9), state("whole")
+    for name, value in whole.items():
+        torch.testing.assert_close(stopped[name], value, rtol=1e-6, atol=1e-8)
+
+
+def test_a_student_that_its_teacher_cannot_teach_is_refused(corpus: Path, bank: Path, tmp_path: Path) -> None:
+    given = distil(corpus, bank, tmp_path / "run")
+    other = tmp_path / "other.safetensors"
+    torch.manual_seed(1)
+    save_base(other, ResUNet30(SMALL), load_encoder().fingerprint)
+    for wrong, message in (
+        (replace(given, network=replace(SMALL, sample_rate=16000)), "network.sample_rate 16000: .* set it to 32000"),
+        (replace(given, network=replace(SMALL, condition_size=64)), "condition_size must be the encoder's 128"),
+        (replace(given, base_checkpoint=str(other)), "domain0: belongs to another base"),
+    ):
+        with pytest.raises(InputError, match=message):
+            train(replace(wrong, dry_run=True))
 
 
 def test_all_data_options_work_together(corpus: Path, tmp_path: Path) -> None:

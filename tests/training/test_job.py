@@ -9,16 +9,14 @@ import pytest
 import torch
 from safetensors.torch import load_file
 from small_jobs import corpus
-from small_networks import loaded, small_network
+from small_networks import small_network
 
 from dplass_cli.adapters.adapter_folder import AdapterInfo, load_adapter
-from dplass_cli.adapters.bank_folder import bank_key
 from dplass_cli.adapters.injection import layer_settings
 from dplass_cli.models import BaseModel
 from dplass_cli.options.adapter_settings import AdapterSettings
 from dplass_cli.options.parse import to_mapping
-from dplass_cli.separation.bank import AdapterBank
-from dplass_cli.training.job import RoutedTeacher, Which, adapter_job, network_job
+from dplass_cli.training.job import Which, adapter_job, network_job
 from dplass_cli.training.train_result import Trained
 
 
@@ -93,36 +91,3 @@ def test_of_a_whole_network_everything_that_is_read_is_trained(network: BaseMode
         job.export("last", Trained())
     assert files["last"].is_file()
     assert not any(parameter.requires_grad for parameter in network.parameters())
-
-
-def bank(device: torch.device) -> AdapterBank:
-    """Adapters of domains 0 and 2."""
-    made = AdapterBank(small_network())
-    for domain in (0, 2):
-        made.add(bank_key(domain), loaded(made.network, AdapterSettings(), seed=domain + 1))
-    return made
-
-
-def test_each_item_is_separated_by_the_adapter_of_its_domain() -> None:
-    generator = torch.Generator().manual_seed(0)
-    mixture, condition = torch.randn(4, 1, 2000, generator=generator), torch.randn(4, 8, generator=generator)
-    output = RoutedTeacher(bank)(mixture, condition, torch.tensor([2, 0, 2, 9]))
-    alone = bank(torch.device("cpu"))
-    for item, key in enumerate([bank_key(2), bank_key(0), bank_key(2), None]):  # domain 9 has no adapter
-        alone.activate(key)
-        with torch.inference_mode():
-            expected = alone.network(mixture[item : item + 1], condition[item : item + 1])[0]
-        torch.testing.assert_close(output[item], expected, atol=1e-5, rtol=1e-4)
-
-
-def test_the_bank_is_loaded_once() -> None:
-    devices: list[torch.device] = []
-
-    def load(device: torch.device) -> AdapterBank:
-        devices.append(device)
-        return bank(device)
-
-    teacher = RoutedTeacher(load)
-    for _ in range(2):
-        teacher(torch.zeros(1, 1, 2000), torch.ones(1, 8), torch.tensor([0]))
-    assert devices == [torch.device("cpu")]

@@ -111,6 +111,17 @@ def test_a_teacher_gives_the_targets(network: BaseModel, samples: TrainingSample
     assert taught[0].tolist() == [0, 0]
 
 
+def test_the_true_target_has_its_share_of_a_student_s_loss(network: BaseModel, samples: TrainingSamples) -> None:
+    def silent(mixture: torch.Tensor, condition: torch.Tensor, domain: torch.Tensor) -> torch.Tensor:
+        return torch.zeros_like(mixture)
+
+    def loss(**taught: Any) -> float:
+        return float(module(network, **taught).training_step(batch_of(samples), 0).detach())
+
+    true, teacher = loss(), loss(teacher=silent)
+    assert loss(teacher=silent, target_share=0.25) == pytest.approx(0.25 * true + 0.75 * teacher, rel=1e-5)
+
+
 @pytest.mark.parametrize("adapt", [False, True])
 def test_batch_norm_follows_the_setting(network: BaseModel, samples: TrainingSamples, adapt: bool) -> None:
     made = module(network, adapt_batchnorm=adapt)

@@ -13,13 +13,12 @@ import torch
 from dplass_cli.data.manifest import Row, read_manifest, write_manifest
 from dplass_cli.devices import process_rank
 from dplass_cli.domains.validation import split_rows
-from dplass_cli.encoders import ProjectedEncoder, QueryEncoder, TinyEncoder, load_encoder_of
+from dplass_cli.encoders import BUNDLED, ProjectedEncoder, QueryEncoder, TinyEncoder, load_encoder_of
 from dplass_cli.encoders.cache import EmbeddingCache
 from dplass_cli.encoders.clips import Clip, embed_clips
 from dplass_cli.encoders.projection_heads import ProjectionHeads
 from dplass_cli.errors import InputError
 from dplass_cli.options.encoder_settings import HeadsConfig
-from dplass_cli.resources import BUNDLED_MODELS
 from dplass_cli.storage import Progress
 from dplass_cli.training.callbacks.epoch_reporter import EpochReport, no_report
 from dplass_cli.training.contrastive.clip_samples import (
@@ -143,7 +142,7 @@ class EncoderRun:
     def _with_heads(self, frozen: QueryEncoder) -> ProjectedEncoder:
         model = resolve_model(self.options.model)
         source = str(model.encoder or model.base)
-        file = source if source in BUNDLED_MODELS else str(Path(source).absolute())
+        file = source if source in BUNDLED else str(Path(source).absolute())
         config = HeadsConfig(frozen.size, self.options.contrastive.head_hidden, file, frozen.fingerprint)
         with self._seeded():
             return ProjectedEncoder(frozen, ProjectionHeads(config))
