@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +13,7 @@ import numpy.typing as npt
 import pytest
 import torch
 from browsing import wait_for
+from systems import missing_privilege
 
 from dplass_cli.audio.writing import write_audio
 from dplass_cli.sounds import render
@@ -23,6 +24,26 @@ if TYPE_CHECKING:
 GOLDEN = Path(__file__).parent / "golden"
 
 SHARED_DATA = Path(__file__).parents[2] / "shared" / "data"
+
+
+def _skipping_refused_links() -> Generator[None, Any, Any]:
+    """Skip a test that may not create a symbolic link, as on Windows outside of developer mode."""
+    try:
+        return (yield)
+    except OSError as error:
+        if reason := missing_privilege(error):
+            pytest.skip(reason)
+        raise
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_setup() -> Generator[None, Any, Any]:
+    return (yield from _skipping_refused_links())
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call() -> Generator[None, Any, Any]:
+    return (yield from _skipping_refused_links())
 
 
 @pytest.fixture(scope="session", autouse=True)

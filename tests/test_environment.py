@@ -7,7 +7,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 
+
+@pytest.mark.skipif(os.name == "nt", reason="needs the module pwd, which Windows lacks")
 def test_users_without_an_entry_and_empty_numbers_are_no_obstacle() -> None:
     """In another process, because torch and Lightning read the environment when they are imported."""
     names = ("LOGNAME", "USER", "LNAME", "USERNAME", "HOME")

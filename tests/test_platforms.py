@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from systems import missing_privilege
 
 from dplass_cli.audio.writing import write_audio
 from dplass_cli.sounds import render
@@ -55,3 +56,11 @@ def test_a_code_page_that_lacks_characters_is_no_obstacle(page: str, tmp_path: P
     missing = run(code, "weights", "verify", "犬–é.yaml", PYTHONIOENCODING=page, DPLASS_HOME=str(tmp_path))
     assert missing.returncode == 2
     assert b"Traceback" not in missing.stderr
+
+
+def test_only_the_privilege_of_links_is_a_reason_to_skip() -> None:
+    refused = OSError("A required privilege is not held by the client")
+    assert missing_privilege(refused) is None
+    refused.winerror = 1314  # type: ignore[attr-defined]
+    assert missing_privilege(refused) == "Windows allows symbolic links in developer mode only"
+    assert missing_privilege(ValueError()) is None

@@ -119,9 +119,10 @@ def serve(options: list[str]) -> None:
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         assert re.match(r"http://127\.0\.0\.1:\d+ \(Ctrl-C ends it\)", process.stdout.readline())
-        process.send_signal(signal.SIGINT)
         try:
-            assert process.wait(timeout=60) == 0
+            if os.name != "nt":  # where Ctrl-C goes to all processes of a console
+                process.send_signal(signal.SIGINT)
+                assert process.wait(timeout=60) == 0
         finally:
             process.kill()
 

@@ -7,11 +7,11 @@ import hashlib
 import json
 import multiprocessing
 import os
-import resource
 import signal
 from pathlib import Path
 
 import pytest
+from systems import needs_fork, needs_limits
 
 from dplass_cli import storage
 from dplass_cli.errors import InputError, RunError
@@ -89,6 +89,7 @@ def test_nan_and_infinity_become_null_in_json(tmp_path: Path) -> None:
     assert "ü" in (tmp_path / "x.json").read_text(encoding="utf-8")
 
 
+@needs_fork
 def test_the_leftover_of_a_killed_writer_is_overwritten(tmp_path: Path) -> None:
     def half(path: Path) -> None:
         with storage.atomic_path(path) as temporary:
@@ -222,7 +223,10 @@ def test_free_space_is_known_before_the_folder_exists(tmp_path: Path) -> None:
         storage.free_space(tmp_path / "file" / "below")
 
 
+@needs_limits
 def test_the_limit_of_open_files_is_raised_as_far_as_allowed(monkeypatch: pytest.MonkeyPatch) -> None:
+    import resource
+
     limits = [(64, 1000)]
     monkeypatch.setattr(resource, "getrlimit", lambda kind: limits[-1])
     monkeypatch.setattr(resource, "setrlimit", lambda kind, new: limits.append(new))

@@ -23,12 +23,14 @@ def _list(options: WeightsOptions, run: VerbRun) -> None:
     listed = list_weights(options)
     rows = []
     for item in listed:
-        size = _bytes(sum(file.size or 0 for file in item.row.files))
+        total = sum(file.size or 0 for file in item.row.files)
+        size = _bytes(total) if total else "unknown"
         where = str(item.folder or "-")
         if item.folder and item.missing:
             where += f" ({len(item.missing)} of {len(item.row.files)} files missing)"
-        rows.append([item.name, item.row.what, size, item.row.licence, where])
-    run.table(listed, ["name", "what for", "about", "licence", "where"], rows, left=5)
+        sha256 = "unverified" if item.row.unverified else "known"
+        rows.append([item.name, item.row.what, size, sha256, item.row.licence, where])
+    run.table(listed, ["name", "what for", "about", "sha256", "licence", "where"], rows, left=6)
 
 
 def _fetch(options: WeightsFetchOptions, run: VerbRun) -> None:

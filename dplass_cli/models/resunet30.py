@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -21,6 +22,10 @@ from dplass_cli.models.memory_efficient import average_pool, conditioned, pointw
 from dplass_cli.options.network_settings import ResUNet30Config
 
 _FLOOR = 1e-10
+
+_DCASE_2024 = ResUNet30Config(n_fft=1024, hop=160, sample_rate=16000)
+"""The baseline of DCASE 2024's task 9, according to models/resunet.py and README.md of its repository,
+github.com/Audio-AGI/dcase2024_task9_baseline."""
 
 
 def _batch_norm(channels: int) -> nn.BatchNorm2d:
@@ -222,6 +227,13 @@ class ResUNet30(BaseModel):
         self.base = ResUNetBase(self.config)
         self.film = FiLM(self.base.beta_features(), self.config.condition_size)
         self.film.reset()
+
+    @classmethod
+    def published_config(
+        cls, state: Mapping[str, Tensor], hyper_parameters: Mapping[str, Any], where: str
+    ) -> ResUNet30Config | None:
+        bins = state.get("base.bn0.weight", torch.empty(0)).shape
+        return _DCASE_2024 if bins == (_DCASE_2024.n_fft // 2 + 1,) else None
 
     @property
     def stft(self) -> STFT:

@@ -12,7 +12,7 @@ from dplass_cli.options.parse import from_mapping, parse_yaml
 from dplass_cli.resources import resource
 from dplass_cli.storage import read_text
 
-_NAME = re.compile(r"\w[\w.+-]*")  # names become folders and files: no path separators, not hidden
+_NAME = re.compile(r"\w[\w.+,=-]*")  # names become folders and files: no path separators, not hidden
 
 
 @dataclass(frozen=True)
@@ -74,6 +74,11 @@ class WeightsEntry:
     def source(self) -> str:
         """Where the files come from, for display."""
         return f"hf://{self.hub}@{self.revision}" if self.hub else self.url or self.drive or ""
+
+    @property
+    def unverified(self) -> tuple[str, ...]:
+        """Names of files whose hash is not known before they are first fetched."""
+        return tuple(file.name for file in self.files if file.sha256 is None)
 
 
 def read_known_files(path: Path | None = None) -> dict[str, WeightsEntry]:

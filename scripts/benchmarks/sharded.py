@@ -10,7 +10,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -25,52 +25,51 @@ from dplass_cli.options.data_settings import DataSettings
 
 RATE, SECONDS, KINDS = 32000, 0.25, 20
 _FOLDERS = 1000  # files per folder
+_SOUNDS = 1000  # that differ
+_EMBEDDED = 20_000  # at most: the encoder takes nearly all of the time, and as long for each clip
 
 
 def sharded(clips: int) -> dict[str, float]:
     """Items per second and peak memory (MiB) of each step, on single files and on shards, in a temporary folder."""
     figures: dict[str, float] = {"clips": clips}
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        began = time.perf_counter()
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
         write_clips(folder, clips)
-        figures["writing_files_per_s"] = clips / (time.perf_counter() - began)
         files, shards = folder / "train.json", folder / "shards" / "manifest.json"
-        form = ["--size", "5MB", "--convert", "32k-mono-flac"]
-        steps = {
-            "prepare_shards": ["-m", "dplass_cli", "prepare", "shards", str(files), "-o", str(shards.parent), *form],
-            "embed_files": ["-m", "dplass_cli", "embed", str(files), "-o", str(folder / "a")],
-            "embed_shards": ["-m", "dplass_cli", "embed", str(shards), "-o", str(folder / "b")],
-            "samples_of_files": ["-m", "benchmarks.sharded", str(files)],
-            "samples_of_shards": ["-m", "benchmarks.sharded", str(shards)],
-        }
-        for step, arguments in steps.items():
-            seconds, cpu, mib = _run(arguments)
-            figures |= {f"{step}_per_s": clips / seconds, f"{step}_cpu_ms": 1e3 * cpu / clips, f"{step}_peak_mib": mib}
+        form = ["--size", "5MB", "--convert", "32k-mono-flac", "--output", str(shards.parent)]
+        figures |= _measure("prepare_shards", clips, "-m", "dplass_cli", "prepare", "shards", str(files), *form)
+        for name, manifest in (("files", files), ("shards", shards)):
+            some, count = first_rows(manifest, _EMBEDDED)
+            out = str(folder / f"embeddings_{name}")
+            figures |= _measure(f"embed_{name}", count, "-m", "dplass_cli", "embed", str(some), "-o", out)
+            figures |= _measure(f"samples_of_{name}", clips, "-m", "benchmarks.sharded", str(manifest))
     return figures
 
 
+def first_rows(manifest: Path, count: int) -> tuple[Path, int]:
+    """A manifest of the first ``count`` rows, beside the whole one, and the number of its rows."""
+    rows = read_manifest(manifest)[:count]
+    path = manifest.with_name("first.json")
+    write_manifest(path, rows)
+    return path, len(rows)
+
+
 def write_clips(folder: Path, clips: int) -> None:
-    """Write tones in noise as single files, and ``train.json``."""
-    with ProcessPoolExecutor() as pool:
-        parts = pool.map(
-            _write_part, [(folder, first, min(first + _FOLDERS, clips)) for first in range(0, clips, _FOLDERS)]
-        )
-        write_manifest(folder / "train.json", (row for part in parts for row in part))
-
-
-def _write_part(part: tuple[Path, int, int]) -> list[Row]:
-    folder, first, last = part
-    (folder / f"part{first // _FOLDERS:05d}").mkdir()
-    rows = []
-    for number in range(first, last):
+    """Write tones in noise as single files, and ``train.json``; after 1,000 sounds they are links to these."""
+    (folder / "sounds").mkdir()
+    sounds = [folder / "sounds" / f"{number:03d}.flac" for number in range(min(clips, _SOUNDS))]
+    for number, path in enumerate(sounds):
         random = np.random.default_rng(number)
         audio = 0.05 * random.standard_normal(round(RATE * SECONDS), dtype=np.float32)
         audio += 0.2 * np.sin(random.uniform(0.01, 1.0) * np.arange(len(audio), dtype=np.float32))
-        path = folder / f"part{first // _FOLDERS:05d}" / f"{number:08d}.flac"
         write_audio(path, audio[None], RATE, "PCM_16")
+    rows = []
+    for number in range(clips):
+        path = folder / f"part{number // _FOLDERS:05d}" / f"{number:08d}.flac"
+        path.parent.mkdir(exist_ok=True)
+        path.hardlink_to(sounds[number % len(sounds)])
         rows.append(Row(path, f"sound of kind {number % KINDS}", id=f"{number:08d}"))
-    return rows
+    write_manifest(folder / "train.json", rows)
 
 
 def read_epoch(manifest: Path) -> int:
@@ -82,7 +81,15 @@ def read_epoch(manifest: Path) -> int:
     return sum(len(batch.number) for batch in TrainingLoader(samples, EpochBatches(len(samples), 20), workers=2))
 
 
-def _run(arguments: list[str]) -> tuple[float, float, float]:
+def _measure(step: str, clips: int, *arguments: str) -> dict[str, float]:
+    """Run Python on a number of clips; print and return its figures."""
+    seconds, cpu, mib = _run(arguments)
+    figures = {f"{step}_per_s": clips / seconds, f"{step}_cpu_ms": 1e3 * cpu / clips, f"{step}_peak_mib": mib}
+    print(f"{clips:,} clips: {figures}", flush=True)
+    return figures
+
+
+def _run(arguments: Sequence[str]) -> tuple[float, float, float]:
     """Run Python: wall seconds, CPU seconds, and peak memory in MiB."""
     root = Path(__file__).parents[2]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(root), str(root / "scripts")])}

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from page_client import encoded, noise
 from serve_process import serve_process
+from systems import needs_signals
 from typer.testing import CliRunner
 
 from dplass_cli.cli import app
@@ -19,6 +20,7 @@ from dplass_cli.cli import app
 pytest.importorskip("uvicorn", reason="pip install 'dplass[serve]'")
 
 
+@needs_signals
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_it_serves_until_a_signal_ends_it_and_leaves_nothing(tmp_path: Path, number: signal.Signals) -> None:
     with serve_process(tmp_path) as (process, address):
@@ -37,6 +39,7 @@ def test_it_serves_until_a_signal_ends_it_and_leaves_nothing(tmp_path: Path, num
         assert list(tmp_path.iterdir()) == []
 
 
+@needs_signals
 def test_a_server_for_others_warns(tmp_path: Path) -> None:
     with serve_process(tmp_path, "--host", "0.0.0.0") as (process, address):
         assert address.startswith("http://127.0.0.1:")

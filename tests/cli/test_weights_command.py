@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 
@@ -24,6 +25,8 @@ def test_list_needs_no_network_and_says_what_there_is() -> None:
     assert done.exit_code == 0, done.output
     for text in ("audiosep", "1.26 GB", "CC0-1.0"):
         assert text in done.stdout
+    assert re.search(r"audiosep .* known ", done.stdout)
+    assert re.search(r"audiosep-dcase .* unverified ", done.stdout)
     (listed,) = json.loads(CliRunner().invoke(app, ["weights", "list", "audiosep", "--json"]).stdout)
     assert listed["row"]["hub"] == "spaces/Audio-AGI/AudioSep"
     assert listed["row"]["files"][0]["size"] == 1264844076

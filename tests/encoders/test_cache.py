@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from systems import needs_fork
 
 from dplass_cli.encoders import load_encoder
 from dplass_cli.encoders.cache import EmbeddingCache, Vectors, embedding_key
@@ -174,6 +175,7 @@ def test_a_temporarily_unreadable_cache_loses_nothing(tmp_path: Path, monkeypatc
     holds(opened(tmp_path), 1, 2)
 
 
+@needs_fork
 def test_several_processes_add_to_one_array(tmp_path: Path) -> None:
     context = multiprocessing.get_context("fork")
     children = [context.Process(target=_fill, args=(tmp_path, 40 * child)) for child in range(4)]
@@ -187,6 +189,7 @@ def test_several_processes_add_to_one_array(tmp_path: Path) -> None:
     holds(cache, *range(160))
 
 
+@needs_fork
 def test_kills_at_random_times_lose_nothing_that_was_added(tmp_path: Path) -> None:
     context = multiprocessing.get_context("fork")
     random.seed(4)

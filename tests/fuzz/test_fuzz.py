@@ -12,6 +12,9 @@ from functools import cache
 from pathlib import Path
 
 import pytest
+
+pytest.importorskip("resource", reason="needs the module resource and timers, which Windows lacks")
+
 from fuzz.harness import Finding, Target, attempt, sandbox
 from fuzz.targets import TARGETS
 from hypothesis import HealthCheck, given, settings

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from fake_slurm import wait_until
+from systems import needs_signals
 
 from dplass_cli.launching.following import Launch, TaskRecord
 from dplass_cli.launching.local_engine import LocalEngine
@@ -27,6 +28,7 @@ def follow(folder: Path, *tasks: Task, parallel: int = 0) -> tuple[TaskRecord, .
     return Launch(folder / "launch", engine, "local", ("work",), tasks, 2, 0.02).follow(lambda tasks: None)
 
 
+@needs_signals
 def test_a_killed_process_is_started_again_and_the_result_is_that_of_an_undisturbed_run(tmp_path: Path) -> None:
     hold = tmp_path / "a.hold"
     hold.touch()
@@ -55,6 +57,7 @@ def test_tasks_wait_until_there_is_room(tmp_path: Path) -> None:
     wait_until(lambda: [status.state for status in engine.status(jobs)] == ["done", "done"])
 
 
+@needs_signals
 def test_stopped_tasks_save_and_are_lost(tmp_path: Path) -> None:
     engine = LocalEngine()
     (tmp_path / "a.hold").touch()

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from fake_slurm import FakeSlurm, wait_until
+from systems import needs_shell_scripts
 
 from dplass_cli.errors import InputError
 from dplass_cli.launching.following import Launch, TaskRecord
@@ -16,6 +17,7 @@ from dplass_cli.launching.task import Task
 from dplass_cli.options.launch_options import LaunchSlurmOptions
 
 pytest.importorskip("submitit")
+pytestmark = needs_shell_scripts
 
 WORK = Path(__file__).parents[1] / "support" / "resumable_work.py"
 SQUARES = " ".join(str(number**2) for number in range(10))

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from dplass_cli.models.registry import published_config
 from dplass_cli.models.resunet30 import FiLM, ResUNet30, unfold_stem
 from dplass_cli.options.network_settings import ResUNet30Config
 
@@ -142,3 +143,9 @@ def test_initially_the_biases_are_zero_and_the_weights_are_not() -> None:
     film.reset()
     assert not film.state_dict()["a.bias"].any()
     assert film.state_dict()["a.weight"].all()
+
+
+def test_the_transform_of_a_published_checkpoint_follows_from_its_frequency_bins() -> None:
+    at_16_khz = ResUNet30Config(n_fft=1024, hop=160, sample_rate=16000)
+    assert published_config({"base.bn0.weight": torch.ones(513)}, {}, "a.ckpt") == at_16_khz
+    assert published_config({"base.bn0.weight": torch.ones(1025)}, {}, "a.ckpt") == ResUNet30Config()

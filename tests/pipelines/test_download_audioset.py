@@ -182,6 +182,7 @@ def test_an_outage_stops_the_run_and_is_no_fault_of_a_video(tmp_path: Path, site
     assert download_audioset(options(tmp_path, source, "a, 0, 1")).fetched == 1
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs Linux's /dev/full")
 def test_a_full_disk_stops_the_run_and_is_no_fault_of_a_video(
     tmp_path: Path, site: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import random
-import signal
 import subprocess
 import sys
 import time
@@ -147,7 +145,7 @@ def test_killed_runs_are_continued_and_equal_an_uninterrupted_one(
             time.sleep(0.002)
         time.sleep(random.uniform(0.0, 0.03))
         if process.poll() is None:
-            os.kill(process.pid, signal.SIGKILL)
+            process.kill()
             killed += 1
         process.wait()
         if (tmp_path / "rows.npy").exists():

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from fake_slurm import FakeSlurm, wait_until
 from small_corpus import build, options, same_adapter
+from systems import needs_proc
 
 from dplass_cli.audio.writing import write_audio
 from dplass_cli.data.manifest import Row, write_manifest
@@ -25,7 +26,7 @@ from dplass_cli.pipelines.launch import LaunchResult, launch
 from dplass_cli.pipelines.train import train
 from dplass_cli.sounds import render
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, needs_proc]
 
 
 @pytest.fixture(scope="module")

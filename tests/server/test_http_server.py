@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import socket
 import tempfile
@@ -33,7 +32,7 @@ def announced(host: str) -> ServerAddress:
 
     def started(address: ServerAddress) -> None:
         addresses.append(address)
-        os.kill(os.getpid(), signal.SIGINT)
+        signal.raise_signal(signal.SIGINT)
 
     runner: Any = SimpleNamespace(description="no model")
     with listen(host, 0) as listener:

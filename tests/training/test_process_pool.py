@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from side_work import work
+from systems import needs_proc, needs_signals
 
 from dplass_cli.errors import RunError
 from dplass_cli.training.process_pool import run_in_processes
@@ -37,6 +38,7 @@ def test_a_job_that_reports_all_the_time_does_not_block_the_others(tmp_path: Pat
     assert {path.name for path in tmp_path.iterdir()} == {"chatty", "quick", "last"}
 
 
+@needs_signals
 def test_an_interruption_lets_the_processes_save(tmp_path: Path) -> None:
     def interrupt(done: int, total: int, what: str) -> None:
         if what == "ready":
@@ -56,7 +58,7 @@ if __name__ == "__main__":
 """
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="needs /proc")
+@needs_proc
 def test_killing_the_parent_ends_its_processes(tmp_path: Path) -> None:
     (tmp_path / "parent.py").write_text(PARENT.format(folder=str(tmp_path)))
     path = os.pathsep.join([str(Path(__file__).parents[1] / "support"), str(Path(__file__).parents[2])])

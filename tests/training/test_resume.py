@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import os
 import random
 import signal
 import subprocess
@@ -114,7 +113,7 @@ def test_a_signal_saves_the_current_step_and_interrupts(corpus: Path, uninterrup
 
         def progress(step: int, total: int, what: str, number: int = number) -> None:
             if step in (4, 8):
-                os.kill(os.getpid(), number)
+                signal.raise_signal(number)
 
         with pytest.raises(KeyboardInterrupt):
             train(replace(given, resume=True), progress)

@@ -6,7 +6,6 @@ import argparse
 import ast
 import errno
 import os
-import resource
 import signal
 import sys
 import zipfile
@@ -18,6 +17,7 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import save_file
+from systems import needs_limits, needs_proc
 from torch import Tensor
 
 from dplass_cli.errors import InputError, RunError
@@ -287,8 +287,11 @@ def write_pickled_there(folder: Path) -> None:
     write_checkpoint(folder / "a.pt", {"a": torch.zeros(10_000)})
 
 
+@needs_limits
 @pytest.mark.parametrize("write", [save_base_there, write_pickled_there], ids=["safetensors", "pickled"])
 def test_a_full_disk_is_reported_and_leaves_nothing(tmp_path: Path, write: Callable[[Path], None]) -> None:
+    import resource
+
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     previous = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (5000, limits[1]))
@@ -331,7 +334,7 @@ def test_the_hash_ignores_order_and_memory_layout_only() -> None:
     assert tensors_sha256(tensors, {"x": 1, "y": 2}) == tensors_sha256(tensors, {"y": 2, "x": 1})
 
 
-@pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="needs /proc")
+@needs_proc
 @pytest.mark.parametrize("name", ["a.safetensors", "a.ckpt"])
 def test_on_windows_no_file_stays_mapped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     """A mapped file could not be replaced there."""

@@ -35,6 +35,12 @@ def test_the_table_has_the_hashes_of_the_benchmark_lists(real_data: Path) -> Non
     assert hashlib.sha256(data).hexdigest() == clusters.sha256
 
 
+def test_files_without_a_hash_are_unverified() -> None:
+    files = (KnownFile("a.bin", sha256="0" * 64), KnownFile("x/b,c=1.bin"))
+    assert WeightsEntry("w", "l", files, hub="a/b").unverified == ("b,c=1.bin",)
+    assert WeightsEntry("w", "l", files[:1], hub="a/b").unverified == ()
+
+
 def test_an_entry_has_one_source_and_plain_names() -> None:
     files = (KnownFile("a.bin"),)
     with pytest.raises(ValueError, match="one source"):

@@ -9,6 +9,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from systems import needs_shell_scripts
 
 from tiny_models.corpus.packages import GoneError, unpacked
 
@@ -63,6 +64,7 @@ def test_another_version_is_used_if_the_stated_one_is_gone(tmp_path: Path, monke
         assert found.version == "1:2-3"
 
 
+@needs_shell_scripts
 def test_a_package_that_is_gone_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     replace_apt_get(tmp_path, "echo E: Unable to locate package bells >&2; exit 100", monkeypatch)
     message = "bells: E: Unable to locate package bells"
