@@ -1,7 +1,8 @@
 """The passes over one recording: choose adapters, embed residuals, separate.
 
 A policy that requires outputs takes a pass under every adapter, refinement takes one that embeds the residuals, and the
-last pass yields the targets. Each pass reads the recording again, so memory does not grow with its length.
+last pass yields the targets. Each pass reads the recording again, so memory does not grow with its length; the
+estimates that refinement has computed are kept for the last pass.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from dplass_cli.audio.resampling import resample
 from dplass_cli.encoders import QueryEncoder
 from dplass_cli.separation.bank import Activation
 from dplass_cli.separation.core import OutputEmbedding, Prepared, Request, SeparationCore
+from dplass_cli.separation.kept_estimates import KeptEstimates
 from dplass_cli.separation.masks import make_targets
 from dplass_cli.separation.policies import Choice, DomainTexts, Policy, chooses_by_query
 from dplass_cli.separation.presence import PresenceMeter
@@ -49,10 +51,12 @@ class Passes:
         read: Read,
         sample_rate: int,
         normalization: Normalization,
+        kept: KeptEstimates,
     ) -> None:
         self._core, self._encoder, self._policy, self._texts = core, encoder, policy, texts
         self._read, self._sample_rate, self._normalization = read, sample_rate, normalization
         self._rate = core.bank.network.config.sample_rate
+        self._kept, self._kept_sources = kept, list[Source]()
         self.choices: dict[Source, Activation] = {}
 
     def choose(self, conditions: Mapping[Source, Tensor]) -> None:
@@ -78,8 +82,11 @@ class Passes:
             return plan
         requests = [Request(plan.conditions[source], self.choices[source]) for source in alone.values()]
         residuals = [ResidualEmbedding(request.condition, self._encoder, self._rate) for request in requests]
+        self._kept_sources = list(alone.values())
         for _, _, prepared, kept in self._windows(last=False):
-            for residual, estimate in zip(residuals, self._core.separate(prepared, requests), strict=True):
+            estimates = self._core.separate(prepared, requests).cpu()
+            self._kept.add(estimates)
+            for residual, estimate in zip(residuals, estimates, strict=True):
                 residual.add(prepared.mixtures[0][:, kept], estimate[:, kept])
         found = {Source(n, "residual"): residual.condition() for n, residual in zip(alone, residuals, strict=True)}
         conditions = {source: condition for source, condition in found.items() if condition is not None}
@@ -98,13 +105,13 @@ class Passes:
             (recording float32 (C, n), targets float32 (Q, C, n), the recording above the model's band float32 (C, n);
             None where that band covers it) of the part of each window that is kept.
         """
-        requests = [Request(condition, self.choices[source]) for source, condition in plan.conditions.items()]
+        already = self._kept.read()
         stft = self._core.bank.network.stft
         normalization = self._normalization
         for window, part, prepared, kept in self._windows(last=True):
             mixture = prepared.mixtures[0]
             left_out = (self._before_grid(window), 0)
-            estimates = self._core.separate(prepared, requests).cpu()
+            estimates = self._estimates(plan, prepared, next(already))
             outputs = make_targets(estimates, mixture, plan, stft, self._core.shared_mask)
             if meter is not None:
                 meter.add(mixture[:, kept], dict(zip(plan.targets, outputs[..., kept], strict=True)))
@@ -119,6 +126,18 @@ class Passes:
                 low = resampled(F.pad(mixture, left_out).numpy(), self._rate, self._sample_rate, length)
                 high = normalization.undo(normalization.apply(torch.from_numpy(part)) - low)[:, window.kept].numpy()
             yield part[:, window.kept], targets[..., window.kept].numpy(), high
+
+    def _estimates(self, plan: Plan, prepared: Prepared, kept: Tensor | None) -> Tensor:
+        """The estimates of a window, float32 (S, C, n) in the order of the plan's conditions.
+
+        ``kept`` contains those of :meth:`refine`; the network runs for the others.
+        """
+        found = {} if kept is None else dict(zip(self._kept_sources, kept, strict=True))
+        missing = [source for source in plan.conditions if source not in found]
+        if missing:
+            requests = [Request(plan.conditions[source], self.choices[source]) for source in missing]
+            found |= dict(zip(missing, self._core.separate(prepared, requests).cpu(), strict=True))
+        return torch.stack([found[source] for source in plan.conditions])
 
     def _windows(self, last: bool) -> Iterator[tuple[Window, Audio, Prepared, slice]]:
         """Windows, their samples, their normalised mixtures at the network's rate, and the part of these to keep."""

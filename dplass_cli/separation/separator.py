@@ -22,6 +22,7 @@ from dplass_cli.options.model_options import Backend, ModelSpec, Precision, Refi
 from dplass_cli.options.separate_options import Clipping, FileFormat, Highband
 from dplass_cli.separation.bank import AdapterBank
 from dplass_cli.separation.core import NonFiniteOutput, SeparationCore
+from dplass_cli.separation.kept_estimates import KeptEstimates
 from dplass_cli.separation.loading import load_models
 from dplass_cli.separation.output import (
     RESIDUAL,
@@ -211,13 +212,14 @@ class Separator:
         level_db = self.bank.network.config.input_level_db
         normalization = array_normalization(audio, sample_rate, level_db)
         try:
-            passes, planned = self._begin(read, sample_rate, normalization, asked, excerpt, consistent)
-            meter = self._presence_meter(asked, planned) if presence else None
-            blocks, done = [], 0
-            for recording, block, _ in passes.targets(planned, meter):
-                blocks.append(block)
-                done += recording.shape[-1]
-                progress(done, audio.shape[-1], "separating")
+            with KeptEstimates() as kept:
+                passes, planned = self._begin(read, sample_rate, normalization, kept, asked, excerpt, consistent)
+                meter = self._presence_meter(asked, planned) if presence else None
+                blocks, done = [], 0
+                for recording, block, _ in passes.targets(planned, meter):
+                    blocks.append(block)
+                    done += recording.shape[-1]
+                    progress(done, audio.shape[-1], "separating")
         except NonFiniteOutput as error:
             raise error.of("audio") from error
         targets = np.concatenate(blocks, axis=-1)
@@ -254,13 +256,14 @@ class Separator:
         read: Read,
         sample_rate: int,
         normalization: Normalization,
+        kept: KeptEstimates,
         asked: Mapping[str, Query],
         excerpt: Excerpt,
         consistent: bool,
     ) -> tuple[Passes, Plan]:
         """Plan a recording's separation and make the passes that come before the last."""
         planned = plan(asked, self.encoder, excerpt, consistent)
-        passes = Passes(self.core, self.encoder, self.policy, self._texts, read, sample_rate, normalization)
+        passes = Passes(self.core, self.encoder, self.policy, self._texts, read, sample_rate, normalization, kept)
         passes.choose(planned.conditions)
         return passes, passes.refine(planned) if self.refine == "residual" else planned
 
@@ -276,7 +279,7 @@ class Separator:
     def _pass_weights(self) -> list[int]:
         """How often the network runs per window in each pass over a recording, per query."""
         choosing = [] if chooses_by_query(self.policy) else [max(1, len(self.bank.keys))]
-        return [*choosing, 1, *choosing, 2] if self.refine == "residual" else [*choosing, 1]
+        return [*choosing, 1, *choosing, 1] if self.refine == "residual" else [*choosing, 1]
 
     def separate_file(
         self,
@@ -373,17 +376,20 @@ class Separator:
 
         normalization = file_normalization(path, info, self.bank.network.config.input_level_db, track)
         try:
-            passes, planned = self._begin(read, info.sample_rate, normalization, asked, excerpt, consistent)
-            meter = self._presence_meter(asked, planned)
-            done = 0
-            silencing = silence_if_absent is not None
-            with open_targets(paths, info, output, silencing, removals, read_metadata(path, track)) as files:
-                for recording, targets, high in passes.targets(planned, meter):
-                    files.write(recording, targets, high)
-                    done += recording.shape[-1]
-                    report.at(done)
-                if silence_if_absent is not None:
-                    files.silenced = {name for name, found in meter.found.items() if found.score < silence_if_absent}
+            with KeptEstimates(Path(output_dir)) as kept:
+                passes, planned = self._begin(read, info.sample_rate, normalization, kept, asked, excerpt, consistent)
+                meter = self._presence_meter(asked, planned)
+                done = 0
+                silencing = silence_if_absent is not None
+                with open_targets(paths, info, output, silencing, removals, read_metadata(path, track)) as files:
+                    for recording, targets, high in passes.targets(planned, meter):
+                        files.write(recording, targets, high)
+                        done += recording.shape[-1]
+                        report.at(done)
+                    if silence_if_absent is not None:
+                        files.silenced = {
+                            name for name, found in meter.found.items() if found.score < silence_if_absent
+                        }
         except NonFiniteOutput as error:
             raise error.of(path) from error
         gain_db = 20 * float(np.log10(files.gain))

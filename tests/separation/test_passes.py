@@ -15,6 +15,7 @@ from dplass_cli.audio.level import UNCHANGED, Normalization
 from dplass_cli.audio.reading import Audio
 from dplass_cli.audio.stft import STFT
 from dplass_cli.separation.core import Prepared, Request
+from dplass_cli.separation.kept_estimates import KeptEstimates
 from dplass_cli.separation.passes import Passes, PassProgress, resampled
 from dplass_cli.separation.policies import Choice
 from dplass_cli.separation.queries import Plan, Source, Target
@@ -36,12 +37,14 @@ class ScalingCore:
         config = SimpleNamespace(sample_rate=RATE, hop=80, grid=(1, 1))
         network = SimpleNamespace(config=config, stft=STFT(n_fft=256, hop=80))
         self.bank = SimpleNamespace(keys=["quiet", "loud"], network=network)
+        self.runs = 0
 
     def prepare(self, mixtures: Tensor) -> Prepared:
         return Prepared(mixtures, None)  # type: ignore[arg-type]
 
     def separate(self, prepared: Prepared, requests: Sequence[Request]) -> Tensor:
         activations = [request.activation for request in requests]
+        self.runs += len(requests)
         assert all(activation is None or isinstance(activation, str) for activation in activations)
         return torch.stack([self.gains[activation] * prepared.mixtures[0] for activation in activations])  # type: ignore[index]
 
@@ -94,9 +97,10 @@ def passes(
     policy: RecordingPolicy | None = None,
     sample_rate: int = RATE,
     normalization: Normalization = UNCHANGED,
+    core: ScalingCore | None = None,
 ) -> Passes:
-    fakes: Any = (ScalingCore(), LevelEncoder(), policy or RecordingPolicy(), None)
-    return Passes(*fakes, reader, sample_rate, normalization)
+    fakes: Any = (core or ScalingCore(), LevelEncoder(), policy or RecordingPolicy(), None)
+    return Passes(*fakes, reader, sample_rate, normalization, KeptEstimates())
 
 
 def conditions(*sources: Source) -> dict[Source, Tensor]:
@@ -184,6 +188,16 @@ def test_a_refined_target_takes_its_share_of_the_unclaimed_sound(audio: Audio) -
     _, targets = joined(separation.targets(separation.refine(plan_of(DOG))))
     expected = 0.25 + TARGET_SHARE * (1.0 - 0.25 - 0.25)
     np.testing.assert_allclose(targets[0], expected * audio, atol=1e-6)
+
+
+def test_refinement_runs_the_network_twice_per_window(audio: Audio) -> None:
+    core = ScalingCore()
+    separation = passes(Reader(audio), RecordingPolicy(always="quiet"), core=core)
+    separation.choose(conditions(DOG))
+    plan = separation.refine(plan_of(DOG))
+    assert core.runs == 3  # windows
+    list(separation.targets(plan))
+    assert core.runs == 6
 
 
 def test_a_target_that_leaves_no_residual_is_not_refined(audio: Audio) -> None:
