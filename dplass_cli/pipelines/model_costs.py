@@ -19,13 +19,13 @@ def model_costs() -> list[NetworkCosts]:
 
 def costs_table(costs: Sequence[NetworkCosts]) -> Table:
     """The costs, a row each."""
-    rows = [
-        (
+    rows: list[list[str | Figure]] = [
+        [
             cost.name,
             Figure(cost.parameters / 1e6),
             Figure(cost.macs_per_second / 1e9),
             *map(_megabytes, (cost.float32_bytes, cost.float16_bytes, cost.int8_bytes)),
-        )
+        ]
         for cost in costs
     ]
     columns = ("network", "parameters (M)", "MACs per second of audio (G)", "float32 (MB)", "float16 (MB)", "INT8 (MB)")

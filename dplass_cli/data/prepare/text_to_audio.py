@@ -127,8 +127,9 @@ def _language_model_options(pipeline: Any) -> dict[str, Any]:
         # Published pipelines name GPT2Model, which no longer generates; with a head it does, and only the states count.
         from transformers import GPT2LMHeadModel
 
+        make: Any = GPT2LMHeadModel
         with torch.device("meta"):
-            generating = GPT2LMHeadModel(model.config)
+            generating = make(model.config)
         generating.transformer, generating.lm_head = model, torch.nn.Identity()
         pipeline.language_model = generating.eval()
     tokens = getattr(model.config, "max_new_tokens", None) or _LANGUAGE_MODEL_TOKENS
