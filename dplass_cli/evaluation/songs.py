@@ -29,6 +29,7 @@ from dplass_cli.options.model_options import ModelSpec
 from dplass_cli.separation.loading import Models
 from dplass_cli.separation.policies import Selection, default_selection, make_policy, parse_selection
 from dplass_cli.separation.separator import Separator
+from dplass_cli.separation.windows import CORE_SECONDS
 from dplass_cli.storage import Progress, no_progress, require_folder
 
 SOURCES = MUSDB_SOURCES
@@ -212,7 +213,9 @@ def song_separators(models: Models, select: Sequence[str] | None, spec: ModelSpe
 
     def of(selection: Selection) -> SeparateSong:
         policy, refine = make_policy(selection.policy), selection.refine or "none"
-        separator = Separator(bank, models.encoder, policy, precision=spec.precision, refine=refine)
+        separator = Separator(  # windows that do not depend on the machine: an evaluation may resume on another
+            bank, models.encoder, policy, precision=spec.precision, refine=refine, window=CORE_SECONDS
+        )
         separator.check(SOURCES)
         return lambda song, rate: separator(song, rate, SOURCES)
 

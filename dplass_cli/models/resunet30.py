@@ -8,6 +8,7 @@ Widths, transform and condition size are configurable, as are two extensions for
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Iterator, Mapping
 
@@ -21,6 +22,7 @@ from dplass_cli.models.memory_efficient import average_pool, conditioned, pointw
 from dplass_cli.options.network_settings import ResUNet30Config
 
 _FLOOR = 1e-10
+_MAPS, _PLANES = 12, 24  # maps of the first level, and values per cell of the spectrum, that exist at once; measured
 
 
 def _batch_norm(channels: int) -> nn.BatchNorm2d:
@@ -222,6 +224,13 @@ class ResUNet30(BaseModel):
         self.base = ResUNetBase(self.config)
         self.film = FiLM(self.base.beta_features(), self.config.condition_size)
         self.film.reset()
+
+    @property
+    def bytes_per_second(self) -> float:
+        """Of float32 in OpenVINO; torch takes up to a third more."""
+        config = self.config
+        cells = config.sample_rate / config.hop * config.n_fft / 2
+        return 4.0 * cells * (_MAPS * config.pre_channels / math.prod(config.stem) + _PLANES)
 
     @property
     def stft(self) -> STFT:
