@@ -19,6 +19,9 @@ _log = logging.getLogger(__name__)
 _BFLOAT16_CAPABILITY = (8, 0)  # lowest CUDA compute capability with bfloat16 in hardware (Ampere)
 _BFLOAT16_INSTRUCTIONS = ("amx_bf16", "avx512_bf16")  # names in torch.cpu.get_capabilities
 
+CONTAINER_MEMORY = Path("/sys/fs/cgroup/memory.max")
+"""Where the Linux kernel states the memory limit of a container."""
+
 NVIDIA_DRIVER = Path("/proc/driver/nvidia/version")
 """Where the Linux kernel describes the NVIDIA driver, if there is one."""
 
@@ -88,6 +91,21 @@ def _has_bfloat16(device: torch.device) -> bool:
         return False
     capabilities: Mapping[str, bool] = getattr(torch.cpu, "get_capabilities", dict)()  # older PyTorch does not have it
     return any(capabilities.get(name, False) for name in _BFLOAT16_INSTRUCTIONS)
+
+
+def device_memory(device: torch.device) -> int:
+    """Bytes of memory of a device, or of this machine; 4 GiB where the system does not say."""
+    if device.type == "cuda":
+        return int(torch.cuda.get_device_properties(device).total_memory)
+    try:
+        installed = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, ValueError, OSError):  # Windows has no sysconf
+        return 4 << 30
+    try:
+        limit = int(CONTAINER_MEMORY.read_text(encoding="ascii"))
+    except (OSError, ValueError):  # not in a container, or "max"
+        return installed
+    return min(installed, limit)
 
 
 def process_device(name: str = "auto") -> torch.device:

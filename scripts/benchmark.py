@@ -28,6 +28,7 @@ from benchmarks.corpora import partitioning, preparing
 from benchmarks.embedding import clap, embedding
 from benchmarks.evaluating import evaluation
 from benchmarks.gpu import lengths, throughput
+from benchmarks.long_files import long_files
 from benchmarks.separating import one_core, separation
 from benchmarks.sharded import sharded
 from benchmarks.starting import starting
@@ -37,6 +38,9 @@ from dplass_cli.devices import choose_device
 from dplass_cli.encoders.laion_text import pad
 from dplass_cli.models import BaseModel, ResUNet30
 from dplass_cli.options.network_settings import ResUNet30Config
+from dplass_cli.separation.bank import AdapterBank
+from dplass_cli.separation.policies import make_policy
+from dplass_cli.separation.separator import Separator
 from dplass_cli.storage import json_text, write_text
 
 _AUDIOSET, _MILLIONS = 2_084_320, 2_000_000
@@ -71,6 +75,8 @@ def sections(device: torch.device, repeats: int, clips: int) -> dict[str, Callab
     return found | {
         "separating, full width": partial(separate, device, repeats),
         "separating, tiny on one core": partial(separate_on_one_core, repeats),
+        "long files, tiny": partial(bundled_by_length, repeats),
+        "long files, full width": partial(full_width_by_length, device, repeats),
         "disk, full width": lambda: disk(network("full width", torch.device("cpu"))),
         "embedding": lambda: embedding(clap(device), 64 if gpu else 8, repeats),
         "preparing": lambda: preparing(_AUDIOSET),
@@ -109,6 +115,20 @@ def by_length(device: torch.device, repeats: int) -> dict[str, Any]:
     """10 seconds, 5 minutes and an hour, with the tiny encoder."""
     encoder = load_encoder("tiny", device=device)
     return lengths(network("full width", device, encoder.size), encoder, (10.0, 300.0, 3600.0), repeats)
+
+
+def bundled_by_length(repeats: int) -> dict[str, Any]:
+    """10 and 30 seconds and 5 minutes, by the bundled models: the base alone, and the default."""
+    default = Separator.from_pretrained(device="cpu", backend="torch")
+    base = Separator(default.bank, default.encoder, make_policy("base"))
+    return long_files({"base": base, "default": default}, (10.0, 30.0, 300.0), repeats)
+
+
+def full_width_by_length(device: torch.device, repeats: int) -> dict[str, Any]:
+    """10 and 30 seconds, with the tiny encoder."""
+    encoder = load_encoder("tiny", device=device)
+    separator = Separator(AdapterBank(network("full width", device, encoder.size)), encoder, make_policy("base"))
+    return long_files({"base": separator}, (10.0, 30.0), repeats)
 
 
 def table(results: dict[str, Any]) -> str:

@@ -9,6 +9,7 @@ import torch
 
 from dplass_cli.devices import (
     choose_device,
+    device_memory,
     in_bfloat16,
     launched_together,
     nvidia_driver,
@@ -45,6 +46,16 @@ def test_a_process_without_a_gpu_of_its_own_is_an_error(monkeypatch: pytest.Monk
 @pytest.mark.usefixtures("two_gpus")
 def test_auto_prefers_cuda() -> None:
     assert choose_device("auto") == torch.device("cuda")
+
+
+def test_the_memory_of_a_container_is_its_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dplass_cli.devices.CONTAINER_MEMORY", tmp_path / "memory.max")
+    installed = device_memory(torch.device("cpu"))
+    assert installed >= 1 << 28
+    (tmp_path / "memory.max").write_text("max\n")
+    assert device_memory(torch.device("cpu")) == installed
+    (tmp_path / "memory.max").write_text(f"{1 << 27}\n")
+    assert device_memory(torch.device("cpu")) == 1 << 27
 
 
 @pytest.mark.parametrize("name", ["gpu", "meta", "cuda:x"])

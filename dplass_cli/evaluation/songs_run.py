@@ -42,6 +42,7 @@ from dplass_cli.options.evaluate_options import SONGS, EvaluateOptions
 from dplass_cli.separation.loading import Models
 from dplass_cli.separation.policies import default_selection
 from dplass_cli.separation.separator import Separator
+from dplass_cli.separation.windows import CORE_SECONDS
 from dplass_cli.storage import Progress, no_progress, resolved, text_sha256, write_text
 
 SCORES = "songs.csv"
@@ -181,6 +182,7 @@ class SongsRun:
             condition.policy,
             precision=self.options.model.precision,
             refine="residual" if condition.refine else "none",
+            window=CORE_SECONDS,  # does not depend on the machine: an evaluation may resume on another
         )
 
     def _record_key(self, models: Models) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -102,6 +103,11 @@ class BaseModel(nn.Module, ABC):
         """Hash the weights that a forward pass reads, as float32; a half-precision copy has another hash."""
         state = {k: v for k, v in self.state_dict().items() if not k.endswith("num_batches_tracked")}
         return tensors_sha256(state)
+
+    @property
+    def bytes_per_second(self) -> float:
+        """Memory that a forward pass takes per second of a recording, roughly; infinite where it was not measured."""
+        return math.inf
 
     @property
     @abstractmethod

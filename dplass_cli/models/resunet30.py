@@ -8,6 +8,7 @@ Widths, transform and condition size are configurable, as are two extensions for
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
@@ -22,6 +23,7 @@ from dplass_cli.models.memory_efficient import average_pool, conditioned, pointw
 from dplass_cli.options.network_settings import ResUNet30Config
 
 _FLOOR = 1e-10
+_MAPS, _PLANES = 12, 24  # maps of the first level, and values per cell of the spectrum, that exist at once; measured
 
 _DCASE_2024 = ResUNet30Config(n_fft=1024, hop=160, sample_rate=16000)
 """The baseline of DCASE 2024's task 9, according to models/resunet.py and README.md of its repository,
@@ -234,6 +236,13 @@ class ResUNet30(BaseModel):
     ) -> ResUNet30Config | None:
         bins = state.get("base.bn0.weight", torch.empty(0)).shape
         return _DCASE_2024 if bins == (_DCASE_2024.n_fft // 2 + 1,) else None
+
+    @property
+    def bytes_per_second(self) -> float:
+        """Of float32 in OpenVINO; torch takes up to a third more."""
+        config = self.config
+        cells = config.sample_rate / config.hop * config.n_fft / 2
+        return 4.0 * cells * (_MAPS * config.pre_channels / math.prod(config.stem) + _PLANES)
 
     @property
     def stft(self) -> STFT:

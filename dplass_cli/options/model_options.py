@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-from dplass_cli.options.declaration import Options, Resume, option
+from dplass_cli.options.declaration import Options, Resume, option, setting
 
 Backend = Literal["auto", "torch", "openvino"]
 
@@ -174,3 +174,11 @@ class SeparatorOptions(RunningOptions):
         panel=MODELS,
     )
     stereo: Stereo = option("shared", "shared: one mask for all channels; each: one mask per channel.", panel=MODELS)
+    window: float | None = setting(
+        None,
+        "Seconds that are separated at once, without a second of context on either side: shorter windows take less"
+        " memory, longer ones less time.",
+        least=1,
+        most=600,
+        shown="8 to 24, by length and memory",
+    )

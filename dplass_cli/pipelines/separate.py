@@ -51,7 +51,7 @@ def separate(
     recordings = requested_recordings(options)
     for meaning in meanings(queries_of(recordings)):
         note(meaning)
-    separator = Separator.from_spec(options.model, options.select, options.stereo, options.refine)
+    separator = Separator.from_spec(options.model, options.select, options.stereo, options.refine, options.window)
     proposals = with_proposals(recordings, separator.encoder, options, progress)
     for path, tags in proposals.found.items():
         note(f"{path}: found " + ", ".join(f"{tag.sound} ({tag.score:.2f})" for tag in tags))

@@ -27,6 +27,6 @@ def serve(options: ServeOptions, started: Callable[[ServerAddress], None]) -> No
     from dplass_cli.server.job_runner import SeparationRunner
 
     with contextlib.closing(listen(options.host, options.port)) as listener:  # fails before models are loaded
-        separator = Separator.from_spec(options.model, options.select, options.stereo, options.refine)
+        separator = Separator.from_spec(options.model, options.select, options.stereo, options.refine, options.window)
         separator.check(["a sound"])  # a policy that lacks what it requires fails now, not on the first job
         run_server(listener, SeparationRunner(separator), options, started)

@@ -26,7 +26,7 @@ from dplass_cli.separation.policies import Choice, DomainTexts, Policy, chooses_
 from dplass_cli.separation.presence import PresenceMeter
 from dplass_cli.separation.queries import Plan, Source, Target
 from dplass_cli.separation.refinement import ResidualEmbedding
-from dplass_cli.separation.windows import Window, WindowedAudio, before_grid
+from dplass_cli.separation.windows import Window, WindowedAudio, before_grid, sections, window_layout
 from dplass_cli.storage import Progress
 
 Read = Callable[[bool], WindowedAudio]
@@ -57,6 +57,7 @@ class Passes:
         self._read, self._sample_rate, self._normalization = read, sample_rate, normalization
         self._rate = core.bank.network.config.sample_rate
         self._kept, self._kept_sources = kept, list[Source]()
+        self._layout = window_layout(sample_rate, core.bank.network.config)
         self.choices: dict[Source, Activation] = {}
 
     def choose(self, conditions: Mapping[Source, Tensor]) -> None:
@@ -66,8 +67,11 @@ class Passes:
             pairs = [(source, key) for source in conditions for key in self._core.bank.keys]
             requests = [Request(conditions[source], key) for source, key in pairs]
             outputs = OutputEmbedding(self._encoder, self._rate)
-            for window, _, prepared, _ in self._windows(last=False):
-                outputs.add(self._core.separate(prepared, requests).cpu(), window.last - window.first)
+            for window, _, prepared in self._windows(last=False):
+                separated = self._core.separate(prepared, requests).cpu()
+                for section in sections(window, self._layout):
+                    heard = self._samples(window, section.start, section.stop)
+                    outputs.add(separated[..., heard], section.last - section.first)
             queries = torch.stack([request.condition for request in requests])
             for (source, key), value in zip(pairs, outputs.similarities(queries), strict=True):
                 similarities[source][key] = value
@@ -83,9 +87,10 @@ class Passes:
         requests = [Request(plan.conditions[source], self.choices[source]) for source in alone.values()]
         residuals = [ResidualEmbedding(request.condition, self._encoder, self._rate) for request in requests]
         self._kept_sources = list(alone.values())
-        for _, _, prepared, kept in self._windows(last=False):
+        for window, _, prepared in self._windows(last=False):
             estimates = self._core.separate(prepared, requests).cpu()
             self._kept.add(estimates)
+            kept = self._samples(window, window.first, window.last)
             for residual, estimate in zip(residuals, estimates, strict=True):
                 residual.add(prepared.mixtures[0][:, kept], estimate[:, kept])
         found = {Source(n, "residual"): residual.condition() for n, residual in zip(alone, residuals, strict=True)}
@@ -108,13 +113,15 @@ class Passes:
         already = self._kept.read()
         stft = self._core.bank.network.stft
         normalization = self._normalization
-        for window, part, prepared, kept in self._windows(last=True):
+        for window, part, prepared in self._windows(last=True):
             mixture = prepared.mixtures[0]
             left_out = (self._before_grid(window), 0)
             estimates = self._estimates(plan, prepared, next(already))
             outputs = make_targets(estimates, mixture, plan, stft, self._core.shared_mask)
             if meter is not None:
-                meter.add(mixture[:, kept], dict(zip(plan.targets, outputs[..., kept], strict=True)))
+                for section in sections(window, self._layout):  # presence is defined on windows of one length
+                    kept = self._samples(window, section.first, section.last)
+                    meter.add(mixture[:, kept], dict(zip(plan.targets, outputs[..., kept], strict=True)))
             length = part.shape[-1]
             outputs = F.pad(outputs, left_out)
             targets = normalization.undo(resampled(outputs.numpy(), self._rate, self._sample_rate, length))
@@ -139,18 +146,22 @@ class Passes:
             found |= dict(zip(missing, self._core.separate(prepared, requests).cpu(), strict=True))
         return torch.stack([found[source] for source in plan.conditions])
 
-    def _windows(self, last: bool) -> Iterator[tuple[Window, Audio, Prepared, slice]]:
-        """Windows, their samples, their normalised mixtures at the network's rate, and the part of these to keep."""
+    def _windows(self, last: bool) -> Iterator[tuple[Window, Audio, Prepared]]:
+        """Windows, their samples, and their normalised mixtures at the network's rate."""
         for window, part in self._read(last):
             # Before resampling, which an offset would make ring at the ends of the recording.
             heard = self._normalization.apply(torch.from_numpy(part))
             left_out = self._before_grid(window)
             mixture = resampled(heard.numpy(), self._sample_rate, self._rate)[:, left_out:]
-            kept = slice(
-                window.kept.start * self._rate // self._sample_rate - left_out,
-                -(-window.kept.stop * self._rate // self._sample_rate) - left_out,
-            )
-            yield window, part, self._core.prepare(mixture[None]), kept
+            yield window, part, self._core.prepare(mixture[None])
+
+    def _samples(self, window: Window, first: int, last: int) -> slice:
+        """Samples of the recording, from ``first`` to ``last``, as samples of a window at the network's rate."""
+        left_out = self._before_grid(window)
+        return slice(
+            max(0, (first - window.start) * self._rate // self._sample_rate - left_out),
+            -(-(last - window.start) * self._rate // self._sample_rate) - left_out,
+        )
 
     def _before_grid(self, window: Window) -> int:
         return before_grid(window.start, self._sample_rate, self._core.bank.network.config)

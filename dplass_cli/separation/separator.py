@@ -48,7 +48,7 @@ from dplass_cli.separation.policies import (
 from dplass_cli.separation.presence import PresenceMeter, calibration_of
 from dplass_cli.separation.queries import Excerpt, Plan, Query, Source, check_spans, named, plan
 from dplass_cli.separation.separated_audio import SeparatedAudio
-from dplass_cli.separation.windows import WindowedAudio, audio_windows, file_windows, window_layout
+from dplass_cli.separation.windows import WindowedAudio, WindowLayout, audio_windows, file_windows, fitting_windows
 from dplass_cli.storage import Progress, no_progress, resolved
 from dplass_cli.weights.named_models import read_named_models, resolve_model
 
@@ -66,6 +66,7 @@ class Separator:
             ``32-true``.
         refine: ``residual`` refines each target that competes with no other
             (:mod:`dplass_cli.separation.refinement`); ``none`` does not.
+        window: seconds that are separated at once, without their context; None: by length and memory.
     """
 
     def __init__(
@@ -76,9 +77,9 @@ class Separator:
         stereo: Stereo = "shared",
         precision: Precision = "auto",
         refine: Refinement = "none",
+        window: float | None = None,
     ) -> None:
         check_choice("--refine", refine, get_args(Refinement))
-        check_choice("--stereo", stereo, get_args(Stereo))
         if "reference" in policy.requires:
             raise InputError(f"--select {policy.name}: needs the true source; use it in evaluations only")
         if refine == "residual" and not chooses_by_query(policy):
@@ -88,6 +89,7 @@ class Separator:
         check_choice("--stereo", stereo, get_args(Stereo))
         self.bank, self.encoder, self.policy, self.stereo, self.refine = bank, encoder, policy, stereo, refine
         self.core = SeparationCore(bank, stereo == "shared", in_bfloat16(precision, bank.device))
+        self.window = window
         self._texts = DomainTexts(bank, encoder)
 
     @classmethod
@@ -105,6 +107,7 @@ class Separator:
         precision: Precision = "auto",
         refine: Refinement | None = None,
         model: str | Path | None = None,
+        window: float | None = None,
     ) -> Separator:
         """Load models by name or file.
 
@@ -123,6 +126,7 @@ class Separator:
             refine: ``none`` or ``residual``; default: as measured for the models, ``none`` where a policy is given.
             model: a named model (``dplass models``), a folder with ``base.safetensors``, or ``hf:owner/name``, instead
                 of a base, encoder and adapters.
+            window: as for the class.
 
         Raises:
             InputError: something is missing or damaged, or the parts do not belong together.
@@ -141,7 +145,7 @@ class Separator:
             backend=backend,
             trust=trust,
         )
-        return cls.from_spec(spec, policy, stereo, refine)
+        return cls.from_spec(spec, policy, stereo, refine, window)
 
     @classmethod
     def from_spec(
@@ -150,6 +154,7 @@ class Separator:
         policy: str | None = None,
         stereo: Stereo = "shared",
         refine: Refinement | None = None,
+        window: float | None = None,
     ) -> Separator:
         """Load the models of a spec; the other arguments are those of :meth:`from_pretrained`."""
         model = resolve_model(model)
@@ -158,7 +163,8 @@ class Separator:
             replay_windows(models.network)
         chosen = parse_selection(policy, models.bank) if policy else default_selection(model.base, models.bank)
         refinement = refine or chosen.refine or "none"
-        return cls(models.bank, models.encoder, make_policy(chosen.policy), stereo, model.precision, refinement)
+        policy_object = make_policy(chosen.policy)
+        return cls(models.bank, models.encoder, policy_object, stereo, model.precision, refinement, window)
 
     def __call__(
         self,
@@ -194,7 +200,7 @@ class Separator:
             raise InputError(f"sample_rate {sample_rate}: must be a positive number of Hz")
         audio = np.array(audio, dtype=np.float32, order="C")  # a copy: the result keeps it
         check_samples(audio, "audio")
-        layout = window_layout(sample_rate, self.bank.network.config)
+        layout = self._windows(sample_rate, *audio.shape)
 
         def read(last: bool) -> WindowedAudio:
             for window, part in audio_windows(audio, layout):
@@ -266,6 +272,10 @@ class Separator:
         passes = Passes(self.core, self.encoder, self.policy, self._texts, read, sample_rate, normalization, kept)
         passes.choose(planned.conditions)
         return passes, passes.refine(planned) if self.refine == "residual" else planned
+
+    def _windows(self, sample_rate: int, channels: int, length: int) -> WindowLayout:
+        rows = channels if self.stereo == "each" else 1
+        return fitting_windows(sample_rate, length, self.bank.network, rows, self.window)
 
     def _presence_meter(self, asked: Mapping[str, Query], planned: Plan) -> PresenceMeter:
         """Measures the presence of all targets but removals, for which it is not defined."""
@@ -350,7 +360,7 @@ class Separator:
         if residual and RESIDUAL in asked:
             raise InputError(f"--query {RESIDUAL}: is the name of the residual; word the query differently")
         check_spans(asked.values(), info.seconds)
-        layout = window_layout(info.sample_rate, self.bank.network.config)
+        layout = self._windows(info.sample_rate, info.channels, info.frames)
         removals = {name for name, query in asked.items() if query.is_removal}
         band = highband or ("target" if len(removals) == len(asked) else "residual")
         output = Output(residual, subtype, clip, band, mix, format, bitrate, existing, path if video else None, track)

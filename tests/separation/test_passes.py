@@ -74,14 +74,14 @@ class RecordingPolicy:
 class Reader:
     """Reads windows of a recording; keeps the arguments and the first samples of each pass."""
 
-    def __init__(self, audio: Audio) -> None:
-        self._audio = audio
+    def __init__(self, audio: Audio, layout: WindowLayout = LAYOUT) -> None:
+        self._audio, self._layout = audio, layout
         self.passes: list[tuple[bool, list[int]]] = []
 
     def __call__(self, last: bool) -> WindowedAudio:
         firsts: list[int] = []
         self.passes.append((last, firsts))
-        for window, samples in audio_windows(self._audio, LAYOUT):
+        for window, samples in audio_windows(self._audio, self._layout):
             firsts.append(window.first)
             yield window, samples
 
@@ -236,6 +236,22 @@ def test_presence_is_measured_on_the_kept_samples(audio: Audio) -> None:
     meter: Any = Meter()
     list(separation.targets(plan_of(DOG), meter))
     assert seen == [(4000, {"dog": 4000})] * 3
+
+
+@pytest.mark.parametrize("cores", [1, 2, 3])
+def test_presence_is_measured_on_windows_of_8_seconds_however_long_those_of_the_network_are(cores: int) -> None:
+    lengths: list[int] = []
+
+    class Meter:
+        def add(self, mixture: Tensor, targets: Mapping[str, Tensor]) -> None:
+            lengths.append(mixture.shape[-1])
+
+    noise = np.random.default_rng(0).normal(0, 0.3, (1, 30 * RATE)).astype(np.float32)
+    separation = passes(Reader(noise, WindowLayout(cores * 8 * RATE, RATE)))
+    separation.choose(conditions(DOG))
+    meter: Any = Meter()
+    list(separation.targets(plan_of(DOG), meter))
+    assert lengths == [8 * RATE, 8 * RATE, 8 * RATE, 6 * RATE]
 
 
 @pytest.mark.parametrize("sample_rate", [4000, RATE])

@@ -142,11 +142,11 @@ def test_a_notebook_plays_a_written_target(separator: Separator, tmp_path: Path)
 
 
 @pytest.mark.parametrize("selection", ["base", "base+residual", "blend"])
-def test_windows_give_the_same_as_the_whole_recording(selection: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    separator = Separator.from_pretrained(policy=selection, device="cpu", backend="torch")
+def test_windows_give_the_same_as_the_whole_recording(selection: str) -> None:
+    separator = Separator.from_pretrained(policy=selection, device="cpu", backend="torch", window=8.0)
     mixture = np.concatenate([dog_in_the_rain(seconds=13.0)[0], dog_in_the_rain(seconds=8.3)[0]])
     windowed = separator(mixture[None], 32000, ["a dog barking"])["a dog barking"][0]
-    monkeypatch.setattr("dplass_cli.separation.windows.CORE_SECONDS", 60.0)
+    separator.window = 60.0
     whole = separator(mixture[None], 32000, ["a dog barking"])["a dog barking"][0]
     assert np.square(windowed - whole).any(), "there is only one window"
     errors = np.square(windowed - whole)[: len(whole) // 320 * 320].reshape(-1, 320).mean(axis=1)  # of every 10 ms
@@ -433,7 +433,7 @@ def test_names_and_queries_may_contain_any_character(separator: Separator, tmp_p
 def test_consistent_targets_add_up_to_the_input_in_windows_too(
     separator: Separator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("dplass_cli.separation.windows.CORE_SECONDS", 2.0)
+    monkeypatch.setattr(separator, "window", 2.0)
     mixture, _ = dog_in_the_rain(44100, 5.0)
     stereo = np.stack([mixture, 0.3 * mixture[::-1]])
     write_audio(tmp_path / "m.wav", stereo, 44100, "FLOAT")
@@ -443,7 +443,7 @@ def test_consistent_targets_add_up_to_the_input_in_windows_too(
     np.testing.assert_allclose(audio.sum(axis=0), stereo, atol=1e-6)
     apart = separator(stereo, 44100, queries)
     assert np.square(audio[:2].sum(axis=0)).mean() < np.square(apart["a dog"] + apart["an animal"]).mean()
-    monkeypatch.setattr("dplass_cli.separation.windows.CORE_SECONDS", 60.0)
+    monkeypatch.setattr(separator, "window", 60.0)
     whole = separator(stereo, 44100, queries, consistent=True)
     for query, found in zip(queries, audio, strict=False):
         error = np.sqrt(np.square(found - whole[query]).mean() / np.square(whole[query]).mean())

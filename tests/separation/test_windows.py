@@ -2,18 +2,32 @@
 
 from __future__ import annotations
 
+import math
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dplass_cli.audio.writing import write_audio
 from dplass_cli.errors import InputError
 from dplass_cli.options.network_settings import LaSAFTConfig, ResUNet30Config
-from dplass_cli.separation.windows import WindowLayout, audio_windows, before_grid, file_windows, window_layout, windows
+from dplass_cli.separation.windows import (
+    WindowLayout,
+    audio_windows,
+    before_grid,
+    file_windows,
+    fitting_windows,
+    longer_windows,
+    sections,
+    window_layout,
+    windows,
+)
 
 SIZES = {"length": st.integers(1, 400), "core": st.integers(1, 60), "context": st.integers(0, 30)}
 
@@ -37,6 +51,62 @@ def test_a_filter_no_longer_than_the_context_is_seamless(length: int, core: int,
         for window, samples in audio_windows(audio, WindowLayout(core, context))
     ]
     np.testing.assert_allclose(np.concatenate(kept), np.convolve(np.pad(audio[0], context), kernel, "valid"), atol=1e-4)
+
+
+@given(most=st.integers(1, 4), **SIZES)
+def test_longer_windows_are_the_shortest_of_the_fewest(most: int, length: int, core: int, context: int) -> None:
+    def count(cores: int) -> int:
+        return len(list(windows(length, cores * core, context)))
+
+    layout = longer_windows(WindowLayout(core, context), length, most)
+    cores = layout.core // core
+    assert layout == WindowLayout(cores * core, context)
+    assert count(cores) == min(count(other) for other in range(1, most + 1))
+    assert all(count(shorter) > count(cores) for shorter in range(1, cores))
+
+
+@given(cores=st.integers(1, 4), **SIZES)
+def test_a_longer_window_consists_of_the_windows_of_the_layout(
+    cores: int, length: int, core: int, context: int
+) -> None:
+    layout = WindowLayout(core, context)
+    found = [part for window in windows(length, cores * core, context) for part in sections(window, layout)]
+    assert found == list(windows(length, core, context))
+
+
+class Network:
+    """Stands in for a base on the CPU."""
+
+    config = ResUNet30Config()
+
+    def __init__(self, bytes_per_second: float) -> None:
+        self.bytes_per_second = bytes_per_second
+
+    def parameters(self) -> Iterator[torch.Tensor]:
+        return iter([torch.zeros(1)])
+
+
+@pytest.mark.parametrize(
+    ("mebibytes_per_second", "rows", "core_seconds"),
+    [(15, 1, 24), (160, 1, 8), (70, 1, 8), (50, 1, 16), (30, 1, 24), (30, 2, 8), (math.inf, 1, 8)],
+)
+def test_windows_are_as_long_as_a_quarter_of_the_memory_allows(
+    mebibytes_per_second: float, rows: int, core_seconds: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dplass_cli.separation.windows.device_memory", lambda device: 4 << 30)
+    network: Any = Network(mebibytes_per_second * 2**20)
+    assert fitting_windows(32000, 300 * 32000, network, rows).core == core_seconds * 32000
+
+
+def test_a_short_recording_has_one_window_no_longer_than_it_needs() -> None:
+    network: Any = Network(1.0)
+    assert fitting_windows(32000, 10 * 32000, network).core == 8 * 32000
+    assert fitting_windows(32000, 30 * 32000, network).core == 16 * 32000  # two windows, as with 24 s
+
+
+def test_windows_have_the_length_that_is_asked_for() -> None:
+    network: Any = Network(math.inf)
+    assert fitting_windows(32000, 300 * 32000, network, seconds=16.0).core == 16 * 32000
 
 
 @settings(deadline=None)  # writes a file: a busy disk must not fail it
