@@ -99,7 +99,7 @@ def passes(
     normalization: Normalization = UNCHANGED,
     core: ScalingCore | None = None,
 ) -> Passes:
-    fakes: Any = (core or ScalingCore(), LevelEncoder(), policy or RecordingPolicy(), None)
+    fakes: tuple[Any, Any, Any, Any] = (core or ScalingCore(), LevelEncoder(), policy or RecordingPolicy(), None)
     return Passes(*fakes, reader, sample_rate, normalization, KeptEstimates())
 
 
