@@ -53,15 +53,15 @@ class DomainTexts:
         return fit_temperature(self.captions, self.owners, self.centroids)
 
     def sounds(self) -> dict[str, list[str]]:
-        """The sounds that the encoder knows, by the name of the domain that serves them, sorted.
+        """The sounds that the encoder knows, by the name of the domain of the nearest caption, sorted.
 
         Without domains they are one group, ``sounds``; empty if any sentence will do.
         """
         groups: dict[str, list[str]] = {domain.name: [] for domain in self._bank.domains.values()}
         kinds = sorted(self._encoder.kinds)
         for kind, query in zip(kinds, self._encoder.embed_text(kinds) if kinds else (), strict=True):
-            chances = self.probabilities(query) if groups else {}
-            best = self._bank.domains[max(chances, key=chances.__getitem__)].name if chances else "sounds"
+            nearest = int((self.captions @ query.double().numpy()).argmax()) if groups else None
+            best = "sounds" if nearest is None else self._bank.domains[self.keys[int(self.owners[nearest])]].name
             groups.setdefault(best, []).append(kind)
         return {name: found for name, found in groups.items() if found}
 
