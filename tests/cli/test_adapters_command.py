@@ -110,7 +110,7 @@ def test_info_counts_what_there_is(folder: Path, method: str) -> None:
 
 def test_info_of_the_bundled_base_and_for_people(folder: Path) -> None:
     text = done("info").stdout
-    assert "3,736,698 in all, 3,736,698 trainable" in text
+    assert "7,919,898 in all, 7,919,898 trainable" in text
     text = done("info", folder / "conv-adapter").stdout
     assert "method conv-adapter, 10 layers, rank 4, batchnorm frozen, stored as float32, domain 3 (x)" in text
     assert small_network().sha256() in text

@@ -24,14 +24,14 @@ def test_a_table_says_what_is_there_and_when(rain: Path) -> None:
     done = CliRunner().invoke(app, ["tag", str(rain), "--device", "cpu"])
     assert done.exit_code == 0, done.output
     assert f"{rain} (2.0 s)" in done.stdout.replace("\n", "")
-    assert next(line.split() for line in done.stdout.splitlines() if "Rain" in line)[:2] == ["Rain", "0.0-2.0"]
+    assert next(line.split() for line in done.stdout.splitlines() if "rain  " in line)[:2] == ["rain", "0.0-2.0"]
 
 
 def test_json_has_the_same(rain: Path, tmp_path: Path) -> None:
     words = ["tag", str(rain), "--device", "cpu", "--json", "--output", str(tmp_path / "tags")]
     said = json.loads(CliRunner().invoke(app, words).stdout)
     sound = said["tags"][str(rain)]["sounds"][0]
-    assert (sound["sound"], sound["calibrated"]) == ("Rain", True)
+    assert (sound["sound"], sound["calibrated"]) == ("rain", True)
     assert sound["spans"] == [{"start": 0.0, "end": 2.0, "score": sound["score"]}]
     assert said["files"] == {str(rain): [str(tmp_path / "tags" / "rain.txt")]}
 

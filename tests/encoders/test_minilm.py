@@ -13,7 +13,6 @@ from safetensors.torch import save_file
 from torch.nn import functional as F
 
 from dplass_cli.encoders import (
-    BUNDLED,
     MiniLMEncoder,
     TinyEncoder,
     TinyEncoderConfig,
@@ -180,6 +179,6 @@ def test_a_missing_extra_is_named_with_its_command(tmp_path: Path, monkeypatch: 
 
 
 def test_an_installation_without_the_bundled_file_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(BUNDLED, "minilm", "assets/tiny/gone.safetensors")
+    monkeypatch.setattr("dplass_cli.encoders._MINILM_FILE", "assets/tiny/gone.safetensors")
     with pytest.raises(InputError, match=r"--encoder minilm: assets/tiny/gone.safetensors is not part of this"):
         load_encoder("minilm")

@@ -51,10 +51,10 @@ def test_the_default_is_among_the_policies_that_are_compared(small_models: Model
     small_models.network.source = "tiny"  # whose own adapters are refined by default
     try:
         names = [one.name for one in make_conditions(None, small_models.bank)]
-        assert default_name(small_models.bank) == "text+residual"
+        assert default_name(small_models.bank) == "text-knn+residual"
     finally:
         small_models.network.source = ""
-    assert {"text+residual", "validated+residual"} <= set(names)
+    assert {"text-knn+residual", "validated+residual"} <= set(names)
 
 
 def test_several_adapters_without_domains_have_no_default(small_models: Models) -> None:

@@ -170,7 +170,7 @@ def test_a_network_on_a_cpu_gets_no_graphs() -> None:
 
 
 def test_long_recordings_are_separated_in_graphs(captures: FakeCapture) -> None:
-    separator = Separator.from_pretrained(device="cpu", backend="torch", policy="base")
+    separator = Separator.from_pretrained(device="cpu", backend="torch", policy="base", window=8.0)
     rain = sounds.render("rain", 1, 45.0, 32000)[None]
     wanted = separator(rain, 32000, ["rain falling"])["rain falling"]
     graphed(separator.bank.network, captures)

@@ -59,7 +59,7 @@ def test_a_half_precision_file_loads_as_float32(tmp_path: Path, network: BaseMod
 def test_another_encoder_than_the_one_of_the_training_is_refused(network: BaseModel) -> None:
     network.source, network.encoder_fingerprint = "my.ckpt", "a" * 64
     check_encoder(network, "a" * 64, 8, "same.pt")
-    with pytest.raises(InputError, match=r"--encoder other\.pt: the base my\.ckpt .*aaaaaaaaaaaa…, not bbbbbbbbbbbb…"):
+    with pytest.raises(InputError, match=r"--encoder other\.pt: the base my\.ckpt .*aaaaaaaaaaaa…; not bbbbbbbbbbbb…"):
         check_encoder(network, "b" * 64, 8, "other.pt")
 
 
