@@ -15,7 +15,7 @@ def test_bundled_models_improve_real_mixtures(real_data: Path, tmp_path: Path) -
             metadata_csv=real_data / "eval_fold4.csv",
             audio_dir=real_data / "audio",
             output=tmp_path,
-            limit=40,
+            limit=20,
             select=("base", "text-knn+residual"),
             device="cpu",
         )

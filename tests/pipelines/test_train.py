@@ -113,6 +113,7 @@ def test_a_student_of_half_the_width_is_a_base_of_its_own(corpus: Path, bank: Pa
     assert np.isfinite(separated["rain"]).all()
 
 
+@pytest.mark.slow
 def test_a_student_that_is_resumed_equals_one_that_was_not_interrupted(
     corpus: Path, bank: Path, tmp_path: Path
 ) -> None:
