@@ -19,7 +19,7 @@ from dplass_cli.extras import require_extra
 from dplass_cli.options.encoder_settings import HeadsConfig, MiniLMConfig, TinyEncoderConfig
 from dplass_cli.options.model_options import ModelSpec
 from dplass_cli.options.parse import from_mapping, to_mapping
-from dplass_cli.resources import BUNDLED_MODELS, bundled_or_path, shipped
+from dplass_cli.resources import BUNDLED_MODELS, bundled_or_path, shipped, shown_hash
 from dplass_cli.weights.checkpoint_files import (
     described_config,
     in_dtype,
@@ -125,7 +125,7 @@ def _minilm_in(
     tiny = _encoder_in(*read_tensors(tiny_path, trust, mapped=True), tiny_path, None, device, trust)
     if not isinstance(tiny, TinyEncoder) or tiny.fingerprint != config.encoder_fingerprint:
         raise InputError(
-            f"{path}: belongs to another encoder than {tiny_path} ({config.encoder_fingerprint[:12]}…, not"
+            f"{path}: belongs to another encoder than {tiny_path} ({shown_hash(config.encoder_fingerprint)}; not"
             f" {tiny.fingerprint[:12]}…); put the original file next to it"
         )
     return MiniLMEncoder(tiny, reading_in(tensors, config, len(tiny.kinds), str(path)), MiniLM())

@@ -10,6 +10,17 @@ if TYPE_CHECKING:
 
 RATE = 16000
 
+_UNET: dict[str, Any] = {
+    "block_out_channels": (8, 16),
+    "layers_per_block": 1,
+    "norm_num_groups": 8,
+    "sample_size": 16,
+    "in_channels": 4,
+    "out_channels": 4,
+    "down_block_types": ("DownBlock2D", "CrossAttnDownBlock2D"),
+    "up_block_types": ("CrossAttnUpBlock2D", "UpBlock2D"),
+}
+
 
 def save_generator(folder: Path) -> Path:
     """Build a pipeline of AudioLDM from configurations, without network, and save it as diffusers does."""
@@ -19,14 +30,7 @@ def save_generator(folder: Path) -> Path:
 
     torch.manual_seed(0)
     unet = UNet2DConditionModel(
-        block_out_channels=(8, 16),
-        layers_per_block=1,
-        norm_num_groups=8,
-        sample_size=16,
-        in_channels=4,
-        out_channels=4,
-        down_block_types=("DownBlock2D", "CrossAttnDownBlock2D"),
-        up_block_types=("CrossAttnUpBlock2D", "UpBlock2D"),
+        **_UNET,
         cross_attention_dim=(8, 16),
         class_embed_type="simple_projection",
         projection_class_embeddings_input_dim=16,
@@ -103,14 +107,7 @@ def save_second_generator(folder: Path, with_head: bool = True) -> Path:
     language = GPT2Config(n_embd=16, n_head=2, n_layer=1, vocab_size=10, n_positions=64)
     queries = (None, 16, None, 32)  # self-attention, the language model's embeddings, self-attention, the second text
     unet = AudioLDM2UNet2DConditionModel(
-        block_out_channels=(8, 16),
-        layers_per_block=1,
-        norm_num_groups=8,
-        sample_size=16,
-        in_channels=4,
-        out_channels=4,
-        down_block_types=("DownBlock2D", "CrossAttnDownBlock2D"),
-        up_block_types=("CrossAttnUpBlock2D", "UpBlock2D"),
+        **_UNET,
         cross_attention_dim=(queries, queries),
     )
     AudioLDM2Pipeline(
