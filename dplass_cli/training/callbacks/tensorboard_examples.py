@@ -44,7 +44,7 @@ class TensorBoardExamples(Checkpoint):
 
 def spectrogram(audio: Tensor) -> npt.NDArray[np.uint8]:
     """Draw audio (T,) as a grey picture uint8 (1, bins, frames): 80 dB from black to white, low frequencies below."""
-    spectrum = torch.stft(audio, 1024, 256, window=torch.hann_window(1024), return_complex=True).abs()
+    spectrum = torch.stft(audio, 1024, 512, window=torch.hann_window(1024), return_complex=True).abs()
     level = 20 * torch.log10(spectrum.clamp(min=1e-5))
     shade = ((level - level.amax() + 80) / 80).clamp(0, 1).flip(0)
     picture: npt.NDArray[np.uint8] = (255 * shade[None]).to(torch.uint8).numpy()
