@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 KNOWN = 0.3
 """Probability from which on a kind is known; made-up words stay below 0.1, most held-out wordings exceed 0.5."""
@@ -17,6 +17,7 @@ _FUNCTION_WORDS = {
 
 _NEAREST = 3
 _SIMILAR = 0.7  # ratio of difflib from which on one word may be a misspelling of another
+_SHORT = 4  # letters up to which only swapped letters are taken for a misspelling
 
 
 def vocabulary_note(sentence: str, encoder: str, kinds_of: Callable[[str], Mapping[str, float]]) -> str | None:
@@ -37,11 +38,18 @@ def vocabulary_note(sentence: str, encoder: str, kinds_of: Callable[[str], Mappi
     kinds = kinds_of(sentence)
     spelt = {word for kind in kinds for word in _words(kind)} - _FUNCTION_WORDS
     misspelt = [word for word in unknown if word not in spelt]
-    similar = [near for word in misspelt for near in difflib.get_close_matches(word, sorted(spelt), 1, _SIMILAR)]
+    similar = [near for word in misspelt for near in _similar(word, spelt)]
     others = [kind for kind in kinds if not said or not set(said) >= set(_words(kind)) - _FUNCTION_WORDS]
     nearest = ", ".join(map(repr, others[:_NEAREST]))
     hint = f"did you mean {similar[0]!r}?" if similar else f"the nearest that it knows: {nearest}"
     return f"the {encoder} encoder does not know what {sentence!r} is; {hint}"
+
+
+def _similar(word: str, spelt: Iterable[str]) -> list[str]:
+    """The words that a word may be a misspelling of, the most similar first."""
+    near = difflib.get_close_matches(word, sorted(spelt), cutoff=_SIMILAR)
+    # Too many other words differ from a short one by a letter: "hair" is not a misspelling of "harp".
+    return near if len(word) > _SHORT else [other for other in near if sorted(other) == sorted(word)]
 
 
 def _words(text: str) -> list[str]:

@@ -54,6 +54,12 @@ def test_only_the_misspelt_word_of_a_sentence_is_corrected() -> None:
     assert note.endswith("did you mean 'rain'?")
 
 
+def test_another_short_word_is_not_taken_for_a_misspelling() -> None:
+    note = vocabulary_note("hair dryer", "tiny", lambda words: {"Harp": 0.2, "Vacuum cleaner": 0.1})
+    assert note is not None
+    assert note.endswith("the nearest that it knows: 'Harp', 'Vacuum cleaner'")
+
+
 def test_an_encoder_without_kinds_gives_no_notes() -> None:
     small = TinyEncoder(TinyEncoderConfig(size=16, buckets=64, word_size=8, hidden=8, widths=(4, 8))).eval()
     assert small.out_of_vocabulary("xylofoon") is None
