@@ -160,7 +160,9 @@ def main() -> None:
         )
     if "adapters" in stages:
         only = {int(number) for number in asked.only.split(",")}
-        train_adapters(found, kinds, make_partition(found, encoder, work), models, work, asked.adapter_steps, only)
+        train_adapters(
+            found, kinds, make_partition(found, kinds, encoder, work), models, work, asked.adapter_steps, only
+        )
     if "gains" in stages:
         steps = asked.gains_base_steps, asked.adapter_steps
         domains = read_partition(work / "partition")

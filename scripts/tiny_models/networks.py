@@ -157,10 +157,19 @@ def _alike(kind: Kind) -> tuple[str, ...]:
     return tuple(f"like {name}" for name in kind.alike)
 
 
-def make_partition(found: Sequence[Sound], encoder: Path, work: Path) -> Partition:
-    """Seven domains of the kinds, by how they sound."""
+def _rows(found: Sequence[Sound], kinds: Sequence[Kind]) -> list[Row]:
+    """The sounds, asked for by the name of their kind.
+
+    Kinds that sound alike share a label, and so never meet in a mixture.
+    """
+    alike = {kind.name: _alike(kind) for kind in kinds}
+    return [Row(Path(sound.wav), sound.kind, alike[sound.kind], id=sound.clip) for sound in found]
+
+
+def make_partition(found: Sequence[Sound], kinds: Sequence[Kind], encoder: Path, work: Path) -> Partition:
+    """Seven domains of the kinds, by how they sound; writes the manifest ``train.json`` of all sounds too."""
     manifest = work / "train.json"
-    write_manifest(manifest, [Row(Path(sound.wav), sound.kind, id=sound.clip) for sound in found])
+    write_manifest(manifest, _rows(found, kinds))
     options = PartitionOptions(manifest, work / "partition", DOMAINS, encoder=str(encoder), cache=work / "embeddings")
     partition(options)
     return read_partition(work / "partition")
@@ -210,15 +219,11 @@ def _options(work: Path, settings: TrainSettings) -> TrainOptions:
 
 
 def _corpus(found: Sequence[Sound], kinds: Sequence[Kind], domains: Partition, embed: Any, seed: int) -> TrainingCorpus:
-    """All sounds by domain, asked for by the name of their kind; none is kept for validation.
-
-    Kinds that sound alike share a label, and so never meet in a mixture.
-    """
-    alike = {kind.name: _alike(kind) for kind in kinds}
+    """All sounds by domain, asked for by the name of their kind; none is kept for validation."""
     of = {caption: domain.id for domain in domains.domains for caption in domain.captions}
     rows: dict[int, list[Row]] = {domain.id: [] for domain in domains.domains}
-    for sound in found:
-        rows[of[sound.kind]].append(Row(Path(sound.wav), sound.kind, alike[sound.kind], id=sound.clip))
+    for row in _rows(found, kinds):
+        rows[of[row.caption]].append(row)
     captions = sorted(of)
     table: Tensor = embed(captions)
     index: dict[str | Clip, int] = {caption: number for number, caption in enumerate(captions)}
