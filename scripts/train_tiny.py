@@ -57,7 +57,9 @@ def train_text(
         )
         table = dict(zip([*words, *made], reading.probabilities(similar), strict=True))
         config = _config(kinds)
-        return fit_text(config, anchors(reading, config.size), kinds, carriers, table, words, made, steps).state_dict()
+        return fit_text(
+            config, anchors(teacher, kinds, config.size), kinds, carriers, table, words, made, steps
+        ).state_dict()
 
     return _once(work / "text.pt", fit)
 

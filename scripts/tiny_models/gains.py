@@ -74,7 +74,8 @@ def cross_validate(
 def draw(corpora: Sequence[Path], kinds: Sequence[Kind], fold: str, count: int) -> list[tuple[str, Mixture]]:
     """Mixtures of a fold's clips at 0 dB with the kinds of their targets, all kinds about equally often.
 
-    Kinds that sound alike are not mixed.
+    Kinds that sound alike are not mixed. A clip is the target of two mixtures of its kind before the next clip is, so
+    that what depends on the target can be told from what depends on the interference.
     """
     rng = random.Random(5)
     kind_of = {category: kind for kind in kinds for category in kind.categories}
@@ -89,11 +90,14 @@ def draw(corpora: Sequence[Path], kinds: Sequence[Kind], fold: str, count: int) 
                     (corpus.absolute() / "audio" / row["filename"], rng.choice(row["captions"].split("|")))
                 )
     names = sorted(clips)
+    for name in names:
+        rng.shuffle(clips[name])
     mixtures = []
     for number in range(count):
         name = names[number % len(names)]
         other = rng.choice([other for other in names if not alike[name] & alike[other]])
-        (source, caption), (noise, _) = rng.choice(clips[name]), rng.choice(clips[other])
+        turn = number // len(names) // 2
+        (source, caption), (noise, _) = clips[name][turn % len(clips[name])], rng.choice(clips[other])
         mixtures.append((name, Mixture(Row(source, caption), Row(noise, ""))))
     return mixtures
 

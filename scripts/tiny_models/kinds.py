@@ -24,6 +24,7 @@ class Kind:
         alike: names of sets of kinds that sound alike; kinds that share one are never mixed.
         things: noun phrases that name it.
         sentences: sentences that describe it.
+        further: other texts that mean it, which only the text tower learns.
     """
 
     name: str
@@ -33,6 +34,7 @@ class Kind:
     alike: tuple[str, ...]
     things: tuple[str, ...]
     sentences: tuple[str, ...]
+    further: tuple[str, ...] = ()
 
     @property
     def wordings(self) -> tuple[str, ...]:
@@ -60,8 +62,9 @@ class Carriers:
 
 
 def read_kinds() -> tuple[tuple[Kind, ...], Carriers]:
-    """The table of kinds, ``kinds.yaml``, and the words around descriptions."""
+    """The table of kinds (``kinds.yaml``, ``further_wordings.yaml``), and the words around descriptions."""
     table = yaml.safe_load((FOLDER / "kinds.yaml").read_text(encoding="utf-8"))
+    further = _read("further_wordings.yaml")
     kinds = [
         Kind(
             name,
@@ -71,6 +74,7 @@ def read_kinds() -> tuple[tuple[Kind, ...], Carriers]:
             tuple(entry["alike"]),
             tuple(entry["things"]),
             tuple(entry["sentences"]),
+            tuple(further[name]),
         )
         for name, entry in table["kinds"].items()
     ]

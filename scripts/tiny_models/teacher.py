@@ -32,15 +32,15 @@ _MEANINGS = 2  # of a word, that are read
 
 def read(teacher: MiniLM, kinds: Sequence[Kind], encoder_fingerprint: str = "") -> KindReading:
     """The teacher's reading of the table of kinds, for an encoder once it has one."""
-    wordings = [(wording, number) for number, kind in enumerate(kinds) for wording in kind.wordings]
+    wordings = [(wording, number) for number, kind in enumerate(kinds) for wording in (*kind.wordings, *kind.further)]
     owner = torch.tensor([number for _, number in wordings])
     config = MiniLMConfig(encoder_fingerprint, _SHARPNESS, _UNKNOWN, _NEAREST)
     return KindReading(teacher.embed([text for text, _ in wordings]), owner, config)
 
 
-def anchors(reading: KindReading, size: int) -> Tensor:
+def anchors(teacher: MiniLM, kinds: Sequence[Kind], size: int) -> Tensor:
     """A point per kind, float32 (K, size), unit norm: near where the teacher has its wordings near."""
-    means = torch.stack([reading.wordings[reading.owner == kind].mean(dim=0) for kind in range(len(reading))])
+    means = torch.stack([teacher.embed(kind.wordings).mean(dim=0) for kind in kinds])
     left, scales, _ = torch.linalg.svd(means - means.mean(dim=0), full_matrices=False)
     return F.normalize(left[:, :size] * scales[:size] ** (1.0 - _WHITENING), dim=1)
 

@@ -27,7 +27,8 @@ from tiny_models.clips import RATE, Sound, by_kind
 from tiny_models.kinds import Carriers, Kind, made_up
 
 _SENTENCES = 512  # per step
-_PARTS = (0.40, 0.25, 0.23, 0.12)  # of a batch: wordings of kinds, single words, phrases, made-up words
+_PARTS = (0.55, 0.17, 0.16, 0.12)  # of a batch: wordings of kinds, single words, phrases, made-up words
+_FURTHER = 0.6  # share of the further wordings among wordings of kinds
 _MADE_UP = (0, 0, 0, 1, 2)  # made-up words put into a sentence
 _CLIPS = 64  # per step
 _SECONDS = (1.5, 5.0)
@@ -57,7 +58,7 @@ def fit_text(
     rng = random.Random(1)
     tower = TextTower(config)
     tower.anchors.copy_(anchors)
-    optimizer = torch.optim.AdamW(tower.parameters(), weight_decay=0.01)
+    optimizer = torch.optim.AdamW(tower.parameters(), weight_decay=0.01, fused=True)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 5e-3, total_steps=steps, pct_start=0.1)
     count = len(kinds)
     uniform = torch.full((count,), 1.0 / count)
@@ -67,7 +68,9 @@ def fit_text(
         for part in rng.choices(range(4), _PARTS, k=_SENTENCES):
             if part == 0:
                 number = rng.randrange(count)
-                text, target = carriers.around(rng.choice(kinds[number].wordings), rng), known[number]
+                kind = kinds[number]
+                pool = kind.further if kind.further and rng.random() < _FURTHER else kind.wordings
+                text, target = carriers.around(rng.choice(pool), rng), known[number]
             elif part == 1:
                 word = rng.choice(words)
                 text, target = carriers.around(word, rng, 0.2), read[word]

@@ -1,0 +1,43 @@
+"""The table of kinds: no text is in two of its lists, and none that is kept out of training is in any."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+
+import pytest
+
+from tiny_models.kinds import Kind, held_out, held_out_words, read_kinds
+
+
+def plain(text: str) -> str:
+    """A text without case, punctuation and articles."""
+    return " ".join(word for word in re.findall(r"[^\W_]+", text.lower()) if word not in ("a", "an", "the"))
+
+
+@pytest.fixture(scope="module")
+def kinds() -> tuple[Kind, ...]:
+    return read_kinds()[0]
+
+
+def test_wordings_that_are_kept_out_are_in_no_list(kinds: tuple[Kind, ...]) -> None:
+    trained = {plain(text): kind.name for kind in kinds for text in (*kind.wordings, *kind.further)}
+    assert {
+        text: trained[plain(text)] for texts in held_out().values() for text in texts if plain(text) in trained
+    } == {}
+
+
+def test_words_that_are_kept_out_are_in_no_list(kinds: tuple[Kind, ...]) -> None:
+    trained = {word for kind in kinds for text in (*kind.wordings, *kind.further) for word in plain(text).split()}
+    absent = [word for word in held_out_words() if set(plain(word).split()) <= trained]
+    assert absent == []
+
+
+def test_no_further_wording_means_two_kinds(kinds: tuple[Kind, ...]) -> None:
+    count = Counter(plain(text) for kind in kinds for text in kind.further)
+    assert [text for text, times in count.items() if times > 1] == []
+    assert [text for kind in kinds for text in kind.further if text in kind.wordings] == []
+
+
+def test_each_kind_has_further_wordings(kinds: tuple[Kind, ...]) -> None:
+    assert [kind.name for kind in kinds if len(kind.further) < 20] == []
