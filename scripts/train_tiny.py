@@ -121,7 +121,7 @@ def main() -> None:
     parser.add_argument("--stage", choices=["all", *STAGES], default="all")
     parser.add_argument("--minutes", type=float, help="stop the training of the base after so many, with a checkpoint")
     parser.add_argument("--workers", type=int, default=0, help="processes that prepare and read the sounds")
-    parser.add_argument("--text-steps", type=int, default=15_000)
+    parser.add_argument("--text-steps", type=int, default=8000)
     parser.add_argument("--audio-steps", type=int, default=4000)
     parser.add_argument("--base-steps", type=int, default=9000)
     parser.add_argument("--adapter-steps", type=int, default=400)
