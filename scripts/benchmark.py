@@ -29,6 +29,7 @@ from benchmarks.embedding import clap, embedding
 from benchmarks.evaluating import evaluation
 from benchmarks.gpu import lengths, throughput
 from benchmarks.long_files import long_files
+from benchmarks.profiling import parts
 from benchmarks.separating import one_core, separation
 from benchmarks.sharded import sharded
 from benchmarks.starting import starting
@@ -75,6 +76,7 @@ def sections(device: torch.device, repeats: int, clips: int) -> dict[str, Callab
     return found | {
         "separating, full width": partial(separate, device, repeats),
         "separating, tiny on one core": partial(separate_on_one_core, repeats),
+        "parts of separating, tiny": separation_parts,
         "long files, tiny": partial(bundled_by_length, repeats),
         "long files, full width": partial(full_width_by_length, device, repeats),
         "disk, full width": lambda: disk(network("full width", torch.device("cpu"))),
@@ -117,11 +119,20 @@ def by_length(device: torch.device, repeats: int) -> dict[str, Any]:
     return lengths(network("full width", device, encoder.size), encoder, (10.0, 300.0, 3600.0), repeats)
 
 
-def bundled_by_length(repeats: int) -> dict[str, Any]:
-    """10 and 30 seconds and 5 minutes, by the bundled models: the base alone, and the default."""
+def bundled() -> dict[str, Separator]:
+    """The bundled models: the base alone, and the default."""
     default = Separator.from_pretrained(device="cpu", backend="torch")
-    base = Separator(default.bank, default.encoder, make_policy("base"))
-    return long_files({"base": base, "default": default}, (10.0, 30.0, 300.0), repeats)
+    return {"base": Separator(default.bank, default.encoder, make_policy("base")), "default": default}
+
+
+def bundled_by_length(repeats: int) -> dict[str, Any]:
+    """10 and 30 seconds and 5 minutes, by the bundled models."""
+    return long_files(bundled(), (10.0, 30.0, 300.0), repeats)
+
+
+def separation_parts() -> dict[str, Any]:
+    """A minute, by the bundled models with the default policy."""
+    return parts(bundled()["default"], 60.0)
 
 
 def full_width_by_length(device: torch.device, repeats: int) -> dict[str, Any]:
@@ -143,7 +154,7 @@ def table(results: dict[str, Any]) -> str:
 
 def separate_on_one_core(repeats: int) -> dict[str, Any]:
     """A minute, by the bundled models."""
-    return one_core(network("tiny", torch.device("cpu")), load_encoder("tiny"), 60.0, repeats)
+    return one_core(bundled(), 60.0, repeats)
 
 
 def main() -> None:

@@ -99,6 +99,11 @@ def read_adapter(place: Path, network: BaseModel, base_sha256: str, trust: bool 
     return from_published(read_published(place, trust), network, base_sha256)
 
 
+def stored_bytes(place: Path) -> int:
+    """Bytes of an adapter folder or a published file."""
+    return sum(file.stat().st_size for file in place.iterdir()) if place.is_dir() else place.stat().st_size
+
+
 def published_key(path: Path) -> str:
     """The key of a published file: its cluster where the file name contains one, otherwise its name."""
     cluster = re.search(r"cluster(\d+)", path.stem)
@@ -132,13 +137,12 @@ def list_adapters(paths: Iterable[Path], trust: bool = False) -> list[ListedAdap
             if place.is_dir():
                 tensors = read_tensors(place / WEIGHTS)[0]
                 count = sum(tensor.numel() for name, tensor in tensors.items() if not name.startswith(STATISTICS))
-                size = sum(file.stat().st_size for file in place.iterdir())
-                listed.append(ListedAdapter(key, place, read_description(place), count, size))
+                listed.append(ListedAdapter(key, place, read_description(place), count, stored_bytes(place)))
             else:
                 published = read_published(place, trust)
                 count = sum(tensor.numel() for named in published.tensors.values() for tensor in named.values())
                 info = AdapterInfo(published.method, {}, "", {}, training={"notes": list(published.notes)})
-                listed.append(ListedAdapter(key, place, info, count, place.stat().st_size))
+                listed.append(ListedAdapter(key, place, info, count, stored_bytes(place)))
     return listed
 
 

@@ -119,14 +119,24 @@ def adapted(network: BaseModel, adapters: Mapping[str, Adapter]) -> Iterator[dic
             buffer.copy_(statistics[name])
 
 
+BatchNorm = nn.BatchNorm1d | nn.BatchNorm2d | nn.SyncBatchNorm
+"""Training on several GPUs has ``SyncBatchNorm``."""
+
+
+def batch_norms_of(network: nn.Module) -> dict[str, BatchNorm]:
+    """The batch norms of a network by their paths."""
+    return {path: module for path, module in network.named_modules() if isinstance(module, BatchNorm)}
+
+
 def statistics_of(network: nn.Module) -> dict[str, Tensor]:
     """The batch-norm statistics: {path of the buffer: running mean or variance float32 (C,), or count int64 ()}."""
+    return statistics_in(batch_norms_of(network))
+
+
+def statistics_in(norms: Mapping[str, BatchNorm]) -> dict[str, Tensor]:
+    """The statistics of some batch norms, as :func:`statistics_of`."""
     return {
-        f"{path}.{name}": buffer
-        for path, module in network.named_modules()
-        # SyncBatchNorm while training on several GPUs
-        if isinstance(module, (nn.BatchNorm1d, nn.BatchNorm2d, nn.SyncBatchNorm))
-        for name, buffer in module.named_buffers()
+        f"{path}.{name}": buffer for path, norm in norms.items() for name, buffer in norm.named_buffers(recurse=False)
     }
 
 

@@ -214,6 +214,8 @@ class EvaluationRun:
             str((options.query_column, settings.seconds, settings.bfloat16, settings.similarity, settings.bss)),
             *described_models(models),
         ]
+        if self.precision == "int8":
+            parts.append(self.precision)
         return text_sha256("\n".join(parts))
 
     def listen(self, item: Item, run: str, models: Models, conditions: Sequence[Condition]) -> Sounds:

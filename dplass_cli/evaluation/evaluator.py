@@ -21,6 +21,7 @@ from dplass_cli.evaluation.item_records import ItemRecords
 from dplass_cli.evaluation.items import Item, Loaded, load_item
 from dplass_cli.evaluation.metrics import batch_scores, bss_sdr, decibels
 from dplass_cli.evaluation.scores import ItemScore
+from dplass_cli.evaluation.shared_passes import PassKey, SharedPasses
 from dplass_cli.separation.bank import Activation
 from dplass_cli.separation.core import NonFiniteOutput, OutputEmbedding, Request, SeparationCore
 from dplass_cli.separation.loading import Models
@@ -178,14 +179,16 @@ def _run_batch(
     models: Models,
     settings: EvaluatorSettings,
 ) -> list[ItemScore]:
-    """Separate and score items of one length under the missing runs; an output is dropped once it is scored."""
-    batch = PreparedItems(list(items), list(items.values()), models, settings)
+    """Separate and score items of one length under the missing runs.
+
+    An output is dropped once it is scored, unless a refined run continues from it.
+    """
+    asked = {run: [plan[item.idx][run] for item in items] for run in plan[next(iter(items)).idx] if run in missing}
+    batch = PreparedItems(list(items), list(items.values()), models, settings, list(asked.values()))
     scores: list[ItemScore] = []
-    for run in plan[next(iter(items)).idx]:
-        if run not in missing:
-            continue
+    for run, separations in asked.items():
         began = time.perf_counter()
-        estimates, similarities = batch.separate([plan[item.idx][run] for item in items])
+        estimates, similarities = batch.separate(separations)
         seconds = (time.perf_counter() - began) / len(items)
         scores += batch.scores(run, estimates, similarities, seconds)
     models.bank.activate(None)
@@ -204,10 +207,22 @@ class PreparedItems:
     """Items with audio of one length, embedded and transformed once for any number of runs.
 
     The windows are those of ``separate``, so that both compute the same.
+
+    Args:
+        items: the items.
+        loaded: the audio of each.
+        models: separate and embed them.
+        settings: how the evaluation runs.
+        upcoming: what :meth:`separate` will be called with; the passes that those calls share run once.
     """
 
     def __init__(
-        self, items: Sequence[Item], loaded: Sequence[Loaded], models: Models, settings: EvaluatorSettings
+        self,
+        items: Sequence[Item],
+        loaded: Sequence[Loaded],
+        models: Models,
+        settings: EvaluatorSettings,
+        upcoming: Sequence[Sequence[ItemRun]] = (),
     ) -> None:
         self._items, self._loaded, self._models, self._settings = items, loaded, models, settings
         config = models.network.config
@@ -228,6 +243,11 @@ class PreparedItems:
             (window, self._core.prepare(heard[..., window.start : window.stop]))
             for window in windows(heard.shape[-1], layout.core, layout.context)
         ]
+        self._passes = SharedPasses(self._core, [prepared for _, prepared in self._windows])
+        self._residual_conditions: dict[PassKey, Tensor | None] = {}
+        self._continued = {
+            _key(row, run.activation) for runs in upcoming for row, run in enumerate(runs) if run.residual_policy
+        }
         self._before = batch_scores(self._reference, self._mixture)
 
     def separate(self, runs: Sequence[ItemRun]) -> tuple[Tensor, list[float] | None]:
@@ -239,12 +259,12 @@ class PreparedItems:
         Raises:
             RunError: an output contains NaN or infinity; the error names the item.
         """
-        requests = [
-            Request(query, run.activation, row)
+        requests = {
+            _key(row, run.activation): Request(query, run.activation, row)
             for row, (query, run) in enumerate(zip(self._queries, runs, strict=True))
-        ]
+        }
         try:
-            outputs = [self._core.separate(prepared, requests) for _, prepared in self._windows]
+            outputs = self._passes.separate(requests, self._continued)
             refined = [row for row, run in enumerate(runs) if run.residual_policy is not None]
             if refined:
                 self._refine(outputs, refined, runs)
@@ -257,21 +277,29 @@ class PreparedItems:
 
     def _refine(self, outputs: Sequence[Tensor], rows: Sequence[int], runs: Sequence[ItemRun]) -> None:
         """Refine the outputs (B, 1, n) of each window in place, in the rows that ask for it."""
-        models, requests = self._models, []
+        models = self._models
+        requests: dict[PassKey, Request] = {}
         for row in rows:
-            residual = ResidualEmbedding(self._queries[row], models.encoder, self._rate)
-            for output, (window, prepared) in zip(outputs, self._windows, strict=True):
-                residual.add(prepared.mixtures[row][:, window.kept], output[row][:, window.kept])
-            condition, policy = residual.condition(), runs[row].residual_policy
+            condition, policy = self._residual_condition(outputs, row, runs[row].activation), runs[row].residual_policy
             if condition is not None and policy is not None:
                 activation = policy.choose(Choice(condition, models.bank, models.texts))
-                requests.append(Request(condition, activation, row))
-        found = [request.mixture for request in requests]
-        if not found:
+                requests[_key(row, runs[row].activation, activation)] = Request(condition, activation, row)
+        if not requests:
             return
-        for output, (_, prepared) in zip(outputs, self._windows, strict=True):
-            residuals = self._core.separate(prepared, requests)
+        found = [request.mixture for request in requests.values()]
+        separated = self._passes.separate(requests, requests.keys())
+        for output, residuals, (_, prepared) in zip(outputs, separated, self._windows, strict=True):
             output[found] = resplit(output[found], residuals, prepared.mixtures[found])
+
+    def _residual_condition(self, outputs: Sequence[Tensor], row: int, activation: Activation) -> Tensor | None:
+        """The embedding of the residual of a row's output under an activation; see :class:`ResidualEmbedding`."""
+        key = _key(row, activation)
+        if key not in self._residual_conditions:
+            residual = ResidualEmbedding(self._queries[row], self._models.encoder, self._rate)
+            for output, (window, prepared) in zip(outputs, self._windows, strict=True):
+                residual.add(prepared.mixtures[row][:, window.kept], output[row][:, window.kept])
+            self._residual_conditions[key] = residual.condition()
+        return self._residual_conditions[key]
 
     def _similarities(self, outputs: Sequence[Tensor]) -> list[float]:
         embedding = OutputEmbedding(self._models.encoder, self._rate)
@@ -304,3 +332,9 @@ class PreparedItems:
                 metrics["similarity"] = similarities[row]
             scores.append(ItemScore(item.idx, item.query, run, audio.sha256, **metrics))
         return scores
+
+
+def _key(row: int, *activations: Activation) -> PassKey:
+    """Identifies a pass over a row: under one activation, or over its residual after the first of two."""
+    hashable = (tuple(one.items()) if isinstance(one, Mapping) else one for one in activations)
+    return row, *hashable

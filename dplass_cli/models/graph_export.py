@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,14 @@ from torch.nn import functional as F
 
 from dplass_cli.models.base import BaseModel
 from dplass_cli.models.openvino import openvino_core, openvino_module
-from dplass_cli.models.quantization import Inputs, QuantizationExamples, nncf_module, quantize, sdr
+from dplass_cli.models.quantization import (
+    Infer,
+    QuantizationExamples,
+    convolutions,
+    ignored_scope,
+    nncf_module,
+    quantize,
+)
 from dplass_cli.storage import make_folder, remove_file, write_bytes, writing_to
 
 
@@ -56,22 +63,22 @@ def export_graph(
 
 def _quantized(model: Any, examples: QuantizationExamples) -> Any:
     """A graph in INT8, but for the transforms, masks and FiLM."""
-    scope, subgraph = nncf_module().IgnoredScope, nncf_module().Subgraph
-    ranks: dict[int, list[str]] = {3: [], 4: []}  # the transforms are convolutions of 3 dimensions
-    for operation in model.get_ordered_ops():
-        if operation.get_type_name() in ("Convolution", "ConvolutionBackpropData"):
-            ranks[len(operation.get_output_partial_shape(0))].append(operation.get_friendly_name())
-    first, last = ranks[4][0], ranks[4][-1]
-    before = subgraph(inputs=[model.input("mixture").node.get_friendly_name()], outputs=[first])
-    after = subgraph(inputs=[last], outputs=[result.get_friendly_name() for result in model.get_results()])
-    ignored = scope(names=ranks[3], types=["MatMul"], subgraphs=[before, after], validate=False)
+    subgraph = nncf_module().Subgraph
+    known = [operation.get_friendly_name() for operation in convolutions(model)]
+    transforms = [
+        operation.get_friendly_name()
+        for operation in model.get_ordered_ops()
+        if "Convolution" in operation.get_type_name() and operation.get_friendly_name() not in known
+    ]
+    before = subgraph(inputs=[model.input("mixture").node.get_friendly_name()], outputs=[known[0]])
+    after = subgraph(inputs=[known[-1]], outputs=[result.get_friendly_name() for result in model.get_results()])
     feeds = [[examples.mixtures[[n]].numpy(), examples.conditions[[n]].numpy()] for n in range(len(examples))]
 
-    def score(infer: Callable[[Inputs], Tensor]) -> list[float]:
-        numbers = list(examples.validating)
-        return sdr(examples.references[numbers], torch.cat([infer(feeds[n]) for n in numbers]))
+    def separate(infer: Infer) -> Tensor:
+        return torch.cat([infer(feeds[n]).clone() for n in examples.validating])
 
-    return quantize(model, [feeds[n] for n in examples.calibrating], score, ignored)
+    calibrating = [feeds[n] for n in examples.calibrating]
+    return quantize(model, calibrating, separate, ignored_scope(model, transforms, [before, after]))
 
 
 def _write_onnx(network: BaseModel, metadata: Mapping[str, str], path: Path) -> None:

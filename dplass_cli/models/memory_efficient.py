@@ -1,4 +1,4 @@
-"""Operations that save little for the backward pass, so that adapters train in less memory.
+"""Operations for training whose backward passes take less memory or time than autograd's.
 
 Autograd saves what each operation would need if everything were trained; with frozen layers less is enough.
 """
@@ -91,3 +91,39 @@ class _FrozenPointwise(torch.autograd.Function):
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         (weight,) = ctx.saved_tensors
         return F.conv_transpose2d(gradients[0], weight.to(gradients[0].dtype)), None
+
+
+def convolution(layer: nn.Conv2d, x: Tensor) -> Tensor:
+    """Apply a convolution without a bias to x (B, C, T, F); its backward pass is faster on a CPU."""
+    if x.device.type != "cpu" or torch.is_autocast_enabled("cpu") or layer._forward_hooks:
+        return cast(Tensor, layer(x))
+    weight = layer.weight  # computed here where an adapter is attached
+    if not (torch.is_grad_enabled() and weight.requires_grad):
+        return F.conv2d(x, weight, None, layer.stride, layer.padding)
+    return cast(Tensor, _TrainedConvolution.apply(x, weight, layer.stride, layer.padding))  # type: ignore[no-untyped-call]
+
+
+class _TrainedConvolution(torch.autograd.Function):
+    """Computes the gradient of the weights channels-first.
+
+    oneDNN's channels-last kernels take 1.3 to 2.7 times as long for it (AVX2, the bundled base), whereas they are the
+    fastest for the output and for the gradient of the input.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, weight: Tensor, stride: tuple[int, int], padding: tuple[int, int]) -> Tensor:
+        ctx.save_for_backward(x, weight)
+        ctx.geometry = None, stride, padding, (1, 1), False, (0, 0), 1
+        return F.conv2d(x, weight, None, stride, padding)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        (gradient,), (x, weight) = gradients, ctx.saved_tensors
+        backward = torch.ops.aten.convolution_backward
+        grad_x = grad_weight = None
+        if ctx.needs_input_grad[0]:
+            grad_x = backward(gradient, x, weight, *ctx.geometry, (True, False, False))[0]
+        if ctx.needs_input_grad[1]:
+            first = (tensor.contiguous() for tensor in (gradient, x, weight))
+            grad_weight = backward(*first, *ctx.geometry, (False, True, False))[1]
+        return grad_x, grad_weight, None, None

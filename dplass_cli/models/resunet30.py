@@ -19,7 +19,7 @@ from torch.nn import functional as F
 
 from dplass_cli.audio.stft import STFT
 from dplass_cli.models.base import AdaptableLayer, Analysis, BaseModel
-from dplass_cli.models.memory_efficient import average_pool, conditioned, pointwise
+from dplass_cli.models.memory_efficient import average_pool, conditioned, convolution, pointwise
 from dplass_cli.options.network_settings import ResUNet30Config
 
 _FLOOR = 1e-10
@@ -46,8 +46,8 @@ class ResidualBlock(nn.Module):
         self.beta_features = {"beta1": inputs, "beta2": outputs}
 
     def forward(self, x: Tensor, betas: dict[str, Tensor], path: str) -> Tensor:
-        y = self.conv1(conditioned(self.bn1, x, betas[f"{path}.beta1"]))
-        y = self.conv2(conditioned(self.bn2, y, betas[f"{path}.beta2"]))
+        y = convolution(self.conv1, conditioned(self.bn1, x, betas[f"{path}.beta1"]))
+        y = convolution(self.conv2, conditioned(self.bn2, y, betas[f"{path}.beta2"]))
         out: Tensor = y + (x if self.shortcut is None else pointwise(self.shortcut, x))
         return out
 

@@ -14,7 +14,7 @@ from dplass_cli.adapters import METHODS
 from dplass_cli.adapters.adapter_folder import AdapterInfo, LoadedAdapter, fingerprint
 from dplass_cli.adapters.bank_folder import BANK, BankDomain, bank_place, find_adapters, read_adapter, read_bank
 from dplass_cli.adapters.base import Adapter
-from dplass_cli.adapters.injection import adapter_state, layer_at, statistics_of
+from dplass_cli.adapters.injection import adapter_state, batch_norms_of, layer_at, statistics_in
 from dplass_cli.errors import InputError, nearest
 from dplass_cli.models import BaseModel
 
@@ -50,7 +50,8 @@ class AdapterBank:
         self._files: dict[str, Callable[[], LoadedAdapter]] = {}
         self._fingerprints: dict[str, str] = {}
         self._base_weights: dict[str, Tensor] = {}
-        self._base_statistics = {name: buffer.clone() for name, buffer in statistics_of(network).items()}
+        self._norms = batch_norms_of(network)
+        self._base_statistics = {name: buffer.clone() for name, buffer in statistics_in(self._norms).items()}
         self._branches: dict[str, Adapter] = {}
 
     def __repr__(self) -> str:
@@ -148,28 +149,29 @@ class AdapterBank:
                 )
         shares = {key: share for key, share in shares.items() if share != 0.0}
         self.active = _UNKNOWN
-        self._restore()
+        statistics = statistics_in(self._norms)
+        self._restore(statistics)
         alone = list(shares.values()) == [1.0]
         for key, share in shares.items():  # one at a time: of adapters read from files, only one is in memory
             adapter = self.get(key)
             for path, adapted in adapter.layers.items():
                 self._apply(path, adapted, None if alone else share)
-            for name, buffer in statistics_of(self.network).items():
+            for name, buffer in statistics.items():
                 if name in adapter.statistics and buffer.is_floating_point():  # integer counts affect no forward pass
                     own, base = adapter.statistics[name], self._base_statistics[name]
                     buffer.copy_(own) if alone else buffer.add_(share * (own - base))
-        for name, buffer in statistics_of(self.network).items():
+        for name, buffer in statistics.items():
             if not alone and name.endswith("running_var"):
                 buffer.clamp_(min=0.0)  # a sum with negative shares could go below 0
         self.active = which if which is None or isinstance(which, str) else dict(which)
 
-    def _restore(self) -> None:
+    def _restore(self, statistics: Mapping[str, Tensor]) -> None:
         for path, weight in self._base_weights.items():
             layer_at(self.network, path).weight.data = weight
         for path, branch in self._branches.items():
             branch.detach(layer_at(self.network, path))
         self._branches = {}
-        for name, buffer in statistics_of(self.network).items():
+        for name, buffer in statistics.items():
             buffer.copy_(self._base_statistics[name])
 
     def _apply(self, path: str, adapter: Adapter, share: float | None) -> None:
@@ -180,4 +182,7 @@ class AdapterBank:
             self._branches[path] = adapter
             return
         base = self._base_weights.setdefault(path, layer.weight.data)
-        layer.weight.data = adapter(base) if share is None else layer.weight.data + share * (adapter(base) - base)
+        if share is None:
+            layer.weight.data = adapter(base)
+        else:
+            layer.weight.data = torch.add(layer.weight.data, adapter(base) - base, alpha=share)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from dplass_cli.adapters import METHODS
+from dplass_cli.adapters.bank_folder import bank_place, find_adapters, stored_bytes
 from dplass_cli.devices import process_device
 from dplass_cli.encoders import QueryEncoder, load_encoder_of, space_of
 from dplass_cli.errors import InputError
@@ -20,6 +21,10 @@ from dplass_cli.separation.bank import AdapterBank
 from dplass_cli.separation.policies.base import DomainTexts
 from dplass_cli.separation.quantization_examples import BUILT_IN, quantization_examples
 from dplass_cli.weights.named_models import resolve_model
+
+SMALL_BYTES = 64 << 20
+"""Adapters of one path that take no more than this are always held in memory: reading the bundled ones again and again
+took a sixth of an evaluation."""
 
 
 @dataclass(frozen=True)
@@ -54,8 +59,9 @@ class Models:
 def load_models(model: ModelSpec | None = None, keep: bool = True, warmup_macs: float = WARMUP_MACS) -> Models:
     """Load a base, its encoder and its adapters (default: the bundled ones), and check that they belong together.
 
-    Without ``keep``, each adapter is read from its file whenever it is activated. ``warmup_macs`` are the
-    multiply-accumulates after which ``--backend auto`` compiles the network for OpenVINO.
+    Without ``keep``, adapters that are large (:data:`SMALL_BYTES`) are read from their files whenever they are
+    activated. ``warmup_macs`` are the multiply-accumulates after which ``--backend auto`` compiles the network for
+    OpenVINO.
     """
     model = resolve_model(model or ModelSpec())
     network = load_base(model.base, process_device(model.device), trust=model.trust)
@@ -70,7 +76,7 @@ def load_models(model: ModelSpec | None = None, keep: bool = True, warmup_macs: 
         choose_backend(network, model.backend, warmup_macs)
     bank = AdapterBank(network)
     for path in default_adapters(model.base) if model.adapters is None else model.adapters:
-        for key in bank.load(path, model.trust, keep):
+        for key in bank.load(path, model.trust, keep or _is_small(path)):
             if bank.infos[key].encoder_fingerprint not in ("", space_of(encoder)):
                 raise InputError(
                     f"{path}: adapter {key!r} was trained with another encoder"
@@ -80,6 +86,10 @@ def load_models(model: ModelSpec | None = None, keep: bool = True, warmup_macs: 
                 option, instead = ("--precision int8", "32-true") if int8 else ("--backend openvino", "--backend torch")
                 raise InputError(f"{option}: cannot run adapter {key!r} ({bank.infos[key].method}); use {instead}")
     return Models(network, encoder, bank)
+
+
+def _is_small(path: str | Path) -> bool:
+    return sum(map(stored_bytes, find_adapters(bank_place(path)).values())) <= SMALL_BYTES
 
 
 def default_adapters(base: str | Path) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""Mixtures with known sources on which a network is quantised: of the built-in sounds, or of a manifest's clips."""
+"""Mixtures on which a network is quantised: of the built-in sounds, or of a manifest's clips."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from dplass_cli.options.network_settings import NetworkConfig
 BUILT_IN = "built-in"
 """The value of ``--calibrate`` that stands for the built-in sounds."""
 
-_COUNT = 24  # mixtures: half of them calibrate, half validate
+_COUNT = 48  # mixtures: half of them calibrate, half validate
 _SECONDS = 2.56
 _SNR_DB = (-5.0, 5.0)
 _SEED = 3000  # the built-in corpus uses other seeds for training and evaluation
@@ -45,18 +45,17 @@ def quantization_examples(source: str, encoder: QueryEncoder, config: NetworkCon
     """
     rate, rng = config.sample_rate, random.Random(_SEED)
     pairs = _built_in_pairs(rate, rng) if source == BUILT_IN else _manifest_pairs(Path(source), rate, rng)
-    queries, mixtures, references = [], [], []
+    queries, mixtures = [], []
     for query, target, other in islice(pairs, _COUNT):
-        mixture, reference = mix_at_snr(
+        mixture, _ = mix_at_snr(
             torch.from_numpy(target)[None], torch.from_numpy(other)[None], torch.tensor([rng.uniform(*_SNR_DB)])
         )
         level = array_normalization(mixture.numpy(), rate, config.input_level_db)
         queries.append(query)
         mixtures.append(level.apply(mixture))
-        references.append(reference * level.gain)
     if len(queries) < 2:
         raise InputError(f"--calibrate {source}: no mixtures; give clips of at least two sounds that are not silent")
-    return QuantizationExamples(torch.stack(mixtures), encoder.embed_text(queries), torch.stack(references))
+    return QuantizationExamples(torch.stack(mixtures), encoder.embed_text(queries))
 
 
 def _built_in_pairs(rate: int, rng: random.Random) -> Iterator[_Pair]:

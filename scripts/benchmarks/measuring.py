@@ -61,11 +61,16 @@ def published_steps() -> Iterator[None]:
     def conditioned(norm: nn.Module, x: Tensor, beta: Tensor) -> Tensor:
         return nn.functional.leaky_relu(norm(x) + beta, 0.01)
 
-    def pointwise(layer: nn.Module, x: Tensor) -> Tensor:
+    def applied(layer: nn.Module, x: Tensor) -> Tensor:
         out: Tensor = layer(x)
         return out
 
-    steps = {"conditioned": conditioned, "average_pool": nn.functional.avg_pool2d, "pointwise": pointwise}
+    steps = {
+        "conditioned": conditioned,
+        "average_pool": nn.functional.avg_pool2d,
+        "convolution": applied,
+        "pointwise": applied,
+    }
     with mock.patch.multiple("dplass_cli.models.resunet30", **steps):
         yield
 

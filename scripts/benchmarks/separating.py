@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import tempfile
+from collections.abc import Mapping
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
@@ -115,21 +116,32 @@ def in_int8(network: BaseModel, encoder: QueryEncoder, folder: Path) -> None:
     quantization.run_in_int8(network, "auto", examples, folder)
 
 
-def one_core(network: BaseModel, encoder: QueryEncoder, seconds: float, repeats: int) -> dict[str, float]:
-    """Real-time factor of each backend on one core."""
+def one_core(separators: Mapping[str, Separator], seconds: float, repeats: int) -> dict[str, float]:
+    """Real-time factors on one core, with each backend and in INT8.
+
+    Args:
+        separators: by name; they share a network and an encoder.
+        seconds: length of the recording, which is mono and at the network's rate.
+        repeats: separations, of which the fastest counts.
+    """
     threads, result = torch.get_num_threads(), {}
     torch.set_num_threads(1)
-    separator = Separator(AdapterBank(network), encoder, make_policy("base"))
+    separator = next(iter(separators.values()))
+    network, encoder = separator.bank.network, separator.encoder
     with tempfile.TemporaryDirectory() as name:
         file = recording(Path(name) / "mixture.wav", seconds, network.config.sample_rate)
+
+        def measure(what: str) -> None:
+            for policy, separator in separators.items():
+                took = fastest(lambda: separator.separate_file(file, [QUERY], Path(name) / "out"), repeats)  # noqa: B023
+                result[f"{what}_{policy}_real_time_factor"] = took / seconds
+
         for backend in backends(network):
             choose_backend(network, backend)
-            took = fastest(lambda: separator.separate_file(file, [QUERY], Path(name) / "out"), repeats)
-            result[f"{backend}_real_time_factor"] = took / seconds
+            measure(backend)
         if find_spec("nncf") and network.base.runner is not None:
             in_int8(network, encoder, Path(name) / "graphs")
-            took = fastest(lambda: separator.separate_file(file, [QUERY], Path(name) / "out"), repeats)
-            result["int8_real_time_factor"] = took / seconds
+            measure("int8")
     choose_backend(network, "torch")
     torch.set_num_threads(threads)
     return result

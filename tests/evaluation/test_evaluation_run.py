@@ -125,12 +125,13 @@ def test_the_key_depends_on_what_changes_scores(options: EvaluateOptions, small_
         {"similarity": False},
         {"metric": ()},
         {"precision": "bf16-mixed"},
+        {"precision": "int8"},
         {"audio_dir": options.output},
     ]
     keys = [evaluation(options, **change).record_key(small_models) for change in changes]
     assert options.metadata_csv is not None
     options.metadata_csv.write_text(options.metadata_csv.read_text().replace("rain", "a rainstorm"))
-    assert len({*keys, evaluation(options).record_key(small_models)}) == 6
+    assert len({*keys, evaluation(options).record_key(small_models)}) == 7
 
 
 def test_the_key_does_not_depend_on_how_fast_it_runs(options: EvaluateOptions, small_models: Models) -> None:

@@ -84,6 +84,24 @@ def test_only_the_rows_that_ask_for_it_are_refined(small_models: Models) -> None
     assert (mixed[0] - plain[0]).abs().max() > 1e-5
 
 
+def test_passes_that_runs_share_are_computed_once(small_models: Models) -> None:
+    text, nearest = make_policy("text"), make_policy("text-knn")  # both choose domain0 for each residual here
+    runs = [[ItemRun(key, policy), ItemRun(key, policy)] for key, policy in [
+        ("domain0", None), ("domain1", None), ("domain0", text), ("domain0", nearest),
+    ]]  # fmt: skip
+    passes = []
+    hook = small_models.network.register_forward_hook(lambda *_: passes.append(small_models.bank.active))
+    with torch.inference_mode():
+        audio = [loaded("dog_bark"), loaded("rain")]
+        alone = [PreparedItems([DOG, RAIN], audio, small_models, SETTINGS).separate(run)[0] for run in runs]
+        separately = len(passes)
+        batch = PreparedItems([DOG, RAIN], audio, small_models, SETTINGS, runs)
+        shared = [batch.separate(run)[0] for run in runs]
+    hook.remove()
+    torch.testing.assert_close(torch.stack(shared), torch.stack(alone), rtol=0, atol=1e-7)
+    assert (separately, len(passes) - separately) == (6, 3)
+
+
 def test_similarities_are_measured_only_if_asked_for(small_models: Models) -> None:
     deaf = EvaluatorSettings(seconds=None, batch_size=1, workers=1, bfloat16=False, similarity=False, bss=False)
     with torch.inference_mode():

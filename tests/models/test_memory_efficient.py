@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from dplass_cli.models.memory_efficient import average_pool, conditioned, pointwise
+from dplass_cli.models.memory_efficient import average_pool, conditioned, convolution, pointwise
 
 
 def frozen_norm() -> torch.nn.BatchNorm2d:
@@ -63,3 +63,20 @@ def test_a_frozen_pointwise_convolution_saves_its_weight_only() -> None:
     layer.requires_grad_(True)
     pointwise(layer, x).sum().backward()
     assert layer.weight.grad is not None
+
+
+@pytest.mark.parametrize("memory_format", [torch.channels_last, torch.contiguous_format])
+def test_gradients_of_a_trained_convolution_are_correct(memory_format: torch.memory_format) -> None:
+    layer = torch.nn.Conv2d(3, 5, 3, padding=1, bias=False).double()
+    layer.weight.data = layer.weight.data.to(memory_format=memory_format)
+    x = torch.randn(2, 3, 4, 6, dtype=torch.float64).to(memory_format=memory_format).requires_grad_()
+    assert torch.equal(convolution(layer, x), layer(x))
+    assert torch.autograd.gradcheck(lambda x, _: convolution(layer, x), (x, layer.weight))
+
+
+def test_a_convolution_keeps_its_hooks() -> None:
+    layer = torch.nn.Conv2d(3, 5, 3, padding=1, bias=False)
+    x = torch.randn(1, 3, 4, 6)
+    plain = convolution(layer, x)
+    layer.register_forward_hook(lambda module, inputs, output: output + 1)
+    assert torch.equal(convolution(layer, x), plain + 1)

@@ -14,6 +14,7 @@ from dplass_cli.encoders import load_encoder
 from dplass_cli.errors import InputError
 from dplass_cli.options.model_options import ModelSpec
 from dplass_cli.resources import resource
+from dplass_cli.separation import loading
 from dplass_cli.separation.loading import default_adapters, load_models
 
 
@@ -55,9 +56,14 @@ def test_the_domains_are_in_the_space_of_the_encoder(files: tuple[Path, Path]) -
     assert list(models.texts.keys) == ["domain0", "domain1", "domain2"]
 
 
-def test_adapters_that_are_not_kept_are_read_when_they_are_activated(files: tuple[Path, Path]) -> None:
+def test_large_adapters_that_are_not_kept_are_read_when_they_are_activated(
+    files: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    small = load_models(spec(files, files[1]), keep=False).bank
+    monkeypatch.setattr(loading, "SMALL_BYTES", 1000)
     kept, read = (load_models(spec(files, files[1]), keep=keep).bank for keep in (True, False))
-    assert kept.get("domain0") is kept.get("domain0")
+    for held in (small, kept):
+        assert held.get("domain0") is held.get("domain0")
     assert isinstance(read.get("domain0"), LoadedAdapter)
     assert read.get("domain0") is not read.get("domain0")
 

@@ -32,17 +32,13 @@ def manifest(folder: Path, sounds: dict[str, list[float]]) -> Path:
     return folder / "train.json"
 
 
-def test_built_in_mixtures_are_the_same_every_time_and_contain_their_references() -> None:
+def test_built_in_mixtures_are_the_same_every_time() -> None:
     encoder = load_encoder()
     examples, again = (quantization_examples("built-in", encoder, CONFIG) for _ in range(2))
     assert torch.equal(examples.mixtures, again.mixtures)
-    assert examples.mixtures.shape == examples.references.shape == (24, 1, 40960)
-    assert examples.conditions.shape == (24, 128)
-    assert [*examples.calibrating, *examples.validating] == list(range(24))
-    target = examples.references.square().sum(dim=(1, 2))
-    other = (examples.mixtures - examples.references).square().sum(dim=(1, 2))
-    snr = 10 * torch.log10(target / other)
-    assert -5.1 < snr.min() < snr.max() < 5.1
+    assert examples.mixtures.shape == (48, 1, 40960)
+    assert examples.conditions.shape == (48, 128)
+    assert [*examples.calibrating, *examples.validating] == list(range(48))
 
 
 def test_clips_of_a_manifest_are_mixed_with_clips_of_other_captions(tmp_path: Path) -> None:
@@ -51,7 +47,7 @@ def test_clips_of_a_manifest_are_mixed_with_clips_of_other_captions(tmp_path: Pa
     examples = quantization_examples(str(path), encoder, CONFIG)
     texts = encoder.embed_text(["rain", "a dog"])
     assert {int((texts @ condition).argmax()) for condition in examples.conditions} == {0, 1}
-    assert len(examples) == 24
+    assert len(examples) == 48
 
 
 def test_mixtures_have_the_input_level_of_the_network(tmp_path: Path) -> None:
@@ -59,9 +55,7 @@ def test_mixtures_have_the_input_level_of_the_network(tmp_path: Path) -> None:
     quiet, loud = (
         quantization_examples(str(path), load_encoder(), replace(CONFIG, input_level_db=level)) for level in (None, -20)
     )
-    gains = loud.mixtures.norm(dim=2) / quiet.mixtures.norm(dim=2)
-    assert gains.min() > 5
-    torch.testing.assert_close(loud.references.norm(dim=2) / quiet.references.norm(dim=2), gains, rtol=0.01, atol=0)
+    assert (loud.mixtures.norm(dim=2) / quiet.mixtures.norm(dim=2)).min() > 5
 
 
 @pytest.mark.parametrize("sounds", [{"rain": [0.5, 0.5]}, {"rain": [0.5], "a dog": [0.0]}])
