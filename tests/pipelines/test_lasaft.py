@@ -20,7 +20,7 @@ from dplass_cli.audio.reading import read_audio
 from dplass_cli.audio.writing import write_audio
 from dplass_cli.data.manifest import Row, read_manifest, write_manifest
 from dplass_cli.data.mixture_tables import Mixture, write_mixtures
-from dplass_cli.encoders import load_encoder
+from dplass_cli.encoders import SourceNamesEncoder, load_encoder
 from dplass_cli.errors import InputError
 from dplass_cli.evaluation.item_records import read_item_scores
 from dplass_cli.evaluation.metrics import sdr
@@ -222,7 +222,7 @@ def test_a_new_network_is_trained_from_sentences(corpus: Path, tmp_path: Path) -
 def test_a_network_that_does_not_fit_the_data_or_the_encoder_is_refused(corpus: Path, tmp_path: Path) -> None:
     flags = {"partition": corpus / "partition", "workspace": tmp_path / "run", "device": "cpu", "what": "base"}
     with pytest.raises(InputError, match=r"data.sampling_rate is 32000, the network works at 44100; set it to 44100"):
-        train(build_options(TrainOptions, settings=["network.name=lasaft"], flags=flags))
+        train(build_options(TrainOptions, settings=["network.name=lasaft", "network.condition_size=128"], flags=flags))
     fitting = ["network.name=lasaft", "data.sampling_rate=44100"]
     with pytest.raises(InputError, match=r"network.condition_size 4: condition_size must be the encoder's 128"):
         train(build_options(TrainOptions, settings=fitting, flags=flags))
@@ -285,9 +285,9 @@ def test_an_exported_graph_separates_stereo(spec_type: str, tmp_path: Path) -> N
 
 @pytest.fixture(scope="module")
 def musdb(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Four short songs in the form of MUSDB18, two for training and two for testing."""
+    """Short songs in the form of MUSDB18, three for training and two for testing."""
     root = tmp_path_factory.mktemp("musdb")
-    for number, split in enumerate(("train", "train", "test", "test")):
+    for number, split in enumerate(("train", "train", "test", "test", "train")):
         stems = {}
         for source, sound in zip(SOURCES, ("owl_hoot", "clock_tick", "helicopter", "flute"), strict=True):
             mono = render(sound, 100 + number, 1.2, 44100)
@@ -362,17 +362,40 @@ def test_an_interrupted_evaluation_of_songs_resumes_with_the_next_song(
     assert [(line.policy, line.n, line.difference) for line in lines] == [("base", 8, 0.0)] * 2
 
 
-def test_songs_become_training_data_by_the_names_of_their_sources(
-    musdb: Path, checkpoint: Path, tmp_path: Path
-) -> None:
+def test_a_new_network_is_trained_on_songs_by_the_names_of_their_sources(musdb: Path, tmp_path: Path) -> None:
     prepare_corpus(CorpusOptions(kind="musdb18-sources", folder=musdb, output=tmp_path / "train.json"))
+    encoder = SourceNamesEncoder.name
     made = partition(
         PartitionOptions(
-            tmp_path / "train.json", tmp_path / "partition", domains=2, features="text", encoder=str(checkpoint)
+            tmp_path / "train.json",
+            tmp_path / "partition",
+            domains=4,
+            features="text",
+            encoder=encoder,
+            val_mixtures=1,
+            seed=1,  # which leaves two songs for training, whose sources can be mixed
         )
     )
     captions = [caption for domain in made.partition.domains for caption in domain.captions]
     assert sorted(captions) == sorted(SOURCES)
+    assert made.validation_mixtures == {0: 1, 1: 1, 2: 1, 3: 1}
+    settings = TrainSettings(batch_size_per_device=4, num_workers=0, max_epochs=1, examples=0)
+    result = train(
+        TrainOptions(
+            partition=tmp_path / "partition",
+            workspace=tmp_path / "run",
+            what="base",
+            encoder=encoder,
+            network=replace(FOUR_SOURCES, n_blocks=3, n_internal_layers=1),
+            data=DataSettings(sampling_rate=44100, segment_seconds=0.1),
+            train=settings,
+            device="cpu",
+        )
+    )
+    assert result.network is not None
+    assert result.network.steps == 2
+    separator = Separator.from_pretrained(result.output, device="cpu")
+    assert separator(noise(2, 0.1), 44100, ["the drums"])["the drums"].shape == (2, 4410)
 
 
 def test_what_songs_need_is_said(tmp_path: Path) -> None:
