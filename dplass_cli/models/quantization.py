@@ -48,9 +48,9 @@ class QuantizationExamples:
     """Mixtures whose sources are known. The first half calibrates, the second validates.
 
     Attributes:
-        mixtures: float32 (N, 1, T), N at least 2, at the network's rate and input level.
+        mixtures: float32 (N, C, T), N at least 2, at the network's rate and input level.
         conditions: float32 (N, D), embeddings of the queries.
-        references: float32 (N, 1, T), what the queries describe.
+        references: float32 (N, C, T), what the queries describe.
     """
 
     mixtures: Tensor
@@ -204,7 +204,7 @@ def separate_examples(
 
 
 def sdr(references: Tensor, estimates: Tensor) -> list[float]:
-    """The SDR of each estimate, (N, 1, T), in dB."""
+    """The SDR of each estimate, (N, C, T), in dB."""
     errors = (references - estimates).square().sum(dim=(1, 2)) + 1e-10
     return (10 * torch.log10((references.square().sum(dim=(1, 2)) + 1e-10) / errors)).tolist()
 

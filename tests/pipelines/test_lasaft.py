@@ -26,6 +26,7 @@ from dplass_cli.evaluation.item_records import read_item_scores
 from dplass_cli.evaluation.metrics import sdr
 from dplass_cli.evaluation.results_folder import FORMAT
 from dplass_cli.models import load_base
+from dplass_cli.models.openvino import openvino_core
 from dplass_cli.options.adapter_settings import AdapterSettings
 from dplass_cli.options.data_settings import DataSettings
 from dplass_cli.options.evaluate_options import EvaluateOptions
@@ -263,24 +264,53 @@ def test_evaluations_score_it_by_name(checkpoint: Path, stems: Path, bank: Path,
     assert all(score.similarity is None for score in result.item_scores.values())
 
 
+def small_graph_checkpoint(path: Path, spec_type: str = "complex") -> Path:
+    """A checkpoint of a network that is exported quickly."""
+    config = replace(FOUR_SOURCES, spec_type=spec_type, n_blocks=3, n_internal_layers=1, num_tdfs=2)  # type: ignore[arg-type]
+    return write_small(path, small_lasaft(config=config))
+
+
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:::torch", "ignore:::copyreg", "ignore:::onnxscript", "ignore:::copy")
-@pytest.mark.parametrize("spec_type", ["complex", "magnitude"])
-def test_an_exported_graph_separates_stereo(spec_type: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("spec_type", "suffix"), [("complex", ".onnx"), ("magnitude", ".xml")])
+def test_an_exported_graph_separates_stereo(spec_type: str, suffix: str, tmp_path: Path) -> None:
     onnxruntime = pytest.importorskip("onnxruntime")
-    network = small_lasaft(
-        config=replace(FOUR_SOURCES, spec_type=spec_type, n_blocks=3, n_internal_layers=1, num_tdfs=2)
-    )  # type: ignore[arg-type]
-    path = write_small(tmp_path / "small.ckpt", network)
-    result = export(ExportOptions(base_checkpoint=str(path), adapters=(), output=tmp_path / "graph.onnx"))
+    path, graph = small_graph_checkpoint(tmp_path / "small.ckpt", spec_type), tmp_path / f"graph{suffix}"
+    result = export(ExportOptions(base_checkpoint=str(path), adapters=(), output=graph))
     assert result.inputs == {"mixture": ["batch", 2, "samples"], "condition": ["batch", 4]}
-    session = onnxruntime.InferenceSession(tmp_path / "graph.onnx", providers=["CPUExecutionProvider"])
     mixture = np.stack([noise(2, 0.2), 0.5 * noise(2, 0.2)])[..., :8001]
     condition = np.eye(4, dtype=np.float32)[[0, 2]]
-    (target,) = session.run(["target"], {"mixture": mixture, "condition": condition})
+    compiled = openvino_core().compile_model(graph, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+    targets = [compiled([mixture, condition])[0]]
+    if suffix == ".onnx":
+        session = onnxruntime.InferenceSession(graph, providers=["CPUExecutionProvider"])
+        targets += session.run(["target"], {"mixture": mixture, "condition": condition})
     with torch.inference_mode():
-        expected = network(torch.from_numpy(mixture), torch.from_numpy(condition)).numpy()
-    assert np.abs(target - expected).max() < 1e-4
+        expected = load_base(path)(torch.from_numpy(mixture), torch.from_numpy(condition)).numpy()
+    for target in targets:
+        assert np.abs(target - expected).max() < 1e-4
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:::torch", "ignore:::copyreg", "ignore:::onnxscript", "ignore:::copy")
+@pytest.mark.filterwarnings("ignore:::nncf")
+def test_an_int8_graph_is_calibrated_on_stereo_clips_of_the_sources(
+    stems: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("nncf", reason="pip install 'dplass[int8]'")
+    monkeypatch.setattr("dplass_cli.models.quantization.MAX_LOSS_DB", 99.0)  # random weights have nothing to lose
+    path = small_graph_checkpoint(tmp_path / "small.ckpt")
+    given = ExportOptions(base_checkpoint=str(path), output=tmp_path / "graph.xml", precision="int8")
+    with pytest.raises(InputError, match=r"--calibrate built-in: .* does not name one source"):
+        export(given)
+    export(replace(given, calibrate=str(stems / "train.json")))
+    types = [operation.get_type_name() for operation in openvino_core().read_model(given.output).get_ops()]
+    assert "FakeQuantize" in types
+    mixture, condition = noise(2, 0.2)[None], np.eye(4, dtype=np.float32)[:1]
+    compiled = openvino_core().compile_model(given.output, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+    with torch.inference_mode():
+        expected = load_base(path)(torch.from_numpy(mixture), torch.from_numpy(condition)).numpy()
+    assert sdr(expected.ravel(), compiled([mixture, condition])[0].ravel()) > 15
 
 
 @pytest.fixture(scope="module")
