@@ -55,16 +55,16 @@ def export_graph(
 
 
 def _quantized(model: Any, examples: QuantizationExamples) -> Any:
-    """A graph in INT8, but for the transforms, masks and FiLM."""
+    """A graph whose layers on spectrograms are in INT8; transforms, masks and layers on the query are in float32."""
     scope, subgraph = nncf_module().IgnoredScope, nncf_module().Subgraph
-    ranks: dict[int, list[str]] = {3: [], 4: []}  # the transforms are convolutions of 3 dimensions
+    ranks: dict[int, list[str]] = {2: [], 3: [], 4: []}  # layers on the query have 2 dimensions, the transforms 3
     for operation in model.get_ordered_ops():
-        if operation.get_type_name() in ("Convolution", "ConvolutionBackpropData"):
+        if operation.get_type_name() in ("Convolution", "ConvolutionBackpropData", "MatMul"):
             ranks[len(operation.get_output_partial_shape(0))].append(operation.get_friendly_name())
     first, last = ranks[4][0], ranks[4][-1]
     before = subgraph(inputs=[model.input("mixture").node.get_friendly_name()], outputs=[first])
     after = subgraph(inputs=[last], outputs=[result.get_friendly_name() for result in model.get_results()])
-    ignored = scope(names=ranks[3], types=["MatMul"], subgraphs=[before, after], validate=False)
+    ignored = scope(names=ranks[2] + ranks[3], subgraphs=[before, after], validate=False)
     feeds = [[examples.mixtures[[n]].numpy(), examples.conditions[[n]].numpy()] for n in range(len(examples))]
 
     def score(infer: Callable[[Inputs], Tensor]) -> list[float]:

@@ -48,8 +48,8 @@ def quantization_examples(source: str, encoder: QueryEncoder, config: NetworkCon
     pairs = _built_in_pairs(config, rng) if source == BUILT_IN else _manifest_pairs(Path(source), config, rng)
     queries, mixtures, references = [], [], []
     for query, target, other in islice(pairs, _COUNT):
-        flat = (torch.from_numpy(audio).reshape(1, -1) for audio in (target, other))  # all channels have one gain
-        mixed = mix_at_snr(*flat, torch.tensor([rng.uniform(*_SNR_DB)]))
+        one, two = (torch.from_numpy(audio).reshape(1, -1) for audio in (target, other))  # all channels have one gain
+        mixed = mix_at_snr(one, two, torch.tensor([rng.uniform(*_SNR_DB)]))
         mixture, reference = (audio.reshape(target.shape) for audio in mixed)
         level = array_normalization(mixture.numpy(), rate, config.input_level_db)
         queries.append(query)

@@ -36,7 +36,7 @@ class MovingAverage(nn.Module):
     def _tensors(self) -> dict[str, Tensor]:
         """{name of a buffer of this module: the tensor whose average it is}."""
         (module,) = self._followed
-        found = {name: module.get_parameter(name) for name in self._parameters_followed}
+        found: dict[str, Tensor] = {name: module.get_parameter(name) for name in self._parameters_followed}
         found |= {name: module.get_buffer(name) for name in self._buffers_followed}
         return {name.replace(".", "/"): tensor for name, tensor in found.items()}
 

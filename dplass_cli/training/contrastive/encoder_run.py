@@ -123,19 +123,18 @@ class EncoderRun:
 
     def _trained_encoder(self) -> TinyEncoder | ProjectedEncoder:
         """The encoder to train: new towers, those of the given encoder, or new heads over it."""
-        options = self.options
+        options, parts = self.options, self.options.contrastive.parts
         if options.towers is not None:
             if options.towers.kinds:
                 raise InputError("towers.kinds: new towers have no anchors of kinds; leave it out")
-            if options.contrastive.parts in ("heads", "audio"):
-                parts = options.contrastive.parts
+            if parts in ("heads", "audio"):
                 raise InputError(f"contrastive.parts {parts}: cannot be trained with new towers; leave out towers.…")
             with self._seeded():
                 return TinyEncoder(options.towers)
         encoder = load_encoder_of(options.model)
-        if isinstance(encoder, TinyEncoder) and options.contrastive.parts != "heads":
+        if isinstance(encoder, TinyEncoder) and parts != "heads":
             return encoder
-        if (parts := options.contrastive.parts) in ("towers", "audio"):
+        if parts in ("towers", "audio"):
             raise InputError(
                 f"contrastive.parts {parts}: of the {encoder.name} encoder, only heads can be trained; use heads"
             )
