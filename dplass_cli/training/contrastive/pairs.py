@@ -96,7 +96,8 @@ class TowerPair(TrainedPair):
     encoder: TinyEncoder
 
     def __init__(self, encoder: TinyEncoder, captions: Sequence[str], temperature: float) -> None:
-        super().__init__(encoder.requires_grad_(True), captions, temperature)
+        # A loaded encoder is in evaluation mode, and Lightning keeps the mode of each part.
+        super().__init__(encoder.requires_grad_(True).train(), captions, temperature)
 
     def audio(self, inputs: Tensor) -> Tensor:
         return self.encoder.audio.embed(inputs[:, None])

@@ -119,6 +119,16 @@ def test_the_audio_tower_alone_is_trained_to_the_sentences_of_its_encoder(manife
     assert float(rows[-1]["train_loss"]) < float(rows[0]["train_loss"])
 
 
+def test_loaded_towers_are_trained_with_the_statistics_of_the_batches(manifest: Path, tmp_path: Path) -> None:
+    given = TinyEncoder(TOWERS).eval()
+    save_tiny_encoder(tmp_path / "given.safetensors", given, torch.float32)
+    options = encoder_options(manifest, tmp_path / "run", epochs=1)
+    result = train(replace(options, towers=None, encoder=str(tmp_path / "given.safetensors")))
+    trained = load_encoder(result.output)
+    assert isinstance(trained, TinyEncoder)
+    assert not torch.equal(trained.audio.body[1].running_mean, given.audio.body[1].running_mean)
+
+
 def test_averaged_weights_are_validated_and_written(manifest: Path, tmp_path: Path) -> None:
     options = encoder_options(manifest, tmp_path / "run", epochs=1, average=0.9)
     result = train(options)
