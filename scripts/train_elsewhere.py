@@ -18,7 +18,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tiny_models.packing import pack, pack_state, unpack
+from tiny_models.packing import CHECKPOINT, pack, pack_state, unpack
 
 MIB = 1 << 20
 
@@ -59,6 +59,7 @@ def main() -> None:
         _print(pack_state(asked.work, asked.output, round(asked.part_mib * MIB)))
     else:
         unpack(asked.parts, asked.work)
+        print(f"{asked.work / CHECKPOINT}: train_tiny.py continues with it")
 
 
 def _print(parts: list[Path]) -> None:

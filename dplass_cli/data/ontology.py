@@ -11,6 +11,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 
 from dplass_cli.data.csv_tables import filled_rows
 from dplass_cli.data.manifest import Row
@@ -89,10 +90,13 @@ def kinds_of(names: Iterable[str]) -> SoundKinds:
     return SoundKinds(frozenset(own), frozenset(own).union(*(ontology.ancestors.get(kind, ()) for kind in own)))
 
 
-def kinds_of_clips(rows: Iterable[Row]) -> dict[object, SoundKinds]:
-    """The sounds of each clip, by its labels and all of its captions: {its id, or its file if it has none: kinds}."""
-    names: dict[object, set[str]] = defaultdict(set)
+def kinds_of_clips(rows: Iterable[Row]) -> dict[tuple[str, Path], SoundKinds]:
+    """The sounds of each clip, by its labels and all of its captions: {its id and file: kinds}.
+
+    Files that share an id, such as the stems of a song, are the same recording but contain different sounds.
+    """
+    names: dict[tuple[str, Path], set[str]] = defaultdict(set)
     for row in rows:
-        names[row.id or row.wav].update((row.caption, *row.labels))
+        names[row.id, row.wav].update((row.caption, *row.labels))
     kinds = cache(kinds_of)  # millions of clips share few sets of names
     return {clip: kinds(frozenset(found)) for clip, found in names.items()}

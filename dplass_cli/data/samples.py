@@ -158,11 +158,12 @@ class TrainingSamples(Dataset[Batch]):
             self._by_caption[source.row.caption].append(number)
         for domain in {source.domain for source in self.targets}:
             pool = {source.kinds for source in interference.get(domain, ())}
+            recordings = {_clip(source) for source in interference.get(domain, ())}
             # By kinds, because millions of clips share few of them.
             for kinds, target in {source.kinds: source for source in self.targets if source.domain == domain}.items():
-                if all(kinds.related(other) for other in pool):
+                if all(kinds.related(other) for other in pool) or recordings == {_clip(target)}:
                     caption = target.row.caption
-                    raise InputError(f"no interference for {caption!r}: add clips of other sounds to mix it with")
+                    raise InputError(f"no interference for {caption!r}: add recordings of other sounds to mix it with")
 
     def __len__(self) -> int:
         return len(self.targets)

@@ -8,6 +8,7 @@ import random
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 
 from dplass_cli.data.manifest import Row
 from dplass_cli.data.mixture_tables import Mixture
@@ -83,7 +84,8 @@ def validation_mixtures(split: Split, per_domain: int, seed: int) -> dict[int, l
     for domain, targets in split.validation.items():
         targets = random.Random(f"{seed}:{domain}").sample(targets, len(targets))
         partners = [
-            _partners(target, validation.kinds[target.id], pools, domain, turn) for turn, target in enumerate(targets)
+            _partners(target, validation.kinds[target.id, target.wav], pools, domain, turn)
+            for turn, target in enumerate(targets)
         ]
         mixtures[domain] = list(itertools.islice(_round_robin(targets, partners), per_domain))
     return mixtures
@@ -97,8 +99,8 @@ class _Clips:
         self._others: dict[int, list[Row]] = {}
 
     @cached_property
-    def kinds(self) -> Mapping[object, SoundKinds]:
-        """The sounds of each clip id; all rows of an id are in one part."""
+    def kinds(self) -> Mapping[tuple[str, Path], SoundKinds]:
+        """The sounds of each clip; all rows of a clip are in one part."""
         return kinds_of_clips(itertools.chain.from_iterable(self._side.values()))
 
     def others(self, domain: int) -> list[Row]:
@@ -116,7 +118,7 @@ def _partners(target: Row, kinds: SoundKinds, pools: Iterable[_Clips], domain: i
         found, pool = False, clips.others(domain)
         for place in range(len(pool)):
             noise = pool[(place + turn) % len(pool)]
-            if noise.id != target.id and not kinds.related(clips.kinds[noise.id]):
+            if noise.id != target.id and not kinds.related(clips.kinds[noise.id, noise.wav]):
                 found = True
                 yield noise
         if found:

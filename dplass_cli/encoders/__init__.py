@@ -65,8 +65,8 @@ def load_encoder(
     Args:
         encoder: ``tiny`` (bundled), ``minilm`` (the bundled one with MiniLM as its text side), a file written by
             ``dplass train --what encoder``, a LAION CLAP ``.pt`` (HTSAT-base or -tiny, with or without feature fusion),
-            AudioSep's checkpoint, which contains one as ``query_encoder.*``, or LaSAFT's, which knows four sources by
-            name.
+            AudioSep's checkpoint, which contains one as ``query_encoder.*``, LaSAFT's, which knows four sources by
+            name, or ``source-names``, the same encoder without a checkpoint.
         tokenizer: folder of RoBERTa's tokenizer files (``vocab.json`` and ``merges.txt``, or ``tokenizer.json``), for
             LAION's encoder.
         device: where it computes.
@@ -76,6 +76,8 @@ def load_encoder(
         InputError: the file is missing or contains no encoder, LAION's encoder lacks its package or tokenizer, or heads
             lack the encoder that they belong to; likewise MiniLM.
     """
+    if str(encoder) == SourceNamesEncoder.name:
+        return SourceNamesEncoder()
     path = _file_of(encoder)
     tensors, metadata = read_tensors(path, trust, mapped=True)
     if metadata.get("format") != _HEADS_FORMAT:

@@ -1,18 +1,19 @@
 """The songs of MUSDB18 and their scores: each source in stereo against its stem.
 
 BSSEval v4 as museval computes it (Stöter, Liutkus and Ito, "The 2018 Signal Separation Evaluation Campaign", 2018):
-ratios of frames of one second, their median per song, and the median over the songs. Its SDR needs no filters: the
-energy of the stem relative to that of the difference from the estimate. Its other ratios are museval's own.
+ratios of frames of one second, their median per song, and the median over the songs. Frames in which any of the sources
+is silent have none. Its SDR needs no filters: the energy of the stem relative to that of the difference from the
+estimate. Its other ratios are museval's own.
 """
 
 from __future__ import annotations
 
-import importlib
 import importlib.util
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -149,7 +150,10 @@ def score_song(
         A score per source. SDR and SI-SDR are of the whole song, the ratios of v4 medians over frames; a ratio is None
         where it is not defined.
     """
-    ratios = museval_ratios(song.stems, estimates, song.sample_rate) if museval else None
+    if museval:
+        ratios = museval_ratios(song.stems, estimates, song.sample_rate)
+    else:
+        ratios = frame_sdr(song.stems, estimates, song.sample_rate)[None]
     scores = []
     for number, item in enumerate(song.items):
         reference, estimate = song.stems[item.query], estimates[item.query]
@@ -163,37 +167,74 @@ def score_song(
             sdr_mixture, before = (float(value) for value in batch_scores(signals[0], signals[2]))
             metrics |= {"sdr_mixture": sdr_mixture, "sdr": sdr, "sdri": sdr - sdr_mixture}
             metrics |= {"si_sdr": si_sdr, "si_sdri": si_sdr - before}
-            frames = [frame_sdr(reference, estimate, song.sample_rate)] if ratios is None else ratios[:, number]
-            metrics |= {name: _median(values) for name, values in zip(RATIOS, frames, strict=False)}
+            metrics |= {name: _median(values) for name, values in zip(RATIOS, ratios[:, number], strict=False)}
         scores.append(SongScore(item.idx, item.query, run, song.sha256[item.query], **metrics))
     return scores
 
 
-def frame_sdr(reference: Audio, estimate: Audio, rate: int) -> Ratios:
-    """BSSEval v4's SDR of frames of one second, in dB: float64 (frames,), NaN where either signal is silent.
+def frame_sdr(references: Mapping[str, Audio], estimates: Mapping[str, Audio], rate: int) -> Ratios:
+    """BSSEval v4's SDR of frames of one second, in dB, of the sources (C, T) in their order.
 
     Args:
-        reference: float32 (C, T).
-        estimate: float32 (C, T).
+        references: {source: float32 (C, T)}.
+        estimates: {source: float32 (C, T)}.
         rate: Hz.
+
+    Returns:
+        float64 (sources, frames). As in museval, frames in which any stem or estimate is silent are NaN for all
+        sources; sources that are silent throughout are left out.
     """
-    frames = max(1, reference.shape[1] // rate)
-    length = min(rate, reference.shape[1])
-    true, found = (
-        signal[:, : frames * length].astype(np.float64).reshape(len(signal), frames, length)
-        for signal in (reference, estimate)
-    )
-    energy, error = (np.square(signal).sum(axis=(0, 2)) for signal in (true, found - true))
-    silent = (energy == 0) | (np.square(found).sum(axis=(0, 2)) == 0)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return np.where(silent, np.nan, 10 * np.log10(energy / error))
+    samples = len(references[SOURCES[0]][0])
+    frames, length = max(1, samples // rate), min(rate, samples)
+    ratios = np.full((len(SOURCES), frames), np.nan)
+    silent = np.zeros(frames, dtype=bool)
+    for number in _audible(references, estimates):
+        true, found = (
+            signals[SOURCES[number]][:, : frames * length].astype(np.float64).reshape(-1, frames, length)
+            for signals in (references, estimates)
+        )
+        energy, error = (np.square(signal).sum(axis=(0, 2)) for signal in (true, found - true))
+        with np.errstate(divide="ignore", invalid="ignore"):
+            ratios[number] = 10 * np.log10(energy / error)
+        silent |= ~(true.sum(axis=0).any(axis=1) & found.sum(axis=0).any(axis=1))
+    ratios[:, silent] = np.nan
+    return ratios
 
 
 def museval_ratios(references: Mapping[str, Audio], estimates: Mapping[str, Audio], rate: int) -> Ratios:
-    """BSSEval v4 by museval, of the sources (C, T) in their order: float64 (4, sources, frames), as :data:`RATIOS`."""
-    museval = importlib.import_module("museval")
-    true, found = (np.stack([signals[source].T for source in SOURCES]) for signals in (references, estimates))
-    return np.stack(museval.evaluate(true, found, win=rate, hop=rate, mode="v4"))
+    """BSSEval v4 by museval, of the sources (C, T) in their order: float64 (4, sources, frames), as :data:`RATIOS`.
+
+    Sources that are silent throughout are NaN; museval refuses them.
+    """
+    ratios = np.full((len(RATIOS), len(SOURCES), max(1, len(references[SOURCES[0]][0]) // rate)), np.nan)
+    if audible := _audible(references, estimates):
+        true, found = (
+            np.stack([signals[SOURCES[number]].T for number in audible]).astype(np.float64)
+            for signals in (references, estimates)
+        )
+        *computed, _ = _museval_metrics().bss_eval(true, found, window=rate, hop=rate, compute_permutation=False)
+        ratios[:, audible] = computed
+    return ratios
+
+
+def _audible(references: Mapping[str, Audio], estimates: Mapping[str, Audio]) -> list[int]:
+    """Numbers of the sources whose stem and estimate are not silent in mono, which is museval's definition."""
+    both = [[signals[source].sum(axis=0).any() for signals in (references, estimates)] for source in SOURCES]
+    return [number for number, audible in enumerate(both) if all(audible)]
+
+
+def _museval_metrics() -> ModuleType:
+    """museval's module of metrics, without its package, whose import fails where ffmpeg and ffprobe are missing."""
+    package = importlib.util.find_spec("museval")
+    assert package is not None
+    assert package.submodule_search_locations is not None
+    file = Path(package.submodule_search_locations[0]) / "metrics.py"
+    spec = importlib.util.spec_from_file_location("museval.metrics", file)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 def _median(values: Ratios) -> float | None:

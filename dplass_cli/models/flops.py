@@ -14,7 +14,6 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from dplass_cli.models.base import BaseModel
 from dplass_cli.models.registry import make_network
-from dplass_cli.models.resunet30 import ResUNet30
 from dplass_cli.options.network_settings import NetworkConfig
 
 _CONVOLUTIONS = (nn.Conv2d, nn.ConvTranspose2d)
@@ -78,8 +77,7 @@ class NetworkCosts:
         macs_per_query: multiply-accumulates per query, independent of the length of the audio.
         float32_bytes: size of all tensors.
         float16_bytes: the same with two bytes per number.
-        int8_bytes: with one byte per weight of a convolution and four per other number; None where ``--precision int8``
-            is not available.
+        int8_bytes: with one byte per weight of a layer on spectrograms and four per other number.
     """
 
     name: str
@@ -88,14 +86,14 @@ class NetworkCosts:
     macs_per_query: float
     float32_bytes: int
     float16_bytes: int
-    int8_bytes: int | None
+    int8_bytes: int
 
 
 def network_costs(name: str, config: NetworkConfig) -> NetworkCosts:
     """Count the costs of a network; ``name`` is that of the result."""
     with torch.device("meta"):
         network = make_network(config).eval()
-    weights = sum(layer.weight.numel() for layer in network.modules() if isinstance(layer, _CONVOLUTIONS))
+    weights = sum(layer.weight.numel() for layer in _spectrogram_layers(network))
     numbers = sum(tensor.numel() for tensor in network.state_dict().values() if tensor.is_floating_point())
     macs = []
     for cells in (1, 2):
@@ -110,7 +108,7 @@ def network_costs(name: str, config: NetworkConfig) -> NetworkCosts:
         macs_per_query=macs[0] - per_cell,
         float32_bytes=4 * numbers,
         float16_bytes=2 * numbers,
-        int8_bytes=weights + 4 * (numbers - weights) if isinstance(network, ResUNet30) else None,
+        int8_bytes=weights + 4 * (numbers - weights),
     )
 
 
@@ -119,6 +117,23 @@ def _run(network: BaseModel, cells: int) -> torch.Tensor:
     config = network.config
     features = torch.empty(1, network.feature_channels, cells * config.grid[0], config.n_fft // 2 + 1, device="meta")
     return network.estimate(features, torch.empty(1, config.condition_size, device="meta"))
+
+
+def _spectrogram_layers(network: BaseModel) -> list[nn.Conv2d | nn.ConvTranspose2d | nn.Linear]:
+    """The convolutions, and the linear layers along the frequency axis; not those on the query."""
+    found: list[nn.Linear] = []
+
+    def record(layer: nn.Module, inputs: tuple[torch.Tensor, ...]) -> None:
+        if isinstance(layer, nn.Linear) and inputs[0].dim() == 4:
+            found.append(layer)
+
+    linear = [layer for layer in network.modules() if isinstance(layer, nn.Linear)]
+    hooks = [layer.register_forward_pre_hook(record) for layer in linear]
+    with torch.no_grad():
+        _run(network, 1)
+    for hook in hooks:
+        hook.remove()
+    return [*(layer for layer in network.modules() if isinstance(layer, _CONVOLUTIONS)), *found]
 
 
 def _macs(network: BaseModel, layers: Mapping[str, nn.Module], cells: int) -> dict[str, float]:

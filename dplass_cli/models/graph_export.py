@@ -17,10 +17,10 @@ from dplass_cli.models.openvino import openvino_core, openvino_module
 from dplass_cli.models.quantization import (
     Infer,
     QuantizationExamples,
-    convolutions,
     ignored_scope,
     nncf_module,
     quantize,
+    spectrogram_layers,
 )
 from dplass_cli.storage import make_folder, remove_file, write_bytes, writing_to
 
@@ -62,23 +62,18 @@ def export_graph(
 
 
 def _quantized(model: Any, examples: QuantizationExamples) -> Any:
-    """A graph in INT8, but for the transforms, masks and FiLM."""
+    """A graph whose layers on spectrograms are in INT8; transforms, masks and layers on the query are in float32."""
     subgraph = nncf_module().Subgraph
-    known = [operation.get_friendly_name() for operation in convolutions(model)]
-    transforms = [
-        operation.get_friendly_name()
-        for operation in model.get_ordered_ops()
-        if "Convolution" in operation.get_type_name() and operation.get_friendly_name() not in known
-    ]
-    before = subgraph(inputs=[model.input("mixture").node.get_friendly_name()], outputs=[known[0]])
-    after = subgraph(inputs=[known[-1]], outputs=[result.get_friendly_name() for result in model.get_results()])
+    layers = [operation.get_friendly_name() for operation in spectrogram_layers(model)]
+    before = subgraph(inputs=[model.input("mixture").node.get_friendly_name()], outputs=[layers[0]])
+    after = subgraph(inputs=[layers[-1]], outputs=[result.get_friendly_name() for result in model.get_results()])
     feeds = [[examples.mixtures[[n]].numpy(), examples.conditions[[n]].numpy()] for n in range(len(examples))]
 
     def separate(infer: Infer) -> Tensor:
         return torch.cat([infer(feeds[n]).clone() for n in examples.validating])
 
     calibrating = [feeds[n] for n in examples.calibrating]
-    return quantize(model, calibrating, separate, ignored_scope(model, transforms, [before, after]))
+    return quantize(model, calibrating, separate, ignored_scope(model, [before, after]))
 
 
 def _write_onnx(network: BaseModel, metadata: Mapping[str, str], path: Path) -> None:

@@ -42,7 +42,7 @@ MAX_LOSS_DB = 0.2
 SEPARATED_DB = 10.0
 """The SDR of the separation of which the loss is expected."""
 
-_FLOAT_TYPES = ["Add", "AvgPool", "Concat", "MatMul", "Multiply"]  # operations that stay in float32
+_FLOAT_TYPES = ["Add", "AvgPool", "Concat", "Multiply"]  # operations that stay in float32
 _GRAPHS = 8  # compiled at a time: a base and seven adapters
 _RECIPE = 2  # number of the way in which graphs are quantised: those of another are not used
 _log = logging.getLogger(__name__)
@@ -57,7 +57,7 @@ class QuantizationExamples:
     """Mixtures and queries. The first half calibrates, the second validates.
 
     Attributes:
-        mixtures: float32 (N, 1, T), N at least 2, at the network's rate and input level.
+        mixtures: float32 (N, C, T), N at least 2, at the network's rate and input level.
         conditions: float32 (N, D), embeddings of the queries.
     """
 
@@ -211,7 +211,7 @@ def separate_examples(
 
 
 def sdr(references: Tensor, estimates: Tensor) -> Tensor:
-    """The SDR of each estimate, (N, 1, T), in dB: (N,)."""
+    """The SDR of each estimate, (N, C, T), in dB: (N,)."""
     errors = (references - estimates).square().sum(dim=(1, 2)) + 1e-10
     return 10 * torch.log10((references.square().sum(dim=(1, 2)) + 1e-10) / errors)
 
@@ -229,29 +229,29 @@ def expected_sdr(agreements: Tensor) -> float:
     return float((-10 * torch.log10(noise)).mean())
 
 
-def convolutions(model: Any) -> list[Any]:
-    """The two-dimensional convolutions of an ``openvino.Model`` in their order."""
-    return [
-        operation
-        for operation in model.get_ordered_ops()
-        if operation.get_type_name() in ("Convolution", "ConvolutionBackpropData")
-        and len(operation.get_output_partial_shape(0)) == 4
-    ]
+def spectrogram_layers(model: Any) -> list[Any]:
+    """The layers of an ``openvino.Model`` that compute spectrograms, in their order.
+
+    Their outputs have four dimensions; those of layers on the query have two, and those of the transforms three.
+    """
+    return [layer for layer in _layers(model) if len(layer.get_output_partial_shape(0)) == 4]
 
 
-def ignored_scope(model: Any, names: Sequence[str] = (), subgraphs: Sequence[Any] = ()) -> Any:
-    """What stays in float32, an ``nncf.IgnoredScope``: all but convolutions, and the first and last of these.
+def _layers(model: Any) -> list[Any]:
+    types = ("Convolution", "ConvolutionBackpropData", "MatMul")
+    return [operation for operation in model.get_ordered_ops() if operation.get_type_name() in types]
+
+
+def ignored_scope(model: Any, subgraphs: Sequence[Any] = ()) -> Any:
+    """What stays in float32, an ``nncf.IgnoredScope``: all but the layers on spectrograms, and their first and last.
 
     Args:
         model: the ``openvino.Model`` of a network.
-        names: of other operations.
         subgraphs: ``nncf.Subgraph`` of other operations.
     """
-    found = convolutions(model)
-    ends = [found[0].get_friendly_name(), found[-1].get_friendly_name()]
-    return nncf_module().IgnoredScope(
-        names=[*ends, *names], types=_FLOAT_TYPES, subgraphs=list(subgraphs), validate=False
-    )
+    inner = {layer.get_friendly_name() for layer in spectrogram_layers(model)[1:-1]}
+    names = [name for layer in _layers(model) if (name := layer.get_friendly_name()) not in inner]
+    return nncf_module().IgnoredScope(names=names, types=_FLOAT_TYPES, subgraphs=list(subgraphs), validate=False)
 
 
 def quantize(model: Any, inputs: Sequence[Inputs], separate: Callable[[Infer], Tensor], ignored: Any) -> Any:

@@ -103,21 +103,35 @@ class MiniLMConfig(Options):
 class ContrastiveSettings(Options):
     """How an encoder learns that captions belong to their clips and to no others."""
 
-    parts: Literal["auto", "towers", "heads"] = setting(
+    parts: Literal["auto", "towers", "audio", "heads"] = setting(
         "auto",
-        "What is trained: towers (a whole tiny encoder) or heads (projections of a frozen encoder's embeddings).",
+        "What is trained: towers (a whole tiny encoder), audio (its audio tower alone, so that sentences keep their"
+        " embeddings) or heads (projections of a frozen encoder's embeddings).",
         shown="auto, towers of a tiny encoder, else heads",
     )
     head_hidden: int = setting(512, "Width of the hidden layer of heads.", least=1, most=_LARGEST_HEAD)
     captions_per_clip: int = setting(
         1, "Captions of each clip in a batch, drawn at random from those that it has.", least=1
     )
-    temperature: float = setting(0.07, "Initial temperature of the similarities; it is learned.", above=0)
+    temperature: float = setting(
+        0.07, "Initial temperature of the similarities; it is learned, except with parts=audio.", above=0
+    )
+    label_smoothing: float = setting(
+        0.0, "Share of the target that is spread over all captions, those of other clips too.", least=0, below=1
+    )
     hard_negatives: float = setting(
         0.0,
         "Exponent of the weights of negatives; larger values give more weight to similar ones.",
         shown="0: all count alike",
         least=0,
+    )
+    average: float = setting(
+        0.0,
+        "Decay per step of a moving average of the weights, which is validated and written in their place; 0.998"
+        " averages over about 500 steps.",
+        shown="0: none",
+        least=0,
+        below=1,
     )
     segment_seconds: float = setting(5.0, "Length of the part of a clip that towers are trained on.", above=0)
     augment: bool = setting(

@@ -85,7 +85,7 @@ class EncoderOptions(Options):
         "The model whose encoder to use: a name (dplass models), folder or hf:owner/name."
     )
     encoder: str | None = option(
-        None, "Query encoder: tiny, minilm (extra) or a file.", shown="tiny", panel=MODELS, named=True
+        None, "Query encoder: tiny, minilm (extra), source-names or a file.", shown="tiny", panel=MODELS, named=True
     )
     tokenizer: Path | None = option(None, "Folder of the tokenizer, for a CLAP encoder.", panel=MODELS)
     trust_checkpoint: bool = trust_option()
@@ -111,7 +111,11 @@ class ModelOptions(BaseOptions):
         "A name (dplass models), hf:owner/name, or a folder of base.safetensors, encoder.safetensors and bank."
     )
     encoder: str | None = option(
-        None, "Query encoder: tiny, minilm (extra) or a file.", shown="the base's own", panel=MODELS, named=True
+        None,
+        "Query encoder: tiny, minilm (extra), source-names or a file.",
+        shown="the base's own",
+        panel=MODELS,
+        named=True,
     )
     tokenizer: Path | None = option(None, "Folder of the tokenizer, for a CLAP encoder.", panel=MODELS)
     adapters: tuple[str, ...] | None = adapters_option(

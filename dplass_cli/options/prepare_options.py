@@ -41,7 +41,7 @@ class ClipLimits(Options):
 class WindowSettings(Options):
     """How windows of clips are compared with captions."""
 
-    encoder: str = setting("tiny", "Query encoder: tiny, minilm (extra) or a file.", named=True)
+    encoder: str = setting("tiny", "Query encoder: tiny, minilm (extra), source-names or a file.", named=True)
     tokenizer: Path | None = setting(None, "Folder of the tokenizer, for a CLAP encoder.")
     device: str = setting("auto", "auto, cpu, cuda, cuda:N or mps.")
     window_seconds: float = setting(2.0, "Length of a window in seconds.", least=0.1)

@@ -60,7 +60,11 @@ class SweepOptions(Options):
         None, "Base model: tiny or a checkpoint.", shown="tiny", hidden=("--checkpoint_path",), panel=MODELS, named=True
     )
     encoder: str | None = option(
-        None, "Query encoder: tiny, minilm (extra) or a file.", shown="the base's own", panel=MODELS, named=True
+        None,
+        "Query encoder: tiny, minilm (extra), source-names or a file.",
+        shown="the base's own",
+        panel=MODELS,
+        named=True,
     )
     device: str | None = option(None, "auto, cpu, cuda, cuda:N or mps.", shown="auto", panel=DEVICE)
     settings: tuple[str, ...] = option(

@@ -8,9 +8,10 @@ from pathlib import Path
 
 from dplass_cli.encoders import load_encoder_of, space_of
 from dplass_cli.errors import InputError
+from dplass_cli.extras import require_extra
 from dplass_cli.models import BaseModel, check_encoder, load_base
 from dplass_cli.models.graph_export import export_graph
-from dplass_cli.models.quantization import QuantizationExamples, require_int8
+from dplass_cli.models.quantization import QuantizationExamples
 from dplass_cli.options.export_options import ExportOptions, Format
 from dplass_cli.separation.bank import AdapterBank
 from dplass_cli.separation.policies.built_in import single_key
@@ -80,7 +81,7 @@ def export(options: ExportOptions) -> ExportResult:
 
 
 def _examples(options: ExportOptions, network: BaseModel) -> QuantizationExamples:
-    require_int8(network)
+    require_extra("int8", "--precision int8")
     encoder = load_encoder_of(options.model)
     check_encoder(network, space_of(encoder), encoder.size, options.encoder or options.base_checkpoint)
     return quantization_examples(options.calibrate, encoder, network.config)

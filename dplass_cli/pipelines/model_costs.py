@@ -32,5 +32,5 @@ def costs_table(costs: Sequence[NetworkCosts]) -> Table:
     return Table("", columns, rows)
 
 
-def _megabytes(size: int | None) -> Figure:
-    return Figure(None if size is None else size / 1e6, ".1f")
+def _megabytes(size: int) -> Figure:
+    return Figure(size / 1e6, ".1f")

@@ -7,11 +7,12 @@ from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 
+import numpy as np
 import torch
 
 from dplass_cli import sounds
 from dplass_cli.audio.level import array_normalization
-from dplass_cli.audio.reading import Audio, fit_length, read_mono
+from dplass_cli.audio.reading import Audio, fit_length, read_channels
 from dplass_cli.data.manifest import read_manifest
 from dplass_cli.data.mixer import mix_at_snr
 from dplass_cli.encoders import QueryEncoder
@@ -29,7 +30,7 @@ _SEED = 3000  # the built-in corpus uses other seeds for training and evaluation
 _TRIES = 20 * _COUNT  # clips may be silent, or have the same caption
 
 _Pair = tuple[str, Audio, Audio]
-"""The query, the target and the interferer, float32 (T,)."""
+"""The query, the target and the interferer, float32 (C, T)."""
 
 
 def quantization_examples(source: str, encoder: QueryEncoder, config: NetworkConfig) -> QuantizationExamples:
@@ -38,40 +39,48 @@ def quantization_examples(source: str, encoder: QueryEncoder, config: NetworkCon
     Args:
         source: ``built-in``, or the path of a manifest.
         encoder: embeds the queries.
-        config: of the network that is quantised: its sample rate and input level.
+        config: of the network that is quantised: its sample rate, channels and input level.
 
     Raises:
-        InputError: the manifest cannot be read, or its clips make no mixtures.
+        InputError: the manifest cannot be read, its clips make no mixtures, or the encoder cannot embed the captions.
     """
     rate, rng = config.sample_rate, random.Random(_SEED)
-    pairs = _built_in_pairs(rate, rng) if source == BUILT_IN else _manifest_pairs(Path(source), rate, rng)
+    pairs = _built_in_pairs(config, rng) if source == BUILT_IN else _manifest_pairs(Path(source), config, rng)
     queries, mixtures = [], []
     for query, target, other in islice(pairs, _COUNT):
-        mixture, _ = mix_at_snr(
-            torch.from_numpy(target)[None], torch.from_numpy(other)[None], torch.tensor([rng.uniform(*_SNR_DB)])
-        )
+        one, two = (torch.from_numpy(audio).reshape(1, -1) for audio in (target, other))  # all channels have one gain
+        mixed, _ = mix_at_snr(one, two, torch.tensor([rng.uniform(*_SNR_DB)]))
+        mixture = mixed.reshape(target.shape)
         level = array_normalization(mixture.numpy(), rate, config.input_level_db)
         queries.append(query)
         mixtures.append(level.apply(mixture))
     if len(queries) < 2:
         raise InputError(f"--calibrate {source}: no mixtures; give clips of at least two sounds that are not silent")
-    return QuantizationExamples(torch.stack(mixtures), encoder.embed_text(queries))
+    try:
+        conditions = encoder.embed_text(queries)
+    except InputError as error:
+        raise InputError(f"--calibrate {source}: {error}, in a manifest of such clips") from error
+    return QuantizationExamples(torch.stack(mixtures), conditions)
 
 
-def _built_in_pairs(rate: int, rng: random.Random) -> Iterator[_Pair]:
+def _built_in_pairs(config: NetworkConfig, rng: random.Random) -> Iterator[_Pair]:
     while True:
         kinds = rng.sample(sounds.CATALOGUE, 2)
         if kinds[0].group != kinds[1].group:
-            target, other = (sounds.render(kind.name, _SEED, _SECONDS, rate) for kind in kinds)
+            mono = (sounds.render(kind.name, _SEED, _SECONDS, config.sample_rate)[None] for kind in kinds)
+            target, other = (np.repeat(audio, config.audio_channels, axis=0) for audio in mono)
             yield kinds[0].captions[0], target, other
 
 
-def _manifest_pairs(manifest: Path, rate: int, rng: random.Random) -> Iterator[_Pair]:
-    rows = read_manifest(manifest)
+def _manifest_pairs(manifest: Path, config: NetworkConfig, rng: random.Random) -> Iterator[_Pair]:
+    rows, rate = read_manifest(manifest), config.sample_rate
     length = round(_SECONDS * rate)
     for _ in range(_TRIES):
         pair = rng.choices(rows, k=2)
         if pair[0].caption != pair[1].caption:
-            target, other = (fit_length(read_mono(row.wav, rate, row.start, row.end), length) for row in pair)
+            target, other = (
+                fit_length(read_channels(row.wav, rate, config.audio_channels, row.start, row.end), length)
+                for row in pair
+            )
             if target.any() and other.any():
                 yield pair[0].caption, target, other

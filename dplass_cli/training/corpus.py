@@ -181,11 +181,11 @@ class TrainingCorpus:
             domain: [
                 SourceClip(
                     row,
-                    kinds[row.id or row.wav],
+                    kinds[row.id, row.wav],
                     (self.index[row.caption],) if domain in domains else (),
                     self.index.get(clip_of(row)),
                     domain,
-                    captions.get(row.id or row.wav, ()),
+                    captions.get((row.id, row.wav), ()),
                 )
                 for row in rows
             ]
@@ -209,14 +209,14 @@ class TrainingCorpus:
         targets = [source for domain in domains for source in sources[domain]]
         return TrainingSamples(targets, pools, self.embeddings, self.settings, self.seed, channels)
 
-    def _captions_of_clips(self) -> dict[object, tuple[int, ...]]:
+    def _captions_of_clips(self) -> dict[tuple[str, Path], tuple[int, ...]]:
         """The rows in ``embeddings`` of all captions of each clip; empty where captions are not compared."""
         if self.settings.semantic_filter is None or self.settings.noise_dir is not None:
             return {}
-        found: dict[object, tuple[int, ...]] = {}
+        found: dict[tuple[str, Path], tuple[int, ...]] = {}
         once: dict[tuple[int, ...], tuple[int, ...]] = {}  # millions of clips have few sets of captions
         for row in chain.from_iterable(self.rows.values()):
-            clip, caption = row.id or row.wav, self.index[row.caption]
+            clip, caption = (row.id, row.wav), self.index[row.caption]
             if caption not in (known := found.get(clip, ())):
                 found[clip] = once.setdefault((*known, caption), (*known, caption))
         return found

@@ -27,15 +27,16 @@ from dplass_cli.data.manifest import read_manifest
 from dplass_cli.data.mixture_tables import Mixture, read_mixtures
 from dplass_cli.devices import launched_together, process_rank, require_launcher
 from dplass_cli.domains.partition_folder import Partition, read_partition
-from dplass_cli.encoders import space_of
+from dplass_cli.encoders import load_encoder_of, space_of
 from dplass_cli.errors import InputError, check_choice
 from dplass_cli.models import BaseModel, in_fast_order, make_network
+from dplass_cli.options.model_options import ModelSpec
 from dplass_cli.options.network_settings import NetworkConfig
 from dplass_cli.options.parse import to_mapping
 from dplass_cli.options.train_settings import TrainSettings
-from dplass_cli.resources import shown_hash
+from dplass_cli.resources import bundled_encoder, shown_hash
 from dplass_cli.separation.bank import AdapterBank
-from dplass_cli.separation.loading import load_models
+from dplass_cli.separation.loading import Models, load_models
 from dplass_cli.storage import Progress, read_text, resolved
 from dplass_cli.training.callbacks.epoch_reporter import EpochReport, no_report
 from dplass_cli.training.corpus import TrainingCorpus, check_data_settings, embed_queries
@@ -89,8 +90,7 @@ class TrainingRun:
         check_choices(options)
         # torch, not a faster backend: such a backend takes over after some work, so a resumed run would be validated
         # by torch where the original was validated by the backend.
-        model = replace(options.model, device="cpu", backend="torch")
-        self._models = load_models(model if options.what == "distil" else replace(model, adapters=()), keep=False)
+        self._models = self._load_models(replace(options.model, device="cpu", backend="torch"))
         if self.partition.encoder_fingerprint != space_of(self._models.encoder):
             raise InputError(
                 f"{options.partition}: made with another encoder ({self.partition.encoder_name},"
@@ -103,6 +103,20 @@ class TrainingRun:
         check_data_settings(options.data, self._network_config())
         self._layers = layer_settings(self._models.network, options.adapter)  # checks the adapter's targets
         self._trained_here = set(self.unfinished())
+
+    def _load_models(self, model: ModelSpec) -> Models:
+        """The base that is trained or adapted and its encoder; for ``distil`` also the teachers."""
+        options = self.options
+        if options.what == "distil":
+            return load_models(model, keep=False)
+        if options.what == "adapters" or options.network is None:
+            return load_models(replace(model, adapters=()), keep=False)
+        # A new network belongs to the encoder of the partition, whatever the base, which is not used, was trained with.
+        if model.encoder is not None:
+            model = replace(model, encoder=bundled_encoder(str(model.encoder), self.partition.encoder_fingerprint))
+        encoder = load_encoder_of(model)
+        network = self._new_network(options.network, encoder.size)
+        return Models(network, encoder, AdapterBank(network))
 
     def unfinished(self) -> list[str]:
         """Names of the jobs that no earlier run in this workspace has finished."""
@@ -253,10 +267,14 @@ class TrainingRun:
         config = self._network_config()
         if config is self._models.network.config:
             return self._models.network
-        if config.condition_size != self._models.encoder.size:
+        return self._new_network(config, self._models.encoder.size)
+
+    def _new_network(self, config: NetworkConfig, size: int) -> BaseModel:
+        """A network with random weights, for embeddings of a length."""
+        if config.condition_size != size:
             raise InputError(
-                f"network.condition_size {config.condition_size}: condition_size must be the encoder's"
-                f" {self._models.encoder.size}; set it to {self._models.encoder.size}"
+                f"network.condition_size {config.condition_size}: condition_size must be the encoder's {size}; set it"
+                f" to {size}"
             )
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.options.train.random_seed)

@@ -35,7 +35,8 @@ def pack(
     """Write all that the training of the base needs to go on elsewhere: the parts of one archive.
 
     Args:
-        work: folder of ``train_tiny.py`` with an encoder, and a checkpoint of the base if there is one.
+        work: folder of ``train_tiny.py``: its encoder, or the bundled one where it has none, and the checkpoint of its
+            base if there is one.
         corpora: folders of clips.
         folds: whose clips are packed.
         output: folder of the parts.
@@ -46,7 +47,8 @@ def pack(
         folder = Path(name)
         for corpus in corpora:
             _pack_corpus(corpus, folds, folder / _CORPORA / corpus.name, kbps)
-        if (work / ENCODER).read_bytes() != resource("assets/tiny/encoder.safetensors").read_bytes():
+        bundled = resource("assets/tiny/encoder.safetensors")  # what unpack uses where there is none
+        if (work / ENCODER).exists() and (work / ENCODER).read_bytes() != bundled.read_bytes():
             shutil.copy(work / ENCODER, make_folder(folder / ENCODER.parent))
         if (work / CHECKPOINT).exists():
             shrink(work / CHECKPOINT, folder / _STATE)

@@ -100,6 +100,7 @@ def fit_audio(
     steps: int,
     checkpoint: Path,
     every: int = 100,
+    decay: float = 0.998,
 ) -> AudioTower:
     """Train the audio tower to embed sounds at the anchors of their kinds; returns the moving average of the weights.
 
@@ -110,6 +111,7 @@ def fit_audio(
         related: float32 (K, K), how a sound of each kind counts: rows sum to 1, most of it for its own kind.
         checkpoint: file of what a stopped run needs.
         every: steps between two checkpoints.
+        decay: of the moving average, per step.
     """
     torch.manual_seed(1)
     rng = np.random.default_rng(1)
@@ -122,7 +124,7 @@ def fit_audio(
     }
     place = {kind: number for number, kind in enumerate(config.kinds)}
     tower = tower.to(memory_format=torch.channels_last).train()
-    mean = AveragedModel(tower, multi_avg_fn=get_ema_multi_avg_fn(0.998), use_buffers=True)
+    mean = AveragedModel(tower, multi_avg_fn=get_ema_multi_avg_fn(decay), use_buffers=True)
     optimizer = torch.optim.AdamW(tower.parameters(), weight_decay=0.05)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 2e-3, total_steps=steps, pct_start=0.1)
     parts = {"tower": tower, "mean": mean, "optimizer": optimizer, "schedule": schedule}

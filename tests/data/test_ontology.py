@@ -69,8 +69,14 @@ def test_clips_have_the_sounds_of_all_their_rows() -> None:
         Row(Path("b.wav"), "a puddle", ("/m/0838f",)),
     ]
     kinds = kinds_of_clips(rows)
-    assert kinds["a"].own == {"/m/05tny_", "/m/06mb1", "a dog barks"}
-    assert kinds[Path("b.wav")].related(kinds["a"])  # rain is water
+    assert kinds["a", Path("a.wav")].own == {"/m/05tny_", "/m/06mb1", "a dog barks"}
+    assert kinds["", Path("b.wav")].related(kinds["a", Path("a.wav")])  # rain is water
+
+
+def test_files_that_share_an_id_have_their_own_sounds() -> None:
+    vocals, drums = (Row(Path("song") / f"{name}.wav", name, id="song") for name in ("vocals", "drums"))
+    kinds = kinds_of_clips([vocals, drums])
+    assert not kinds["song", vocals.wav].related(kinds["song", drums.wav])
 
 
 def test_the_table_has_all_classes_of_the_ontology() -> None:

@@ -151,11 +151,20 @@ def test_interference_is_not_related_to_the_target(sources: list[SourceClip]) ->
     rows = [Row(source.row.wav, caption, id=source.row.id) for source in sources[:2] for caption in ("Dog", "a walk")]
     rows += [Row(sources[2].row.wav, "Bark", id="2"), Row(sources[3].row.wav, "Rain", id="3")]
     kinds = kinds_of_clips(rows)
-    found = [SourceClip(row, kinds[row.id], (0,)) for row in rows]
+    found = [SourceClip(row, kinds[row.id, row.wav], (0,)) for row in rows]
     samples = samples_of(found[:1], found)
     assert {levels(samples[number].interferers)[0] for number in range(20)} == {3}
-    with pytest.raises(InputError, match="no interference for 'Dog': add clips of other sounds to mix it with"):
+    with pytest.raises(InputError, match="no interference for 'Dog': add recordings of other sounds to mix it with"):
         samples_of(found[:1], found[:-1])
+
+
+def test_sources_of_one_recording_are_not_mixed(sources: list[SourceClip]) -> None:
+    vocals, drums = (
+        SourceClip(Row(sources[number].row.wav, name, id="song"), kinds_of([name]), (0,))
+        for number, name in enumerate(("vocals", "drums"))
+    )
+    with pytest.raises(InputError, match="no interference for 'vocals'"):
+        samples_of([vocals], [vocals, drums])
 
 
 def test_negatives_do_not_contain_their_target(sources: list[SourceClip]) -> None:

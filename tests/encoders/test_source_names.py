@@ -54,3 +54,7 @@ def test_a_checkpoint_that_was_trained_with_sentences_contains_none(tmp_path: Pa
     save_file(small_lasaft(config=SMALL_LASAFT).state_dict(), tmp_path / "base.safetensors")
     with pytest.raises(InputError, match="contains no query encoder"):
         load_encoder(tmp_path / "base.safetensors")
+
+
+def test_it_is_loaded_by_name_without_a_checkpoint() -> None:
+    assert load_encoder("source-names").fingerprint == SourceNamesEncoder().fingerprint

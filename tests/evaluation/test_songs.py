@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import sys
+from importlib.util import find_spec
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -20,6 +19,7 @@ from dplass_cli.evaluation.songs import (
     find_songs,
     frame_sdr,
     load_song,
+    museval_ratios,
     require_museval,
     score_song,
     songs_frame,
@@ -57,15 +57,25 @@ def test_a_song_without_a_stem_is_refused(tmp_path: Path) -> None:
 
 
 def test_frames_are_energy_ratios_of_one_second() -> None:
-    reference = stems(1)["bass"]
-    estimate = reference + np.where(np.arange(reference.shape[1]) < RATE, 0.01, 0.1).astype(np.float32)
-    ratios = frame_sdr(reference, estimate, RATE)
-    assert ratios.shape == (2,)
-    for frame, ratio in enumerate(ratios):
+    references = stems(1)
+    error = np.where(np.arange(len(references["bass"][0])) < RATE, 0.01, 0.1).astype(np.float32)
+    estimates = {name: audio + error for name, audio in references.items()}
+    ratios = frame_sdr(references, estimates, RATE)
+    assert ratios.shape == (4, 2)
+    for (number, frame), ratio in np.ndenumerate(ratios):
         part = slice(frame * RATE, (frame + 1) * RATE)
-        assert ratio == pytest.approx(sdr(reference[:, part].ravel(), estimate[:, part].ravel()), abs=1e-3)
-    reference[:, :RATE] = 0.0
-    assert np.isnan(frame_sdr(reference, estimate, RATE)[0])
+        true, found = (signals[SOURCES[number]][:, part].ravel() for signals in (references, estimates))
+        assert ratio == pytest.approx(sdr(true, found), abs=1e-3)
+
+
+@pytest.mark.parametrize("silent", ["stem", "estimate"])
+def test_frames_in_which_a_source_is_silent_have_no_ratios(silent: str) -> None:
+    references = stems(1)
+    estimates = {name: 0.9 * audio for name, audio in references.items()}
+    (references if silent == "stem" else estimates)["bass"][:, :RATE] = 0.0
+    ratios = frame_sdr(references, estimates, RATE)
+    assert np.isnan(ratios[:, 0]).all()
+    np.testing.assert_allclose(ratios[:, 1], 20.0, atol=1e-3)
 
 
 def test_scores_are_of_each_source_against_its_stem(tmp_path: Path) -> None:
@@ -91,20 +101,41 @@ def test_a_stem_of_another_length_is_refused(tmp_path: Path) -> None:
         load_song(song)
 
 
-def test_ratios_of_museval_are_medians_over_frames(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def evaluate(references: Any, estimates: Any, win: int, hop: int, mode: str) -> list[Any]:
-        assert references.shape == estimates.shape == (4, 20000, 2)
-        assert (win, hop, mode) == (RATE, RATE, "v4")
-        frames = np.array([[1.0, np.nan, 3.0], [2.0, 2.0, 8.0], [np.nan] * 3, [0.0, 0.0, 0.0]])
-        return [frames + ratio for ratio in range(4)]
+@pytest.fixture
+def stand_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A package museval that cannot be imported, as without ffmpeg, and whose metrics are made up."""
+    (tmp_path / "museval").mkdir()
+    (tmp_path / "museval" / "__init__.py").write_text("raise RuntimeError('ffmpeg or ffprobe could not be found!')")
+    (tmp_path / "museval" / "metrics.py").write_text(
+        "import numpy as np\n"
+        "def bss_eval(references, estimates, window, hop, compute_permutation):\n"
+        "    assert references.shape == estimates.shape == (3, 20000, 2)\n"
+        f"    assert (window, hop, compute_permutation) == ({RATE}, {RATE}, False)\n"
+        "    frames = np.array([[1.0, np.nan], [2.0, 8.0], [np.nan, np.nan]])\n"
+        "    return [*(frames + ratio for ratio in range(4)), None]\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
 
-    museval = ModuleType("museval")
-    museval.evaluate = evaluate  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, "museval", museval)
+
+@pytest.mark.usefixtures("stand_in")
+def test_ratios_of_museval_are_medians_over_frames_without_silent_stems(tmp_path: Path) -> None:
     sounds = stems(4)
+    sounds["other"] = np.zeros_like(sounds["bass"])  # museval would refuse it
     scores = score_song(load_song(write_song(tmp_path / "A", sounds)), sounds, "base", museval=True)
-    assert [score.sdr_v4 for score in scores] == [2.0, 2.0, None, 0.0]
-    assert [score.sar_v4 for score in scores[:2]] == [5.0, 5.0]
+    assert [score.sdr_v4 for score in scores] == [1.0, 5.0, None, None]
+    assert [score.sar_v4 for score in scores] == [4.0, 8.0, None, None]
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(find_spec("museval") is None, reason="museval is not installed")
+def test_the_sdr_is_that_of_museval() -> None:
+    references = stems(5)
+    estimates = {name: 0.8 * audio + 0.1 * references["drums"] for name, audio in references.items()}
+    references["bass"][:, :RATE] = 0.0
+    references["other"][:] = 0.0
+    expected = museval_ratios(references, estimates, RATE)
+    assert np.isfinite(expected[:, :2, 1]).all()
+    np.testing.assert_allclose(frame_sdr(references, estimates, RATE), expected[0], atol=1e-9)
 
 
 def test_without_museval_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from small_networks import SMALL, SMALL_LASAFT, small_lasaft, small_network
+from torch import nn
 
 from dplass_cli.models.flops import layer_costs, network_costs
 from dplass_cli.options.network_settings import ResUNet30Config
@@ -73,4 +74,12 @@ def test_products_with_a_query_count_in_the_cost_of_lasaft() -> None:
     costs = network_costs("lasaft", SMALL_LASAFT)
     assert costs.parameters == sum(parameter.numel() for parameter in small_lasaft().parameters())
     assert costs.macs_per_second > sum(cost.macs_per_second for cost in layer_costs(SMALL_LASAFT))
-    assert costs.int8_bytes is None
+
+
+def test_int8_stores_one_byte_per_weight_along_the_frequency_axis() -> None:
+    network, costs = small_lasaft(), network_costs("lasaft", SMALL_LASAFT)
+    layers = [layer for name, layer in network.named_modules() if isinstance(layer, nn.Linear) and ".tdf." in name]
+    assert len(layers) == 2 * SMALL_LASAFT.n_blocks
+    weights = sum(parameter.numel() for parameter in network.parameters() if parameter.dim() == 4)
+    weights += sum(layer.weight.numel() for layer in layers)
+    assert costs.int8_bytes == costs.float32_bytes - 3 * weights

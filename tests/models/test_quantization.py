@@ -13,7 +13,7 @@ from small_networks import small_inputs, small_lasaft, small_network
 
 from dplass_cli.errors import InputError
 from dplass_cli.models.openvino import openvino_core
-from dplass_cli.models.quantization import QuantizationExamples, convolutions, expected_sdr, run_in_int8, sdr
+from dplass_cli.models.quantization import QuantizationExamples, expected_sdr, run_in_int8, sdr, spectrogram_layers
 from dplass_cli.models.resunet30 import ResUNet30
 
 pytestmark = pytest.mark.filterwarnings("ignore:::nncf", "ignore:::torch")
@@ -74,7 +74,7 @@ def test_only_the_inputs_of_inner_convolutions_are_quantised(graphs: Path) -> No
         if operation.get_type_name() == "FakeQuantize"
         for target in operation.output(0).get_target_inputs()
     }
-    inner = {operation.get_friendly_name() for operation in convolutions(model)[1:-1]}
+    inner = {operation.get_friendly_name() for operation in spectrogram_layers(model)[1:-1]}
     assert quantised == inner
 
 

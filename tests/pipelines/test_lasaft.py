@@ -20,12 +20,13 @@ from dplass_cli.audio.reading import read_audio
 from dplass_cli.audio.writing import write_audio
 from dplass_cli.data.manifest import Row, read_manifest, write_manifest
 from dplass_cli.data.mixture_tables import Mixture, write_mixtures
-from dplass_cli.encoders import load_encoder
+from dplass_cli.encoders import SourceNamesEncoder, load_encoder
 from dplass_cli.errors import InputError
 from dplass_cli.evaluation.item_records import read_item_scores
 from dplass_cli.evaluation.metrics import sdr
 from dplass_cli.evaluation.results_folder import FORMAT
 from dplass_cli.models import load_base
+from dplass_cli.models.openvino import openvino_core
 from dplass_cli.options.adapter_settings import AdapterSettings
 from dplass_cli.options.data_settings import DataSettings
 from dplass_cli.options.evaluate_options import EvaluateOptions
@@ -222,7 +223,7 @@ def test_a_new_network_is_trained_from_sentences(corpus: Path, tmp_path: Path) -
 def test_a_network_that_does_not_fit_the_data_or_the_encoder_is_refused(corpus: Path, tmp_path: Path) -> None:
     flags = {"partition": corpus / "partition", "workspace": tmp_path / "run", "device": "cpu", "what": "base"}
     with pytest.raises(InputError, match=r"data.sampling_rate is 32000, the network works at 44100; set it to 44100"):
-        train(build_options(TrainOptions, settings=["network.name=lasaft"], flags=flags))
+        train(build_options(TrainOptions, settings=["network.name=lasaft", "network.condition_size=128"], flags=flags))
     fitting = ["network.name=lasaft", "data.sampling_rate=44100"]
     with pytest.raises(InputError, match=r"network.condition_size 4: condition_size must be the encoder's 128"):
         train(build_options(TrainOptions, settings=fitting, flags=flags))
@@ -263,31 +264,60 @@ def test_evaluations_score_it_by_name(checkpoint: Path, stems: Path, bank: Path,
     assert all(score.similarity is None for score in result.item_scores.values())
 
 
+def small_graph_checkpoint(path: Path, spec_type: str = "complex") -> Path:
+    """A checkpoint of a network that is exported quickly."""
+    config = replace(FOUR_SOURCES, spec_type=spec_type, n_blocks=3, n_internal_layers=1, num_tdfs=2)  # type: ignore[arg-type]
+    return write_small(path, small_lasaft(config=config))
+
+
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:::torch", "ignore:::copyreg", "ignore:::onnxscript", "ignore:::copy")
-@pytest.mark.parametrize("spec_type", ["complex", "magnitude"])
-def test_an_exported_graph_separates_stereo(spec_type: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("spec_type", "suffix"), [("complex", ".onnx"), ("magnitude", ".xml")])
+def test_an_exported_graph_separates_stereo(spec_type: str, suffix: str, tmp_path: Path) -> None:
     onnxruntime = pytest.importorskip("onnxruntime")
-    network = small_lasaft(
-        config=replace(FOUR_SOURCES, spec_type=spec_type, n_blocks=3, n_internal_layers=1, num_tdfs=2)
-    )  # type: ignore[arg-type]
-    path = write_small(tmp_path / "small.ckpt", network)
-    result = export(ExportOptions(base_checkpoint=str(path), adapters=(), output=tmp_path / "graph.onnx"))
+    path, graph = small_graph_checkpoint(tmp_path / "small.ckpt", spec_type), tmp_path / f"graph{suffix}"
+    result = export(ExportOptions(base_checkpoint=str(path), adapters=(), output=graph))
     assert result.inputs == {"mixture": ["batch", 2, "samples"], "condition": ["batch", 4]}
-    session = onnxruntime.InferenceSession(tmp_path / "graph.onnx", providers=["CPUExecutionProvider"])
     mixture = np.stack([noise(2, 0.2), 0.5 * noise(2, 0.2)])[..., :8001]
     condition = np.eye(4, dtype=np.float32)[[0, 2]]
-    (target,) = session.run(["target"], {"mixture": mixture, "condition": condition})
+    compiled = openvino_core().compile_model(graph, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+    targets = [compiled([mixture, condition])[0]]
+    if suffix == ".onnx":
+        session = onnxruntime.InferenceSession(graph, providers=["CPUExecutionProvider"])
+        targets += session.run(["target"], {"mixture": mixture, "condition": condition})
     with torch.inference_mode():
-        expected = network(torch.from_numpy(mixture), torch.from_numpy(condition)).numpy()
-    assert np.abs(target - expected).max() < 1e-4
+        expected = load_base(path)(torch.from_numpy(mixture), torch.from_numpy(condition)).numpy()
+    for target in targets:
+        assert np.abs(target - expected).max() < 1e-4
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:::torch", "ignore:::copyreg", "ignore:::onnxscript", "ignore:::copy")
+@pytest.mark.filterwarnings("ignore:::nncf")
+def test_an_int8_graph_is_calibrated_on_stereo_clips_of_the_sources(
+    stems: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("nncf", reason="pip install 'dplass[int8]'")
+    monkeypatch.setattr("dplass_cli.models.quantization.MAX_LOSS_DB", 99.0)  # random weights have nothing to lose
+    path = small_graph_checkpoint(tmp_path / "small.ckpt")
+    given = ExportOptions(base_checkpoint=str(path), output=tmp_path / "graph.xml", precision="int8")
+    with pytest.raises(InputError, match=r"--calibrate built-in: .* does not name one source"):
+        export(given)
+    export(replace(given, calibrate=str(stems / "train.json")))
+    types = [operation.get_type_name() for operation in openvino_core().read_model(given.output).get_ops()]
+    assert "FakeQuantize" in types
+    mixture, condition = noise(2, 0.2)[None], np.eye(4, dtype=np.float32)[:1]
+    compiled = openvino_core().compile_model(given.output, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+    with torch.inference_mode():
+        expected = load_base(path)(torch.from_numpy(mixture), torch.from_numpy(condition)).numpy()
+    assert sdr(expected.ravel(), compiled([mixture, condition])[0].ravel()) > 15
 
 
 @pytest.fixture(scope="module")
 def musdb(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Four short songs in the form of MUSDB18, two for training and two for testing."""
+    """Short songs in the form of MUSDB18, three for training and two for testing."""
     root = tmp_path_factory.mktemp("musdb")
-    for number, split in enumerate(("train", "train", "test", "test")):
+    for number, split in enumerate(("train", "train", "test", "test", "train")):
         stems = {}
         for source, sound in zip(SOURCES, ("owl_hoot", "clock_tick", "helicopter", "flute"), strict=True):
             mono = render(sound, 100 + number, 1.2, 44100)
@@ -362,17 +392,40 @@ def test_an_interrupted_evaluation_of_songs_resumes_with_the_next_song(
     assert [(line.policy, line.n, line.difference) for line in lines] == [("base", 8, 0.0)] * 2
 
 
-def test_songs_become_training_data_by_the_names_of_their_sources(
-    musdb: Path, checkpoint: Path, tmp_path: Path
-) -> None:
+def test_a_new_network_is_trained_on_songs_by_the_names_of_their_sources(musdb: Path, tmp_path: Path) -> None:
     prepare_corpus(CorpusOptions(kind="musdb18-sources", folder=musdb, output=tmp_path / "train.json"))
+    encoder = SourceNamesEncoder.name
     made = partition(
         PartitionOptions(
-            tmp_path / "train.json", tmp_path / "partition", domains=2, features="text", encoder=str(checkpoint)
+            tmp_path / "train.json",
+            tmp_path / "partition",
+            domains=4,
+            features="text",
+            encoder=encoder,
+            val_mixtures=1,
+            seed=1,  # which leaves two songs for training, whose sources can be mixed
         )
     )
     captions = [caption for domain in made.partition.domains for caption in domain.captions]
     assert sorted(captions) == sorted(SOURCES)
+    assert made.validation_mixtures == {0: 1, 1: 1, 2: 1, 3: 1}
+    settings = TrainSettings(batch_size_per_device=4, num_workers=0, max_epochs=1, examples=0)
+    result = train(
+        TrainOptions(
+            partition=tmp_path / "partition",
+            workspace=tmp_path / "run",
+            what="base",
+            encoder=encoder,
+            network=replace(FOUR_SOURCES, n_blocks=3, n_internal_layers=1),
+            data=DataSettings(sampling_rate=44100, segment_seconds=0.1),
+            train=settings,
+            device="cpu",
+        )
+    )
+    assert result.network is not None
+    assert result.network.steps == 2
+    separator = Separator.from_pretrained(result.output, device="cpu")
+    assert separator(noise(2, 0.1), 44100, ["the drums"])["the drums"].shape == (2, 4410)
 
 
 def test_what_songs_need_is_said(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from dplass_cli.audio.writing import write_audio
 from dplass_cli.data.manifest import Row, write_manifest
 from dplass_cli.encoders import load_encoder
 from dplass_cli.errors import InputError
-from dplass_cli.options.network_settings import ResUNet30Config
+from dplass_cli.options.network_settings import LaSAFTConfig, ResUNet30Config
 from dplass_cli.separation.quantization_examples import quantization_examples
 
 CONFIG = ResUNet30Config(condition_size=128, sample_rate=16000)
@@ -48,6 +48,19 @@ def test_clips_of_a_manifest_are_mixed_with_clips_of_other_captions(tmp_path: Pa
     texts = encoder.embed_text(["rain", "a dog"])
     assert {int((texts @ condition).argmax()) for condition in examples.conditions} == {0, 1}
     assert len(examples) == 48
+
+
+def test_networks_that_separate_stereo_get_stereo_mixtures(tmp_path: Path) -> None:
+    path = manifest(tmp_path, {"vocals": [0.5], "drums": [0.5]})
+    config = LaSAFTConfig(sample_rate=16000)
+    examples = quantization_examples(str(path), load_encoder("source-names"), config)
+    assert examples.mixtures.shape == examples.references.shape == (24, 2, 40960)
+    assert examples.conditions.shape == (24, 4)
+
+
+def test_captions_that_the_encoder_does_not_know_are_refused() -> None:
+    with pytest.raises(InputError, match=r"--calibrate built-in: .* does not name one source"):
+        quantization_examples("built-in", load_encoder("source-names"), LaSAFTConfig(sample_rate=8000))
 
 
 def test_mixtures_have_the_input_level_of_the_network(tmp_path: Path) -> None:

@@ -73,7 +73,9 @@ def draw_mixtures(
 
     def another(present: Sequence[Row]) -> Row | None:
         def fits(row: Row) -> bool:
-            return not any(kinds[row.id].related(kinds[other.id]) for other in present)
+            return not any(
+                row.id == other.id or kinds[row.id, row.wav].related(kinds[other.id, other.wav]) for other in present
+            )
 
         tried = (rows[place] for place in rng.integers(len(rows), size=_TRIES))
         return next((row for row in tried if fits(row)), None) or next(filter(fits, rows), None)

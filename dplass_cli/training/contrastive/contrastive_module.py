@@ -15,7 +15,6 @@ from dplass_cli.encoders.clips import Clip
 from dplass_cli.evaluation.retrieval import Retrieval, Vectors, evaluate_captions
 from dplass_cli.options.train_settings import TrainSettings
 from dplass_cli.training.contrastive.clip_samples import ClipBatch, ClipSamples, ValidationClips, collate_clips
-from dplass_cli.training.contrastive.info_nce import info_nce
 from dplass_cli.training.contrastive.pairs import TrainedPair
 from dplass_cli.training.job import Job
 from dplass_cli.training.job_module import JobModule
@@ -26,13 +25,15 @@ class ContrastiveJob(Job):
     """The training of an encoder.
 
     Attributes:
-        hard_negatives: as in :func:`info_nce`.
+        hard_negatives: as in :func:`~dplass_cli.training.contrastive.info_nce.info_nce`.
+        label_smoothing: as in :func:`~dplass_cli.training.contrastive.info_nce.info_nce`.
     """
 
     network: TrainedPair
     samples: ClipSamples
     validation: ValidationClips
     hard_negatives: float = 0.0
+    label_smoothing: float = 0.0
 
     def loader(self, batches: EpochBatches, workers: int) -> TrainingLoader:
         return TrainingLoader(self.samples, batches, workers, collate_clips)
@@ -71,11 +72,16 @@ class ContrastiveModule(JobModule):
         audio = pair.audio(batch.audio)
         # In float32: sums over the words of a sentence lose too much in half precision.
         with torch.autocast(self.device.type, enabled=False):
-            text = pair.text(batch.captions)
-            loss = info_nce(audio.float(), text, batch.positive, pair.scale, self.job.hard_negatives)
+            shaping = self.job.hard_negatives, self.job.label_smoothing
+            loss = pair.loss(audio.float(), batch.captions, batch.positive, *shaping)
             loss = loss * self.batches.weight(index)
         self.record_loss(loss, batch.number)
         return loss
+
+    def on_train_batch_end(self, outputs: Any, batch: ClipBatch, index: int) -> None:
+        average = self.network.average
+        if average is not None and self.global_step > average.updates:  # not where batches are only accumulated
+            average.update()
 
     def on_validation_epoch_start(self) -> None:
         self._embedded = {}
@@ -84,7 +90,7 @@ class ContrastiveModule(JobModule):
         """Embed a batch of validation clips, given by their places."""
         failed: dict[Clip, str] = {}
         clips = [self.job.validation.clips[place] for place in batch.tolist()]
-        with torch.autocast(self.device.type, enabled=False):
+        with torch.autocast(self.device.type, enabled=False), self.network.averaged():
             self._embedded |= self.network.embed(clips, failed)
         self.record_unreadable([(str(clip.wav), reason) for clip, reason in failed.items()])
 
@@ -93,7 +99,7 @@ class ContrastiveModule(JobModule):
         if not self._embedded:
             return
         captions = [self.job.validation.captions[clip] for clip in self._embedded]
-        with torch.autocast(self.device.type, enabled=False):
+        with torch.autocast(self.device.type, enabled=False), self.network.averaged():
             found = evaluate_captions(
                 captions,
                 np.stack(list(self._embedded.values())),

@@ -31,7 +31,7 @@ from dplass_cli.training.contrastive.clip_samples import (
     captioned_clips,
 )
 from dplass_cli.training.contrastive.contrastive_module import ContrastiveJob, ContrastiveModule
-from dplass_cli.training.contrastive.pairs import HeadPair, TowerPair, TrainedPair
+from dplass_cli.training.contrastive.pairs import AudioTowerPair, HeadPair, TowerPair, TrainedPair
 from dplass_cli.training.hardware import lightning_devices, world_size
 from dplass_cli.training.job import Which
 from dplass_cli.training.train_result import PlannedJob, Trained, TrainResult
@@ -80,7 +80,10 @@ class EncoderRun:
     def plan(self) -> tuple[PlannedJob, ...]:
         """What the job would do."""
         trained = self._encoder.heads if isinstance(self._encoder, ProjectedEncoder) else self._encoder
-        parameters = sum(parameter.numel() for parameter in trained.parameters()) + 1  # the temperature
+        if self.options.contrastive.parts == "audio" and isinstance(trained, TinyEncoder):
+            parameters = sum(parameter.numel() for parameter in trained.audio.parameters())
+        else:
+            parameters = sum(parameter.numel() for parameter in trained.parameters()) + 1  # the temperature
         clips, validation = len(captioned_clips(self._training)), len(captioned_clips(self._validation))
         return (plan_job(JOB, clips, validation, parameters, self.options.train, self._world_size),)
 
@@ -120,20 +123,20 @@ class EncoderRun:
 
     def _trained_encoder(self) -> TinyEncoder | ProjectedEncoder:
         """The encoder to train: new towers, those of the given encoder, or new heads over it."""
-        options = self.options
+        options, parts = self.options, self.options.contrastive.parts
         if options.towers is not None:
             if options.towers.kinds:
                 raise InputError("towers.kinds: new towers have no anchors of kinds; leave it out")
-            if options.contrastive.parts == "heads":
-                raise InputError("contrastive.parts heads: cannot be trained with new towers; leave out towers.…")
+            if parts in ("heads", "audio"):
+                raise InputError(f"contrastive.parts {parts}: cannot be trained with new towers; leave out towers.…")
             with self._seeded():
                 return TinyEncoder(options.towers)
         encoder = load_encoder_of(options.model)
-        if isinstance(encoder, TinyEncoder) and options.contrastive.parts != "heads":
+        if isinstance(encoder, TinyEncoder) and parts != "heads":
             return encoder
-        if options.contrastive.parts == "towers":
+        if parts in ("towers", "audio"):
             raise InputError(
-                f"contrastive.parts towers: of the {encoder.name} encoder, only heads can be trained; use heads"
+                f"contrastive.parts {parts}: of the {encoder.name} encoder, only heads can be trained; use heads"
             )
         if not encoder.embeds_audio:
             raise InputError(f"--encoder: the {encoder.name} encoder does not embed sounds; train another one")
@@ -161,20 +164,27 @@ class EncoderRun:
         if isinstance(self._encoder, ProjectedEncoder):
             pair, inputs = self._heads(self._encoder, training, validation, progress)
         else:
-            pair = TowerPair(self._encoder, training.captions, settings.temperature)
+            make_pair = AudioTowerPair if settings.parts == "audio" else TowerPair
+            pair = make_pair(self._encoder, training.captions, settings.temperature)
             inputs = MelCrops(self._encoder.config, data, settings.augment)
+        if settings.average:
+            pair.keep_average(settings.average)
+        # Captions with fixed embeddings are all compared: none of a clip's own may count as another's.
+        drawn = len(training.captions) if settings.parts == "audio" else settings.captions_per_clip
 
         def export(which: Which, trained: Trained) -> None:
-            pair.save(self._file(which))
+            with pair.averaged():
+                pair.save(self._file(which))
 
         return ContrastiveJob(
             JOB,
             pair,
-            ClipSamples(training, inputs, settings.captions_per_clip, data, options.train.random_seed),
+            ClipSamples(training, inputs, drawn, data, options.train.random_seed),
             ValidationClips(validation, _DEV_RUN_CLIPS if options.fast_dev_run else None),
             export,
             adapt_batchnorm=True,
             hard_negatives=settings.hard_negatives,
+            label_smoothing=settings.label_smoothing,
         )
 
     def _heads(

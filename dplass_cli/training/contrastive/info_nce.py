@@ -7,7 +7,14 @@ from torch import Tensor
 from torch.nn import functional as F
 
 
-def info_nce(audio: Tensor, text: Tensor, positive: Tensor, scale: Tensor, hard_negatives: float = 0.0) -> Tensor:
+def info_nce(
+    audio: Tensor,
+    text: Tensor,
+    positive: Tensor,
+    scale: Tensor,
+    hard_negatives: float = 0.0,
+    label_smoothing: float = 0.0,
+) -> Tensor:
     """The mean over both directions of the cross entropy between similarities and the pairs that belong together.
 
     With one caption per clip, and no caption shared, it is the loss of CLIP (Radford et al. 2021, arXiv:2103.00020).
@@ -21,21 +28,25 @@ def info_nce(audio: Tensor, text: Tensor, positive: Tensor, scale: Tensor, hard_
         scale: factor of the cosines, the inverse of the temperature.
         hard_negatives: exponent β of the weights of negatives, softmax(β·cosine) times their number (Robinson et al.
             2021, arXiv:2010.04592); with 0 all count alike.
+        label_smoothing: share of the target that is spread over all columns.
 
     Returns:
         The loss, a scalar.
     """
     cosines = audio @ text.T
     directions = ((cosines, positive), (cosines.T, positive.T))
-    losses = [_cross_entropy(similar, own, scale, hard_negatives) for similar, own in directions]
+    losses = [cross_entropy(similar, own, scale, hard_negatives, label_smoothing) for similar, own in directions]
     return torch.stack(losses).mean()
 
 
-def _cross_entropy(cosines: Tensor, positive: Tensor, scale: Tensor, hard_negatives: float) -> Tensor:
+def cross_entropy(
+    cosines: Tensor, positive: Tensor, scale: Tensor, hard_negatives: float = 0.0, label_smoothing: float = 0.0
+) -> Tensor:
+    """One direction of :func:`info_nce`: the mean over the rows of cosines, float32 (B, M)."""
     logits = scale * cosines
     if hard_negatives:
         logits = logits + _log_weights(cosines.detach(), positive, hard_negatives)
-    return F.cross_entropy(logits, positive / positive.sum(dim=1, keepdim=True))
+    return F.cross_entropy(logits, positive / positive.sum(dim=1, keepdim=True), label_smoothing=label_smoothing)
 
 
 def _log_weights(cosines: Tensor, positive: Tensor, exponent: float) -> Tensor:

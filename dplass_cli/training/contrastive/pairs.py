@@ -1,10 +1,11 @@
-"""What contrastive training trains: the two towers of a tiny encoder, or two heads over a frozen encoder."""
+"""What contrastive training trains: one or both towers of a tiny encoder, or two heads over a frozen encoder."""
 
 from __future__ import annotations
 
 import math
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,8 @@ from torch import Tensor, nn
 
 from dplass_cli.encoders import ProjectedEncoder, QueryEncoder, TinyEncoder, save_heads, save_tiny_encoder
 from dplass_cli.encoders.clips import Clip, embed_clips
+from dplass_cli.training.contrastive.info_nce import cross_entropy, info_nce
+from dplass_cli.training.moving_average import MovingAverage
 
 _LARGEST_SCALE = 100.0  # as in CLIP: the loss of a well-trained batch would raise it without bound
 
@@ -27,12 +30,29 @@ class TrainedPair(nn.Module):
         encoder: the query encoder that they make up.
         captions: all captions of the training.
         temperature: initial temperature of the similarities.
+
+    Attributes:
+        average: of the weights; None: none is kept.
     """
 
     def __init__(self, encoder: QueryEncoder, captions: Sequence[str], temperature: float) -> None:
         super().__init__()
         self.encoder, self.captions = encoder, captions
         self.log_scale = nn.Parameter(torch.tensor(-math.log(temperature)))
+        self.average: MovingAverage | None = None
+
+    def keep_average(self, decay: float) -> None:
+        """Begin a moving average of the weights, of which every step is an update."""
+        self.average = MovingAverage(self, decay)
+
+    @contextmanager
+    def averaged(self) -> Iterator[None]:
+        """The encoder has the averaged weights inside the block, if there is an average."""
+        if self.average is None:
+            yield
+            return
+        with self.average.applied():
+            yield
 
     @property
     def scale(self) -> Tensor:
@@ -46,6 +66,20 @@ class TrainedPair(nn.Module):
     @abstractmethod
     def text(self, captions: Sequence[int]) -> Tensor:
         """Embed M captions, places in the list of all: (M, D), unit norm."""
+
+    def loss(
+        self, audio: Tensor, captions: Sequence[int], positive: Tensor, hard_negatives: float, label_smoothing: float
+    ) -> Tensor:
+        """The loss of embedded clips, float32 (B, D), and the captions of a batch.
+
+        Args:
+            audio: what :meth:`audio` returned.
+            captions: M places in the list of all.
+            positive: bool (B, M), whether a caption describes a clip.
+            hard_negatives: as in :func:`info_nce`.
+            label_smoothing: as in :func:`info_nce`.
+        """
+        return info_nce(audio, self.text(captions), positive, self.scale, hard_negatives, label_smoothing)
 
     @abstractmethod
     def embed(self, clips: Sequence[Clip], failed: dict[Clip, str]) -> dict[Clip, Vectors]:
@@ -62,7 +96,8 @@ class TowerPair(TrainedPair):
     encoder: TinyEncoder
 
     def __init__(self, encoder: TinyEncoder, captions: Sequence[str], temperature: float) -> None:
-        super().__init__(encoder.requires_grad_(True), captions, temperature)
+        # A loaded encoder is in evaluation mode, and Lightning keeps the mode of each part.
+        super().__init__(encoder.requires_grad_(True).train(), captions, temperature)
 
     def audio(self, inputs: Tensor) -> Tensor:
         return self.encoder.audio.embed(inputs[:, None])
@@ -76,6 +111,31 @@ class TowerPair(TrainedPair):
 
     def save(self, path: Path) -> None:
         save_tiny_encoder(path, self.encoder, torch.float32)
+
+
+class AudioTowerPair(TowerPair):
+    """The audio tower of a tiny encoder; its text tower stays as it is, and so does the temperature.
+
+    Captions have fixed embeddings, so a clip is compared with all captions and not only those of its batch.
+    """
+
+    _texts: Tensor
+
+    def __init__(self, encoder: TinyEncoder, captions: Sequence[str], temperature: float) -> None:
+        super().__init__(encoder, captions, temperature)
+        encoder.text.requires_grad_(False)
+        self.log_scale.requires_grad_(False)
+        self.register_buffer("_texts", encoder.embed_text(captions).clone(), persistent=False)
+
+    def text(self, captions: Sequence[int]) -> Tensor:
+        return self._texts[list(captions)]
+
+    def loss(
+        self, audio: Tensor, captions: Sequence[int], positive: Tensor, hard_negatives: float, label_smoothing: float
+    ) -> Tensor:
+        described = positive.new_zeros(len(audio), len(self._texts))
+        described[:, list(captions)] = positive
+        return cross_entropy(audio @ self._texts.T, described, self.scale, hard_negatives, label_smoothing)
 
 
 class HeadPair(TrainedPair):

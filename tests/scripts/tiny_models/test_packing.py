@@ -12,6 +12,7 @@ import torch
 
 from dplass_cli.audio.reading import read_mono
 from dplass_cli.audio.writing import write_audio
+from dplass_cli.resources import resource
 from dplass_cli.sounds import render
 from tiny_models.packing import CHECKPOINT, ENCODER, grow, join, pack, pack_state, shrink, split, unpack
 
@@ -92,3 +93,8 @@ def test_a_training_goes_on_in_another_folder(corpus: Path, tmp_path: Path) -> N
     reached = pack_state(tmp_path / "there", tmp_path / "result", 10_000)
     assert unpack(reached, tmp_path / "back") == []
     assert (tmp_path / "back" / CHECKPOINT).exists()
+
+
+def test_a_training_without_an_encoder_of_its_own_has_the_bundled_one(corpus: Path, tmp_path: Path) -> None:
+    unpack(pack(tmp_path / "work", [corpus], ["1"], tmp_path / "parts", 32, 10_000), tmp_path / "there")
+    assert (tmp_path / "there" / ENCODER).read_bytes() == resource("assets/tiny/encoder.safetensors").read_bytes()

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 import torch
-from small_captions import KINDS, encoder_options, write_clips
+from small_captions import KINDS, TOWERS, encoder_options, write_clips
 
 from dplass_cli.data.manifest import read_manifest
-from dplass_cli.encoders import ProjectedEncoder, load_encoder
+from dplass_cli.encoders import ProjectedEncoder, TinyEncoder, load_encoder, save_tiny_encoder
 from dplass_cli.errors import InputError
 from dplass_cli.options.retrieve_options import RetrieveOptions
 from dplass_cli.options.train_options import TrainOptions
@@ -105,11 +105,50 @@ def test_the_same_seed_draws_the_same_towers(manifest: Path, tmp_path: Path) -> 
     assert one.fingerprint == two.fingerprint
 
 
+def test_the_audio_tower_alone_is_trained_to_the_sentences_of_its_encoder(manifest: Path, tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    given = TinyEncoder(TOWERS)
+    save_tiny_encoder(tmp_path / "given.safetensors", given, torch.float32)
+    options = encoder_options(manifest, tmp_path / "run", epochs=6, parts="audio", augment=False, average=0.5)
+    result = train(replace(options, towers=None, encoder=str(tmp_path / "given.safetensors")))
+    trained = load_encoder(result.output)
+    assert isinstance(trained, TinyEncoder)
+    for name, tensor in given.text.state_dict().items():
+        assert torch.equal(trained.text.state_dict()[name], tensor)
+    rows = list(csv.DictReader((tmp_path / "run" / "metrics.csv").read_text().splitlines()))
+    assert float(rows[-1]["train_loss"]) < float(rows[0]["train_loss"])
+
+
+def test_loaded_towers_are_trained_with_the_statistics_of_the_batches(manifest: Path, tmp_path: Path) -> None:
+    given = TinyEncoder(TOWERS).eval()
+    save_tiny_encoder(tmp_path / "given.safetensors", given, torch.float32)
+    options = encoder_options(manifest, tmp_path / "run", epochs=1)
+    result = train(replace(options, towers=None, encoder=str(tmp_path / "given.safetensors")))
+    trained = load_encoder(result.output)
+    assert isinstance(trained, TinyEncoder)
+    assert not torch.equal(trained.audio.body[1].running_mean, given.audio.body[1].running_mean)
+
+
+def test_averaged_weights_are_validated_and_written(manifest: Path, tmp_path: Path) -> None:
+    options = encoder_options(manifest, tmp_path / "run", epochs=1, average=0.9)
+    result = train(options)
+    found = retrieve(RetrieveOptions(data=manifest, evaluate=True, encoder=str(result.output), device="cpu"))
+    assert found.evaluation is not None
+    assert result.network is not None
+    assert result.network.retrieval["map10"] == pytest.approx(found.evaluation.map10, abs=1e-6)
+    state = torch.load(tmp_path / "run" / "checkpoints" / "encoder" / "last.ckpt", weights_only=True)["state_dict"]
+    written = load_encoder(result.output).state_dict()["audio.project.3.weight"]
+    assert int(state["network.average.updates"]) == 2
+    assert torch.equal(written, state["network.average.encoder/audio/project/3/weight"])
+    assert not torch.equal(written, state["network.encoder.audio.project.3.weight"])
+
+
 @pytest.mark.parametrize(
     ("changed", "message"),
     [
         ({"partition": Path(__file__).parent}, "is a folder; --what encoder needs a manifest"),
         ({"parts": "heads"}, "contrastive.parts heads: cannot be trained with new towers"),
+        ({"parts": "audio"}, "contrastive.parts audio: cannot be trained with new towers"),
     ],
 )
 def test_what_cannot_be_trained_is_refused(
@@ -117,7 +156,7 @@ def test_what_cannot_be_trained_is_refused(
 ) -> None:
     options = encoder_options(manifest, tmp_path / "run")
     if "parts" in changed:
-        options = replace(options, contrastive=replace(options.contrastive, parts="heads"))
+        options = replace(options, contrastive=replace(options.contrastive, **changed))  # type: ignore[arg-type]
     else:
         options = replace(options, **changed)  # type: ignore[arg-type]
     with pytest.raises(InputError, match=message):
