@@ -90,7 +90,11 @@ class TrainingRun:
         # torch, not a faster backend: such a backend takes over after some work, so a resumed run would be validated
         # by torch where the original was validated by the backend.
         model = replace(options.model, device="cpu", backend="torch")
-        self._models = load_models(model if options.what == "distil" else replace(model, adapters=()), keep=False)
+        self._models = load_models(
+            model if options.what == "distil" else replace(model, adapters=()),
+            keep=False,
+            any_encoder=options.what == "base",
+        )
         if self.partition.encoder_fingerprint != space_of(self._models.encoder):
             raise InputError(
                 f"{options.partition}: made with another encoder ({self.partition.encoder_name},"
@@ -251,13 +255,13 @@ class TrainingRun:
     def _network(self) -> BaseModel:
         """The network to train or to put adapters on: the base, or a new one where the options describe another."""
         config = self._network_config()
-        if config is self._models.network.config:
-            return self._models.network
         if config.condition_size != self._models.encoder.size:
             raise InputError(
                 f"network.condition_size {config.condition_size}: condition_size must be the encoder's"
                 f" {self._models.encoder.size}; set it to {self._models.encoder.size}"
             )
+        if config is self._models.network.config:
+            return self._models.network
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.options.train.random_seed)
             return in_fast_order(make_network(config))
