@@ -28,7 +28,7 @@ _SOUNDS = 1000  # that differ
 _COMPARED = 20_000  # at most: clips that are read as single files
 _ENCODER = TinyEncoderConfig(size=8, buckets=64, word_size=8, hidden=8, mels=16, widths=(1,))
 _NETWORK = (
-    "network={condition_size: 8, n_fft: 64, hop: 64, pre_channels: 1, channels: [1], downsample: [[2, 2]]}",
+    "network={condition_size: 8, n_fft: 64, hop: 32, pre_channels: 1, channels: [1], downsample: [[2, 2]]}",
     f"data.segment_seconds={SECONDS}",
     "data.semantic_filter=null",  # the captions differ by a number only
     "train.batch_size_per_device=200",
