@@ -1,6 +1,6 @@
 """Train the same adapters with and without data.semantic_filter, over the same steps, and compare them on mixtures.
 
-    python scripts/measure_semantic_filter.py PARTITION TABLE OUTPUT [--steps 500] [--threshold 0.8] [--seeds 1]
+    python scripts/measure_semantic_filter.py PARTITION TABLE OUTPUT [--steps 500] [--threshold 0.8] [--seeds 1] …
 
 PARTITION is a folder of dplass partition, TABLE a table of mixtures for dplass evaluate whose clips are not in it, such
 as those of fold 4 for a partition of folds 1 to 3:
@@ -41,8 +41,13 @@ def measure(arguments: argparse.Namespace, threshold: float | None, seed: int) -
             base_checkpoint=arguments.base_checkpoint,
             encoder=arguments.encoder,
             tokenizer=arguments.tokenizer,
-            data=DataSettings(semantic_filter=threshold),
-            train=replace(TrainSettings(), max_steps=arguments.steps, random_seed=seed),
+            data=DataSettings(semantic_filter=threshold, interference=arguments.interference),
+            train=replace(
+                TrainSettings(),
+                max_steps=arguments.steps,
+                batch_size_per_device=arguments.batch_size,
+                random_seed=seed,
+            ),
             device=arguments.device,
             resume=True,
         )
@@ -73,6 +78,10 @@ def main() -> None:
     parser.add_argument("output", type=Path)
     parser.add_argument("--audio-dir", type=Path)
     parser.add_argument("--steps", type=int, default=500, help="optimiser steps of each adapter")
+    parser.add_argument(
+        "--batch-size", type=int, default=TrainSettings().batch_size_per_device, help="mixtures per step"
+    )
+    parser.add_argument("--interference", choices=["other", "any", "same"], default=DataSettings().interference)
     parser.add_argument("--threshold", type=float, default=DataSettings().semantic_filter)
     parser.add_argument("--seeds", type=int, default=1, help="how many seeds, from 42 on")
     parser.add_argument("--select", default="text", help="the policy that is compared")

@@ -87,7 +87,7 @@ class ResUNet30Config(NetworkConfig):
         sizes = [self.condition_size, self.n_fft, self.hop, self.sample_rate, self.pre_channels, *self.channels, *pairs]
         if not self.channels or len(self.channels) > _MOST_LEVELS or not all(0 < size <= _LARGEST for size in sizes):
             raise ValueError(f"sizes of a network are from 1 to {_LARGEST:,}, its levels from 1 to {_MOST_LEVELS}")
-        check_field(self, "hop", self.hop <= self.n_fft, f"at most n_fft, {self.n_fft}: windows must not leave gaps")
+        check_field(self, "hop", self.hop < self.n_fft, f"less than n_fft, {self.n_fft}: windows must overlap")
         if len(self.channels) != len(self.downsample):
             raise ValueError(f"{len(self.channels)} channels but {len(self.downsample)} downsample pairs; give as many")
         if (self.n_fft // 2) % self.grid[1]:
@@ -154,7 +154,7 @@ class LaSAFTConfig(NetworkConfig):
                 f"sizes of a network are from 1 to {_LARGEST:,}, its blocks, layers, kernels and latent sources from 1"
                 f" to {_MOST_BLOCKS}"
             )
-        check_field(self, "hop", self.hop <= self.n_fft, f"at most n_fft, {self.n_fft}: windows must not leave gaps")
+        check_field(self, "hop", self.hop < self.n_fft, f"less than n_fft, {self.n_fft}: windows must overlap")
         check_field(self, "n_blocks", self.n_blocks % 2 == 1, "an odd number")
         check_field(self, "kernel_size", all(size % 2 for size in self.kernel_size), "two odd numbers")
         unit = 2 * self.grid[1]

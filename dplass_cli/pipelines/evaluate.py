@@ -33,8 +33,8 @@ def evaluate(options: EvaluateOptions, progress: Progress = no_progress) -> dict
     runs = [EvaluationRun(name, options) for name in options.benchmark]
     models = load_models(
         options.model,
-        keep=process_device(options.device).type
-        != "cpu",  # a CPU reads a large adapter faster than it runs a large network
+        # A CPU reads a large adapter faster than it runs a large network.
+        keep=process_device(options.device).type != "cpu",
         warmup_macs=0.0,  # so that a resumed run computes the same bits
     )
     listens = models.encoder.embeds_audio

@@ -56,19 +56,28 @@ class Models:
         return DomainTexts(self.bank, self.encoder)
 
 
-def load_models(model: ModelSpec | None = None, keep: bool = True, warmup_macs: float = WARMUP_MACS) -> Models:
+def load_models(
+    model: ModelSpec | None = None,
+    keep: bool = True,
+    warmup_macs: float = WARMUP_MACS,
+    any_encoder: bool = False,
+) -> Models:
     """Load a base, its encoder and its adapters (default: the bundled ones), and check that they belong together.
 
-    Without ``keep``, adapters that are large (:data:`SMALL_BYTES`) are read from their files whenever they are
-    activated. ``warmup_macs`` are the multiply-accumulates after which ``--backend auto`` compiles the network for
-    OpenVINO.
+    Args:
+        model: what to load.
+        keep: hold all adapters in memory; otherwise large ones (:data:`SMALL_BYTES`) are read from their files
+            whenever they are activated.
+        warmup_macs: multiply-accumulates after which ``--backend auto`` compiles the network for OpenVINO.
+        any_encoder: the encoder may be another than the base's, since the base is going to be trained with it.
     """
     model = resolve_model(model or ModelSpec())
     network = load_base(model.base, process_device(model.device), trust=model.trust)
     if model.encoder is not None:
         model = replace(model, encoder=bundled_encoder(str(model.encoder), network.encoder_fingerprint))
     encoder = load_encoder_of(model)
-    check_encoder(network, space_of(encoder), encoder.size, str(model.encoder or model.base))
+    if not any_encoder:
+        check_encoder(network, space_of(encoder), encoder.size, str(model.encoder or model.base))
     if int8 := model.precision == "int8":
         examples = partial(quantization_examples, BUILT_IN, encoder, network.config)
         run_in_int8(network, model.backend, examples, default_folder() / "int8")

@@ -110,7 +110,7 @@ class TrainingRun:
         if options.what == "distil":
             return load_models(model, keep=False)
         if options.what == "adapters" or options.network is None:
-            return load_models(replace(model, adapters=()), keep=False)
+            return load_models(replace(model, adapters=()), keep=False, any_encoder=options.what == "base")
         # A new network belongs to the encoder of the partition, whatever the base, which is not used, was trained with.
         if model.encoder is not None:
             model = replace(model, encoder=bundled_encoder(str(model.encoder), self.partition.encoder_fingerprint))
@@ -265,9 +265,8 @@ class TrainingRun:
     def _network(self) -> BaseModel:
         """The network to train or to put adapters on: the base, or a new one where the options describe another."""
         config = self._network_config()
-        if config is self._models.network.config:
-            return self._models.network
-        return self._new_network(config, self._models.encoder.size)
+        size, base = self._models.encoder.size, self._models.network
+        return base if config is base.config and config.condition_size == size else self._new_network(config, size)
 
     def _new_network(self, config: NetworkConfig, size: int) -> BaseModel:
         """A network with random weights, for embeddings of a length."""

@@ -1,6 +1,7 @@
-"""Clips in shards against the same clips as single files: writing, embedding, and an epoch of training samples.
+"""Clips in shards against the same clips as single files: writing, embedding, and an epoch of training.
 
-Each measurement runs in a process of its own, whose peak memory is reported.
+Each measurement runs the command line in a process of its own, whose peak memory is reported. Encoder and network are
+the smallest possible ones, with random weights, so that most of the time goes into reading.
 """
 
 from __future__ import annotations
@@ -14,44 +15,64 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-import torch
 
 from dplass_cli.audio.writing import write_audio
-from dplass_cli.data.batches import EpochBatches, TrainingLoader
 from dplass_cli.data.manifest import Row, read_manifest, write_manifest
-from dplass_cli.data.ontology import kinds_of
-from dplass_cli.data.samples import SourceClip, TrainingSamples
-from dplass_cli.options.data_settings import DataSettings
+from dplass_cli.encoders import save_tiny_encoder
+from dplass_cli.encoders.tiny import TinyEncoder
+from dplass_cli.options.encoder_settings import TinyEncoderConfig
 
 RATE, SECONDS, KINDS = 32000, 0.25, 20
 _FOLDERS = 1000  # files per folder
 _SOUNDS = 1000  # that differ
-_EMBEDDED = 20_000  # at most: the encoder takes nearly all of the time, and as long for each clip
+_COMPARED = 20_000  # at most: clips that are read as single files
+_ENCODER = TinyEncoderConfig(size=8, buckets=64, word_size=8, hidden=8, mels=16, widths=(1,))
+_NETWORK = (
+    "network={condition_size: 8, n_fft: 64, hop: 32, pre_channels: 1, channels: [1], downsample: [[2, 2]]}",
+    f"data.segment_seconds={SECONDS}",
+    "data.semantic_filter=null",  # the captions differ by a number only
+    "train.batch_size_per_device=200",
+)
 
 
 def sharded(clips: int) -> dict[str, float]:
-    """Items per second and peak memory (MiB) of each step, on single files and on shards, in a temporary folder."""
+    """Items per second, CPU time per item and peak memory of each step, on single files and on shards."""
     figures: dict[str, float] = {"clips": clips}
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
+        save_tiny_encoder(folder / "encoder.safetensors", TinyEncoder(_ENCODER))
         write_clips(folder, clips)
-        files, shards = folder / "train.json", folder / "shards" / "manifest.json"
-        form = ["--size", "5MB", "--convert", "32k-mono-flac", "--output", str(shards.parent)]
-        figures |= _measure("prepare_shards", clips, "-m", "dplass_cli", "prepare", "shards", str(files), *form)
-        for name, manifest in (("files", files), ("shards", shards)):
-            some, count = first_rows(manifest, _EMBEDDED)
-            out = str(folder / f"embeddings_{name}")
-            figures |= _measure(f"embed_{name}", count, "-m", "dplass_cli", "embed", str(some), "-o", out)
-            figures |= _measure(f"samples_of_{name}", clips, "-m", "benchmarks.sharded", str(manifest))
+        form = ("--size", "5MB", "--convert", "32k-mono-flac", "--output", str(folder / "shards"))
+        figures |= _measure("prepare_shards", clips, "prepare", "shards", str(folder / "train.json"), *form)
+        shards = folder / "shards" / "manifest.json"
+        some = min(clips, _COMPARED)
+        for name, manifest, count in (
+            ("some_files", first_rows(folder / "train.json", some), some),
+            ("some_shards", first_rows(shards, some), some),
+            ("shards", shards, clips),
+        ):
+            figures |= _embed_and_train(name, manifest, count, folder)
     return figures
 
 
-def first_rows(manifest: Path, count: int) -> tuple[Path, int]:
-    """A manifest of the first ``count`` rows, beside the whole one, and the number of its rows."""
-    rows = read_manifest(manifest)[:count]
+def first_rows(manifest: Path, count: int) -> Path:
+    """Write a manifest of the first ``count`` rows into the same folder."""
     path = manifest.with_name("first.json")
-    write_manifest(path, rows)
-    return path, len(rows)
+    write_manifest(path, read_manifest(manifest)[:count])
+    return path
+
+
+def _embed_and_train(name: str, manifest: Path, clips: int, folder: Path) -> dict[str, float]:
+    """Embed a manifest's clips, partition their captions, and train a network for an epoch."""
+    encoder = ("--encoder", str(folder / "encoder.safetensors"), "--device", "cpu")
+    partition = str(folder / f"partition_{name}")
+    out = str(folder / f"embedded_{name}")
+    figures = _measure(f"embed_{name}", clips, "embed", str(manifest), *encoder, "-o", out)
+    few = ("--features", "text", "--domains", "2", "--val-fraction", "0.01")
+    figures |= _measure(f"partition_{name}", clips, "partition", str(manifest), *encoder, *few, "-o", partition)
+    settings = [word for setting in _NETWORK for word in ("--set", setting)]
+    run = ("--data", partition, "--workspace", str(folder / f"run_{name}"), "--max-epochs", "1")
+    return figures | _measure(f"train_{name}", clips, "train", "--what", "base", *run, *encoder, *settings)
 
 
 def write_clips(folder: Path, clips: int) -> None:
@@ -72,18 +93,9 @@ def write_clips(folder: Path, clips: int) -> None:
     write_manifest(folder / "train.json", rows)
 
 
-def read_epoch(manifest: Path) -> int:
-    """Read the batches of an epoch of training samples in two worker processes; return the number of samples."""
-    kinds = [kinds_of([f"kind {number}"]) for number in range(KINDS)]
-    sources = [SourceClip(row, kinds[int(row.caption.split()[-1])], (0,)) for row in read_manifest(manifest)]
-    settings = DataSettings(segment_seconds=SECONDS)
-    samples = TrainingSamples(sources, {0: sources}, torch.zeros(1, 128), settings, seed=0)
-    return sum(len(batch.number) for batch in TrainingLoader(samples, EpochBatches(len(samples), 20), workers=2))
-
-
 def _measure(step: str, clips: int, *arguments: str) -> dict[str, float]:
-    """Run Python on a number of clips; print and return its figures."""
-    seconds, cpu, mib = _run(arguments)
+    """Run the command line on a number of clips; print and return its figures."""
+    seconds, cpu, mib = _run(["-m", "dplass_cli", *arguments])
     figures = {f"{step}_per_s": clips / seconds, f"{step}_cpu_ms": 1e3 * cpu / clips, f"{step}_peak_mib": mib}
     print(f"{clips:,} clips: {figures}", flush=True)
     return figures
@@ -91,8 +103,7 @@ def _measure(step: str, clips: int, *arguments: str) -> dict[str, float]:
 
 def _run(arguments: Sequence[str]) -> tuple[float, float, float]:
     """Run Python: wall seconds, CPU seconds, and peak memory in MiB."""
-    root = Path(__file__).parents[2]
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(root), str(root / "scripts")])}
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
     began = time.perf_counter()
     process = subprocess.Popen([sys.executable, *arguments], env=environment, stdout=subprocess.DEVNULL)
     _, status, usage = os.wait4(process.pid, 0)
@@ -100,8 +111,3 @@ def _run(arguments: Sequence[str]) -> tuple[float, float, float]:
     if process.returncode:
         raise RuntimeError(f"{arguments}: exit code {process.returncode}")
     return time.perf_counter() - began, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024
-
-
-if __name__ == "__main__":
-    torch.set_num_threads(1)
-    read_epoch(Path(sys.argv[1]))

@@ -23,7 +23,7 @@ def test_a_stem_multiplies_the_grid() -> None:
         ({"channels": ()}, "its levels from 1 to 16"),
         ({"pre_channels": 0}, "sizes of a network are from 1 to"),
         ({"stem": (0, 1)}, "sizes of a network are from 1 to"),
-        ({"hop": 4096}, "hop.* 4096.* gaps"),
+        ({"hop": 2048}, "hop.* less than n_fft, 2048.* overlap"),
         ({"channels": (4, 4)}, "2 channels but 6 downsample pairs"),
         ({"n_fft": 2000}, "n_fft/2.* multiple of the frequency downsampling"),
     ],

@@ -15,14 +15,19 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from dplass_cli.audio.writing import write_audio
 from dplass_cli.data.manifest import read_manifest
-from dplass_cli.encoders import load_encoder
+from dplass_cli.encoders import load_encoder, save_tiny_encoder
+from dplass_cli.encoders.tiny import TinyEncoder
 from dplass_cli.errors import InputError, RunError
 from dplass_cli.models import load_base, save_base
 from dplass_cli.models.resunet30 import ResUNet30
 from dplass_cli.options.augmentation_settings import AugmentationSettings, PolaritySettings
+from dplass_cli.options.data_settings import DataSettings
 from dplass_cli.options.distil_settings import DistilSettings
+from dplass_cli.options.encoder_settings import TinyEncoderConfig
 from dplass_cli.options.model_options import ModelSpec
+from dplass_cli.options.partition_options import PartitionOptions
 from dplass_cli.options.train_options import TrainOptions
+from dplass_cli.pipelines.partition import partition
 from dplass_cli.pipelines.train import train
 from dplass_cli.separation.bank import AdapterBank
 from dplass_cli.separation.separator import Separator
@@ -73,6 +78,21 @@ def test_a_fresh_network_of_any_width(corpus: Path, tmp_path: Path) -> None:
     assert load_base(train(given).output).config.channels == (6, 10)
     with pytest.raises(InputError, match=r"condition_size must be the encoder's 128"):
         train(replace(given, workspace=tmp_path / "no", network=replace(SMALL, condition_size=512)))
+
+
+def test_a_base_is_trained_with_another_encoder_and_belongs_to_it(corpus: Path, tmp_path: Path) -> None:
+    encoder = tmp_path / "encoder.safetensors"
+    config = TinyEncoderConfig(size=SMALL.condition_size, buckets=64, word_size=8, hidden=8, mels=16, widths=(2,))
+    save_tiny_encoder(encoder, TinyEncoder(config))
+    folder = tmp_path / "partition"
+    made = PartitionOptions(corpus / "train.json", folder, domains=2, features="text", encoder=str(encoder))
+    partition(replace(made, val_mixtures=1))
+    given = replace(options(corpus, tmp_path / "run", epochs=1), partition=folder, encoder=str(encoder))
+    with pytest.raises(InputError, match="was trained with another encoder"):
+        train(given)
+    limits = replace(given.train, max_steps=1)
+    trained = train(replace(given, what="base", data=DataSettings(semantic_filter=None), train=limits)).output
+    assert load_base(trained).encoder_fingerprint == load_encoder(encoder).fingerprint
 
 
 def distil(corpus: Path, bank: Path, workspace: Path, **settings: Any) -> TrainOptions:

@@ -54,8 +54,8 @@ def test_networks_that_separate_stereo_get_stereo_mixtures(tmp_path: Path) -> No
     path = manifest(tmp_path, {"vocals": [0.5], "drums": [0.5]})
     config = LaSAFTConfig(sample_rate=16000)
     examples = quantization_examples(str(path), load_encoder("source-names"), config)
-    assert examples.mixtures.shape == examples.references.shape == (24, 2, 40960)
-    assert examples.conditions.shape == (24, 4)
+    assert examples.mixtures.shape == (48, 2, 40960)
+    assert examples.conditions.shape == (48, 4)
 
 
 def test_captions_that_the_encoder_does_not_know_are_refused() -> None:
