@@ -60,7 +60,7 @@ def test_networks_that_separate_stereo_get_stereo_mixtures(tmp_path: Path) -> No
 
 def test_captions_that_the_encoder_does_not_know_are_refused() -> None:
     with pytest.raises(InputError, match=r"--calibrate built-in: .* does not name one source"):
-        quantization_examples("built-in", load_encoder("source-names"), LaSAFTConfig(sample_rate=8000))
+        quantization_examples("built-in", load_encoder("source-names"), LaSAFTConfig(sample_rate=16000))
 
 
 def test_mixtures_have_the_input_level_of_the_network(tmp_path: Path) -> None:
