@@ -47,9 +47,9 @@ def sharded(clips: int) -> dict[str, float]:
         shards = folder / "shards" / "manifest.json"
         some = min(clips, _COMPARED)
         for name, manifest, count in (
+            ("shards", shards, clips),
             ("some_files", first_rows(folder / "train.json", some), some),
             ("some_shards", first_rows(shards, some), some),
-            ("shards", shards, clips),
         ):
             figures |= _embed_and_train(name, manifest, count, folder)
     return figures
@@ -68,7 +68,7 @@ def _embed_and_train(name: str, manifest: Path, clips: int, folder: Path) -> dic
     partition = str(folder / f"partition_{name}")
     out = str(folder / f"embedded_{name}")
     figures = _measure(f"embed_{name}", clips, "embed", str(manifest), *encoder, "-o", out)
-    few = ("--features", "text", "--domains", "2", "--val-fraction", "0.01")
+    few = ("--features", "text", "--domains", "2", "--val-fraction", "0.01", "--cache", out)
     figures |= _measure(f"partition_{name}", clips, "partition", str(manifest), *encoder, *few, "-o", partition)
     settings = [word for setting in _NETWORK for word in ("--set", setting)]
     run = ("--data", partition, "--workspace", str(folder / f"run_{name}"), "--max-epochs", "1")
