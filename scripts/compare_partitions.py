@@ -11,13 +11,15 @@ Trains, over the same base and for each seed:
 
 MANIFEST is that of PARTITION, TABLE a table of mixtures for dplass evaluate with clips that are not in it. Adapters
 are chosen by the caption nearest to the query. Prints the mean SDRi of each arm, and its paired difference to
-``domains`` with the 95% interval over the mixtures. An interrupted run continues with the same command.
+the first arm with the 95% interval over the mixtures. An interrupted run continues with the same command.
 """
 
 from __future__ import annotations
 
 import argparse
 import random
+from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -42,6 +44,13 @@ BATCH = 4
 ADAPTER_RATE = 5e-4
 BASE_RATE = 1e-4  # fine-tuning of what is trained already
 POLICY = "text-knn:1"
+
+ARMS: dict[str, str] = {
+    "domains": "one adapter per domain",
+    "random": "one adapter per domain of a random partition",
+    "one": "one adapter for all sounds",
+    "base": "the whole base",
+}
 
 Domains = list[tuple[str, ...]]
 
@@ -135,18 +144,11 @@ def evaluate_arm(arguments: argparse.Namespace, arm: str, trained: Path, folder:
     return dict(zip(chosen["idx"], chosen["sdri"], strict=True))
 
 
-def mean_with_interval(values: list[float]) -> str:
+def mean_with_interval(values: Sequence[float]) -> str:
+    """A mean of values in dB, with its 95% interval."""
     samples = bootstrap("mean", np.array(values)[:, None], [])
     low, high = interval(samples[:, 0])
     return f"{np.mean(values):+.3f} [{low:+.3f}, {high:+.3f}]"
-
-
-ARMS: dict[str, str] = {
-    "domains": "one adapter per domain",
-    "random": "one adapter per domain of a random partition",
-    "one": "one adapter for all sounds",
-    "base": "the whole base",
-}
 
 
 def main() -> None:
@@ -164,7 +166,7 @@ def main() -> None:
     arguments = parser.parse_args()
     quieten(verbose=False)
     arms = asked_arms(arguments.arms)
-    differences: dict[str, list[float]] = {arm: [] for arm in arms}
+    differences: dict[str, dict[str, list[float]]] = {arm: defaultdict(list) for arm in arms}  # by arm and item
     for seed in range(1, 1 + arguments.seeds):
         results = {}
         for arm in arms:
@@ -172,19 +174,20 @@ def main() -> None:
             results[arm] = evaluate_arm(arguments, arm, train_arm(arguments, arm, seed, folder), folder)
             line = f"seed {seed}, {ARMS[arm]}: SDRi {np.mean(list(results[arm].values())):.2f} dB"
             if arm != arms[0]:
-                paired = [results[arm][idx] - sdri for idx, sdri in results[arms[0]].items()]
-                differences[arm] += paired
-                line += f", {mean_with_interval(paired)} dB against {ARMS[arms[0]]}"
+                paired = {idx: results[arm][idx] - sdri for idx, sdri in results[arms[0]].items()}
+                for idx, difference in paired.items():
+                    differences[arm][idx].append(difference)
+                line += f", {mean_with_interval(list(paired.values()))} dB against {ARMS[arms[0]]}"
             print(line, flush=True)
     if arguments.seeds > 1:
         for arm in arms[1:]:
             # The seeds of a mixture are not independent: each mixture counts once, by its mean over the seeds.
-            by_mixture = np.reshape(differences[arm], (arguments.seeds, -1)).mean(axis=0)
-            print(f"all seeds, {ARMS[arm]}: {mean_with_interval(by_mixture.tolist())} dB against {ARMS[arms[0]]}")
+            by_mixture = [float(np.mean(values)) for values in differences[arm].values()]
+            print(f"all seeds, {ARMS[arm]}: {mean_with_interval(by_mixture)} dB against {ARMS[arms[0]]}")
 
 
 def asked_arms(names: str) -> list[str]:
-    """The arms of a comma-separated list, which all others are compared with the first of."""
+    """The arms of a comma-separated list; the first is the one that the others are compared with."""
     arms = names.split(",")
     unknown = [arm for arm in arms if arm not in ARMS]
     if unknown:

@@ -4,7 +4,8 @@
 
 WORK contains ``text.pt`` of ``train_tiny.py --stage text``, MODELS the models that it replaces the tower of. They
 learned from embeddings that are means of the kinds' anchors, whatever sentence led to them, so they serve any text
-tower with these anchors. The encoder that each file names becomes the new one.
+tower with these anchors. The encoder that each file names becomes the new one; the constants of presence and tags are
+not fitted again.
 """
 
 from __future__ import annotations

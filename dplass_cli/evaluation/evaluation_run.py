@@ -214,7 +214,7 @@ class EvaluationRun:
             str((options.query_column, settings.seconds, settings.bfloat16, settings.similarity, settings.bss)),
             *described_models(models),
         ]
-        if self.precision == "int8":
+        if self.precision == "int8":  # other precisions have the fingerprint of earlier versions
             parts.append(self.precision)
         return text_sha256("\n".join(parts))
 

@@ -1,10 +1,10 @@
 """INT8 arithmetic in OpenVINO, which takes about 0.6 of float32's time on a CPU.
 
-NNCF (extra ``int8``) finds the ranges of the activations on example mixtures. Only convolutions are quantised, without
-the first and the last: the sums between them carry the signal from block to block, and rounding them as well takes the
-output from 33 to 14 dB of agreement with float32's without being faster. Further layers stay in float32 where the loss
-would exceed :data:`MAX_LOSS_DB`. A quantised graph contains its weights, so every adapter and blend has a graph of its
-own, which is made once and kept in a folder.
+NNCF (extra ``int8``) finds the ranges of the activations on example mixtures. Only layers on spectrograms are
+quantised, without the first and the last: the sums between them carry the signal from block to block, and rounding them
+as well takes the output from 33 to 14 dB of agreement with float32's without being faster. Further layers stay in
+float32 where the loss would exceed :data:`MAX_LOSS_DB`. A quantised graph contains its weights, so every adapter and
+blend has a graph of its own, which is made once and kept in a folder.
 """
 
 from __future__ import annotations
@@ -260,7 +260,7 @@ def quantize(model: Any, inputs: Sequence[Inputs], separate: Callable[[Infer], T
     Args:
         model: an ``openvino.Model``.
         inputs: of the calibrating examples.
-        separate: separates the validating examples, (N, 1, T), with a function from the inputs to the output.
+        separate: separates the validating examples, (N, C, T), with a function from the inputs to the output.
         ignored: an ``nncf.IgnoredScope`` of what stays in float32.
     """
     nncf = nncf_module()

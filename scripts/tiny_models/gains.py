@@ -74,8 +74,8 @@ def cross_validate(
 def draw(corpora: Sequence[Path], kinds: Sequence[Kind], fold: str, count: int) -> list[tuple[str, Mixture]]:
     """Mixtures of a fold's clips at 0 dB with the kinds of their targets, all kinds about equally often.
 
-    Kinds that sound alike are not mixed. A clip is the target of two mixtures of its kind before the next clip is, so
-    that what depends on the target can be told from what depends on the interference.
+    Kinds that sound alike are not mixed. A clip is the target of two mixtures of its kind before the next clip is, to
+    separate the effect of the target from that of the interference.
     """
     rng = random.Random(5)
     kind_of = {category: kind for kind in kinds for category in kind.categories}
