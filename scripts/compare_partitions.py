@@ -132,7 +132,7 @@ def evaluate_arm(arguments: argparse.Namespace, arm: str, trained: Path, folder:
             metadata_csv=arguments.table,
             audio_dir=arguments.audio_dir,
             base_checkpoint=str(trained) if is_base else arguments.base_checkpoint,
-            encoder=arguments.encoder,
+            encoder=arguments.encoder or arguments.base_checkpoint,  # "tiny" names an encoder, too
             adapters=() if is_base else (str(trained),),
             select=("base",) if is_base else (POLICY,),
             output=folder / "evaluation",
