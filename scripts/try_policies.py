@@ -25,6 +25,7 @@ from dplass_cli.separation.loading import Models, load_models
 from dplass_cli.separation.policies import Choice, Policy, make_policy
 from dplass_cli.separation.refinement import TARGET_SHARE
 from dplass_cli.storage import read_json
+from tiny_models.networks import fast_precision
 from tiny_models.selection_rules import RULES, AdapterOutputs, AllAdapters, IntArray, ScaledAdapter, cross_fitted
 
 BATCH = 8
@@ -36,7 +37,14 @@ BY_QUERY: tuple[Policy, ...] = (
     *map(AllAdapters, (0.5, 1.0)),
 )
 INNER = (*map(make_policy, ("base", "text", "blend")), ScaledAdapter(0.5))
-SETTINGS = EvaluatorSettings(seconds=None, batch_size=BATCH, workers=1, bfloat16=False, similarity=False, bss=False)
+SETTINGS = EvaluatorSettings(
+    seconds=None,
+    batch_size=BATCH,
+    workers=1,
+    bfloat16=fast_precision() == "bf16-mixed",
+    similarity=False,
+    bss=False,
+)
 
 Scores = npt.NDArray[np.float64]
 

@@ -9,7 +9,7 @@ import os
 import signal
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from types import FrameType
 from typing import Any
 
@@ -64,6 +64,12 @@ class VerbRun:
         """Print a note on stderr."""
         self.progress.close()
         typer.echo(text, err=True)
+
+    def recordings_failed(self, reasons: Mapping[str, str]) -> None:
+        """As :meth:`some_failed`, for reasons by the path of a recording, which most of them name already."""
+        self.some_failed(
+            reason if reason.startswith(path) else f"{path} failed: {reason}" for path, reason in reasons.items()
+        )
 
     def some_failed(self, reasons: Iterable[str]) -> None:
         """Print why items failed, a line per reason, and end with exit code 1; does nothing if none did."""

@@ -62,7 +62,7 @@ def command(options: SeparateOptions, run: VerbRun) -> None:
             run.note(f"{target.path}: {target.clipped} samples limited to full scale; --subtype FLOAT keeps them")
         if target.gain_db:
             run.note(f"{target.path}: turned down by {-target.gain_db:.2f} dB to stay below full scale")
-    run.some_failed(f"{path} failed: {reason}" for path, reason in result.failed.items())
+    run.recordings_failed(result.failed)
 
 
 def _note_suffixes(options: SeparateOptions, result: SeparateResult, run: VerbRun) -> None:

@@ -35,7 +35,7 @@ def command(options: TagOptions, run: VerbRun) -> None:
             run.note(f"{path}: no sound reaches --threshold {options.threshold:g}")
     for written in result.files.values():
         run.note("written: " + ", ".join(written))
-    run.some_failed(f"{path} failed: {reason}" for path, reason in result.failed.items())
+    run.recordings_failed(result.failed)
 
 
 def _fit(options: TagOptions, run: VerbRun) -> None:

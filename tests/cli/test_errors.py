@@ -20,7 +20,8 @@ def refused(*arguments: Any, says: str | list[str], code: int = 2) -> None:
     """Run the command line and check that it ends with the code and one line that says so."""
     done = CliRunner().invoke(app, [str(argument) for argument in arguments])
     assert done.exit_code == code, done.output
-    lines = [line for line in done.stderr.splitlines() if line]
+    # A busy machine may take long enough for a line of progress.
+    lines = [line for line in done.stderr.splitlines() if line and not line.endswith("it/s]")]
     assert len(lines) == 1, done.stderr
     assert lines[0].startswith("dplass: ")
     for text in [says] if isinstance(says, str) else says:
@@ -140,7 +141,7 @@ def test_some_inputs_fail_others_are_written(tmp_path: Path, tone: Path) -> None
         app, ["separate", str(tone), str(tmp_path / "no.wav"), "-q", "a dog", "-o", str(tmp_path)]
     )
     assert done.exit_code == 1
-    assert "no.wav failed" in done.stderr
+    assert done.stderr.count("no.wav") == 1  # the reason names it
     assert (tmp_path / "tone_a_dog.wav").is_file()
 
 
