@@ -106,6 +106,12 @@ class Fold:
             mixture_embeddings=encoder.embed_audio(self.mixtures, rate),
             outputs=outputs,
             output_embeddings=torch.stack([encoder.embed_audio(output, rate) for output in outputs]),
+            residual_embeddings=torch.stack(
+                [
+                    encoder.embed_audio(mixture - output, rate)
+                    for mixture, output in zip(self.mixtures, outputs, strict=True)
+                ]
+            ),
             sdri=np.stack([self.sdri(output) for output in everything], axis=1),
             clips=[item.files[0].name for item in self.items],
             kinds=[self._kinds[item.files[0].stem] for item in self.items],

@@ -14,6 +14,7 @@ from tiny_models.selection_rules.kind_gains import by_kind_gains
 from tiny_models.selection_rules.residual import by_residual
 from tiny_models.selection_rules.router import by_router
 from tiny_models.selection_rules.same_target import by_same_target
+from tiny_models.selection_rules.selector import by_selector
 from tiny_models.selection_rules.similarity import by_similarity
 from tiny_models.selection_rules.strength import AllAdapters, ScaledAdapter
 from tiny_models.selection_rules.validated import by_validation
@@ -25,6 +26,7 @@ RULES: dict[str, Callable[[AdapterOutputs], IntArray]] = {
     "agreement": by_agreement,
     "residual": by_residual,
     "router": by_router,
+    "selector": by_selector,
     "validated, on other clips": by_validation,
     "gains of the kind, on other clips": by_kind_gains,
     "best with the same target (uses the reference)": by_same_target,

@@ -24,6 +24,7 @@ class AdapterOutputs:
         mixture_embeddings: float32 (N, D).
         outputs: float32 (N, 1 + K, T), the base's first.
         output_embeddings: float32 (N, 1 + K, D).
+        residual_embeddings: of the mixture minus each output, float32 (N, 1 + K, D).
         sdri: dB, float64 (N, 1 + K); only for fitting rules, on clips other than those that they choose for.
         clips: the target's file of each mixture.
         kinds: the target's kind of sound.
@@ -37,6 +38,7 @@ class AdapterOutputs:
     mixture_embeddings: Tensor
     outputs: Tensor
     output_embeddings: Tensor
+    residual_embeddings: Tensor
     sdri: npt.NDArray[np.float64]
     clips: Sequence[str]
     kinds: Sequence[str]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import torch
 
@@ -9,6 +11,7 @@ from tiny_models.selection_rules import AdapterOutputs
 from tiny_models.selection_rules.fitted_blend import cross_fitted, fit_weights, residual_energies
 from tiny_models.selection_rules.kind_gains import by_kind_gains
 from tiny_models.selection_rules.same_target import by_same_target
+from tiny_models.selection_rules.selector import by_selector
 
 WEIGHTS = torch.tensor([[0.5, 0.0], [0.0, 1.5]])
 
@@ -31,6 +34,7 @@ def outputs(count: int = 40) -> AdapterOutputs:
         mixture_embeddings=torch.eye(2)[domain],
         outputs=torch.cat((base, base + change), dim=1),
         output_embeddings=torch.zeros(count, 3, 2),
+        residual_embeddings=torch.zeros(count, 3, 2),
         sdri=gains,
         clips=[f"clip {number // 4}.{number % 2}" for number in range(count)],
         kinds=kinds,
@@ -61,3 +65,10 @@ def test_gains_of_other_clips_find_the_adapter() -> None:
     given = outputs()
     assert by_kind_gains(given).tolist() == given.by_text.tolist()
     assert by_same_target(given).tolist() == given.by_text.tolist()
+
+
+def test_the_selector_learns_from_other_clips_which_adapter_gains() -> None:
+    given = outputs(count=200)
+    assert by_selector(given).tolist() == given.by_text.tolist()
+    nothing_gains = replace(given, sdri=-given.sdri)
+    assert by_selector(nothing_gains).max() == 0
