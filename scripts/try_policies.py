@@ -27,6 +27,7 @@ from dplass_cli.separation.refinement import TARGET_SHARE
 from dplass_cli.storage import read_json
 from tiny_models.networks import fast_precision
 from tiny_models.selection_rules import RULES, AdapterOutputs, AllAdapters, IntArray, ScaledAdapter, cross_fitted
+from tiny_models.selection_rules.base import products
 
 BATCH = 8
 PENALTIES = (0.005, 0.02, 0.08)
@@ -77,9 +78,10 @@ class Fold:
             outputs.append(batch.separate(runs[part])[0])
         return torch.cat(outputs)
 
-    def sdri(self, outputs: torch.Tensor) -> Scores:
-        """Score outputs (N, T): dB, float64 (N,)."""
-        after, before = batch_scores(self.targets, outputs)[0], batch_scores(self.targets, self.mixtures)[0]
+    def sdri(self, outputs: torch.Tensor, part: slice = slice(None)) -> Scores:
+        """Score outputs (N, T) of all items, or of a part: dB, float64 (N,)."""
+        targets, mixtures = self.targets[part], self.mixtures[part]
+        after, before = batch_scores(targets, outputs)[0], batch_scores(targets, mixtures)[0]
         improvement: Scores = (after - before).double().numpy()
         return improvement
 
@@ -92,27 +94,31 @@ class Fold:
         for share in SHARES:
             yield share, self.sdri(torch.lerp(plain, refined, share / TARGET_SHARE))
 
+    @torch.inference_mode()
     def adapter_outputs(self) -> AdapterOutputs:
-        """The outputs of the base and every adapter on every item."""
+        """What the outputs of the base and every adapter show, on every item."""
         encoder, rate = self.models.encoder, self.models.network.config.sample_rate
+        keys = (None, *self.models.bank.keys)
+        sdri, inner, embeddings, residuals = [], [], [], []
+        for first in range(0, len(self.items), BATCH):  # all outputs at once need gigabytes
+            part = slice(first, first + BATCH)
+            items, mixtures, targets = self.items[part], self.mixtures[part], self.targets[part]
+            batch = PreparedItems(items, self.loaded[part], self.models, SETTINGS)
+            each = [batch.separate([ItemRun(key)] * len(items))[0] for key in keys]
+            sdri.append(np.stack([self.sdri(output, part) for output in each], axis=1))
+            outputs = torch.stack(each, dim=1)
+            inner.append(products(targets, mixtures, outputs))
+            embeddings += [encoder.embed_audio(output, rate) for output in outputs]
+            residuals += [encoder.embed_audio(left, rate) for left in mixtures[:, None] - outputs]
         queries = encoder.embed_text([item.query for item in self.items])
-        everything = [self.separate([ItemRun(key)] * len(self.items)) for key in (None, *self.models.bank.keys)]
-        outputs = torch.stack(everything, dim=1)
         return AdapterOutputs(
             queries=queries,
             probabilities=torch.tensor([list(self.models.texts.probabilities(query).values()) for query in queries]),
-            mixtures=self.mixtures,
-            targets=self.targets,
+            products=torch.cat(inner),
             mixture_embeddings=encoder.embed_audio(self.mixtures, rate),
-            outputs=outputs,
-            output_embeddings=torch.stack([encoder.embed_audio(output, rate) for output in outputs]),
-            residual_embeddings=torch.stack(
-                [
-                    encoder.embed_audio(mixture - output, rate)
-                    for mixture, output in zip(self.mixtures, outputs, strict=True)
-                ]
-            ),
-            sdri=np.stack([self.sdri(output) for output in everything], axis=1),
+            output_embeddings=torch.stack(embeddings),
+            residual_embeddings=torch.stack(residuals),
+            sdri=np.concatenate(sdri),
             clips=[item.files[0].name for item in self.items],
             kinds=[self._kinds[item.files[0].stem] for item in self.items],
             by_text=np.array(

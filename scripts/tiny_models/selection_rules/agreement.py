@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from torch.nn import functional as F
-
 from tiny_models.selection_rules.base import AdapterOutputs, IntArray
 
 
 def by_agreement(outputs: AdapterOutputs) -> IntArray:
-    """The largest sum of cosines between an output's waveform and all outputs', the base's included."""
-    unit = F.normalize(outputs.outputs, dim=-1)
-    picked: IntArray = (unit @ unit.transpose(1, 2)).sum(dim=-1).argmax(dim=1).numpy()
+    """The largest mean of cosines between an output's waveform and all outputs', the base's included."""
+    picked: IntArray = outputs.agreement().argmax(dim=1).numpy()
     return picked

@@ -8,7 +8,7 @@ from sklearn.model_selection import GroupKFold
 from torch import Tensor
 
 from dplass_cli.separation.policies import Choice, Requirement
-from tiny_models.selection_rules.base import AdapterOutputs
+from tiny_models.selection_rules.base import BASE, TARGET, AdapterOutputs
 
 SPLITS = 5
 PENALTY = 0.02
@@ -78,10 +78,8 @@ def cross_fitted(outputs: AdapterOutputs, penalty: float = PENALTY) -> list[Fitt
 
 def residual_energies(outputs: AdapterOutputs) -> Quadratic:
     """Residual energy of base + Σ wₖ·(outputₖ − base) as e − 2·b·w + w·G·w: G (N, K, K), b (N, K), e (N,), float64."""
-    grams, slopes, energies = [], [], []
-    for each, target in zip(outputs.outputs, outputs.targets, strict=True):  # one by one: N of them need gigabytes
-        change, missing = (each[1:] - each[:1]).double(), (target - each[0]).double()
-        grams.append(change @ change.T)
-        slopes.append(change @ missing)
-        energies.append(missing.square().sum())
-    return torch.stack(grams), torch.stack(slopes), torch.stack(energies)
+    from_base = torch.eye(outputs.products.shape[1], dtype=torch.float64)
+    from_base[:, BASE] -= 1.0  # rows: a waveform minus the base's output
+    relative = from_base @ outputs.products @ from_base.T
+    adapters = slice(BASE + 1, None)
+    return relative[:, adapters, adapters], relative[:, adapters, TARGET], relative[:, TARGET, TARGET]

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from tiny_models.selection_rules.base import AdapterOutputs, IntArray
+from tiny_models.selection_rules.base import MIXTURE, AdapterOutputs, IntArray
 
 
 def by_residual(outputs: AdapterOutputs) -> IntArray:
     """The least energy of the mixture minus the output, the base's included."""
-    picked: IntArray = (outputs.mixtures[:, None] - outputs.outputs).square().sum(dim=-1).argmin(dim=1).numpy()
+    picked: IntArray = outputs.distances(MIXTURE).argmin(dim=1).numpy()
     return picked

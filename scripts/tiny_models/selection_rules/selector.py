@@ -6,9 +6,9 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.ensemble import HistGradientBoostingRegressor
 from sklearn.model_selection import GroupKFold
-from torch.nn import functional as F
+from torch import Tensor
 
-from tiny_models.selection_rules.base import AdapterOutputs, IntArray
+from tiny_models.selection_rules.base import BASE, MIXTURE, AdapterOutputs, IntArray
 
 SPLITS = 5
 SILENCE = 1e-9
@@ -43,17 +43,14 @@ def features(outputs: AdapterOutputs) -> npt.NDArray[np.float64]:
     count, columns = outputs.sdri.shape
     similar = (outputs.output_embeddings * outputs.queries[:, None]).sum(dim=-1).numpy()
     remaining = (outputs.residual_embeddings * outputs.queries[:, None]).sum(dim=-1).numpy()
-    energy = outputs.mixtures.square().sum(dim=-1, keepdim=True) + SILENCE
+    mixture = outputs.products[:, MIXTURE, MIXTURE, None]
 
-    def level(of: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
-        decibels: npt.NDArray[np.float64] = 10 * np.log10(of.astype(np.float64) + SILENCE)
+    def level(energy: Tensor) -> npt.NDArray[np.float64]:
+        decibels: npt.NDArray[np.float64] = (10 * (energy / (mixture + SILENCE) + SILENCE).log10()).numpy()
         return decibels
 
-    levels = level((outputs.outputs.square().sum(dim=-1) / energy).numpy())
-    residuals = level(((outputs.mixtures[:, None] - outputs.outputs).square().sum(dim=-1) / energy).numpy())
-    changes = level(((outputs.outputs - outputs.outputs[:, :1]).square().sum(dim=-1) / energy).numpy())
-    unit = F.normalize(outputs.outputs, dim=-1)
-    agreement = (unit @ unit.transpose(1, 2)).mean(dim=-1).numpy()
+    levels, residuals = level(outputs.energies()), level(outputs.distances(MIXTURE))
+    changes, agreement = level(outputs.distances(BASE)), outputs.agreement().numpy()
     adapter = np.broadcast_to(np.arange(1, columns), (count, columns - 1))
     parts = (
         adapter,

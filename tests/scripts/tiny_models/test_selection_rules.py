@@ -7,7 +7,8 @@ from dataclasses import replace
 import numpy as np
 import torch
 
-from tiny_models.selection_rules import AdapterOutputs
+from tiny_models.selection_rules import RULES, AdapterOutputs
+from tiny_models.selection_rules.base import products
 from tiny_models.selection_rules.fitted_blend import cross_fitted, fit_weights, residual_energies
 from tiny_models.selection_rules.kind_gains import by_kind_gains
 from tiny_models.selection_rules.same_target import by_same_target
@@ -29,10 +30,8 @@ def outputs(count: int = 40) -> AdapterOutputs:
     return AdapterOutputs(
         queries=torch.eye(2)[domain],
         probabilities=torch.eye(2)[domain],
-        mixtures=targets,
-        targets=targets,
+        products=products(targets, targets, torch.cat((base, base + change), dim=1)),
         mixture_embeddings=torch.eye(2)[domain],
-        outputs=torch.cat((base, base + change), dim=1),
         output_embeddings=torch.zeros(count, 3, 2),
         residual_embeddings=torch.zeros(count, 3, 2),
         sdri=gains,
@@ -72,3 +71,12 @@ def test_the_selector_learns_from_other_clips_which_adapter_gains() -> None:
     assert by_selector(given).tolist() == given.by_text.tolist()
     nothing_gains = replace(given, sdri=-given.sdri)
     assert by_selector(nothing_gains).max() == 0
+
+
+def test_rules_compare_waveforms_by_their_products() -> None:
+    given = outputs(count=3)
+    target, near, far = torch.ones(3, 1, 4), torch.full((3, 1, 4), 0.9), torch.full((3, 1, 4), -1.0)
+    made = replace(given, products=products(target[:, 0], 2 * target[:, 0], torch.cat((far, near, target), dim=1)))
+    assert RULES["agreement"](made).tolist() == [1, 1, 1]
+    assert RULES["residual"](made).tolist() == [2, 2, 2]
+    torch.testing.assert_close(made.distances(0)[0], torch.tensor([16.0, 0.04, 0.0]).double(), atol=1e-5, rtol=0)
