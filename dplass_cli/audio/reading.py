@@ -69,11 +69,17 @@ def open_audio(path: Path | str, track: int = 0) -> AudioSource:
     if path.stat().st_size == 0:
         raise EmptyAudio(f"{path}: the file is empty (0 bytes); replace or remove it")
     try:
-        if reason := unsafe_reason(path):
-            raise UnsupportedAudio(f"{path}: {reason}; convert, replace or remove it")
-        source = _source(path, track)
+        return _opened(path, track, file_stamp(path))
     except OSError as error:
         raise InputError(f"{path}: cannot read ({error.strerror})") from error
+
+
+# A training sample looks at its clip's length first, and may then try several segments.
+@functools.lru_cache(maxsize=4)
+def _opened(path: Path, track: int, stamp: FileStamp) -> AudioSource:
+    if reason := unsafe_reason(path):
+        raise UnsupportedAudio(f"{path}: {reason}; convert, replace or remove it")
+    source = _source(path, track, stamp)
     rate = source.info.sample_rate
     if not _LOWEST_RATE <= rate <= _HIGHEST_RATE:
         raise UnsupportedAudio(
@@ -82,7 +88,7 @@ def open_audio(path: Path | str, track: int = 0) -> AudioSource:
     return source
 
 
-def _source(path: Path, track: int) -> AudioSource:
+def _source(path: Path, track: int, stamp: FileStamp) -> AudioSource:
     try:
         if not sndfile_misreads(path):
             source = open_sndfile(path)
@@ -99,7 +105,7 @@ def _source(path: Path, track: int) -> AudioSource:
                 f"{path}: not a readable audio file ({sndfile_reason(error)}); give a recording such as wav, flac,"
                 " mp3 or m4a"
             ) from error
-    return _measured(path, track, file_stamp(path))
+    return _measured(path, track, stamp)
 
 
 @functools.lru_cache(maxsize=4096)  # decodes the whole file

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -55,11 +56,16 @@ def _launch(options: LaunchOptions, run: VerbRun) -> None:
         rows = [[task.name, shlex.join(result.commands[task.name])] for task in result.tasks]
         return run.table(result, ["task", "command"], rows, f"{result.folder}: nothing is started yet", left=2)
     run.result(result, lambda: _table(result.tasks))
-    run.some_failed(
-        f"{task.name}: {task.state} ({task.reason}, started {task.starts} times); see {task.log}"
-        for task in result.tasks
-        if task.state != "done"
-    )
+    run.some_failed(_failure(task) for task in result.tasks if task.state != "done")
+
+
+def _failure(task: TaskRecord) -> str:
+    """How a task failed, with the last line of its log, where verbs say why."""
+    starts = f", started {task.starts} times" if task.starts > 1 else ""
+    log = Path(task.log)
+    lines = log.read_text("utf-8", errors="replace").split("\n") if log.is_file() else []
+    said = next((f": {line.strip().removeprefix('dplass: ')}" for line in reversed(lines) if line.strip()), "")
+    return f"{task.name}: {task.state} ({task.reason}{starts}){said}; see {log}"
 
 
 class _Followed:

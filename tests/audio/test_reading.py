@@ -10,6 +10,7 @@ import soundfile
 from encoded_audio import write_encoded
 from videos import make_tracks
 
+from dplass_cli.audio import reading
 from dplass_cli.audio.reading import (
     LARGEST_SAMPLE,
     audio_info,
@@ -19,6 +20,7 @@ from dplass_cli.audio.reading import (
     read_blocks,
     read_mono,
 )
+from dplass_cli.audio.sndfile import open_sndfile
 from dplass_cli.audio.source import UnsupportedAudio
 from dplass_cli.audio.writing import write_audio
 from dplass_cli.data.prepare.checking import check_clip
@@ -200,3 +202,15 @@ def test_a_link_to_itself_is_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"a\.wav: is a symbolic link to nothing or to itself"):
         audio_info(tmp_path / "a.wav")
     assert check_clip(tmp_path / "a.wav", "header").fault == "broken link"
+
+
+def test_a_file_is_examined_once_until_it_changes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    examined = []
+    monkeypatch.setattr(reading, "open_sndfile", lambda path: examined.append(path) or open_sndfile(path))
+    path = tmp_path / "a.wav"
+    write_audio(path, np.full((1, 8000), 0.1, np.float32), RATE)
+    assert audio_info(path).frames == read_audio(path)[0].shape[1] == 8000
+    assert examined == [path]
+    write_audio(path, np.full((1, 4000), 0.1, np.float32), RATE)
+    assert audio_info(path).frames == read_audio(path)[0].shape[1] == 4000
+    assert examined == [path, path]

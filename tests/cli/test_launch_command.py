@@ -10,6 +10,8 @@ import pytest
 from typer.testing import CliRunner
 
 from dplass_cli.cli import app
+from dplass_cli.cli.launch_command import _failure
+from dplass_cli.launching.following import TaskRecord
 
 run = CliRunner().invoke
 
@@ -35,8 +37,15 @@ def test_a_verb_is_run_and_what_failed_is_listed(tmp_path: Path) -> None:
     launch = ["launch", "local", "--set", "poll_seconds=0.05", "--folder", str(folder)]
     done = run(app, [*launch, "weights", "nonsense"])
     assert done.exit_code == 1
-    assert f"dplass: weights: failed (exit code 2, started 1 times); see {folder / 'weights.log'}" in done.stderr
-    assert "nonsense: no such command" in (folder / "weights.log").read_text()
+    log = folder / "weights.log"
+    said = log.read_text().splitlines()[-1].removeprefix("dplass: ")
+    assert said.startswith("nonsense: no such command")
+    assert f"dplass: weights: failed (exit code 2): {said}; see {log}\n" in done.stderr
+
+
+def test_a_task_that_was_killed_before_it_said_anything_is_listed_with_its_starts(tmp_path: Path) -> None:
+    record = TaskRecord("share0", "7", "lost", 4, "killed by signal 9", str(tmp_path / "share0.log"))
+    assert _failure(record) == f"share0: lost (killed by signal 9, started 4 times); see {tmp_path / 'share0.log'}"
 
 
 def test_a_missing_extra_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
