@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import random
+import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -28,18 +29,15 @@ from dplass_cli.encoders import (
 )
 from dplass_cli.encoders.minilm import MiniLM
 from dplass_cli.storage import make_folder
-from tiny_models.clips import Sound, prepare
+from tiny_models.clips import prepare
 from tiny_models.gains import cross_validate, write_gains
 from tiny_models.kinds import Carriers, Kind, read_kinds
 from tiny_models.networks import DOMAINS, make_partition, train_adapters, train_base
 from tiny_models.teacher import anchors, definitions, phrases, read, read_words
-from tiny_models.towers import fit_audio, fit_text
+from tiny_models.towers import fit_text, train_audio
 
 ENCODER = TinyEncoderConfig(buckets=65536, widths=(48, 96, 192, 256))
 PHRASES = 60_000
-# A sound of the first kind is one of the second too.
-PARENTS = {"male speech": "speech", "female speech": "speech", "child speech": "speech"}
-PARENT_SHARE = 0.3
 STAGES = ("text", "audio", "minilm", "base", "adapters", "gains")
 
 
@@ -64,29 +62,11 @@ def train_text(
     return _once(work / "text.pt", fit)
 
 
-def train_audio(
-    anchors: Tensor, kinds: Sequence[Kind], found: Sequence[Sound], work: Path, steps: int
-) -> dict[str, Tensor]:
-    """Train an audio tower to the anchors (K, D) of the kinds: its tensors."""
-    names = [kind.name for kind in kinds]
-    related = torch.eye(len(names))
-    for child, parent in PARENTS.items():
-        pair = [names.index(child), names.index(parent)]
-        related[pair[0], pair] = torch.tensor([1.0 - PARENT_SHARE, PARENT_SHARE])
-
-    def fit() -> dict[str, Tensor]:
-        return fit_audio(_config(kinds), anchors, found, related, steps, work / "audio.ckpt").state_dict()
-
-    return _once(work / "audio.pt", fit)
-
-
-def write_encoder(path: Path, kinds: Sequence[Kind], text: dict[str, Tensor], audio: dict[str, Tensor] | None) -> None:
-    """Write the encoder of both towers; until the audio tower is trained, with an untrained one."""
+def write_untrained(path: Path, kinds: Sequence[Kind], text: dict[str, Tensor]) -> None:
+    """Write an encoder of the trained text tower and an untrained audio tower."""
     torch.manual_seed(1)
     encoder = TinyEncoder(_config(kinds))
     encoder.text.load_state_dict(text)
-    if audio is not None:
-        encoder.audio.load_state_dict(audio)
     save_tiny_encoder(path, encoder.eval())
 
 
@@ -140,12 +120,16 @@ def main() -> None:
     needs_audio = bool({"audio", "adapters", "gains"} & set(stages))  # banks contain audio centroids
     if needs_audio or "text" in stages or not encoder.exists():
         text = train_text(kinds, carriers, asked.minilm, asked.wordnet, work, asked.text_steps)
-        if not encoder.exists():
-            write_encoder(encoder, kinds, text, None)
+        untrained = work / "untrained.safetensors"
+        write_untrained(untrained, kinds, text)
+        if not encoder.exists():  # the base needs the text tower only
+            shutil.copyfile(untrained, encoder)
     corpora = [corpus.absolute() for corpus in asked.corpus]
     found = prepare(corpora, kinds, work, asked.folds.split(","), asked.workers or 1)
     if needs_audio:
-        write_encoder(encoder, kinds, text, train_audio(text["anchors"], kinds, found, work, asked.audio_steps))
+        trained = load_encoder(train_audio(untrained, found, work, asked.audio_steps, asked.workers))
+        assert isinstance(trained, TinyEncoder)
+        save_tiny_encoder(encoder, trained)
     if "minilm" in stages:
         write_minilm(models / "minilm.safetensors", kinds, asked.minilm, encoder)
     if "base" in stages:

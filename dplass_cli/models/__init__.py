@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TypeVar
 
 import torch
+from torch import nn
 
 from dplass_cli.errors import InputError
 from dplass_cli.models.base import BaseModel
@@ -24,6 +26,8 @@ from dplass_cli.weights.checkpoint_files import (
 )
 
 __all__ = ["NETWORKS", "BaseModel", "LaSAFT", "ResUNet30", "ResUNet30Config", "load_base", "make_network", "save_base"]
+
+ModuleT = TypeVar("ModuleT", bound=nn.Module)
 
 
 def load_base(
@@ -66,7 +70,7 @@ def load_base(
     return in_fast_order(network).eval().requires_grad_(False).to(device)
 
 
-def in_fast_order(network: BaseModel) -> BaseModel:
+def in_fast_order(network: ModuleT) -> ModuleT:
     """Store the kernels channels-last, which makes convolutions 1.2 to 1.5 times faster on a CPU; values stay equal."""
     for parameter in network.parameters():
         if parameter.dim() == 4:

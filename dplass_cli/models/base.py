@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any, ClassVar
@@ -57,6 +57,34 @@ class AdaptableLayer:
     def matches(self, name: str) -> bool:
         """Whether a name, possibly with ``*`` and ``?``, matches its address, its block or its kind."""
         return any(fnmatchcase(own, name) for own in (self.address, self.block, self.kind))
+
+
+Controls = Mapping[str, Tensor]
+"""What the query decides in a backbone, {path: one entry per item of a batch}; torch computes it."""
+
+
+class Backbone(nn.Module, ABC):
+    """The layers of a network on spectrograms: nearly all of its work, which other backends than torch may do.
+
+    Attributes:
+        runner: computes :meth:`body` in another backend, such as OpenVINO; None: torch does.
+    """
+
+    runner: Callable[[Tensor, Controls], Tensor] | None = None
+
+    @abstractmethod
+    def body(self, x: Tensor, controls: Controls) -> Tensor:
+        """Map x, float32 (B, K, T, F), T a multiple of the network's grid, to its output maps."""
+
+    @property
+    @abstractmethod
+    def macs_per_cell(self) -> float:
+        """Multiply-accumulates of :meth:`body` per cell of x (in T and F), roughly."""
+
+
+def kernels(module: nn.Module) -> int:
+    """The number of weights of the convolutions in a module."""
+    return sum(parameter.numel() for parameter in module.parameters() if parameter.dim() == 4)
 
 
 class BaseModel(nn.Module, ABC):
@@ -113,6 +141,11 @@ class BaseModel(nn.Module, ABC):
     @abstractmethod
     def stft(self) -> STFT:
         """The transform of the network."""
+
+    @property
+    @abstractmethod
+    def backbone(self) -> Backbone:
+        """Its layers on spectrograms."""
 
     @abstractmethod
     def analyse(self, mixture: Tensor) -> Analysis:

@@ -30,7 +30,7 @@ Capture = Callable[[Callable[[], Tensor], torch.device], tuple[Callable[[], None
 
 
 class GraphedBody:
-    """A runner (:class:`~dplass_cli.models.resunet30.ResUNetBase`) that replays a CUDA graph.
+    """A runner (:class:`~dplass_cli.models.base.Backbone`) that replays a CUDA graph.
 
     Only the most recent shape has a graph, so that memory does not grow. Other shapes, passes with gradients and
     adapters that are not weight deltas (``conv-adapter``) run in the network itself.
@@ -44,15 +44,15 @@ class GraphedBody:
         self._graph: tuple[Hashable, _CudaGraph] | None = None
 
     def __call__(self, x: Tensor, betas: Mapping[str, Tensor]) -> Tensor:
-        """Compute :meth:`~dplass_cli.models.resunet30.ResUNetBase.body`."""
+        """Compute :meth:`~dplass_cli.models.base.Backbone.body`."""
         if torch.is_grad_enabled() or any(layer._forward_hooks for layer in self._convolutions):
-            return self._base.body(x, dict(betas))
+            return self._base.body(x, betas)
         signature = _signature(x, betas)
         self._seen = (signature, self._seen[1] + 1 if self._seen[0] == signature else 1)
         if self._graph is not None and self._graph[0] == signature:
             return self._graph[1](self._base, x, betas)
         if self._seen[1] < REPEATS:
-            return self._base.body(x, dict(betas))
+            return self._base.body(x, betas)
         self._graph = None  # frees its memory before the next is captured
         self._graph = signature, _CudaGraph(self._base, x, betas, self._capture)
         return self._graph[1](self._base, x, betas)

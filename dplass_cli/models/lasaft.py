@@ -14,7 +14,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -22,7 +22,7 @@ from torch.nn import functional as F
 
 from dplass_cli.audio.stft import STFT
 from dplass_cli.errors import InputError, shown, some
-from dplass_cli.models.base import AdaptableLayer, Analysis, BaseModel, Layer
+from dplass_cli.models.base import AdaptableLayer, Analysis, Backbone, BaseModel, Controls, Layer, kernels
 from dplass_cli.options.network_settings import LaSAFTConfig
 from dplass_cli.options.parse import from_mapping
 
@@ -56,7 +56,7 @@ _SUPPORTED: dict[str, tuple[Any, ...]] = {
     "control_vector_type": ("embedding",),
 }
 
-Modulation = tuple[Tensor, Tensor]
+_Modulation = tuple[Tensor, Tensor]
 """Weights (B, C, C) and biases (B, C) of a point-wise convolution, one per item of a batch."""
 
 
@@ -105,10 +105,10 @@ def _transformation(inputs: int, outputs: int, config: LaSAFTConfig) -> nn.Seque
 class LaSAFTBlock(nn.Module):
     """Dense convolutions, the query's gate if there is one, and the frequency transformations of the latent sources."""
 
-    def __init__(self, inputs: int, bins: int, config: LaSAFTConfig) -> None:
+    def __init__(self, inputs: int, bins: int, config: LaSAFTConfig, gated: bool) -> None:
         super().__init__()
         self.tfc = DenseConvolutions(inputs, config)
-        self.light = config.light
+        self.light, self.gated = config.light, gated
         if config.light:
             middle = max(bins // config.bn_factor, config.min_bn_units)
             self.LaSAFT_bn_layer = _transformation(bins, middle * config.num_tdfs, config)
@@ -120,17 +120,20 @@ class LaSAFTBlock(nn.Module):
         self.keys = nn.Parameter(torch.randn(config.dk, config.num_tdfs))
         self.linear_query = nn.Linear(config.embedding_dim, config.dk)
 
-    def forward(self, x: Tensor, embedding: Tensor, modulation: Modulation | None) -> Tensor:
-        """Map (B, C, T, F) to (B, C', T, F) with embeddings (B, E)."""
+    def attention(self, embedding: Tensor) -> Tensor:
+        """The weights (B, L) of the latent sources for queries with embeddings (B, E)."""
+        return torch.softmax(self.linear_query(embedding) @ self.keys / math.sqrt(len(self.keys)), dim=-1)
+
+    def forward(self, x: Tensor, controls: Controls, path: str) -> Tensor:
+        """Map (B, C, T, F) to (B, C', T, F) with the controls at its path (:meth:`ConditionedUNet.controls`)."""
         x = self.tfc(x)
-        if modulation is not None:
-            x = x * torch.sigmoid(modulate(x, *modulation))
-        out: Tensor = x + self.transformed(x, embedding)
+        if self.gated:
+            x = x * torch.sigmoid(modulate(x, controls[f"{path}.weight"], controls[f"{path}.bias"]))
+        out: Tensor = x + self.transformed(x, controls[f"{path}.attention"])
         return out
 
-    def transformed(self, x: Tensor, embedding: Tensor) -> Tensor:
-        """LaSAFT: the latent sources' transformations of (B, C, T, F), averaged by the query's attention."""
-        attention = torch.softmax(self.linear_query(embedding) @ self.keys / math.sqrt(len(self.keys)), dim=-1)
+    def transformed(self, x: Tensor, attention: Tensor) -> Tensor:
+        """LaSAFT: the latent sources' transformations of (B, C, T, F), averaged by the query's attention (B, L)."""
         if self.light:
             values = self.LaSAFT_bn_layer(x).unflatten(-1, (attention.shape[1], -1))  # one latent source after another
             return self.LaSIFT(torch.einsum("bctlf,bl->bctf", values, attention))  # type: ignore[no-any-return]
@@ -174,58 +177,97 @@ class ConditionGenerator(nn.Module):
         norm = [ConditionNorm(outputs, affine=False)] if config.pocm_norm == "batch_norm" else []
         return nn.Sequential(nn.Linear(inputs, outputs), nn.Identity(), *norm)
 
-    def forward(self, embedding: Tensor) -> Iterator[Modulation]:
+    def forward(self, embedding: Tensor) -> Iterator[_Modulation]:
         controls = self.dense_control_block["linear"](embedding)
         weights = self.linear_gamma(controls).unflatten(-1, (self.count, self.width, self.width))
         biases = self.linear_beta(controls).unflatten(-1, (self.count, self.width))
         return zip(weights.unbind(1), biases.unbind(1), strict=True)
 
 
-class ConditionedUNet(nn.Module):
+class ConditionedUNet(Backbone):
     """Maps spectrograms (B, channels, frames, bins) to spectrograms or masks of the same shape."""
 
     def __init__(self, config: LaSAFTConfig, channels: int) -> None:
         super().__init__()
         self.config = config
         width, bins = config.internal_channels, config.n_fft // 2
+
+        def block(place: str, inputs: int) -> LaSAFTBlock:
+            return LaSAFTBlock(inputs, bins, config, config.condition_to in (place, "full"))
+
         # Two bins wide and unpadded: one bin less, so that the number of bins can be halved.
         self.first_conv = nn.Sequential(nn.Conv2d(channels, width, (1, 2)), nn.BatchNorm2d(width), nn.ReLU())
         self.encoders, self.downsamplings = nn.ModuleList(), nn.ModuleList()
         self.decoders, self.upsamplings = nn.ModuleList(), nn.ModuleList()
         for _ in range(config.n_blocks // 2):
-            self.encoders.append(LaSAFTBlock(width, bins, config))
+            self.encoders.append(block("encoder", width))
             self.downsamplings.append(nn.Sequential(nn.Conv2d(width, width, 2, stride=2), nn.BatchNorm2d(width)))
             bins //= 2
-        self.mid_block = LaSAFTBlock(width, bins, config)
+        self.mid_block = block("middle", width)
         for _ in range(config.n_blocks // 2):
             bins *= 2
             up = nn.ConvTranspose2d(width, width, 2, stride=2)
             self.upsamplings.append(nn.Sequential(up, nn.BatchNorm2d(width)))
-            self.decoders.append(LaSAFTBlock(2 * width, bins, config))
+            self.decoders.append(block("decoder", 2 * width))
         self.last_conv = nn.Sequential(
             nn.Conv2d(width, channels, (1, 2), padding=(0, 1)), _ACTIVATIONS[config.last_activation]()
         )
         self.embedding = nn.Embedding(config.condition_size, config.embedding_dim)
         self.condition_generator = ConditionGenerator(config)
 
+    def blocks(self) -> dict[str, LaSAFTBlock]:
+        """The blocks by path, in forward order."""
+        numbers = range(self.config.n_blocks // 2)
+        paths = [*(f"encoders.{n}" for n in numbers), "mid_block", *(f"decoders.{n}" for n in numbers)]
+        return {path: cast(LaSAFTBlock, self.get_submodule(path)) for path in paths}
+
+    def controls(self, condition: Tensor) -> dict[str, Tensor]:
+        """What conditions, float32 (B, D), decide in the blocks.
+
+        Returns:
+            {path.attention: (B, L) of each block's latent sources}, and for gated blocks {path.weight: (B, C, C),
+            path.bias: (B, C)}.
+        """
+        embedding = condition @ self.embedding.weight
+        modulations = self.condition_generator(embedding)
+        found: dict[str, Tensor] = {}
+        for path, block in self.blocks().items():
+            found[f"{path}.attention"] = block.attention(embedding)
+            if block.gated:
+                found[f"{path}.weight"], found[f"{path}.bias"] = next(modulations)
+        return found
+
     def forward(self, x: Tensor, condition: Tensor) -> Tensor:
         """Map x (B, channels, frames, bins) with conditions, float32 (B, D); frames are padded to the grid."""
         frames = x.shape[2]
-        embedding = condition @ self.embedding.weight
-        modulations = self.condition_generator(embedding)
+        x = F.pad(x, (0, 0, 0, -frames % self.config.grid[0]))
+        return (self.runner or self.body)(x, self.controls(condition))[:, :, :frames]
 
-        def gate(place: str) -> Modulation | None:
-            return next(modulations) if self.config.condition_to in (place, "full") else None
-
-        x = self.first_conv(F.pad(x, (0, 0, 0, -frames % self.config.grid[0])))
+    def body(self, x: Tensor, controls: Controls) -> Tensor:
+        x = self.first_conv(x)
         skips = []
-        for block, down in zip(self.encoders, self.downsamplings, strict=True):
-            skips.append(block(x, embedding, gate("encoder")))
+        for number, down in enumerate(self.downsamplings):
+            skips.append(self.encoders[number](x, controls, f"encoders.{number}"))
             x = down(skips[-1])
-        x = self.mid_block(x, embedding, gate("middle"))
-        for up, block in zip(self.upsamplings, self.decoders, strict=True):
-            x = block(torch.cat((up(x), skips.pop()), dim=1), embedding, gate("decoder"))
-        return self.last_conv(x)[:, :, :frames]  # type: ignore[no-any-return]
+        x = self.mid_block(x, controls, "mid_block")
+        for number, up in enumerate(self.upsamplings):
+            x = self.decoders[number](torch.cat((up(x), skips.pop()), dim=1), controls, f"decoders.{number}")
+        return self.last_conv(x)  # type: ignore[no-any-return]
+
+    @property
+    def macs_per_cell(self) -> float:
+        count, half = float(kernels(self.first_conv) + kernels(self.last_conv)), self.config.n_blocks // 2
+        for number, block in enumerate(self.blocks().values()):
+            level = half - abs(half - number)  # each halves frames and bins
+            linear = sum(map(_weights, block.modules())) - _weights(block.linear_query)
+            bins = self.config.n_fft // 2 >> level
+            count += (kernels(block) + self.config.internal_channels * linear / bins) / 4**level
+        return count
+
+
+def _weights(module: nn.Module) -> int:
+    """The number of weights of a linear map."""
+    return module.weight.numel() if isinstance(module, nn.Linear) else 0
 
 
 class LaSAFT(BaseModel):
@@ -262,6 +304,10 @@ class LaSAFT(BaseModel):
     @property
     def stft(self) -> STFT:
         return self.transform
+
+    @property
+    def backbone(self) -> ConditionedUNet:
+        return self.spec2spec
 
     def analyse(self, mixture: Tensor) -> Analysis:
         with torch.autocast(mixture.device.type, enabled=False):

@@ -29,9 +29,9 @@ from torch import Tensor
 
 from dplass_cli.errors import InputError
 from dplass_cli.extras import require_extra
-from dplass_cli.models.base import BaseModel
-from dplass_cli.models.openvino import Betas, BodyGraph, compile_graph, openvino_core, openvino_module
-from dplass_cli.models.resunet30 import ResUNet30
+from dplass_cli.models.base import BaseModel, Controls
+from dplass_cli.models.body_graphs import BodyGraph, graph_of, has_graph
+from dplass_cli.models.openvino import compile_graph, openvino_core, openvino_module
 from dplass_cli.options.model_options import Backend
 from dplass_cli.storage import locked, make_folder, write_bytes
 from dplass_cli.weights.checkpoint_files import tensors_sha256
@@ -42,7 +42,7 @@ MAX_LOSS_DB = 0.2
 SEPARATED_DB = 10.0
 """The SDR of the separation of which the loss is expected."""
 
-_FLOAT_TYPES = ["Add", "AvgPool", "Concat", "Multiply"]  # operations that stay in float32
+_FLOAT_TYPES = ["Add", "AvgPool", "Concat", "Multiply", "ReduceSum"]  # operations that stay in float32
 _GRAPHS = 8  # compiled at a time: a base and seven adapters
 _RECIPE = 2  # number of the way in which graphs are quantised: those of another are not used
 _log = logging.getLogger(__name__)
@@ -82,7 +82,7 @@ def run_in_int8(
     """Make a network run in INT8, with graphs that are kept in a folder.
 
     Args:
-        network: its convolutions will be computed by an :class:`Int8Body`.
+        network: its backbone will be computed by an :class:`Int8Body`.
         backend: what was asked for; INT8 has no other than OpenVINO.
         examples: makes the examples; called only if there is something to quantise.
         folder: of the quantised graphs.
@@ -92,48 +92,47 @@ def run_in_int8(
     """
     if backend == "torch":
         raise InputError("--precision int8: runs in OpenVINO; leave --backend torch out")
-    resunet = require_int8(network)
-    resunet.base.runner = Int8Body(resunet, examples, folder)
+    require_int8(network)
+    network.backbone.runner = Int8Body(network, examples, folder)
 
 
-def require_int8(network: BaseModel) -> ResUNet30:
-    """The network, which can run in INT8 here.
+def require_int8(network: BaseModel) -> None:
+    """Check that a network can run in INT8 here.
 
     Raises:
-        InputError: it is not a ResUNet30, it is not on the CPU, or a package is missing.
+        InputError: there is no graph of it, it is not on the CPU, or a package is missing.
     """
     device = next(network.parameters()).device.type
-    if not isinstance(network, ResUNet30):
-        raise InputError("--precision int8: is available for ResUNet30 only; leave --precision out")
+    if not has_graph(network.backbone):
+        raise InputError(f"--precision int8: there is no graph of {network.name}; leave --precision out")
     if device != "cpu":
         raise InputError(f"--precision int8: runs on a CPU, not on {device}; give --device cpu, or leave it out")
     require_extra("int8", "--precision int8")
-    return network
 
 
 class Int8Body:
-    """A runner (:class:`~dplass_cli.models.resunet30.ResUNetBase`) that computes in INT8.
+    """A runner (:class:`~dplass_cli.models.base.Backbone`) that computes in INT8.
 
     The graph of the current weights is made on the first call with them, which takes half a minute for the bundled
     base, and read from the folder by later processes. Passes with gradients run in torch.
 
     Args:
-        network: the network whose base this runner serves.
+        network: the network whose backbone this runner serves.
         examples: makes the examples; called only if there is something to quantise.
         folder: where quantised graphs are kept.
     """
 
-    def __init__(self, network: ResUNet30, examples: Callable[[], QuantizationExamples], folder: Path) -> None:
+    def __init__(self, network: BaseModel, examples: Callable[[], QuantizationExamples], folder: Path) -> None:
         self._network, self._examples, self._folder = network, examples, folder
         self._graphs: OrderedDict[str, Infer] = OrderedDict()
-        self._inputs: Callable[[Tensor, Betas], Inputs] | None = None
+        self._inputs: Callable[[Tensor, Controls], Inputs] | None = None
         self._seen: list[tuple[Tensor, int]] = []
         self._key = ""
 
-    def __call__(self, x: Tensor, betas: Betas) -> Tensor:
-        """Compute :meth:`~dplass_cli.models.resunet30.ResUNetBase.body`."""
+    def __call__(self, x: Tensor, controls: Controls) -> Tensor:
+        """Compute :meth:`~dplass_cli.models.base.Backbone.body`."""
         if torch.is_grad_enabled():
-            return self._network.base.body(x, dict(betas))
+            return self._network.backbone.body(x, controls)
         if self._changed():
             self._key = self._state_sha256()
         if self._key not in self._graphs:
@@ -143,7 +142,7 @@ class Int8Body:
                 self._graphs.popitem(last=False)
         self._graphs.move_to_end(self._key)
         assert self._inputs is not None
-        return self._graphs[self._key](self._inputs(x, betas))
+        return self._graphs[self._key](self._inputs(x, controls))
 
     def _changed(self) -> bool:
         """Whether the weights are others than in the last call.
@@ -160,7 +159,9 @@ class Int8Body:
 
     def _state(self) -> dict[str, Tensor]:
         return {
-            name: tensor for name, tensor in self._network.base.state_dict(keep_vars=True).items() if tensor.dim() > 0
+            name: tensor
+            for name, tensor in self._network.backbone.state_dict(keep_vars=True).items()
+            if tensor.dim() > 0
         }
 
     def _state_sha256(self) -> str:
@@ -168,7 +169,7 @@ class Int8Body:
         return tensors_sha256(state, _RECIPE)
 
     def _compiled(self, key: str) -> Infer:
-        body = BodyGraph(self._network.base, constant_weights=True)
+        body = graph_of(self._network.backbone, constant_weights=True)
         self._inputs = body.inputs
         graph = make_folder(self._folder) / f"{key}.xml"
         with locked(graph.with_suffix(".lock")):
@@ -183,15 +184,15 @@ class Int8Body:
         examples = self._examples()
         fed: list[Inputs] = []
 
-        def record(x: Tensor, betas: Betas) -> Tensor:
-            fed.append(body.inputs(x, betas))
-            return self._network.base.body(x, dict(betas))
+        def record(x: Tensor, controls: Controls) -> Tensor:
+            fed.append(body.inputs(x, controls))
+            return self._network.backbone.body(x, controls)
 
         separate_examples(self._network, examples, examples.calibrating, record)
 
         def separate(infer: Infer) -> Tensor:
-            def run(x: Tensor, betas: Betas) -> Tensor:
-                return infer(body.inputs(x, betas))
+            def run(x: Tensor, controls: Controls) -> Tensor:
+                return infer(body.inputs(x, controls))
 
             return separate_examples(self._network, examples, examples.validating, run)
 
@@ -199,14 +200,17 @@ class Int8Body:
 
 
 def separate_examples(
-    network: ResUNet30, examples: QuantizationExamples, numbers: Sequence[int], run: Callable[[Tensor, Betas], Tensor]
+    network: BaseModel,
+    examples: QuantizationExamples,
+    numbers: Sequence[int],
+    run: Callable[[Tensor, Controls], Tensor],
 ) -> Tensor:
-    """Separate some of the examples with another runner: float32 (n, 1, T)."""
-    before, network.base.runner = network.base.runner, run
+    """Separate some of the examples with another runner: float32 (n, C, T)."""
+    before, network.backbone.runner = network.backbone.runner, run
     try:
         outputs = [network(examples.mixtures[[n]], examples.conditions[[n]]).clone() for n in numbers]
     finally:
-        network.base.runner = before
+        network.backbone.runner = before
     return torch.cat(outputs)
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import torch
@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from dplass_cli.audio.stft import STFT
-from dplass_cli.models.base import AdaptableLayer, Analysis, BaseModel
+from dplass_cli.models.base import AdaptableLayer, Analysis, Backbone, BaseModel, Controls, kernels
 from dplass_cli.models.memory_efficient import average_pool, conditioned, convolution, pointwise
 from dplass_cli.options.network_settings import ResUNet30Config
 
@@ -45,7 +45,7 @@ class ResidualBlock(nn.Module):
         self.shortcut = nn.Conv2d(inputs, outputs, 1) if inputs != outputs else None
         self.beta_features = {"beta1": inputs, "beta2": outputs}
 
-    def forward(self, x: Tensor, betas: dict[str, Tensor], path: str) -> Tensor:
+    def forward(self, x: Tensor, betas: Controls, path: str) -> Tensor:
         y = convolution(self.conv1, conditioned(self.bn1, x, betas[f"{path}.beta1"]))
         y = convolution(self.conv2, conditioned(self.bn2, y, betas[f"{path}.beta2"]))
         out: Tensor = y + (x if self.shortcut is None else pointwise(self.shortcut, x))
@@ -61,7 +61,7 @@ class EncoderBlock(nn.Module):
         self.downsample = downsample
         self.beta_features = {f"conv_block1.{k}": v for k, v in self.conv_block1.beta_features.items()}
 
-    def forward(self, x: Tensor, betas: dict[str, Tensor], path: str) -> tuple[Tensor, Tensor]:
+    def forward(self, x: Tensor, betas: Controls, path: str) -> tuple[Tensor, Tensor]:
         skip = self.conv_block1(x, betas, f"{path}.conv_block1")
         return average_pool(skip, self.downsample), skip
 
@@ -81,22 +81,19 @@ class DecoderBlock(nn.Module):
         self.beta_features = {"beta1": inputs, "beta2": inputs}
         self.beta_features |= {f"conv_block2.{k}": v for k, v in self.conv_block2.beta_features.items()}
 
-    def forward(self, x: Tensor, skip: Tensor, betas: dict[str, Tensor], path: str) -> Tensor:
+    def forward(self, x: Tensor, skip: Tensor, betas: Controls, path: str) -> Tensor:
         x = self.conv1(conditioned(self.bn1, x, betas[f"{path}.beta1"]))
         out: Tensor = self.conv_block2(torch.cat((x, skip), dim=1), betas, f"{path}.conv_block2")
         return out
 
 
-class ResUNetBase(nn.Module):
+class ResUNetBase(Backbone):
     """The network without FiLM: maps magnitudes and betas to masks.
 
     Attributes:
-        runner: computes :meth:`body` with another backend, such as OpenVINO; None uses torch.
         encoders: attribute names of the encoder blocks, first to last.
         decoders: attribute names of the decoder blocks, first to last.
     """
-
-    runner: Callable[[Tensor, dict[str, Tensor]], Tensor] | None = None
 
     def __init__(self, config: ResUNet30Config) -> None:
         super().__init__()
@@ -139,7 +136,7 @@ class ResUNetBase(nn.Module):
             magnitude = torch.sqrt((spectrum.real**2 + spectrum.imag**2).clamp(min=_FLOOR))
         return Analysis(spectrum, magnitude[:, None], mixture.shape[-1])
 
-    def logits(self, magnitude: Tensor, betas: dict[str, Tensor]) -> Tensor:
+    def logits(self, magnitude: Tensor, betas: Controls) -> Tensor:
         """Map magnitudes (B, 1, frames, bins) to the three output maps (B, 3, frames, bins)."""
         frames, grid = magnitude.shape[2], self.config.grid
         if self.config.input_power != 1.0:
@@ -149,7 +146,7 @@ class ResUNetBase(nn.Module):
         x = unfold_stem((self.runner or self.body)(x, betas), self.config.stem)
         return F.pad(x[:, :, :frames], (0, 1))  # zero logits for the Nyquist bin
 
-    def body(self, x: Tensor, betas: dict[str, Tensor]) -> Tensor:
+    def body(self, x: Tensor, betas: Controls) -> Tensor:
         """Apply the convolutions to (B, 1, T, F), a multiple of the grid: (B, 3·t·f, T/t, F/f) with the stem (t, f)."""
         x = self.pre_conv(x)
         skips = []
@@ -160,6 +157,18 @@ class ResUNetBase(nn.Module):
         for name in self.decoders:
             x = self.get_submodule(name)(x, skips.pop(), betas, name)
         return pointwise(self.after_conv, x)
+
+    @property
+    def macs_per_cell(self) -> float:
+        count, cells = 0.0, float(math.prod(self.config.stem))
+        levels = zip(self.encoders, reversed(self.decoders), self.config.downsample, strict=True)
+        for encoder, decoder, (time, frequency) in levels:
+            up = self.get_submodule(decoder)
+            assert isinstance(up, DecoderBlock)
+            count += (kernels(self.get_submodule(encoder)) + kernels(up.conv_block2)) / cells
+            cells *= time * frequency
+            count += kernels(up.conv1) / cells
+        return count + kernels(self.conv_block7a) / cells
 
 
 def unfold_stem(x: Tensor, stem: tuple[int, int]) -> Tensor:
@@ -247,6 +256,10 @@ class ResUNet30(BaseModel):
     @property
     def stft(self) -> STFT:
         return self.base.stft
+
+    @property
+    def backbone(self) -> ResUNetBase:
+        return self.base
 
     def analyse(self, mixture: Tensor) -> Analysis:
         return self.base.analyse(mixture)

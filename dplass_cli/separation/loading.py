@@ -13,7 +13,7 @@ from dplass_cli.devices import process_device
 from dplass_cli.encoders import QueryEncoder, load_encoder_of, space_of
 from dplass_cli.errors import InputError
 from dplass_cli.models import BaseModel, check_encoder, load_base
-from dplass_cli.models.openvino import WARMUP_MACS, choose_backend
+from dplass_cli.models.backends import WARMUP_MACS, choose_backend
 from dplass_cli.models.quantization import run_in_int8
 from dplass_cli.options.model_options import ModelSpec
 from dplass_cli.resources import BUNDLED_MODELS, bundled_encoder, default_folder, shown_hash

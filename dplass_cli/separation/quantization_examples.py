@@ -16,6 +16,7 @@ from dplass_cli.audio.reading import Audio, fit_length, read_channels
 from dplass_cli.data.manifest import read_manifest
 from dplass_cli.data.mixer import mix_at_snr
 from dplass_cli.encoders import QueryEncoder
+from dplass_cli.encoders.source_names import SourceNamesEncoder
 from dplass_cli.errors import InputError
 from dplass_cli.models.quantization import QuantizationExamples
 from dplass_cli.options.network_settings import NetworkConfig
@@ -45,7 +46,7 @@ def quantization_examples(source: str, encoder: QueryEncoder, config: NetworkCon
         InputError: the manifest cannot be read, its clips make no mixtures, or the encoder cannot embed the captions.
     """
     rate, rng = config.sample_rate, random.Random(_SEED)
-    pairs = _built_in_pairs(config, rng) if source == BUILT_IN else _manifest_pairs(Path(source), config, rng)
+    pairs = _built_in_pairs(config, encoder, rng) if source == BUILT_IN else _manifest_pairs(Path(source), config, rng)
     queries, mixtures = [], []
     for query, target, other in islice(pairs, _COUNT):
         one, two = (torch.from_numpy(audio).reshape(1, -1) for audio in (target, other))  # all channels have one gain
@@ -63,13 +64,16 @@ def quantization_examples(source: str, encoder: QueryEncoder, config: NetworkCon
     return QuantizationExamples(torch.stack(mixtures), conditions)
 
 
-def _built_in_pairs(config: NetworkConfig, rng: random.Random) -> Iterator[_Pair]:
+def _built_in_pairs(config: NetworkConfig, encoder: QueryEncoder, rng: random.Random) -> Iterator[_Pair]:
+    """Sounds of two groups, one asked for by its caption; music for an encoder of source names, one asked for."""
+    names = encoder.kinds if isinstance(encoder, SourceNamesEncoder) else ()
+    catalogue = [kind for kind in sounds.CATALOGUE if kind.group == "music" or not names]
     while True:
-        kinds = rng.sample(sounds.CATALOGUE, 2)
-        if kinds[0].group != kinds[1].group:
+        kinds = rng.sample(catalogue, 2)
+        if names or kinds[0].group != kinds[1].group:
             mono = (sounds.render(kind.name, _SEED, _SECONDS, config.sample_rate)[None] for kind in kinds)
             target, other = (np.repeat(audio, config.audio_channels, axis=0) for audio in mono)
-            yield kinds[0].captions[0], target, other
+            yield rng.choice(names) if names else kinds[0].captions[0], target, other
 
 
 def _manifest_pairs(manifest: Path, config: NetworkConfig, rng: random.Random) -> Iterator[_Pair]:

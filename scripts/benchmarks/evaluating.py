@@ -20,7 +20,7 @@ from dplass_cli.evaluation.item_records import ItemRecords
 from dplass_cli.evaluation.items import Item, Recorded
 from dplass_cli.evaluation.metrics import sdr, si_sdr
 from dplass_cli.models import BaseModel
-from dplass_cli.models.openvino import choose_backend
+from dplass_cli.models.backends import choose_backend
 from dplass_cli.separation.bank import AdapterBank
 from dplass_cli.separation.loading import Models
 from dplass_cli.sounds import render

@@ -11,7 +11,7 @@ import torch
 from benchmarks.measuring import fastest, inputs
 from benchmarks.separating import QUERY, backends, recording
 from dplass_cli.models import BaseModel
-from dplass_cli.models.openvino import choose_backend
+from dplass_cli.models.backends import choose_backend
 from dplass_cli.separation.separator import Separator
 
 WINDOWS = {"8s_windows": 8.0, "chosen_windows": None}

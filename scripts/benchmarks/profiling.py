@@ -13,7 +13,7 @@ from typing import Any
 
 from benchmarks.separating import QUERY, backends, recording
 from dplass_cli.audio.reading import read_blocks
-from dplass_cli.models.openvino import OpenVINOBody, choose_backend
+from dplass_cli.models.backends import OpenVINOBody, choose_backend
 from dplass_cli.models.resunet30 import ResUNet30, ResUNetBase
 from dplass_cli.separation.bank import AdapterBank
 from dplass_cli.separation.output import Targets

@@ -20,7 +20,7 @@ from dplass_cli import sounds
 from dplass_cli.audio.writing import write_audio
 from dplass_cli.encoders.base import QueryEncoder
 from dplass_cli.models import BaseModel, quantization
-from dplass_cli.models.openvino import choose_backend
+from dplass_cli.models.backends import choose_backend
 from dplass_cli.options.model_options import Backend
 from dplass_cli.separation.bank import AdapterBank
 from dplass_cli.separation.policies import make_policy

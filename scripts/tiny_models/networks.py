@@ -67,7 +67,7 @@ ADAPTER = AdapterSettings(method="lora", rank=16, alpha=16.0, dtype="float16")
 ADAPTER_DATA = DataSettings(
     segment_seconds=4.0, loudness_norm=LoudnessSettings(lower_db=-5, higher_db=5), interference="any"
 )
-_FOREVER = 1_000_000  # epochs: the number of steps is what counts
+FOREVER = 1_000_000  # epochs: the number of steps is what counts
 
 
 def train_base(
@@ -121,7 +121,7 @@ def _until(deadline: float | None) -> Progress:
 
     def progress(step: int, steps: int, what: str) -> None:
         nonlocal asked
-        _print_step(step, steps, what)
+        print_step(step, steps, what)
         if deadline is not None and time.monotonic() >= deadline and not asked:
             asked = True  # a second signal would end the training without a checkpoint
             signal.raise_signal(signal.SIGTERM)
@@ -209,7 +209,7 @@ def train_adapters(
         )
         key = bank_key(domain.id)
         with adapter_job(network, corpus, domain.id, info, {"best": bank / key, "last": work / "last" / key}) as job:
-            JobTrainer(job, _options(work, settings), _print_step).fit(resume=True)
+            JobTrainer(job, _options(work, settings), print_step).fit(resume=True)
     if all((bank / bank_key(domain.id) / "adapter.json").is_file() for domain in domains.domains):
         _describe(bank, domains, base_sha256, encoder.fingerprint)
 
@@ -252,7 +252,7 @@ def _settings(steps: int, learning_rate: float, warm_up: int, batch: int, worker
         num_workers=workers,
         loss_type="negative_sdr",
         precision=fast_precision(),
-        max_epochs=_FOREVER,
+        max_epochs=FOREVER,
         max_steps=steps,
         save_step_frequency=100,
         gradient_clip=5.0,
@@ -266,6 +266,7 @@ def fast_precision() -> Literal["32-true", "bf16-mixed"]:
     return "bf16-mixed" if fast else "32-true"
 
 
-def _print_step(step: int, steps: int, what: str) -> None:
+def print_step(step: int, steps: int, what: str) -> None:
+    """Print every 50th step of a training."""
     if step % 50 == 0:
         print(f"step {step} of {steps}, {what}", flush=True)

@@ -5,33 +5,26 @@ from __future__ import annotations
 import random
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional as F
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from dplass_cli.audio.reading import read_mono
+from dplass_cli.data.manifest import Row, write_manifest
 from dplass_cli.encoders import TinyEncoderConfig
-from dplass_cli.encoders.tiny import AudioTower, TextTower
-from dplass_cli.training.contrastive.spectrogram_augmentation import (
-    INTERFERENCE_DB,
-    add,
-    augmented,
-    loudest_crop,
-    mel_energy,
-)
-from tiny_models.clips import RATE, Sound, by_kind
+from dplass_cli.encoders.tiny import TextTower
+from dplass_cli.options.parse import build_options
+from dplass_cli.options.train_options import TrainOptions
+from dplass_cli.pipelines.train import train
+from dplass_cli.resources import resource
+from tiny_models.clips import Sound, by_kind
 from tiny_models.kinds import Carriers, Kind, made_up
+from tiny_models.networks import FOREVER, fast_precision, print_step
 
 _SENTENCES = 512  # per step
 _PARTS = (0.55, 0.17, 0.16, 0.12)  # of a batch: wordings of kinds, single words, phrases, made-up words
 _FURTHER = 0.6  # share of the further wordings among wordings of kinds
 _MADE_UP = (0, 0, 0, 1, 2)  # made-up words put into a sentence
-_CLIPS = 64  # per step
-_SECONDS = (1.5, 5.0)
 _BUILT_IN = 0.15  # share of built-in sounds in kinds that have clips
 
 
@@ -86,94 +79,53 @@ def fit_text(
             sentences.append(" ".join(split))
             targets.append(target)
         loss = F.cross_entropy(tower.logits(sentences), torch.stack(targets))
-        _step(loss, optimizer, schedule)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        schedule.step()
         if step % 200 == 0:
             print(f"text tower: step {step} of {steps}, loss {loss.item():.3f}", flush=True)
     return tower
 
 
-def fit_audio(
-    config: TinyEncoderConfig,
-    anchors: Tensor,
-    training_sounds: Sequence[Sound],
-    related: Tensor,
-    steps: int,
-    checkpoint: Path,
-    every: int = 100,
-    decay: float = 0.998,
-) -> AudioTower:
-    """Train the audio tower to embed sounds at the anchors of their kinds; returns the moving average of the weights.
+def train_audio(untrained: Path, found: Sequence[Sound], work: Path, steps: int, workers: int = 0) -> Path:
+    """Train an audio tower by ``dplass train --what encoder`` to the sentences of an encoder: the trained one's file.
 
-    Sounds are augmented as in ``dplass train --what encoder``; here the kinds take the place of captions, and their
-    anchors are given. A stopped run resumes from its checkpoint, with the result of an uninterrupted one.
+    A run that is stopped goes on at its last checkpoint.
 
     Args:
-        related: float32 (K, K), how a sound of each kind counts: rows sum to 1, most of it for its own kind.
-        checkpoint: file of what a stopped run needs.
-        every: steps between two checkpoints.
-        decay: of the moving average, per step.
+        untrained: file of an encoder with a finished text tower.
+        found: the sounds; the names of their kinds are their captions.
+        steps: of a batch each.
+        workers: processes that read sounds.
     """
-    torch.manual_seed(1)
-    rng = np.random.default_rng(1)
-    tower = AudioTower(config)
-    waveforms = (torch.from_numpy(read_mono(sound.wav, RATE)) for sound in training_sounds)
-    spectrograms = [mel_energy(tower, audio, config.hop) for audio in waveforms]
-    clips = {
-        kind: ([n for n in numbers if training_sounds[n].real], [n for n in numbers if not training_sounds[n].real])
-        for kind, numbers in by_kind(training_sounds).items()
+    manifest = work / "sounds_by_kind.json"
+    write_manifest(manifest, _rows(found))
+    flags = {
+        "what": "encoder",
+        "partition": manifest,
+        "workspace": work / "audio_tower",
+        "encoder": str(untrained),
+        "contrastive.validation_share": 0.0,
+        "train.max_epochs": FOREVER,
+        "train.max_steps": steps,
+        "train.optimizer.warm_up_steps": steps // 10,
+        "train.save_step_frequency": 100,
+        "train.precision": fast_precision(),
+        "train.num_workers": workers,
+        "resume": True,
     }
-    place = {kind: number for number, kind in enumerate(config.kinds)}
-    tower = tower.to(memory_format=torch.channels_last).train()
-    mean = AveragedModel(tower, multi_avg_fn=get_ema_multi_avg_fn(decay), use_buffers=True)
-    optimizer = torch.optim.AdamW(tower.parameters(), weight_decay=0.05)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 2e-3, total_steps=steps, pct_start=0.1)
-    parts = {"tower": tower, "mean": mean, "optimizer": optimizer, "schedule": schedule}
-    for step in range(_resumed(checkpoint, parts, rng), steps):
-        if step % every == 0:
-            _save(checkpoint, step, parts, rng)
-        frames = int(rng.uniform(*_SECONDS) * RATE / config.hop)
-        spectra, targets = [], []
-        for kind in rng.choice(list(clips), _CLIPS):
-            real, built_in = clips[str(kind)]
-            pool = built_in if built_in and (not real or rng.random() < _BUILT_IN) else real
-            scene = loudest_crop(spectrograms[rng.choice(pool)], frames, rng)
-            other = loudest_crop(spectrograms[rng.integers(len(spectrograms))], frames, rng)
-            spectra.append(augmented(add(scene, other, rng.uniform(*INTERFERENCE_DB)), rng, config))
-            targets.append(related[place[str(kind)]])
-        images = torch.stack(spectra)[:, None].contiguous(memory_format=torch.channels_last)
-        points = tower.embed(images)
-        loss = F.cross_entropy(config.sharpness * points @ anchors.T, torch.stack(targets), label_smoothing=0.05)
-        _step(loss, optimizer, schedule)
-        mean.update_parameters(tower)
-        if step % 100 == 0:
-            print(f"audio tower: step {step} of {steps}, loss {loss.item():.3f}", flush=True)
-    averaged = mean.module
-    assert isinstance(averaged, AudioTower)
-    return averaged.to(memory_format=torch.contiguous_format)
+    return train(build_options(TrainOptions, resource("configs/audio-tower.yaml"), flags=flags), print_step).output
 
 
-def _save(checkpoint: Path, step: int, parts: Mapping[str, Any], rng: np.random.Generator) -> None:
-    """Write all that a training needs to go on at a step; whoever reads the file finds a complete one."""
-    state = {name: part.state_dict() for name, part in parts.items()}
-    draws = {"numpy": rng.bit_generator.state, "torch": torch.get_rng_state()}
-    torch.save({"step": step, **state, **draws}, checkpoint.with_suffix(".new"))
-    checkpoint.with_suffix(".new").replace(checkpoint)
-
-
-def _resumed(checkpoint: Path, parts: Mapping[str, Any], rng: np.random.Generator) -> int:
-    """Restore a training from its checkpoint, if there is one, and return the step that comes next."""
-    if not checkpoint.exists():
-        return 0
-    saved = torch.load(checkpoint, weights_only=True)
-    for name, part in parts.items():
-        part.load_state_dict(saved[name])
-    rng.bit_generator.state = saved["numpy"]
-    torch.set_rng_state(saved["torch"])
-    return int(saved["step"])
-
-
-def _step(loss: Tensor, optimizer: torch.optim.Optimizer, schedule: torch.optim.lr_scheduler.LRScheduler) -> None:
-    optimizer.zero_grad()
-    loss.backward()
-    optimizer.step()
-    schedule.step()
+def _rows(found: Sequence[Sound]) -> list[Row]:
+    """The sounds, weighted so that all kinds are drawn equally often, and built-in sounds are _BUILT_IN of a kind."""
+    rows = []
+    for kind, numbers in by_kind(found).items():
+        real = sum(found[number].real for number in numbers)
+        shares = {True: 1.0 - _BUILT_IN, False: _BUILT_IN} if 0 < real < len(numbers) else {True: 1.0, False: 1.0}
+        counts = {True: real, False: len(numbers) - real}
+        for number in numbers:
+            sound = found[number]
+            rows.append(Row(Path(sound.wav), kind, id=sound.clip, weight=shares[sound.real] / counts[sound.real]))
+    return rows

@@ -1,41 +1,44 @@
-"""The network in OpenVINO against torch: every width, adapter and length in one compiled graph."""
+"""The networks in OpenVINO against torch: every width, adapter and length in one compiled graph."""
 
 from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from small_networks import EVERYWHERE, SMALL, loaded, small_inputs, small_network
+from small_networks import SMALL, SMALL_LASAFT, loaded, small_inputs, small_lasaft, small_network
 
 from dplass_cli import load_base
 from dplass_cli.adapters.injection import statistics_of
 from dplass_cli.errors import InputError
-from dplass_cli.models import BaseModel, ResUNet30
+from dplass_cli.models import BaseModel, ResUNet30, make_network
+from dplass_cli.models.backends import OpenVINOBody, choose_backend
 from dplass_cli.models.flops import layer_costs
-from dplass_cli.models.openvino import OpenVINOBody, choose_backend, macs_per_cell, openvino_core
+from dplass_cli.models.openvino import openvino_core
 from dplass_cli.options.adapter_settings import AdapterSettings
-from dplass_cli.options.network_settings import ResUNet30Config
+from dplass_cli.options.network_settings import LaSAFTConfig, ResUNet30Config
 from dplass_cli.separation.bank import AdapterBank
 
 pytest.importorskip("openvino", reason="pip install 'dplass[openvino]'")
 
 
 def difference(network: BaseModel, mixture: torch.Tensor, condition: torch.Tensor) -> float:
-    """The largest difference between OpenVINO and torch, which must not be of an empty output."""
-    runner = network.base.runner
+    """The largest difference between OpenVINO and torch, relative to large outputs, which must not be empty."""
+    runner = network.backbone.runner
     assert isinstance(runner, OpenVINOBody)
     with torch.inference_mode():
         ours = network(mixture, condition)
-        network.base.runner = None
+        network.backbone.runner = None
         wanted = network(mixture, condition)
-    network.base.runner = runner
+    network.backbone.runner = runner
     assert wanted.abs().max() > 1e-3
-    return float((ours - wanted).abs().max())
+    return float((ours - wanted).abs().max() / wanted.abs().max().clamp(min=1.0))
 
 
 @pytest.mark.parametrize("config", [SMALL, replace(SMALL, stem=(2, 4), input_power=0.3)])
@@ -43,6 +46,24 @@ def test_equals_torch_at_any_length_and_batch(config: ResUNet30Config) -> None:
     network = small_network(config=config)
     choose_backend(network, "openvino")
     mixture, condition = small_inputs()
+    assert difference(network, mixture, condition) < 1e-4
+    assert difference(network, mixture[:1, :, :777], condition[:1]) < 1e-4
+    assert difference(network, mixture.repeat(2, 1, 3), condition.repeat(2, 1)) < 1e-4
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {},
+        {"spec_type": "magnitude", "spec_est_mode": "masking", "last_activation": "sigmoid", "condition_to": "full"},
+        {"light": True, "tdf_bias": False, "condition_to": "encoder"},
+    ],
+)
+def test_lasaft_equals_torch_in_stereo_at_any_length_and_batch(given: dict[str, Any]) -> None:
+    network = small_lasaft(config=replace(SMALL_LASAFT, **given))
+    choose_backend(network, "openvino")
+    mono, condition = small_inputs()
+    mixture = torch.cat((mono, mono.flip(0)), dim=1)
     assert difference(network, mixture, condition) < 1e-4
     assert difference(network, mixture[:1, :, :777], condition[:1]) < 1e-4
     assert difference(network, mixture.repeat(2, 1, 3), condition.repeat(2, 1)) < 1e-4
@@ -57,13 +78,14 @@ def test_the_tiny_network_equals_torch() -> None:
 
 
 @pytest.mark.parametrize("method", ["reconv", "lora", "dora"])
-def test_adapters_and_blends_run_in_one_graph(method: str) -> None:
-    network = small_network()
-    bank = AdapterBank(network)
+@pytest.mark.parametrize("make", [small_network, small_lasaft])
+def test_adapters_and_blends_run_in_one_graph(make: Callable[[], BaseModel], method: str) -> None:
+    network = make()
+    bank, everywhere = AdapterBank(network), tuple(sorted({layer.kind for layer in network.adaptable_layers()}))
     for number in range(2):
-        bank.add(f"domain{number}", loaded(network, AdapterSettings(method, targets=EVERYWHERE), number + 1))
+        bank.add(f"domain{number}", loaded(network, AdapterSettings(method, targets=everywhere), number + 1))
     choose_backend(network, "openvino")
-    runner = network.base.runner
+    runner = network.backbone.runner
     assert isinstance(runner, OpenVINOBody)
     outputs, graphs = [], set()
     for activation in (None, "domain0", {"domain0": 0.3, "domain1": 0.7}):
@@ -103,7 +125,7 @@ def test_gradients_and_branches_run_in_torch() -> None:
 
 def test_auto_stays_with_torch_until_a_compilation_pays() -> None:
     network = small_network()
-    choose_backend(network, "auto", warmup_macs=1.5 * 2000 / 80 * 128 * 2 * macs_per_cell(network.base))
+    choose_backend(network, "auto", warmup_macs=1.5 * 2000 / 80 * 128 * 2 * network.base.macs_per_cell)
     assert difference(network, *small_inputs()) == 0.0
     assert 0.0 < difference(network, *small_inputs()) < 1e-4
 
@@ -124,9 +146,10 @@ def test_autocast_computes_in_bfloat16_and_only_while_it_lasts() -> None:
 
 
 def test_macs_per_cell_agree_with_the_exact_count() -> None:
-    for config in (ResUNet30Config(), load_base("tiny").config):
+    for config in (ResUNet30Config(), load_base("tiny").config, LaSAFTConfig(), LaSAFTConfig(light=True)):
         with torch.device("meta"):
-            roughly = macs_per_cell(ResUNet30(config).base) * config.n_fft / 2 * config.sample_rate / config.hop
+            per_cell = make_network(config).backbone.macs_per_cell
+        roughly = per_cell * config.n_fft / 2 * config.sample_rate / config.hop
         exactly = sum(cost.macs_per_second for cost in layer_costs(config))
         assert roughly == pytest.approx(exactly, rel=0.02)
 
@@ -175,14 +198,14 @@ def test_weights_may_have_any_memory_layout() -> None:
             parameter.data = parameter.data.to(memory_format=torch.channels_last)
     choose_backend(network, "openvino")
     assert difference(network, *small_inputs()) < 1e-4
-    assert np.isfinite(macs_per_cell(network.base))
+    assert np.isfinite(network.base.macs_per_cell)
 
 
 def test_signals_are_handled_after_compiled_networks_are_destroyed() -> None:
     code = (
         "import gc, signal, torch\n"
         "from small_networks import small_inputs, small_network\n"
-        "from dplass_cli.models.openvino import choose_backend\n"
+        "from dplass_cli.models.backends import choose_backend\n"
         "networks = []\n"
         "for _ in range(2):\n"
         "    network = small_network()\n"

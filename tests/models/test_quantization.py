@@ -5,21 +5,22 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
-from small_networks import small_inputs, small_lasaft, small_network
+from small_networks import SMALL_LASAFT, small_inputs, small_lasaft, small_network
 
 from dplass_cli.errors import InputError
+from dplass_cli.models.base import BaseModel
 from dplass_cli.models.openvino import openvino_core
 from dplass_cli.models.quantization import QuantizationExamples, expected_sdr, run_in_int8, sdr, spectrogram_layers
-from dplass_cli.models.resunet30 import ResUNet30
 
 pytestmark = pytest.mark.filterwarnings("ignore:::nncf", "ignore:::torch")
 
 
-def examples_of(network: ResUNet30) -> QuantizationExamples:
+def examples_of(network: BaseModel) -> QuantizationExamples:
     """Four noises and queries."""
     generator = torch.Generator().manual_seed(0)
     mixtures = 0.1 * torch.randn(4, 1, 4000, generator=generator)
@@ -30,7 +31,7 @@ def examples_of(network: ResUNet30) -> QuantizationExamples:
 class Counted:
     """The examples of a network, and how often they were asked for."""
 
-    def __init__(self, network: ResUNet30) -> None:
+    def __init__(self, network: BaseModel) -> None:
         self.network, self.calls = network, 0
 
     def __call__(self) -> QuantizationExamples:
@@ -49,7 +50,7 @@ def graphs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def separate(network: ResUNet30) -> torch.Tensor:
+def separate(network: BaseModel) -> torch.Tensor:
     """The outputs for mixtures of the level that the network is quantised for."""
     mixtures, conditions = small_inputs()
     with torch.inference_mode():
@@ -66,7 +67,13 @@ def test_int8_agrees_with_float32_and_is_not_float32(graphs: Path) -> None:
 
 
 def test_only_the_inputs_of_inner_convolutions_are_quantised(graphs: Path) -> None:
-    (graph,) = graphs.glob("*.xml")
+    quantised, inner = quantised_and_inner(graphs)
+    assert quantised == inner
+
+
+def quantised_and_inner(folder: Path) -> tuple[set[str], set[str]]:
+    """What has quantised inputs in the graph of a folder, and its layers on spectrograms without first and last."""
+    (graph,) = folder.glob("*.xml")
     model = openvino_core().read_model(graph)
     quantised = {
         target.get_node().get_friendly_name()
@@ -74,8 +81,21 @@ def test_only_the_inputs_of_inner_convolutions_are_quantised(graphs: Path) -> No
         if operation.get_type_name() == "FakeQuantize"
         for target in operation.output(0).get_target_inputs()
     }
-    inner = {operation.get_friendly_name() for operation in spectrogram_layers(model)[1:-1]}
-    assert quantised == inner
+    return quantised, {operation.get_friendly_name() for operation in spectrogram_layers(model)[1:-1]}
+
+
+@pytest.mark.parametrize("light", [False, True])
+def test_lasaft_runs_in_int8_but_for_what_the_query_decides(light: bool, tmp_path: Path) -> None:
+    pytest.importorskip("nncf", reason="pip install 'dplass[int8]'")
+    network = small_lasaft(config=replace(SMALL_LASAFT, light=light))
+    wanted = separate(network)
+    run_in_int8(network, "auto", Counted(network), tmp_path)
+    ours = separate(network)
+    assert min(sdr(wanted, ours)) > 12
+    assert (ours - wanted).abs().max() > 1e-6
+    quantised, inner = quantised_and_inner(tmp_path)
+    assert quantised
+    assert quantised <= inner
 
 
 def test_the_expected_loss_grows_as_the_agreement_with_float32_falls() -> None:
@@ -134,12 +154,11 @@ def test_passes_with_gradients_run_in_torch(tmp_path: Path) -> None:
     ("network", "backend", "message"),
     [
         (small_network, "torch", "--precision int8: runs in OpenVINO; leave --backend torch out"),
-        (small_lasaft, "auto", "--precision int8: is available for ResUNet30 only; leave --precision out"),
         (lambda: small_network().to("meta"), "auto", "--precision int8: runs on a CPU, not on meta"),
     ],
 )
 def test_what_cannot_run_in_int8_is_said(
-    network: Callable[[], ResUNet30], backend: str, message: str, tmp_path: Path
+    network: Callable[[], BaseModel], backend: str, message: str, tmp_path: Path
 ) -> None:
     with pytest.raises(InputError, match=message):
         run_in_int8(network(), backend, lambda: pytest.fail("examples were asked for"), tmp_path)  # type: ignore[arg-type]

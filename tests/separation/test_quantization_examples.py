@@ -58,9 +58,16 @@ def test_networks_that_separate_stereo_get_stereo_mixtures(tmp_path: Path) -> No
     assert examples.conditions.shape == (48, 4)
 
 
-def test_captions_that_the_encoder_does_not_know_are_refused() -> None:
-    with pytest.raises(InputError, match=r"--calibrate built-in: .* does not name one source"):
-        quantization_examples("built-in", load_encoder("source-names"), LaSAFTConfig(sample_rate=16000))
+def test_sources_by_name_are_all_asked_for_in_built_in_music() -> None:
+    examples = quantization_examples("built-in", load_encoder("source-names"), LaSAFTConfig(sample_rate=16000))
+    assert examples.mixtures.shape == (48, 2, 40960)
+    assert examples.conditions.sum(dim=0).min() > 4
+
+
+def test_captions_that_the_encoder_does_not_know_are_refused(tmp_path: Path) -> None:
+    path = manifest(tmp_path, {"rain": [0.5], "a dog": [0.5]})
+    with pytest.raises(InputError, match=r"--calibrate .*train.json: .* does not name one source"):
+        quantization_examples(str(path), load_encoder("source-names"), LaSAFTConfig(sample_rate=16000))
 
 
 def test_mixtures_have_the_input_level_of_the_network(tmp_path: Path) -> None:

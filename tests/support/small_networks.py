@@ -82,13 +82,13 @@ def perturb(adapters: Mapping[str, Adapter], seed: int = 1, size: float = 0.2) -
             parameter.data.add_(size * noise)
 
 
-def fresh(network: ResUNet30, settings: AdapterSettings) -> dict[str, Adapter]:
+def fresh(network: BaseModel, settings: AdapterSettings) -> dict[str, Adapter]:
     """Untrained adapters for a network."""
     return make_adapters(network, settings.method, layer_settings(network, settings))
 
 
 def loaded(
-    network: ResUNet30, settings: AdapterSettings, seed: int = 1, statistics: dict[str, Tensor] | None = None
+    network: BaseModel, settings: AdapterSettings, seed: int = 1, statistics: dict[str, Tensor] | None = None
 ) -> LoadedAdapter:
     """A perturbed adapter with its description."""
     torch.manual_seed(seed)  # low-rank factors start from random values

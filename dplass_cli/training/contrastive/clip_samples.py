@@ -13,8 +13,10 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from dplass_cli.audio.reading import Audio, audio_info, fit_length, read_mono
 from dplass_cli.data.manifest import Row
 from dplass_cli.data.samples import Unreadable, read_segment
+from dplass_cli.data.shard_order import ShardOrder
 from dplass_cli.domains.features import clip_of
 from dplass_cli.encoders.clips import Clip
 from dplass_cli.encoders.tiny import AudioTower
@@ -27,9 +29,12 @@ from dplass_cli.training.contrastive.spectrogram_augmentation import (
     add,
     at_unit_level,
     augmented,
+    loudest_crop,
     mel_energy,
 )
 
+_SHORT_SECONDS = 10.0  # clips up to this are transformed as a whole
+_KEPT_BYTES = 512 << 20  # of them, in each process that reads
 _log = logging.getLogger(__name__)
 
 
@@ -40,23 +45,30 @@ class CaptionedClips:
     Attributes:
         captions: the distinct captions.
         of: {clip: its captions, as places in ``captions``}.
+        weights: how often training draws each clip, relative to other clips.
     """
 
     captions: tuple[str, ...]
     of: dict[Clip, tuple[int, ...]]
+    weights: tuple[float, ...]
 
     def __len__(self) -> int:
         return len(self.of)
 
 
 def captioned_clips(rows: Iterable[Row]) -> CaptionedClips:
-    """Gather the captions of each clip of a manifest; a clip with several captions has a row for each."""
+    """Gather the captions of each clip of a manifest; a clip with several captions has a row for each.
+
+    Its weight is the largest of its rows.
+    """
     places: dict[str, int] = {}
     clips: dict[Clip, dict[int, None]] = {}
+    weights: dict[Clip, float] = {}
     for row in rows:
-        place = places.setdefault(row.caption, len(places))
-        clips.setdefault(clip_of(row), {})[place] = None
-    return CaptionedClips(tuple(places), {clip: tuple(own) for clip, own in clips.items()})
+        place, clip = places.setdefault(row.caption, len(places)), clip_of(row)
+        clips.setdefault(clip, {})[place] = None
+        weights[clip] = max(row.weight, weights.get(clip, 0.0))
+    return CaptionedClips(tuple(places), {clip: tuple(own) for clip, own in clips.items()}, tuple(weights.values()))
 
 
 class ClipInputs(Protocol):
@@ -68,11 +80,17 @@ class ClipInputs(Protocol):
 
 
 class MelCrops:
-    """Random parts of clips as mel spectrograms, float32 (mels, frames): the input of tiny audio towers."""
+    """Random parts of clips as mel spectrograms, float32 (mels, frames): the input of tiny audio towers.
+
+    Short clips are transformed once and kept, up to 512 MiB of them: otherwise half of the time of a training on a CPU
+    would go into reading and transforming.
+    """
 
     def __init__(self, config: TinyEncoderConfig, settings: DataSettings, augment: bool) -> None:
         self.config, self.settings, self.augment = config, settings, augment
         self._tower = AudioTower(config)  # for its transform, which has no weights
+        self._kept: dict[Clip, MelSpectrogramEnergy] = {}
+        self._room = _KEPT_BYTES
 
     def __call__(self, clip: Clip, others: Sequence[Clip], rng: np.random.Generator) -> Tensor:
         """See :class:`ClipInputs`."""
@@ -84,7 +102,29 @@ class MelCrops:
         return augmented(scene, rng, self.config, torch.Generator().manual_seed(int(rng.integers(2**62))))
 
     def _crop(self, clip: Clip, rng: np.random.Generator) -> MelSpectrogramEnergy:
-        audio, _ = read_segment(clip.wav, clip.start, clip.end, self.settings, rng)
+        settings = self.settings
+        if clip in self._kept or self._seconds(clip) <= _SHORT_SECONDS:
+            return loudest_crop(self._whole(clip), settings.segment_samples // self.config.hop, rng)
+        audio, _ = read_segment(clip.wav, clip.start, clip.end, settings, rng)
+        return self._transformed(audio)
+
+    @staticmethod
+    def _seconds(clip: Clip) -> float:
+        return (audio_info(clip.wav).seconds if clip.end is None else clip.end) - clip.start
+
+    def _whole(self, clip: Clip) -> MelSpectrogramEnergy:
+        """A short clip, padded to the length of a segment."""
+        if clip in self._kept:
+            return self._kept[clip]
+        audio = read_mono(clip.wav, self.settings.sampling_rate, clip.start, clip.end)
+        sound = self._transformed(fit_length(audio, max(len(audio), self.settings.segment_samples)))
+        size = sum(tensor.nbytes for tensor in sound)
+        if size <= self._room:
+            self._kept[clip] = sound
+            self._room -= size
+        return sound
+
+    def _transformed(self, audio: Audio) -> MelSpectrogramEnergy:
         return mel_energy(self._tower, torch.from_numpy(audio), self.config.hop)
 
 
@@ -138,9 +178,11 @@ class ClipSample(NamedTuple):
 
 
 class ClipSamples(Dataset[ClipSample]):
-    """Clips, numbered across epochs: number = epoch · len + index. Every epoch has every clip once, in its own order.
+    """Clips, numbered across epochs: number = epoch · len + index.
 
-    A clip that cannot be read is reported with the sample; the next one takes its place.
+    The order of an epoch, and what weights of clips change in it, is that of training mixtures
+    (:class:`~dplass_cli.data.shard_order.ShardOrder`). A clip that cannot be read is reported with the sample; the next
+    one takes its place.
 
     Args:
         clips: clips and their captions.
@@ -156,6 +198,9 @@ class ClipSamples(Dataset[ClipSample]):
         self.settings, self.seed = settings, seed
         self._clips, self._captions = list(clips.of), clips
         self._inputs, self._count = inputs, captions_per_clip
+        self._shards = ShardOrder(
+            [clip.wav for clip in self._clips], clips.weights, settings.shard_streams, settings.shards_together
+        )
         self._order: tuple[int, npt.NDArray[np.int64]] = (-1, np.empty(0, np.int64))
 
     def __len__(self) -> int:
@@ -167,11 +212,11 @@ class ClipSamples(Dataset[ClipSample]):
         Raises:
             RunError: no clip can be read.
         """
-        place = self._place(number)
+        order, index = self._epoch(number)
         rng = np.random.default_rng((self.seed, number))
         unreadable: list[Unreadable] = []
         for step in range(len(self)):
-            clip = self._clips[(place + step) % len(self)]
+            clip = self._clips[order[(index + step) % len(self)]]
             try:
                 audio = self._inputs(clip, self._clips, rng)
             except InputError as error:
@@ -185,15 +230,17 @@ class ClipSamples(Dataset[ClipSample]):
 
     def describe(self, number: int) -> dict[str, Any]:
         """The clip of sample ``number`` and its captions, for the log."""
-        clip = self._clips[self._place(number)]
+        order, index = self._epoch(number)
+        clip = self._clips[order[index]]
         captions = [self._captions.captions[each] for each in self._captions.of[clip]]
         return {"wav": str(clip.wav), "start": clip.start, "end": clip.end, "captions": captions}
 
-    def _place(self, number: int) -> int:
+    def _epoch(self, number: int) -> tuple[npt.NDArray[np.int64], int]:
+        """The clips of a sample's epoch in their order, and the sample's place in it."""
         epoch, index = divmod(number, len(self))
         if self._order[0] != epoch:
-            self._order = epoch, np.random.default_rng((self.seed, epoch, 0)).permutation(len(self))
-        return int(self._order[1][index])
+            self._order = epoch, self._shards.epoch(np.random.default_rng((self.seed, epoch, 0))).order
+        return self._order[1], index
 
 
 def collate_clips(samples: Sequence[ClipSample]) -> ClipBatch:

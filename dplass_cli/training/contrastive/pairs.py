@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from dplass_cli.encoders import ProjectedEncoder, QueryEncoder, TinyEncoder, save_heads, save_tiny_encoder
 from dplass_cli.encoders.clips import Clip, embed_clips
+from dplass_cli.models import in_fast_order
 from dplass_cli.training.contrastive.info_nce import cross_entropy, info_nce
 from dplass_cli.training.moving_average import MovingAverage
 
@@ -96,6 +97,7 @@ class TowerPair(TrainedPair):
     encoder: TinyEncoder
 
     def __init__(self, encoder: TinyEncoder, captions: Sequence[str], temperature: float) -> None:
+        in_fast_order(encoder.audio)
         # A loaded encoder is in evaluation mode, and Lightning keeps the mode of each part.
         super().__init__(encoder.requires_grad_(True).train(), captions, temperature)
 

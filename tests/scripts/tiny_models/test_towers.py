@@ -2,40 +2,58 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 
 import pytest
 import torch
 
 from dplass_cli.audio.writing import write_audio
-from dplass_cli.encoders import TinyEncoderConfig
+from dplass_cli.data.manifest import read_manifest
+from dplass_cli.encoders import TinyEncoder, TinyEncoderConfig, load_encoder, save_tiny_encoder
 from dplass_cli.sounds import render
 from tiny_models.clips import Sound
-from tiny_models.towers import fit_audio
+from tiny_models.towers import train_audio
 
 KINDS = ("dog_bark", "rain", "siren")
 
 
 @pytest.fixture
 def training_sounds(tmp_path: Path) -> list[Sound]:
+    """A clip of each kind, and two more of rain: a further clip and a built-in sound."""
     made = []
-    for kind in KINDS:
-        write_audio(tmp_path / f"{kind}.wav", render(kind, 1, 2.0, 32000)[None], 32000)
-        made.append(Sound(str(tmp_path / f"{kind}.wav"), f"data:{kind}", kind, f"data:{kind}", "1"))
+    for number, (kind, fold) in enumerate([*((kind, "1") for kind in KINDS), ("rain", "2"), ("rain", "")]):
+        path = tmp_path / f"{number}.wav"
+        write_audio(path, render(kind, number, 3.0, 32000)[None], 32000)
+        made.append(Sound(str(path), f"data:{number}", kind, f"data:{number}", fold))
     return made
 
 
-def test_a_stopped_training_goes_on_at_its_checkpoint(training_sounds: list[Sound], tmp_path: Path) -> None:
-    config = TinyEncoderConfig(size=8, widths=(4, 8), hidden=8, kinds=KINDS)
-    anchors = torch.eye(len(KINDS), 8)
+def test_it_is_trained_to_the_anchors_and_a_finished_training_is_kept(
+    training_sounds: list[Sound], tmp_path: Path
+) -> None:
+    untrained = TinyEncoder(TinyEncoderConfig(size=8, widths=(4, 8), hidden=8, kinds=KINDS)).eval()
+    untrained.text.anchors.copy_(torch.eye(len(KINDS), 8))
+    save_tiny_encoder(tmp_path / "untrained.safetensors", untrained, torch.float32)
+    trained, again = (
+        load_encoder(train_audio(tmp_path / "untrained.safetensors", training_sounds, tmp_path, steps=3))
+        for _ in range(2)
+    )
+    assert isinstance(trained, TinyEncoder)
+    assert trained.fingerprint == again.fingerprint
+    for name, tensor in untrained.text.state_dict().items():
+        assert torch.equal(trained.text.state_dict()[name], tensor)
+    assert not torch.equal(trained.audio.project[0].weight, untrained.audio.project[0].weight)
 
-    def fit(checkpoint: Path) -> dict[str, torch.Tensor]:
-        return fit_audio(config, anchors, training_sounds, torch.eye(len(KINDS)), 5, checkpoint, every=3).state_dict()
 
-    whole = fit(tmp_path / "audio.ckpt")
-    assert torch.load(tmp_path / "audio.ckpt", weights_only=True)["step"] == 3
-    resumed = fit(tmp_path / "audio.ckpt")
-    assert resumed.keys() == whole.keys()
-    assert all(torch.equal(resumed[name], tensor) for name, tensor in whole.items())
-    (tmp_path / "audio.ckpt").unlink()
-    assert torch.equal(fit(tmp_path / "audio.ckpt")["project.0.weight"], whole["project.0.weight"])
+def test_kinds_are_drawn_equally_often_and_built_in_sounds_seldom(training_sounds: list[Sound], tmp_path: Path) -> None:
+    untrained = TinyEncoder(TinyEncoderConfig(size=8, widths=(4, 8), hidden=8, kinds=KINDS)).eval()
+    save_tiny_encoder(tmp_path / "untrained.safetensors", untrained)
+    train_audio(tmp_path / "untrained.safetensors", training_sounds, tmp_path, steps=1)
+    weights: Counter[str] = Counter()
+    rows = read_manifest(tmp_path / "sounds_by_kind.json")
+    for row in rows:
+        weights[row.caption] += row.weight  # type: ignore[assignment]
+    assert weights == pytest.approx(dict.fromkeys(KINDS, 1.0))
+    (built_in,) = (row for row in rows if row.id == "data:4")
+    assert built_in.weight == pytest.approx(0.15)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -73,6 +75,16 @@ def test_every_epoch_has_every_clip_once() -> None:
         }
 
 
+def test_clips_are_drawn_in_proportion_to_their_weights() -> None:
+    weights = {"a.wav": 3.0, "b.wav": 0.0, "c.wav": 1.0}
+    rows = [replace(row, weight=weights[row.wav.name] if row.caption != "barking" else 0.0) for row in ROWS]
+    made = ClipSamples(captioned_clips(rows), Numbers(), 1, DATA, seed=1)
+    drawn = Counter(made[number].own for number in range(300))
+    assert set(drawn) == {frozenset({0, 1, 2}), frozenset({3})}
+    assert drawn[frozenset({0, 1, 2})] == pytest.approx(225, abs=30)
+    assert made.describe(0)["wav"] in ("a.wav", "c.wav")
+
+
 def test_as_many_captions_are_drawn_as_there_are() -> None:
     drawn = {sample.own: sample.drawn for sample in map(samples(captions=2).__getitem__, range(3))}
     assert sorted(map(len, drawn.values())) == [1, 1, 2]
@@ -115,6 +127,30 @@ def test_plain_crops_are_what_the_tower_computes_of_the_audio(tmp_path: Path) ->
     assert made.shape == (16, 30)
     with torch.no_grad():
         assert torch.isfinite(tower.embed(made[None, None])).all()
+
+
+@pytest.mark.parametrize(("short", "kept"), [(10.0, True), (0.1, False)])
+def test_only_short_clips_are_kept(short: float, kept: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dplass_cli.training.contrastive.clip_samples._SHORT_SECONDS", short)
+    clip = next(iter(captioned_clips(read_manifest(write_clips(tmp_path))).of))
+    inputs = MelCrops(TOWERS, DATA, augment=False)
+    made = inputs(clip, [clip], np.random.default_rng(0))
+    clip.wav.unlink()
+    if kept:
+        assert torch.equal(inputs(clip, [clip], np.random.default_rng(0)), made)
+    else:
+        with pytest.raises(InputError, match=clip.wav.name):
+            inputs(clip, [clip], np.random.default_rng(0))
+
+
+def test_a_full_store_of_spectrograms_changes_no_sample(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    clips = list(captioned_clips(read_manifest(write_clips(tmp_path))).of)
+    roomy = MelCrops(TOWERS, DATA, augment=True)
+    monkeypatch.setattr("dplass_cli.training.contrastive.clip_samples._KEPT_BYTES", 1)
+    full = MelCrops(TOWERS, DATA, augment=True)
+    for seed in (1, 2, 1):
+        one, two = (inputs(clips[seed], clips, np.random.default_rng(seed)) for inputs in (roomy, full))
+        assert torch.equal(one, two)
 
 
 def test_augmented_crops_depend_on_the_generator_alone(tmp_path: Path) -> None:
