@@ -127,9 +127,7 @@ def main() -> None:
     corpora = [corpus.absolute() for corpus in asked.corpus]
     found = prepare(corpora, kinds, work, asked.folds.split(","), asked.workers or 1)
     if needs_audio:
-        trained = load_encoder(train_audio(untrained, found, work, asked.audio_steps, asked.workers))
-        assert isinstance(trained, TinyEncoder)
-        save_tiny_encoder(encoder, trained)
+        train_audio(untrained, found, work, encoder, asked.audio_steps, asked.workers)
     if "minilm" in stages:
         write_minilm(models / "minilm.safetensors", kinds, asked.minilm, encoder)
     if "base" in stages:
@@ -150,10 +148,10 @@ def main() -> None:
             found, kinds, make_partition(found, kinds, encoder, work), models, work, asked.adapter_steps, only
         )
     if "gains" in stages:
-        steps = asked.gains_base_steps, asked.adapter_steps
+        steps = asked.audio_steps, asked.gains_base_steps, asked.adapter_steps
         domains = read_partition(work / "partition")
         without = make_folder(work / "gains")
-        gains = cross_validate(corpora, found, kinds, carriers, domains, encoder, without, steps, asked.mixtures)
+        gains = cross_validate(corpora, found, kinds, carriers, domains, untrained, without, steps, asked.mixtures)
         write_gains(models / "bank", gains)
 
 

@@ -21,6 +21,7 @@ from dplass_cli.storage import make_folder, read_json
 from tiny_models.clips import Sound, read_clips
 from tiny_models.kinds import Carriers, Kind
 from tiny_models.networks import DOMAINS, train_adapters, train_base
+from tiny_models.towers import train_audio
 
 FOLD = "3"
 
@@ -31,33 +32,34 @@ def cross_validate(
     kinds: Sequence[Kind],
     carriers: Carriers,
     domains: Partition,
-    encoder: Path,
+    untrained: Path,
     work: Path,
-    steps: tuple[int, int],
+    steps: tuple[int, int, int],
     count: int,
 ) -> dict[int, float]:
     """Train a base and its adapters without a fold, and measure them on it: {domain: mean SDRi over the base's, dB}.
 
     The base must be trained without the fold too: on clips that a base was trained on, an adapter that was not can
-    only lose.
+    only lose. So must the audio tower, for policies that look at the outputs: it knows clips that it was trained on.
 
     Args:
-        encoder: its file; only its text tower is used, which was trained on no clip.
-        steps: of the base and of each adapter.
+        untrained: file of an encoder with a finished text tower, which was trained on no clip.
+        steps: of the audio tower, of the base and of each adapter.
         count: mixtures.
     """
     without = make_folder(work / "models")
-    (without / encoder.name).write_bytes(encoder.read_bytes())
     kept = [sound for sound in found if sound.fold != FOLD]
-    train_base(kept, kinds, carriers, encoder, work, without / "base.safetensors", steps[0])
-    train_adapters(kept, kinds, domains, without, work, steps[1], range(DOMAINS))
+    encoder = without / "encoder.safetensors"
+    train_audio(untrained, kept, work, encoder, steps[0])
+    train_base(kept, kinds, carriers, encoder, work, without / "base.safetensors", steps[1])
+    train_adapters(kept, kinds, domains, without, work, steps[2], range(DOMAINS))
     drawn = draw(corpora, kinds, FOLD, count)
     write_mixtures(work / "mixtures.csv", [mixture for _, mixture in drawn])
     options = EvaluateOptions(
         output=work / "evaluation",
         metadata_csv=work / "mixtures.csv",
         base_checkpoint=str(without / "base.safetensors"),
-        encoder=str(without / "encoder.safetensors"),
+        encoder=str(encoder),
         adapters=(str(without / "bank"),),
         select=("base", "oracle"),
     )

@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from dplass_cli.data.manifest import Row, write_manifest
-from dplass_cli.encoders import TinyEncoderConfig
+from dplass_cli.encoders import TinyEncoder, TinyEncoderConfig, load_encoder, save_tiny_encoder
 from dplass_cli.encoders.tiny import TextTower
 from dplass_cli.options.parse import build_options
 from dplass_cli.options.train_options import TrainOptions
@@ -88,14 +88,17 @@ def fit_text(
     return tower
 
 
-def train_audio(untrained: Path, found: Sequence[Sound], work: Path, steps: int, workers: int = 0) -> Path:
-    """Train an audio tower by ``dplass train --what encoder`` to the sentences of an encoder: the trained one's file.
+def train_audio(
+    untrained: Path, found: Sequence[Sound], work: Path, output: Path, steps: int, workers: int = 0
+) -> None:
+    """Train an audio tower by ``dplass train --what encoder`` to the sentences of an encoder, and write both towers.
 
     A run that is stopped goes on at its last checkpoint.
 
     Args:
         untrained: file of an encoder with a finished text tower.
         found: the sounds; the names of their kinds are their captions.
+        output: file of the trained encoder.
         steps: of a batch each.
         workers: processes that read sounds.
     """
@@ -115,7 +118,10 @@ def train_audio(untrained: Path, found: Sequence[Sound], work: Path, steps: int,
         "train.num_workers": workers,
         "resume": True,
     }
-    return train(build_options(TrainOptions, resource("configs/audio-tower.yaml"), flags=flags), print_step).output
+    result = train(build_options(TrainOptions, resource("configs/audio-tower.yaml"), flags=flags), print_step)
+    trained = load_encoder(result.output)
+    assert isinstance(trained, TinyEncoder)
+    save_tiny_encoder(output, trained)
 
 
 def _rows(found: Sequence[Sound]) -> list[Row]:

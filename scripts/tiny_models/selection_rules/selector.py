@@ -6,7 +6,6 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.ensemble import HistGradientBoostingRegressor
 from sklearn.model_selection import GroupKFold
-from torch import Tensor
 
 from tiny_models.selection_rules.base import BASE, MIXTURE, AdapterOutputs, IntArray
 
@@ -37,26 +36,24 @@ def features(outputs: AdapterOutputs) -> npt.NDArray[np.float64]:
     """What can be seen of each adapter's output, float64 (N, K, F).
 
     Which adapter it is, whether its domain is the query's, the query's probability of the domain; the similarity of
-    query and output, of query and residual, and both relative to the base's; the levels of output and residual, and
-    of the change from the base's output, relative to the mixture, in dB; the mean agreement with all other outputs.
+    query and output, of query and residual, and both relative to the base's; the level of the change from the base's
+    output relative to the mixture, in dB; the mean agreement with all other outputs, also relative to the base's.
+
+    The levels of the outputs themselves are left out: the targets of these mixtures all have the same level, which is
+    what a selector would learn.
     """
     count, columns = outputs.sdri.shape
     similar = (outputs.output_embeddings * outputs.queries[:, None]).sum(dim=-1).numpy()
     remaining = (outputs.residual_embeddings * outputs.queries[:, None]).sum(dim=-1).numpy()
     mixture = outputs.products[:, MIXTURE, MIXTURE, None]
-
-    def level(energy: Tensor) -> npt.NDArray[np.float64]:
-        decibels: npt.NDArray[np.float64] = (10 * (energy / (mixture + SILENCE) + SILENCE).log10()).numpy()
-        return decibels
-
-    levels, residuals = level(outputs.energies()), level(outputs.distances(MIXTURE))
-    changes, agreement = level(outputs.distances(BASE)), outputs.agreement().numpy()
+    changes = (10 * (outputs.distances(BASE) / (mixture + SILENCE) + SILENCE).log10()).numpy()
+    agreement = outputs.agreement().numpy()
     adapter = np.broadcast_to(np.arange(1, columns), (count, columns - 1))
     parts = (
         adapter,
         adapter == outputs.by_text[:, None],
         outputs.probabilities.numpy(),
-        *(of[:, 1:] for of in (similar, remaining, levels, residuals, changes, agreement)),
-        *(of[:, 1:] - of[:, :1] for of in (similar, remaining, levels, agreement)),
+        *(of[:, 1:] for of in (similar, remaining, changes, agreement)),
+        *(of[:, 1:] - of[:, :1] for of in (similar, remaining, agreement)),
     )
     return np.stack([np.asarray(part, dtype=np.float64) for part in parts], axis=-1)
