@@ -73,7 +73,7 @@ def in_bfloat16(precision: Precision, device: torch.device) -> bool:
         InputError: the precision is unknown.
     """
     check_choice("--precision", precision, get_args(Precision))
-    in_hardware = _has_bfloat16(device)
+    in_hardware = has_bfloat16(device)
     if precision == "auto":
         _log.info("--precision auto: %s on %s", "bf16-mixed" if in_hardware else "32-true", device)
         return in_hardware
@@ -84,7 +84,8 @@ def in_bfloat16(precision: Precision, device: torch.device) -> bool:
     return precision == "bf16-mixed"
 
 
-def _has_bfloat16(device: torch.device) -> bool:
+def has_bfloat16(device: torch.device) -> bool:
+    """Whether a device multiplies bfloat16 in hardware."""
     if device.type == "cuda":
         return torch.cuda.get_device_capability(device) >= _BFLOAT16_CAPABILITY
     if device.type != "cpu":

@@ -120,9 +120,10 @@ def by_length(device: torch.device, repeats: int) -> dict[str, Any]:
 
 
 def bundled() -> dict[str, Separator]:
-    """The bundled models: the base alone, and the default."""
-    default = Separator.from_pretrained(device="cpu", backend="torch")
-    return {"base": Separator(default.bank, default.encoder, make_policy("base")), "default": default}
+    """The bundled models in float32: the base alone, and the default."""
+    default = Separator.from_pretrained(device="cpu", backend="torch", precision="32-true")
+    base = Separator(default.bank, default.encoder, make_policy("base"), precision="32-true")
+    return {"base": base, "default": default}
 
 
 def bundled_by_length(repeats: int) -> dict[str, Any]:
@@ -138,7 +139,8 @@ def separation_parts() -> dict[str, Any]:
 def full_width_by_length(device: torch.device, repeats: int) -> dict[str, Any]:
     """10 and 30 seconds, with the tiny encoder."""
     encoder = load_encoder("tiny", device=device)
-    separator = Separator(AdapterBank(network("full width", device, encoder.size)), encoder, make_policy("base"))
+    bank = AdapterBank(network("full width", device, encoder.size))
+    separator = Separator(bank, encoder, make_policy("base"), precision="32-true")
     return long_files({"base": separator}, (10.0, 30.0), repeats)
 
 

@@ -16,8 +16,7 @@ class DistilSettings(Options):
 
     width: float = setting(
         1.0,
-        "Channels of the student as a factor of the base's, for a new network; 0.5 has about a quarter of the work.",
-        shown="1: the base, from its weights",
+        "Channels of the student as a factor of the base's, from which it starts; 0.5 has about a quarter of the work.",
         above=0,
     )
     target_share: float = setting(

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from dplass_cli.adapters.bank_folder import bank_key
 from dplass_cli.audio.level import TRAINED_RANGE_DB, near_level
 from dplass_cli.domains.partition_folder import Partition
 from dplass_cli.encoders import QueryEncoder
 from dplass_cli.errors import InputError, some
+from dplass_cli.models import BaseModel, ResUNet30
 from dplass_cli.options.distil_settings import BY_DOMAIN
 from dplass_cli.options.network_settings import NetworkConfig
 from dplass_cli.separation.bank import Activation, AdapterBank
@@ -67,6 +69,32 @@ def check_student(student: NetworkConfig, base: NetworkConfig) -> None:
             f"network.sample_rate {student.sample_rate}: the base, which is the teacher, works at {base.sample_rate};"
             f" set it to {base.sample_rate}"
         )
+
+
+@torch.no_grad()
+def inherit(student: BaseModel, base: BaseModel) -> None:
+    """Start a student that is the base in another width from channels of the base at equal distances.
+
+    Weights grow where a layer has fewer inputs to sum, so a student of twice the width computes what the base does.
+    Equal distances choose the same channels of a map wherever it is read, also behind the skip connections, which
+    concatenate two maps of equal width. Any other student keeps its random weights.
+    """
+    if not isinstance(student, ResUNet30) or not isinstance(base, ResUNet30):
+        return
+    widths, given = base.config, base.state_dict()
+    same = replace(student.config, pre_channels=widths.pre_channels, channels=widths.channels) == widths
+    if not same or student.state_dict().keys() != given.keys():
+        return
+    for name, tensor in student.state_dict().items():
+        chosen = given[name]
+        for axis, size in enumerate(tensor.shape):
+            chosen = chosen.index_select(axis, torch.arange(size) * chosen.shape[axis] // size)
+        tensor.copy_(chosen)
+    for name, layer in student.named_modules():
+        if isinstance(layer, (nn.Conv2d, nn.ConvTranspose2d)):
+            wide = base.get_submodule(name)
+            assert isinstance(wide, type(layer))
+            layer.weight *= wide.in_channels / layer.in_channels
 
 
 class RoutedTeacher:

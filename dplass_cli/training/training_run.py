@@ -40,7 +40,7 @@ from dplass_cli.separation.loading import Models, load_models
 from dplass_cli.storage import Progress, read_text, resolved
 from dplass_cli.training.callbacks.epoch_reporter import EpochReport, no_report
 from dplass_cli.training.corpus import TrainingCorpus, check_data_settings, embed_queries
-from dplass_cli.training.distillation import Route, RoutedTeacher, check_student, check_teacher, make_route
+from dplass_cli.training.distillation import Route, RoutedTeacher, check_student, check_teacher, inherit, make_route
 from dplass_cli.training.hardware import count_gpus, lightning_devices, parallel_devices, world_size
 from dplass_cli.training.job import TrainingJob, Which, adapter_job, network_job
 from dplass_cli.training.losses import make_loss
@@ -266,7 +266,12 @@ class TrainingRun:
         """The network to train or to put adapters on: the base, or a new one where the options describe another."""
         config = self._network_config()
         size, base = self._models.encoder.size, self._models.network
-        return base if config is base.config and config.condition_size == size else self._new_network(config, size)
+        if config is base.config and config.condition_size == size:
+            return base
+        network = self._new_network(config, size)
+        if self.options.what == "distil":
+            inherit(network, base)
+        return network
 
     def _new_network(self, config: NetworkConfig, size: int) -> BaseModel:
         """A network with random weights, for embeddings of a length."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import tempfile
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -13,6 +14,7 @@ from benchmarks.measuring import SECONDS, fastest, inputs, peak_memory, perturbe
 from dplass_cli.adapters import METHODS, adapted
 from dplass_cli.adapters.adapter_folder import save_adapter
 from dplass_cli.adapters.dplass_format import to_published
+from dplass_cli.devices import has_bfloat16
 from dplass_cli.models import BaseModel, save_base
 from dplass_cli.models.audiosep_checkpoint import write_checkpoint
 from dplass_cli.separation.bank import AdapterBank
@@ -38,11 +40,17 @@ def training_step(network: BaseModel, batch: int, repeats: int) -> dict[str, flo
     adapter = perturbed(network)
     two = plain(network, adapter).train()
 
-    def step(model: nn.Module) -> Callable[[], object]:
-        return lambda: model(mixture, condition).abs().mean().backward()
+    def step(model: nn.Module, bfloat16: bool = False) -> Callable[[], None]:
+        def run() -> None:
+            with torch.autocast(mixture.device.type, torch.bfloat16, enabled=bfloat16):
+                loss = model(mixture, condition).abs().mean()
+            loss.backward()
+
+        return run
 
     with adapted(network, adapter.layers):
         ours = fastest(step(network), repeats)
+        in_bfloat16 = fastest(step(network, True), repeats) if has_bfloat16(mixture.device) else math.nan
         our_peak, our_kept = peak_memory(step(network), mixture.device), kept_for_gradient(network, mixture, condition)
     with published_steps():
         theirs = fastest(step(two), repeats)
@@ -51,6 +59,7 @@ def training_step(network: BaseModel, batch: int, repeats: int) -> dict[str, flo
         "plain_s": theirs,
         "ours_s": ours,
         "time_of_plain": ours / theirs,
+        "bfloat16_time_of_plain": in_bfloat16 / theirs,
         "plain_peak_mib": their_peak,
         "ours_peak_mib": our_peak,
         "peak_of_plain": our_peak / their_peak,

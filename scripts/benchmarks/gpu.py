@@ -23,7 +23,7 @@ PRECISIONS: tuple[Precision, ...] = ("32-true", "bf16-mixed")
 
 
 def _eager(network: BaseModel) -> None:
-    network.base.runner = None
+    network.backbone.runner = None
 
 
 def lengths(network: BaseModel, encoder: QueryEncoder, seconds: Sequence[float], repeats: int) -> dict[str, float]:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
+import importlib.util
 import math
 import tempfile
-from collections.abc import Mapping
-from functools import partial
-from importlib.util import find_spec
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -15,12 +14,14 @@ import torch
 from torch import Tensor
 
 from benchmarks.evaluating import ConvolutionSTFT
-from benchmarks.measuring import fastest, now, perturbed, plain, published_steps
+from benchmarks.measuring import fastest, perturbed, plain, published_steps
 from dplass_cli import sounds
 from dplass_cli.audio.writing import write_audio
+from dplass_cli.devices import has_bfloat16
 from dplass_cli.encoders.base import QueryEncoder
 from dplass_cli.models import BaseModel, quantization
 from dplass_cli.models.backends import choose_backend
+from dplass_cli.models.quantization import QuantizationExamples
 from dplass_cli.options.model_options import Backend
 from dplass_cli.separation.bank import AdapterBank
 from dplass_cli.separation.policies import make_policy
@@ -59,7 +60,7 @@ def separation(
     model.base.stft = ConvolutionSTFT(network.config.n_fft, network.config.hop).to(next(network.parameters()).device)
     bank = AdapterBank(network)
     bank.add("domain0", adapter)
-    separator = Separator(bank, encoder, make_policy("single:0"))
+    separator = Separator(bank, encoder, make_policy("single:0"), precision="32-true")
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         short, lengthy = (recording(folder / f"{at}.wav", at, rate) for at in (seconds, long))
@@ -83,41 +84,57 @@ def separation(
             "plain_long_takes_s": chunk * published_runs(long),
             "of_it_measured_s": chunk,
         }
-        for backend in backends(network):
-            choose_backend(network, backend)
-            result[f"{backend}_short_times_faster"] = whole / fastest(lambda: ours(short), repeats)
 
-        def on_long() -> float:
-            began = now()
-            ours(lengthy)
-            return now() - began
-
-        took = on_long()  # with the last backend, the fastest in float32
-        result["long_times_faster"] = chunk * published_runs(long) / took
-        result["long_real_time_factor"] = took / long
-        if find_spec("nncf") and network.base.runner is not None:
-            in_int8(network, encoder, folder / "graphs")
-            result["int8_short_times_faster"] = whole / fastest(lambda: ours(short), repeats)
-            result["int8_long_times_faster"] = chunk * published_runs(long) / on_long()
-    choose_backend(network, "torch")
+        fastest_backend = backends(network)[-1]
+        for what in arithmetics([separator], folder / "graphs"):
+            result[f"{what}_short_times_faster"] = whole / fastest(lambda: ours(short), repeats)
+            if what.startswith(fastest_backend):
+                took = fastest(lambda: ours(lengthy), 1, warm_up=False)
+                result[f"{what}_long_times_faster"] = chunk * published_runs(long) / took
+                result[f"{what}_long_real_time_factor"] = took / long
     return result
 
 
 def backends(network: BaseModel) -> list[Backend]:
     """The backends available on a network's device."""
     choose_backend(network, "auto")
-    return ["torch"] if network.base.runner is None else ["torch", "openvino"]
+    return ["torch"] if network.backbone.runner is None else ["torch", "openvino"]
+
+
+def arithmetics(separators: Collection[Separator], folder: Path) -> Iterator[str]:
+    """Make separators compute in every way that this machine is made for, and name each: the backend and the precision.
+
+    Args:
+        separators: they share a network and an encoder.
+        folder: for quantised graphs.
+    """
+    first = next(iter(separators))
+    network, has_int8 = first.bank.network, importlib.util.find_spec("nncf") is not None
+    for backend in backends(network):
+        precisions = ["32-true", *["bf16-mixed"] * has_bfloat16(first.bank.device)]
+        for precision in precisions + ["int8"] * (has_int8 and backend == "openvino"):
+            choose_backend(network, backend)
+            for separator in separators:
+                separator.core.bfloat16 = precision == "bf16-mixed"
+            if precision == "int8":
+                in_int8(network, first.encoder, folder)
+            yield f"{backend}_{precision}"
+    choose_backend(network, "torch")
 
 
 def in_int8(network: BaseModel, encoder: QueryEncoder, folder: Path) -> None:
-    """Run a network in INT8. Random weights have no accuracy to lose, so none is asked for."""
+    """Run a network in INT8, quantised on a few examples and at any loss: only its speed counts."""
     quantization.MAX_LOSS_DB = math.inf
-    examples = partial(quantization_examples, BUILT_IN, encoder, network.config)
+
+    def examples() -> QuantizationExamples:
+        found = quantization_examples(BUILT_IN, encoder, network.config)
+        return QuantizationExamples(found.mixtures[:4], found.conditions[:4])
+
     quantization.run_in_int8(network, "auto", examples, folder)
 
 
 def one_core(separators: Mapping[str, Separator], seconds: float, repeats: int) -> dict[str, float]:
-    """Real-time factors on one core, with each backend and in INT8.
+    """Real-time factors on one core, with each backend and precision.
 
     Args:
         separators: by name; they share a network and an encoder.
@@ -126,22 +143,14 @@ def one_core(separators: Mapping[str, Separator], seconds: float, repeats: int) 
     """
     threads, result = torch.get_num_threads(), {}
     torch.set_num_threads(1)
-    separator = next(iter(separators.values()))
-    network, encoder = separator.bank.network, separator.encoder
+    rate = next(iter(separators.values())).bank.network.config.sample_rate
     with tempfile.TemporaryDirectory() as name:
-        file = recording(Path(name) / "mixture.wav", seconds, network.config.sample_rate)
-
-        def measure(what: str) -> None:
+        file = recording(Path(name) / "mixture.wav", seconds, rate)
+        for what in arithmetics(separators.values(), Path(name) / "graphs"):
             for policy, separator in separators.items():
-                took = fastest(lambda: separator.separate_file(file, [QUERY], Path(name) / "out"), repeats)  # noqa: B023
+                took = fastest(
+                    lambda separator=separator: separator.separate_file(file, [QUERY], Path(name) / "out"), repeats
+                )
                 result[f"{what}_{policy}_real_time_factor"] = took / seconds
-
-        for backend in backends(network):
-            choose_backend(network, backend)
-            measure(backend)
-        if find_spec("nncf") and network.base.runner is not None:
-            in_int8(network, encoder, Path(name) / "graphs")
-            measure("int8")
-    choose_backend(network, "torch")
     torch.set_num_threads(threads)
     return result

@@ -7,15 +7,24 @@ import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from small_networks import SMALL_LASAFT, small_inputs, small_lasaft, small_network
 
 from dplass_cli.errors import InputError
+from dplass_cli.models import openvino, quantization
 from dplass_cli.models.base import BaseModel
 from dplass_cli.models.openvino import openvino_core
-from dplass_cli.models.quantization import QuantizationExamples, expected_sdr, run_in_int8, sdr, spectrogram_layers
+from dplass_cli.models.quantization import (
+    Inputs,
+    QuantizationExamples,
+    expected_sdr,
+    run_in_int8,
+    sdr,
+    spectrogram_layers,
+)
 
 pytestmark = pytest.mark.filterwarnings("ignore:::nncf", "ignore:::torch")
 
@@ -177,3 +186,23 @@ def test_a_missing_package_is_said_with_its_extra(tmp_path: Path) -> None:
     )
     done = subprocess.run([sys.executable, "-c", script, tmp_path], capture_output=True, text=True, check=False)
     assert "InputError: --precision int8: needs nncf, which is not installed; pip install 'dplass[int8]'" in done.stderr
+
+
+def test_quantised_graphs_compute_the_rest_in_bfloat16_where_the_processor_has_it(
+    graphs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    used = []
+
+    def compile_graph(model: Any, precision: str) -> Callable[[Inputs], torch.Tensor]:
+        used.append(precision)
+        return openvino.compile_graph(model, precision)
+
+    monkeypatch.setattr(quantization, "compile_graph", compile_graph)
+    for capability in (True, False):
+        monkeypatch.setattr(
+            torch.cpu, "get_capabilities", lambda capability=capability: {"avx512_bf16": capability}, raising=False
+        )
+        network = small_network()
+        run_in_int8(network, "auto", Counted(network), graphs)
+        separate(network)
+    assert used == ["bf16", "f32"]

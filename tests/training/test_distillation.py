@@ -13,10 +13,11 @@ from small_networks import SMALL, loaded, small_network
 from dplass_cli.adapters.bank_folder import BankDomain, bank_key
 from dplass_cli.domains.partition_folder import Domain, Partition
 from dplass_cli.errors import InputError
+from dplass_cli.models import ResUNet30
 from dplass_cli.options.adapter_settings import AdapterSettings
 from dplass_cli.options.network_settings import ResUNet30Config
 from dplass_cli.separation.bank import Activation, AdapterBank
-from dplass_cli.training.distillation import Route, RoutedTeacher, check_student, check_teacher, make_route
+from dplass_cli.training.distillation import Route, RoutedTeacher, check_student, check_teacher, inherit, make_route
 
 ENCODER = LevelEncoder()
 
@@ -127,3 +128,31 @@ def test_adapters_of_none_of_the_domains_are_refused() -> None:
 def test_a_student_works_at_the_teacher_s_sample_rate() -> None:
     with pytest.raises(InputError, match=r"network.sample_rate 16000: the base, .* works at 32000; set it to 32000"):
         check_student(replace(SMALL, sample_rate=16000), SMALL)
+
+
+def test_a_student_of_twice_the_width_computes_what_the_base_computes() -> None:
+    base = small_network()
+    student = ResUNet30(SMALL.scaled(2.0)).eval()
+    inherit(student, base)
+    condition = torch.eye(8)[:4]
+    with torch.no_grad():
+        torch.testing.assert_close(student(mixtures(), condition), base(mixtures(), condition), atol=1e-5, rtol=1e-4)
+
+
+def test_a_narrow_student_gets_the_same_channels_of_a_map_wherever_it_is_read() -> None:
+    base = small_network(config=replace(SMALL, channels=(6, 9)))
+    for parameter in base.parameters():
+        if parameter.dim() == 1:  # of norms and biases: the number of each channel
+            parameter.data = torch.arange(float(len(parameter)))
+    student = ResUNet30(base.config.scaled(2 / 3))
+    inherit(student, base)
+    assert student.get_parameter("base.encoder_block1.conv_block1.shortcut.bias").tolist() == [0, 1, 3, 4]
+    joined = student.get_parameter("base.decoder_block2.conv_block2.bn1.weight")
+    assert joined.tolist() == [0, 1, 3, 4, 6, 7, 9, 10]  # four of the decoder's six channels, then of the skip's
+
+
+def test_a_student_of_another_kind_keeps_its_random_weights() -> None:
+    student = small_network(config=replace(SMALL, input_power=0.5))
+    before = student.sha256()
+    inherit(student, small_network(seed=1))
+    assert student.sha256() == before

@@ -17,7 +17,7 @@ def test_every_length_and_precision_is_measured() -> None:
         f"{precision}_eager_{at}s_real_time_factor" for precision in ("32-true", "bf16-mixed") for at in ("0.5", "1")
     }
     assert all(value > 0 for value in found.values())
-    assert network.base.runner is None
+    assert network.backbone.runner is None
 
 
 def test_throughput_is_measured_for_every_batch_size() -> None:
