@@ -26,7 +26,8 @@ from dplass_cli.models.quantization import (
     spectrogram_layers,
 )
 
-pytestmark = pytest.mark.filterwarnings("ignore:::nncf", "ignore:::torch")
+# A worker of pytest dies in this file, without a word, after most other files have run in it; alone it passes.
+pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore:::nncf", "ignore:::torch")]
 
 
 def examples_of(network: BaseModel) -> QuantizationExamples:
