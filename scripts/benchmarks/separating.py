@@ -110,16 +110,20 @@ def arithmetics(separators: Collection[Separator], folder: Path) -> Iterator[str
     """
     first = next(iter(separators))
     network, has_int8 = first.bank.network, importlib.util.find_spec("nncf") is not None
-    for backend in backends(network):
-        precisions = ["32-true", *["bf16-mixed"] * has_bfloat16(first.bank.device)]
-        for precision in precisions + ["int8"] * (has_int8 and backend == "openvino"):
-            choose_backend(network, backend)
-            for separator in separators:
-                separator.core.bfloat16 = precision == "bf16-mixed"
-            if precision == "int8":
-                in_int8(network, first.encoder, folder)
-            yield f"{backend}_{precision}"
-    choose_backend(network, "torch")
+    largest_loss = quantization.MAX_LOSS_DB
+    try:
+        for backend in backends(network):
+            precisions = ["32-true", *["bf16-mixed"] * has_bfloat16(first.bank.device)]
+            for precision in precisions + ["int8"] * (has_int8 and backend == "openvino"):
+                choose_backend(network, backend)
+                for separator in separators:
+                    separator.core.bfloat16 = precision == "bf16-mixed"
+                if precision == "int8":
+                    in_int8(network, first.encoder, folder)
+                yield f"{backend}_{precision}"
+    finally:
+        quantization.MAX_LOSS_DB = largest_loss
+        choose_backend(network, "torch")
 
 
 def in_int8(network: BaseModel, encoder: QueryEncoder, folder: Path) -> None:

@@ -12,6 +12,7 @@ from small_networks import small_network
 
 from benchmarks.separating import arithmetics, backends, one_core, separation
 from dplass_cli.encoders import load_encoder
+from dplass_cli.models import quantization
 from dplass_cli.separation.bank import AdapterBank
 from dplass_cli.separation.policies import make_policy
 from dplass_cli.separation.separator import Separator
@@ -40,6 +41,7 @@ def test_one_core_is_measured_in_every_way_and_with_every_policy(precisions: lis
     assert list(found) == [f"{way}_{name}_real_time_factor" for way in ways(precisions) for name in separators]
     assert all(value > 0 for value in found.values())
     assert bank.network.backbone.runner is None
+    assert quantization.MAX_LOSS_DB < 1.0  # later measurements, and tests, are quantised as always
 
 
 def test_a_precision_is_what_its_name_says(precisions: list[str], tmp_path: Path) -> None:
