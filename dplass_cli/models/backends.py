@@ -11,7 +11,7 @@ import importlib.util
 from typing import get_args
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from dplass_cli.errors import InputError, check_choice
 from dplass_cli.models.base import Backbone, BaseModel, Controls
@@ -61,14 +61,12 @@ class OpenVINOBody:
     def __init__(self, backbone: Backbone, warmup_macs: float = 0.0) -> None:
         self._backbone, self._remaining_warmup = backbone, warmup_macs
         self._macs_per_cell = backbone.macs_per_cell
-        self._convolutions = [each for each in backbone.modules() if isinstance(each, (nn.Conv2d, nn.ConvTranspose2d))]
         self._graph: _OpenVINOGraph | None = None
 
     def __call__(self, x: Tensor, controls: Controls) -> Tensor:
         """Compute :meth:`~dplass_cli.models.base.Backbone.body`."""
         self._remaining_warmup -= x[:, 0].numel() * self._macs_per_cell
-        hooked = any(layer._forward_hooks for layer in self._convolutions)
-        if torch.is_grad_enabled() or self._remaining_warmup > 0 or hooked:
+        if torch.is_grad_enabled() or self._remaining_warmup > 0 or self._backbone.has_branches:
             return self._backbone.body(x, controls)
         bfloat16, norms = torch.is_autocast_enabled("cpu"), norms_of(self._backbone)
         if self._graph is None or not self._graph.matches(norms, bfloat16):

@@ -81,6 +81,11 @@ class Backbone(nn.Module, ABC):
     def macs_per_cell(self) -> float:
         """Multiply-accumulates of :meth:`body` per cell of x (in T and F), roughly."""
 
+    @property
+    def has_branches(self) -> bool:
+        """Whether adapters that are not weight deltas (``conv-adapter``) are active, which only torch computes."""
+        return any(layer._forward_hooks for layer in self.modules() if isinstance(layer, Layer))
+
 
 def kernels(module: nn.Module) -> int:
     """The number of weights of the convolutions in a module."""

@@ -11,7 +11,7 @@ import copy
 from collections.abc import Callable, Hashable, Mapping
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from dplass_cli.models.base import BaseModel
 from dplass_cli.models.resunet30 import ResUNet30, ResUNetBase
@@ -39,13 +39,12 @@ class GraphedBody:
     def __init__(self, base: ResUNetBase, capture: Capture | None = None) -> None:
         self._base = base
         self._capture = capture or capture_graph
-        self._convolutions = [layer for layer in base.modules() if isinstance(layer, (nn.Conv2d, nn.ConvTranspose2d))]
         self._seen: tuple[Hashable, int] = (None, 0)
         self._graph: tuple[Hashable, _CudaGraph] | None = None
 
     def __call__(self, x: Tensor, betas: Mapping[str, Tensor]) -> Tensor:
         """Compute :meth:`~dplass_cli.models.base.Backbone.body`."""
-        if torch.is_grad_enabled() or any(layer._forward_hooks for layer in self._convolutions):
+        if torch.is_grad_enabled() or self._base.has_branches:
             return self._base.body(x, betas)
         signature = _signature(x, betas)
         self._seen = (signature, self._seen[1] + 1 if self._seen[0] == signature else 1)

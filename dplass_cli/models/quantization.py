@@ -116,7 +116,8 @@ class Int8Body:
     """A runner (:class:`~dplass_cli.models.base.Backbone`) that computes in INT8.
 
     The graph of the current weights is made on the first call with them, which takes half a minute for the bundled
-    base, and read from the folder by later processes. Passes with gradients run in torch.
+    base, and read from the folder by later processes. Passes with gradients, and adapters that are not weight deltas
+    (``conv-adapter``), run in torch.
 
     Args:
         network: the network whose backbone this runner serves.
@@ -133,8 +134,9 @@ class Int8Body:
 
     def __call__(self, x: Tensor, controls: Controls) -> Tensor:
         """Compute :meth:`~dplass_cli.models.base.Backbone.body`."""
-        if torch.is_grad_enabled():
-            return self._network.backbone.body(x, controls)
+        backbone = self._network.backbone
+        if torch.is_grad_enabled() or backbone.has_branches:
+            return backbone.body(x, controls)
         if self._changed():
             self._key = self._state_sha256()
         if self._key not in self._graphs:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 import torch
-from small_networks import SMALL_LASAFT, small_inputs, small_lasaft, small_network
+from small_networks import SMALL_LASAFT, loaded, small_inputs, small_lasaft, small_network
 
 from dplass_cli import extras
 from dplass_cli.errors import InputError
@@ -25,6 +25,8 @@ from dplass_cli.models.quantization import (
     sdr,
     spectrogram_layers,
 )
+from dplass_cli.options.adapter_settings import AdapterSettings
+from dplass_cli.separation.bank import AdapterBank
 
 # A worker of pytest dies in this file, without a word, after most other files have run in it; alone it passes.
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore:::nncf", "ignore:::torch")]
@@ -158,6 +160,18 @@ def test_passes_with_gradients_run_in_torch(tmp_path: Path) -> None:
     run_in_int8(network, "auto", Counted(network), tmp_path)
     assert torch.equal(network(*small_inputs()), wanted)
     assert not list(tmp_path.iterdir())
+
+
+def test_adapters_that_are_no_weight_deltas_run_in_torch(tmp_path: Path) -> None:
+    pytest.importorskip("nncf", reason="pip install 'dplass[int8]'")
+    network = small_network()
+    bank = AdapterBank(network)
+    bank.add("domain0", loaded(network, AdapterSettings("conv-adapter"), 1))
+    bank.activate("domain0")
+    wanted, plain = separate(network), small_network()
+    assert not torch.allclose(wanted, separate(plain))
+    run_in_int8(network, "auto", Counted(network), tmp_path)
+    assert torch.equal(separate(network), wanted)
 
 
 @pytest.mark.parametrize(
