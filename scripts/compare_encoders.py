@@ -3,8 +3,8 @@
     python scripts/compare_encoders.py MANIFEST ENCODER OTHER
 
 An ENCODER is a name or a file. Both are measured in both directions, clips by captions as ``dplass retrieve --eval``
-does, and captions by clips: is the nearest caption of a clip its own? Intervals are 95% percentile intervals of 10,000
-bootstrap draws, of captions or of clips; those of differences are paired.
+does, and captions by clips: is the nearest caption of a clip its own? Intervals are 95% percentile intervals of a
+bootstrap over captions or clips; those of differences are paired.
 """
 
 from __future__ import annotations
@@ -21,8 +21,7 @@ from dplass_cli.domains.features import clip_of
 from dplass_cli.encoders import QueryEncoder, load_encoder
 from dplass_cli.encoders.clips import Clip, embed_clips
 from dplass_cli.evaluation.retrieval import evaluate_retrieval
-
-DRAWS = 10_000
+from dplass_cli.evaluation.statistics import bootstrap, interval
 
 Values = npt.NDArray[np.float64]
 
@@ -47,17 +46,10 @@ def measure(rows: Sequence[Row], encoder: QueryEncoder) -> dict[str, Values]:
     }
 
 
-def interval(values: Values) -> tuple[float, float, float]:
-    """The mean of values, and the ends of its interval."""
-    drawn = np.random.default_rng(0).integers(len(values), size=(DRAWS, len(values)))
-    low, high = np.percentile(values[drawn].mean(axis=1), [2.5, 97.5])
-    return float(values.mean()), float(low), float(high)
-
-
 def shown(values: Values) -> str:
-    """A mean and its interval as percentages."""
-    mean, low, high = (100 * value for value in interval(values))
-    return f"{mean:.1f} [{low:.1f}, {high:.1f}]"
+    """The mean of values and its interval, as percentages."""
+    low, high = interval(bootstrap("mean", 100 * values[:, None], [])[:, 0])
+    return f"{100 * values.mean():.1f} [{low:.1f}, {high:.1f}]"
 
 
 def main() -> None:

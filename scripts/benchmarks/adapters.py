@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import tempfile
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -50,7 +49,7 @@ def training_step(network: BaseModel, batch: int, repeats: int) -> dict[str, flo
 
     with adapted(network, adapter.layers):
         ours = fastest(step(network), repeats)
-        in_bfloat16 = fastest(step(network, True), repeats) if has_bfloat16(mixture.device) else math.nan
+        in_bfloat16 = fastest(step(network, True), repeats) if has_bfloat16(mixture.device) else None
         our_peak, our_kept = peak_memory(step(network), mixture.device), kept_for_gradient(network, mixture, condition)
     with published_steps():
         theirs = fastest(step(two), repeats)
@@ -59,7 +58,7 @@ def training_step(network: BaseModel, batch: int, repeats: int) -> dict[str, flo
         "plain_s": theirs,
         "ours_s": ours,
         "time_of_plain": ours / theirs,
-        "bfloat16_time_of_plain": in_bfloat16 / theirs,
+        **({} if in_bfloat16 is None else {"bfloat16_time_of_plain": in_bfloat16 / theirs}),
         "plain_peak_mib": their_peak,
         "ours_peak_mib": our_peak,
         "peak_of_plain": our_peak / their_peak,

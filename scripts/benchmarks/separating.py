@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import math
 import tempfile
 from collections.abc import Collection, Iterator, Mapping
@@ -19,6 +18,7 @@ from dplass_cli import sounds
 from dplass_cli.audio.writing import write_audio
 from dplass_cli.devices import has_bfloat16
 from dplass_cli.encoders.base import QueryEncoder
+from dplass_cli.extras import missing_libraries
 from dplass_cli.models import BaseModel, quantization
 from dplass_cli.models.backends import choose_backend
 from dplass_cli.models.quantization import QuantizationExamples
@@ -109,7 +109,7 @@ def arithmetics(separators: Collection[Separator], folder: Path) -> Iterator[str
         folder: for quantised graphs.
     """
     first = next(iter(separators))
-    network, has_int8 = first.bank.network, importlib.util.find_spec("nncf") is not None
+    network, has_int8 = first.bank.network, not missing_libraries("int8")
     largest_loss = quantization.MAX_LOSS_DB
     try:
         for backend in backends(network):

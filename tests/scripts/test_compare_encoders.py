@@ -5,11 +5,10 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-import numpy as np
 import pytest
 from small_captions import TOWERS, write_clips
 
-from compare_encoders import interval, main, measure
+from compare_encoders import main, measure
 from dplass_cli.data.manifest import read_manifest
 from dplass_cli.encoders import TinyEncoder, load_encoder, save_tiny_encoder
 from dplass_cli.options.retrieve_options import RetrieveOptions
@@ -38,8 +37,3 @@ def test_an_encoder_does_not_differ_from_itself(
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == 7
     assert all(line.endswith("| 0.0 [0.0, 0.0] |") for line in lines[2:])
-
-
-def test_an_interval_contains_its_mean_and_shrinks_with_the_number_of_values() -> None:
-    few, many = np.tile([0.0, 1.0], 10), np.tile([0.0, 1.0], 1000)
-    assert interval(few)[1] < interval(many)[1] < 0.5 < interval(many)[2] < interval(few)[2]

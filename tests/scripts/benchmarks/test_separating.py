@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 from pathlib import Path
 
 import pytest
@@ -12,6 +11,7 @@ from small_networks import small_network
 
 from benchmarks.separating import arithmetics, backends, one_core, separation
 from dplass_cli.encoders import load_encoder
+from dplass_cli.extras import missing_libraries
 from dplass_cli.models import quantization
 from dplass_cli.separation.bank import AdapterBank
 from dplass_cli.separation.policies import make_policy
@@ -31,7 +31,7 @@ def precisions(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) 
 def ways(precisions: list[str]) -> list[str]:
     """The backends installed here, with their precisions."""
     found = [f"{backend}_{precision}" for backend in backends(small_network()) for precision in precisions]
-    return found + ["openvino_int8"] * (importlib.util.find_spec("nncf") is not None)
+    return found + ["openvino_int8"] * (not missing_libraries("int8"))
 
 
 def test_one_core_is_measured_in_every_way_and_with_every_policy(precisions: list[str]) -> None:
