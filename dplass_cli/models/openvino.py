@@ -5,10 +5,11 @@ Importing OpenVINO sends telemetry; the part that does (``openvino.tools.ovc``, 
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import importlib
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from types import ModuleType
 from typing import Any
 
@@ -58,3 +59,15 @@ def openvino_core() -> Any:
     fault (OpenVINO 2026.4, ``src/plugins/intel_cpu/src/plugin.cpp``, ``SigAltStackSetup``).
     """
     return openvino_module().Core()
+
+
+@contextlib.contextmanager
+def shared_core() -> Iterator[None]:
+    """Make libraries that create a runtime object of their own, such as NNCF, use that of this process."""
+    module: Any = openvino_module()
+    core, own = openvino_core(), module.Core
+    module.Core = lambda: core
+    try:
+        yield
+    finally:
+        module.Core = own

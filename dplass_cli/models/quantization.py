@@ -33,7 +33,7 @@ from dplass_cli.errors import InputError
 from dplass_cli.extras import require_extra
 from dplass_cli.models.base import BaseModel, Controls
 from dplass_cli.models.body_graphs import BodyGraph, graph_of, has_graph
-from dplass_cli.models.openvino import compile_graph, openvino_core, openvino_module
+from dplass_cli.models.openvino import compile_graph, openvino_core, openvino_module, shared_core
 from dplass_cli.options.model_options import Backend
 from dplass_cli.storage import locked, make_folder, write_bytes
 from dplass_cli.weights.checkpoint_files import tensors_sha256
@@ -277,7 +277,7 @@ def quantize(model: Any, inputs: Sequence[Inputs], separate: Callable[[Infer], T
     def validate(compiled: Any, _: object) -> tuple[float, None]:
         return expected_sdr(sdr(wanted, separate(lambda values: torch.from_numpy(compiled(values)[0])))), None
 
-    with contextlib.redirect_stdout(io.StringIO()):  # NNCF draws progress bars there
+    with shared_core(), contextlib.redirect_stdout(io.StringIO()):  # NNCF draws progress bars there
         return nncf.quantize_with_accuracy_control(
             model,
             nncf.Dataset(list(inputs)),

@@ -28,8 +28,7 @@ from dplass_cli.models.quantization import (
 from dplass_cli.options.adapter_settings import AdapterSettings
 from dplass_cli.separation.bank import AdapterBank
 
-# A worker of pytest dies in this file, without a word, after most other files have run in it; alone it passes.
-pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore:::nncf", "ignore:::torch")]
+pytestmark = pytest.mark.filterwarnings("ignore:::nncf", "ignore:::torch")
 
 
 def examples_of(network: BaseModel) -> QuantizationExamples:
@@ -214,3 +213,14 @@ def test_quantised_graphs_compute_the_rest_in_bfloat16_where_the_processor_has_i
         run_in_int8(network, "auto", Counted(network), graphs)
         separate(network)
     assert used == ["bf16", "f32"]
+
+
+def test_quantising_makes_no_second_runtime_object(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("nncf", reason="pip install 'dplass[int8]'")
+    openvino_core()  # a second one would free this one's signal stack, and the next Ctrl-C would be a crash
+    made: list[object] = []
+    monkeypatch.setattr(openvino.openvino_module(), "Core", lambda: made.append(1))
+    network = small_network()
+    run_in_int8(network, "auto", Counted(network), tmp_path)
+    separate(network)
+    assert not made
