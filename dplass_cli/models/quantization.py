@@ -5,7 +5,7 @@ quantised, without the first and the last: the sums between them carry the signa
 as well takes the output from 33 to 14 dB of agreement with float32's without being faster. Further layers stay in
 float32 where the loss would exceed :data:`MAX_LOSS_DB`. On a CPU with bfloat16, what is not quantised runs in it: this
 agrees as well and takes 0.8 of the time. A quantised graph contains its weights, so every adapter and blend has a graph
-of its own, which is made once and kept in a folder.
+of its own, which is made once and kept in a folder. That of the bundled base is shipped, so it needs no NNCF.
 """
 
 from __future__ import annotations
@@ -79,7 +79,11 @@ class QuantizationExamples:
 
 
 def run_in_int8(
-    network: BaseModel, backend: Backend, examples: Callable[[], QuantizationExamples], folder: Path
+    network: BaseModel,
+    backend: Backend,
+    examples: Callable[[], QuantizationExamples],
+    folder: Path,
+    shipped: Path | None = None,
 ) -> None:
     """Make a network run in INT8, with graphs that are kept in a folder.
 
@@ -88,28 +92,22 @@ def run_in_int8(
         backend: what was asked for; INT8 has no other than OpenVINO.
         examples: makes the examples; called only if there is something to quantise.
         folder: of the quantised graphs.
+        shipped: of graphs that were quantised before, which are read only.
 
     Raises:
-        InputError: as :func:`require_int8`, or the backend is torch.
-    """
-    if backend == "torch":
-        raise InputError("--precision int8: runs in OpenVINO; leave --backend torch out")
-    require_int8(network)
-    network.backbone.runner = Int8Body(network, examples, folder)
-
-
-def require_int8(network: BaseModel) -> None:
-    """Check that a network can run in INT8 here.
-
-    Raises:
-        InputError: there is no graph of it, it is not on the CPU, or a package is missing.
+        InputError: there is no graph of the network, it is not on the CPU, a package is missing that its present
+            weights need, or the backend is torch.
     """
     device = next(network.parameters()).device.type
+    if backend == "torch":
+        raise InputError("--precision int8: runs in OpenVINO; leave --backend torch out")
     if not has_graph(network.backbone):
         raise InputError(f"--precision int8: there is no graph of {network.name}; leave --precision out")
     if device != "cpu":
-        raise InputError(f"--precision int8: runs on a CPU, not on {device}; give --device cpu, or leave it out")
-    require_extra("int8", "--precision int8")
+        raise InputError(f"--precision int8: runs on a CPU, not on {device}; give --device cpu")
+    body = Int8Body(network, examples, folder, shipped)
+    require_extra("openvino" if body.is_quantised() else "int8", "--precision int8")
+    network.backbone.runner = body
 
 
 class Int8Body:
@@ -123,10 +121,17 @@ class Int8Body:
         network: the network whose backbone this runner serves.
         examples: makes the examples; called only if there is something to quantise.
         folder: where quantised graphs are kept.
+        shipped: where others are, which are read only.
     """
 
-    def __init__(self, network: BaseModel, examples: Callable[[], QuantizationExamples], folder: Path) -> None:
-        self._network, self._examples, self._folder = network, examples, folder
+    def __init__(
+        self,
+        network: BaseModel,
+        examples: Callable[[], QuantizationExamples],
+        folder: Path,
+        shipped: Path | None = None,
+    ) -> None:
+        self._network, self._examples, self._folder, self._shipped = network, examples, folder, shipped
         self._graphs: OrderedDict[str, Infer] = OrderedDict()
         self._inputs: Callable[[Tensor, Controls], Inputs] | None = None
         self._seen: list[tuple[Tensor, int]] = []
@@ -147,6 +152,17 @@ class Int8Body:
         self._graphs.move_to_end(self._key)
         assert self._inputs is not None
         return self._graphs[self._key](self._inputs(x, controls))
+
+    def is_quantised(self) -> bool:
+        """Whether there is a quantised graph of the current weights."""
+        return self._stored(self._state_sha256()).exists()
+
+    def _stored(self, key: str) -> Path:
+        """The file of the graph of a state, whether it exists or not."""
+        name = f"{key}.xml"
+        if self._shipped is not None and (self._shipped / name).exists():
+            return self._shipped / name
+        return self._folder / name
 
     def _changed(self) -> bool:
         """Whether the weights are others than in the last call.
@@ -175,14 +191,20 @@ class Int8Body:
     def _compiled(self, key: str) -> Infer:
         body = graph_of(self._network.backbone, constant_weights=True)
         self._inputs = body.inputs
+        model = _read(self._stored(key)) or self._made(key, body)
+        return compile_graph(model, "bf16" if has_bfloat16(torch.device("cpu")) else "f32")
+
+    def _made(self, key: str, body: BodyGraph) -> Any:
+        """Quantise the current weights, unless another process does it at this moment, and keep the graph."""
         graph = make_folder(self._folder) / f"{key}.xml"
         with locked(graph.with_suffix(".lock")):
             model = _read(graph)
             if model is None:
+                require_extra("int8", "--precision int8")
                 _log.info("--precision int8: quantising the weights %s, once", key[:8])
                 model = self._quantized(body)
                 _write(model, graph)
-        return compile_graph(model, "bf16" if has_bfloat16(torch.device("cpu")) else "f32")
+        return model
 
     def _quantized(self, body: BodyGraph) -> Any:
         examples = self._examples()

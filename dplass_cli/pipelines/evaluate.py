@@ -18,6 +18,7 @@ from dplass_cli.reports.evaluation_report import write_report
 from dplass_cli.separation.loading import load_models
 from dplass_cli.storage import Progress, no_progress
 from dplass_cli.weights.hub import fetch_from_hub, is_hub_address
+from dplass_cli.weights.named_models import resolve_model
 
 REPORT = "report.html"
 
@@ -56,17 +57,19 @@ def evaluate(options: EvaluateOptions, progress: Progress = no_progress) -> dict
 
 
 def pinned(options: EvaluateOptions) -> EvaluateOptions:
-    """The options with commits as revisions of what is on the Hub, so that results say which files they belong to."""
+    """The options with what results say: commits as revisions of the Hub, and a named model's precision."""
 
     def pin(text: str) -> str:
         return str(fetch_from_hub(text)[1]) if is_hub_address(text) else text
 
     name, adapters = options.model_name, options.adapters
-    return replace(
+    options = replace(
         options,
         model_name=None if name is None else pin(name),
         adapters=None if adapters is None else tuple(map(pin, adapters)),
     )
+    model = resolve_model(options.model)
+    return replace(options, precision=model.precision, device=model.device)
 
 
 def evaluate_songs(options: EvaluateOptions, progress: Progress = no_progress) -> SongsResult:

@@ -12,11 +12,12 @@ from dplass_cli.adapters.bank_folder import bank_place, find_adapters, stored_by
 from dplass_cli.devices import process_device
 from dplass_cli.encoders import QueryEncoder, load_encoder_of, space_of
 from dplass_cli.errors import InputError
+from dplass_cli.extras import require_extra
 from dplass_cli.models import BaseModel, check_encoder, load_base
 from dplass_cli.models.backends import WARMUP_MACS, choose_backend
 from dplass_cli.models.quantization import run_in_int8
 from dplass_cli.options.model_options import ModelSpec
-from dplass_cli.resources import BUNDLED_MODELS, bundled_encoder, default_folder, shown_hash
+from dplass_cli.resources import BUNDLED_MODELS, bundled_encoder, default_folder, shipped, shown_hash
 from dplass_cli.separation.bank import AdapterBank
 from dplass_cli.separation.policies.base import DomainTexts
 from dplass_cli.separation.quantization_examples import BUILT_IN, quantization_examples
@@ -80,11 +81,14 @@ def load_models(
         check_encoder(network, space_of(encoder), encoder.size, str(model.encoder or model.base))
     if int8 := model.precision == "int8":
         examples = partial(quantization_examples, BUILT_IN, encoder, network.config)
-        run_in_int8(network, model.backend, examples, default_folder() / "int8")
+        run_in_int8(network, model.backend, examples, default_folder() / "int8", shipped("assets/tiny/int8"))
     else:
         choose_backend(network, model.backend, warmup_macs)
     bank = AdapterBank(network)
-    for path in default_adapters(model.base) if model.adapters is None else model.adapters:
+    paths = default_adapters(model.base) if model.adapters is None else model.adapters
+    if int8 and paths:
+        require_extra("int8", "--precision int8")  # each adapter is quantised when it is used
+    for path in paths:
         for key in bank.load(path, model.trust, keep or _is_small(path)):
             if bank.infos[key].encoder_fingerprint not in ("", space_of(encoder)):
                 raise InputError(

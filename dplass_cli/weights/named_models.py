@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from dplass_cli.errors import InputError, check_choice
-from dplass_cli.options.model_options import ModelSpec
+from dplass_cli.options.model_options import ModelSpec, Precision
 from dplass_cli.options.parse import from_mapping, parse_yaml
 from dplass_cli.resources import default_folder, resource
 from dplass_cli.storage import read_text
@@ -29,6 +29,7 @@ class NamedModel:
         encoder: the encoder in that folder; None: that of the base.
         tokenizer: the folder of the tokenizer in that folder.
         adapters: banks, adapter folders or published files in that folder; None: the bundled ones with ``tiny``.
+        precision: of the convolutions where none is asked for.
         fetch: the entries of known files that it consists of.
         note: remarks for the user.
         figures: what it was measured to reach, and on what.
@@ -40,6 +41,7 @@ class NamedModel:
     encoder: str | None = None
     tokenizer: str | None = None
     adapters: tuple[str, ...] | None = None
+    precision: Precision = "auto"
     fetch: tuple[str, ...] = ()
     note: str = ""
     figures: str = ""
@@ -92,7 +94,7 @@ def entries_to_fetch(names: Iterable[str]) -> list[str]:
 
 
 def resolve_model(spec: ModelSpec) -> ModelSpec:
-    """Replace the name of a model by its base, encoder, tokenizer and adapters; those that are given take precedence.
+    """Replace the name of a model by what it stands for; parts and a precision that are given take precedence.
 
     The name may be a folder, or the address of a repository of the Hub, which is fetched.
 
@@ -100,21 +102,26 @@ def resolve_model(spec: ModelSpec) -> ModelSpec:
         InputError: there is no such model or folder, it has not been fetched, or a base is given too.
         RunError: the Hub cannot be reached.
     """
-    if spec.name is None:
-        return spec
+    resolved = spec if spec.name is None else _named(spec, spec.name)
+    if resolved.precision == "int8" and resolved.device == "auto":
+        return replace(resolved, device="cpu")  # the only one that INT8 runs on
+    return resolved
+
+
+def _named(spec: ModelSpec, name: str) -> ModelSpec:
     if spec.base != "tiny":
-        raise InputError(f"--model {spec.name} and --base-checkpoint {spec.base}: exclude each other; give one of them")
-    if is_hub_address(spec.name):
-        found = _of_folder(fetch_from_hub(spec.name)[0], spec.name)
+        raise InputError(f"--model {name} and --base-checkpoint {spec.base}: exclude each other; give one of them")
+    if is_hub_address(name):
+        found = _of_folder(fetch_from_hub(name)[0], name)
     else:
-        found = _of_folder(Path(spec.name), spec.name) if Path(spec.name).is_dir() else _of_table(spec.name)
+        found = _of_folder(Path(name), name) if Path(name).is_dir() else _of_table(name)
     return replace(
         found,
         encoder=spec.encoder or found.encoder,
         tokenizer=spec.tokenizer or found.tokenizer,
         adapters=found.adapters if spec.adapters is None else spec.adapters,
         device=spec.device,
-        precision=spec.precision,
+        precision=found.precision if spec.precision == "auto" else spec.precision,
         backend=spec.backend,
         trust=spec.trust,
     )
@@ -140,13 +147,14 @@ def _of_table(name: str) -> ModelSpec:
         about = f" (about {size / 1e9:.2g} GB in all)" if size else ""
         raise InputError(f"--model {name}: {missing[0]} is missing; fetch it{about}: dplass weights fetch {name}")
     if not model.fetch:
-        return ModelSpec(base=model.base)
+        return ModelSpec(base=model.base, adapters=model.adapters, precision=model.precision)
     folder = default_folder().expanduser()
     return ModelSpec(
         base=folder / model.base,
         encoder=folder / model.encoder if model.encoder else None,
         tokenizer=folder / model.tokenizer if model.tokenizer else None,
         adapters=tuple(folder / path for path in model.adapters) if model.adapters else None,
+        precision=model.precision,
     )
 
 

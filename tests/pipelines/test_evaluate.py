@@ -31,7 +31,7 @@ from dplass_cli.models import load_base
 from dplass_cli.options.adapters_options import AdaptersPushOptions
 from dplass_cli.options.evaluate_options import EvaluateOptions
 from dplass_cli.pipelines.adapters import push_adapters
-from dplass_cli.pipelines.evaluate import evaluate
+from dplass_cli.pipelines.evaluate import evaluate, pinned
 from dplass_cli.records import write_rows
 from dplass_cli.separation.loading import load_models
 
@@ -151,6 +151,11 @@ def test_scores_equal_those_of_a_separation_by_hand(options: EvaluateOptions) ->
         level = 10 * np.log10(np.mean(np.square(estimate.numpy())) / np.mean(np.square(mixture)))
         assert float(row["level_db"]) == pytest.approx(level, abs=1e-3)
     assert result.scores.chosen["text-knn"] == {"4": "domain0"}
+
+
+def test_the_precision_of_a_named_model_is_recorded(options: EvaluateOptions) -> None:
+    recorded = pinned(replace(options, base_checkpoint="tiny", adapters=None, model_name="tiny-fast"))
+    assert (recorded.precision, recorded.device, recorded.model_name) == ("int8", "cpu", "tiny-fast")
 
 
 def test_a_bank_from_the_hub_gives_the_same_scores(

@@ -7,15 +7,19 @@ import shutil
 from pathlib import Path
 
 import pytest
+import torch
 from small_banks import write_small_bank
 
+from dplass_cli import extras
 from dplass_cli.adapters.adapter_folder import LoadedAdapter
 from dplass_cli.encoders import load_encoder
 from dplass_cli.errors import InputError
+from dplass_cli.models.quantization import sdr
 from dplass_cli.options.model_options import ModelSpec
 from dplass_cli.resources import resource
 from dplass_cli.separation import loading
 from dplass_cli.separation.loading import default_adapters, load_models
+from dplass_cli.sounds import CATALOGUE, render
 
 
 @pytest.fixture(scope="module")
@@ -93,6 +97,34 @@ def test_int8_refuses_adapters_that_are_branches(tmp_path: Path) -> None:
     base, bank = write_small_bank(tmp_path, "conv-adapter")
     with pytest.raises(InputError, match=r"--precision int8: cannot run adapter 'domain0' .*; use 32-true"):
         load_models(spec((base, bank), bank, precision="int8"))
+
+
+@pytest.fixture
+def without_nncf(monkeypatch: pytest.MonkeyPatch) -> None:
+    """NNCF cannot be found."""
+    found = extras.find_spec
+    monkeypatch.setattr(extras, "find_spec", lambda name: None if name == "nncf" else found(name))
+
+
+@pytest.mark.usefixtures("without_nncf")
+def test_the_graph_of_tiny_fast_is_shipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("openvino", reason="pip install 'dplass[openvino]'")
+    monkeypatch.setenv("DPLASS_HOME", str(tmp_path / "home"))
+    fast, plain = load_models(ModelSpec(name="tiny-fast")), load_models(ModelSpec(adapters=(), backend="torch"))
+    assert not fast.bank.keys
+    one, two = (render(kind.name, 1, 2.0, 32000) for kind in (CATALOGUE[0], CATALOGUE[-1]))
+    mixture = torch.from_numpy(one + two)[None, None]
+    query = plain.encoder.embed_text([CATALOGUE[0].captions[0]])
+    with torch.inference_mode():
+        ours, wanted = fast.network(mixture, query), plain.network(mixture, query)
+    assert 25 < sdr(wanted, ours) < 80
+    assert not (tmp_path / "home").exists()
+
+
+@pytest.mark.usefixtures("without_nncf")
+def test_adapters_in_int8_need_nncf_before_anything_is_separated() -> None:
+    with pytest.raises(InputError, match=r"--precision int8: needs nncf.*dplass\[int8\]"):
+        load_models(ModelSpec(precision="int8"))
 
 
 def test_tiny_is_the_bundled_encoder_that_a_base_was_trained_with(tmp_path: Path) -> None:

@@ -65,7 +65,7 @@ def test_defaults_follow_what_is_known_about_the_adapters(separator: Separator, 
     assert target.adapter == "domain2"
     assert default_selection("audiosep.ckpt", trained.bank) == ("text", "none")
     assert default_selection("audiosep.ckpt", AdapterBank(trained.bank.network)) == ("base", "none")
-    assert default_selection("tiny", AdapterBank(trained.bank.network)) == ("base", "residual")
+    assert default_selection("tiny", AdapterBank(trained.bank.network)) == ("base", "none")
     shutil.copytree(tmp_path / "bank" / "domain3", tmp_path / "adapters" / "3")
     alone = Separator.from_pretrained(adapters=tmp_path / "adapters")
     assert (alone.policy.name, alone.refine) == ("single:3", "residual")

@@ -73,7 +73,7 @@ def test_an_unknown_size_is_not_called_zero(fetched: Path) -> None:
 
 
 def test_an_unknown_name_is_refused() -> None:
-    with pytest.raises(InputError, match=r"--model audiosepp: must be one of tiny, tiny-0\.1, audiosep, audiosep"):
+    with pytest.raises(InputError, match=r"--model audiosepp: must be one of tiny, tiny-fast, tiny-0\.1, audiosep"):
         resolve_model(ModelSpec(name="audiosepp"))
 
 
@@ -93,6 +93,17 @@ def test_what_is_given_takes_precedence(fetched: Path) -> None:
         device="cpu",
         trust=True,
     )
+
+
+def test_a_named_model_may_have_a_precision_and_no_adapters() -> None:
+    assert resolve_model(ModelSpec(name="tiny-fast")) == ModelSpec(adapters=(), precision="int8", device="cpu")
+    given = ModelSpec(name="tiny-fast", precision="32-true", adapters=("bank",))
+    assert resolve_model(given) == ModelSpec(adapters=("bank",), precision="32-true")
+
+
+def test_int8_chooses_the_processor_unless_a_device_is_given() -> None:
+    assert resolve_model(ModelSpec(precision="int8")).device == "cpu"
+    assert resolve_model(ModelSpec(precision="int8", device="cuda:1")).device == "cuda:1"
 
 
 def test_a_folder_is_a_model(tmp_path: Path) -> None:

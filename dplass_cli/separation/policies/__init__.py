@@ -98,15 +98,15 @@ def default_selection(base: str | Path, bank: AdapterBank) -> Selection:
     """The policy and the refinement that measurements support (``docs/tiny.md``, ``docs/choosing.md``).
 
     With a bundled base: ``validated``, or ``text-knn`` where no gain was measured (as in a bank that ``train`` wrote),
-    with refinement. With other bases: ``text``, without refinement. Without adapters: ``base``. One adapter without a
-    domain serves every query.
+    with refinement. With other bases: ``text``, without refinement. Without adapters: ``base``, without refinement. One
+    adapter without a domain serves every query.
 
     Raises:
         InputError: there are several adapters and none has a domain.
     """
     refine: Refinement = "residual" if base in BUNDLED_MODELS else "none"
     if not bank.keys:
-        return Selection("base", refine)
+        return Selection("base", "none")
     if bank.domains:
         measured = any(domain.sdri_gain_db for domain in bank.domains.values())
         if base not in BUNDLED_MODELS:
