@@ -112,7 +112,8 @@ class FFmpegSource:
 
             def read(size: int) -> Audio:
                 nonlocal rest
-                blocks, missing = [np.empty((self.info.channels, 0), np.float32)], size
+                blocks: list[Audio] = [np.empty((self.info.channels, 0), np.float32)]
+                missing = size
                 while rest is not None and missing > 0:
                     blocks.append(rest[:, :missing])
                     missing -= blocks[-1].shape[1]

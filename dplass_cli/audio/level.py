@@ -11,10 +11,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
 from dplass_cli.audio.reading import Audio, AudioInfo, even_blocks, read_blocks
+
+_FloatArray = npt.NDArray[np.float64]
 
 _BLOCK_SECONDS = 0.1
 _READ_SECONDS = 10.0
@@ -76,7 +79,9 @@ def normalization_of(
     """
     if level_db is None:
         return UNCHANGED
-    sums, squares, lengths = [np.zeros((channels, 0))], [np.zeros((channels, 0))], [np.zeros(0)]
+    sums: list[_FloatArray] = [np.zeros((channels, 0))]
+    squares: list[_FloatArray] = [np.zeros((channels, 0))]
+    lengths: list[_FloatArray] = [np.zeros(0)]
     size = _block_size(sample_rate)
     for block in blocks:
         starts = np.arange(0, block.shape[1], size)

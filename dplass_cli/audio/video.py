@@ -106,10 +106,11 @@ def _packets(source: Path, container: av.container.InputContainer) -> Iterator[A
     if all(dts is not None for dts, _ in times):
         yield from packets
         return
-    if any(pts is None for _, pts in times):
+    stored = [pts for _, pts in times if pts is not None]
+    if len(stored) < len(times):
         raise InputError(f"--video: {source} does not say when its pictures are shown; leave out --video")
-    shown = sorted(pts for _, pts in times)
-    delay = max(pts - own for pts, (_, own) in zip(shown, times, strict=True))
+    shown = sorted(stored)
+    delay = max(pts - own for pts, own in zip(shown, stored, strict=True))
     for packet, pts in zip(packets, shown, strict=True):
         packet.dts = pts - delay
         yield packet

@@ -244,9 +244,9 @@ class TrainingSamples(Dataset[Batch]):
             for attempt in range(_INTERFERER_TRIES):
                 # The last tries take any clip: those in the same shards may all be of related sounds.
                 if nearby is not None and len(nearby) and attempt < _INTERFERER_TRIES // 2:
-                    source = pool[nearby[rng.integers(len(nearby))]]
+                    source = pool[int(nearby[rng.integers(len(nearby))])]
                 else:
-                    source = pool[rng.integers(len(pool))]
+                    source = pool[int(rng.integers(len(pool)))]
                 if source.kinds.related(target.kinds) or _clip(source) == _clip(target):
                     continue
                 pairs.drawn += not accept_near

@@ -121,7 +121,7 @@ def spherical_kmeans(points: FloatArray, weights: FloatArray | None, domains: in
 
     vectors = np.ascontiguousarray(points, dtype=np.float32)
     shares = np.ones(len(points)) if weights is None else weights
-    best, most = np.zeros(len(points), dtype=np.int64), -np.inf
+    best, most = _labels(np.zeros(len(points))), -np.inf
     for start in range(STARTS):
         first, _ = kmeans_plusplus(
             vectors, domains, sample_weight=shares, random_state=np.random.RandomState([seed, start])
@@ -165,7 +165,7 @@ def hdbscan(points: FloatArray, weights: FloatArray | None, domains: int, seed: 
     """
     from sklearn.cluster import HDBSCAN
 
-    labels = np.full(len(points), -1, dtype=np.int64)
+    labels = _labels(np.full(len(points), -1))
     if len(points) > 1:
         labels = _labels(HDBSCAN(min_cluster_size=min(MIN_CLUSTER_SIZE, len(points)), copy=True).fit_predict(points))
     if (labels < 0).all():

@@ -120,7 +120,7 @@ class WindowScorer(ABC):
         return np.array_split(audio, len(windows))
 
     def _embed_windows(self, windows: Sequence[Clip], audio: Sequence[Audio]) -> dict[Clip, Vectors]:
-        silence = np.zeros(self._encoder.size, np.float32)
+        silence: Vectors = np.zeros(self._encoder.size, np.float32)
         embedded = dict.fromkeys(windows, silence)
         sounding = {
             window: torch.from_numpy(samples)

@@ -125,7 +125,8 @@ def _bootstrap(
         sample, times = np.unique(drawn, return_counts=True)
         if distinct_points(points[sample]) <= domains:  # there would be one domain per point
             continue
-        weighted = None if method == "agglomerative" else times * (1.0 if weights is None else weights[sample])
+        counted = times.astype(np.float64) * (1.0 if weights is None else weights[sample])
+        weighted = None if method == "agglomerative" else counted
         found = group(method, points[sample], weighted, domains, seed)
         agreements.append(adjusted_rand(labels[sample], found))
     return float(np.mean(agreements)) if agreements else None

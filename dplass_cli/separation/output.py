@@ -271,7 +271,7 @@ class Drafts:
         start = 0
         for length in self._lengths:
             size = 4 * self._channels * length
-            made = {}
+            made: dict[str, Audio] = {}
             for name, place in places.items():
                 self._file.seek(start + place * size)
                 made[name] = np.frombuffer(self._file.read(size), np.float32).reshape(self._channels, length)

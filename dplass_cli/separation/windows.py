@@ -159,7 +159,8 @@ def file_windows(path: Path, frames: int, layout: WindowLayout, track: int = 0) 
     stops = pairwise([0, *(window.stop for window in all_windows)])
     blocks = read_blocks(path, (stop - previous for previous, stop in stops), track=track)
     # Adjacent windows overlap by their contexts, so each keeps the end of the one before it.
-    samples, begin = np.empty((0, 0), np.float32), 0
+    samples: Audio = np.empty((0, 0), np.float32)
+    begin = 0
     for window, block in zip(all_windows, blocks, strict=True):
         samples = np.concatenate((samples[:, window.start - begin :], block), axis=1) if samples.size else block
         begin = window.start

@@ -127,7 +127,7 @@ def choir(clip: SyntheticClip) -> Signal:
     """Sustained chords sung on one vowel by voices of unlike vibrato."""
     root, vowel = clip.uniform(150, 220), str(clip.rng.choice(["a", "o"]))
     beat = clip.uniform(1.2, 2.0)
-    starts = np.arange(0.0, clip.seconds, beat)
+    starts = np.arange(0.0, clip.seconds, beat, dtype=np.float64)
     steps = 2 ** (clip.rng.choice([0, 2, 4, 5, 7], len(starts)) / 12)
     melody = root * steps[np.minimum((clip.time / beat).astype(int), len(steps) - 1)]
     time = clip.time

@@ -108,8 +108,9 @@ class SyntheticClip:
         # Zero padding keeps the tail of the filter from wrapping around to the start of the clip.
         size = -(-(len(signal) + self.sample_rate // 16) // _FFT_MULTIPLE) * _FFT_MULTIPLE
         spectrum = np.fft.rfft(signal, size)
-        frequencies = np.fft.rfftfreq(size, 1 / self.sample_rate)
-        return [np.fft.irfft(spectrum * response(frequencies), size)[: len(signal)] for response in responses]
+        frequencies = np.fft.rfftfreq(size, 1 / self.sample_rate).astype(np.float64)
+        filtered = (np.multiply(spectrum, response(frequencies)) for response in responses)
+        return [np.fft.irfft(each, size)[: len(signal)] for each in filtered]
 
     def filtered(self, signal: Signal, response: Response) -> Signal:
         """Filter ``signal`` by ``response``."""
@@ -142,11 +143,13 @@ class SyntheticClip:
         knots = int(self.seconds * rate) + 3
         # Without a random offset, all curves of a clip would bend at the same times.
         positions = self.time * rate + self.uniform()
-        return np.interp(positions, np.arange(knots), self.rng.uniform(low, high, knots))
+        curve: Signal = np.interp(positions, np.arange(knots), self.rng.uniform(low, high, knots))
+        return curve
 
     def contour(self, values: Sequence[float]) -> Signal:
         """A curve through ``values``, which are spread evenly over the clip."""
-        return np.interp(np.linspace(0, 1, self.n_samples), np.linspace(0, 1, len(values)), values)
+        curve: Signal = np.interp(np.linspace(0, 1, self.n_samples), np.linspace(0, 1, len(values)), values)
+        return curve
 
     def steady(self, value: float) -> Signal:
         """A constant curve, for oscillators of constant pitch."""
@@ -171,7 +174,8 @@ class SyntheticClip:
         edge = np.minimum(fade, lengths / 2)
         corners = np.stack([starts, starts + edge, starts + lengths - edge, starts + lengths], axis=1)
         heights = np.tile([0.0, 1.0, 1.0, 0.0], len(starts))
-        return np.interp(self.time, np.maximum.accumulate(corners.ravel()), heights)
+        envelope: Signal = np.interp(self.time, np.maximum.accumulate(corners.ravel()), heights)
+        return envelope
 
     # --- tones
 
