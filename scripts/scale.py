@@ -2,9 +2,9 @@
 
     python scripts/scale.py --measure              measure the rates on one core of this machine (a minute)
     python scripts/scale.py                        write docs/scale.md from scripts/scale_rates.json
-    python scripts/scale.py --print --gpu-hour 2.5 --core-hour 0.04 --gb-month 0.023 --epochs 10
+    python scripts/scale.py --print --epochs 150 --gpu-hour 3.1
 
-Every assumption is an argument. Prices have no default: without one, its column is left out.
+Every assumption is an argument, and so are the prices, whose defaults are examples.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import math
 import tempfile
 import time
 import tracemalloc
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -295,8 +295,7 @@ def text(rates: Rates, given: argparse.Namespace) -> str:
         ("GPUs", "items/s", "cores per GPU that only read", "requests/s", "MB/s", "GB of manifest in memory"), limits
     )
     parts = ["## Work\n", work, "## Time\n", wall, "## Load while training\n", load]
-    if priced := _costs(rates, given, totals, sums):
-        parts += ["## Cost\n", priced]
+    parts += ["## Cost\n", _costs(steps, rates, given, dict(zip(machines, sums, strict=True)), totals[4])]
     measured = table(("rate", "measured"), [(key, f"{value:.4g}") for key, value in asdict(rates).items()])
     assumed = table(
         ("assumption", "value"),
@@ -305,26 +304,24 @@ def text(rates: Rates, given: argparse.Namespace) -> str:
     return "\n".join([*parts, "## Rates\n", measured, "## Assumptions\n", assumed])
 
 
-def _costs(rates: Rates, given: argparse.Namespace, totals: Sequence[float], sums: Sequence[float]) -> str:
-    """What the work costs, of what has a price."""
+def _costs(
+    steps: Sequence[Stage], rates: Rates, given: argparse.Namespace, hours: Mapping[int, float], requests: float
+) -> str:
+    """What the work costs. GPUs are paid until the last is done: ``hours`` of the whole on so many of them."""
     stored = given.clips * (rates.source_bytes + rates.copy_bytes + 512 * 4) / 1e9
+    preparing = sum(step.core_hours for step in steps if step.name.startswith("prepare"))
     priced = [
-        ("GPUs, by the hours that they compute", given.gpu_hour, totals[1], "GPU hours"),
-        ("cores", given.core_hour, totals[0], "core hours"),
-        ("storage of sources, copies and embeddings for a month", given.gb_month, stored, "GB"),
-        ("requests, per million", given.million_requests, totals[4] / 1e6, "million"),
+        (f"{gpus} GPU{'s' if gpus > 1 else ''} for {number(time)} hours", gpus * time, "GPU hours", given.gpu_hour)
+        for gpus, time in hours.items()
     ]
-    return (
-        table(
-            ("what", "amount", "price", "cost"),
-            [
-                (what, f"{number(amount)} {unit}", f"{price:g}", number(price * amount))
-                for what, price, amount, unit in priced
-                if price is not None
-            ],
-        )
-        if any(price is not None for _, price, *_ in priced)
-        else ""
+    priced += [
+        ("prepare, on cores without a GPU", preparing, "core hours", given.core_hour),
+        ("sources, copies and embeddings, for a month", stored, "GB", given.gb_month),
+        ("all requests, if an object store answers them", requests / 1e6, "million", given.million_requests),
+    ]
+    return table(
+        ("what", "amount", "price of one", "cost"),
+        [(what, f"{number(count)} {unit}", f"{price:g}", number(count * price)) for what, count, unit, price in priced],
     )
 
 
@@ -346,10 +343,10 @@ def parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--utilisation", type=float, default=0.2, help="share of the peak that is reached")
     parser.add_argument("--cores", type=int, default=8, help="CPU cores per GPU")
-    parser.add_argument("--gpu-hour", type=float, help="price of a GPU hour")
-    parser.add_argument("--core-hour", type=float, help="price of a core hour")
-    parser.add_argument("--gb-month", type=float, help="price of a GB of storage per month")
-    parser.add_argument("--million-requests", type=float, help="price of a million requests")
+    parser.add_argument("--gpu-hour", type=float, default=2.5, help="price of a GPU, with its cores, for an hour")
+    parser.add_argument("--core-hour", type=float, default=0.05, help="price of a core for an hour")
+    parser.add_argument("--gb-month", type=float, default=0.023, help="price of a GB of storage for a month")
+    parser.add_argument("--million-requests", type=float, default=0.4, help="price of a million requests")
     return parser
 
 

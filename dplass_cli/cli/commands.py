@@ -55,37 +55,44 @@ def add_command(
     taken = {flag for field in fields for flag in field.flags}
     common = [field for field in option_fields(CommonOptions) if taken.isdisjoint(field.flags)]
 
-    def command(**values: Any) -> None:
+    def read(values: Mapping[str, Any]) -> tuple[Callable[[Any, VerbRun], None], Any]:
         shared = {field.key: values[_parameter_name(field, "common_")] for field in common}
-        with verb_run(shared["json"], shared["verbose"], interrupted) as run:
-            flags = {field.key: _flag_value(field, values[_parameter_name(field)]) for field in fields}
-            flags, settings = {**flags, **(given or {})}, shared.get("set") or ()
-            for flag, other in instead.items():
-                if flags[flag]:
-                    kind = typing.get_type_hints(other)["options"]
-                    own = {field.key: flags[field.key] for field in option_fields(kind) if field.key in flags}
-                    return other(build_options(kind, shared.get("config"), settings, own), run)
-            body(build_options(options, shared.get("config"), settings, flags, adopt), run)
+        flags = {field.key: _flag_value(field, values[_parameter_name(field)]) for field in fields}
+        flags, settings = {**flags, **(given or {})}, shared.get("set") or ()
+        for flag, other in instead.items():
+            if flags[flag]:
+                kind = typing.get_type_hints(other)["options"]
+                own = {field.key: flags[field.key] for field in option_fields(kind) if field.key in flags}
+                return other, build_options(kind, shared.get("config"), settings, own)
+        return body, build_options(options, shared.get("config"), settings, flags, adopt)
+
+    def command(**values: Any) -> None:
+        with verb_run(values["common_json"], values["common_verbose"], interrupted) as run:
+            verb, its_options = read(values)
+            verb(its_options, run)
 
     parameters = [_parameter(field) for field in fields] + [_parameter(field, "common_") for field in common]
     command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     command.__annotations__ = {}
     aliases = {alias: field.flags[0] for field in (*fields, *common) for alias in field.declared.hidden}
-    kind = type("VerbCommand", (_VerbCommand,), {"options": options, "aliases": aliases, "verbatim": verbatim})
+    own = {"options": options, "aliases": aliases, "verbatim": verbatim, "read": staticmethod(read)}
+    kind = type("VerbCommand", (VerbCommand,), own)
     settings = {"allow_interspersed_args": not verbatim}
     group.command(name, cls=kind, help=help or inspect.getdoc(body), context_settings=settings)(command)
 
 
-class _VerbCommand(TyperCommand):
+class VerbCommand(TyperCommand):
     """A command that also understands the hidden spellings of its flags, and underscores for hyphens.
 
     Class attributes:
         options: the dataclass of its options.
+        read: makes the values that the parser found into options: (what runs with them, the options).
         aliases: {hidden spelling: flag}.
         verbatim: words after the first argument are no flags of this command.
     """
 
     options: ClassVar[type]
+    read: Callable[[Mapping[str, Any]], tuple[Callable[[Any, VerbRun], None], Any]]
     verbatim: ClassVar[bool] = False
     aliases: ClassVar[dict[str, str]] = {}
 

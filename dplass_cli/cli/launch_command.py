@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
+from typer.core import TyperGroup
 
-from dplass_cli.cli.commands import add_command
+from dplass_cli.cli.commands import VerbCommand, add_command
 from dplass_cli.cli.console import VerbRun, plain_table
 from dplass_cli.options.launch_options import LaunchLocalOptions, LaunchOptions, LaunchRayOptions, LaunchSlurmOptions
 
@@ -50,6 +51,7 @@ def _ray(options: LaunchRayOptions, run: VerbRun) -> None:
 def _launch(options: LaunchOptions, run: VerbRun) -> None:
     from dplass_cli.pipelines.launch import launch
 
+    _check_words(options.words)
     with _Followed(live=sys.stderr.isatty() and not run.json) as followed:
         result = launch(options, followed)
     if options.dry_run:
@@ -57,6 +59,22 @@ def _launch(options: LaunchOptions, run: VerbRun) -> None:
         return run.table(result, ["task", "command"], rows, f"{result.folder}: nothing is started yet", left=2)
     run.result(result, lambda: _table(result.tasks))
     run.some_failed(_failure(task) for task in result.tasks if task.state != "done")
+
+
+def _check_words(words: Sequence[str]) -> None:
+    """Read the options of the verb as its tasks will, so that a mistake is found now, not when the queue gets to it."""
+    from dplass_cli.cli.app import app
+
+    if not words or words[0].startswith("-"):
+        return  # splitting says what is missing
+    context = typer.main.get_command(app).make_context("dplass", list(words))
+    rest = list(words)
+    while isinstance(context.command, TyperGroup):
+        name, command, rest = context.command.resolve_command(context, rest)
+        assert command is not None  # an unknown name is an error of its own
+        context = command.make_context(name, list(rest), parent=context)
+    if isinstance(context.command, VerbCommand):
+        context.command.read(context.params)
 
 
 def _failure(task: TaskRecord) -> str:

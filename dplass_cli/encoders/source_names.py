@@ -48,8 +48,8 @@ class SourceNamesEncoder:
     def embed_audio(self, waveforms: Tensor | Sequence[Tensor], sample_rate: int) -> Tensor:
         """Raise InputError: sounds cannot be compared with names."""
         raise InputError(
-            f"--encoder: this model knows {self._listed()} by name only and cannot compare sounds; use sentences and"
-            " options that do not listen, such as --select text"
+            f"this model knows {self._listed()} by name only and cannot compare sounds; use what works by"
+            f" name, such as --query {self.kinds[0]}, --select text or --features text"
         )
 
     def out_of_vocabulary(self, sentence: str) -> str | None:

@@ -15,7 +15,7 @@ SHARED = ("embed", "evaluate")
 PREPARING = ("prepare", "prepare-audioset")
 """Verbs whose processes check and convert shares; another one writes the manifest when they are done."""
 
-_WITHOUT_CLIPS = ("merge", "mixtures", "shards")  # of prepare
+_ALONE = ("merge", "mixtures", "shards", "generate")  # of prepare: what one process does
 
 
 def split(words: Sequence[str], count: int | None, logs: Path) -> list[Task]:
@@ -38,7 +38,7 @@ def split(words: Sequence[str], count: int | None, logs: Path) -> list[Task]:
         raise InputError("no verb to launch; give it with its options, such as: train --data partition --workspace run")
     if words[0] == "train":
         return _training(words, count, logs)
-    prepares = words[0] in PREPARING and not set(words[1:2]) & set(_WITHOUT_CLIPS)
+    prepares = words[0] in PREPARING and not set(words[1:2]) & set(_ALONE)
     if count not in (None, 1) and words[0] not in SHARED and not prepares:
         raise InputError(f"--tasks {count}: {words[0]} runs as one task; leave the option out")
     if count is None or count == 1:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from dplass_cli.options.declaration import argument, check_field, option, section
+from dplass_cli.errors import InvalidValue
+from dplass_cli.options.declaration import argument, option, section
 from dplass_cli.options.embed_options import EmbeddingSettings
 from dplass_cli.options.head_options import HeadSettings, MelAugmentation
 from dplass_cli.options.model_options import EncoderOptions
@@ -76,4 +77,6 @@ class TagOptions(EncoderOptions):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_field(self, "fraction", all(0 < percent <= 100 for percent in self.fraction), "above 0 and at most 100")
+        for percent in self.fraction:
+            if not 0 < percent <= 100:
+                raise InvalidValue("fraction", percent, "above 0 and at most 100")

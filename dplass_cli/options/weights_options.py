@@ -16,7 +16,9 @@ class WeightsOptions(Options):
     output: Path | None = option(
         None, "Folder of fetched files.", also="-o", shown="$DPLASS_HOME, else a folder of the user's caches"
     )
-    table: Path | None = option(None, "Table of known files.", shown="the shipped one")
+    table: Path | None = option(
+        None, "Table of known files.", shown="the shipped one, and dplass-weights.yaml in --output"
+    )
     lock: Path | None = option(None, "File with the pinned hashes.", shown="dplass-weights.lock.json in --output")
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from dplass_cli.errors import InputError, some
 from dplass_cli.options.weights_options import WeightsFetchOptions, WeightsOptions, WeightsVerifyOptions
 from dplass_cli.resources import default_folder
@@ -14,7 +16,7 @@ from dplass_cli.weights.fetching import (
     list_entries,
     verify_files,
 )
-from dplass_cli.weights.known_files import read_known_files, select_entries
+from dplass_cli.weights.known_files import WeightsEntry, read_known_files, select_entries, with_own_entries
 from dplass_cli.weights.named_models import entries_to_fetch
 
 
@@ -24,7 +26,7 @@ def list_weights(options: WeightsOptions) -> list[ListedWeights]:
     Raises:
         InputError: a name is not known, or the table is invalid.
     """
-    store, table = _store(options), read_known_files(options.table)
+    store, table = _store(options), _table(options)
     return list_entries(store, select_entries(table, options.names or table))
 
 
@@ -36,7 +38,7 @@ def fetch_weights(options: WeightsFetchOptions, progress: Progress = no_progress
             fetched by hand.
         RunError: a file cannot be fetched, or has another hash than the expected one.
     """
-    store, table = _store(options), read_known_files(options.table)
+    store, table = _store(options), _table(options)
     if not options.names:
         raise InputError(f"no names given; name what to fetch: {some(table, limit=len(table))}")
     names = options.names if options.table else entries_to_fetch(options.names)
@@ -57,10 +59,18 @@ def verify_weights(options: WeightsVerifyOptions, progress: Progress = no_progre
         InputError: a name is unknown, the lock file is invalid, or there is nothing to verify.
         RunError: a file cannot be read.
     """
-    table = read_known_files(options.table)
+    table = _table(options)
     return verify_files(_store(options), table, select_entries(table, options.names), progress)
 
 
 def _store(options: WeightsOptions) -> WeightsStore:
     """The folder of fetched files, with its lock file."""
-    return WeightsStore((options.output or default_folder()).expanduser(), options.lock)
+    return WeightsStore(_folder(options), options.lock)
+
+
+def _table(options: WeightsOptions) -> dict[str, WeightsEntry]:
+    return read_known_files(options.table) if options.table else with_own_entries(_folder(options))
+
+
+def _folder(options: WeightsOptions) -> Path:
+    return (options.output or default_folder()).expanduser()

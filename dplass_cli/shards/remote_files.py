@@ -30,7 +30,7 @@ FIRST_WAIT = 1.0
 TIMEOUT = 60.0
 """Seconds within which a range must arrive."""
 
-_PACKAGES = {"s3": "s3fs", "s3a": "s3fs", "gs": "gcsfs", "gcs": "gcsfs", "hf": "huggingface_hub"}
+_BUCKETS = {"s3", "s3a", "gs", "gcs"}  # schemes whose packages are in the extra of this name
 _PERMANENT = {400, 401, 403, 404, 405, 410}  # HTTP statuses that another attempt will not change
 
 T = TypeVar("T")
@@ -159,15 +159,17 @@ def _retried(path: Path, attempt: Callable[[Any, str], T]) -> T:
         except FileNotFoundError as error:
             raise NoRemoteFile(f"{url}: no such file; check the address") from error
         except ImportError as error:
-            package = _PACKAGES.get(scheme, "the package of this file system")
-            raise RemoteFileError(f"{url}: {scheme}:// needs {package}; pip install {package}") from error
+            remedy = "pip install 'dplass[buckets]'" if scheme in _BUCKETS else "install the package that it needs"
+            raise RemoteFileError(f"{url}: {scheme}:// cannot be opened ({_reason(error)}); {remedy}") from error
         except Exception as error:  # each file system raises errors of its own
             reason = _reason(error)
             if isinstance(error, PermissionError) or getattr(error, "status", None) in _PERMANENT:
                 raise RemoteFileError(
                     f"{url}: cannot be accessed ({reason}); check the address and your login"
                 ) from error
-            if not left or (isinstance(error, ValueError) and "rotocol" in reason):
+            if isinstance(error, ValueError) and "rotocol" in reason:
+                raise RemoteFileError(f"{url}: {reason}; use a folder, s3://, gs://, hf:// or https://") from error
+            if not left:
                 raise RemoteFileError(f"{url}: {reason}; check the connection and run again") from error
             _log.info("%s: %s; trying again", url, reason)
         time.sleep(wait)

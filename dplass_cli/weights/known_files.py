@@ -12,6 +12,9 @@ from dplass_cli.options.parse import from_mapping, parse_yaml
 from dplass_cli.resources import resource
 from dplass_cli.storage import read_text
 
+OWN_NAME = "dplass-weights.yaml"
+"""The table of a user's own entries, in the folder of fetched files."""
+
 _NAME = re.compile(r"\w[\w.+,=-]*")  # names become folders and files: no path separators, not hidden
 
 
@@ -91,6 +94,21 @@ def read_known_files(path: Path | None = None) -> dict[str, WeightsEntry]:
         if not _NAME.fullmatch(str(name)) or not isinstance(entry, dict):
             raise InputError(f"{path}: {name!r} is not an entry of known files; expected a plain name and a section")
     return {str(name): from_mapping(WeightsEntry, entry, f"{path}: {name}") for name, entry in content.items()}
+
+
+def with_own_entries(folder: Path) -> dict[str, WeightsEntry]:
+    """The shipped table, and the entries of the user's own one in the folder of fetched files (:data:`OWN_NAME`).
+
+    Raises:
+        InputError: the user's table is invalid, or has the name of a shipped entry.
+    """
+    shipped, path = read_known_files(), folder / OWN_NAME
+    if not path.is_file():
+        return shipped
+    own = read_known_files(path)
+    if taken := next((name for name in own if name in shipped), None):
+        raise InputError(f"{path}: {taken}: is the name of a shipped entry; choose another one")
+    return shipped | own
 
 
 def select_entries(table: dict[str, WeightsEntry], names: Iterable[str]) -> dict[str, WeightsEntry]:

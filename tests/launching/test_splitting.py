@@ -63,8 +63,12 @@ def test_preparing_becomes_shares_and_a_last_task() -> None:
         ("share1", False, "1"),
         ("manifest", True, None),
     ]
+
+
+@pytest.mark.parametrize("kind", ["merge", "mixtures", "shards", "generate"])
+def test_what_one_process_prepares_is_not_shared(kind: str) -> None:
     with pytest.raises(InputError, match="--tasks 2: prepare runs as one task"):
-        split(["prepare", "merge", "a.json"], 2, Path("logs"))
+        split(["prepare", kind, "a.json"], 2, Path("logs"))
 
 
 def test_other_verbs_are_one_task() -> None:

@@ -68,5 +68,5 @@ def test_wrong_options_are_refused(manifest: Path, tmp_path: Path) -> None:
         fit_head(replace(options, recordings=(Path("a.wav"),)))
     with pytest.raises(InputError, match=r"contains no clip of 'airport', 'bar'"):
         fit_head(replace(options, labels="scenes"))
-    with pytest.raises(InputError, match=r"^fraction \(0\.0,\): must be above 0 and at most 100"):
-        replace(options, fraction=(0.0,))
+    with pytest.raises(InputError, match=r"^fraction 0\.0: must be above 0 and at most 100"):
+        replace(options, fraction=(50.0, 0.0))

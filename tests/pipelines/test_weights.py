@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -39,3 +40,22 @@ def test_missing_files_are_an_error_when_offline(options: WeightsFetchOptions, t
 def test_an_unknown_name_is_corrected(options: WeightsFetchOptions, verb: object) -> None:
     with pytest.raises(InputError, match=r"list: must be one of .*; did you mean 'lists'"):
         verb(WeightsFetchOptions(("list",), options.output, table=options.table))  # type: ignore[operator]
+
+
+def test_entries_of_ones_own_are_listed_and_fetched_like_the_shipped_ones(options: WeightsFetchOptions) -> None:
+    assert options.output is not None
+    assert options.table is not None
+    options.table.rename(options.output / "dplass-weights.yaml")
+    own = replace(options, table=None)
+    assert [item.name for item in list_weights(replace(own, names=()))][-2:] == ["lasaft", "lists"]
+    assert [fetched.name for fetched in fetch_weights(own)] == ["lists"]
+    assert [item.status for item in verify_weights(replace(own, names=()))] == ["ok"]
+
+
+def test_an_entry_of_ones_own_does_not_replace_a_shipped_one(options: WeightsFetchOptions) -> None:
+    assert options.output is not None
+    assert options.table is not None
+    table = options.output / "dplass-weights.yaml"
+    table.write_text(options.table.read_text().replace("lists", "lasaft"))
+    with pytest.raises(InputError, match=r"dplass-weights\.yaml: lasaft: is the name of a shipped entry"):
+        list_weights(replace(options, names=(), table=None))

@@ -16,7 +16,7 @@ import scale
 def given(**changed: Any) -> argparse.Namespace:
     """Round assumptions: a GPU does a million multiply-accumulates per second."""
     assumed = {"clips": 3600, "captions": 0, "epochs": 2, "segment": 2.0, "largest": 0.5, "tflops": 2e-6}
-    prices = dict.fromkeys(("gpu_hour", "core_hour", "gb_month", "million_requests"))
+    prices = {"gpu_hour": 2.0, "core_hour": 0.5, "gb_month": 0.01, "million_requests": 10.0}
     return argparse.Namespace(**{**assumed, "utilisation": 1.0, "cores": 4, **prices, **changed})
 
 
@@ -51,8 +51,11 @@ def test_cores_limit_a_step_that_only_reads() -> None:
     assert scale.hours_on(training, 1, given()) == 100.0
 
 
-def test_only_what_has_a_price_is_priced() -> None:
-    assert "## Cost" not in scale.text(RATES, given())
-    priced = scale.text(RATES, given(gpu_hour=2.0))
-    assert "| GPUs, by the hours that they compute | 13 GPU hours | 2 | 26 |" in priced
-    assert "core hours | " not in priced.partition("## Cost")[2].partition("## Rates")[0]
+def test_gpus_are_paid_until_the_last_is_done() -> None:
+    steps = scale.stages(RATES, given())
+    hours = sum(scale.hours_on(step, 8, given()) for step in steps)
+    costs = scale.text(RATES, given()).partition("## Cost")[2]
+    assert f"| 8 GPUs for {scale.number(hours)} hours | {scale.number(8 * hours)} GPU hours | 2 |" in costs
+    preparing = 0.1 + 1.0 + 2.0  # hours of a core per second and clip, for 3,600 clips
+    cost = scale.number(preparing * 0.5)
+    assert f"| prepare, on cores without a GPU | {preparing:g} core hours | 0.5 | {cost} |" in costs

@@ -17,13 +17,17 @@ import anyio
 import numpy as np
 import pytest
 import soundfile
+from lasaft_checkpoints import write_small
 from page_client import PageClient, encoded, noise, wait_until
 from quick_job import run_quickly
+from small_networks import FOUR_SOURCES, small_lasaft
 
+from dplass_cli import Separator
 from dplass_cli.server import http_app as application
 from dplass_cli.server import uploads
 from dplass_cli.server.http_app import example_wav
 from dplass_cli.server.job_queue import JobNotFound, ReportStep, SeparationJob, Sound
+from dplass_cli.server.job_runner import SeparationRunner
 
 Serve = Callable[..., PageClient]
 Listening = Callable[..., tuple[PageClient, int]]
@@ -537,3 +541,18 @@ def test_an_upload_that_stalls_is_given_up(listening: Listening, monkeypatch: py
         response = connection.recv(10_000).decode()
     assert response.startswith("HTTP/1.1 408")
     client.wait_until_empty()
+
+
+def test_a_model_of_music_in_stereo_serves_its_sources_and_says_what_it_cannot_do(serve: Serve, tmp_path: Path) -> None:
+    checkpoint = write_small(tmp_path / "lasaft.ckpt", small_lasaft(config=FOUR_SOURCES))
+    separating = SeparationRunner(Separator.from_pretrained(base=str(checkpoint), device="cpu"))
+    client = serve(separating, checks=separating)
+    sent = client.send(encoded(noise(0.5, 44100, 2), 44100), "vocals", "drums").json()
+    status = client.wait_until_finished(sent["id"])
+    assert [sound["query"] for sound in status["sounds"] if sound["kind"] == "target"] == ["vocals", "drums"]
+    refused = client.send(encoded(noise(0.5, 44100, 2), 44100), "a dog")
+    assert "vocals, drums, bass and other" in (refused.text + str(client.wait_until_finished(refused.json()["id"])))
+    kept = client.http.post("/recordings", content=encoded(noise(3.0, 44100, 2), 44100)).json()
+    asked = client.http.get(f"/recordings/{kept['id']}/sounds")
+    assert asked.status_code == 415
+    assert "cannot compare sounds" in asked.json()["error"]

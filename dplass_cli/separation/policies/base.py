@@ -60,9 +60,11 @@ class DomainTexts:
         groups: dict[str, list[str]] = {domain.name: [] for domain in self._bank.domains.values()}
         kinds = sorted(self._encoder.kinds)
         for kind, query in zip(kinds, self._encoder.embed_text(kinds) if kinds else (), strict=True):
-            nearest = int((self.captions @ query.double().numpy()).argmax()) if groups else None
-            best = "sounds" if nearest is None else self._bank.domains[self.keys[int(self.owners[nearest])]].name
-            groups.setdefault(best, []).append(kind)
+            if not self.keys:
+                groups.setdefault("sounds", []).append(kind)
+                continue
+            nearest = int((self.captions @ query.double().numpy()).argmax())
+            groups[self._bank.domains[self.keys[int(self.owners[nearest])]].name].append(kind)
         return {name: found for name, found in groups.items() if found}
 
     def probabilities(self, query: Tensor) -> dict[str, float]:

@@ -37,3 +37,8 @@ def test_a_caption_is_most_probable_in_its_domain(models: Models, number: int) -
     probabilities = models.texts.probabilities(models.encoder.embed_text([CAPTIONS[number][0]])[0])
     assert sum(probabilities.values()) == pytest.approx(1.0)
     assert max(probabilities, key=probabilities.__getitem__) == f"domain{number}"
+
+
+def test_without_domains_all_sounds_are_one_group(small_bank: tuple[Path, Path]) -> None:
+    models = load_models(ModelSpec(base=small_bank[0], encoder="tiny"))
+    assert models.texts.sounds() == {"sounds": sorted(models.encoder.kinds)}
