@@ -37,6 +37,7 @@ from benchmarks.training import training_loop
 from dplass_cli import load_base, load_encoder
 from dplass_cli.devices import choose_device
 from dplass_cli.encoders.laion_text import pad
+from dplass_cli.errors import InputError
 from dplass_cli.models import BaseModel, ResUNet30
 from dplass_cli.options.network_settings import ResUNet30Config
 from dplass_cli.separation.bank import AdapterBank
@@ -171,7 +172,10 @@ def main() -> None:
     parser.add_argument("--clips", type=int, default=20_000, help="of the section shards")
     parser.add_argument("--only", nargs="*", default=[], help="sections whose names start with one of these")
     arguments = parser.parse_args()
-    device = choose_device(arguments.device)
+    try:
+        device = choose_device(arguments.device)
+    except InputError as error:
+        parser.error(str(error))
     measuring.clock = arguments.clock
     torch.manual_seed(0)
     results: dict[str, Any] = {

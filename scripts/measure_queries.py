@@ -324,6 +324,8 @@ def _scores(measured: Sequence[tuple[bool, Presence]], calibration: Calibration 
 def print_scores(title: str, scores: Scores) -> None:
     """Print a table with one row per method; the first is the baseline of the differences."""
     baseline = next(iter(scores))
+    counts = " and ".join(str(len(values)) for values in scores[baseline].values())
+    title = f"{title}, {counts} mixtures"
     print(f"\n| {title} | two sources | difference | three sources | difference |\n|---|---:|---:|---:|---:|")
     for method, by_count in scores.items():
         cells = []

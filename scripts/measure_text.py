@@ -14,7 +14,7 @@ import numpy as np
 
 from dplass_cli.encoders import MiniLMEncoder, TinyEncoder, load_encoder
 from dplass_cli.encoders.vocabulary import KNOWN
-from tiny_models.kinds import held_out, held_out_words, made_up, read_kinds
+from tiny_models.kinds import editors_words, held_out, held_out_words, made_up, read_kinds
 
 MADE_UP = 200
 
@@ -32,7 +32,8 @@ def measure(encoder: TinyEncoder | MiniLMEncoder) -> dict[str, str]:
     sure = [read[wording][0] == own[wording] for wording in known]
     anchors = dict(zip(encoder.kinds, encoder.embed_text(encoder.kinds), strict=True))
     cosines = [float(encoder.embed_text([wording])[0] @ anchors[kind]) for wording, kind in own.items()]
-    words = held_out_words()
+    words, editors = held_out_words(), editors_words()
+    missing = [word for word in editors if encoder.out_of_vocabulary(word)]
     related = [best(word)[0] in kinds for word, kinds in words.items()]
     names = [best(kind.name)[0] == kind.name for kind in read_kinds()[0]]
     rng = random.Random(5)
@@ -44,6 +45,7 @@ def measure(encoder: TinyEncoder | MiniLMEncoder) -> dict[str, str]:
         "mean cosine to the embedding of the kind's name": f"{np.mean(cosines):.3f}",
         "held-out words assigned to a related kind": f"{sum(related)} of {len(related)}",
         "held-out words that count as known": f"{sum(best(word)[1] >= KNOWN for word in words)} of {len(words)}",
+        "words of sound editors that are unknown": f"{len(missing)} of {len(editors)} ({', '.join(missing)})",
         "made-up words that count as unknown": f"{sum(refused)} of {MADE_UP}",
     }
 

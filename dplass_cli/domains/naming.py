@@ -107,11 +107,29 @@ def _title(groups: Sequence[_WordGroup], captions: Mapping[str, int], totals: Ma
 
 
 def _words(caption: str) -> list[str]:
-    """The words of a caption, without function words, each once, in their order."""
+    """The words of a caption, without function words, each once, in their order.
+
+    A word of two letters says little by itself, so it is one with the next: "hi hat", "tv noise".
+    """
     text = unicodedata.normalize("NFC", caption.lower())
-    parts = "".join(character if _in_words(character) else " " for character in text).split()
-    words = dict.fromkeys(part.lstrip("0123456789_'-").rstrip("'-") for part in parts)
-    return [word for word in words if len(word) > 1 and word[0].isalpha() and word not in _STOP_WORDS]
+    apart = "".join(character if _in_words(character) or character.isspace() else " , " for character in text)
+    words: list[str] = []
+    for part in apart.split():
+        word = part.lstrip("0123456789_'-").rstrip("'-")
+        if words and _is_short(words[-1]) and _is_content(word):
+            words[-1] += f" {word}"
+        else:
+            words.append(word)
+    return list(dict.fromkeys(filter(_is_content, words)))
+
+
+def _is_content(word: str) -> bool:
+    return len(word) > 1 and word[0].isalpha() and word not in _STOP_WORDS
+
+
+def _is_short(word: str) -> bool:
+    """Whether a word has two letters; other scripts than Latin write much in two."""
+    return len(word) == 2 and word.isascii() and _is_content(word)
 
 
 def _in_words(character: str) -> bool:

@@ -15,6 +15,10 @@ _FUNCTION_WORDS = {
 }
 """Words that occur in names of kinds and do not name a sound."""
 
+_MISSPELT = 0.25
+"""Probability up to which a word may be a misspelling: to the encoder, "breathing" (0.27) is near snoring, and not a
+misspelt "eating"."""
+
 _NEAREST = 3
 _SIMILAR = 0.7  # ratio of difflib from which on one word may be a misspelling of another
 _SHORT = 4  # letters up to which only swapped letters are taken for a misspelling
@@ -28,16 +32,16 @@ def vocabulary_note(sentence: str, encoder: str, kinds_of: Callable[[str], Mappi
     ``kinds_of`` gives {kind of sound: probability that a sentence describes it}, the most probable first.
     """
 
-    def knows(words: str) -> bool:
-        return next(iter(kinds_of(words).values())) >= KNOWN
+    def probability(words: str) -> float:
+        return next(iter(kinds_of(words).values()))
 
     said = [word for word in _words(sentence) if word not in _FUNCTION_WORDS]
-    unknown = [word for word in said if not knows(word)]
-    if knows(sentence) or (said and not unknown):
+    unknown = {word: near for word in said if (near := probability(word)) < KNOWN}
+    if probability(sentence) >= KNOWN or (said and not unknown):
         return None
     kinds = kinds_of(sentence)
     spelt = {word for kind in kinds for word in _words(kind)} - _FUNCTION_WORDS
-    misspelt = [word for word in unknown if word not in spelt]
+    misspelt = [word for word, near in unknown.items() if word not in spelt and near <= _MISSPELT]
     similar = [near for word in misspelt for near in _similar(word, spelt)]
     others = [kind for kind in kinds if not said or not set(said) >= set(_words(kind)) - _FUNCTION_WORDS]
     nearest = ", ".join(map(repr, others[:_NEAREST]))

@@ -201,7 +201,7 @@ class Int8Body:
             model = _read(graph)
             if model is None:
                 require_extra("int8", "--precision int8")
-                _log.info("--precision int8: quantising the weights %s, once", key[:8])
+                _log.warning("--precision int8: quantising the weights %s, once, which takes a while", key[:8])
                 model = self._quantized(body)
                 _write(model, graph)
         return model
@@ -339,6 +339,7 @@ def nncf_module() -> ModuleType:
     os.environ["NNCF_CI"] = "1"
     try:
         openvino_module()
+        logging.getLogger("torch.utils.cpp_extension").setLevel(logging.ERROR)  # complains where there is no GPU
         nncf = importlib.import_module("nncf")
     finally:
         if before is None:

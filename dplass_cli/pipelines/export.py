@@ -15,7 +15,7 @@ from dplass_cli.models.quantization import QuantizationExamples
 from dplass_cli.options.export_options import ExportOptions, Format
 from dplass_cli.separation.bank import AdapterBank
 from dplass_cli.separation.policies.built_in import single_key
-from dplass_cli.separation.quantization_examples import quantization_examples
+from dplass_cli.separation.quantization_examples import BUILT_IN, quantization_examples
 from dplass_cli.versions import __version__
 
 _BY_SUFFIX: dict[str, Format] = {".onnx": "onnx", ".xml": "openvino"}
@@ -56,6 +56,8 @@ def export(options: ExportOptions) -> ExportResult:
     form = _format(options)
     if options.precision == "int8" and form != "openvino":
         raise InputError(f"--precision int8: is written for OpenVINO; end --output {options.output} in .xml")
+    if options.precision != "int8" and options.calibrate != BUILT_IN:
+        raise InputError(f"--calibrate {options.calibrate}: nothing is calibrated without --precision int8")
     if options.output.is_dir():
         raise InputError(f"--output {options.output}: is a folder; give the name of a file to write")
     network = load_base(options.base_checkpoint, trust=options.trust_checkpoint)

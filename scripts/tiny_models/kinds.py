@@ -99,6 +99,11 @@ def held_out_words() -> Mapping[str, list[str]]:
     return _read("held_out_words.yaml")
 
 
+def editors_words() -> list[str]:
+    """Words that users of sound editors ask for, whether they name a kind or not (``editors_words.txt``)."""
+    return (FOLDER / "editors_words.txt").read_text(encoding="utf-8").splitlines()
+
+
 def _read(name: str) -> dict[str, list[str]]:
     read: dict[str, list[str]] = yaml.safe_load((FOLDER / name).read_text(encoding="utf-8"))
     return read

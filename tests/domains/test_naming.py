@@ -59,6 +59,11 @@ def test_captions_without_words_stand_for_themselves() -> None:
     assert titled(["...."], ["rain"]) == ["....", "Rain"]
 
 
+def test_a_word_of_two_letters_is_one_with_the_next() -> None:
+    assert titled(["hi hat", "clock", "hi hats"], ["tv noise", "a hi"]) == ["Hi hat, clock", "Tv noise, hi"]
+    assert titled(["go and stop"], ["tv, radio"], ["up hill"]) == ["Go, stop", "Tv, radio", "Hill"]
+
+
 def test_titles_take_any_script() -> None:
     assert titled(["雨が降る"], ["собака лает"]) == ["雨が降る", "Собака, лает"]
     assert titled(["8-bit"], ["2-stroke"]) == ["Bit", "Stroke"]

@@ -39,6 +39,13 @@ def test_a_misspelling_is_corrected(tiny: TinyEncoder) -> None:
     assert note.endswith("did you mean 'saxophone'?")
 
 
+@pytest.mark.parametrize("word", ["breathing", "breath"])
+def test_a_word_that_is_like_a_kind_is_no_misspelling(tiny: TinyEncoder, word: str) -> None:
+    note = tiny.out_of_vocabulary(word)
+    assert note is not None
+    assert "the nearest that it knows: " in note
+
+
 @pytest.mark.parametrize("sentence", ["dog and rain", "and", "bark, with rain", "a mnd"])
 def test_words_that_are_known_or_name_no_sound_are_not_corrected(sentence: str) -> None:
     note = vocabulary_note(sentence, "tiny", lambda words: {"Rain and wind": 0.2, "Dog bark": 0.1})

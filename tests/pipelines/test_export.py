@@ -85,6 +85,7 @@ def test_invalid_options_are_one_line_and_write_nothing(trained: tuple[Path, Pat
         (["--output", str(tmp_path / "a.onnx")], "choose one with --select single:k"),
         (["--output", str(tmp_path / "a.onnx"), "--select", "text"], "a graph contains one network"),
         (["--output", str(tmp_path / "a.onnx"), "--select", "single:9"], "no adapter 'domain9' is loaded"),
+        (["--output", str(tmp_path / "a.xml"), "--calibrate", "a.json"], "calibrated without --precision int8"),
         (["--select", "base"], "output"),
     ):
         done = CliRunner().invoke(app, [*common, *more])

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
 from small_banks import CONFIG
 from small_networks import small_network
 
-from benchmark import table
+from benchmark import main, table
 from benchmarks.gpu import lengths, throughput
 from dplass_cli.encoders import load_encoder
 
@@ -37,3 +38,13 @@ def test_results_become_a_table() -> None:
         "| gpu: throughput | batch_1 | 12.35 |",
         "| gpu: throughput | batch_2 | 20 |",
     ]
+
+
+def test_a_device_that_is_not_there_is_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.argv", ["benchmark.py", "--device", "cuda:99", "--minutes", "9"])
+    with pytest.raises(SystemExit) as stop:
+        main()
+    assert stop.value.code == 2
+    assert capsys.readouterr().err.splitlines()[-1].startswith("benchmark.py: error: --device cuda:99: torch finds ")

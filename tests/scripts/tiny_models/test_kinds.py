@@ -7,7 +7,8 @@ from collections import Counter
 
 import pytest
 
-from tiny_models.kinds import Kind, held_out, held_out_words, read_kinds
+from dplass_cli.encoders import load_encoder
+from tiny_models.kinds import Kind, editors_words, held_out, held_out_words, read_kinds
 
 
 def plain(text: str) -> str:
@@ -41,3 +42,15 @@ def test_no_further_wording_means_two_kinds(kinds: tuple[Kind, ...]) -> None:
 
 def test_each_kind_has_further_wordings(kinds: tuple[Kind, ...]) -> None:
     assert [kind.name for kind in kinds if len(kind.further) < 20] == []
+
+
+@pytest.mark.parametrize("word", ["reverb", "echo"])
+def test_what_rooms_do_to_every_sound_means_no_kind(word: str, kinds: tuple[Kind, ...]) -> None:
+    count = Counter(kind.name for kind in kinds for text in (*kind.wordings, *kind.further) if word in text.lower())
+    assert max(count.values()) <= count.total() / 3
+
+
+def test_the_bundled_encoder_knows_the_words_of_editors() -> None:
+    encoder, words = load_encoder("tiny"), editors_words()
+    assert len(words) == len(set(words)) == 99
+    assert len([word for word in words if encoder.out_of_vocabulary(word)]) <= 12
