@@ -63,11 +63,15 @@ def openvino_core() -> Any:
 
 @contextlib.contextmanager
 def shared_core() -> Iterator[None]:
-    """Make libraries that create a runtime object of their own, such as NNCF, use that of this process."""
+    """Make libraries that create runtime objects of their own, such as NNCF, use that of this process."""
     module: Any = openvino_module()
-    core, own = openvino_core(), module.Core
-    module.Core = lambda: core
+    core, own = openvino_core(), (module.Core, module.compile_model)
+
+    def compile_model(model: Any, device_name: str = "AUTO", config: dict[str, Any] | None = None) -> Any:
+        return core.compile_model(model, device_name, config or {})
+
+    module.Core, module.compile_model = lambda: core, compile_model  # OpenVINO's function makes an object per call
     try:
         yield
     finally:
-        module.Core = own
+        module.Core, module.compile_model = own

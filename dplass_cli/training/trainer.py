@@ -178,7 +178,13 @@ class JobTrainer:
 
 def _weights_and_biases(project: str, workspace: Path, name: str) -> Logger:
     from lightning.pytorch.loggers import WandbLogger
-    from wandb.errors import Error
+
+    try:
+        from wandb.errors import Error
+    except ImportError as error:
+        raise InputError(
+            f"train.wandb_project {project}: needs wandb, which is not installed; pip install wandb"
+        ) from error
 
     logger = WandbLogger(project=project, name=f"{workspace.name}-{name}", save_dir=workspace)
     try:

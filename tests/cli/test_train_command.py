@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
+import sys
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -81,6 +82,16 @@ def test_wrong_options_are_one_line_and_2(corpus: Path, tmp_path: Path, wrong: l
     assert message in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1
     assert not (tmp_path / "run").exists()
+
+
+def test_logging_to_a_service_whose_package_is_missing_is_refused(
+    corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "wandb.errors", None)  # as on Python 3.13, where laion-clap does not bring it
+    asked = ("--set", "train.num_workers=0", "--set", "train.wandb_project=sounds")
+    done = CliRunner().invoke(app, arguments(corpus, tmp_path / "run", *asked))
+    assert done.exit_code == 2
+    assert "train.wandb_project sounds: needs wandb, which is not installed; pip install wandb" in done.stderr
 
 
 def test_a_run_in_its_own_partition_is_refused(corpus: Path) -> None:
