@@ -8,12 +8,12 @@ from dplass_cli.evaluation.table import Figure, Table
 from dplass_cli.models import load_base
 from dplass_cli.models.flops import NetworkCosts, network_costs
 from dplass_cli.models.registry import PUBLISHED
-from dplass_cli.weights.named_models import read_named_models
+from dplass_cli.resources import BUNDLED_MODELS
 
 
 def model_costs() -> list[NetworkCosts]:
-    """The costs of the bases of all bundled models, then those of published networks."""
-    bundled = {name: load_base(model.base).config for name, model in read_named_models().items() if not model.fetch}
+    """The costs of the bundled bases, then those of published networks."""
+    bundled = {name: load_base(name).config for name in BUNDLED_MODELS}
     return [network_costs(name, config) for name, config in {**bundled, **PUBLISHED}.items()]
 
 

@@ -36,4 +36,4 @@ def test_a_model_that_is_not_there_stops_a_verb(tmp_path: Path, monkeypatch: pyt
 def test_what_has_to_be_fetched_is_not_called_bundled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DPLASS_HOME", str(tmp_path))
     rows = [line for line in run(app, ["models"]).stdout.splitlines() if "bundled" in line]
-    assert [row.split()[0] for row in rows] == ["tiny", "tiny-0.1"]
+    assert [row.split()[0] for row in rows] == ["tiny", "tiny-fast", "tiny-0.1"]
