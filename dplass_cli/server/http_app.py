@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import io
 import os
 import secrets
@@ -253,13 +254,15 @@ class _Handlers:
         return f"{self._options.root_path}/jobs/{job.id}"
 
     def _status_of(self, job: SeparationJob) -> dict[str, Any]:
+        ahead = self._jobs.jobs_ahead(job)
+        job = copy.copy(job)  # the worker may finish it at any moment
         assert job.info is not None
         left = self._jobs.seconds_left(job)
         stems = file_stems(job)
         return {
             "id": job.id,
             "state": job.state,
-            "ahead": self._jobs.jobs_ahead(job),
+            "ahead": ahead,
             "step": job.step,
             "fraction": round(job.fraction, 4),
             "progress": round(job.progress, 4),

@@ -26,7 +26,7 @@ from dplass_cli import Separator
 from dplass_cli.server import http_app as application
 from dplass_cli.server import uploads
 from dplass_cli.server.http_app import example_wav
-from dplass_cli.server.job_queue import JobNotFound, ReportStep, SeparationJob, Sound
+from dplass_cli.server.job_queue import JobNotFound, JobQueue, ReportStep, SeparationJob, Sound
 from dplass_cli.server.job_runner import SeparationRunner
 
 Serve = Callable[..., PageClient]
@@ -331,6 +331,30 @@ def test_formats_that_cannot_represent_a_recording_are_not_offered(serve: Serve)
     assert job["formats"] == ["wav", "flac"]
     address = f"/jobs/{job['id']}/1.mp3"
     assert_error(client.http.get(address), 400, "format: mp3 cannot represent 3 channels at 16,000 Hz; use wav")
+
+
+def test_a_job_may_finish_while_its_status_is_written(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+    client = serve(run_quickly)
+    finished = finished_job(client, "rain")
+    find, seconds_left = JobQueue.find, JobQueue.seconds_left
+    found: list[tuple[SeparationJob, tuple[Sound, ...]]] = []
+
+    def running(queue: JobQueue, job_id: str) -> SeparationJob:
+        job = find(queue, job_id)
+        found.append((job, job.sounds))
+        job.sounds = ()
+        return job
+
+    def finishing(queue: JobQueue, job: SeparationJob) -> float | None:
+        for each, sounds in found:
+            each.sounds = sounds
+        return seconds_left(queue, job)
+
+    monkeypatch.setattr(JobQueue, "find", running)
+    monkeypatch.setattr(JobQueue, "seconds_left", finishing)
+    status = client.http.get(f"/jobs/{finished['id']}")
+    assert status.status_code == 200
+    assert status.json()["sounds"] == []
 
 
 def test_a_mix_is_the_sum_of_its_sounds_at_their_gains(serve: Serve) -> None:
