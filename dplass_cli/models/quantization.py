@@ -95,8 +95,8 @@ def run_in_int8(
         shipped: of graphs that were quantised before, which are read only.
 
     Raises:
-        InputError: there is no graph of the network, it is not on the CPU, a package is missing that its present
-            weights need, or the backend is torch.
+        InputError: there is no graph of the network, it is not on the CPU, a package that its weights need is
+            missing, or the backend is torch.
     """
     device = next(network.parameters()).device.type
     if backend == "torch":
@@ -142,20 +142,25 @@ class Int8Body:
         backbone = self._network.backbone
         if torch.is_grad_enabled() or backbone.has_branches:
             return backbone.body(x, controls)
-        if self._changed():
-            self._key = self._state_sha256()
-        if self._key not in self._graphs:
+        key = self._current_key()
+        if key not in self._graphs:
             with torch.autocast("cpu", enabled=False):
-                self._graphs[self._key] = self._compiled(self._key)
+                self._graphs[key] = self._compiled(key)
             if len(self._graphs) > _GRAPHS:
                 self._graphs.popitem(last=False)
-        self._graphs.move_to_end(self._key)
+        self._graphs.move_to_end(key)
         assert self._inputs is not None
-        return self._graphs[self._key](self._inputs(x, controls))
+        return self._graphs[key](self._inputs(x, controls))
 
     def is_quantised(self) -> bool:
         """Whether there is a quantised graph of the current weights."""
-        return self._stored(self._state_sha256()).exists()
+        return self._stored(self._current_key()).exists()
+
+    def _current_key(self) -> str:
+        """The hash of the current weights, computed again only if they have changed."""
+        if self._changed():
+            self._key = self._state_sha256()
+        return self._key
 
     def _stored(self, key: str) -> Path:
         """The file of the graph of a state, whether it exists or not."""
