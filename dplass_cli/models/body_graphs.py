@@ -7,6 +7,7 @@ convolutions.
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Any
@@ -213,10 +214,11 @@ def graph_of(backbone: Backbone, constant_weights: bool = False) -> BodyGraph:
     return _GRAPHS[type(backbone)](backbone, constant_weights)
 
 
-def norms_of(backbone: Backbone) -> Tensor:
-    """The constants of a graph that adapters may change: what all batch norms of maps do, float32 (2·N,)."""
-    norms = [norm for norm in backbone.modules() if isinstance(norm, nn.BatchNorm2d)]
-    return torch.cat([values(norm) for norm in norms for values in (_scale, _shift)])
+def constants_of(backbone: Backbone, constant_weights: bool) -> dict[str, Tensor]:
+    """The constants of a graph: batch norms and biases and, if they are constants, the weights of the layers."""
+    state = backbone.state_dict(keep_vars=True)
+    least, most = (1, math.inf) if constant_weights else (1, 1)
+    return {name: tensor for name, tensor in state.items() if least <= tensor.dim() <= most}
 
 
 def _scale(norm: nn.BatchNorm2d) -> Tensor:

@@ -32,8 +32,9 @@ from dplass_cli.devices import has_bfloat16
 from dplass_cli.errors import InputError
 from dplass_cli.extras import require_extra
 from dplass_cli.models.base import BaseModel, Controls
-from dplass_cli.models.body_graphs import BodyGraph, graph_of, has_graph
+from dplass_cli.models.body_graphs import BodyGraph, constants_of, graph_of, has_graph
 from dplass_cli.models.openvino import compile_graph, openvino_core, openvino_module, shared_core
+from dplass_cli.models.state_key import StateKey
 from dplass_cli.options.model_options import Backend
 from dplass_cli.storage import locked, make_folder, write_bytes
 from dplass_cli.weights.checkpoint_files import tensors_sha256
@@ -134,8 +135,7 @@ class Int8Body:
         self._network, self._examples, self._folder, self._shipped = network, examples, folder, shipped
         self._graphs: OrderedDict[str, Infer] = OrderedDict()
         self._inputs: Callable[[Tensor, Controls], Inputs] | None = None
-        self._seen: list[tuple[Tensor, int]] = []
-        self._key = ""
+        self._state_key, self._hashes = StateKey(), dict[bytes, str]()
 
     def __call__(self, x: Tensor, controls: Controls) -> Tensor:
         """Compute :meth:`~dplass_cli.models.base.Backbone.body`."""
@@ -157,10 +157,12 @@ class Int8Body:
         return self._stored(self._current_key()).exists()
 
     def _current_key(self) -> str:
-        """The hash of the current weights, computed again only if they have changed."""
-        if self._changed():
-            self._key = self._state_sha256()
-        return self._key
+        """The hash of the current weights, computed once for each of them."""
+        state = constants_of(self._network.backbone, constant_weights=True)
+        key = self._state_key(state)
+        if key not in self._hashes:
+            self._hashes[key] = tensors_sha256(state, _RECIPE)
+        return self._hashes[key]
 
     def _stored(self, key: str) -> Path:
         """The file of the graph of a state, whether it exists or not."""
@@ -168,30 +170,6 @@ class Int8Body:
         if self._shipped is not None and (self._shipped / name).exists():
             return self._shipped / name
         return self._folder / name
-
-    def _changed(self) -> bool:
-        """Whether the weights are others than in the last call.
-
-        The compared tensors are kept, so that no new tensor can have the address of an old one.
-        """
-        state = [(tensor.detach(), tensor._version) for tensor in self._state().values()]
-        same = len(state) == len(self._seen) and all(
-            new.data_ptr() == old.data_ptr() and version == seen
-            for (new, version), (old, seen) in zip(state, self._seen, strict=True)
-        )
-        self._seen = state
-        return not same
-
-    def _state(self) -> dict[str, Tensor]:
-        return {
-            name: tensor
-            for name, tensor in self._network.backbone.state_dict(keep_vars=True).items()
-            if tensor.dim() > 0
-        }
-
-    def _state_sha256(self) -> str:
-        state = {name: tensor.detach().contiguous() for name, tensor in self._state().items()}
-        return tensors_sha256(state, _RECIPE)
 
     def _compiled(self, key: str) -> Infer:
         body = graph_of(self._network.backbone, constant_weights=True)

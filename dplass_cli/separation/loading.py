@@ -79,13 +79,13 @@ def load_models(
     encoder = load_encoder_of(model)
     if not any_encoder:
         check_encoder(network, space_of(encoder), encoder.size, str(model.encoder or model.base))
+    paths = default_adapters(model.base) if model.adapters is None else model.adapters
     if int8 := model.precision == "int8":
         examples = partial(quantization_examples, BUILT_IN, encoder, network.config)
         run_in_int8(network, model.backend, examples, default_folder() / "int8", shipped("assets/tiny/int8"))
     else:
-        choose_backend(network, model.backend, warmup_macs)
+        choose_backend(network, model.backend, warmup_macs, constant_weights=not paths)
     bank = AdapterBank(network)
-    paths = default_adapters(model.base) if model.adapters is None else model.adapters
     if int8 and paths:
         require_extra("int8", "--precision int8")  # each adapter is quantised when it is used
     for path in paths:

@@ -115,7 +115,7 @@ def arithmetics(separators: Collection[Separator], folder: Path) -> Iterator[str
         for backend in backends(network):
             precisions = ["32-true", *["bf16-mixed"] * has_bfloat16(first.bank.device)]
             for precision in precisions + ["int8"] * (has_int8 and backend == "openvino"):
-                choose_backend(network, backend)
+                choose_backend(network, backend, constant_weights=not any(each.bank.keys for each in separators))
                 for separator in separators:
                     separator.core.bfloat16 = precision == "bf16-mixed"
                 if precision == "int8":

@@ -93,7 +93,7 @@ def test_adapters_and_blends_run_in_one_graph(make: Callable[[], BaseModel], met
         assert difference(network, *small_inputs()) < 1e-4
         with torch.inference_mode():
             outputs.append(network(*small_inputs()))
-        graphs.add(id(runner._graph))
+        graphs.add(id(runner._run))
     assert (outputs[0] - outputs[1]).abs().max() > 1e-2
     assert (outputs[1] - outputs[2]).abs().max() > 1e-2
     assert len(graphs) == 1
@@ -108,6 +108,23 @@ def test_changed_statistics_compile_a_new_graph() -> None:
     assert difference(network, *small_inputs()) < 1e-4
     bank.activate("moved")
     assert difference(network, *small_inputs()) < 1e-4
+
+
+def test_constant_weights_are_compiled_once_and_again_for_other_weights() -> None:
+    network = small_network()
+    bank = AdapterBank(network)
+    bank.add("domain0", loaded(network, AdapterSettings("lora")))
+    choose_backend(network, "openvino", constant_weights=True)
+    runner = network.backbone.runner
+    assert isinstance(runner, OpenVINOBody)
+    graphs = []
+    for activation in (None, None, "domain0", None):
+        bank.activate(activation)
+        assert difference(network, *small_inputs()) < 1e-4
+        graphs.append(runner._run)
+    assert graphs[0] is graphs[1]
+    assert graphs[1] is not graphs[2]
+    assert graphs[2] is not graphs[3]
 
 
 def test_gradients_and_branches_run_in_torch() -> None:
