@@ -46,7 +46,7 @@ def test_what_is_in_the_cache_works_without_the_hub(
 
     push_to_hub(bank(tmp_path / "bank"), "hf:me/bank", ["*.json"])
     folder, pinned = fetch_from_hub("hf:me/bank")
-    reset = getattr(utils, "reset_sessions", lambda: None)  # before version 1, a session keeps the settings it began with
+    reset = getattr(utils, "reset_sessions", lambda: None)  # before version 1, a session keeps its first settings
     reset()
     try:
         monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)

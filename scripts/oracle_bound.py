@@ -1,0 +1,87 @@
+"""Measure how much of the oracle's gain is no chance: what its choice is worth for adapters of another seed.
+
+    python scripts/oracle_bound.py EVALUATION EVALUATION …
+
+Each EVALUATION is the folder of `dplass evaluate --select base,text-knn:1,oracle`, over the same mixtures and base,
+with a bank of the same domains that was trained with another seed. The best of several noisy results exceeds their mean
+even if no adapter is better. What depends on the mixture and the domain, and not on the seed, is a gain for adapters of
+another seed, too: the adapter of each mixture is chosen by the mean score of the other seeds. No selector is expected
+to gain more, unless it knows the noise of the weights at hand.
+
+Prints the mean gain over the base in dB with its 95% interval over the mixtures, of the oracle, of the choice of the
+other seeds, and of the nearest caption.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from dplass_cli.evaluation.comparison import read_run
+from dplass_cli.evaluation.item_records import read_item_scores
+from dplass_cli.evaluation.statistics import bootstrap, interval
+
+Values = npt.NDArray[np.float64]
+
+BASE = "base"
+TEXT = "text-knn:1"
+
+
+def read_gains(folder: Path) -> tuple[pd.DataFrame, pd.DataFrame, pd.Series]:
+    """The results of an evaluation by mixture.
+
+    Returns:
+        (gain of each adapter over the base in SDRi, dB, the same in SDRi + SI-SDR, gain of the nearest caption's
+        adapter in SDRi, dB); the rows are the mixtures, the columns the adapters.
+    """
+    scores = pd.DataFrame(vars(score) for score in read_item_scores(folder)).set_index(["idx", "run"])
+    by_run = scores[["sdri", "si_sdr"]].astype(float).unstack("run").dropna()
+    sdri = by_run["sdri"]
+    both = sdri + by_run["si_sdr"]
+    run = read_run(folder).scores.set_index("idx")
+    chosen = run[run["condition"] == TEXT]["sdri"]
+    base = run[run["condition"] == BASE]["run"].iloc[0]
+    adapters = [column for column in sdri.columns if column != base]
+    return (
+        sdri[adapters].sub(sdri[base], axis=0),
+        both[adapters].sub(both[base], axis=0),
+        chosen.loc[sdri.index] - sdri[base],
+    )
+
+
+def gains(seeds: Sequence[tuple[pd.DataFrame, pd.DataFrame, pd.Series]]) -> dict[str, Values]:
+    """The gain of each choice, dB by mixture, as the mean over the seeds."""
+    oracle, others, text = [], [], []
+    for number, (sdri, both, chosen) in enumerate(seeds):
+        rows = np.arange(len(sdri))
+        rest = sum(scores.to_numpy() for other, (_, scores, _) in enumerate(seeds) if other != number)
+        oracle.append(sdri.to_numpy()[rows, both.to_numpy().argmax(axis=1)])
+        others.append(sdri.to_numpy()[rows, np.argmax(rest, axis=1)])
+        text.append(chosen.to_numpy())
+    return {
+        "oracle": np.mean(oracle, axis=0),
+        "the choice of the other seeds": np.mean(others, axis=0),
+        "the nearest caption": np.mean(text, axis=0),
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("evaluations", type=Path, nargs="+", metavar="EVALUATION")
+    arguments = parser.parse_args()
+    if len(arguments.evaluations) < 2:
+        raise SystemExit("EVALUATION: at least two seeds are needed")
+    found = gains([read_gains(folder) for folder in arguments.evaluations])
+    for name, values in found.items():
+        low, high = interval(bootstrap("mean", values[:, None], [])[:, 0])
+        share = values.mean() / found["oracle"].mean()
+        print(f"{name}: {values.mean():+.2f} [{low:+.2f}, {high:+.2f}] dB over the base, {share:.0%} of the oracle's")
+
+
+if __name__ == "__main__":
+    main()
