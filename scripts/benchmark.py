@@ -38,7 +38,7 @@ from dplass_cli import load_base, load_encoder
 from dplass_cli.devices import choose_device
 from dplass_cli.encoders.laion_text import pad
 from dplass_cli.errors import InputError
-from dplass_cli.models import BaseModel, ResUNet30
+from dplass_cli.models import BaseModel, ResUNet30, in_fast_order
 from dplass_cli.options.network_settings import ResUNet30Config
 from dplass_cli.separation.bank import AdapterBank
 from dplass_cli.separation.policies import make_policy
@@ -52,7 +52,7 @@ def network(size: str, device: torch.device, condition_size: int = 512) -> BaseM
     """The tiny base, or one of the published width with random weights."""
     wide = ResUNet30Config(condition_size=condition_size)
     model = load_base("tiny") if size == "tiny" else ResUNet30(wide).eval().requires_grad_(False)
-    return model.to(memory_format=torch.channels_last).to(device)
+    return in_fast_order(model).to(device)
 
 
 def sections(device: torch.device, repeats: int, clips: int) -> dict[str, Callable[[], dict[str, Any]]]:
@@ -65,15 +65,7 @@ def sections(device: torch.device, repeats: int, clips: int) -> dict[str, Callab
             network("full width", device), (1, 4, 16, 64), measuring.SECONDS, repeats
         )
     for size, batch, items in (("tiny", 4, 8), ("full width", 20 if gpu else 2, 1)):
-        made = partial(network, size, device)
-        found |= {
-            f"training_step, {size}": lambda made=made, batch=batch: training_step(made(), batch, repeats),
-            f"seven_adapters, {size}": lambda made=made, items=items: seven_adapters(made(), items, repeats),
-            f"switching, {size}": lambda made=made: switching(made(), repeats),
-            f"held, {size}": lambda made=made: held(made()),
-            f"training_loop, {size}": partial(loop, size, batch, device),
-            f"evaluation, {size}": partial(evaluate, size, device, repeats),
-        }
+        found |= by_size(size, device, repeats, batch, items)
     return found | {
         "separating, full width": partial(separate, device, repeats),
         "separating, tiny on one core": partial(separate_on_one_core, repeats),
@@ -86,6 +78,24 @@ def sections(device: torch.device, repeats: int, clips: int) -> dict[str, Callab
         "partitioning": lambda: partitioning(_MILLIONS),
         "shards": lambda: sharded(clips),
         "starting": partial(starting, repeats),
+    }
+
+
+def by_size(
+    size: str, device: torch.device, repeats: int, batch: int, items: int
+) -> dict[str, Callable[[], dict[str, Any]]]:
+    """The measurements that are made of networks of both sizes."""
+
+    def made() -> BaseModel:
+        return network(size, device)
+
+    return {
+        f"training_step, {size}": lambda: training_step(made(), batch, repeats),
+        f"seven_adapters, {size}": lambda: seven_adapters(made(), items, repeats),
+        f"switching, {size}": lambda: switching(made(), repeats),
+        f"held, {size}": lambda: held(made()),
+        f"training_loop, {size}": partial(loop, size, batch, device),
+        f"evaluation, {size}": partial(evaluate, size, device, repeats),
     }
 
 

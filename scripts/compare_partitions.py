@@ -107,6 +107,7 @@ def train_arm(arguments: argparse.Namespace, arm: str, seed: int, folder: Path) 
         gradient_clip=5.0,
         random_seed=seed,
     )
+    assert isinstance(ADAPTER.rank, int)  # of all layers
     rank = ADAPTER.rank * together
     trained = train(
         TrainOptions(

@@ -22,6 +22,7 @@ from itertools import combinations
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import brier_score_loss, roc_auc_score
@@ -49,6 +50,7 @@ MODELS = load_models()
 NETWORK, ENCODER, CORE = MODELS.network, MODELS.encoder, SeparationCore(MODELS.bank)
 ALIKE = alike_by_name(read_kinds()[0])
 
+Values = npt.NDArray[np.float64]
 Scores = dict[str, dict[int, list[float]]]
 """{method: {number of sources: SDRi of each mixture, dB}}."""
 
@@ -126,7 +128,7 @@ def by_default(mixture: Tensor, conditions: Tensor) -> Tensor:
 def shared(estimates: Tensor, mixture: Tensor, queries: Mapping[str, Query], consistent: bool) -> Tensor:
     """Targets as the package makes them: float32 (Q, T)."""
     planned = plan(queries, ENCODER, lambda start, end: torch.zeros(0), consistent)
-    return make_targets(estimates[:, None], mixture[None], planned, NETWORK.base.stft, True)[:, 0]
+    return make_targets(estimates[:, None], mixture[None], planned, NETWORK.stft, True)[:, 0]
 
 
 def sdri(reference: Tensor, estimate: Tensor, mixture: Tensor) -> float:
@@ -279,7 +281,7 @@ def measure_presence(clips: Sequence[Clip], mixtures: int, built_in: bool, seed:
     return measured
 
 
-def features(measured: Sequence[tuple[bool, Presence]]) -> np.ndarray:  # type: ignore[type-arg]
+def features(measured: Sequence[tuple[bool, Presence]]) -> Values:
     return np.array([[p.similarity, p.residual_similarity, p.level_db] for _, p in measured])
 
 
@@ -316,7 +318,7 @@ def print_presence(clips: Sequence[Clip], mixtures: int) -> None:
     print(f"\n{len(measured)} queries, {truth.sum()} of them for sounds that are present.")
 
 
-def _scores(measured: Sequence[tuple[bool, Presence]], calibration: Calibration | None) -> np.ndarray:  # type: ignore[type-arg]
+def _scores(measured: Sequence[tuple[bool, Presence]], calibration: Calibration | None) -> Values:
     rows = (presence(p.similarity, p.residual_similarity, p.level_db, calibration) for _, p in measured)
     return np.array([row.score for row in rows])
 

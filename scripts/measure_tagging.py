@@ -33,6 +33,7 @@ from torch import from_numpy
 from dplass_cli import Separator, sounds
 from dplass_cli.audio.reading import Audio, fit_length, read_mono
 from dplass_cli.audio.writing import write_audio
+from dplass_cli.encoders import QueryEncoder
 from dplass_cli.evaluation.metrics import batch_scores
 from dplass_cli.options.parse import to_mapping
 from dplass_cli.options.tag_options import TAG_THRESHOLD
@@ -64,7 +65,7 @@ class Clip(NamedTuple):
 class Measured(NamedTuple):
     """A kind of sound in a recording: number of the recording's sources, the kind, whether it is there, its cosine."""
 
-    count: int
+    sources: int
     kind: str
     present: bool
     cosine: float
@@ -79,7 +80,8 @@ class Cosines:
         self.names, self._vectors = labels.names, labels.vectors
 
     def scores(self, embeddings: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-        return (1.0 + embeddings @ self._vectors.T) / 2.0
+        scores: npt.NDArray[np.float32] = (1.0 + embeddings @ self._vectors.T) / 2.0
+        return scores
 
 
 def read_clips(data: Path, folds: Sequence[str]) -> list[Clip]:
@@ -119,7 +121,8 @@ def mix(clips: Sequence[Clip], gains_db: Sequence[float]) -> npt.NDArray[np.floa
     """The sources at gains relative to equal energies, float32 (N, T); their sum is the mixture."""
     stacked = np.stack([clip.audio() for clip in clips])
     rms = np.sqrt(np.square(stacked).mean(axis=1, keepdims=True)).clip(min=1e-6)
-    return (0.1 * stacked / rms * 10.0 ** (np.array(gains_db)[:, None] / 20.0)).astype(np.float32)
+    sources: Values = 0.1 * stacked / rms * 10.0 ** (np.array(gains_db)[:, None] / 20.0)
+    return sources.astype(np.float32)
 
 
 def recordings(clips: Sequence[Clip], number: int, seed: int) -> Iterator[tuple[Audio, set[str]]]:
@@ -131,10 +134,10 @@ def recordings(clips: Sequence[Clip], number: int, seed: int) -> Iterator[tuple[
         yield sources.sum(axis=0), {clip.kind for clip in drawn}
 
 
-def measure(encoder: object, given: Iterator[tuple[Audio, set[str]]], path: Path) -> list[Measured]:
+def measure(encoder: QueryEncoder, given: Iterator[tuple[Audio, set[str]]], path: Path) -> list[Measured]:
     """The cosines of all kinds with recordings."""
-    labels = Cosines(SentenceLabels(named_labels(None, encoder), encoder))  # type: ignore[arg-type]
-    tagger = Tagger(encoder, labels, threshold=0.0)  # type: ignore[arg-type]
+    labels = Cosines(SentenceLabels(named_labels(None, encoder), encoder))
+    tagger = Tagger(encoder, labels, threshold=0.0)
     measured = []
     for audio, kinds in given:
         write_audio(path, audio[None], RATE, "FLOAT")
@@ -155,7 +158,7 @@ def fit(measured: Sequence[Measured], fingerprint: str) -> TagCalibration:
 def print_scores(measured: Sequence[Measured], calibration: TagCalibration | None) -> None:
     print("\n| sources | mAP | AUC | Brier score | always absent |\n|---|---:|---:|---:|---:|")
     for title, counts in (("one", {1}), ("two", {2}), ("three", {3}), ("all", {1, 2, 3})):
-        part = [each for each in measured if each.count in counts]
+        part = [each for each in measured if each.sources in counts]
         truth, scores = truths(part), probabilities(part, calibration)
         share = truth.mean()
         cells = (mean_average_precision(part), roc_auc_score(truth, scores), brier_score_loss(truth, scores))

@@ -210,8 +210,8 @@ def main() -> None:
     position = {idx: str(number) for number, idx in enumerate(clips)}  # the reworded table is numbered from 0
     print("\n| class | known captions (dB) | held-out wordings (dB) |\n|---|---:|---:|")
     for name, items in sorted(classes.items()):
-        known = np.mean([sdri[idx, DEFAULT] for idx in items])
-        reworded_sdri = np.mean([sdri_held[position[idx], DEFAULT] for idx in items])
+        known = float(np.mean([sdri[idx, DEFAULT] for idx in items]))
+        reworded_sdri = float(np.mean([sdri_held[position[idx], DEFAULT] for idx in items]))
         print(f"| {name} | {known:.2f} | {reworded_sdri:.2f} |")
     print_retrieval(arguments.data, rows[next(iter(clips.values()))]["fold"])
     print_sizes(Path(arguments.adapters))

@@ -59,7 +59,8 @@ def main() -> None:
     asked = parser.parse_args()
     if asked.compare:
         renamed = {**RENAMED, **dict(pair.split("=", 1) for pair in asked.rename)}
-        sys.exit(0 if compare(*asked.compare, renamed) else 1)
+        before, after = asked.compare
+        sys.exit(0 if compare(before, after, renamed) else 1)
     if asked.output is None:
         parser.error("name a folder for the numbers")
     write(asked.output.absolute(), asked)
@@ -102,19 +103,19 @@ def dplass(arguments: Sequence[str | Path], said: Path) -> None:
 
 def evaluate(benchmark: str, table: Path, audio: Path, select: str, output: Path) -> None:
     """Measure the bundled models with every policy."""
-    arguments = ["evaluate", "--benchmark", benchmark, "--metadata-csv", table, "--audio-dir", audio]
-    how = ["--select", select, "--backend", "torch", "--device", "cpu", "--precision", "32-true", "--no-report"]
-    dplass([*arguments, *how, "--output", output], output.with_suffix(".json"))
+    what = ("evaluate", "--benchmark", benchmark, "--metadata-csv", table, "--audio-dir", audio)
+    how = ("--select", select, "--backend", "torch", "--device", "cpu", "--precision", "32-true", "--no-report")
+    dplass((*what, *how, "--output", output), output.with_suffix(".json"))
 
 
 def separate(data: Path, output: Path) -> None:
     """Separate three recordings with the default policy and two others."""
     files = [data / "recordings" / name for name in ("mono4.wav", "stereo25.wav", "mono3_16k.wav")]
     for policy in ("default", "base", "audio"):
-        chosen = [] if policy == "default" else ["--select", policy]
-        arguments = ["separate", *files, "--query", "a dog barking", "--query", "rain falling", "--residual"]
-        how = ["--subtype", "FLOAT", "--backend", "torch", "--device", "cpu", "--precision", "32-true"]
-        dplass([*arguments, *chosen, *how, "--output", output / policy], output / f"{policy}.json")
+        chosen: tuple[str, ...] = () if policy == "default" else ("--select", policy)
+        asked = ("--query", "a dog barking", "--query", "rain falling", "--residual")
+        how = ("--subtype", "FLOAT", "--backend", "torch", "--device", "cpu", "--precision", "32-true")
+        dplass(("separate", *files, *asked, *chosen, *how, "--output", output / policy), output / f"{policy}.json")
 
 
 def train(data: Path, output: Path) -> None:
@@ -125,9 +126,9 @@ def train(data: Path, output: Path) -> None:
     dplass(["partition", manifest, "--domains", "3", "--device", "cpu", "--output", partition], output / "domains.json")
     fixed = ["train.batch_size_per_device=4", "train.num_workers=0", "train.optimizer.learning_rate=1e-3"]
     for adapter, steps in (("reconv", 30), ("lora", 10)):
-        arguments = ["train", "--data", partition, "--domain", "0", "--adapter", adapter, "--max-steps", str(steps)]
-        how = [*(word for one in fixed for word in ("--set", one)), "--device", "cpu"]
-        dplass([*arguments, *how, "--workspace", output / adapter], output / f"{adapter}.json")
+        what = ("train", "--data", partition, "--domain", "0", "--adapter", adapter, "--max-steps", str(steps))
+        how = (*(word for one in fixed for word in ("--set", one)), "--device", "cpu")
+        dplass((*what, *how, "--workspace", output / adapter), output / f"{adapter}.json")
 
 
 def make_data(folder: Path) -> None:

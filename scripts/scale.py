@@ -184,11 +184,12 @@ class Stage:
 def stages(rates: Rates, given: argparse.Namespace) -> list[Stage]:
     """The steps in their order."""
     clips, hours = given.clips, given.clips / 3600
+    cores: int = given.cores
     gpu = 3600 * given.tflops * 1e12 * given.utilisation / 2  # multiply-accumulates per GPU hour
     samples = clips * given.epochs
 
     def one_core(gpus: int) -> float:
-        return 1 / given.cores
+        return 1 / cores
 
     def seven_domains(gpus: int) -> float:
         """From seven GPUs on, each domain has equally many, and the largest domain ends last."""
@@ -233,7 +234,8 @@ def stages(rates: Rates, given: argparse.Namespace) -> list[Stage]:
 def hours_on(stage: Stage, gpus: int, given: argparse.Namespace) -> float:
     """Hours on a number of GPUs with their cores: whichever of the two takes longer."""
     workers = stage.workers(gpus)
-    return max(stage.gpu_hours / workers, stage.core_hours / (workers * given.cores))
+    cores: int = given.cores
+    return max(stage.gpu_hours / workers, stage.core_hours / (workers * cores))
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
@@ -253,7 +255,7 @@ def number(value: float) -> str:
 def text(rates: Rates, given: argparse.Namespace) -> str:
     """The tables of the page."""
     steps = stages(rates, given)
-    rows = [
+    rows: list[tuple[str, ...]] = [
         (
             step.name,
             number(step.core_hours),

@@ -79,7 +79,7 @@ def seven_adapters(network: BaseModel, items: int, repeats: int) -> dict[str, fl
         bank.add(f"domain{number}", adapter)
 
     def ours() -> None:
-        analysis = network.base.analyse(mixtures)
+        analysis = network.analyse(mixtures)
         for key in bank.keys:
             bank.activate(key)
             network(analysis, condition)

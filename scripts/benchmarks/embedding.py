@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from pathlib import Path
+from unittest import mock
 
 import soundfile
 import torch
@@ -46,9 +47,8 @@ def embedding(encoder: LaionEncoder, clips: int, repeats: int) -> dict[str, floa
                 waveform = torchaudio.functional.resample(torch.from_numpy(samples), rate, 48000)
                 waveform = (waveform.clamp(-1, 1) * 32767).to(torch.int16).float() / 32767
                 mel = LogMel(False)(waveform[None, :480000])  # on the CPU, with new filters
-                encoder._log_mel.forward, kept = lambda _, mel=mel: mel.to(encoder._device), encoder._log_mel.forward
-                encoder._embed_windows(waveform[None])
-                encoder._log_mel.forward = kept
+                with mock.patch.object(encoder._log_mel, "forward", return_value=mel.to(encoder._device)):
+                    encoder._embed_windows(waveform[None])
 
         ours = fastest(lambda: list(embed_clips([Clip(file, 0.0, None) for file in files], encoder)), repeats)
         theirs = fastest(plain_procedure, repeats)

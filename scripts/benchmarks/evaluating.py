@@ -54,7 +54,7 @@ def evaluation(network: BaseModel, encoder: QueryEncoder, items: int, seconds: f
     adapters = [perturbed(network) for _ in range(7)]
     models = [plain(network, adapter) for adapter in adapters]
     for model in models:
-        model.base.stft = ConvolutionSTFT(network.config.n_fft, network.config.hop).to(device)
+        model.backbone.stft = ConvolutionSTFT(network.config.n_fft, network.config.hop).to(device)
     bank = AdapterBank(network)
     for number, adapter in enumerate(adapters):
         bank.add(f"domain{number}", adapter)
@@ -121,7 +121,7 @@ def bank_bytes(network: BaseModel, method: str, kept: int) -> int:
     for key in bank.keys:
         bank.activate(key)
     deltas = [p for adapter in adapters for layer in adapter.layers.values() for p in layer.parameters()]
-    tensors = [*network.state_dict().values(), *deltas, *bank._base_weights.values()]
+    tensors: list[Tensor] = [*network.state_dict().values(), *deltas, *bank._base_weights.values()]
     held = sum({t.data_ptr(): t.numel() * t.element_size() for t in tensors}.values())
     bank.activate(None)
     return held

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
 from benchmarks.measuring import fastest, inputs, perturbed
 from benchmarks.separating import QUERY, recording
@@ -52,7 +54,7 @@ def lengths(network: BaseModel, encoder: QueryEncoder, seconds: Sequence[float],
                 prepare(network)
                 for number, (file, at) in enumerate(zip(files, seconds, strict=True)):
                     took = fastest(
-                        lambda separator=separator, file=file: separator.separate_file(file, [QUERY], Path(name)),
+                        partial(separator.separate_file, file, [QUERY], Path(name)),
                         repeats if number == 0 else 1,
                         warm_up=number == 0,
                     )
@@ -73,13 +75,12 @@ def throughput(network: BaseModel, batches: Sequence[int], seconds: float, repea
             core = SeparationCore(bank, bfloat16=precision == "bf16-mixed", batch_size=batch)
             requests = [Request(condition, "domain0", number) for number, condition in enumerate(conditions)]
             try:
-                took = fastest(
-                    lambda core=core, mixtures=mixtures, requests=requests: core.separate(
-                        core.prepare(mixtures), requests
-                    ),
-                    repeats,
-                )
+                took = fastest(partial(_separate, core, mixtures, requests), repeats)
             except torch.cuda.OutOfMemoryError:
                 break
             result[f"{precision}_batch_{batch}_mixtures_per_s"] = batch / took
     return result
+
+
+def _separate(core: SeparationCore, mixtures: Tensor, requests: Sequence[Request]) -> None:
+    core.separate(core.prepare(mixtures), requests)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -43,7 +44,7 @@ def long_files(separators: Mapping[str, Separator], lengths: Sequence[float], re
                 for at, file in files.items():
                     for windows, separator.window in WINDOWS.items():
                         took = fastest(
-                            lambda separator=separator, file=file: separator.separate_file(file, [QUERY], Path(name)),
+                            partial(separator.separate_file, file, [QUERY], Path(name)),
                             repeats if at <= _REPEATED_SECONDS else 1,
                             warm_up=at <= _REPEATED_SECONDS,
                         )

@@ -51,7 +51,10 @@ def plain(network: BaseModel, adapter: LoadedAdapter) -> BaseModel:
     for path, layer in adapter.layers.items():
         parent, _, name = path.rpartition(".")
         setattr(whole.get_submodule(parent), name, TwoConvolutions(layer_at(whole, path), layer))
-    return whole.to(memory_format=torch.contiguous_format)
+    for parameter in whole.parameters():
+        if parameter.dim() == 4:
+            parameter.data = parameter.data.to(memory_format=torch.contiguous_format)
+    return whole
 
 
 @contextlib.contextmanager
@@ -65,13 +68,13 @@ def published_steps() -> Iterator[None]:
         out: Tensor = layer(x)
         return out
 
-    steps = {
-        "conditioned": conditioned,
-        "average_pool": nn.functional.avg_pool2d,
-        "convolution": applied,
-        "pointwise": applied,
-    }
-    with mock.patch.multiple("dplass_cli.models.resunet30", **steps):
+    with mock.patch.multiple(
+        "dplass_cli.models.resunet30",
+        conditioned=conditioned,
+        average_pool=nn.functional.avg_pool2d,
+        convolution=applied,
+        pointwise=applied,
+    ):
         yield
 
 

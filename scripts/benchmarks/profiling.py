@@ -32,7 +32,7 @@ PARTS: Mapping[str, Sequence[Callable[..., Any]]] = {
     "writing": (Targets.write,),
     "activating_adapters": (AdapterBank.activate,),
 }
-CONVOLUTIONS = {"openvino": OpenVINOBody.__call__, "torch": ResUNetBase.body}
+CONVOLUTIONS: Mapping[str, Callable[..., Any]] = {"openvino": OpenVINOBody.__call__, "torch": ResUNetBase.body}
 
 
 def parts(separator: Separator, seconds: float) -> dict[str, float]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import tempfile
 from collections.abc import Collection, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -55,9 +56,9 @@ def separation(
     The published procedure runs two convolutions per adapted layer and computes the transform by convolutions, on the
     whole short recording and in chunks on the long one. One chunk is measured and its time is multiplied.
     """
-    adapter, rate = perturbed(network), network.config.sample_rate
+    adapter, rate, device = perturbed(network), network.config.sample_rate, next(network.parameters()).device
     model = plain(network, adapter)
-    model.base.stft = ConvolutionSTFT(network.config.n_fft, network.config.hop).to(next(network.parameters()).device)
+    model.backbone.stft = ConvolutionSTFT(network.config.n_fft, network.config.hop).to(device)
     bank = AdapterBank(network)
     bank.add("domain0", adapter)
     separator = Separator(bank, encoder, make_policy("single:0"), precision="32-true")
@@ -67,8 +68,8 @@ def separation(
 
         def theirs(samples: int) -> None:
             mixture = soundfile.read(short, samples, dtype="float32")[0]
-            condition = encoder.embed_text([QUERY]).to(next(model.parameters()).device)
-            estimate: Tensor = model(torch.from_numpy(mixture)[None, None].to(condition.device), condition)
+            condition = encoder.embed_text([QUERY]).to(device)
+            estimate: Tensor = model(torch.from_numpy(mixture)[None, None].to(device), condition)
             soundfile.write(folder / "theirs.wav", np.int16(estimate[0, 0].cpu().numpy() * 32767), rate)
 
         def ours(file: Path) -> None:
@@ -152,9 +153,7 @@ def one_core(separators: Mapping[str, Separator], seconds: float, repeats: int) 
         file = recording(Path(name) / "mixture.wav", seconds, rate)
         for what in arithmetics(separators.values(), Path(name) / "graphs"):
             for policy, separator in separators.items():
-                took = fastest(
-                    lambda separator=separator: separator.separate_file(file, [QUERY], Path(name) / "out"), repeats
-                )
+                took = fastest(partial(separator.separate_file, file, [QUERY], Path(name) / "out"), repeats)
                 result[f"{what}_{policy}_real_time_factor"] = took / seconds
     torch.set_num_threads(threads)
     return result

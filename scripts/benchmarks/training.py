@@ -65,9 +65,10 @@ def training_loop(
 
         def whole(row: Row) -> Tensor:
             audio, rate = soundfile.read(row.wav, dtype="float32")
-            return torchaudio.functional.resample(torch.from_numpy(audio), rate, network.config.sample_rate)[
-                20000:84000
-            ]
+            resampled: Tensor = torchaudio.functional.resample(
+                torch.from_numpy(audio), rate, network.config.sample_rate
+            )
+            return resampled[20000:84000]
 
         def step(first: int) -> None:
             targets = torch.stack([whole(row) for row in rows[first : first + batch]])

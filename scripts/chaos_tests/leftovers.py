@@ -47,10 +47,12 @@ def _comparable_content(path: Path) -> bytes:
 
 def _embeddings_at(path: Path) -> bytes:
     import numpy as np
+    import numpy.typing as npt
 
     (vectors,) = path.parent.rglob("vectors.f32")
     size = json.loads(vectors.with_name("cache.json").read_text())["size"]
-    return np.fromfile(vectors, np.float32).reshape(-1, size)[np.load(path)].tobytes()
+    rows: npt.NDArray[np.int64] = np.load(path)
+    return np.fromfile(vectors, np.float32).reshape(-1, size)[rows].tobytes()
 
 
 def _without_times(value: Any) -> Any:

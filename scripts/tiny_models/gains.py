@@ -64,7 +64,8 @@ def cross_validate(
         select=("base", "oracle"),
     )
     evaluate(options)
-    sdri = {(score.idx, score.run): score.sdri for score in read_item_scores(work / "evaluation")}
+    scores = read_item_scores(work / "evaluation")
+    sdri = {(score.idx, score.run): score.sdri for score in scores if score.sdri is not None}
     domain_of = {caption: domain.id for domain in domains.domains for caption in domain.captions}
     gains: dict[int, list[float]] = defaultdict(list)
     for number, (kind, _) in enumerate(drawn):

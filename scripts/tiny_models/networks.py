@@ -21,7 +21,7 @@ from dplass_cli.data.samples import SourceClip, TrainingSamples
 from dplass_cli.domains.partition_folder import Partition, read_partition
 from dplass_cli.encoders import load_encoder
 from dplass_cli.encoders.clips import Clip
-from dplass_cli.models import load_base, save_base
+from dplass_cli.models import in_fast_order, load_base, save_base
 from dplass_cli.models.resunet30 import ResUNet30
 from dplass_cli.options.adapter_settings import AdapterSettings
 from dplass_cli.options.augmentation_settings import AugmentationSettings, GainSettings, PolaritySettings
@@ -95,7 +95,7 @@ def train_base(
     sources, texts = _sources(found, kinds, carriers)
     settings = _settings(steps, learning_rate=1e-3, warm_up=300, batch=10, workers=workers)
     samples = TrainingSamples(sources, {0: sources}, reader.embed_text(texts), BASE_DATA, settings.random_seed)
-    network = ResUNet30(BASE).to(memory_format=torch.channels_last)
+    network = in_fast_order(ResUNet30(BASE))
 
     def export(which: Which, trained: Trained) -> None:
         if which == "last":
@@ -143,9 +143,9 @@ def _sources(found: Sequence[Sound], kinds: Sequence[Kind], carriers: Carriers) 
         texts += sentences
     alike = {kind.name: (kind.name, *_alike(kind)) for kind in kinds}
     sources = []
-    for kind, numbers in by_kind(found).items():
+    for name, numbers in by_kind(found).items():
         source = [
-            SourceClip(Row(Path(found[n].wav), kind, id=found[n].clip), kinds_of(alike[kind]), rows[kind])
+            SourceClip(Row(Path(found[n].wav), name, id=found[n].clip), kinds_of(alike[name]), rows[name])
             for n in numbers
         ]
         sources += source * max(1, round(_SOURCES_PER_KIND / len(source)))

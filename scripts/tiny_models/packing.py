@@ -133,7 +133,7 @@ def split(folder: Path, output: Path, part_bytes: int) -> list[Path]:
             for path in sorted(folder.iterdir()):
                 tar.add(path, path.name)
         archive.seek(0)
-        parts = []
+        parts: list[Path] = []
         while content := archive.read(part_bytes):
             parts.append(output / f"part.{len(parts):03d}")
             parts[-1].write_bytes(content)

@@ -80,7 +80,7 @@ def fit_text(
             targets.append(target)
         loss = F.cross_entropy(tower.logits(sentences), torch.stack(targets))
         optimizer.zero_grad()
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
         schedule.step()
         if step % 200 == 0:

@@ -61,7 +61,7 @@ def fit_weights(quadratic: Quadratic, probabilities: Tensor, penalty: float = PE
         value.backward()  # type: ignore[no-untyped-call]
         return value
 
-    optimizer.step(loss)  # type: ignore[arg-type]
+    optimizer.step(loss)  # type: ignore[no-untyped-call]
     return weights.detach()
 
 
