@@ -13,6 +13,7 @@ import numpy.typing as npt
 import pytest
 import torch
 from browsing import wait_for
+from hypothesis import settings
 from systems import missing_privilege
 
 from dplass_cli.audio.writing import write_audio
@@ -20,6 +21,9 @@ from dplass_cli.sounds import render
 
 if TYPE_CHECKING:
     from fake_hub import FakeHub
+
+settings.register_profile("dplass", deadline=None)  # a busy machine is no failure
+settings.load_profile("dplass")
 
 GOLDEN = Path(__file__).parent / "golden"
 

@@ -35,7 +35,7 @@ def test_about_the_fraction_is_held_out_the_same_way_each_time() -> None:
         assert len(split.validation[k]) + len(split.training[k]) == 400
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(
     st.dictionaries(st.integers(0, 4), st.lists(st.sampled_from("abcdefgh"), min_size=1, max_size=6), min_size=1),
     st.sampled_from([0.01, 0.1, 0.5, 0.99]),

@@ -76,7 +76,6 @@ def test_seeds_and_past_failures_break_no_rule(target: Target, folder: Path) -> 
 def test_mutated_inputs_are_read_or_refused_in_one_line(target: Target, folder: Path) -> None:
     @settings(
         max_examples=EXAMPLES.get(target.name, 60),
-        deadline=None,
         database=None,
         derandomize=True,
         suppress_health_check=list(HealthCheck),

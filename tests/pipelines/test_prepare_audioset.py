@@ -414,7 +414,7 @@ def test_faults_of_real_clips_are_found(real_data: Path, tmp_path: Path) -> None
         min_size=1,
     )
 )
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 def test_repeated_ids_and_unknown_labels_have_different_reasons(
     tmp_path_factory: pytest.TempPathFactory, lines: list[tuple[str, list[str]]]
 ) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from dplass_cli.data.prepare.audioset_lists import Segment, read_class_labels, read_ids, read_segments
@@ -56,7 +56,6 @@ def segments(draw: st.DrawFn) -> Segment:
     bom=st.booleans(),
     comments=st.sampled_from([(), COMMENTS]),
 )
-@settings(deadline=None)  # a busy disk is no failure
 def test_any_written_segments_are_read_back(
     tmp_path_factory: pytest.TempPathFactory,
     wanted: list[Segment],
@@ -74,7 +73,6 @@ def test_any_written_segments_are_read_back(
 
 
 @given(content=st.binary(max_size=200) | st.text('ab,"#\n\r 0.1-\x00', max_size=60).map(str.encode))
-@settings(deadline=None)  # a busy disk is no failure
 def test_any_bytes_are_read_or_refused_with_the_file_name(
     tmp_path_factory: pytest.TempPathFactory, content: bytes
 ) -> None:
