@@ -1,6 +1,6 @@
 """Measure how much of the oracle's gain is no chance: what its choice is worth for adapters of another seed.
 
-    python scripts/oracle_bound.py EVALUATION EVALUATION …
+    python scripts/oracle_bound.py EVALUATION EVALUATION … [--of EVALUATION]
 
 Each EVALUATION is the folder of `dplass evaluate --select base,text-knn:1,oracle`, over the same mixtures and base,
 with a bank of the same domains that was trained with another seed. The best of several noisy results exceeds their mean
@@ -9,7 +9,8 @@ another seed, too: the adapter of each mixture is chosen by the mean score of th
 to gain more, unless it knows the noise of the weights at hand.
 
 Prints the mean gain over the base in dB with its 95% interval over the mixtures, of the oracle, of the choice of the
-other seeds, and of the nearest caption.
+other seeds, and of the nearest caption: the mean over the seeds, or the gains of the bank of `--of`, for which all
+seeds choose.
 """
 
 from __future__ import annotations
@@ -27,18 +28,16 @@ from dplass_cli.evaluation.item_records import read_item_scores
 from dplass_cli.evaluation.statistics import bootstrap, interval
 
 Values = npt.NDArray[np.float64]
+Seed = tuple[pd.DataFrame, pd.DataFrame, pd.Series]
+"""Gain of each adapter over the base in SDRi, dB; the same in SDRi + SI-SDR; gain of the nearest caption's adapter in
+SDRi, dB. The rows are the mixtures, the columns the adapters."""
 
 BASE = "base"
 TEXT = "text-knn:1"
 
 
-def read_gains(folder: Path) -> tuple[pd.DataFrame, pd.DataFrame, pd.Series]:
-    """The results of an evaluation by mixture.
-
-    Returns:
-        (gain of each adapter over the base in SDRi, dB, the same in SDRi + SI-SDR, gain of the nearest caption's
-        adapter in SDRi, dB); the rows are the mixtures, the columns the adapters.
-    """
+def read_seed(folder: Path) -> Seed:
+    """Read an evaluation."""
     scores = pd.DataFrame(vars(score) for score in read_item_scores(folder)).set_index(["idx", "run"])
     by_run = scores[["sdri", "si_sdr"]].astype(float).unstack("run").dropna()
     sdri = by_run["sdri"]
@@ -54,29 +53,37 @@ def read_gains(folder: Path) -> tuple[pd.DataFrame, pd.DataFrame, pd.Series]:
     )
 
 
-def gains(seeds: Sequence[tuple[pd.DataFrame, pd.DataFrame, pd.Series]]) -> dict[str, Values]:
-    """The gain of each choice, dB by mixture, as the mean over the seeds."""
-    oracle, others, text = [], [], []
-    for number, (sdri, both, chosen) in enumerate(seeds):
-        rows = np.arange(len(sdri))
-        rest = sum(scores.to_numpy() for other, (_, scores, _) in enumerate(seeds) if other != number)
-        oracle.append(sdri.to_numpy()[rows, both.to_numpy().argmax(axis=1)])
-        others.append(sdri.to_numpy()[rows, np.argmax(rest, axis=1)])
-        text.append(chosen.to_numpy())
+def gains(own: Seed, others: Sequence[Seed]) -> dict[str, Values]:
+    """The gain of each choice for the adapters of one seed, dB by mixture."""
+    sdri, both, text = own
+    rows = np.arange(len(sdri))
+    elsewhere = np.sum([scores.to_numpy() for _, scores, _ in others], axis=0)
     return {
-        "oracle": np.mean(oracle, axis=0),
-        "the choice of the other seeds": np.mean(others, axis=0),
-        "the nearest caption": np.mean(text, axis=0),
+        "oracle": sdri.to_numpy()[rows, both.to_numpy().argmax(axis=1)],
+        "the choice of the other seeds": sdri.to_numpy()[rows, elsewhere.argmax(axis=1)],
+        "the nearest caption": text.to_numpy(),
     }
+
+
+def mean_gains(seeds: Sequence[Seed]) -> dict[str, Values]:
+    """The gain of each choice, dB by mixture, as the mean over the seeds."""
+    by_seed = [gains(own, [other for other in seeds if other is not own]) for own in seeds]
+    return {name: np.mean([found[name] for found in by_seed], axis=0) for name in by_seed[0]}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("evaluations", type=Path, nargs="+", metavar="EVALUATION")
+    parser.add_argument("--of", type=Path, help="of another bank of the same domains", metavar="EVALUATION")
     arguments = parser.parse_args()
-    if len(arguments.evaluations) < 2:
+    seeds = [read_seed(folder) for folder in arguments.evaluations]
+    if len(seeds) < 2:
         raise SystemExit("EVALUATION: at least two seeds are needed")
-    found = gains([read_gains(folder) for folder in arguments.evaluations])
+    judged = None if arguments.of is None else read_seed(arguments.of)
+    for _, both, _ in [*seeds, *([] if judged is None else [judged])]:
+        if not (both.index.equals(seeds[0][1].index) and both.columns.equals(seeds[0][1].columns)):
+            raise SystemExit("EVALUATION: all need the same mixtures and adapters of the same names")
+    found = mean_gains(seeds) if judged is None else gains(judged, seeds)
     for name, values in found.items():
         low, high = interval(bootstrap("mean", values[:, None], [])[:, 0])
         share = values.mean() / found["oracle"].mean()
