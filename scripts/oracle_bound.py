@@ -1,4 +1,4 @@
-"""Measure how much of the oracle's gain is no chance: what its choice is worth for adapters of another seed.
+"""Measure how much of the oracle's gain is not chance: what its choice is worth for adapters of another seed.
 
     python scripts/oracle_bound.py EVALUATION EVALUATION … [--of EVALUATION]
 
@@ -23,9 +23,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from compare_partitions import mean_with_interval
 from dplass_cli.evaluation.comparison import read_run
 from dplass_cli.evaluation.item_records import read_item_scores
-from dplass_cli.evaluation.statistics import bootstrap, interval
 
 Values = npt.NDArray[np.float64]
 Seed = tuple[pd.DataFrame, pd.DataFrame, pd.Series]
@@ -85,9 +85,8 @@ def main() -> None:
             raise SystemExit("EVALUATION: all need the same mixtures and adapters of the same names")
     found = mean_gains(seeds) if judged is None else gains(judged, seeds)
     for name, values in found.items():
-        low, high = interval(bootstrap("mean", values[:, None], [])[:, 0])
         share = values.mean() / found["oracle"].mean()
-        print(f"{name}: {values.mean():+.2f} [{low:+.2f}, {high:+.2f}] dB over the base, {share:.0%} of the oracle's")
+        print(f"{name}: {mean_with_interval(values.tolist())} dB over the base, {share:.0%} of the oracle's")
 
 
 if __name__ == "__main__":

@@ -22,7 +22,7 @@ from dplass_cli.sounds import render
 if TYPE_CHECKING:
     from fake_hub import FakeHub
 
-settings.register_profile("dplass", deadline=None)  # a busy machine is no failure
+settings.register_profile("dplass", deadline=None)  # a busy machine is not a failure
 settings.load_profile("dplass")
 
 GOLDEN = Path(__file__).parent / "golden"

@@ -18,7 +18,7 @@ from dplass_cli.errors import InputError, check_choice
 from dplass_cli.models.base import Backbone, BaseModel, Controls
 from dplass_cli.models.body_graphs import constants_of, graph_of, has_graph
 from dplass_cli.models.openvino import compile_graph
-from dplass_cli.models.state_key import StateKey
+from dplass_cli.models.state_key import Key, StateKey
 from dplass_cli.options.model_options import Backend
 
 WARMUP_MACS = 30e9
@@ -66,7 +66,7 @@ class OpenVINOBody:
         self._backbone, self._remaining_warmup, self._constant_weights = backbone, warmup_macs, constant_weights
         self._macs_per_cell = backbone.macs_per_cell
         self._state_key = StateKey()
-        self._key: tuple[bytes, bool] | None = None
+        self._key: tuple[Key, bool] | None = None
         self._run: Callable[[Tensor, Controls], Tensor] | None = None
 
     def __call__(self, x: Tensor, controls: Controls) -> Tensor:

@@ -7,7 +7,6 @@ convolutions.
 
 from __future__ import annotations
 
-import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Any
@@ -217,8 +216,7 @@ def graph_of(backbone: Backbone, constant_weights: bool = False) -> BodyGraph:
 def constants_of(backbone: Backbone, constant_weights: bool) -> dict[str, Tensor]:
     """The constants of a graph: batch norms and biases and, if they are constants, the weights of the layers."""
     state = backbone.state_dict(keep_vars=True)
-    least, most = (1, math.inf) if constant_weights else (1, 1)
-    return {name: tensor for name, tensor in state.items() if least <= tensor.dim() <= most}
+    return {name: x for name, x in state.items() if x.dim() == 1 or (constant_weights and x.dim() > 1)}
 
 
 def _scale(norm: nn.BatchNorm2d) -> Tensor:

@@ -34,7 +34,7 @@ from dplass_cli.extras import require_extra
 from dplass_cli.models.base import BaseModel, Controls
 from dplass_cli.models.body_graphs import BodyGraph, constants_of, graph_of, has_graph
 from dplass_cli.models.openvino import compile_graph, openvino_core, openvino_module, shared_core
-from dplass_cli.models.state_key import StateKey
+from dplass_cli.models.state_key import Key, StateKey
 from dplass_cli.options.model_options import Backend
 from dplass_cli.storage import locked, make_folder, write_bytes
 from dplass_cli.weights.checkpoint_files import tensors_sha256
@@ -96,8 +96,8 @@ def run_in_int8(
         shipped: of graphs that were quantised before, which are read only.
 
     Raises:
-        InputError: there is no graph of the network, it is not on the CPU, a package that its weights need is
-            missing, or the backend is torch.
+        InputError: there is no graph of the network, it is not on the CPU, a package for its weights is missing,
+            or the backend is torch.
     """
     device = next(network.parameters()).device.type
     if backend == "torch":
@@ -135,7 +135,7 @@ class Int8Body:
         self._network, self._examples, self._folder, self._shipped = network, examples, folder, shipped
         self._graphs: OrderedDict[str, Infer] = OrderedDict()
         self._inputs: Callable[[Tensor, Controls], Inputs] | None = None
-        self._state_key, self._hashes = StateKey(), dict[bytes, str]()
+        self._state_key, self._hashes = StateKey(), dict[Key, str]()
 
     def __call__(self, x: Tensor, controls: Controls) -> Tensor:
         """Compute :meth:`~dplass_cli.models.base.Backbone.body`."""
