@@ -120,6 +120,7 @@ def main() -> None:
     parser.add_argument("--audio-steps", type=int, default=4000)
     parser.add_argument("--base-steps", type=int, default=9000)
     parser.add_argument("--adapter-steps", type=int, default=400)
+    parser.add_argument("--adapters", type=Path, help="bank whose adapters are trained further; default: new adapters")
     parser.add_argument(
         "--gains-base-steps", type=int, default=4000, help="of the base that gains are measured against"
     )
@@ -162,7 +163,14 @@ def main() -> None:
     if "adapters" in stages:
         only = {int(number) for number in asked.only.split(",")}
         train_adapters(
-            found, kinds, make_partition(found, kinds, encoder, work), models, work, asked.adapter_steps, only
+            found,
+            kinds,
+            make_partition(found, kinds, encoder, work),
+            models,
+            work,
+            asked.adapter_steps,
+            only,
+            asked.adapters,
         )
     if "gains" in stages:
         steps = asked.audio_steps, asked.gains_base_steps, asked.adapter_steps

@@ -45,7 +45,8 @@ class TrainOptions(ModelOptions):
     data: DataSettings = section(DataSettings, "How training samples are drawn and mixed.", flags=True)
     train: TrainSettings = section(TrainSettings, "How the weights are trained.", flags=True)
     adapters: tuple[str, ...] | None = adapters_option(
-        "The teachers of --what distil: bank, adapter folder or published file. Repeatable."
+        "The teachers of --what distil, or adapters to train further: bank, adapter folder or published file."
+        " Repeatable."
     )
     cache: Path | None = setting(
         None,
@@ -85,7 +86,7 @@ class TrainOptions(ModelOptions):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.adapters and self.what != "distil":
+        if self.adapters and self.what not in ("adapters", "distil"):
             raise InputError(f"--adapters: with --what {self.what} there is nothing to learn from them; leave them out")
         if self.network is not None and self.distil.width != 1.0:
             raise InputError("distil.width, network: both describe the student; leave one of them out")

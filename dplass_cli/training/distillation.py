@@ -18,6 +18,7 @@ from dplass_cli.options.distil_settings import BY_DOMAIN
 from dplass_cli.options.network_settings import NetworkConfig
 from dplass_cli.separation.bank import Activation, AdapterBank
 from dplass_cli.separation.policies import Choice, DomainTexts, chooses_by_query, make_policy, require
+from dplass_cli.training.given_adapters import check_same_domains
 
 Route = Callable[[Tensor, Tensor], Sequence[Activation]]
 """(condition (B, D), domain int64 (B,)) -> what the teacher runs as for each item."""
@@ -47,19 +48,12 @@ def check_teacher(select: str, bank: AdapterBank, partition: Partition, domains:
         if not chooses_by_query(policy):
             raise InputError(f"distil.select {select}: does not choose by the query; use domain, text or validated")
         return require(policy, bank)
-    keys = {bank_key(domain): domain for domain in domains}
-    if not keys.keys() & set(bank.keys):
+    if not set(map(bank_key, domains)) & set(bank.keys):
         raise InputError(
             f"--adapters: {some(bank.keys, 3)}: of none of the domains that are trained on; choose among them by the"
             " query, --set distil.select=text"
         )
-    captions = {domain.id: set(domain.captions) for domain in partition.domains}
-    for key, domain in bank.domains.items():
-        if key in keys and set(domain.captions) != captions[keys[key]]:
-            raise InputError(
-                f"--adapters: {key} ({domain.name}) was trained on a domain of another partition; give the bank of this"
-                " one, or choose by the query, --set distil.select=text"
-            )
+    check_same_domains(bank, partition, domains, ", or choose by the query, --set distil.select=text")
 
 
 def check_student(student: NetworkConfig, base: NetworkConfig) -> None:

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from dplass_cli.adapters import adapted, make_adapters
 from dplass_cli.adapters.adapter_folder import AdapterInfo, LoadedAdapter, save_adapter
 from dplass_cli.adapters.bank_folder import bank_key
-from dplass_cli.adapters.injection import moved_statistics
+from dplass_cli.adapters.injection import adapter_state, load_adapter_state, moved_statistics, statistics_of
 from dplass_cli.data.batches import EpochBatches, TrainingLoader
 from dplass_cli.data.samples import TrainingSamples
 from dplass_cli.models import BaseModel, save_base
@@ -98,17 +98,31 @@ class TrainingJob(Job):
 
 @contextmanager
 def adapter_job(
-    network: BaseModel, corpus: TrainingCorpus, domain: int, info: AdapterInfo, folders: Mapping[Which, Path]
+    network: BaseModel,
+    corpus: TrainingCorpus,
+    domain: int,
+    info: AdapterInfo,
+    folders: Mapping[Which, Path],
+    start: LoadedAdapter | None = None,
 ) -> Iterator[TrainingJob]:
     """The job of one domain's adapter. The network has the adapter inside the block and is the base again after it.
 
-    ``info`` describes the adapter; steps and scores are filled in when it is written to the ``folders``.
+    Args:
+        info: describes the adapter; steps and scores are filled in when it is written to the ``folders``.
+        start: a trained adapter of the same layers and settings to go on from; None: a new one.
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(corpus.seed)
         adapters = make_adapters(network, info.method, info.layers)
+    if start is not None:
+        load_adapter_state(adapters, adapter_state(start.layers), "the adapter to go on from")
+        for adapter in adapters.values():
+            adapter.train().requires_grad_(True)
     adapt_batchnorm = info.batchnorm == "adapt"
     with adapted(network, adapters) as base_statistics:
+        for path, buffer in statistics_of(network).items():
+            if start is not None and path in start.statistics:
+                buffer.copy_(start.statistics[path])
 
         def export(which: Which, trained: Trained) -> None:
             statistics = moved_statistics(network, base_statistics)

@@ -41,6 +41,7 @@ from dplass_cli.storage import Progress, read_text, resolved
 from dplass_cli.training.callbacks.epoch_reporter import EpochReport, no_report
 from dplass_cli.training.corpus import TrainingCorpus, check_data_settings, embed_queries
 from dplass_cli.training.distillation import Route, RoutedTeacher, check_student, check_teacher, inherit, make_route
+from dplass_cli.training.given_adapters import check_start
 from dplass_cli.training.hardware import count_gpus, lightning_devices, parallel_devices, world_size
 from dplass_cli.training.job import TrainingJob, Which, adapter_job, network_job
 from dplass_cli.training.losses import make_loss
@@ -102,6 +103,8 @@ class TrainingRun:
             check_student(self._network_config(), self._models.network.config)
         check_data_settings(options.data, self._network_config())
         self._layers = layer_settings(self._models.network, options.adapter)  # checks the adapter's targets
+        if options.what == "adapters" and options.adapters:
+            check_start(self._models.bank, self.partition, domains, options.adapter, self._layers)
         self._trained_here = set(self.unfinished())
 
     def _load_models(self, model: ModelSpec) -> Models:
@@ -110,7 +113,8 @@ class TrainingRun:
         if options.what == "distil":
             return load_models(model, keep=False)
         if options.what == "adapters" or options.network is None:
-            return load_models(replace(model, adapters=()), keep=False, any_encoder=options.what == "base")
+            model = replace(model, adapters=options.adapters or ())  # None: new adapters, not the bundled ones
+            return load_models(model, keep=False, any_encoder=options.what == "base")
         # A new network belongs to the encoder of the partition, whatever the base, which is not used, was trained with.
         if model.encoder is not None:
             model = replace(model, encoder=bundled_encoder(str(model.encoder), self.partition.encoder_fingerprint))
@@ -229,6 +233,7 @@ class TrainingRun:
                 options.distil.target_share,
             )
         (number,) = self.jobs[name]
+        start = self._models.bank.get(name) if options.adapters else None
         info = AdapterInfo(
             method=options.adapter.method,
             layers=self._layers,
@@ -238,11 +243,15 @@ class TrainingRun:
             domain={"id": number, "name": next(d.name for d in self.partition.domains if d.id == number)},
             batchnorm=options.adapter.batchnorm,
             dtype=options.adapter.dtype,
-            training={**to_mapping(options.train), "data": to_mapping(options.data)},
+            training={
+                **to_mapping(options.train),
+                "data": to_mapping(options.data),
+                **({"trained_before": start.info.training} if start else {}),
+            },
             versions=versions(),
         )
         folders: dict[Which, Path] = {"best": self.workspace.bank / name, "last": self.workspace.last_bank / name}
-        return adapter_job(network, corpus, number, info, folders)
+        return adapter_job(network, corpus, number, info, folders, start)
 
     def _teacher(self, student: BaseModel) -> RoutedTeacher:
         def load(device: torch.device) -> AdapterBank:

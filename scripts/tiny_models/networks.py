@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from dplass_cli.adapters.adapter_folder import AdapterInfo
-from dplass_cli.adapters.bank_folder import BankDomain, bank_key, write_bank
+from dplass_cli.adapters.bank_folder import BankDomain, bank_key, read_adapter, write_bank
 from dplass_cli.adapters.injection import layer_settings
 from dplass_cli.data.manifest import Row, write_manifest
 from dplass_cli.data.ontology import kinds_of
@@ -183,14 +183,16 @@ def train_adapters(
     work: Path,
     steps: int,
     only: Collection[int],
+    start: Path | None = None,
 ) -> None:
     """Train the adapters of some domains, and write the bank once all are there.
 
     Args:
         models: folder of the base and the encoder; the bank goes there too.
+        start: bank of the same base to go on from, with other mixtures than a training of new adapters has.
     """
     network, encoder = load_base(models / "base.safetensors"), load_encoder(models / "encoder.safetensors")
-    settings = _settings(steps, learning_rate=5e-4, warm_up=20, batch=4)
+    settings = _settings(steps, learning_rate=5e-4, warm_up=20, batch=4, seed=1 if start is None else 2)
     corpus = _corpus(found, kinds, domains, encoder.embed_text, settings.random_seed)
     base_sha256 = network.sha256()
     bank = make_folder(models / "bank")
@@ -208,7 +210,9 @@ def train_adapters(
             versions=versions(),
         )
         key = bank_key(domain.id)
-        with adapter_job(network, corpus, domain.id, info, {"best": bank / key, "last": work / "last" / key}) as job:
+        folders: dict[Which, Path] = {"best": bank / key, "last": work / "last" / key}
+        trained = None if start is None else read_adapter(start / key, network, base_sha256)
+        with adapter_job(network, corpus, domain.id, info, folders, trained) as job:
             JobTrainer(job, _options(work, settings), print_step).fit(resume=True)
     if all((bank / bank_key(domain.id) / "adapter.json").is_file() for domain in domains.domains):
         _describe(bank, domains, base_sha256, encoder.fingerprint)
@@ -245,7 +249,9 @@ def _describe(bank: Path, domains: Partition, base_sha256: str, fingerprint: str
     AdapterBank(load_base(bank.parent / "base.safetensors")).load(bank)  # what was written can be read
 
 
-def _settings(steps: int, learning_rate: float, warm_up: int, batch: int, workers: int = 0) -> TrainSettings:
+def _settings(
+    steps: int, learning_rate: float, warm_up: int, batch: int, workers: int = 0, seed: int = 1
+) -> TrainSettings:
     return TrainSettings(
         OptimizerSettings(learning_rate=learning_rate, schedule="cosine", warm_up_steps=warm_up),
         batch_size_per_device=batch,
@@ -256,7 +262,7 @@ def _settings(steps: int, learning_rate: float, warm_up: int, batch: int, worker
         max_steps=steps,
         save_step_frequency=100,
         gradient_clip=5.0,
-        random_seed=1,
+        random_seed=seed,
     )
 
 

@@ -60,7 +60,7 @@ def test_a_plan_for_people_and_for_programs(corpus: Path, tmp_path: Path) -> Non
         (["--num-nodes", "0"], "dplass: --num-nodes 0: must be at least 1"),
         (["--set", "parallel=-2"], "dplass: --set parallel=-2: must be at least 0"),
         (["--device", "auto", "--num-gpus", "99"], "--num-gpus 99: torch sees"),
-        (["--adapters", "bank"], "--adapters: with --what adapters there is nothing to learn from them"),
+        (["--what", "base", "--adapters", "bank"], "--adapters: with --what base there is nothing to learn from them"),
         (["--domain", "0,Bark"], "--domain Bark: must be one of all, 0, 1, 2"),
         (["--set", "max_epochs=3"], "unknown option 'max_epochs'; did you mean 'train.max_epochs'"),
         (["--set", "train.learning_rate=1"], "did you mean 'train.optimizer.learning_rate'"),
