@@ -91,6 +91,7 @@ def by_size(
 
     return {
         f"training_step, {size}": lambda: training_step(made(), batch, repeats),
+        f"training_step of lora, {size}": lambda: training_step(made(), batch, repeats, "lora"),
         f"seven_adapters, {size}": lambda: seven_adapters(made(), items, repeats),
         f"switching, {size}": lambda: switching(made(), repeats),
         f"held, {size}": lambda: held(made()),

@@ -58,6 +58,13 @@ class LoRA(WeightAdapter):
     def forward(self, weight: Tensor) -> Tensor:
         return weight + self.kernel_of(self.low_rank(), weight)
 
+    def factors(self) -> tuple[Tensor, Tensor] | None:
+        """(outputs, rank) and (rank, inputs·kh·kw), whose product is the delta: for cheaper gradients.
+
+        None if W′ is not W plus this delta.
+        """
+        return self.scale * self.up, self.down
+
     def low_rank(self) -> Tensor:
         """The delta as rows (outputs, inputs·kh·kw), in the precision of the factors even under autocast."""
         with torch.autocast(self.up.device.type, enabled=False):
@@ -77,6 +84,9 @@ class DoRA(LoRA):
     def __init__(self, layer: Layer, settings: LayerSettings) -> None:
         super().__init__(layer, settings)
         self.magnitude = nn.Parameter(_norms(self.rows(layer.weight.detach()))[:, 0])
+
+    def factors(self) -> None:
+        return None  # each output is scaled as well
 
     def forward(self, weight: Tensor) -> Tensor:
         direction = self.rows(weight) + self.low_rank()

@@ -10,6 +10,7 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.nn.utils import parametrize
 
 SLOPE = 0.01  # of the leaky ReLU
 
@@ -95,12 +96,78 @@ class _FrozenPointwise(torch.autograd.Function):
 
 def convolution(layer: nn.Conv2d, x: Tensor) -> Tensor:
     """Apply a convolution without a bias to x (B, C, T, F); its backward pass is faster on a CPU."""
-    if x.device.type != "cpu" or torch.is_autocast_enabled("cpu") or layer._forward_hooks:
+    if x.device.type != "cpu" or layer._forward_hooks:
+        return cast(Tensor, layer(x))
+    in_half = torch.is_autocast_enabled("cpu")
+    if torch.is_grad_enabled() and (factors := _factors(layer)):
+        dtype = torch.get_autocast_dtype("cpu") if in_half else x.dtype
+        with torch.no_grad():
+            weight = layer.weight.to(dtype)
+        given = x.to(dtype), weight, *(factor.to(dtype) for factor in factors), layer.stride, layer.padding
+        return cast(Tensor, _LowRankConvolution.apply(*given))  # type: ignore[no-untyped-call]
+    if in_half:
         return cast(Tensor, layer(x))
     weight = layer.weight  # computed here where an adapter is attached
     if not (torch.is_grad_enabled() and weight.requires_grad):
         return F.conv2d(x, weight, None, layer.stride, layer.padding)
     return cast(Tensor, _TrainedConvolution.apply(x, weight, layer.stride, layer.padding))  # type: ignore[no-untyped-call]
+
+
+def _factors(layer: nn.Conv2d) -> tuple[Tensor, Tensor] | None:
+    """Up (O, R) and down (R, I, kh, kw) of a layer in which only a delta of low rank, their product, is trained.
+
+    None for other layers, and for ranks at which the gradients of the factors take no less time than the kernel's.
+    """
+    if not parametrize.is_parametrized(layer, "weight"):
+        return None
+    attached: Any = layer.parametrizations
+    if attached.weight.original.requires_grad or len(attached.weight) > 1:
+        return None
+    make = getattr(attached.weight[0], "factors", None)
+    factors: tuple[Tensor, Tensor] | None = make() if make else None
+    if factors is None or 2 * factors[0].shape[1] > layer.out_channels:
+        return None
+    up, down = factors
+    return up, down.reshape(-1, layer.in_channels, *layer.kernel_size)
+
+
+class _LowRankConvolution(torch.autograd.Function):
+    """A convolution with W' = W + up·down that computes the gradients of the factors without that of W'.
+
+    With h the convolution of x with down (a kernel of R outputs) and g the gradient of the output, the gradient of up
+    is the product of g and h, summed over all positions, and that of down is the one of a kernel of R outputs for
+    upᵀ·g. The gradient of W', a kernel of all outputs, takes three to ten times as long.
+    """
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        x: Tensor,
+        weight: Tensor,
+        up: Tensor,
+        down: Tensor,
+        stride: tuple[int, int],
+        padding: tuple[int, int],
+    ) -> Tensor:
+        ctx.save_for_backward(x, weight, up, down)
+        ctx.geometry = None, stride, padding, (1, 1), False, (0, 0), 1
+        return F.conv2d(x, weight, None, stride, padding)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        (gradient,), (x, weight, up, down) = gradients, ctx.saved_tensors
+        _, stride, padding, *_ = ctx.geometry
+        backward = torch.ops.aten.convolution_backward
+        grad_x = None
+        if ctx.needs_input_grad[0]:
+            grad_x = backward(gradient, x, weight, *ctx.geometry, (True, False, False))[0]
+        down = down.contiguous(memory_format=torch.channels_last)
+        inner = F.conv2d(x, down, None, stride, padding).movedim(1, -1)
+        outer = gradient.movedim(1, -1)  # (B, T, F, O): with channels last, a matrix without a copy
+        grad_up = outer.flatten(0, 2).T @ inner.flatten(0, 2)
+        grad_inner = (outer @ up).movedim(-1, 1)
+        grad_down = backward(grad_inner, x, down, *ctx.geometry, (False, True, False))[1]
+        return grad_x, None, grad_up, grad_down, None, None
 
 
 class _TrainedConvolution(torch.autograd.Function):

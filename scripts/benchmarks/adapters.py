@@ -33,10 +33,10 @@ def kept_for_gradient(network: nn.Module, mixture: Tensor, condition: Tensor) ->
     return sum(t.untyped_storage().nbytes() for place, t in kept.items() if place not in own) / 2**20
 
 
-def training_step(network: BaseModel, batch: int, repeats: int) -> dict[str, float]:
-    """A training step: one convolution per layer and frozen batch norms, against two and norms in training mode."""
+def training_step(network: BaseModel, batch: int, repeats: int, method: str = "reconv") -> dict[str, float]:
+    """A training step: one convolution per layer and frozen batch norms, against the published step of the method."""
     mixture, condition = inputs(network, batch, 2.0)
-    adapter = perturbed(network)
+    adapter = perturbed(network, method)
     two = plain(network, adapter).train()
 
     def step(model: nn.Module, bfloat16: bool = False) -> Callable[[], None]:

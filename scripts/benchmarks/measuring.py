@@ -46,11 +46,17 @@ class TwoConvolutions(nn.Module):
 
 
 def plain(network: BaseModel, adapter: LoadedAdapter) -> BaseModel:
-    """The published model: a copy with two convolutions per adapted layer, in the default memory format."""
+    """The published model: a copy in the default memory format, with ``reconv`` two convolutions per adapted layer.
+
+    With the other methods, the published model adds the delta to the weight, too.
+    """
     whole = copy.deepcopy(network)
     for path, layer in adapter.layers.items():
         parent, _, name = path.rpartition(".")
-        setattr(whole.get_submodule(parent), name, TwoConvolutions(layer_at(whole, path), layer))
+        if adapter.info.method == "reconv":
+            setattr(whole.get_submodule(parent), name, TwoConvolutions(layer_at(whole, path), layer))
+        else:
+            copy.deepcopy(layer).attach(layer_at(whole, path))
     for parameter in whole.parameters():
         if parameter.dim() == 4:
             parameter.data = parameter.data.to(memory_format=torch.contiguous_format)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
+from dplass_cli.adapters import METHODS
+from dplass_cli.adapters.base import LayerSettings
 from dplass_cli.models.memory_efficient import average_pool, conditioned, convolution, pointwise
 
 
@@ -72,6 +74,56 @@ def test_gradients_of_a_trained_convolution_are_correct(memory_format: torch.mem
     x = torch.randn(2, 3, 4, 6, dtype=torch.float64).to(memory_format=memory_format).requires_grad_()
     assert torch.equal(convolution(layer, x), layer(x))
     assert torch.autograd.gradcheck(lambda x, _: convolution(layer, x), (x, layer.weight))
+
+
+def low_rank_layer(method: str, rank: int, dtype: torch.dtype = torch.float64) -> torch.nn.Conv2d:
+    """A frozen convolution of 3 inputs and 8 outputs with a trained adapter, attached."""
+    torch.manual_seed(1)
+    layer = torch.nn.Conv2d(3, 8, (3, 5), stride=(1, 2), padding=(1, 2), bias=False).to(dtype).requires_grad_(False)
+    adapter = METHODS[method](layer, LayerSettings(rank, 3.0)).to(dtype)
+    torch.nn.init.normal_(adapter.get_parameter("down"))
+    adapter.attach(layer)
+    return layer
+
+
+def gradients(y: torch.Tensor, x: torch.Tensor, layer: torch.nn.Conv2d) -> list[torch.Tensor]:
+    """Of a loss of y with respect to x and to all that is trained."""
+    trained = [parameter for parameter in layer.parameters() if parameter.requires_grad]
+    loss = (y.double() * torch.linspace(-1, 1, y.numel(), dtype=torch.float64).reshape(y.shape)).square().sum()
+    return list(torch.autograd.grad(loss, [x, *trained]))
+
+
+@pytest.mark.parametrize("memory_format", [torch.contiguous_format, torch.channels_last])
+@pytest.mark.parametrize(("method", "rank", "low"), [("lora", 2, True), ("lora", 5, False), ("dora", 2, False)])
+def test_gradients_of_low_rank_adapters_are_those_of_autograd(
+    method: str, rank: int, low: bool, memory_format: torch.memory_format
+) -> None:
+    layer = low_rank_layer(method, rank)
+    x = torch.randn(2, 3, 6, 7, dtype=torch.float64).contiguous(memory_format=memory_format).requires_grad_()
+    y, expected = convolution(layer, x), layer(x)
+    assert ("LowRank" in str(y.grad_fn)) is low
+    assert torch.equal(y, expected)
+    for ours, theirs in zip(gradients(y, x, layer), gradients(expected, x, layer), strict=True):
+        torch.testing.assert_close(ours, theirs)
+
+
+def test_the_low_rank_delta_is_trained_in_bfloat16_under_autocast() -> None:
+    layer = low_rank_layer("lora", 2, torch.float32)
+    x = torch.randn(2, 3, 6, 7, requires_grad=True)
+    with torch.autocast("cpu", torch.bfloat16):
+        y = convolution(layer, x)
+    assert y.dtype == torch.bfloat16
+    for ours, theirs in zip(gradients(y, x, layer), gradients(layer(x), x, layer), strict=True):
+        assert ours.dtype == torch.float32
+        assert (ours - theirs).norm() < 0.02 * theirs.norm()
+
+
+def test_a_trained_layer_below_a_low_rank_adapter_gets_its_gradient() -> None:
+    layer = low_rank_layer("lora", 2)
+    layer.parametrizations.weight.original.requires_grad_(True)  # type: ignore[union-attr]
+    x = torch.randn(2, 3, 6, 7, dtype=torch.float64, requires_grad=True)
+    for ours, theirs in zip(gradients(convolution(layer, x), x, layer), gradients(layer(x), x, layer), strict=True):
+        torch.testing.assert_close(ours, theirs)
 
 
 def test_a_convolution_keeps_its_hooks() -> None:
