@@ -68,18 +68,31 @@ def test_a_frozen_pointwise_convolution_saves_its_weight_only() -> None:
 
 
 @pytest.mark.parametrize("memory_format", [torch.channels_last, torch.contiguous_format])
-def test_gradients_of_a_trained_convolution_are_correct(memory_format: torch.memory_format) -> None:
-    layer = torch.nn.Conv2d(3, 5, 3, padding=1, bias=False).double()
+@pytest.mark.parametrize(
+    ("size", "stride", "padding"),
+    [((3, 3), (1, 1), (1, 1)), ((2, 3), (1, 1), (0, 2)), ((1, 1), (1, 1), (0, 0)), ((3, 3), (2, 1), (1, 1))],
+)
+@pytest.mark.parametrize("positions", [7, 4096])
+def test_gradients_of_a_trained_convolution_are_correct(
+    size: tuple[int, int],
+    stride: tuple[int, int],
+    padding: tuple[int, int],
+    positions: int,
+    memory_format: torch.memory_format,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("dplass_cli.models.memory_efficient._POSITIONS", positions)
+    layer = torch.nn.Conv2d(3, 5, size, stride, padding, bias=False).double()
     layer.weight.data = layer.weight.data.to(memory_format=memory_format)
     x = torch.randn(2, 3, 4, 6, dtype=torch.float64).to(memory_format=memory_format).requires_grad_()
     assert torch.equal(convolution(layer, x), layer(x))
     assert torch.autograd.gradcheck(lambda x, _: convolution(layer, x), (x, layer.weight))
 
 
-def low_rank_layer(method: str, rank: int, dtype: torch.dtype = torch.float64) -> torch.nn.Conv2d:
+def low_rank_layer(method: str, rank: int, dtype: torch.dtype = torch.float64, stride: int = 1) -> torch.nn.Conv2d:
     """A frozen convolution of 3 inputs and 8 outputs with a trained adapter, attached."""
     torch.manual_seed(1)
-    layer = torch.nn.Conv2d(3, 8, (3, 5), stride=(1, 2), padding=(1, 2), bias=False).to(dtype).requires_grad_(False)
+    layer = torch.nn.Conv2d(3, 8, (3, 5), (1, stride), padding=(1, 2), bias=False).to(dtype).requires_grad_(False)
     adapter = METHODS[method](layer, LayerSettings(rank, 3.0)).to(dtype)
     torch.nn.init.normal_(adapter.get_parameter("down"))
     adapter.attach(layer)
@@ -94,11 +107,12 @@ def gradients(y: torch.Tensor, x: torch.Tensor, layer: torch.nn.Conv2d) -> list[
 
 
 @pytest.mark.parametrize("memory_format", [torch.contiguous_format, torch.channels_last])
+@pytest.mark.parametrize("stride", [1, 2])
 @pytest.mark.parametrize(("method", "rank", "low"), [("lora", 2, True), ("lora", 5, False), ("dora", 2, False)])
 def test_gradients_of_low_rank_adapters_are_those_of_autograd(
-    method: str, rank: int, low: bool, memory_format: torch.memory_format
+    method: str, rank: int, low: bool, stride: int, memory_format: torch.memory_format
 ) -> None:
-    layer = low_rank_layer(method, rank)
+    layer = low_rank_layer(method, rank, stride=stride)
     x = torch.randn(2, 3, 6, 7, dtype=torch.float64).contiguous(memory_format=memory_format).requires_grad_()
     y, expected = convolution(layer, x), layer(x)
     assert ("LowRank" in str(y.grad_fn)) is low
