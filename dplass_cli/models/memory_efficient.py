@@ -93,7 +93,8 @@ class _FrozenPointwise(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         (weight,) = ctx.saved_tensors
-        return F.conv_transpose2d(gradients[0], weight.to(gradients[0].dtype)), None
+        gradient = gradients[0].movedim(1, -1)  # with channels last, the rows of a matrix
+        return (gradient @ weight.flatten(1).to(gradient.dtype)).movedim(-1, 1), None
 
 
 def convolution(layer: nn.Conv2d, x: Tensor) -> Tensor:
