@@ -21,6 +21,7 @@ from dplass_cli.audio.writing import write_audio
 from dplass_cli.data.manifest import Row
 from dplass_cli.data.ontology import kinds_of
 from dplass_cli.data.samples import SourceClip, TrainingSamples
+from dplass_cli.devices import has_bfloat16
 from dplass_cli.models import BaseModel
 from dplass_cli.options.data_settings import DataSettings
 from dplass_cli.options.train_options import TrainOptions
@@ -89,7 +90,7 @@ def training_loop(
             for number in range(steps):
                 step(number * batch)
             result["plain_items_per_s"] = batch * steps / (time.perf_counter() - began)
-        for precision in ("32-true", "bf16-mixed"):
+        for precision in ("32-true", "bf16-mixed") if has_bfloat16(device) else ("32-true",):
             settings = TrainSettings(
                 OptimizerSettings(learning_rate=1e-6),
                 batch_size_per_device=batch,
