@@ -45,8 +45,8 @@ class TrainOptions(ModelOptions):
     data: DataSettings = section(DataSettings, "How training samples are drawn and mixed.", flags=True)
     train: TrainSettings = section(TrainSettings, "How the weights are trained.", flags=True)
     adapters: tuple[str, ...] | None = adapters_option(
-        "The teachers of --what distil, or adapters to train further: bank, adapter folder or published file."
-        " Repeatable."
+        "The teachers of --what distil; with --what adapters, which trains new ones by default, adapters to train"
+        " further: bank, adapter folder or published file. Repeatable."
     )
     cache: Path | None = setting(
         None,

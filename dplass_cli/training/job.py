@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from dplass_cli.adapters import adapted, make_adapters
 from dplass_cli.adapters.adapter_folder import AdapterInfo, LoadedAdapter, save_adapter
 from dplass_cli.adapters.bank_folder import bank_key
-from dplass_cli.adapters.injection import adapter_state, load_adapter_state, moved_statistics, statistics_of
+from dplass_cli.adapters.injection import adapter_state, load_adapter_state, moved_statistics
 from dplass_cli.data.batches import EpochBatches, TrainingLoader
 from dplass_cli.data.samples import TrainingSamples
 from dplass_cli.models import BaseModel, save_base
@@ -120,9 +120,8 @@ def adapter_job(
             adapter.train().requires_grad_(True)
     adapt_batchnorm = info.batchnorm == "adapt"
     with adapted(network, adapters) as base_statistics:
-        for path, buffer in statistics_of(network).items():
-            if start is not None and path in start.statistics:
-                buffer.copy_(start.statistics[path])
+        for path, tensor in start.statistics.items() if start else ():
+            network.get_buffer(path).copy_(tensor)
 
         def export(which: Which, trained: Trained) -> None:
             statistics = moved_statistics(network, base_statistics)

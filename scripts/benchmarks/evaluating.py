@@ -11,10 +11,9 @@ import torch
 from torch import Tensor, nn
 from torchlibrosa import stft as torchlibrosa
 
-from benchmarks.measuring import fastest, perturbed, plain, published_steps
+from benchmarks.measuring import fastest, perturbed, plain, precisions, published_steps
 from dplass_cli.adapters import METHODS
 from dplass_cli.audio.writing import write_audio
-from dplass_cli.devices import has_bfloat16
 from dplass_cli.encoders.base import QueryEncoder
 from dplass_cli.evaluation.evaluator import EvaluatorSettings, ItemRun, Runs, evaluate_batches, make_batches
 from dplass_cli.evaluation.item_records import ItemRecords
@@ -99,7 +98,7 @@ def evaluation(network: BaseModel, encoder: QueryEncoder, items: int, seconds: f
             ("all_adapters_with_similarity", bank.keys, True),
             ("text", bank.keys[:1], False),
         ):
-            for precision in ("32-true", "bf16-mixed") if has_bfloat16(device) else ("32-true",):
+            for precision in precisions(device):
                 measured = partial(ours, keys, similarity, precision == "bf16-mixed")
                 result[f"{what}_{precision}_times_faster"] = slow / fastest(measured, repeats)
     choose_backend(network, "torch")

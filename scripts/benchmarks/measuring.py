@@ -9,6 +9,7 @@ import multiprocessing
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Literal
 from unittest import mock
 
 import torch
@@ -17,6 +18,7 @@ from torch import Tensor, nn
 from dplass_cli.adapters import Adapter, make_adapters
 from dplass_cli.adapters.adapter_folder import AdapterInfo, LoadedAdapter
 from dplass_cli.adapters.injection import layer_at, layer_settings
+from dplass_cli.devices import has_bfloat16
 from dplass_cli.models import BaseModel
 from dplass_cli.options.adapter_settings import AdapterSettings
 from dplass_cli.options.parse import to_mapping
@@ -107,6 +109,11 @@ def fastest(work: Callable[[], object], repeats: int, warm_up: bool = True) -> f
         synchronise()
         times.append(now() - start)
     return min(times)
+
+
+def precisions(device: torch.device) -> list[Literal["32-true", "bf16-mixed"]]:
+    """Those that a device computes in hardware; emulated bfloat16 takes minutes."""
+    return ["32-true", "bf16-mixed"] if has_bfloat16(device) else ["32-true"]
 
 
 def synchronise() -> None:

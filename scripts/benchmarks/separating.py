@@ -14,10 +14,9 @@ import torch
 from torch import Tensor
 
 from benchmarks.evaluating import ConvolutionSTFT
-from benchmarks.measuring import fastest, perturbed, plain, published_steps
+from benchmarks.measuring import fastest, perturbed, plain, precisions, published_steps
 from dplass_cli import sounds
 from dplass_cli.audio.writing import write_audio
-from dplass_cli.devices import has_bfloat16
 from dplass_cli.encoders.base import QueryEncoder
 from dplass_cli.extras import missing_libraries
 from dplass_cli.models import BaseModel, quantization
@@ -114,8 +113,7 @@ def arithmetics(separators: Collection[Separator], folder: Path) -> Iterator[str
     largest_loss = quantization.MAX_LOSS_DB
     try:
         for backend in backends(network):
-            precisions = ["32-true", *["bf16-mixed"] * has_bfloat16(first.bank.device)]
-            for precision in precisions + ["int8"] * (has_int8 and backend == "openvino"):
+            for precision in [*precisions(first.bank.device), *["int8"] * (has_int8 and backend == "openvino")]:
                 choose_backend(network, backend, constant_weights=not any(each.bank.keys for each in separators))
                 for separator in separators:
                     separator.core.bfloat16 = precision == "bf16-mixed"

@@ -15,13 +15,12 @@ import torch
 import torchaudio
 from torch import Tensor, nn
 
-from benchmarks.measuring import TwoConvolutions, perturbed, plain, published_steps
+from benchmarks.measuring import TwoConvolutions, perturbed, plain, precisions, published_steps
 from dplass_cli.adapters import adapted
 from dplass_cli.audio.writing import write_audio
 from dplass_cli.data.manifest import Row
 from dplass_cli.data.ontology import kinds_of
 from dplass_cli.data.samples import SourceClip, TrainingSamples
-from dplass_cli.devices import has_bfloat16
 from dplass_cli.models import BaseModel
 from dplass_cli.options.data_settings import DataSettings
 from dplass_cli.options.train_options import TrainOptions
@@ -90,7 +89,7 @@ def training_loop(
             for number in range(steps):
                 step(number * batch)
             result["plain_items_per_s"] = batch * steps / (time.perf_counter() - began)
-        for precision in ("32-true", "bf16-mixed") if has_bfloat16(device) else ("32-true",):
+        for precision in precisions(device):
             settings = TrainSettings(
                 OptimizerSettings(learning_rate=1e-6),
                 batch_size_per_device=batch,

@@ -52,7 +52,7 @@ def test_a_training_goes_on_from_the_weights_and_statistics_of_its_domains(
     state = adapter_state(after.layers)
     for name, tensor in adapter_state(before.layers).items():
         torch.testing.assert_close(state[name], tensor, rtol=0, atol=1e-6)
-    assert any(tensor.abs().max() > 1e-3 for name, tensor in state.items() if name.endswith("up"))  # untrained: 0
+    assert any(tensor.abs().max() > 1e-3 for name, tensor in state.items() if name.endswith("down"))  # untrained: 0
     counts = [name for name in before.statistics if name.endswith("num_batches_tracked")]
     assert counts
     assert all(after.statistics[name] == before.statistics[name] + 1 for name in counts)
