@@ -18,7 +18,8 @@ from dplass_cli.options.encoder_settings import TinyEncoderConfig
 INTERFERENCE_DB = (-40.0, -3.0)
 """Range of the level of a second sound relative to the first, dB."""
 
-_ECHO_SECONDS = (0.1, 0.8)  # reverberation times
+_REVERBERATION_SECONDS = (0.1, 1.0)  # time of a decay by 60 dB
+_REVERBERANT_DB = (-13.0, 13.0)  # reverberant re direct energy: from a near microphone to one across the room
 _LOUDEST_OF = 3  # random crops
 
 
@@ -87,10 +88,9 @@ def augmented(
     ripple = 0.03 * torch.randn(mels, generator=generator).cumsum(dim=0)
     curve = 0.4 * tilt * height + 0.4 * bend * height.square() + ripple
     mel = scene.mel * 10 ** curve[:, None] / scene.energy.mean().clamp(min=1e-10)
-    if rng.random() < 0.25:
-        mel = mel + rng.uniform(0.05, 0.5) * _decayed(
-            mel, rng.uniform(*_ECHO_SECONDS) * config.sample_rate / config.hop
-        )
+    if rng.random() < 0.4:
+        decay = rng.uniform(*_REVERBERATION_SECONDS) * config.sample_rate / config.hop
+        mel = reverberated(mel, decay, rng.uniform(*_REVERBERANT_DB))
     if rng.random() < 0.25:
         mel[int(rng.integers(mels // 2, mels)) :] *= 1e-4
     if rng.random() < 0.25:
@@ -105,9 +105,18 @@ def augmented(
     return masked
 
 
-def _decayed(mel: Tensor, frames: float) -> Tensor:
-    """Energies (mels, T) smeared by a decay of 60 dB within this number of frames."""
-    length = max(2, round(frames))
-    kernel = 10.0 ** (-6.0 * torch.arange(length, dtype=mel.dtype) / frames)
-    smeared = F.conv1d(F.pad(mel[:, None], (length - 1, 0)), (kernel / kernel.sum()).flip(0)[None, None])
+def reverberated(mel: Tensor, decay: float, reverberant_db: float) -> Tensor:
+    """Energies (mels, T) as a room gives them: the direct sound, and each frame's exponential decay. Energy is kept.
+
+    Args:
+        mel: of the sound without a room.
+        decay: frames within which the reverberation falls by 60 dB.
+        reverberant_db: energy of the reverberation re that of the direct sound.
+    """
+    length = max(2, round(decay))
+    kernel = 10.0 ** (-6.0 * torch.arange(length, dtype=mel.dtype) / decay)
+    room = 10 ** (reverberant_db / 10) * kernel / kernel.sum()
+    room[0] += 1.0
+    room /= room.sum()
+    smeared = F.conv1d(F.pad(mel[:, None], (length - 1, 0)), room.flip(0)[None, None])
     return smeared[:, 0]

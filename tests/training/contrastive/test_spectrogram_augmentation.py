@@ -13,6 +13,7 @@ from dplass_cli.training.contrastive.spectrogram_augmentation import (
     at_unit_level,
     augmented,
     loudest_crop,
+    reverberated,
 )
 
 CONFIG = TinyEncoderConfig(sample_rate=16000, mels=16)
@@ -47,3 +48,16 @@ def test_augmented_sounds_keep_their_shape_and_are_finite() -> None:
         made = augmented(sound(1.0), np.random.default_rng(seed), CONFIG, torch.Generator().manual_seed(seed))
         assert made.shape == (16, 20)
         assert torch.isfinite(made).all()
+
+
+@pytest.mark.parametrize("reverberant_db", [-10.0, 0.0, 10.0])
+def test_a_room_keeps_energy_and_decays_by_60_db(reverberant_db: float) -> None:
+    click = torch.zeros(16, 200)
+    click[:, 0] = 1.0
+    wet = reverberated(click, 100.0, reverberant_db)[0]
+    assert wet.sum() == pytest.approx(1.0)
+    level = 10 * torch.log10(wet[1:100])
+    torch.testing.assert_close(level.diff(), torch.full((98,), -0.6))
+    assert float(wet[100:].abs().max()) == 0.0
+    direct = 1 / (1 + 10 ** (reverberant_db / 10))  # and the first frame of the decay lies on it
+    assert float(wet[0]) == pytest.approx(direct + (1 - direct) * (1 - 10**-0.06), rel=1e-4)
