@@ -157,7 +157,7 @@ def _alike(kind: Kind) -> tuple[str, ...]:
     return tuple(f"like {name}" for name in kind.alike)
 
 
-def _rows(found: Sequence[Sound], kinds: Sequence[Kind]) -> list[Row]:
+def sounds_by_name(found: Sequence[Sound], kinds: Sequence[Kind]) -> list[Row]:
     """The sounds, asked for by the name of their kind.
 
     Kinds that sound alike share a label, and so never meet in a mixture.
@@ -169,7 +169,7 @@ def _rows(found: Sequence[Sound], kinds: Sequence[Kind]) -> list[Row]:
 def make_partition(found: Sequence[Sound], kinds: Sequence[Kind], encoder: Path, work: Path) -> Partition:
     """Seven domains of the kinds, by how they sound; writes the manifest ``train.json`` of all sounds too."""
     manifest = work / "train.json"
-    write_manifest(manifest, _rows(found, kinds))
+    write_manifest(manifest, sounds_by_name(found, kinds))
     options = PartitionOptions(manifest, work / "partition", DOMAINS, encoder=str(encoder), cache=work / "embeddings")
     partition(options)
     return read_partition(work / "partition")
@@ -226,7 +226,7 @@ def _corpus(found: Sequence[Sound], kinds: Sequence[Kind], domains: Partition, e
     """All sounds by domain, asked for by the name of their kind; none is kept for validation."""
     of = {caption: domain.id for domain in domains.domains for caption in domain.captions}
     rows: dict[int, list[Row]] = {domain.id: [] for domain in domains.domains}
-    for row in _rows(found, kinds):
+    for row in sounds_by_name(found, kinds):
         rows[of[row.caption]].append(row)
     captions = sorted(of)
     table: Tensor = embed(captions)
