@@ -35,7 +35,7 @@ from dplass_cli.separation.quantization_examples import BUILT_IN, quantization_e
 from dplass_cli.storage import make_folder
 from tiny_models.clips import prepare
 from tiny_models.gains import cross_validate, write_gains
-from tiny_models.kinds import Carriers, Kind, read_kinds
+from tiny_models.kinds import Carriers, Kind, read_kinds, without_kind
 from tiny_models.networks import DOMAINS, make_partition, train_adapters, train_base
 from tiny_models.teacher import anchors, definitions, phrases, read, read_words
 from tiny_models.towers import fit_text, train_audio
@@ -60,7 +60,7 @@ def train_text(
         table = dict(zip([*words, *made], reading.probabilities(similar), strict=True))
         config = _config(kinds)
         return fit_text(
-            config, anchors(teacher, kinds, config.size), kinds, carriers, table, words, made, steps
+            config, anchors(teacher, kinds, config.size), kinds, carriers, table, words, made, without_kind(), steps
         ).state_dict()
 
     return _once(work / "text.pt", fit)

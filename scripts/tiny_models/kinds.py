@@ -101,7 +101,19 @@ def held_out_words() -> Mapping[str, list[str]]:
 
 def editors_words() -> list[str]:
     """Words that users of sound editors ask for, whether they name a kind or not (``editors_words.txt``)."""
-    return (FOLDER / "editors_words.txt").read_text(encoding="utf-8").splitlines()
+    return _lines("editors_words.txt")
+
+
+def without_kind() -> list[str]:
+    """Words of recording and mixing, and of sounds that resemble none of the kinds (``without_kind.txt``).
+
+    The text tower learns that it does not know them.
+    """
+    return _lines("without_kind.txt")
+
+
+def _lines(name: str) -> list[str]:
+    return (FOLDER / name).read_text(encoding="utf-8").splitlines()
 
 
 def _read(name: str) -> dict[str, list[str]]:

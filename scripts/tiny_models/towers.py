@@ -22,7 +22,8 @@ from tiny_models.kinds import Carriers, Kind, made_up
 from tiny_models.networks import FOREVER, fast_precision, print_step
 
 _SENTENCES = 512  # per step
-_PARTS = (0.55, 0.17, 0.16, 0.12)  # of a batch: wordings of kinds, single words, phrases, made-up words
+# Of a batch: wordings of kinds, single words, phrases, made-up words, words without a kind.
+_PARTS = (0.54, 0.16, 0.16, 0.12, 0.02)
 _FURTHER = 0.6  # share of the further wordings among wordings of kinds
 _MADE_UP = (0, 0, 0, 1, 2)  # made-up words put into a sentence
 _BUILT_IN = 0.15  # share of built-in sounds in kinds that have clips
@@ -36,6 +37,7 @@ def fit_text(
     read: Mapping[str, Tensor],
     words: Sequence[str],
     phrases: Sequence[str],
+    without: Sequence[str],
     steps: int,
 ) -> TextTower:
     """Train the text tower to give the teacher's probabilities of the kinds, whatever words surround a description.
@@ -45,6 +47,7 @@ def fit_text(
         read: {text: the teacher's probabilities, float32 (K,)} of all words and phrases.
         words: single words.
         phrases: phrases of known and other words.
+        without: texts that no kind answers to, which are to be unknown.
         steps: of _SENTENCES sentences each.
     """
     torch.manual_seed(1)
@@ -58,7 +61,7 @@ def fit_text(
     known = torch.eye(count) * 0.97 + 0.03 / count
     for step in range(steps):
         sentences, targets = [], []
-        for part in rng.choices(range(4), _PARTS, k=_SENTENCES):
+        for part in rng.choices(range(len(_PARTS)), _PARTS, k=_SENTENCES):
             if part == 0:
                 number = rng.randrange(count)
                 kind = kinds[number]
@@ -70,9 +73,11 @@ def fit_text(
             elif part == 2:
                 text = rng.choice(phrases)
                 target = read[text]
-            else:
+            elif part == 3:
                 text = carriers.around(" ".join(made_up(rng) for _ in range(rng.randint(1, 4))), rng, 0.4)
                 target = uniform
+            else:
+                text, target = carriers.around(rng.choice(without), rng), uniform
             split = text.split()
             for _ in range(rng.choice(_MADE_UP) if part == 0 else 0):
                 split.insert(rng.randint(0, len(split)), made_up(rng))

@@ -8,7 +8,7 @@ from collections import Counter
 import pytest
 
 from dplass_cli.encoders import load_encoder
-from tiny_models.kinds import Kind, editors_words, held_out, held_out_words, read_kinds
+from tiny_models.kinds import Kind, editors_words, held_out, held_out_words, read_kinds, without_kind
 
 
 def plain(text: str) -> str:
@@ -32,6 +32,14 @@ def test_words_that_are_kept_out_are_in_no_list(kinds: tuple[Kind, ...]) -> None
     trained = {word for kind in kinds for text in (*kind.wordings, *kind.further) for word in plain(text).split()}
     absent = [word for word in held_out_words() if set(plain(word).split()) <= trained]
     assert absent == []
+
+
+def test_texts_without_a_kind_are_in_no_list(kinds: tuple[Kind, ...]) -> None:
+    known = {plain(text) for kind in kinds for text in (*kind.wordings, *kind.further)}
+    known |= {plain(text) for texts in held_out().values() for text in texts} | {*held_out_words()}
+    texts = [plain(text) for text in without_kind()]
+    assert [text for text, times in Counter(texts).items() if times > 1] == []
+    assert [text for text in texts if text in known] == []
 
 
 def test_no_further_wording_means_two_kinds(kinds: tuple[Kind, ...]) -> None:
