@@ -14,7 +14,7 @@ import numpy as np
 
 from dplass_cli.encoders import MiniLMEncoder, TinyEncoder, load_encoder
 from dplass_cli.encoders.vocabulary import KNOWN
-from tiny_models.kinds import editors_words, held_out, held_out_words, made_up, read_kinds
+from tiny_models.kinds import editors_words, held_out, held_out_words, made_up, ordinary_wordings, read_kinds
 
 MADE_UP = 200
 
@@ -32,6 +32,10 @@ def measure(encoder: TinyEncoder | MiniLMEncoder) -> dict[str, str]:
     sure = [read[wording][0] == own[wording] for wording in known]
     anchors = dict(zip(encoder.kinds, encoder.embed_text(encoder.kinds), strict=True))
     cosines = [float(encoder.embed_text([wording])[0] @ anchors[kind]) for wording, kind in own.items()]
+    ordinary = [(kind, best(wording)[0]) for kind, wordings in ordinary_wordings().items() for wording in wordings]
+    same = [kind == found for kind, found in ordinary]
+    sets = {kind.name: {kind.name, *kind.alike} for kind in read_kinds()[0]}
+    alike = [bool(sets[kind] & sets[found]) for kind, found in ordinary]
     words, editors = held_out_words(), editors_words()
     missing = [word for word in editors if encoder.out_of_vocabulary(word)]
     related = [best(word)[0] in kinds for word, kinds in words.items()]
@@ -40,6 +44,8 @@ def measure(encoder: TinyEncoder | MiniLMEncoder) -> dict[str, str]:
     refused = [best(made_up(rng))[1] < KNOWN for _ in range(MADE_UP)]
     return {
         "names of kinds assigned to their own kind": f"{np.mean(names):.1%} of {len(names)}",
+        "ordinary wordings assigned to their own kind": f"{np.mean(same):.1%} of {len(same)}",
+        "… or to one that sounds alike": f"{np.mean(alike):.1%}",
         "held-out wordings assigned to their own kind": f"{np.mean(right):.1%} of {len(right)}",
         "… of those that count as known": f"{np.mean(sure):.1%} of {len(sure)}",
         "mean cosine to the embedding of the kind's name": f"{np.mean(cosines):.3f}",

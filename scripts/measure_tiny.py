@@ -13,7 +13,7 @@ import argparse
 import random
 import time
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -31,7 +31,7 @@ from dplass_cli.options.evaluate_options import EvaluateOptions
 from dplass_cli.pipelines.evaluate import evaluate
 from dplass_cli.storage import make_folder
 from tiny_models.clips import RATE, read_clips
-from tiny_models.kinds import held_out, read_kinds
+from tiny_models.kinds import held_out, ordinary_wordings, read_kinds
 
 ASSETS = Path(__file__).parents[1] / "dplass_cli" / "assets" / "tiny"
 POLICIES = (
@@ -117,9 +117,9 @@ def print_groups(groups: dict[str, list[str]], clips: dict[str, str], sdri: Sdri
         print(f"| {name} | {len(items)} | {base:.2f} | {other:.2f} | {mean:+.2f} | {low:+.2f} … {high:+.2f} |")
 
 
-def reworded(table: Path, data: Path, output: Path) -> Path:
-    """Write the same mixtures with queries in wordings that were kept out of training."""
-    rng, wordings = random.Random(1), held_out()
+def reworded(table: Path, data: Path, output: Path, wordings: Mapping[str, Sequence[str]]) -> Path:
+    """Write the same mixtures with queries in other wordings of their kinds."""
+    rng = random.Random(1)
     kind_of = {category: kind.name for kind in read_kinds()[0] for category in kind.categories}
     kinds = {row["filename"]: kind_of[row["category"]] for row in read_clips(data)}
     mixtures = [
@@ -201,18 +201,13 @@ def main() -> None:
         if found:
             domains[name], adapters[name] = found, bank_key(domain.id)
     print_groups(domains, clips, sdri, adapters)
-    other = reworded(table, arguments.data, work / "held_out.csv")
-    held, sdri_held = run(other, arguments.data, arguments.adapters, work / "held_out", ("base", "text", DEFAULT))
-    print("\n| policy | known captions (dB) | held-out wordings (dB) | difference (dB) |\n|---|---:|---:|---:|")
-    for name, score in held.scores.policies.items():
-        known = result.scores.policies[name].sdri
-        print(f"| {name} | {known:.2f} | {score.sdri:.2f} | {score.sdri - known:+.2f} |")
-    position = {idx: str(number) for number, idx in enumerate(clips)}  # the reworded table is numbered from 0
-    print("\n| class | known captions (dB) | held-out wordings (dB) |\n|---|---:|---:|")
-    for name, items in sorted(classes.items()):
-        known = float(np.mean([sdri[idx, DEFAULT] for idx in items]))
-        reworded_sdri = float(np.mean([sdri_held[position[idx], DEFAULT] for idx in items]))
-        print(f"| {name} | {known:.2f} | {reworded_sdri:.2f} |")
+    for what, wordings in {"ordinary": ordinary_wordings(), "held_out": held_out()}.items():
+        other = reworded(table, arguments.data, work / f"{what}.csv", wordings)
+        scores = run(other, arguments.data, arguments.adapters, work / what, ("base", "text-knn", DEFAULT))[0].scores
+        print(f"\n| policy | known captions (dB) | {what} wordings (dB) | difference (dB) |\n|---|---:|---:|---:|")
+        for name, score in scores.policies.items():
+            known = result.scores.policies[name].sdri
+            print(f"| {name} | {known:.2f} | {score.sdri:.2f} | {score.sdri - known:+.2f} |")
     print_retrieval(arguments.data, rows[next(iter(clips.values()))]["fold"])
     print_sizes(Path(arguments.adapters))
     print_speed(arguments.adapters)

@@ -90,8 +90,13 @@ def alike_by_name(kinds: Sequence[Kind]) -> dict[str, frozenset[str]]:
 
 
 def held_out() -> Mapping[str, list[str]]:
-    """Wordings kept out of training: {kind: wordings}."""
+    """Wordings kept out of training, written to be hard: {kind: wordings}."""
     return _read("held_out.yaml")
+
+
+def ordinary_wordings() -> Mapping[str, list[str]]:
+    """Other wordings kept out of training, as users and annotators describe sounds: {kind: wordings}."""
+    return _read("ordinary_wordings.yaml")
 
 
 def held_out_words() -> Mapping[str, list[str]]:

@@ -8,7 +8,7 @@ from collections import Counter
 import pytest
 
 from dplass_cli.encoders import load_encoder
-from tiny_models.kinds import Kind, editors_words, held_out, held_out_words, read_kinds, without_kind
+from tiny_models.kinds import Kind, editors_words, held_out, held_out_words, ordinary_wordings, read_kinds, without_kind
 
 
 def plain(text: str) -> str:
@@ -23,9 +23,9 @@ def kinds() -> tuple[Kind, ...]:
 
 def test_wordings_that_are_kept_out_are_in_no_list(kinds: tuple[Kind, ...]) -> None:
     trained = {plain(text): kind.name for kind in kinds for text in (*kind.wordings, *kind.further)}
-    assert {
-        text: trained[plain(text)] for texts in held_out().values() for text in texts if plain(text) in trained
-    } == {}
+    kept_out = [text for lists in (held_out(), ordinary_wordings()) for texts in lists.values() for text in texts]
+    assert {text: trained[plain(text)] for text in kept_out if plain(text) in trained} == {}
+    assert [text for text, times in Counter(map(plain, kept_out)).items() if times > 1] == []
 
 
 def test_words_that_are_kept_out_are_in_no_list(kinds: tuple[Kind, ...]) -> None:
