@@ -1,13 +1,14 @@
 """Measure the kinds of queries and outputs: consistent targets, refinement, negatives, examples, spans, presence.
 
-    python scripts/measure_queries.py DATA… [--folds 4] [--mixtures 60] [--section NAME…] [--fit]
+    python scripts/measure_queries.py DATA… [--folds 4] [--mixtures 60] [--section NAME…] [--fit ENCODER]
 
 DATA is a folder with clips.csv and audio/ (see docs/tiny.md). Mixtures of two and three clips that do not sound alike,
 5 s, all of the same energy, are drawn with a fixed seed; queries are the first captions of the classes. Prints the
 tables of docs/separate.md: mean SDRi in dB, and the mean difference to the first method with its standard error.
 
---fit fits the presence score on the folds and on built-in sounds, and writes it to the files of the bundled models; run
-it again whenever the models change.
+--fit fits the presence score on the folds, and writes it to the files of the bundled models; run it again whenever the
+models change. An encoder recognises the recordings that it was trained on, so the score is fitted with another one of
+the same text tower, whose audio tower was not trained on these folds (see measure_tagging.py).
 """
 
 from __future__ import annotations
@@ -29,9 +30,9 @@ from sklearn.metrics import brier_score_loss, roc_auc_score
 from torch import Tensor
 from torch.nn import functional as F
 
-from dplass_cli import sounds
 from dplass_cli.audio.reading import fit_length, read_mono
 from dplass_cli.data.mixer import declip
+from dplass_cli.encoders import QueryEncoder, load_encoder
 from dplass_cli.evaluation.metrics import batch_scores
 from dplass_cli.options.parse import to_mapping
 from dplass_cli.separation.core import Request, SeparationCore
@@ -114,11 +115,11 @@ def separate(mixture: Tensor, conditions: Tensor) -> Tensor:
     return CORE.separate(CORE.prepare(mixture[None, None]), [Request(row, None) for row in conditions])[:, 0]
 
 
-def by_default(mixture: Tensor, conditions: Tensor) -> Tensor:
+def by_default(mixture: Tensor, conditions: Tensor, encoder: QueryEncoder = ENCODER) -> Tensor:
     """The base's outputs, refined by their residuals, which is the default of the bundled models: float32 (Q, T)."""
     targets = separate(mixture, conditions)
     for row, (target, query) in enumerate(zip(targets.clone(), conditions, strict=True)):
-        embedding = ResidualEmbedding(query, ENCODER, RATE)
+        embedding = ResidualEmbedding(query, encoder, RATE)
         embedding.add(mixture[None], target[None])
         if (condition := embedding.condition()) is not None:
             targets[row] = resplit(target, separate(mixture, condition[None])[0], mixture)
@@ -250,32 +251,23 @@ def active(source: Tensor) -> tuple[tuple[float, float], ...]:
     return tuple(times)
 
 
-def measure_presence(clips: Sequence[Clip], mixtures: int, built_in: bool, seed: int) -> list[tuple[bool, Presence]]:
+def measure_presence(
+    clips: Sequence[Clip], mixtures: int, encoder: QueryEncoder, seed: int
+) -> list[tuple[bool, Presence]]:
     """(present, presence) of queries for sounds in mixtures of one to three sources, and for absent sounds."""
     rng = random.Random(seed)
     captions = {clip.category: clip.caption for clip in clips}
-    kinds = {kind.name: kind for kind in sounds.CATALOGUE}
     measured = []
-    for number in range(mixtures):
+    for _ in range(mixtures):
         count = rng.choice((1, 2, 2, 3))
-        if built_in and number % 2:
-            names = rng.sample(list(kinds), count + 2)
-            while not apart([ALIKE[name] for name in names]):
-                names = rng.sample(list(kinds), count + 2)
-            sources = [
-                torch.from_numpy(sounds.render(name, 5000 + number, float(SECONDS), RATE)) for name in names[:count]
-            ]
-            queries = [kinds[name].captions[0] for name in names]
-        else:
-            drawn = draw(rng, clips, count)
-            sources = [clip.audio() for clip in drawn]
-            heard = frozenset().union(*(clip.alike for clip in drawn))
-            absent = [name for name in sorted(captions) if not ALIKE[name] & heard]
-            queries = [clip.caption for clip in drawn] + [captions[name] for name in rng.sample(absent, 2)]
-        mixture, _ = mix(sources, [0.0] + [rng.uniform(-6.0, 6.0) for _ in sources[1:]])
-        conditions = dict(zip(queries, ENCODER.embed_text(queries), strict=True))
-        estimates = by_default(mixture, torch.stack(list(conditions.values())))[:, None]
-        meter = PresenceMeter(conditions, ENCODER, RATE, None)
+        drawn = draw(rng, clips, count)
+        heard = frozenset().union(*(clip.alike for clip in drawn))
+        absent = [name for name in sorted(captions) if not ALIKE[name] & heard]
+        queries = [clip.caption for clip in drawn] + [captions[name] for name in rng.sample(absent, 2)]
+        mixture, _ = mix([clip.audio() for clip in drawn], [0.0] + [rng.uniform(-6.0, 6.0) for _ in drawn[1:]])
+        conditions = dict(zip(queries, encoder.embed_text(queries), strict=True))
+        estimates = by_default(mixture, torch.stack(list(conditions.values())), encoder)[:, None]
+        meter = PresenceMeter(conditions, encoder, RATE, None)
         meter.add(mixture[None], dict(zip(conditions, estimates, strict=True)))
         measured += [(queries.index(name) < count, meter.found[name]) for name in conditions]
     return measured
@@ -285,8 +277,8 @@ def features(measured: Sequence[tuple[bool, Presence]]) -> Values:
     return np.array([[p.similarity, p.residual_similarity, p.level_db] for _, p in measured])
 
 
-def fit(clips: Sequence[Clip], mixtures: int) -> None:
-    measured = measure_presence(clips, mixtures, True, 7)
+def fit(clips: Sequence[Clip], mixtures: int, encoder: QueryEncoder) -> None:
+    measured = measure_presence(clips, mixtures, encoder, 7)
     model = LogisticRegression(C=100.0, max_iter=1000).fit(features(measured), [present for present, _ in measured])
     weights = [round(float(weight), 4) for weight in (*model.coef_[0], *model.intercept_)]
     calibration = Calibration(MODELS.bank.base_sha256, ENCODER.fingerprint, *weights)
@@ -296,7 +288,7 @@ def fit(clips: Sequence[Clip], mixtures: int) -> None:
 
 def print_presence(clips: Sequence[Clip], mixtures: int) -> None:
     calibration = calibration_of(MODELS.bank.base_sha256, ENCODER.fingerprint)
-    measured = measure_presence(clips, mixtures, False, 8)
+    measured = measure_presence(clips, mixtures, ENCODER, 8)
     truth = np.array([present for present, _ in measured])
     print(
         "\n| score | AUC | accuracy at 0.5 | Brier score | mean, present | mean, absent |"
@@ -348,12 +340,12 @@ def main() -> None:
     parser.add_argument("--folds", default="4")
     parser.add_argument("--mixtures", type=int, default=60)
     parser.add_argument("--section", nargs="*", choices=[*SECTIONS, "presence"], default=[*SECTIONS, "presence"])
-    parser.add_argument("--fit", action="store_true")
+    parser.add_argument("--fit", type=Path, metavar="ENCODER", help="encoder that was not trained on the folds")
     arguments = parser.parse_args()
     clips = [clip for data in arguments.data for clip in read_clips(data, arguments.folds.split(","))]
     with torch.inference_mode():
         if arguments.fit:
-            fit(clips, arguments.mixtures)
+            fit(clips, arguments.mixtures, load_encoder(arguments.fit))
             return
         for seed, name in enumerate(SECTIONS):
             if name in arguments.section:
