@@ -190,13 +190,13 @@ def test_a_list_has_queries_of_its_own_and_shares_negatives(noise: Path, tmp_pat
 
 
 def test_presence_is_told_and_what_was_not_learnt(noise: Path, tmp_path: Path) -> None:
-    asked = ["separate", str(noise), "-q", "saxofone", "-q", "rain", "--force", "-o", str(tmp_path / "out")]
+    asked = ["separate", str(noise), "-q", "saxaphone", "-q", "rain", "--force", "-o", str(tmp_path / "out")]
     done = run(app, [*asked, "--silence-if-absent", "1", "--json"])
     assert done.exit_code == 0, done.output
-    said = "the tiny encoder does not know what 'saxofone' is; did you mean 'saxophone'?"
+    said = "the tiny encoder does not know what 'saxaphone' is; did you mean 'saxophone'?"
     assert done.stderr == f"note: {said}\n"
     result = json.loads(done.stdout)
-    assert result["unlearnt"] == {"saxofone": said}
+    assert result["unlearnt"] == {"saxaphone": said}
     for target in result["written"][str(noise)]:
         assert 0.0 <= target["presence"]["score"] < 1.0
         assert set(target["presence"]) == {"score", "similarity", "residual_similarity", "level_db", "calibrated"}
@@ -246,10 +246,10 @@ def test_a_video_gets_a_new_sound(tmp_path: Path) -> None:
 
 
 def test_an_unknown_sound_stops_before_the_work(noise: Path, tmp_path: Path) -> None:
-    done = run(app, ["separate", str(noise), "-q", "rain", "--not", "saxofone", "-o", str(tmp_path / "out")])
+    done = run(app, ["separate", str(noise), "-q", "rain", "--not", "saxaphone", "-o", str(tmp_path / "out")])
     assert done.exit_code == 2
     assert done.stderr == (
-        "dplass: the tiny encoder does not know what 'saxofone' is; did you mean 'saxophone'?; 'dplass sounds' lists"
+        "dplass: the tiny encoder does not know what 'saxaphone' is; did you mean 'saxophone'?; 'dplass sounds' lists"
         " what it knows, --force separates anyway\n"
     )
     assert not (tmp_path / "out").exists()

@@ -308,7 +308,7 @@ def test_removed_sounds_are_separated_too_and_all_sounds_add_up_to_the_recording
 
 
 def test_words_that_the_encoder_does_not_know_are_noted(serve: Serve) -> None:
-    job = finished_job(serve(), "saxofone")
+    job = finished_job(serve(), "saxaphone")
     assert ["did you mean 'saxophone'?" in note for note in job["sounds"][1]["unknown"]] == [True]
 
 
