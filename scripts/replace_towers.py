@@ -4,8 +4,9 @@
 
 WORK contains the sounds of ``train_tiny.py`` (``sounds.json``), MODELS the models that it replaces towers of. They
 learned from embeddings that are means of the kinds' anchors, whatever sentence led to them, so they serve any tower
-with these anchors. The encoder that each file names becomes the new one, and domains get its centroids; the constants
-of presence and tags are not fitted again.
+with these anchors. The encoder that each file names becomes the new one, and domains get its centroids. Afterwards
+``train_tiny.py --stage minilm`` writes the readings of MiniLM for it; the constants of presence and tags are not fitted
+again.
 """
 
 from __future__ import annotations
