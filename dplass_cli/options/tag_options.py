@@ -11,7 +11,7 @@ from dplass_cli.options.embed_options import EmbeddingSettings
 from dplass_cli.options.head_options import HeadSettings, MelAugmentation
 from dplass_cli.options.model_options import EncoderOptions
 
-TAG_THRESHOLD = 0.2
+TAG_THRESHOLD = 0.3
 """By default, a sound is there from this probability on; see docs/tagging.md."""
 
 FIT = "Fitting a head"  # panel of the help page

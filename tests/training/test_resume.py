@@ -188,16 +188,22 @@ def test_a_run_stopped_at_the_end_of_every_epoch_equals_an_uninterrupted_one(
     same_run(tmp_path / "run", uninterrupted)
 
 
-@pytest.mark.parametrize("cut", [1, 3, 4])  # within the first epoch, within another one, at its end
+@pytest.mark.parametrize(
+    ("epochs", "further"), [(0, 1), (1, 1), (2, 0)]
+)  # within the first, within another, at its end
 def test_a_run_ended_by_max_steps_continues_with_more(
-    corpus: Path, uninterrupted: Path, tmp_path: Path, cut: int
+    corpus: Path, uninterrupted: Path, tmp_path: Path, epochs: int, further: int
 ) -> None:
+    cut = epochs * train_steps(corpus) + further
     given = replace(long_run(corpus, tmp_path / "run"), resume=True)
     shorter = replace(given, train=replace(given.train, max_steps=cut, save_step_frequency=1000))
     with mock.patch.object(LastCheckpoint, "save", _and_stop), pytest.raises(Stop):
         train(shorter)
     train(shorter)
-    assert read_json(tmp_path / "run" / "checkpoints" / "domain1" / "trained.json")["trained"]["epochs"] == -(-cut // 2)
+    assert (
+        read_json(tmp_path / "run" / "checkpoints" / "domain1" / "trained.json")["trained"]["epochs"]
+        == epochs + further
+    )
     train(given)
     same_run(tmp_path / "run", uninterrupted)
 
