@@ -51,7 +51,7 @@ BINS = (0.0, 0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 0.9, 1.0)
 THRESHOLDS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.7)
 KINDS = read_kinds()[0]
 KIND_OF = {name: kind.name for kind in KINDS for name in kind.categories}
-ALIKE = {kind.name: frozenset({kind.name, *kind.alike}) for kind in KINDS}
+ALIKE = {kind.name: kind.alike_sets for kind in KINDS}
 
 Values = npt.NDArray[np.float64]
 

@@ -34,7 +34,7 @@ def measure(encoder: TinyEncoder | MiniLMEncoder) -> dict[str, str]:
     cosines = [float(encoder.embed_text([wording])[0] @ anchors[kind]) for wording, kind in own.items()]
     ordinary = [(kind, best(wording)[0]) for kind, wordings in ordinary_wordings().items() for wording in wordings]
     same = [kind == found for kind, found in ordinary]
-    sets = {kind.name: {kind.name, *kind.alike} for kind in read_kinds()[0]}
+    sets = {kind.name: kind.alike_sets for kind in read_kinds()[0]}
     alike = [bool(sets[kind] & sets[found]) for kind, found in ordinary]
     words, editors = held_out_words(), editors_words()
     missing = [word for word in editors if encoder.out_of_vocabulary(word)]

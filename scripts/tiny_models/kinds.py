@@ -41,6 +41,11 @@ class Kind:
         """Everything it is called."""
         return tuple(dict.fromkeys((self.name, *self.things, *self.sentences)))
 
+    @property
+    def alike_sets(self) -> frozenset[str]:
+        """The sets of alike kinds that it is in, its own among them; kinds that share one sound alike."""
+        return frozenset({self.name, *self.alike})
+
 
 @dataclass(frozen=True)
 class Carriers:
@@ -86,7 +91,7 @@ def alike_by_name(kinds: Sequence[Kind]) -> dict[str, frozenset[str]]:
 
     Sounds that share one are never mixed.
     """
-    return {name: frozenset({kind.name, *kind.alike}) for kind in kinds for name in (*kind.categories, *kind.builtin)}
+    return {name: kind.alike_sets for kind in kinds for name in (*kind.categories, *kind.builtin)}
 
 
 def held_out() -> Mapping[str, list[str]]:
