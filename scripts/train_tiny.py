@@ -119,6 +119,7 @@ def main() -> None:
     parser.add_argument("--text-steps", type=int, default=8000)
     parser.add_argument("--audio-steps", type=int, default=4000)
     parser.add_argument("--base-steps", type=int, default=9000)
+    parser.add_argument("--base", type=Path, help="base that is trained further; default: a new one")
     parser.add_argument("--adapter-steps", type=int, default=400)
     parser.add_argument("--adapters", type=Path, help="bank whose adapters are trained further; default: new adapters")
     parser.add_argument(
@@ -157,6 +158,7 @@ def main() -> None:
             asked.base_steps,
             asked.minutes,
             asked.workers,
+            asked.base,
         )
     if "int8" in stages:
         write_int8(models)

@@ -80,6 +80,7 @@ def train_base(
     steps: int,
     minutes: float | None = None,
     workers: int = 0,
+    start: Path | None = None,
 ) -> None:
     """Train the whole base on mixtures of two or three kinds that can be told apart, asked for in any wording.
 
@@ -89,13 +90,16 @@ def train_base(
         steps: until the end of the schedule.
         minutes: stop after so many, with a checkpoint and the weights reached by then.
         workers: processes that read sounds.
+        start: base to go on from, at a lower rate and with other mixtures than a new base has; written by this function
+            with the same encoder.
     """
     torch.manual_seed(1)
     reader = load_encoder(encoder)
     sources, texts = _sources(found, kinds, carriers)
-    settings = _settings(steps, learning_rate=1e-3, warm_up=300, batch=10, workers=workers)
+    rate, seed = (1e-3, 1) if start is None else (7e-4, 2)
+    settings = _settings(steps, learning_rate=rate, warm_up=300, batch=10, workers=workers, seed=seed)
     samples = TrainingSamples(sources, {0: sources}, reader.embed_text(texts), BASE_DATA, settings.random_seed)
-    network = in_fast_order(ResUNet30(BASE))
+    network = in_fast_order(ResUNet30(BASE) if start is None else load_base(start).train().requires_grad_(True))
 
     def export(which: Which, trained: Trained) -> None:
         if which == "last":
