@@ -17,6 +17,7 @@ from dplass_cli.audio.reading import Audio, audio_info, fit_length, read_mono
 from dplass_cli.data.manifest import Row
 from dplass_cli.data.samples import Unreadable, read_segment
 from dplass_cli.data.shard_order import ShardOrder
+from dplass_cli.devices import device_memory
 from dplass_cli.domains.features import clip_of
 from dplass_cli.encoders.clips import Clip
 from dplass_cli.encoders.tiny import AudioTower
@@ -34,7 +35,7 @@ from dplass_cli.training.contrastive.spectrogram_augmentation import (
 )
 
 _SHORT_SECONDS = 10.0  # clips up to this are transformed as a whole
-_KEPT_BYTES = 512 << 20  # of them, in each process that reads
+_KEPT_SHARE = 8  # of them, up to an eighth of the memory, which the processes that read share
 _log = logging.getLogger(__name__)
 
 
@@ -82,15 +83,21 @@ class ClipInputs(Protocol):
 class MelCrops:
     """Random parts of clips as mel spectrograms, float32 (mels, frames): the input of tiny audio towers.
 
-    Short clips are transformed once and kept, up to 512 MiB of them: otherwise half of the time of a training on a CPU
-    would go into reading and transforming.
+    Short clips are transformed once and kept, up to an eighth of the machine's memory: otherwise half of the time of a
+    training on a CPU would go into reading and transforming.
+
+    Args:
+        config: of the audio tower.
+        settings: of the audio.
+        augment: whether crops are mixed with others and otherwise changed at random.
+        processes: that read and keep clips, each for itself.
     """
 
-    def __init__(self, config: TinyEncoderConfig, settings: DataSettings, augment: bool) -> None:
+    def __init__(self, config: TinyEncoderConfig, settings: DataSettings, augment: bool, processes: int = 1) -> None:
         self.config, self.settings, self.augment = config, settings, augment
         self._tower = AudioTower(config)  # for its transform, which has no weights
         self._kept: dict[Clip, MelSpectrogramEnergy] = {}
-        self._room = _KEPT_BYTES
+        self._room = device_memory(torch.device("cpu")) // _KEPT_SHARE // processes
 
     def __call__(self, clip: Clip, others: Sequence[Clip], rng: np.random.Generator) -> Tensor:
         """See :class:`ClipInputs`."""

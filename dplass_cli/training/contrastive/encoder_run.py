@@ -166,7 +166,8 @@ class EncoderRun:
         else:
             make_pair = AudioTowerPair if settings.parts == "audio" else TowerPair
             pair = make_pair(self._encoder, training.captions, settings.temperature)
-            inputs = MelCrops(self._encoder.config, data, settings.augment)
+            readers = max(1, options.train.num_workers) * max(1, options.num_gpus)
+            inputs = MelCrops(self._encoder.config, data, settings.augment, readers)
         if settings.average:
             pair.keep_average(settings.average)
         # Captions with fixed embeddings are all compared: none of a clip's own may count as another's.

@@ -146,7 +146,7 @@ def test_only_short_clips_are_kept(short: float, kept: bool, tmp_path: Path, mon
 def test_a_full_store_of_spectrograms_changes_no_sample(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     clips = list(captioned_clips(read_manifest(write_clips(tmp_path))).of)
     roomy = MelCrops(TOWERS, DATA, augment=True)
-    monkeypatch.setattr("dplass_cli.training.contrastive.clip_samples._KEPT_BYTES", 1)
+    monkeypatch.setattr("dplass_cli.training.contrastive.clip_samples.device_memory", lambda device: 1)
     full = MelCrops(TOWERS, DATA, augment=True)
     for seed in (1, 2, 1):
         one, two = (inputs(clips[seed], clips, np.random.default_rng(seed)) for inputs in (roomy, full))
