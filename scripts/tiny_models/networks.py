@@ -12,8 +12,8 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
-from dplass_cli.adapters.adapter_folder import AdapterInfo
-from dplass_cli.adapters.bank_folder import BankDomain, bank_key, read_adapter, write_bank
+from dplass_cli.adapters.adapter_folder import AdapterInfo, load_adapter, read_description
+from dplass_cli.adapters.bank_folder import BankDomain, bank_key, write_bank
 from dplass_cli.adapters.injection import layer_settings
 from dplass_cli.data.manifest import Row, write_manifest
 from dplass_cli.data.ontology import kinds_of
@@ -193,7 +193,8 @@ def train_adapters(
 
     Args:
         models: folder of the base and the encoder; the bank goes there too.
-        start: bank of the same base to go on from, with other mixtures than a training of new adapters has.
+        start: bank to go on from, of this base or of the one that it was trained from; with other mixtures than a
+            training of new adapters has.
     """
     network, encoder = load_base(models / "base.safetensors"), load_encoder(models / "encoder.safetensors")
     settings = _settings(steps, learning_rate=5e-4, warm_up=20, batch=4, seed=1 if start is None else 2)
@@ -201,6 +202,12 @@ def train_adapters(
     base_sha256 = network.sha256()
     bank = make_folder(models / "bank")
     for domain in (domain for domain in domains.domains if domain.id in only):
+        key = bank_key(domain.id)
+        trained, before = None, {}
+        if start is not None:
+            described = read_description(start / key)
+            trained = load_adapter(start / key, network, described.base_sha256)
+            before = {"trained_before": described.training}
         info = AdapterInfo(
             method=ADAPTER.method,
             layers=layer_settings(network, ADAPTER),
@@ -210,12 +217,10 @@ def train_adapters(
             domain={"id": domain.id, "name": domain.name},
             batchnorm=ADAPTER.batchnorm,
             dtype=ADAPTER.dtype,
-            training={**to_mapping(settings), "data": to_mapping(ADAPTER_DATA)},
+            training={**to_mapping(settings), "data": to_mapping(ADAPTER_DATA), **before},
             versions=versions(),
         )
-        key = bank_key(domain.id)
         folders: dict[Which, Path] = {"best": bank / key, "last": work / "last" / key}
-        trained = None if start is None else read_adapter(start / key, network, base_sha256)
         with adapter_job(network, corpus, domain.id, info, folders, trained) as job:
             JobTrainer(job, _options(work, settings), print_step).fit(resume=True)
     if all((bank / bank_key(domain.id) / "adapter.json").is_file() for domain in domains.domains):
