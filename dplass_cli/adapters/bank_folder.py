@@ -73,7 +73,11 @@ def find_adapters(path: Path | str) -> dict[str, Path]:
     """Find adapters in any form that a bank loads: {key: folder or published file}; InputError if there are none."""
     path = bank_place(path)
     if (path / BANK).is_file():
-        return {key: path / key for key in read_bank(path)}
+        places = {key: path / key for key in read_bank(path)}
+        for place in places.values():
+            if not (place / DESCRIPTION).is_file():
+                raise InputError(f"{place}: no such adapter folder, but {path / BANK} lists it; restore it or train it")
+        return places
     if (path / DESCRIPTION).is_file():
         return {resolved(path).name: path}
     if path.is_dir():

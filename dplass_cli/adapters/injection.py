@@ -33,7 +33,8 @@ def layer_settings(network: BaseModel, settings: AdapterSettings) -> dict[str, L
 
     InputError if a name matches no layer, a layer is matched by two names, or a layer has no alpha.
     """
-    published_alphas = find_method(settings.method).published_alphas
+    method = find_method(settings.method)
+    published_alphas = method.published_alphas
     known = network.adaptable_layers()
     chosen = [layer for layer in known if _is_named(layer, settings.targets)]
     for name in settings.targets:
@@ -54,6 +55,14 @@ def layer_settings(network: BaseModel, settings: AdapterSettings) -> dict[str, L
             raise InputError(f"adapter.alpha: {layer.address} has no default; set adapter.alpha.{layer.block}")
         assert rank is not None
         resolved[layer.path] = LayerSettings(rank, float(alpha), settings.gamma)
+    if issubclass(method, LoRA):  # its factors have the size of the rank
+        size = max((layer.layer.weight[0].numel() for layer in chosen), default=0)
+        for path, layer_setting in resolved.items():
+            if layer_setting.rank > size:
+                raise InputError(
+                    f"adapter.rank {layer_setting.rank}: {path} and the other layers have at most {size} inputs per"
+                    " output, so a low rank is less"
+                )
     return resolved
 
 

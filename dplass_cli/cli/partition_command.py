@@ -62,7 +62,8 @@ def _tables(result: PartitionResult) -> Any:
         for d in result.partition.domains
     ]
     columns = ["domain", "typical captions", "captions", "training rows", "validation mixtures"]
-    title = f"{result.folder}: {len(rows)} domains (silhouette {_figure(result.quality.silhouette)}); see report.html"
+    quality = _figure(result.quality.silhouette) or "not defined"
+    title = f"{result.folder}: {len(rows)} domains (silhouette {quality}); see report.html"
     tables = [plain_table(columns, rows, title, left=2)]
     if result.numbers:
         judged = [

@@ -179,6 +179,8 @@ def header_and_rows(
     """
     records = csv_records(path, "," if columns else None)
     names = list(columns) or [name.strip() for name in next(records, (0, []))[1]]
+    if twice := [name for name in names if name and names.count(name) > 1]:
+        raise InputError(f"{path}: has two columns {twice[0]!r}; rename one")
 
     def rows() -> Iterator[tuple[int, list[str]]]:
         for line, fields in records:
@@ -186,7 +188,8 @@ def header_and_rows(
                 fields.pop()
             fields += [""] * (len(names) - len(fields)) if padded else []
             if len(fields) != len(names):
-                raise InputError(f"{path}: line {line}: expected {len(names)} fields, not {len(fields)}; quote commas")
+                remedy = "quote commas" if len(fields) > len(names) else "leave none out, even if it is empty"
+                raise InputError(f"{path}: line {line}: expected {len(names)} fields, not {len(fields)}; {remedy}")
             yield line, [field.strip() for field in fields]
 
     return names, rows()

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from dplass_cli.data.csv_tables import MAX_SECONDS, collector_paused
-from dplass_cli.errors import InputError
+from dplass_cli.errors import InputError, shown
 from dplass_cli.file_names import existing_path, is_text, with_slashes
 from dplass_cli.shards.addresses import address, is_remote, located
 from dplass_cli.shards.remote_files import read_remote_text
@@ -19,6 +19,8 @@ from dplass_cli.storage import atomic_path, read_text, require_no_surrogates
 
 WEIGHT = "sampling_weight"
 """The key of :attr:`Row.weight`."""
+
+_MAX_WEIGHT = 1e12
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +59,7 @@ def read_manifest(path: Path | str) -> list[Row]:
         InputError: not a manifest, no rows, or a row without a usable ``wav`` or ``caption`` (names the row).
     """
     path = Path(path)
-    text = read_remote_text(path) if is_remote(path) else read_text(path)
+    text = _text(path)
     if not text.strip():
         raise InputError(f"{path}: the file is empty; expected JSON")
     with collector_paused():
@@ -85,7 +87,13 @@ def read_manifest(path: Path | str) -> list[Row]:
 
 def row_values(path: Path | str, key: str) -> list[str]:
     """The values of a further key, such as ``device``, of the rows of a manifest that can be read; "" without it."""
-    return [str(item.get(key) or "") for item in json.loads(read_text(path))["data"]]
+    values = [item.get(key) for item in json.loads(_text(path))["data"]]
+    return ["" if value is None else str(value) for value in values]
+
+
+def _text(path: Path | str) -> str:
+    path = Path(path)
+    return read_remote_text(path) if is_remote(path) else read_text(path)
 
 
 def _name(rows: list[Row]) -> None:
@@ -141,13 +149,13 @@ class _RowReader:
         if not _seconds(start) or (end is not None and not (_seconds(end) and end > start)):
             raise InputError(f": 'start' and 'end' must be seconds with 0 <= start < end, not {start!r} and {end!r}")
         weight = item.get(WEIGHT, 1.0)
-        if not (isinstance(weight, (int, float)) and not isinstance(weight, bool) and 0 <= weight < float("inf")):
-            raise InputError(f": {WEIGHT!r} must be a number of at least 0, not {weight!r}")
+        if not (isinstance(weight, (int, float)) and not isinstance(weight, bool) and 0 <= weight <= _MAX_WEIGHT):
+            raise InputError(f": {WEIGHT!r} must be a number from 0 to {_MAX_WEIGHT:g}, not {shown(weight)}")
         return Row(
             wav=existing_path(located(self._folder, item["wav"])),
             caption=self._once(item["caption"].strip()),
             labels=self._once(tuple(map(self._once, labels))),
-            id=str(item.get("id") or ""),
+            id="" if item.get("id") is None else str(item["id"]),
             start=float(start),
             end=None if end is None else float(end),
             weight=float(weight),

@@ -19,13 +19,14 @@ from dplass_cli.audio.reading import fit_length, read_channels, read_mono
 from dplass_cli.data.csv_tables import filled_rows, header_and_rows
 from dplass_cli.data.manifest import Row
 from dplass_cli.data.mixer import add_at_same_energy, mix_at_snr
-from dplass_cli.errors import InputError
+from dplass_cli.errors import InputError, shown
 from dplass_cli.file_names import existing_path
 from dplass_cli.records import write_rows
 from dplass_cli.shards.addresses import address, located
 from dplass_cli.storage import require_file
 
 COLUMNS = ("idx", "caption", "src_wav", "noise_wav", "snr_db")
+_MAX_SNR_DB = 200.0  # of float32, so that neither source vanishes or overflows
 _FURTHER_NOISE = re.compile(r"noise(\d+)_wav")
 
 
@@ -82,6 +83,8 @@ def read_mixtures(path: Path | str, audio_dir: Path | None = None) -> list[Mixtu
             for side in sides
         )
         snr_db = _number(row["snr_db"], f"{where}: snr_db")
+        if abs(snr_db) > _MAX_SNR_DB:
+            raise InputError(f"{where}: snr_db must be within ±{_MAX_SNR_DB:g} dB, not {shown(row['snr_db'])}")
         mixtures.append(Mixture(source, noise, snr_db, row["idx"].strip(), tuple(noises)))
     return mixtures
 

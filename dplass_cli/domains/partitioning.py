@@ -57,7 +57,13 @@ class PartitionResult:
 def check_captions(options: PartitionOptions, captions: int) -> None:
     """Refuse fewer distinct captions than domains, before their clips are embedded."""
     if options.method != "hdbscan":
-        check_enough(captions, _MIN_FEATURES_FOR_AUTO if options.domains == "auto" else options.domains)
+        if options.domains == "auto" and captions < _MIN_FEATURES_FOR_AUTO:
+            raise InputError(
+                f"--domains auto needs at least {_MIN_FEATURES_FOR_AUTO} distinct captions, but the manifest has"
+                f" {captions}; add captions, or give --domains a number"
+            )
+        if options.domains != "auto":
+            check_enough(captions, options.domains)
 
 
 def group_captions(features: CaptionFeatures, options: PartitionOptions, numbers: Sequence[Quality]) -> IntArray:

@@ -123,6 +123,8 @@ def compress_adapter(options: AdaptersCompressOptions) -> dict[str, float]:
         InputError: the rank is invalid, the adapter is not a weight delta, or the folder cannot be written.
     """
     require_separate_output(options.output, single_adapter(options.adapter))
+    if (options.output / BANK).is_file():
+        raise InputError(f"--output {options.output}: is a bank; give a folder for the one adapter")
     network = _base(options)
     adapter = load_single_adapter(options.adapter, network, options.trust_checkpoint)
     compressed, kept = compress(adapter, network, options.rank)

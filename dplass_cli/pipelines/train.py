@@ -48,6 +48,6 @@ def train(
     if process_rank(options.num_nodes) > 0:  # of several processes on one training, the first one owns the workspace
         run.train(run.unfinished(), progress, report)
         return run.result()
-    with run.workspace.lock(), run.workspace.claim(options, options.resume):
+    with run.workspace.lock(), run.workspace.claim(options, options.resume, run.inputs()):
         run.train_unfinished(begin, progress, report)
         return run.result()

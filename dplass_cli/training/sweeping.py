@@ -5,6 +5,7 @@ A sweep that was interrupted is resumed: Optuna's journal holds its trials, and 
 
 from __future__ import annotations
 
+import logging
 import statistics
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
 _JOURNAL, _STUDY = "sweep.journal", "dplass"
 _FOLDER, _ERROR, _FIXED = "folder", "error", "fixed"  # keys of Optuna's user attributes: of trials, and of the study
+_OWN = ("workspace", "resume", "dry_run", "fast_dev_run")  # what a sweep sets itself for each training
 
 
 Space = Mapping[str, list[Any] | Range]
@@ -50,6 +52,8 @@ def read_space(parameters: Mapping[str, Any], options_of: OptionsOf, config: Pat
     space: dict[str, list[Any] | Range] = {}
     for key, given in parameters.items():
         where = f"{config}: sweep.parameters.{key}"
+        if key in _OWN:
+            raise InputError(f"{where}: each training of a sweep has its own; leave it out")
         if isinstance(given, list) and given:
             space[key] = values = given
         elif isinstance(given, Mapping):
@@ -140,7 +144,7 @@ class Sweep:
             complete = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
             best = study.best_params if complete else {}
             prefix = f"{_folder(study.best_trial)}_" if complete else ""
-            scores = self._repeat(best, seeds, prefix, progress)
+            scores = self._repeat(best, seeds, prefix, progress) if complete or not self.space else {}
             is_encoder = self._options_of({}, "").what == "encoder"
             result = SweepResult(
                 self.workspace,
@@ -152,6 +156,10 @@ class Sweep:
                 "mAP@10" if is_encoder else "SDRi (dB)",
             )
             write_json(self.workspace / "sweep.json", to_mapping(result))
+            if self.space and not complete:
+                reasons = [trial.user_attrs[_ERROR] for trial in _current_trials(study) if _ERROR in trial.user_attrs]
+                reason = f"; the first failed: {reasons[0]}" if reasons else ""
+                raise RunError(f"{self.workspace}: no training of the search was completed{reason}")
         return result
 
     def _open_study(self, prune: bool, sampler_seed: int) -> optuna.Study:
@@ -161,6 +169,7 @@ class Sweep:
 
         optuna.logging.disable_default_handler()  # it would print; its messages go through logging instead
         optuna.logging.enable_propagation()
+        logging.getLogger("optuna.study._optimize").addFilter(_without_traceback)
         pruner = optuna.pruners.MedianPruner(n_startup_trials=4, n_warmup_steps=1)
         study = optuna.create_study(
             storage=optuna.storages.JournalStorage(JournalFileBackend(str(self.workspace / _JOURNAL))),
@@ -244,6 +253,12 @@ class Sweep:
         if not scores:
             raise InputError(f"{options.partition}: has no validation data, which settings are compared on")
         return statistics.mean(scores)
+
+
+def _without_traceback(record: logging.LogRecord) -> bool:
+    """Keep a record of Optuna's, but not the traceback of a training that failed: its message says why."""
+    record.exc_info = record.exc_text = None
+    return True
 
 
 def _current_trials(study: optuna.Study) -> list[FrozenTrial]:

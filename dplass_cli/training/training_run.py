@@ -6,6 +6,7 @@ the bank. ``base`` and ``distil`` are one job on all domains instead.
 
 from __future__ import annotations
 
+import json
 import logging
 import math
 import shutil
@@ -37,7 +38,7 @@ from dplass_cli.options.train_settings import TrainSettings
 from dplass_cli.resources import bundled_encoder, shown_hash
 from dplass_cli.separation.bank import AdapterBank
 from dplass_cli.separation.loading import Models, load_models
-from dplass_cli.storage import Progress, read_text, resolved
+from dplass_cli.storage import Progress, read_text, resolved, text_sha256
 from dplass_cli.training.callbacks.epoch_reporter import EpochReport, no_report
 from dplass_cli.training.corpus import TrainingCorpus, check_data_settings, embed_queries
 from dplass_cli.training.distillation import Route, RoutedTeacher, check_student, check_teacher, inherit, make_route
@@ -136,6 +137,16 @@ class TrainingRun:
         if options.what != "adapters" or launched_together() or options.num_nodes > 1 or count < 2:
             return []
         return parallel_devices(options.device, options.num_gpus, count)
+
+    def inputs(self) -> dict[str, str]:
+        """Hashes of what the training reads: {what: hash}."""
+        domains = [[domain.id, *domain.captions] for domain in self.partition.domains]
+        read = {
+            "encoder": space_of(self._models.encoder),
+            "partition": text_sha256(json.dumps([self.partition.rows_sha256, *domains])),
+        }
+        is_new = self.options.what == "base" and self.options.network is not None  # then there is no given base
+        return read if is_new else {"base": self._models.network.sha256(), **read}
 
     def plan(self) -> tuple[PlannedJob, ...]:
         """What each job would do."""
@@ -383,6 +394,8 @@ def _choose_domains(chosen: str, partition: Partition) -> tuple[list[int], tuple
     domains: list[int] = []
     for text in chosen.split(","):
         if not text.strip().isdecimal() or int(text) not in clips:
+            if text.strip() == "all":
+                raise InputError(f"--domain {chosen}: give all, or numbers separated by commas")
             check_choice("--domain", text.strip(), ["all", *map(str, clips)])
         if not clips[int(text)]:
             raise InputError(f"--domain {text}: this domain has no clips to train on")

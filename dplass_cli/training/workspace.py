@@ -1,4 +1,4 @@
-"""A training run's folder. Resuming requires the original settings."""
+"""A training run's folder. Resuming requires the original settings, data and models."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from dplass_cli.errors import InputError
 from dplass_cli.options.declaration import option_fields, resume_rules
 from dplass_cli.options.parse import from_mapping, put, read_yaml, to_mapping
 from dplass_cli.options.train_settings import TrainSettings
+from dplass_cli.resources import shown_hash
 from dplass_cli.storage import locked, make_folder, read_json, write_json, write_text
 from dplass_cli.training.train_result import Trained
 
@@ -24,12 +25,12 @@ OptionsT = TypeVar("OptionsT", bound="DataclassInstance")
 FINISHED = "trained.json"
 """Written to a job's folder in ``checkpoints/`` when the job is finished."""
 
-_CONFIG = "config.yaml"
+_CONFIG, _INPUTS = "config.yaml", "inputs.json"
 _NEW = object()
 
 
 class Workspace:
-    """The folder of a run: ``config.yaml``, ``metrics.csv`` and the folders below.
+    """The folder of a run: ``config.yaml``, ``inputs.json``, ``metrics.csv`` and the folders below.
 
     Attributes:
         bank: the adapters with the best validation scores.
@@ -87,16 +88,19 @@ class Workspace:
         return from_mapping(type(options), settings, str(config))
 
     @contextlib.contextmanager
-    def claim(self, options: DataclassInstance, resume: bool) -> Iterator[None]:
+    def claim(self, options: DataclassInstance, resume: bool, inputs: Mapping[str, str]) -> Iterator[None]:
         """Start a run here and write its options to ``config.yaml``; or resume the one that is here.
+
+        ``inputs``, {what the run reads: hash of its content}, are kept in ``inputs.json``: otherwise a file that was
+        replaced under the same name would go on where another training stopped.
 
         An InputError inside the block, before the first checkpoint, undoes it: the corrected options must not be
         refused for differing from the wrong ones.
 
         Raises:
-            InputError: there is a run and ``resume`` is not set, or it was started with other settings.
+            InputError: there is a run and ``resume`` is not set, or it was started with other settings or inputs.
         """
-        config = self.folder / _CONFIG
+        config, known = self.folder / _CONFIG, self.folder / _INPUTS
         is_new = not config.exists()
         if not is_new and not resume:
             raise InputError(
@@ -112,13 +116,21 @@ class Workspace:
                         f"{self.folder}: was started with {key} {was!r}, not {now!r}; --resume requires the original"
                         " settings; restore them, or choose another --workspace"
                     )
+            for what, was in (read_json(known) if known.is_file() else {}).items():
+                if inputs.get(what) not in (was, None):
+                    raise InputError(
+                        f"{self.folder}: was started with another {what} ({shown_hash(was)}, not"
+                        f" {shown_hash(inputs[what])}); restore it, or choose another --workspace"
+                    )
         settings = {name: value for name, value in to_mapping(options).items() if name != "resume"}
         write_text(config, yaml.safe_dump(settings, sort_keys=False))
+        write_json(known, dict(inputs))
         try:
             yield
         except InputError:
             if is_new and not any(self._checkpoints.glob("*/*")):
                 config.unlink()
+                known.unlink()
             raise
 
     def mark_finished(self, job: str, settings: TrainSettings, trained: Trained) -> None:
@@ -127,16 +139,26 @@ class Workspace:
 
     def is_finished(self, job: str, settings: TrainSettings) -> bool:
         """Whether a job was trained for at least as many epochs, to the same other limits."""
-        record = self.checkpoints(job) / FINISHED
-        if not record.is_file():
+        done, requested = self._finished(job).get("limits"), _limits(settings)
+        if done is None:
             return False
-        done, requested = read_json(record)["limits"], _limits(settings)
         return bool(done.pop("max_epochs") >= requested.pop("max_epochs") and done == requested)
 
     def outcome(self, job: str) -> Trained | None:
         """Outcome of a finished job; None for any other."""
+        trained = self._finished(job).get("trained")
+        return None if trained is None else from_mapping(Trained, trained, str(self.checkpoints(job) / FINISHED))
+
+    def _finished(self, job: str) -> dict[str, Any]:
+        """The record of a finished job; empty for any other."""
         record = self.checkpoints(job) / FINISHED
-        return from_mapping(Trained, read_json(record)["trained"], str(record)) if record.is_file() else None
+        if not record.is_file():
+            return {}
+        content: dict[str, Any] = read_json(record)
+        limits = content.get("limits") if isinstance(content, dict) else None
+        if not isinstance(limits, dict) or limits.keys() != _limits(TrainSettings()).keys() or "trained" not in content:
+            raise InputError(f"{record}: damaged; delete it to train this job on from its last checkpoint")
+        return content
 
     def count_finished(self) -> int:
         """Number of finished jobs."""

@@ -68,7 +68,8 @@ def test_gains_are_read_under_the_name_of_version_0_1(tmp_path: Path) -> None:
 
 def test_the_adapters_of_a_bank_are_those_that_it_describes(tmp_path: Path) -> None:
     write_bank(tmp_path, DOMAINS, {})
-    save_one(tmp_path / "domain9")
+    for domain in (1, 4, 9):
+        save_one(tmp_path / f"domain{domain}")
     assert find_adapters(tmp_path) == {"domain4": tmp_path / "domain4", "domain1": tmp_path / "domain1"}
 
 
@@ -251,3 +252,10 @@ def test_a_bank_without_centroids_says_how_to_get_them(tmp_path: Path) -> None:
     (tmp_path / "centroids.safetensors").unlink()
     with pytest.raises(InputError, match=r"centroids\.safetensors: no such file; train or import the bank again"):
         read_bank(tmp_path)
+
+
+def test_a_listed_adapter_whose_folder_is_gone_is_named(tmp_path: Path) -> None:
+    write_bank(tmp_path, DOMAINS, {})
+    save_one(tmp_path / "domain4")
+    with pytest.raises(InputError, match=r"domain1: no such adapter folder, but .*bank.json lists it"):
+        find_adapters(tmp_path)

@@ -9,7 +9,14 @@ import torch
 from small_networks import EVERYWHERE, SMALL, fresh, loaded, perturb, small_inputs, small_network
 
 from dplass_cli.adapters import METHODS, adapted
-from dplass_cli.adapters.injection import adapter_state, find_method, layer_at, load_adapter_state, moved_statistics
+from dplass_cli.adapters.injection import (
+    adapter_state,
+    find_method,
+    layer_at,
+    layer_settings,
+    load_adapter_state,
+    moved_statistics,
+)
 from dplass_cli.errors import InputError
 from dplass_cli.models.resunet30 import ResUNet30
 from dplass_cli.options.adapter_settings import AdapterSettings
@@ -136,3 +143,10 @@ def test_tensors_of_another_adapter_are_refused() -> None:
     lora, reconv = (fresh(network, AdapterSettings(method)) for method in ("lora", "reconv"))
     with pytest.raises(InputError, match=r"a\.bin: not an adapter of this network; missing: .*unexpected: "):
         load_adapter_state(lora, adapter_state(reconv), "a.bin")
+
+
+def test_a_rank_that_is_larger_than_any_kernel_is_refused() -> None:
+    for method in ("lora", "dora"):
+        with pytest.raises(InputError, match=r"adapter.rank 100000: .* have at most \d+ inputs per output"):
+            layer_settings(small_network(), AdapterSettings(method, rank=100_000))
+    layer_settings(small_network(), AdapterSettings("reconv", rank=100_000))  # where it divides the scale only

@@ -71,8 +71,14 @@ def test_unknown_keys_are_let_be_and_known_ones_read(tmp_path: Path) -> None:
 
 def test_values_of_further_keys_are_read(tmp_path: Path) -> None:
     given = {"wav": "a.wav", "caption": "rain"}
-    path = write(tmp_path / "m.json", {**given, "device": "s1"}, given, {**given, "device": 3})
-    assert row_values(path, "device") == ["s1", "", "3"]
+    devices = [{"device": "s1"}, {}, {"device": 3}, {"device": 0}, {"device": None}]
+    path = write(tmp_path / "m.json", *({**given, **device} for device in devices))
+    assert row_values(path, "device") == ["s1", "", "3", "0", ""]
+
+
+def test_a_recording_may_be_numbered_0(tmp_path: Path) -> None:
+    path = write(tmp_path / "m.json", {"wav": "a.wav", "caption": "x", "id": 0}, {"wav": "b.wav", "caption": "x"})
+    assert [row.id for row in read_manifest(path)] == ["0", "b"]
 
 
 def test_relative_paths_are_relative_to_the_manifest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -182,5 +188,5 @@ def test_sampling_weights_are_kept(tmp_path: Path) -> None:
     write_manifest(tmp_path / "a.json", [Row(tmp_path / "a.wav", "rain", id="a", weight=0.25)])
     assert read_manifest(tmp_path / "a.json")[0].weight == 0.25
     (tmp_path / "b.json").write_text('{"data": [{"wav": "b.wav", "caption": "rain", "sampling_weight": -1}]}')
-    with pytest.raises(InputError, match=r"row 0: 'sampling_weight' must be a number of at least 0, not -1"):
+    with pytest.raises(InputError, match=r"row 0: 'sampling_weight' must be a number from 0 to 1e\+12, not -1"):
         read_manifest(tmp_path / "b.json")

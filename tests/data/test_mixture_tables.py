@@ -24,6 +24,7 @@ HEAD = "idx,caption,src_wav,noise_wav,snr_db\n"
         (HEAD + "0,a,b,c,0\n1,a,,c,0\n", "line 3: 'src_wav' is empty"),
         (HEAD + "0,a,b,c,loud\n", "line 2: snr_db must be a number, not 'loud'"),
         (HEAD + "0,a,b,c,nan\n", "line 2: snr_db must be a number"),
+        (HEAD + "0,a,b,c,-1e300\n", "line 2: snr_db must be within ±200 dB, not '-1e300'"),
         (HEAD + "0,a,b\n", "line 2: 'noise_wav' is empty"),
         (HEAD + "0,a dog, then a man,b,c,0\n", "line 2: expected 5 fields, not 6; quote commas"),
     ],

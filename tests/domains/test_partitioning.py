@@ -83,7 +83,7 @@ def test_auto_needs_three_different_features() -> None:
     auto = options("auto")
     with pytest.raises(InputError, match="--domains auto needs captions with at least 3 different features"):
         judge_numbers(two, auto)
-    with pytest.raises(InputError, match="3 domains need at least 3 distinct captions, but the manifest has 2"):
+    with pytest.raises(InputError, match="--domains auto needs at least 3 distinct captions, but the manifest has 2"):
         check_captions(auto, 2)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -243,6 +244,17 @@ def test_a_full_disk_under_tensorboard_is_reported_once(
     with full, pytest.raises(RunError, match=r"run: writing failed \(No space left on device\)"):
         train(long_run(corpus, tmp_path / "run"))
     assert "Traceback" not in capfd.readouterr().err
+
+
+@pytest.mark.parametrize("length", [0, 1000])
+def test_a_damaged_checkpoint_is_named(corpus: Path, uninterrupted: Path, tmp_path: Path, length: int) -> None:
+    shutil.copytree(uninterrupted, tmp_path / "run")
+    last = tmp_path / "run" / "checkpoints" / "domain1" / "last.ckpt"
+    last.write_bytes(last.read_bytes()[:length])
+    given = long_run(corpus, tmp_path / "run")
+    longer = replace(given, resume=True, train=replace(given.train, max_epochs=EPOCHS + 1))
+    with pytest.raises(InputError, match=r"last.ckpt: is damaged .*; delete .*domain1 to train this job again"):
+        train(longer)
 
 
 def test_two_runs_on_one_workspace_are_refused(corpus: Path, tmp_path: Path) -> None:

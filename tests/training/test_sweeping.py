@@ -107,9 +107,12 @@ def test_settings_that_fail_are_not_tried_again(tmp_path: Path) -> None:
         raise RunError("the loss is not finite")
 
     first = Trainings(tmp_path, fail)
-    result = first.sweep(RATES, trials=2)
-    assert [trial.state for trial in result.trials] == ["fail", "fail"]
-    assert result.best == {}
+    with pytest.raises(RunError, match="no training of the search was completed; the first failed: the loss is not"):
+        first.sweep(RATES, trials=2, seeds=2)
+    assert first.folders == ["trial0000", "trial0001"]  # and no seeds of settings that nothing speaks for
+    result = read_json(tmp_path / "sweep.json")
+    assert [trial["state"] for trial in result["trials"]] == ["fail", "fail"]
+    assert result["best"] == {}
     again = Trainings(tmp_path, rate)
     again.sweep(RATES, trials=3)
     assert again.folders == ["trial0002"]
@@ -176,3 +179,19 @@ def test_a_wrong_space_is_refused_with_its_key(tmp_path: Path, parameters: dict[
     with pytest.raises(InputError, match=message) as raised:
         read_space(parameters, Trainings(tmp_path, rate).options_of, Path("sweep.yaml"))
     assert str(raised.value).startswith(f"sweep.yaml: sweep.parameters.{key}")
+
+
+@pytest.mark.parametrize("key", ["workspace", "resume"])
+def test_what_a_sweep_sets_itself_cannot_be_searched(tmp_path: Path, key: str) -> None:
+    with pytest.raises(InputError, match=f"sweep.parameters.{key}: each training of a sweep has its own; leave it out"):
+        read_space({key: ["a", "b"]}, Trainings(tmp_path, rate).options_of, Path("sweep.yaml"))
+
+
+def test_a_training_that_failed_is_logged_without_traceback(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    def fail(options: TrainOptions) -> float:
+        raise RunError("the loss is not finite")
+
+    with pytest.raises(RunError):
+        Trainings(tmp_path, fail).sweep(RATES, trials=1)
+    (record,) = (record for record in caplog.records if "not finite" in record.getMessage())
+    assert record.exc_info is None

@@ -30,6 +30,7 @@ def test_a_whole_network_is_one_job_on_the_chosen_domains(corpus: Path, tmp_path
     [
         ("7", "--domain 7: must be one of all, 0, 1, 2"),
         ("0,Bark", "--domain Bark: must be one of all, 0"),
+        ("all,0", "--domain all,0: give all, or numbers separated by commas"),
         ("", "--domain '': must be"),
     ],
 )

@@ -54,6 +54,13 @@ def test_the_clips_are_those_of_the_manifest(rows: list[Row], options: ShardsOpt
         assert np.array_equal(read_audio(written[row.id].wav)[0], read_audio(row.wav)[0])
 
 
+def test_weights_and_sources_are_kept(rows: list[Row], options: ShardsOptions) -> None:
+    write_shards([replace(rows[0], weight=3.0, source="generated"), *rows[1:]], options)
+    written = {row.id: row for row in read_manifest(options.output / "manifest.json")}
+    assert (written[rows[0].id].weight, written[rows[0].id].source) == (3.0, "generated")
+    assert all(written[row.id].weight == 1 and not written[row.id].source for row in rows[1:])
+
+
 def test_clips_are_in_random_order(rows: list[Row], options: ShardsOptions) -> None:
     write_shards(rows, options)
     write_shards(rows, replace(options, output=options.output.with_name("other"), seed=1))
