@@ -153,7 +153,7 @@ def _checked_pattern(pattern: str) -> str:
     pattern = stem if suffix.lower() in SUFFIXES else pattern
     try:
         filled = {_fill(pattern, id, 30.0, 40.0) for id in ("-0RWZT-miFs", "5-0RWZTmiFs")} if pattern else set()
-    except (KeyError, ValueError, IndexError, AttributeError) as error:
+    except (KeyError, ValueError, IndexError, AttributeError, TypeError) as error:
         known = "{id}, {start}, {end}, {start_ms} and {end_ms}"
         raise InputError(f"--name-pattern {pattern!r}: {error}; patterns consist of {known}") from error
     if len(filled) == 1:

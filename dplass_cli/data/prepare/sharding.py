@@ -15,14 +15,14 @@ import tarfile
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 import soundfile
 
-from dplass_cli.data.manifest import Row, manifest_item, write_items
+from dplass_cli.data.manifest import Row, row_item, write_items
 from dplass_cli.data.prepare.converting import SourceRange, mono_copy
 from dplass_cli.errors import InputError, some
 from dplass_cli.options.prepare_options import ShardsOptions, check_form
@@ -143,6 +143,8 @@ class _ShuffledClips:
         for number, row in enumerate(rows):
             numbers.setdefault((row.wav, row.start, row.end), []).append(number)
             content = [address(row.wav), row.start, row.end, row.caption, row.labels, row.id]
+            if row.weight != 1 or row.source:
+                content += [row.weight, row.source]
             digest.update(json.dumps(content).encode())
         self.sha256 = digest.hexdigest()
         self._numbers = list(numbers.values())
@@ -199,7 +201,7 @@ def _write_shard(
             tar.add(key + ".json", json.dumps(_description(item, rate), ensure_ascii=False).encode(errors="replace"))
             wav = f"{name}/{member_name(key, start, len(item.content), zlib.crc32(item.content), suffix)}"
             for row in item.clip.rows:
-                lines.append(json.dumps(manifest_item(wav, row.caption, row.labels, row.id, 0.0, None)))
+                lines.append(json.dumps({**row_item(replace(row, start=0.0, end=None)), "wav": wav}))
             if limit is not None and tar.size >= limit:
                 break
         tar.close()

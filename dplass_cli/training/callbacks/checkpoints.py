@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import io
 import math
+import pickle
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
 
+from dplass_cli.errors import InputError, first_line
 from dplass_cli.storage import atomic_path, remove_file
 from dplass_cli.training.callbacks.stopping import Interruption
 from dplass_cli.training.lightning_classes import Checkpoint, TorchCheckpointIO
@@ -23,6 +25,16 @@ class AtomicCheckpointIO(TorchCheckpointIO):
         torch.save(checkpoint, content)
         with atomic_path(path) as temporary:
             temporary.write_bytes(content.getbuffer())
+
+    def load_checkpoint(self, path: Any, *arguments: Any, **keywords: Any) -> dict[str, Any]:
+        """See Lightning; InputError if the file is damaged."""
+        try:
+            checkpoint: dict[str, Any] = super().load_checkpoint(path, *arguments, **keywords)
+        except (EOFError, RuntimeError, ValueError, pickle.UnpicklingError) as error:
+            raise InputError(
+                f"{path}: is damaged ({first_line(error)}); delete {Path(path).parent} to train this job again"
+            ) from error
+        return checkpoint
 
 
 class SavedEpoch(NamedTuple):

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from dplass_cli.errors import InputError
 from dplass_cli.records import csv_rows, write_rows
 from dplass_cli.storage import Progress, append_text, locked, read_text
 from dplass_cli.training.lightning_classes import Checkpoint
@@ -105,7 +106,12 @@ class EpochReporter(Checkpoint):
         table = self.workspace.metrics
         with locked(table.with_name(".metrics.lock")):  # domains that train in parallel share the table
             rows = csv_rows(read_text(table), table) if table.is_file() else []
-            kept = [old for old in rows if old["run"] != self.job or int(old["epoch"]) < row["epoch"]]
+            try:
+                kept = [old for old in rows if old["run"] != self.job or int(old["epoch"]) < row["epoch"]]
+            except (KeyError, ValueError) as error:
+                raise InputError(
+                    f"{table}: is damaged ({error}); move it away, and the run writes a new one"
+                ) from error
             write_rows(table, tuple(row), [*kept, row])
 
     def _log(self, line: str) -> None:

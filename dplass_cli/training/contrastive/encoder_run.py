@@ -12,6 +12,7 @@ import torch
 
 from dplass_cli.data.manifest import Row, read_manifest, write_manifest
 from dplass_cli.devices import process_rank
+from dplass_cli.domains.features import rows_sha256
 from dplass_cli.domains.validation import split_rows
 from dplass_cli.encoders import BUNDLED, ProjectedEncoder, QueryEncoder, TinyEncoder, load_encoder_of
 from dplass_cli.encoders.cache import EmbeddingCache
@@ -70,12 +71,18 @@ class EncoderRun:
             raise InputError(f"--data {options.partition}: is a folder; --what encoder needs a manifest of clips")
         self._training, self._validation = self._read_rows()
         self._world_size = world_size(lightning_devices(options))
+        self._given = ""  # the fingerprint of an encoder that is trained further, or under heads
         self._encoder = self._trained_encoder()
 
     def unfinished(self) -> list[str]:
         """The name of the job, unless an earlier run in this workspace has finished it."""
         finished = self.options.resume and self.workspace.is_finished(JOB, self.options.train)
         return [] if finished else [JOB]
+
+    def inputs(self) -> dict[str, str]:
+        """Hashes of what the training reads: {what: hash}."""
+        clips = {"manifest": rows_sha256([*self._training, *self._validation])}
+        return {"encoder": self._given, **clips} if self._given else clips
 
     def plan(self) -> tuple[PlannedJob, ...]:
         """What the job would do."""
@@ -132,6 +139,7 @@ class EncoderRun:
             with self._seeded():
                 return TinyEncoder(options.towers)
         encoder = load_encoder_of(options.model)
+        self._given = encoder.fingerprint
         if isinstance(encoder, TinyEncoder) and parts != "heads":
             return encoder
         if parts in ("towers", "audio"):
