@@ -113,13 +113,13 @@ class SeparationModule(JobModule):
                 self.examples.append(tuple(part.reshape(-1, length).mean(dim=0).cpu() for part in item))
 
     def on_validation_epoch_end(self) -> None:
-        """Log the mean SDRi and SI-SDR in dB over all items, and per domain where there are several."""
+        """Log the mean SDRi and SI-SDR in dB over all items with a target, and per domain; nan where there are none."""
         total = torch.stack(list(self._scores.values())).sum(dim=0)
         groups = {"": total}
         if len(self._scores) > 1:
             groups |= {f"/domain{domain}": sums for domain, sums in self._scores.items()}
         for group, sums in groups.items():
-            for name, value in zip(SCORES, sums[:2] / sums[2].clamp(min=1), strict=True):
+            for name, value in zip(SCORES, sums[:2] / sums[2], strict=True):
                 self.log(f"{name}{group}", value, rank_zero_only=False)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -238,6 +239,11 @@ def test_validation_scores_are_means_over_items_with_a_target(network: BaseModel
     assert logged["val_sdri"] == pytest.approx(float(sdri[:2].mean()), abs=1e-4)
     assert logged["val_sdri/domain1"] == pytest.approx(float(sdri[1]), abs=1e-4)
     assert len(made.examples) == 3
+    made.on_validation_epoch_start()
+    with torch.no_grad():
+        made.validation_step({name: values[2:] for name, values in batch.items()}, 0)
+    made.on_validation_epoch_end()
+    assert math.isnan(logged["val_sdri"])  # 0 dB would be the score of a separation
 
 
 def test_a_stereo_network_trains_on_channels_mixed_together(tmp_path: Path) -> None:
