@@ -179,8 +179,6 @@ def header_and_rows(
     """
     records = csv_records(path, "," if columns else None)
     names = list(columns) or [name.strip() for name in next(records, (0, []))[1]]
-    if twice := [name for name in names if name and names.count(name) > 1]:
-        raise InputError(f"{path}: has two columns {twice[0]!r}; rename one")
 
     def rows() -> Iterator[tuple[int, list[str]]]:
         for line, fields in records:

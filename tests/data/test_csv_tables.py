@@ -103,7 +103,6 @@ def test_filled_rows_have_their_columns_and_more(tmp_path: Path) -> None:
         ("id,text\n1,a\n2, \n", "line 3: 'text' is empty"),
         ("id,text\n1\n", "line 2: 'text' is empty"),
         ("id,text\n1,a,b\n", "line 2: expected 2 fields, not 3; quote commas"),
-        ("id,text,text\n1,a,b\n", "has two columns 'text'; rename one"),
     ],
 )
 def test_a_row_that_is_not_filled_is_named(tmp_path: Path, content: str, message: str) -> None:

@@ -42,6 +42,7 @@ def test_a_workspace_has_its_documented_files(trained: Path) -> None:
         "bank_last",
         "checkpoints",
         "config.yaml",
+        "inputs.json",
         "logs",
         "metrics.csv",
         "tf_logs",

@@ -322,7 +322,7 @@ def test_an_interrupted_separation_leaves_no_files(separator: Separator, tmp_pat
 
 def test_samples_above_full_scale_never_wrap(separator: Separator, tmp_path: Path) -> None:
     hot, query = tmp_path / "hot.wav", ["a dog barking"]
-    loud = 6 * dog_in_the_rain(seconds=2.0)[0]
+    loud = 8 * dog_in_the_rain(seconds=2.0)[0]
     write_audio(hot, loud[None], 32000, "FLOAT")
     true = separator(loud[None], 32000, query)[query[0]][0]
     assert np.abs(true).max() > 1.2
