@@ -64,6 +64,13 @@ def first_line(error: BaseException) -> str:
     return lines[0][:120] if lines else type(error).__name__
 
 
+def path_error(error: OSError) -> InputError:
+    """What the system says of a path that cannot be looked at; other errors are raised again."""
+    if error.filename is None:
+        raise error
+    return InputError(f"{error.filename}: {error.strerror}; check the path and its permissions")
+
+
 class _Shown(reprlib.Repr):
     def __init__(self) -> None:
         super().__init__()

@@ -59,7 +59,8 @@ def encoding_of(path: Path, channels: int, bitrate: int | None) -> Encoding:
         InputError: the format cannot represent so many channels, or not at this bitrate (kbit/s).
     """
     encoding = ENCODINGS[path.suffix.lower()]
-    if channels > encoding.channels or channels not in _LAYOUTS:
+    wrong = channels == 5 and encoding.codec == "libopus"  # FFmpeg's encoder exchanges three of them
+    if channels > encoding.channels or channels not in _LAYOUTS or wrong:
         raise InputError(f"{path}: {path.suffix} cannot represent {channels} channels; use --format wav or flac")
     if bitrate is not None and not encoding.least <= bitrate <= encoding.most:
         raise InputError(f"--bitrate {bitrate}: {path.suffix} takes {encoding.least} to {encoding.most} kbit/s")
@@ -124,7 +125,9 @@ class AudioEncoder:
         import av
         from av.audio.stream import AudioStream
 
-        self._container, self._rate, self._layout = container, sample_rate, _LAYOUTS[channels]
+        quad = channels == 4 and encoding.codec == "libopus"  # which has no other layout of four
+        self._container, self._rate = container, sample_rate
+        self._layout = "quad" if quad else _LAYOUTS[channels]
         rate = min((rate for rate in encoding.rates if rate >= sample_rate), default=max(encoding.rates))
         stream = container.add_stream(encoding.codec, rate=rate, layout=self._layout)
         assert isinstance(stream, AudioStream)
@@ -144,7 +147,9 @@ class AudioEncoder:
         """Append a block, float32 (C, n)."""
         from av import AudioFrame
 
-        frame = AudioFrame.from_ndarray(np.ascontiguousarray(block, dtype=np.float32), "fltp", self._layout)
+        # Interleaved: PyAV has no more than seven planes.
+        samples = np.ascontiguousarray(block.T, dtype=np.float32).reshape(1, -1)
+        frame = AudioFrame.from_ndarray(samples, "flt", self._layout)
         frame.sample_rate, frame.pts = self._rate, self._done
         self._done += block.shape[1]
         self._encode(frame)

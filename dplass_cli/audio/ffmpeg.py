@@ -41,6 +41,7 @@ files. Most of FFmpeg's vulnerabilities are in components that are not listed he
 
 _PICTURES = "h264,hevc,mpeg4,vp8,vp9,av1,libdav1d,mjpeg,prores"
 _INDEX_SECONDS = 5.0  # between two entries of the index; files of less than two are decoded from their start
+_MOST_PLANES = 7
 _PREROLL_SECONDS = 1.0  # decoded before a range: codecs need some frames until their output is right
 _SCALES = {"u8": (128.0, 2.0**-7), "s16": (0.0, 2.0**-15), "s32": (0.0, 2.0**-31)}
 """Offset and scale of integer samples, by FFmpeg's name of their format."""
@@ -59,6 +60,14 @@ def allowed_parts(pictures: bool = False) -> dict[str, str]:
     return {**_ALLOWED, **more}
 
 
+def _interleaved(frame: Any) -> Any:
+    """A frame with its channels in one plane: PyAV's arrays of eight planes read outside of their memory."""
+    import av
+
+    (packed,) = av.AudioResampler(frame.format.packed, frame.layout, frame.sample_rate).resample(frame)
+    return packed
+
+
 class _DecodedFrame:
     """A frame that FFmpeg has decoded.
 
@@ -71,8 +80,10 @@ class _DecodedFrame:
     """
 
     def __init__(self, frame: Any) -> None:
-        array: npt.NDArray[Any] = frame.to_ndarray()
         self.timestamp: int | None = frame.pts
+        if frame.format.is_planar and len(frame.layout.channels) > _MOST_PLANES:
+            frame = _interleaved(frame)
+        array: npt.NDArray[Any] = frame.to_ndarray()
         self.samples = array if frame.format.is_planar else array.reshape(-1, len(frame.layout.channels)).T
         self.form: str = frame.format.name.removesuffix("p")
         self.rate: int = frame.sample_rate

@@ -80,7 +80,7 @@ class SndfileSource:
                         block = stream.read(min(size, left, _LARGEST_STEP), dtype="float32", always_2d=True)
                         if not len(block):
                             break
-                        blocks.append(block.T)
+                        blocks.append(block.T[_order(stream)])
                         size, left = size - len(block), left - len(block)
                 if len(blocks) == 1:
                     return np.ascontiguousarray(blocks[0])
@@ -97,6 +97,23 @@ class SndfileSource:
                         stream.seek(first)
                     yield stream, frames - first
             first = max(0, first - frames)
+
+
+VORBIS_ORDER = {
+    3: [0, 2, 1],
+    5: [0, 2, 1, 3, 4],
+    6: [0, 2, 1, 5, 3, 4],
+    7: [0, 2, 1, 6, 5, 3, 4],
+    8: [0, 2, 1, 7, 5, 6, 3, 4],
+}
+"""{channels: where a WAV's channels are among those of Vorbis and Opus}, which libsndfile neither reads nor writes in
+the order of other formats (Vorbis I specification, 4.3.9; RFC 7845, 5.1.1.2)."""
+
+
+def _order(stream: soundfile.SoundFile) -> list[int] | slice:
+    """The channels of a stream in the order of a WAV."""
+    is_vorbis = stream.format == "OGG" and stream.subtype in ("VORBIS", "OPUS")
+    return VORBIS_ORDER.get(stream.channels, slice(None)) if is_vorbis else slice(None)
 
 
 def open_sndfile(path: Path) -> SndfileSource:

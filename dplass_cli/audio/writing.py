@@ -6,14 +6,14 @@ import contextlib
 import io
 import os
 from collections.abc import Callable, Iterator
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 
 import numpy as np
 import soundfile
 
 from dplass_cli.audio.metadata import Metadata, add_to_wav
-from dplass_cli.audio.sndfile import sndfile_reason
+from dplass_cli.audio.sndfile import VORBIS_ORDER, sndfile_reason
 from dplass_cli.audio.source import Audio
 from dplass_cli.errors import InputError, RunError
 from dplass_cli.storage import atomic_path
@@ -21,6 +21,7 @@ from dplass_cli.storage import atomic_path
 NO_METADATA = Metadata()
 _EXCLUDED = ("RAW", "SD2")  # RAW has no header, SD2 writes a second file
 _NOT_READ_AGAIN = ("DWVW_12", "DWVW_16", "DWVW_24", "ALAC_20")
+_LARGEST_WRITE = 1 << 18  # samples per channel
 _LARGEST_WAV = (1 << 32) - (1 << 20)  # bytes; a WAV stores its size in 32 bits
 _BYTES_PER_SAMPLE = {"PCM_U8": 1, "PCM_S8": 1, "PCM_16": 2, "PCM_24": 3, "PCM_32": 4, "FLOAT": 4, "DOUBLE": 8}
 
@@ -113,8 +114,16 @@ def audio_writer(
             with soundfile.SoundFile(encoded, "w", sample_rate, channels, subtype, format=container) as stream:
                 for name, text in () if is_wav and metadata.has_tag_chunk else metadata.tags.items():
                     setattr(stream, name, text)
-                yield lambda audio: stream.write(audio.T)
+                yield partial(_write, stream)
             if is_wav:
                 add_to_wav(temporary, metadata)
         except soundfile.LibsndfileError as error:  # how libsndfile reports a full disk
             raise RunError(f"{path}: writing failed ({sndfile_reason(error)}); free space and run again") from error
+
+
+def _write(stream: soundfile.SoundFile, audio: Audio) -> None:
+    """Append samples (C, n), a few at a time: libsndfile's Vorbis encoder keeps what one call writes on the stack."""
+    if stream.format == "OGG" and stream.channels in VORBIS_ORDER:
+        audio = audio[np.argsort(VORBIS_ORDER[stream.channels])]
+    for first in range(0, audio.shape[1], _LARGEST_WRITE):
+        stream.write(audio[:, first : first + _LARGEST_WRITE].T)

@@ -209,5 +209,7 @@ def _pairs(flag: str, texts: list[str]) -> dict[str, str]:
         key, equals, value = text.partition("=")
         if not equals or not key.strip() or not value.strip():
             raise InputError(f"{flag} {text!r}: expected NAME=VALUE")
+        if flag == "--reduce" and key.strip() in pairs:
+            raise InputError(f"--reduce {key.strip()}: is given twice; leave one out")
         pairs[key.strip()] = value.strip()
     return pairs

@@ -100,8 +100,12 @@ def _files_for_pipes(options: SeparateOptions) -> Iterator[SeparateOptions]:
         yield options
         return
     with tempfile.TemporaryDirectory() as name:
-        copies = {path: Path(name) / f"{'stdin' if path == PIPE else path.name}.wav" for path in pipes}
+        copies = {
+            path: Path(name) / str(number) / f"{'stdin' if path == PIPE else path.name}.wav"
+            for number, path in enumerate(pipes)
+        }
         for path, copy in copies.items():
+            copy.parent.mkdir()
             with open(copy, "wb") as file, _opened(path) as stream:
                 shutil.copyfileobj(stream, file)
         inputs = tuple(copies.get(path, path) for path in options.inputs)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
+from pathlib import Path
 
 from dplass_cli.encoders import QueryEncoder, load_encoder_of
-from dplass_cli.errors import DplassError, InputError
+from dplass_cli.errors import DplassError, InputError, path_error
 from dplass_cli.options.tag_options import TagOptions
 from dplass_cli.separation.recordings import find_recordings
 from dplass_cli.storage import Progress, no_progress
@@ -38,6 +40,9 @@ class TagResult:
     failed: dict[str, str]
 
 
+_LABEL = re.compile(rb"[\d.]+\t[\d.]+\t.*")
+
+
 def tag(options: TagOptions, progress: Progress = no_progress) -> TagResult:
     """Tag every recording. One that fails does not stop the others.
 
@@ -57,14 +62,20 @@ def tag(options: TagOptions, progress: Progress = no_progress) -> TagResult:
     failed: dict[str, DplassError] = {}
     for recording in recordings:
         name = str(recording.path)
+        place = None if options.output is None else options.output / recording.name
+        path = place and place.with_name(f"{place.name}.txt")
         try:
+            if path is not None:
+                _check_replaceable(path, options.picture)
             tags[name] = tagger(recording.path, options.track - 1, progress)
         except DplassError as error:
             failed[name] = error
             continue
-        if options.output is not None:
-            place = options.output / recording.name
-            write_audacity_labels(path := place.with_name(f"{place.name}.txt"), tags[name])
+        except OSError as error:
+            failed[name] = path_error(error)
+            continue
+        if path is not None:
+            write_audacity_labels(path, tags[name])
             files[name] = [str(path)]
             if options.picture:
                 from dplass_cli.reports.tag_timeline import write_timeline
@@ -75,6 +86,16 @@ def tag(options: TagOptions, progress: Progress = no_progress) -> TagResult:
         raise next(iter(failed.values()))
     reasons = {name: str(error) for name, error in failed.items()}
     return TagResult(encoder.name, labels.calibrated, len(labels.names), tags, files, unknown, reasons)
+
+
+def _check_replaceable(labels: Path, picture: bool) -> None:
+    """Refuse to replace a text that is no table of labels, or a picture without one: no earlier run has written it."""
+    if labels.is_file():
+        lines = labels.read_bytes().splitlines()
+        if not all(_LABEL.fullmatch(line) for line in lines):
+            raise InputError(f"{labels}: is not a file of labels; move it away, or give another --output")
+    elif picture and labels.with_suffix(".png").exists():
+        raise InputError(f"{labels.with_suffix('.png')}: exists; move it away, or give another --output")
 
 
 def _labels(options: TagOptions, encoder: QueryEncoder) -> tuple[Labels, dict[str, str], float]:

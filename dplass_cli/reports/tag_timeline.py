@@ -33,5 +33,6 @@ def timeline(tags: RecordingTags, title: str) -> bytes:
     axes.set_ylim(max(1, len(labels)) - 0.5, -0.5)  # the most probable at the top
     axes.set_xlim(0.0, tags.seconds)
     axes.set_xlabel("seconds" if tags.sounds else "seconds; no sound was found")
+    title = title.encode(errors="replace").decode()  # of a file whose name is not UTF-8
     axes.set_title(shorten(title, 80), fontsize=FONT["legend"], loc="left", parse_math=False)
     return png(figure)

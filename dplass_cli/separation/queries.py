@@ -95,7 +95,7 @@ class Query:
             if not 0.0 < decibels < math.inf:
                 raise InputError(f"--reduce {text}={decibels:g}: expected decibels above 0, such as wind=12")
         for start, end in self.spans:
-            if not 0.0 <= start < end:
+            if not 0.0 <= start < end < math.inf:
                 raise InputError(f"--spans {start:g}-{end:g}: expected seconds, the start before the end")
 
 
@@ -117,6 +117,7 @@ def check_spans(queries: Iterable[Query], seconds: float) -> None:
 
 def named(queries: Iterable[str | Query]) -> dict[str, Query]:
     """The distinct queries by name, numbered where a name is taken; InputError if there are none or one is wrong."""
+    queries = (queries,) if isinstance(queries, (str, Query)) else queries  # not the letters of a text
     distinct = dict.fromkeys(Query(query) if isinstance(query, str) else query for query in queries)
     if not distinct:
         raise InputError("no query is given; describe the sound, such as --query 'a dog barking'")
@@ -233,9 +234,10 @@ def _embed_examples(like: Path, encoder: QueryEncoder) -> Tensor:
 def _embed_spans(spans: Sequence[Span], encoder: QueryEncoder, excerpt: Excerpt) -> Tensor:
     """Embed the spans and subtract a share of the embedding around them: float32 (D,), unit norm."""
     inside = without_offset(torch.cat([excerpt(start, end) for start, end in spans]))
-    assert len(inside), "check_spans refuses spans outside the recording"
+    given = ",".join(f"{start:g}-{end:g}" for start, end in spans)
+    if not len(inside):
+        raise InputError(f"--spans {given}: is shorter than a sample; give the times at which the sound occurs")
     if is_silent(inside):
-        given = ",".join(f"{start:g}-{end:g}" for start, end in spans)
         raise InputError(f"--spans {given}: the recording is silent there; give the times at which the sound occurs")
     around = without_offset(torch.cat([excerpt(start, end) for start, end in _gaps(spans)]))
     rate = encoder.sample_rate

@@ -13,7 +13,7 @@ from typing import cast, get_args
 
 from dplass_cli.audio.folders import audio_files
 from dplass_cli.audio.video import SOUNDS
-from dplass_cli.errors import DplassError, InputError
+from dplass_cli.errors import DplassError, InputError, path_error
 from dplass_cli.file_names import existing_path, is_text, usable_name, with_slashes
 from dplass_cli.options.separate_options import FileFormat, SeparateOptions
 from dplass_cli.separation.output import Existing, Separated, check_template, unused_name
@@ -213,6 +213,8 @@ def separate_recordings(
             taken |= {resolved(target.path) for target in targets}
         except DplassError as error:
             failed[str(recording.path)] = error
+        except OSError as error:
+            failed[str(recording.path)] = path_error(error)
     if not written and failed:
         raise next(iter(failed.values()))
     return written, {path: str(error) for path, error in failed.items()}
@@ -228,6 +230,8 @@ def _places(
     if options.overwrite and options.skip_existing:
         raise InputError("--overwrite and --skip-existing: exclude each other; give one of them")
     output, suffix = options.output, options.output.suffix.lower()
+    if not options.video and suffix in SOUNDS and not output.is_dir():
+        raise InputError(f"--output {output}: names a video; add --video, or name a folder or a file of sound")
     names_a_file = suffix.lstrip(".") in get_args(FileFormat) or (options.video and suffix in SOUNDS)
     if output.is_dir() or not names_a_file:
         check_template(options.name, [name for recording in recordings for name in named(recording.queries)][:1])

@@ -118,12 +118,14 @@ def with_proposals(
                     f"{path}: no sound reaches --threshold {options.threshold:g}; lower it, or describe a sound with"
                     " --query"
                 )
+            queries = [each for query in recording.queries for each in _replaced(query, tags)]
+            if not queries:
+                raise InputError(f"{path}: only sounds of --not were found; lower --threshold, or describe a sound")
         except DplassError as error:
             proposals.failed[path] = str(error)
             errors.append(error)
             continue
         proposals.found[path] = tags
-        queries = [each for query in recording.queries for each in _replaced(query, tags)]
         proposals.recordings.append(replace(recording, queries=tuple(dict.fromkeys(queries)), consistent=True))
     if not proposals.recordings:
         raise errors[0]
@@ -134,4 +136,5 @@ def _replaced(query: Query, tags: Sequence[Tag]) -> list[Query]:
     """``auto`` as one query per sound that is not kept out; another query as it is."""
     if query.text != AUTO:
         return [query]
-    return [replace(query, text=tag.sound) for tag in tags if tag.sound not in query.without]
+    without = {sound.casefold() for sound in query.without}
+    return [replace(query, text=tag.sound) for tag in tags if tag.sound.casefold() not in without]

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from dplass_cli.audio.encoding import ENCODINGS, encoding_of, lossy_writer
-from dplass_cli.audio.reading import Audio
+from dplass_cli.audio.reading import Audio, read_audio
 from dplass_cli.errors import InputError, RunError
 
 
@@ -75,3 +75,15 @@ def test_an_error_while_encoding_leaves_nothing(tmp_path: Path) -> None:
     with pytest.raises(RunError, match="stopped"):
         fail()
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(("suffix", "channels"), [(".opus", 4), (".opus", 6), (".opus", 8), (".m4a", 5), (".m4a", 8)])
+def test_channels_stay_in_their_order(tmp_path: Path, suffix: str, channels: int) -> None:
+    frequencies = [300, 600, 450, 75, 900, 1050, 1200, 1350][:channels]
+    times = np.arange(96000) / 48000
+    audio = np.stack([0.2 * np.sin(2 * np.pi * frequency * times) for frequency in frequencies]).astype(np.float32)
+    with lossy_writer(tmp_path / f"a{suffix}", 48000, channels) as write:
+        write(audio)
+    found = read_audio(tmp_path / f"a{suffix}")[0]
+    peaks = [np.abs(np.fft.rfft(channel[24000:72000])).argmax() for channel in found]
+    assert peaks == frequencies

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 import soundfile
 
-from dplass_cli.audio.reading import read_audio
+from dplass_cli.audio.reading import Audio, read_audio
 from dplass_cli.audio.writing import audio_writer, default_subtype, write_audio
 from dplass_cli.errors import InputError, RunError
 
@@ -108,3 +109,20 @@ def test_nothing_is_left_of_a_file_whose_writing_fails(tmp_path: Path) -> None:
     with pytest.raises(ZeroDivisionError):
         fail()
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("channels", range(1, 9))
+def test_vorbis_keeps_the_speakers_of_channels(tmp_path: Path, channels: int) -> None:
+    frequencies = [300, 600, 450, 75, 900, 1050, 1200, 1350][:channels]
+    time = np.arange(48000) / 48000
+    audio = np.stack([0.2 * np.sin(2 * np.pi * frequency * time) for frequency in frequencies]).astype(np.float32)
+    write_audio(tmp_path / "m.ogg", audio, 48000, "VORBIS")
+
+    def heard(samples: Audio) -> list[int]:
+        return [int(np.abs(np.fft.rfft(channel, 48000)).argmax()) for channel in samples]
+
+    assert heard(read_audio(tmp_path / "m.ogg")[0]) == frequencies
+    if channels < 8:
+        with av.open(str(tmp_path / "m.ogg")) as container:  # FFmpeg, which has the order of a WAV
+            frames = [frame.to_ndarray() for frame in container.decode(audio=0)]
+        assert heard(np.concatenate(frames, axis=1)) == frequencies

@@ -46,6 +46,20 @@ def test_a_label_file_and_a_picture_are_written_per_recording(rain: Path, tmp_pa
     assert (tmp_path / "tags" / "rain.png").read_bytes().startswith(b"\x89PNG")
 
 
+def test_only_labels_of_an_earlier_run_are_replaced(rain: Path, tmp_path: Path) -> None:
+    notes, options = tmp_path / "rain.txt", TagOptions(recordings=(rain,), output=tmp_path, device="cpu")
+    notes.write_text("the roof of the shed\n")
+    with pytest.raises(InputError, match=r"rain.txt: is not a file of labels; move it away"):
+        tag(options)
+    assert notes.read_text() == "the roof of the shed\n"
+    notes.unlink()
+    assert tag(options).files == tag(options).files
+    (tmp_path / "rain.txt").unlink()
+    (tmp_path / "rain.png").write_bytes(b"a photograph")
+    with pytest.raises(InputError, match=r"rain.png: exists; move it away"):
+        tag(TagOptions(recordings=(rain,), output=tmp_path, picture=True, device="cpu"))
+
+
 def test_a_recording_that_fails_does_not_stop_the_others(rain: Path, tmp_path: Path) -> None:
     short = tmp_path / "short.wav"
     write_audio(short, render("rain", 5, 2.0, 32000)[None, :3200], 32000)

@@ -193,3 +193,12 @@ def test_spans_of_silence_are_refused(encoder: QueryEncoder) -> None:
 
     with pytest.raises(InputError, match=r"--spans 1-2,3-4: the recording is silent there"):
         condition(Query(spans=((1.0, 2.0), (3.0, 4.0))), encoder, excerpt)
+
+
+def test_spans_shorter_than_a_sample_are_refused(encoder: QueryEncoder) -> None:
+    with pytest.raises(InputError, match=r"--spans 2.99999-3: is shorter than a sample"):
+        condition(Query(spans=((2.99999, 3.0),)), encoder, lambda start, end: torch.empty(0))
+
+
+def test_a_text_is_one_query() -> None:
+    assert list(named("dog")) == ["dog"]

@@ -45,6 +45,8 @@ def test_other_recordings_stay_as_they_are(tmp_path: Path) -> None:
 def test_a_sound_that_is_kept_out_is_not_proposed(tmp_path: Path) -> None:
     found = proposed(recording(tmp_path, Query("auto", without=("loud",))), threshold=0.05)
     assert [query.text for query in found.recordings[0].queries] == ["quiet"]
+    with pytest.raises(InputError, match=r"0.9.wav: only sounds of --not were found"):
+        proposed(recording(tmp_path, Query("auto", without=("Loud",))))
 
 
 def test_a_recording_without_sounds_does_not_stop_the_others(tmp_path: Path) -> None:
