@@ -6,8 +6,14 @@ Any other exception that escapes (``AssertionError``, ``TypeError`` …) is a bu
 from __future__ import annotations
 
 import difflib
+import errno
 import reprlib
 from collections.abc import Iterable
+
+_PATH_ERRORS = {
+    *(errno.EACCES, errno.EPERM, errno.ENAMETOOLONG, errno.ENOTDIR, errno.ELOOP, errno.EROFS),
+    *(errno.EIO, errno.ESTALE),
+}
 
 
 class DplassError(Exception):
@@ -65,10 +71,13 @@ def first_line(error: BaseException) -> str:
 
 
 def path_error(error: OSError) -> InputError:
-    """What the system says of a path that cannot be looked at; other errors are raised again."""
-    if error.filename is None:
+    """What the system says of a path that cannot be looked at; any other error is raised again.
+
+    Reading and writing raise errors with a message of their own.
+    """
+    if error.filename is None or error.errno not in _PATH_ERRORS:
         raise error
-    return InputError(f"{error.filename}: {error.strerror}; check the path and its permissions")
+    return InputError(f"{one_line(str(error.filename))}: {error.strerror}; check the path and its permissions")
 
 
 class _Shown(reprlib.Repr):

@@ -18,7 +18,10 @@ if TYPE_CHECKING:
     import av
 
 NO_TAGS: Mapping[str, str] = MappingProxyType({})
-_LAYOUTS = {1: "mono", 2: "stereo", 3: "3.0", 4: "4.0", 5: "5.0", 6: "5.1", 8: "7.1"}
+_STEREO = {1: "mono", 2: "stereo"}
+_AAC = {**_STEREO, 3: "3.0", 4: "4.0", 5: "5.0", 6: "5.1", 8: "7.1"}
+# Of four channels libopus knows these only, and of five FFmpeg's encoder exchanges three.
+_OPUS = {**_STEREO, 3: "3.0", 4: "quad", 6: "5.1", 8: "7.1"}
 
 
 class Encoding(NamedTuple):
@@ -28,7 +31,7 @@ class Encoding(NamedTuple):
         container: FFmpeg's name of it.
         codec: FFmpeg's name of the encoder.
         rates: the sample rates in Hz that the encoder takes.
-        channels: the most channels.
+        layouts: {channels that it can represent: FFmpeg's name of their speakers}.
         kbps: the default bitrate per channel, kbit/s.
         least: the smallest bitrate in all, kbit/s.
         most: the largest bitrate in all, kbit/s.
@@ -37,7 +40,7 @@ class Encoding(NamedTuple):
     container: str
     codec: str
     rates: tuple[int, ...]
-    channels: int
+    layouts: Mapping[int, str]
     kbps: int
     least: int
     most: int
@@ -45,9 +48,9 @@ class Encoding(NamedTuple):
 
 _COMMON_RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000)
 ENCODINGS = {
-    ".mp3": Encoding("mp3", "libmp3lame", _COMMON_RATES, 2, 96, 32, 320),
-    ".opus": Encoding("opus", "libopus", (48000,), 8, 64, 6, 510),
-    ".m4a": Encoding("ipod", "aac", (*_COMMON_RATES, 64000, 88200, 96000), 8, 96, 16, 512),
+    ".mp3": Encoding("mp3", "libmp3lame", _COMMON_RATES, _STEREO, 96, 32, 320),
+    ".opus": Encoding("opus", "libopus", (48000,), _OPUS, 64, 6, 510),
+    ".m4a": Encoding("ipod", "aac", (*_COMMON_RATES, 64000, 88200, 96000), _AAC, 96, 16, 512),
 }
 """{suffix: its encoding}. Bitrates of mp3 are those of MPEG-1 layer III."""
 
@@ -59,8 +62,7 @@ def encoding_of(path: Path, channels: int, bitrate: int | None) -> Encoding:
         InputError: the format cannot represent so many channels, or not at this bitrate (kbit/s).
     """
     encoding = ENCODINGS[path.suffix.lower()]
-    wrong = channels == 5 and encoding.codec == "libopus"  # FFmpeg's encoder exchanges three of them
-    if channels > encoding.channels or channels not in _LAYOUTS or wrong:
+    if channels not in encoding.layouts:
         raise InputError(f"{path}: {path.suffix} cannot represent {channels} channels; use --format wav or flac")
     if bitrate is not None and not encoding.least <= bitrate <= encoding.most:
         raise InputError(f"--bitrate {bitrate}: {path.suffix} takes {encoding.least} to {encoding.most} kbit/s")
@@ -125,9 +127,7 @@ class AudioEncoder:
         import av
         from av.audio.stream import AudioStream
 
-        quad = channels == 4 and encoding.codec == "libopus"  # which has no other layout of four
-        self._container, self._rate = container, sample_rate
-        self._layout = "quad" if quad else _LAYOUTS[channels]
+        self._container, self._rate, self._layout = container, sample_rate, encoding.layouts[channels]
         rate = min((rate for rate in encoding.rates if rate >= sample_rate), default=max(encoding.rates))
         stream = container.add_stream(encoding.codec, rate=rate, layout=self._layout)
         assert isinstance(stream, AudioStream)

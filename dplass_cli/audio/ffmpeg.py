@@ -41,7 +41,7 @@ files. Most of FFmpeg's vulnerabilities are in components that are not listed he
 
 _PICTURES = "h264,hevc,mpeg4,vp8,vp9,av1,libdav1d,mjpeg,prores"
 _INDEX_SECONDS = 5.0  # between two entries of the index; files of less than two are decoded from their start
-_MOST_PLANES = 7
+_MOST_PLANES = 7  # that PyAV turns into an array
 _PREROLL_SECONDS = 1.0  # decoded before a range: codecs need some frames until their output is right
 _SCALES = {"u8": (128.0, 2.0**-7), "s16": (0.0, 2.0**-15), "s32": (0.0, 2.0**-31)}
 """Offset and scale of integer samples, by FFmpeg's name of their format."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import logging
 import os
 import signal
@@ -16,14 +15,10 @@ from typing import Any
 import typer
 
 from dplass_cli import environment
-from dplass_cli.errors import DplassError, InputError, one_line
+from dplass_cli.errors import DplassError, InputError, one_line, path_error
 from dplass_cli.progress import ProgressBars
 
 EXIT_SOME_FAILED, EXIT_INTERRUPTED = 1, 3
-_PATH_ERRORS = {
-    *(errno.EACCES, errno.EPERM, errno.ENAMETOOLONG, errno.ENOTDIR, errno.ELOOP, errno.EROFS),
-    *(errno.EIO, errno.ESTALE),
-}
 
 FILES_ARE_COMPLETE = "all files that it has written are complete; run the same command again"
 """What is said of a verb that is interrupted, unless it keeps something."""
@@ -117,10 +112,7 @@ def verb_run(json: bool = False, verbose: bool = False, interrupted: str = FILES
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise typer.Exit(EXIT_SOME_FAILED) from None
     except OSError as error:
-        # From looking at a path. Reading and writing raise errors with a message of their own.
-        if error.filename is None or error.errno not in _PATH_ERRORS:
-            raise
-        run.note(f"dplass: {one_line(str(error.filename))}: {error.strerror}; check the path and its permissions")
+        run.note(f"dplass: {path_error(error)}")
         raise typer.Exit(InputError.exit_code) from error
     finally:
         run.progress.close()

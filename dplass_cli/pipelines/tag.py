@@ -89,7 +89,7 @@ def tag(options: TagOptions, progress: Progress = no_progress) -> TagResult:
 
 
 def _check_replaceable(labels: Path, picture: bool) -> None:
-    """Refuse to replace a text that is no table of labels, or a picture without one: no earlier run has written it."""
+    """Refuse to replace what an earlier run has not written: a text that is not labels, or a picture without them."""
     if labels.is_file():
         lines = labels.read_bytes().splitlines()
         if not all(_LABEL.fullmatch(line) for line in lines):

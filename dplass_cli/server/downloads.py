@@ -44,7 +44,7 @@ def _is_writable(form: DownloadFormat, info: AudioInfo) -> bool:
     if form == "wav":
         return True  # it was written as one
     if form == "mp3":
-        return info.channels <= ENCODINGS[".mp3"].channels
+        return info.channels in ENCODINGS[".mp3"].layouts
     try:
         container_of(Path(f"sound.{form}"), _subtype(form, info), info.sample_rate, info.channels)
     except InputError:

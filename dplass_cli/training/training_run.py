@@ -145,8 +145,9 @@ class TrainingRun:
             "encoder": space_of(self._models.encoder),
             "partition": text_sha256(json.dumps([self.partition.rows_sha256, *domains])),
         }
-        is_new = self.options.what == "base" and self.options.network is not None  # then there is no given base
-        return read if is_new else {"base": self._models.network.sha256(), **read}
+        if self.options.what == "base" and self.options.network is not None:  # new weights, drawn by the seed
+            return read
+        return {"base": self._models.bank.base_sha256, **read}
 
     def plan(self) -> tuple[PlannedJob, ...]:
         """What each job would do."""
